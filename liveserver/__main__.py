@@ -1,0 +1,5 @@
+"""`python -m liveserver`"""
+
+from liveserver.cli import main
+
+main()
