@@ -1,0 +1,88 @@
+"""What can go wrong, as one tree.
+
+LiveserverError
+├── Invalid             input that breaks a rule; names every bad field
+│   └── KeyReused       an Idempotency-Key that came with another request
+├── NotFound            no such live blog, entry or key
+├── Gone                it was there, and was deleted
+├── Conflict            the state of the thing forbids it (a slug that is taken, an ended status …)
+├── VersionConflict     the caller edited an older version than the current one
+├── Unauthorized        no key, or not a valid one
+├── Forbidden           a valid key without the scope
+├── StoreUnavailable    the database doesn't answer: nothing was written, try again
+└── SettingsError       the server can't start on these settings
+
+The edges map them to HTTP (`api/problems.py`) and to exit codes (`cli.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from liveserver.model import Entry, Liveblog
+
+
+class FieldError(NamedTuple):
+    """One bad field and what is wrong: a JSON pointer (RFC 6901) into the body, `?name` of the query, or a header."""
+
+    pointer: str
+    detail: str
+
+
+class LiveserverError(Exception):
+    """Base of every error that liveserver raises on purpose."""
+
+
+class Invalid(LiveserverError):
+    """Input that breaks a rule. `errors` names every bad field, not the first only."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{pointer}: {detail}" for pointer, detail in errors))
+        self.errors = errors
+
+
+class KeyReused(Invalid):
+    """The Idempotency-Key was used before, with another request."""
+
+    def __init__(self) -> None:
+        super().__init__([FieldError("Idempotency-Key", "was used before with a different request")])
+
+
+class NotFound(LiveserverError):
+    """Nothing of that name."""
+
+
+class Gone(LiveserverError):
+    """It was deleted, and stays so."""
+
+
+class Conflict(LiveserverError):
+    """The current state of the thing forbids what was asked."""
+
+
+class VersionConflict(LiveserverError):
+    """`If-Match` named another version than the current one, which is carried along."""
+
+    def __init__(self, current: Entry | Liveblog) -> None:
+        super().__init__(f"the current version is {current.version}")
+        self.current = current
+
+
+class Unauthorized(LiveserverError):
+    """No API key, or one that is malformed, unknown, expired or revoked."""
+
+
+class Forbidden(LiveserverError):
+    """The key is valid but lacks the scope."""
+
+
+class StoreUnavailable(LiveserverError):
+    """The database can't be reached or is locked. Nothing was written; the caller may try again."""
+
+    retry_after = 2
+    """Seconds after which to try again."""
+
+
+class SettingsError(LiveserverError):
+    """The server can't run on these settings; the message is one line for the operator."""

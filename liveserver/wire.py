@@ -1,0 +1,133 @@
+"""Messages and resources as JSON: the one place that knows their field names.
+
+Every function here is pure. Objects are plain dicts for `orjson`; messages are UTF-8 bytes, ready to be framed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from liveserver.model import Entry, Liveblog, Position
+
+JSON = dict[str, Any]
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as UTF-8 JSON."""
+    return orjson.dumps(value)
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.000Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _optional(moment: datetime | None) -> str | None:
+    return None if moment is None else timestamp(moment)
+
+
+def liveblog_object(liveblog: Liveblog, *, url: str) -> JSON:
+    """A live blog as the API and the stream show it."""
+    return {
+        "slug": liveblog.slug,
+        "title": liveblog.title,
+        "summary": liveblog.summary,
+        "language": liveblog.language,
+        "timezone": liveblog.timezone,
+        "status": liveblog.status.value,
+        "version": liveblog.version,
+        "created_at": timestamp(liveblog.created_at),
+        "updated_at": timestamp(liveblog.updated_at),
+        "url": url,
+    }
+
+
+def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
+    """An entry as the API and the stream show it. `publish_at` is there only while the entry isn't published."""
+    value: JSON = {
+        "id": entry.id,
+        "seq": entry.seq,
+        "version": entry.version,
+        "status": entry.status.value,
+        "heading": entry.heading,
+        "body": entry.body,
+        "html": html,
+        "authors": entry.authors,
+        "key_event": entry.key_event,
+        "breaking": entry.breaking,
+        "pinned": entry.pinned,
+        "tags": entry.tags,
+        "verification": entry.verification.value if entry.verification else None,
+        "source": entry.source,
+        "corrections": [{"at": timestamp(c.at), "note": c.note} for c in entry.corrections],
+        "published_at": _optional(entry.published_at),
+        "updated_at": timestamp(entry.updated_at),
+        "url": url,
+    }
+    if entry.published_at is None:
+        value["publish_at"] = _optional(entry.publish_at)
+    return value
+
+
+def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:
+    """One line of the summary of key events."""
+    assert entry.published_at is not None
+    return {"id": entry.id, "title": title, "published_at": timestamp(entry.published_at), "url": url}
+
+
+def hello(position: Position, *, resumed: bool, heartbeat: int) -> bytes:
+    """The first message of a stream, and of every catching-up within it: the changes up to its seq may skip."""
+    return dumps(
+        {
+            "type": "hello",
+            "epoch": position.epoch,
+            "seq": position.seq,
+            "resumed": resumed,
+            "heartbeat": heartbeat,
+        }
+    )
+
+
+def entry_message(seq: int, entry: JSON) -> bytes:
+    """Insert the entry, or replace the one with its id."""
+    return dumps({"type": "entry", "seq": seq, "entry": entry})
+
+
+def delete_message(seq: int, entry_id: str) -> bytes:
+    """Take the entry away."""
+    return dumps({"type": "delete", "seq": seq, "id": entry_id})
+
+
+def liveblog_message(seq: int, liveblog: JSON) -> bytes:
+    """The live blog's own fields changed."""
+    return dumps({"type": "liveblog", "seq": seq, "liveblog": liveblog})
+
+
+def heartbeat(seq: int, viewers: int) -> bytes:
+    """The stream is alive and stands at `seq`; so many viewers are connected."""
+    return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
+
+
+def reset(position: Position) -> bytes:
+    """The viewer's position is void: take a snapshot."""
+    return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
+
+
+def reconnect(after_ms: int) -> bytes:
+    """This server is going away: come back after `after_ms` milliseconds."""
+    return dumps({"type": "reconnect", "after_ms": after_ms})
+
+
+def changes_object(position: Position, events: list[bytes], *, more: bool) -> bytes:
+    """The answer of `changes`, from messages that are already encoded."""
+    head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
+    return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
+
+
+def changes_reset(position: Position) -> bytes:
+    """The answer of `changes` to a void position."""
+    return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})
