@@ -1,0 +1,321 @@
+"""Live blogs and entries as HTML. An entry's HTML is made here once; page, widget and stream all show the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+from zoneinfo import ZoneInfo
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from liveserver import wire
+from liveserver.errors import SettingsError
+from liveserver.model import Entry, Liveblog, Position, Verification
+from liveserver.structured_data import liveblog_posting
+from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+TITLE_LENGTH = 80
+
+_BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The reader's built files, as paths below `/static/`."""
+
+    script: str = "reader.js"
+    styles: tuple[str, ...] = ("reader.css",)
+    icon: str = "icon.svg"
+
+    @classmethod
+    def built(cls) -> Assets:
+        """What Vite's manifest names. Raises `SettingsError` if the bundle is missing."""
+        manifest = files("liveserver") / "static" / ".vite" / "manifest.json"
+        try:
+            entry = json.loads(manifest.read_text("utf-8"))["src/reader.ts"]
+        except FileNotFoundError:
+            raise SettingsError("the front end is not built: run make web") from None
+        return cls(script=entry["file"], styles=tuple(entry.get("css", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class PageView:
+    """One page of a live blog. Lists are newest first; pinned entries may be in `entries`, and are left out there."""
+
+    liveblog: Liveblog
+    """As of the same moment as the entries: its epoch and seq are the page's position."""
+    entries: list[Entry]
+    pinned: list[Entry] = field(default_factory=list)
+    key_events: list[Entry] = field(default_factory=list)
+    older_cursor: str | None = None
+    """The cursor of the next page, None on the last."""
+    first: bool = True
+    """False on the pages of older entries, which show neither pinned entries nor key events."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPageView:
+    """One entry among its neighbours; both lists newest first."""
+
+    liveblog: Liveblog
+    entry: Entry
+    newer: list[Entry] = field(default_factory=list)
+    older: list[Entry] = field(default_factory=list)
+
+
+class Renderer:
+    """Makes HTML; holds templates and texts, and no state. All methods are pure and may be called from any thread.
+
+    `public_url` is the site's address without a trailing slash: `https://live.example.org`.
+    """
+
+    def __init__(self, *, public_url: str, assets: Assets | None = None) -> None:
+        self._public_url = public_url
+        self._base_path = urlsplit(public_url).path
+        self._assets = assets or Assets.built()
+        templates = (files("liveserver") / "templates").iterdir()
+        self._environment = Environment(
+            loader=DictLoader(
+                {file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}
+            ),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._entry = self._environment.get_template("entry.html")
+
+    def liveblog_url(self, slug: str) -> str:
+        """The live blog's page."""
+        return f"{self._public_url}/live/{slug}"
+
+    def entry_url(self, slug: str, entry_id: str) -> str:
+        """The entry's permalink."""
+        return f"{self._public_url}/live/{slug}/entries/{entry_id}"
+
+    def entry_title(self, entry: Entry) -> str:
+        """The heading, else the beginning of the body's text, about 80 characters cut at a word. Plain text."""
+        text = entry.heading or plain_text(entry.body)
+        if entry.heading or len(text) <= TITLE_LENGTH:
+            return text or "…"
+        cut = text[: TITLE_LENGTH + 1].rpartition(" ")[0] or text[:TITLE_LENGTH]
+        return cut.rstrip(" ,;:.–—-\u00a0\u202f") + "…"
+
+    def entry_text(self, entry: Entry) -> str:
+        """The body without markup, on one line."""
+        return plain_text(entry.body)
+
+    def entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The whole published entry as one `<article>`. It depends on nothing but the two arguments."""
+        assert entry.published_at is not None
+        texts = texts_for(liveblog.language)
+        zone = ZoneInfo(liveblog.timezone)
+        published = entry.published_at.astimezone(zone)
+        return self._entry.render(
+            entry=entry,
+            title=self.entry_title(entry),
+            body=Markup(entry.body if _BLOCK.search(entry.body) else f"<p>{entry.body}</p>"),
+            url=self.entry_url(liveblog.slug, entry.id),
+            published=published,
+            edited=_edited(texts, published, entry, zone),
+            verification=_verification(texts, entry),
+            corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
+            t=texts,
+            timestamp=wire.timestamp,
+        )
+
+    def page(self, view: PageView) -> str:
+        """`/live/{slug}`, the first page or one of older entries."""
+        entries = [entry for entry in view.entries if not entry.pinned]
+        pinned = view.pinned if view.first else []
+        older_url = None
+        if view.older_cursor is not None:
+            older_url = f"{self.liveblog_url(view.liveblog.slug)}?cursor={quote(view.older_cursor, safe='')}"
+        return self._render(
+            "page.html",
+            view.liveblog,
+            kind="first" if view.first else "older",
+            view=view,
+            entries=self._articles(view.liveblog, entries),
+            pinned=self._articles(view.liveblog, pinned),
+            key_events=self._key_events(view, {entry.id for entry in [*pinned, *entries]}),
+            updated=_last_update([*pinned, *entries]),
+            older_url=older_url,
+            json_ld=_json_block(liveblog_posting(view.liveblog, [*pinned, *entries], self)) if view.first else None,
+        )
+
+    def entry_page(self, view: EntryPageView) -> str:
+        """`/live/{slug}/entries/{id}`: the entry first, then those just after and just before it."""
+        return self._render(
+            "entry_page.html",
+            view.liveblog,
+            kind="entry",
+            entry=view.entry,
+            entry_url=self.entry_url(view.liveblog.slug, view.entry.id),
+            title=self.entry_title(view.entry),
+            description=plain_text(view.entry.body)[:200],
+            focus=self._articles(view.liveblog, [view.entry]),
+            newer=self._articles(view.liveblog, view.newer),
+            older=self._articles(view.liveblog, view.older),
+            updated=_last_update([view.entry]),
+        )
+
+    def error_page(self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None) -> str:
+        """The page of a 404, a 410 (an entry that was deleted) or a 503; links to the live blog if it is given."""
+        kind = {404: "not_found", 410: "gone"}.get(status, "unavailable")
+        return self._environment.get_template("error.html").render(
+            self._frame(liveblog.language if liveblog else language),
+            status=status,
+            kind=kind,
+            liveblog=liveblog,
+            liveblog_url=liveblog and self.liveblog_url(liveblog.slug),
+        )
+
+    def index_page(self, liveblogs: list[Liveblog]) -> str:
+        """`/`: the live blogs in the order given, in the language of the first."""
+        return self._environment.get_template("index.html").render(
+            self._frame(liveblogs[0].language if liveblogs else FALLBACK),
+            liveblogs=[(liveblog, self.liveblog_url(liveblog.slug)) for liveblog in liveblogs],
+            text_direction=text_direction,
+        )
+
+    def _render(self, template: str, liveblog: Liveblog, *, kind: str, **values: Any) -> str:
+        texts = texts_for(liveblog.language)
+        return self._environment.get_template(template).render(
+            self._frame(liveblog.language),
+            liveblog=liveblog,
+            liveblog_url=self.liveblog_url(liveblog.slug),
+            zone=ZoneInfo(liveblog.timezone),
+            root={
+                "data-liveblog-slug": liveblog.slug,
+                "data-api": f"{self._base_path}/api/v1/liveblogs/{liveblog.slug}",
+                "data-position": str(Position(liveblog.epoch, liveblog.seq)),
+                "data-language": liveblog.language,
+                "data-timezone": liveblog.timezone,
+                "data-page": kind,
+                "data-url": self.liveblog_url(liveblog.slug),
+            },
+            reader_texts=_json_block(
+                {
+                    "locale": texts.language,
+                    "dates": texts.tables["dates"],
+                    "status": texts.tables["status"],
+                    "reader": texts.tables["reader"],
+                    "updated": texts.text("page.updated", when="{when}"),
+                }
+            ),
+            **values,
+        )
+
+    def _frame(self, language: str) -> dict[str, Any]:
+        """What the frame of every page needs."""
+        return {
+            "t": texts_for(language),
+            "language": language,
+            "direction": text_direction(language),
+            "assets": self._assets,
+            "static": f"{self._base_path}/static/",
+            "home_url": f"{self._public_url}/",
+            "timestamp": wire.timestamp,
+            "root": {},
+        }
+
+    def _articles(self, liveblog: Liveblog, entries: list[Entry]) -> list[tuple[str, str, Markup]]:
+        """Each entry's day (as the separators name it, for machines and for readers) and its HTML."""
+        zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
+        articles = []
+        for entry in entries:
+            assert entry.published_at is not None
+            moment = entry.published_at.astimezone(zone)
+            html = Markup(self.entry_html(liveblog, entry))
+            articles.append((moment.date().isoformat(), texts.date(moment), html))
+        return articles
+
+    def _key_events(self, view: PageView, shown: set[str]) -> list[dict[str, str]]:
+        """The lines of the summary: linked to the entry on this page, else to its permalink."""
+        if not view.first:
+            return []
+        zone, texts = ZoneInfo(view.liveblog.timezone), texts_for(view.liveblog.language)
+        moments = [entry.published_at.astimezone(zone) for entry in view.key_events if entry.published_at]
+        one_day = len({moment.date() for moment in moments}) == 1
+        return [
+            {
+                "id": entry.id,
+                "title": self.entry_title(entry),
+                "url": self.entry_url(view.liveblog.slug, entry.id),
+                "href": f"#entry-{entry.id}" if entry.id in shown else self.entry_url(view.liveblog.slug, entry.id),
+                "published_at": wire.timestamp(moment),
+                "time": texts.time(moment) if one_day else texts.short_date_time(moment),
+            }
+            for entry, moment in zip(view.key_events, moments, strict=True)
+        ]
+
+
+class _Text(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self.alternatives: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._separate(tag)
+        if tag == "img":
+            self.alternatives += [value for name, value in attrs if name == "alt" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._separate(tag)
+
+    def _separate(self, tag: str) -> None:
+        if tag in {"br", "li", "cite", "figcaption"} or _BLOCK.match(f"<{tag}"):
+            self.parts.append(" ")
+
+
+def plain_text(html: str) -> str:
+    """The text of some HTML on one line; if it has none, the descriptions of its images."""
+    parser = _Text()
+    parser.feed(html)
+    parser.close()
+    return _line(parser.parts) or _line(parser.alternatives)
+
+
+def _line(parts: list[str]) -> str:
+    return re.sub(r"[ \t\r\n\f]+", " ", "".join(parts)).strip()
+
+
+def _edited(texts: Texts, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
+    """The mark of an entry that was edited after it was published (a backdated one is created after that)."""
+    if entry.updated_at <= max(published, entry.created_at):
+        return None
+    updated = entry.updated_at.astimezone(zone)
+    if updated.date() == published.date():
+        return texts.text("entry.edited", time=texts.time(updated))
+    return texts.text("entry.edited_other_day", date=texts.short_date(updated), time=texts.time(updated))
+
+
+def _verification(texts: Texts, entry: Entry) -> str | None:
+    if entry.verification is None:
+        return None
+    name = f"entry.{Verification(entry.verification).value}"
+    return texts.text(f"{name}_source", source=entry.source) if entry.source else texts.text(name)
+
+
+def _last_update(entries: list[Entry]) -> datetime | None:
+    return max((entry.updated_at for entry in entries), default=None)
+
+
+def _json_block(value: Any) -> Markup:
+    """JSON that is safe inside a `<script>` element."""
+    return Markup(wire.dumps(value).decode().replace("<", "\\u003c"))

@@ -1,0 +1,105 @@
+"""Our own texts, one file for each language, and how each language writes dates. Reads `locales/` of this package."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, get_timezone_name
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+FALLBACK = "en"
+
+
+class Texts:
+    """The texts of one language. A text is named by its table and key in the file: `page.pinned`."""
+
+    def __init__(self, language: str, tables: dict[str, dict[str, Any]]) -> None:
+        self.language = language
+        """The tag of the language that the texts are in: not the live blog's own where we have no file for it."""
+        self.tables = tables
+        self._locale = Locale.parse(language, sep="-")
+
+    def text(self, name: str, **values: str) -> str:
+        """The text, its `{placeholders}` replaced. Plain text: not escaped for HTML."""
+        table, key = name.split(".")
+        text: str = self.tables[table][key]
+        return text.format_map(values)
+
+    def time(self, moment: datetime) -> str:
+        """The hour and minute of `moment` on its own zone's clock: `14 h 07`."""
+        return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")
+
+    def date(self, moment: datetime) -> str:
+        """The day in full: `dimanche 22 novembre 2026`."""
+        return self._day("dates.date", moment)
+
+    def short_date(self, moment: datetime) -> str:
+        """The day in short: `22 nov.`."""
+        return self._day("dates.short_date", moment)
+
+    def short_date_time(self, moment: datetime) -> str:
+        """Day and time in short: `22 nov., 14 h 07`."""
+        return self.text("dates.short_date_time", date=self.short_date(moment), time=self.time(moment))
+
+    def date_time(self, moment: datetime) -> str:
+        """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
+        zone = get_timezone_name(moment, width="long", locale=self._locale)
+        return self.text("dates.date_time", date=self.date(moment), time=self.time(moment), zone=zone)
+
+    def _day(self, name: str, moment: datetime) -> str:
+        def part(pattern: str) -> str:
+            return format_date(moment, pattern, locale=self._locale)
+
+        return self.text(
+            name,
+            weekday=part("EEEE"),
+            day=self.text("dates.first_day") if moment.day == 1 else str(moment.day),
+            month=part("MMMM"),
+            month_short=part("MMM"),
+            year=str(moment.year),
+        )
+
+
+@lru_cache(maxsize=256)
+def texts_for(language: str) -> Texts:
+    """The texts for a BCP 47 tag: of the tag, else of its language alone, else English.
+
+    The dates of `fr-CA` are those of Canada also where the texts come from `fr.toml`.
+    """
+    base = language.split("-")[0]
+    for tag in (language, base):
+        tables = _tables().get(tag.lower())
+        if tables is not None:
+            known = language if babel_locale(language) else tag
+            return Texts(known, tables)
+    return Texts(FALLBACK, _tables()[FALLBACK])
+
+
+def text_direction(language: str) -> str:
+    """`rtl` or `ltr`, as the language is written."""
+    locale = babel_locale(language) or babel_locale(language.split("-")[0])
+    return str(locale.text_direction) if locale else "ltr"
+
+
+def babel_locale(language: str) -> Locale | None:
+    """What Babel knows of a BCP 47 tag."""
+    try:
+        return Locale.parse(language, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return None
+
+
+@cache
+def _tables() -> dict[str, dict[str, dict[str, Any]]]:
+    found = (files("liveserver") / "locales").iterdir()
+    return {
+        file.name.removesuffix(".toml").lower(): tomllib.loads(file.read_text("utf-8"))
+        for file in found
+        if file.name.endswith(".toml")
+    }

@@ -1,0 +1,119 @@
+/** Makes the page's lists show what the timeline holds: as few nodes as possible are touched, and each only when it differs. */
+
+import type { KeyEvent } from "./messages.js";
+import type { Item } from "./timeline.js";
+
+/** The server's HTML of one entry as an element that isn't in the page yet. */
+export function parseArticle(html: string): HTMLElement {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const article = template.content.querySelector<HTMLElement>("article[data-id]");
+  if (article === null) {
+    throw new TypeError("an entry's html without its article");
+  }
+  return document.importNode(article, true);
+}
+
+/** Every entry that is in the page, by id. */
+export function shownArticles(): Map<string, HTMLElement> {
+  const articles = document.querySelectorAll<HTMLElement>("article[data-id]");
+  return new Map([...articles].map((article) => [article.dataset.id ?? "", article]));
+}
+
+/** What each article was made from, where we made it. */
+const sources = new WeakMap<HTMLElement, string>();
+
+/** The article that shows the item: the one in the page if it shows the same, else a new one in its place. */
+export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTMLElement | null {
+  const article = shown.get(item.id);
+  const { html } = item;
+  if (html === null || (article !== undefined && sources.get(article) === html)) {
+    return article ?? null;
+  }
+  const fresh = parseArticle(html);
+  if (article?.isEqualNode(fresh)) {
+    sources.set(article, html);
+    return article;
+  }
+  if (article !== undefined) {
+    replaceKeepingFocus(article, fresh);
+  }
+  sources.set(fresh, html);
+  shown.set(item.id, fresh);
+  return fresh;
+}
+
+function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {
+  const focused = article.contains(document.activeElement) ? document.activeElement : null;
+  article.replaceWith(fresh);
+  if (focused instanceof HTMLAnchorElement) {
+    const links = [...fresh.querySelectorAll("a")];
+    (links.find((link) => link.href === focused.href) ?? links[0])?.focus({ preventScroll: true });
+  }
+}
+
+/** Makes the container hold exactly these articles in this order, with a heading before each day's first. */
+export function arrange(container: Element, articles: readonly HTMLElement[], separateDays: boolean): void {
+  const headings = new Map<string, HTMLElement>();
+  for (const heading of container.querySelectorAll<HTMLElement>(".day")) {
+    headings.set(heading.dataset.day ?? "", heading);
+  }
+  const wanted: HTMLElement[] = [];
+  let day: string | undefined;
+  for (const article of articles) {
+    if (separateDays && article.dataset.day !== day) {
+      day = article.dataset.day ?? "";
+      wanted.push(headings.get(day) ?? dayHeading(day, article.dataset.dayLabel ?? ""));
+    }
+    wanted.push(article);
+  }
+  const keep = new Set<Element>(wanted);
+  for (const child of [...container.children]) {
+    if (!keep.has(child)) {
+      child.remove();
+    }
+  }
+  let next = container.firstElementChild;
+  for (const element of wanted) {
+    if (element === next) {
+      next = next.nextElementSibling;
+    } else {
+      container.insertBefore(element, next);
+    }
+  }
+}
+
+function dayHeading(day: string, label: string): HTMLElement {
+  const heading = document.createElement("h2");
+  heading.className = "day";
+  heading.dataset.day = day;
+  heading.textContent = label;
+  return heading;
+}
+
+/** The lines of the summary of key events; `timeOf` says how an event's time is written. */
+export function arrangeKeyEvents(
+  list: Element,
+  events: readonly KeyEvent[],
+  isShown: (id: string) => boolean,
+  timeOf: (event: KeyEvent) => string,
+): void {
+  list.replaceChildren(
+    ...events.map((event) => {
+      const line = document.createElement("li");
+      line.dataset.id = event.id;
+      line.dataset.publishedAt = event.published_at;
+      line.dataset.url = event.url;
+      const link = document.createElement("a");
+      link.href = isShown(event.id) ? `#entry-${event.id}` : event.url;
+      const time = document.createElement("time");
+      time.dateTime = event.published_at;
+      time.textContent = timeOf(event);
+      const title = document.createElement("span");
+      title.textContent = event.title;
+      link.append(time, " ", title);
+      line.append(link);
+      return line;
+    }),
+  );
+}

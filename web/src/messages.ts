@@ -1,0 +1,201 @@
+/** The messages of the stream, as the server's wire.py writes them, and the answers of its snapshot, changes and entries. */
+
+export interface Entry {
+  id: string;
+  seq: number;
+  heading: string | null;
+  html: string;
+  key_event: boolean;
+  pinned: boolean;
+  /** RFC 3339 in UTC with milliseconds, always of the same length: they compare as strings. */
+  published_at: string;
+  updated_at: string;
+  url: string;
+}
+
+export interface KeyEvent {
+  id: string;
+  title: string;
+  published_at: string;
+  url: string;
+}
+
+export interface Liveblog {
+  title: string;
+  summary: string;
+  language: string;
+  timezone: string;
+  status: string;
+}
+
+export interface Hello {
+  type: "hello";
+  epoch: string;
+  seq: number;
+  resumed: boolean;
+  /** Seconds. */
+  heartbeat: number;
+}
+
+export type Change =
+  | { type: "entry"; seq: number; entry: Entry }
+  | { type: "delete"; seq: number; id: string }
+  | { type: "liveblog"; seq: number; liveblog: Liveblog };
+
+export type Message =
+  | Hello
+  | Change
+  | { type: "heartbeat"; seq: number; viewers: number }
+  | { type: "reset"; epoch: string; seq: number }
+  | { type: "reconnect"; after_ms: number };
+
+export type Batch =
+  | { reset: true; epoch: string; seq: number }
+  | { reset: false; epoch: string; seq: number; events: Change[]; more: boolean };
+
+export interface Snapshot {
+  epoch: string;
+  seq: number;
+  liveblog: Liveblog;
+  pinned: Entry[];
+  key_events: KeyEvent[];
+  entries: Entry[];
+  next_cursor: string | null;
+}
+
+export interface Page {
+  items: Entry[];
+  next_cursor: string | null;
+}
+
+type Fields = Record<string, unknown>;
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSeq(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function hasStrings(value: Fields, ...names: string[]): boolean {
+  return names.every((name) => typeof value[name] === "string");
+}
+
+function isEntry(value: unknown): value is Entry {
+  return (
+    isFields(value) &&
+    hasStrings(value, "id", "html", "published_at", "updated_at", "url") &&
+    isSeq(value.seq) &&
+    (value.heading === null || typeof value.heading === "string") &&
+    typeof value.key_event === "boolean" &&
+    typeof value.pinned === "boolean"
+  );
+}
+
+function isKeyEvent(value: unknown): value is KeyEvent {
+  return isFields(value) && hasStrings(value, "id", "title", "published_at", "url");
+}
+
+function isLiveblog(value: unknown): value is Liveblog {
+  return isFields(value) && hasStrings(value, "title", "summary", "language", "timezone", "status");
+}
+
+function isChange(value: unknown): value is Change {
+  if (!isFields(value) || !isSeq(value.seq)) {
+    return false;
+  }
+  switch (value.type) {
+    case "entry":
+      return isEntry(value.entry);
+    case "delete":
+      return hasStrings(value, "id");
+    case "liveblog":
+      return isLiveblog(value.liveblog);
+    default:
+      return false;
+  }
+}
+
+function isMessage(value: unknown): value is Message {
+  if (!isFields(value)) {
+    return false;
+  }
+  switch (value.type) {
+    case "hello":
+      return (
+        hasStrings(value, "epoch") &&
+        isSeq(value.seq) &&
+        typeof value.resumed === "boolean" &&
+        typeof value.heartbeat === "number" &&
+        value.heartbeat > 0
+      );
+    case "heartbeat":
+      return isSeq(value.seq) && isSeq(value.viewers);
+    case "reset":
+      return hasStrings(value, "epoch") && isSeq(value.seq);
+    case "reconnect":
+      return typeof value.after_ms === "number" && value.after_ms >= 0;
+    default:
+      return isChange(value);
+  }
+}
+
+/** The message, or null for what is none, or of a type that a later server may have added. */
+export function parseMessage(text: string): Message | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  return isMessage(value) ? value : null;
+}
+
+/** The answer of `changes`; throws a TypeError for anything else. */
+export function parseBatch(value: unknown): Batch {
+  if (isFields(value) && hasStrings(value, "epoch") && isSeq(value.seq)) {
+    const { epoch, seq } = value as { epoch: string; seq: number };
+    if (value.reset === true) {
+      return { reset: true, epoch, seq };
+    }
+    if (Array.isArray(value.events) && value.events.every(isChange) && typeof value.more === "boolean") {
+      return { reset: false, epoch, seq, events: value.events, more: value.more };
+    }
+  }
+  throw new TypeError("not an answer of changes");
+}
+
+/** The answer of `snapshot`; throws a TypeError for anything else. */
+export function parseSnapshot(value: unknown): Snapshot {
+  if (
+    isFields(value) &&
+    hasStrings(value, "epoch") &&
+    isSeq(value.seq) &&
+    isLiveblog(value.liveblog) &&
+    areEntries(value.pinned) &&
+    Array.isArray(value.key_events) &&
+    value.key_events.every(isKeyEvent) &&
+    areEntries(value.entries) &&
+    isCursor(value.next_cursor)
+  ) {
+    return value as unknown as Snapshot;
+  }
+  throw new TypeError("not a snapshot");
+}
+
+/** The answer of `entries`; throws a TypeError for anything else. */
+export function parsePage(value: unknown): Page {
+  if (isFields(value) && areEntries(value.items) && isCursor(value.next_cursor)) {
+    return value as unknown as Page;
+  }
+  throw new TypeError("not a page of entries");
+}
+
+function areEntries(value: unknown): value is Entry[] {
+  return Array.isArray(value) && value.every(isEntry);
+}
+
+function isCursor(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
+}

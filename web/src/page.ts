@@ -1,0 +1,63 @@
+/** What the server wrote into the page: where it stands, and the entries that are there. */
+
+import type { KeyEvent } from "./messages.js";
+import type { Item, PageKind, Start } from "./timeline.js";
+import type { TextData } from "./texts.js";
+
+export interface PageData {
+  start: Start;
+  /** The absolute URL of the live blog in the API. */
+  api: string;
+  texts: TextData;
+}
+
+/** Reads the page; null if it isn't a live blog's. */
+export function readPage(): PageData | null {
+  const { api, position, page, language, timezone } = document.documentElement.dataset;
+  const texts = document.getElementById("reader-texts")?.textContent;
+  const [, epoch, seq] = /^(\w+)-(\d+)$/.exec(position ?? "") ?? [];
+  if (!api || !isPageKind(page) || !language || !timezone || !texts || !epoch || !seq) {
+    return null;
+  }
+  return {
+    api: new URL(api, location.href).href,
+    texts: JSON.parse(texts) as TextData,
+    start: {
+      epoch,
+      seq: Number(seq),
+      page,
+      language,
+      timezone,
+      items: [...document.querySelectorAll<HTMLElement>("article[data-id]")].map(readItem),
+      keyEvents: [...document.querySelectorAll<HTMLElement>("[data-key-events] li")].map(readKeyEvent),
+      hasOlder: Boolean(document.querySelector<HTMLElement>("[data-older]")?.dataset.older),
+    },
+  };
+}
+
+function isPageKind(value: string | undefined): value is PageKind {
+  return value === "first" || value === "older" || value === "entry";
+}
+
+function readItem(article: HTMLElement): Item {
+  const { dataset } = article;
+  return {
+    id: dataset.id ?? "",
+    seq: Number(dataset.seq),
+    key_event: dataset.keyEvent === "true",
+    pinned: dataset.pinned === "true",
+    published_at: dataset.publishedAt ?? "",
+    updated_at: dataset.updatedAt ?? "",
+    url: article.querySelector("a")?.href ?? "",
+    html: null,
+  };
+}
+
+function readKeyEvent(line: HTMLElement): KeyEvent {
+  return {
+    id: line.dataset.id ?? "",
+    title: line.querySelector("span")?.textContent ?? "",
+    published_at: line.dataset.publishedAt ?? "",
+    url: line.dataset.url ?? "",
+  };
+}

@@ -1,0 +1,89 @@
+/** Our texts in the page's language, and how it writes times. The server puts them in the page as JSON. */
+
+export interface TextData {
+  /** The language of the texts, which is English where we have none in the live blog's own. */
+  locale: string;
+  dates: Record<string, string>;
+  status: Record<string, string>;
+  reader: Record<string, string | Record<string, string>>;
+  updated: string;
+}
+
+type PluralName = "viewers" | "new_entries" | "see_new_entries";
+
+export class Texts {
+  readonly #data: TextData;
+  readonly #plural: Intl.PluralRules;
+  readonly #number: Intl.NumberFormat;
+
+  constructor(data: TextData) {
+    this.#data = data;
+    this.#plural = new Intl.PluralRules(data.locale);
+    this.#number = new Intl.NumberFormat(data.locale);
+  }
+
+  text(name: string): string {
+    const text = this.#data.reader[name];
+    return typeof text === "string" ? text : "";
+  }
+
+  status(status: string): string {
+    return this.#data.status[status] ?? status;
+  }
+
+  plural(name: PluralName, count: number): string {
+    const forms = this.#data.reader[name];
+    if (typeof forms !== "object") {
+      return "";
+    }
+    return fill(forms[this.#plural.select(count)] ?? forms.other ?? "", { count: this.#number.format(count) });
+  }
+
+  /** The time of day: `14 h 07`. `moment` is RFC 3339. */
+  time(moment: string, timezone: string): string {
+    const { hour, minute } = this.#parts(moment, timezone);
+    return fill(this.#data.dates.time ?? "", { h: String(Number(hour)), hh: hour, mm: minute });
+  }
+
+  /** Day and time in short: `22 nov. à 14 h 07`. */
+  dateTime(moment: string, timezone: string): string {
+    const { day, month } = this.#parts(moment, timezone);
+    const { dates } = this.#data;
+    const date = fill(dates.short_date ?? "", { day: day === "1" ? (dates.first_day ?? day) : day, month_short: month });
+    return fill(dates.short_date_time ?? "", { date, time: this.time(moment, timezone) });
+  }
+
+  updated(moment: string, timezone: string): string {
+    return fill(this.#data.updated, { when: this.dateTime(moment, timezone) });
+  }
+
+  /** The calendar day in the zone, as a word that compares equal for moments of the same day. */
+  day(moment: string, timezone: string): string {
+    const { year, month, day } = this.#parts(moment, timezone);
+    return `${year} ${month} ${day}`;
+  }
+
+  #parts(moment: string, timeZone: string): Record<"year" | "month" | "day" | "hour" | "minute", string> {
+    const format = new Intl.DateTimeFormat(this.#data.locale, {
+      timeZone,
+      year: "numeric",
+      month: "short",
+      day: "numeric",
+      hour: "2-digit",
+      minute: "2-digit",
+      hourCycle: "h23",
+      numberingSystem: "latn",
+    });
+    const parts = { year: "", month: "", day: "", hour: "", minute: "" };
+    for (const { type, value } of format.formatToParts(new Date(moment))) {
+      if (type in parts) {
+        parts[type as keyof typeof parts] = value;
+      }
+    }
+    return parts;
+  }
+}
+
+function fill(pattern: string, values: Record<string, string>): string {
+  return pattern.replace(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+}

@@ -1,0 +1,303 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { Connection } from "../src/connection.js";
+import type { Message } from "../src/messages.js";
+import type { Handlers, Opener } from "../src/transports.js";
+import { TestClock } from "./samples.js";
+
+const HELLO: Message = { type: "hello", epoch: "abc", seq: 2, resumed: true, heartbeat: 10 };
+
+interface Attempt {
+  transport: string;
+  after: string;
+  handlers: Handlers;
+  closed: boolean;
+}
+
+let clock: TestClock;
+let attempts: Attempt[];
+let statuses: string[];
+let messages: Message[];
+let position: string;
+let connection: Connection;
+
+function opener(transport: string): Opener {
+  return (_api, after, handlers) => {
+    const attempt = { transport, after, handlers, closed: false };
+    attempts.push(attempt);
+    return {
+      close(): void {
+        attempt.closed = true;
+      },
+    };
+  };
+}
+
+function last(): Attempt {
+  const attempt = attempts.at(-1);
+  if (attempt === undefined) {
+    throw new Error("no attempt");
+  }
+  return attempt;
+}
+
+function tried(): string[] {
+  return attempts.map((attempt) => attempt.transport);
+}
+
+beforeEach(() => {
+  clock = new TestClock();
+  attempts = [];
+  statuses = [];
+  messages = [];
+  position = "abc-2";
+  connection = new Connection({
+    api: "https://live.example.org/api",
+    position: () => position,
+    message: (message) => messages.push(message),
+    batch: () => undefined,
+    status: (status) => statuses.push(status),
+    clock,
+    openers: [opener("ws"), opener("sse"), opener("poll")],
+  });
+  connection.start();
+});
+
+describe("connecting", () => {
+  it("is live from hello on, and passes messages on", () => {
+    expect(statuses).toEqual(["connecting"]);
+    last().handlers.message(HELLO);
+    last().handlers.message({ type: "heartbeat", seq: 2, viewers: 1 });
+    expect(statuses).toEqual(["connecting", "live"]);
+    expect(messages.map((message) => message.type)).toEqual(["hello", "heartbeat"]);
+  });
+
+  it("starts where the reader stands at that moment", () => {
+    last().handlers.message(HELLO);
+    position = "abc-7";
+    last().handlers.end(1006);
+    clock.advance(1_000);
+    expect(attempts.map((attempt) => attempt.after)).toEqual(["abc-2", "abc-7"]);
+  });
+
+  it("gives up an attempt that says nothing", () => {
+    clock.advance(15_000);
+    expect(attempts[0]?.closed).toBe(true);
+    clock.advance(1_000);
+    expect(attempts).toHaveLength(2);
+  });
+
+  it("hears nothing more of an attempt that it gave up", () => {
+    const first = last();
+    first.handlers.message(HELLO);
+    first.handlers.end(1006);
+    clock.advance(1_000);
+    first.handlers.message({ type: "heartbeat", seq: 9, viewers: 1 });
+    first.handlers.end(4504);
+    expect(messages).toHaveLength(1);
+    expect(connection.state).toBe("opening");
+  });
+});
+
+describe("back-off", () => {
+  it("doubles from 1 to 30 seconds, with full jitter", () => {
+    const waits: number[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      last().handlers.message(HELLO);
+      const count = attempts.length;
+      const ended = clock.time;
+      last().handlers.end(1006);
+      while (attempts.length === count) {
+        clock.advance(500);
+      }
+      waits.push(clock.time - ended);
+    }
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+    clock.randomValue = 0;
+    last().handlers.end(1006);
+    clock.advance(0);
+    expect(attempts).toHaveLength(10);
+  });
+
+  it("starts again only after ten stable seconds", () => {
+    for (const stable of [9_000, 11_000]) {
+      last().handlers.message(HELLO);
+      clock.advance(stable);
+      last().handlers.end(1006);
+      clock.advance(1_000);
+    }
+    expect(attempts).toHaveLength(3);
+    last().handlers.message(HELLO);
+    clock.advance(9_000);
+    last().handlers.end(1006);
+    clock.advance(1_999);
+    expect(attempts).toHaveLength(3);
+    clock.advance(1);
+    expect(attempts).toHaveLength(4);
+  });
+
+  it("waits as long as a server that goes away says, whatever else happens", () => {
+    last().handlers.message(HELLO);
+    last().handlers.message({ type: "reconnect", after_ms: 8_200 });
+    expect(attempts[0]?.closed).toBe(true);
+    connection.setVisible(true);
+    connection.online();
+    clock.advance(8_199);
+    expect(attempts).toHaveLength(1);
+    clock.advance(1);
+    expect(attempts).toHaveLength(2);
+  });
+});
+
+describe("close codes", () => {
+  it.each([1000, 1001, 1006, 1012, 4000, 4001, 4499])("%i comes back", (code) => {
+    last().handlers.message(HELLO);
+    last().handlers.end(code);
+    clock.advance(1_000);
+    expect(attempts).toHaveLength(2);
+  });
+
+  it.each([4500, 4504, 4999])("%i doesn't", (code) => {
+    last().handlers.end(code);
+    expect(statuses.at(-1)).toBe("closed");
+    connection.start();
+    connection.online();
+    connection.setVisible(true);
+    clock.advance(600_000);
+    expect(attempts).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+  });
+});
+
+describe("falling back", () => {
+  function fail(times: number): void {
+    for (let i = 0; i < times; i += 1) {
+      last().handlers.end(1006);
+      clock.advance(30_000 / 2);
+      clock.advance(0);
+    }
+  }
+
+  it("goes from WebSocket to SSE to polling, each after two failures before hello", () => {
+    clock.randomValue = 0.1;
+    for (let i = 0; i < 5; i += 1) {
+      const count = attempts.length;
+      last().handlers.end(1006);
+      while (attempts.length === count) {
+        clock.advance(100);
+      }
+    }
+    expect(tried()).toEqual(["ws", "ws", "sse", "sse", "poll", "ws"]);
+  });
+
+  it("stays with a transport that had said hello", () => {
+    for (let i = 0; i < 4; i += 1) {
+      last().handlers.message(HELLO);
+      fail(1);
+    }
+    expect(new Set(tried())).toEqual(new Set(["ws"]));
+  });
+
+  it("tries the WebSocket again after some minutes, and goes back at its first failure", () => {
+    clock.randomValue = 0;
+    last().handlers.end(1006);
+    clock.advance(0);
+    last().handlers.end(1006);
+    clock.advance(0);
+    last().handlers.message(HELLO);
+    for (let i = 0; i < 12; i += 1) {
+      clock.advance(9_900);
+      last().handlers.message({ type: "heartbeat", seq: 2, viewers: 1 });
+    }
+    clock.advance(1_200);
+    expect(tried()).toEqual(["ws", "ws", "sse", "ws"]);
+    last().handlers.end(1006);
+    clock.advance(0);
+    expect(tried().at(-1)).toBe("sse");
+  });
+
+  it("does so too where a transport can't even be constructed", () => {
+    const used: string[] = [];
+    const refused: Opener = () => {
+      used.push("ws");
+      throw new Error("refused");
+    };
+    const other = new Connection({
+      api: "",
+      position: () => "abc-2",
+      message: () => undefined,
+      batch: () => undefined,
+      status: () => undefined,
+      clock,
+      openers: [refused, opener("sse")],
+    });
+    other.start();
+    clock.advance(3_000);
+    expect(used).toEqual(["ws", "ws"]);
+    expect(last().transport).toBe("sse");
+  });
+
+  it("is live by polling from the first answer on", () => {
+    clock.randomValue = 0;
+    for (let i = 0; i < 4; i += 1) {
+      last().handlers.end(null);
+      clock.advance(0);
+    }
+    last().handlers.batch({ reset: false, epoch: "abc", seq: 2, events: [], more: false });
+    expect(last().transport).toBe("poll");
+    expect(statuses.at(-1)).toBe("live");
+  });
+});
+
+describe("the watchdog", () => {
+  it("takes 2.5 silent heartbeats for a dead connection", () => {
+    last().handlers.message(HELLO);
+    clock.advance(24_000);
+    last().handlers.message({ type: "heartbeat", seq: 2, viewers: 1 });
+    clock.advance(24_999);
+    expect(attempts[0]?.closed).toBe(false);
+    clock.advance(1);
+    expect(attempts[0]?.closed).toBe(true);
+  });
+
+  it("rests while the page is hidden, and checks when it is shown again", () => {
+    last().handlers.message(HELLO);
+    connection.setVisible(false);
+    last().handlers.message({ type: "heartbeat", seq: 2, viewers: 1 });
+    clock.advance(600_000);
+    expect(attempts).toHaveLength(1);
+    connection.setVisible(true);
+    expect(attempts).toHaveLength(2);
+  });
+
+  it("lets a connection be that was heard of lately", () => {
+    last().handlers.message(HELLO);
+    connection.setVisible(false);
+    clock.advance(5_000);
+    connection.setVisible(true);
+    expect(attempts).toHaveLength(1);
+    clock.advance(25_000);
+    expect(attempts[0]?.closed).toBe(true);
+  });
+});
+
+describe("the page", () => {
+  it("holds no connection and no timer while it is away", () => {
+    last().handlers.message(HELLO);
+    connection.suspend();
+    expect(attempts[0]?.closed).toBe(true);
+    expect(clock.pending).toBe(0);
+    position = "abc-3";
+    connection.start();
+    expect(last().after).toBe("abc-3");
+  });
+
+  it("connects at once when the network is back", () => {
+    last().handlers.message(HELLO);
+    connection.offline();
+    expect(statuses.at(-1)).toBe("offline");
+    last().handlers.end(1006);
+    connection.online();
+    expect(attempts).toHaveLength(2);
+  });
+});

@@ -1,0 +1,94 @@
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { arrange, arrangeKeyEvents, currentArticle, parseArticle, shownArticles } from "../src/dom.js";
+import { entry, idOf } from "./samples.js";
+
+let list: HTMLElement;
+
+beforeEach(() => {
+  list = document.createElement("div");
+  document.body.replaceChildren(list);
+});
+
+function outline(): string[] {
+  return [...list.children].map((child) => (child.matches("article") ? child.id.slice(-2) : child.textContent));
+}
+
+function articles(...entries: ReturnType<typeof entry>[]): HTMLElement[] {
+  const shown = shownArticles();
+  return entries.flatMap((value) => currentArticle(value, shown) ?? []);
+}
+
+describe("arrange", () => {
+  it("separates days, and keeps the nodes that stay", () => {
+    const monday = { day: "2026-11-23" };
+    arrange(list, articles(entry(2, 2), entry(1, 1)), true);
+    const [heading, first] = list.children;
+    arrange(list, articles(entry(3, 3, monday), entry(2, 2), entry(1, 1)), true);
+    expect(outline()).toEqual(["Day 2026-11-23", "03", "Day 2026-11-22", "02", "01"]);
+    expect(list.children[2]).toBe(heading);
+    expect(list.children[3]).toBe(first);
+    arrange(list, articles(entry(1, 1)), true);
+    expect(outline()).toEqual(["Day 2026-11-22", "01"]);
+  });
+
+  it("needs no headings among the pinned", () => {
+    arrange(list, articles(entry(2, 2), entry(1, 1)), false);
+    expect(outline()).toEqual(["02", "01"]);
+  });
+
+  it("moves what changed its place", () => {
+    arrange(list, articles(entry(1, 1), entry(2, 2), entry(3, 3)), false);
+    arrange(list, articles(entry(3, 3), entry(1, 1), entry(2, 2)), false);
+    expect(outline()).toEqual(["03", "01", "02"]);
+  });
+});
+
+describe("currentArticle", () => {
+  it("keeps an article of the same state, also one that the server wrote into the page", () => {
+    list.innerHTML = entry(1, 1).html;
+    const article = list.firstElementChild;
+    expect(currentArticle(entry(1, 1), shownArticles())).toBe(article);
+    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles())).toBe(article);
+  });
+
+  it("replaces an article of another state in its place, with the focus in it", () => {
+    list.innerHTML = entry(2, 2).html + entry(1, 1).html;
+    const links = list.querySelectorAll("a");
+    links[1]?.focus();
+    currentArticle(entry(2, 3, { heading: "Edited" }), shownArticles());
+    expect(outline()).toEqual(["02", "01"]);
+    expect(list.querySelector("h3")?.textContent).toBe("Edited");
+    expect(document.activeElement).toBe(list.querySelectorAll("a")[1]);
+  });
+
+  it("replaces an article of the same seq whose html differs: the time zone may have changed", () => {
+    arrange(list, articles(entry(1, 1)), false);
+    const other = { ...entry(1, 1), html: entry(1, 1).html.replace(">time<", ">another time<") };
+    currentArticle(other, shownArticles());
+    expect(list.querySelector("a")?.textContent).toBe("another time");
+  });
+
+  it("has nothing to show of an entry that is not on the page and came without html", () => {
+    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles())).toBeNull();
+  });
+
+  it("refuses html without an article", () => {
+    expect(() => parseArticle("<p>nothing</p>")).toThrow(TypeError);
+  });
+});
+
+describe("arrangeKeyEvents", () => {
+  it("links to the entry on the page, else to its permalink, and takes titles as text", () => {
+    const events = [3, 1].map((number) => ({ ...entry(number, number), title: `<b>${String(number)}</b>` }));
+    arrangeKeyEvents(
+      list,
+      events,
+      (id) => id === idOf(3),
+      () => "9 h 00",
+    );
+    const links = [...list.querySelectorAll("a")];
+    expect(links.map((link) => link.getAttribute("href"))).toEqual([`#entry-${idOf(3)}`, entry(1, 1).url]);
+    expect(links.map((link) => link.textContent)).toEqual(["9 h 00 <b>3</b>", "9 h 00 <b>1</b>"]);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+
+import { Texts } from "../src/texts.js";
+import { TEXTS } from "./samples.js";
+
+const texts = new Texts(TEXTS);
+const PARIS = "Europe/Paris";
+
+describe("times", () => {
+  it("are those of the live blog's zone, in the language's own manner", () => {
+    expect(texts.time("2026-11-22T08:07:00.000Z", PARIS)).toBe("9\u00a0h\u00a007");
+    expect(texts.time("2026-07-22T22:30:00.000Z", PARIS)).toBe("0\u00a0h\u00a030");
+    expect(texts.dateTime("2026-11-22T08:07:00.000Z", PARIS)).toBe("22\u00a0nov. à 9\u00a0h\u00a007");
+    expect(texts.dateTime("2026-10-31T23:30:00.000Z", PARIS)).toBe("1er\u00a0nov. à 0\u00a0h\u00a030");
+    expect(texts.updated("2026-11-22T08:07:00.000Z", PARIS)).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
+  });
+
+  it("fall on the day of the zone", () => {
+    expect(texts.day("2026-11-21T23:30:00.000Z", PARIS)).toBe(texts.day("2026-11-22T08:00:00.000Z", PARIS));
+    expect(texts.day("2026-11-21T23:30:00.000Z", "UTC")).not.toBe(texts.day("2026-11-22T08:00:00.000Z", "UTC"));
+  });
+});
+
+describe("texts", () => {
+  it("take the plural form of the language: in French, nothing is singular", () => {
+    expect([0, 1, 2].map((count) => texts.plural("viewers", count))).toEqual(["0 lecteur", "1 lecteur", "2 lecteurs"]);
+    expect(texts.plural("viewers", 12_345)).toBe("12\u202f345 lecteurs");
+    expect(texts.plural("viewers", 1_000_000)).toBe("1\u202f000\u202f000 lecteurs");
+  });
+
+  it("are empty where the page has none", () => {
+    expect(texts.text("nothing")).toBe("");
+    expect(texts.text("viewers")).toBe("");
+    expect(texts.status("live")).toBe("En direct");
+    expect(texts.status("other")).toBe("other");
+  });
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+
+import type { Entry } from "../src/messages.js";
+import type { Item } from "../src/timeline.js";
+import { entry, idOf, LIVEBLOG, snapshot, timeline } from "./samples.js";
+
+function numbers(items: Item[]): number[] {
+  return items.map((item) => Number(item.id.slice(-12)));
+}
+
+function put(seq: number, value: Entry): { type: "entry"; seq: number; entry: Entry } {
+  return { type: "entry", seq, entry: value };
+}
+
+describe("what is new", () => {
+  it("is an entry that was not known, not an edit", () => {
+    const line = timeline();
+    expect(line.receive(put(3, entry(3, 3))).added).toEqual([idOf(3)]);
+    expect(line.receive(put(4, entry(1, 4, { heading: "Edited" }))).added).toEqual([]);
+  });
+
+  it("is not what belongs to an older page", () => {
+    const line = timeline({ hasOlder: true, items: [entry(6, 2), entry(5, 1)] });
+    expect(line.receive(put(3, entry(2, 3))).added).toEqual([]);
+    expect(line.receive(put(4, entry(3, 4, { pinned: true }))).added).toEqual([idOf(3)]);
+  });
+
+  it("is counted on pages that don't show it, unless it is an edit, and until it is deleted", () => {
+    const line = timeline({ page: "entry" });
+    line.receive(put(3, entry(3, 3)));
+    line.receive(put(4, entry(0, 4, { updated_at: "2026-11-22T10:00:00.000Z" })));
+    line.receive(put(5, entry(5, 5)));
+    expect([...line.elsewhere]).toEqual([idOf(3), idOf(5)]);
+    line.receive({ type: "delete", seq: 6, id: idOf(3) });
+    expect([...line.elsewhere]).toEqual([idOf(5)]);
+    expect(numbers(line.entries())).toEqual([2, 1]);
+  });
+});
+
+describe("older pages", () => {
+  const start = { hasOlder: true, items: [entry(6, 2), entry(5, 1)] };
+
+  it("lower the horizon, so that a backdated entry finds its place", () => {
+    const line = timeline(start);
+    line.addOlder([entry(4, 1), entry(2, 1)], true);
+    line.receive(put(3, entry(3, 3)));
+    line.receive(put(4, entry(1, 4)));
+    expect(numbers(line.entries())).toEqual([6, 5, 4, 3, 2]);
+    expect(line.hasOlder).toBe(true);
+  });
+
+  it("don't bring back what was deleted while they were read", () => {
+    const line = timeline(start);
+    line.receive({ type: "delete", seq: 3, id: idOf(4) });
+    line.addOlder([entry(4, 1), entry(3, 1)], false);
+    expect(numbers(line.entries())).toEqual([6, 5, 3]);
+    expect(line.hasOlder).toBe(false);
+  });
+
+  it("don't replace a later state by an earlier one, whichever comes first", () => {
+    const line = timeline(start);
+    line.receive(put(3, entry(4, 3, { heading: "Later" })));
+    line.addOlder([entry(4, 1)], false);
+    expect(line.item(idOf(4))?.seq).toBe(3);
+    line.addOlder([entry(3, 9)], false);
+    line.receive(put(4, entry(3, 4)));
+    expect(line.item(idOf(3))?.seq).toBe(9);
+  });
+});
+
+describe("a snapshot", () => {
+  it("replaces everything and tells what is new", () => {
+    const line = timeline();
+    line.receive({ type: "heartbeat", seq: 9, viewers: 1 });
+    const outcome = line.replace(snapshot({ entries: [entry(9, 9), entry(2, 2)], next_cursor: "c" }));
+    expect(line.position).toBe("abc-9");
+    expect(numbers(line.entries())).toEqual([9, 2]);
+    expect(outcome).toEqual({ effects: [], changed: true, added: [idOf(9)] });
+    expect(line.hasOlder).toBe(true);
+    expect(line.liveblog).toEqual(LIVEBLOG);
+  });
+
+  it("of another history brings nothing new: all of it is", () => {
+    const line = timeline();
+    line.receive({ type: "reset", epoch: "xyz", seq: 9 });
+    expect(line.replace(snapshot({ epoch: "xyz" })).added).toEqual([]);
+    expect(line.receive(put(10, entry(10, 10))).added).toEqual([idOf(10)]);
+  });
+
+  it("that is behind what the stream has shown asks for the rest", () => {
+    const line = timeline();
+    line.receive({ type: "reset", epoch: "xyz", seq: 9 });
+    line.receive(put(10, entry(10, 10)));
+    expect(line.replace(snapshot({ epoch: "xyz" })).effects).toEqual(["resync"]);
+  });
+
+  it("of another history than the stream's is not mixed with it", () => {
+    const line = timeline();
+    line.receive({ type: "reset", epoch: "xyz", seq: 4 });
+    expect(line.replace(snapshot({ epoch: "old" })).effects).toEqual(["snapshot"]);
+    line.receive(put(10, entry(10, 10)));
+    expect(numbers(line.entries())).toEqual([9, 8]);
+    expect(line.replace(snapshot({ epoch: "xyz", seq: 10 })).effects).toEqual([]);
+  });
+});
+
+describe("what is shown", () => {
+  it("changes with the number of viewers, and not with a heartbeat that says the same", () => {
+    const line = timeline();
+    expect(line.receive({ type: "heartbeat", seq: 2, viewers: 5 }).changed).toBe(true);
+    expect(line.receive({ type: "heartbeat", seq: 2, viewers: 5 }).changed).toBe(false);
+    expect(line.viewers).toBe(5);
+  });
+
+  it("titles key events", () => {
+    const line = timeline();
+    line.receive(put(3, entry(3, 3, { key_event: true, heading: null })));
+    expect(line.keyEvents().map((event) => event.title)).toEqual(["Untitled"]);
+  });
+
+  it("takes the live blog's fields", () => {
+    const line = timeline();
+    line.receive({ type: "liveblog", seq: 3, liveblog: { ...LIVEBLOG, title: "Other" } });
+    expect(line.liveblog?.title).toBe("Other");
+  });
+});

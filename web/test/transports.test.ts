@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Batch, Message } from "../src/messages.js";
+import { fetchJson, type Handlers, openEventSource, openPolling, openWebSocket } from "../src/transports.js";
+
+const API = "https://live.example.org/api/v1/liveblogs/demo";
+const HEARTBEAT = '{"type":"heartbeat","seq":2,"viewers":1}';
+
+let heard: Message[];
+let batches: Batch[];
+let ends: (number | null)[];
+let handlers: Handlers;
+
+class FakeStream {
+  static latest: FakeStream;
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  closed = false;
+  readonly url: string;
+
+  constructor(url: string | URL) {
+    this.url = String(url);
+    FakeStream.latest = this;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+beforeEach(() => {
+  heard = [];
+  batches = [];
+  ends = [];
+  handlers = {
+    message: (message) => heard.push(message),
+    batch: (batch) => batches.push(batch),
+    end: (code) => ends.push(code),
+  };
+  vi.stubGlobal("WebSocket", FakeStream);
+  vi.stubGlobal("EventSource", FakeStream);
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("WebSocket", () => {
+  it("speaks wss to an https server, after the position", () => {
+    openWebSocket(API, "abc-2", handlers);
+    expect(FakeStream.latest.url).toBe("wss://live.example.org/api/v1/liveblogs/demo/ws?after=abc-2");
+    openWebSocket(API.replace("https", "http"), "abc-2", handlers);
+    expect(FakeStream.latest.url).toMatch(/^ws:/);
+  });
+
+  it("passes messages and the close code on, and drops what is no message", () => {
+    openWebSocket(API, "abc-2", handlers);
+    FakeStream.latest.onmessage?.({ data: HEARTBEAT });
+    FakeStream.latest.onmessage?.({ data: "nonsense" });
+    FakeStream.latest.onmessage?.({ data: new ArrayBuffer(3) });
+    FakeStream.latest.onclose?.({ code: 4504 });
+    expect(heard).toHaveLength(1);
+    expect(ends).toEqual([4504]);
+  });
+
+  it("is silent once closed", () => {
+    openWebSocket(API, "abc-2", handlers).close();
+    expect(FakeStream.latest).toMatchObject({ closed: true, onmessage: null, onclose: null });
+  });
+});
+
+describe("SSE", () => {
+  it("ends at the first error instead of reconnecting by itself", () => {
+    openEventSource(API, "abc-2", handlers);
+    expect(FakeStream.latest.url).toBe(`${API}/events?after=abc-2`);
+    FakeStream.latest.onmessage?.({ data: HEARTBEAT });
+    FakeStream.latest.onerror?.();
+    expect(heard).toHaveLength(1);
+    expect(ends).toEqual([null]);
+    expect(FakeStream.latest.closed).toBe(true);
+  });
+});
+
+describe("polling", () => {
+  const empty = { epoch: "abc", seq: 4, events: [], more: false };
+  let asked: string[];
+  let answers: unknown[];
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    asked = [];
+    answers = [];
+    vi.stubGlobal("fetch", (url: string, options: RequestInit) => {
+      asked.push(url.replace(API, ""));
+      expect(options.cache).toBe("no-cache");
+      const answer = answers.shift();
+      return Promise.resolve({ ok: answer !== undefined, status: 503, json: () => Promise.resolve(answer) });
+    });
+  });
+
+  it("goes on from each answer, at once while there is more, and ends at the first failure", async () => {
+    const event = { type: "delete", seq: 3, id: "x" };
+    answers = [{ ...empty, events: [event], more: true }, empty];
+    openPolling(API, "abc-2", handlers);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual(["/changes?after=abc-2", "/changes?after=abc-3"]);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(asked.at(-1)).toBe("/changes?after=abc-4");
+    expect(batches).toHaveLength(2);
+    expect(ends).toEqual([null]);
+  });
+
+  it("asks no more once closed", async () => {
+    answers = [empty, empty];
+    const link = openPolling(API, "abc-2", handlers);
+    await vi.advanceTimersByTimeAsync(1);
+    link.close();
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(asked).toHaveLength(1);
+    expect(ends).toEqual([]);
+  });
+
+  it("names what was refused", async () => {
+    await expect(fetchJson(`${API}/snapshot`)).rejects.toThrow("503 from");
+  });
+});

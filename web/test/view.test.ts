@@ -1,0 +1,250 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import type { Entry, Message } from "../src/messages.js";
+import { loadOlderInPlace } from "../src/older.js";
+import { readPage } from "../src/page.js";
+import { Texts } from "../src/texts.js";
+import { Timeline } from "../src/timeline.js";
+import { View } from "../src/view.js";
+import { entry, idOf, LIVEBLOG, TEXTS } from "./samples.js";
+
+let timeline: Timeline;
+let view: View;
+
+/** A page as the server makes it, in short. */
+function load(kind: string, shown: Entry[], older = ""): void {
+  Object.assign(document.documentElement.dataset, {
+    api: "/api/v1/liveblogs/demo",
+    position: "abc-2",
+    page: kind,
+    language: "en",
+    timezone: "Europe/London",
+  });
+  document.title = "Demo";
+  const list = `<div data-list="entries">${shown.map((value) => value.html).join("")}</div>`;
+  document.body.innerHTML = `
+    <span data-status="live"></span><time data-updated></time><span data-viewers hidden></span>
+    <span data-connection hidden></span><h1 data-liveblog-title>Demo</h1><p data-liveblog-summary hidden></p>
+    <div data-announcer></div>
+    ${kind === "first" ? '<section data-key-events hidden><ol></ol></section>' : ""}
+    ${kind === "first" ? '<section hidden><div data-list="pinned"></div></section>' : ""}
+    <a data-news href="#" hidden></a><p data-empty ${shown.length ? "hidden" : ""}></p>
+    ${kind === "entry" ? `<section class="focus">${list}</section>` : list}
+    <p ${older ? "" : "hidden"}><a data-older="${older}" href="/live/demo?cursor=${older}">Older</a><span data-older-status></span></p>
+    <script type="application/json" id="reader-texts">${JSON.stringify(TEXTS)}</script>`;
+  const page = readPage();
+  if (page === null) {
+    throw new Error("not a live blog's page");
+  }
+  timeline = new Timeline(page.start, (value) => value.heading ?? "");
+  view = new View(timeline, new Texts(page.texts));
+}
+
+function receive(message: Message): void {
+  view.show(timeline.receive(message));
+}
+
+function put(seq: number, value: Entry): void {
+  receive({ type: "entry", seq, entry: value });
+}
+
+function ids(list: string): number[] {
+  const articles = document.querySelectorAll<HTMLElement>(`[data-list="${list}"] article`);
+  return [...articles].map((article) => Number(article.dataset.id?.slice(-2)));
+}
+
+function get(selector: string): HTMLElement {
+  const element = document.querySelector<HTMLElement>(selector);
+  if (element === null) {
+    throw new Error(`no ${selector}`);
+  }
+  return element;
+}
+
+function tab(visibility: DocumentVisibilityState): void {
+  vi.spyOn(document, "visibilityState", "get").mockReturnValue(visibility);
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  tab("visible");
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+describe("the first page", () => {
+  beforeEach(() => {
+    load("first", [entry(2, 2), entry(1, 1)]);
+  });
+
+  it("starts from what the server wrote", () => {
+    expect(timeline.position).toBe("abc-2");
+    expect(timeline.entries().map((item) => item.seq)).toEqual([2, 1]);
+    expect(timeline.item(idOf(1))).toMatchObject({ published_at: entry(1, 1).published_at, pinned: false, html: null });
+  });
+
+  it("shows a new entry at the top, marked as new, and leaves the others alone", () => {
+    const before = document.querySelector("article");
+    put(3, entry(3, 3));
+    expect(ids("entries")).toEqual([3, 2, 1]);
+    expect(get("article").className).toBe("entry-new");
+    expect(document.querySelectorAll("article")[1]).toBe(before);
+    expect(get("[data-updated]").textContent).toContain("22\u00a0nov.");
+  });
+
+  it("shows an edit in place and takes away what is deleted", () => {
+    put(3, entry(1, 3, { heading: "Edited" }));
+    expect(get(`#entry-${idOf(1)} h3`).textContent).toBe("Edited");
+    receive({ type: "delete", seq: 4, id: idOf(2) });
+    receive({ type: "delete", seq: 5, id: idOf(1) });
+    expect(ids("entries")).toEqual([]);
+    expect(get("[data-empty]").hidden).toBe(false);
+  });
+
+  it("moves an entry into the pinned section, and back", () => {
+    put(3, entry(1, 3, { pinned: true }));
+    expect([ids("pinned"), ids("entries")]).toEqual([[1], [2]]);
+    expect(get("section:has([data-list=pinned])").hidden).toBe(false);
+    put(4, entry(1, 4));
+    expect([ids("pinned"), ids("entries")]).toEqual([[], [2, 1]]);
+    expect(get("section:has([data-list=pinned])").hidden).toBe(true);
+  });
+
+  it("lists key events", () => {
+    put(3, entry(3, 3, { key_event: true }));
+    expect(get("[data-key-events]").hidden).toBe(false);
+    expect(get("[data-key-events] a").getAttribute("href")).toBe(`#entry-${idOf(3)}`);
+    expect(get("[data-key-events] a").textContent).toBe("9\u00a0h\u00a000 Entry 3");
+    put(4, entry(4, 4, { key_event: true, day: "2026-11-23" }));
+    expect(get("[data-key-events] time").textContent).toBe("23\u00a0nov. à 9\u00a0h\u00a000");
+    receive({ type: "delete", seq: 5, id: idOf(3) });
+    receive({ type: "delete", seq: 6, id: idOf(4) });
+    expect(get("[data-key-events]").hidden).toBe(true);
+  });
+
+  it("shows the live blog's own fields and the number of viewers", () => {
+    receive({ type: "liveblog", seq: 3, liveblog: { ...LIVEBLOG, title: "<i>Other</i>", summary: "Sum", status: "ended" } });
+    expect(get("h1").textContent).toBe("<i>Other</i>");
+    expect(document.title).toBe("<i>Other</i>");
+    expect(get("[data-liveblog-summary]").hidden).toBe(false);
+    expect(get("[data-status]").textContent).toBe("Terminé");
+    receive({ type: "heartbeat", seq: 3, viewers: 2 });
+    expect(get("[data-viewers]").textContent).toBe("2 lecteurs");
+  });
+
+  it("counts what comes while the tab is hidden, less what is deleted again, until the reader is back", () => {
+    tab("hidden");
+    put(3, entry(3, 3));
+    put(4, entry(4, 4));
+    receive({ type: "delete", seq: 5, id: idOf(3) });
+    expect(document.title).toBe("(1) Demo");
+    expect(get("[data-news]").textContent).toBe("1 nouvelle");
+    tab("visible");
+    expect(document.title).toBe("Demo");
+    expect(get("[data-news]").hidden).toBe(true);
+  });
+
+  it("announces a burst once", () => {
+    for (let number = 3; number < 8; number += 1) {
+      put(number, entry(number, number));
+    }
+    expect(get("[data-announcer]").textContent).toBe("");
+    vi.advanceTimersByTime(1_000);
+    expect(get("[data-announcer]").textContent).toBe("5 nouvelles");
+  });
+
+  it("speaks of a lost connection only after three seconds, of the end at once", () => {
+    view.showStatus("connecting");
+    vi.advanceTimersByTime(2_999);
+    view.showStatus("live");
+    vi.advanceTimersByTime(10_000);
+    expect(get("[data-connection]").hidden).toBe(true);
+    view.showStatus("connecting");
+    vi.advanceTimersByTime(3_000);
+    expect(get("[data-connection]").textContent).toBe("Reconnexion…");
+    view.showStatus("live");
+    expect(get("[data-connection]").hidden).toBe(true);
+    view.showStatus("closed");
+    expect(get("[data-connection]").textContent).toBe("Fermé");
+  });
+});
+
+describe("older entries", () => {
+  function answer(value: unknown): void {
+    vi.stubGlobal("fetch", () =>
+      value === null ? Promise.reject(new TypeError("no network")) : Promise.resolve({ ok: true, json: () => Promise.resolve(value) }),
+    );
+  }
+
+  beforeEach(() => {
+    load("first", [entry(6, 2), entry(5, 1)], "c1");
+    loadOlderInPlace("https://live.example.org/api", new Texts(TEXTS), (page) => {
+      timeline.addOlder(page.items, page.next_cursor !== null);
+      view.showOlder();
+    });
+  });
+
+  async function click(): Promise<void> {
+    get("[data-older]").click();
+    await vi.advanceTimersByTimeAsync(1);
+  }
+
+  it("are added below, with the link leading on", async () => {
+    answer({ items: [entry(4, 1), entry(3, 1)], next_cursor: "c 2" });
+    await click();
+    expect(ids("entries")).toEqual([6, 5, 4, 3]);
+    expect(get("[data-older]").dataset.older).toBe("c 2");
+    expect(get("[data-older]").getAttribute("href")).toMatch(/\/live\/demo\?cursor=c%202$/);
+    expect(get("[data-news]").hidden).toBe(true);
+  });
+
+  it("take the focus along when the last page has come and the link goes", async () => {
+    answer({ items: [entry(4, 1)], next_cursor: null });
+    get("[data-older]").focus();
+    await click();
+    expect(get("p:has([data-older])").hidden).toBe(true);
+    expect(document.activeElement?.closest("article")?.id).toBe(`entry-${idOf(4)}`);
+  });
+
+  it("may fail, and be asked for again", async () => {
+    answer(null);
+    await click();
+    expect(get("[data-older-status]").textContent).toBe("Échec");
+    answer({ items: [entry(4, 1)], next_cursor: null });
+    await click();
+    expect(ids("entries")).toEqual([6, 5, 4]);
+    expect(get("[data-older-status]").textContent).toBe("");
+  });
+});
+
+describe("a permalink", () => {
+  beforeEach(() => {
+    load("entry", [entry(2, 2)]);
+  });
+
+  it("follows its entry and only counts the others", () => {
+    put(3, entry(2, 3, { heading: "Edited" }));
+    put(4, entry(4, 4));
+    put(5, entry(5, 5));
+    expect(ids("entries")).toEqual([2]);
+    expect(get("h3").textContent).toBe("Edited");
+    expect(get("[data-news]").textContent).toBe("Voir les 2 nouvelles");
+    expect(document.title).toBe("(2) Demo");
+  });
+
+  it("says that the entry was deleted", () => {
+    receive({ type: "delete", seq: 3, id: idOf(2) });
+    expect(get(".focus").textContent).toBe("Supprimée");
+    expect(document.title).toBe("Supprimée");
+  });
+});
+
+it("is nothing on another page", () => {
+  document.body.innerHTML = "";
+  delete document.documentElement.dataset.page;
+  expect(readPage()).toBeNull();
+});
