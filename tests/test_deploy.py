@@ -1,0 +1,257 @@
+"""The files for operators: docker-compose.yml, Dockerfile, .env.example, and nginx's configuration, on a real nginx."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+import yaml
+
+from liveserver.settings import Settings, load
+from tests.services import free_port, required
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ROOT = Path(__file__).parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+def test_compose_services() -> None:
+    """Every service has an image, and what it depends on is there and can reach the state that is waited for."""
+    assert set(SERVICES) == {"liveserver", "migrate", "nginx", "postgres", "redis"}
+    for name, service in SERVICES.items():
+        assert "image" in service or "build" in service, name
+        for other, wait in service.get("depends_on", {}).items():
+            assert other in SERVICES
+            if wait["condition"] == "service_healthy":
+                # liveserver's own is the HEALTHCHECK of the image
+                assert "healthcheck" in SERVICES[other] or "build" in SERVICES[other]
+    assert SERVICES["liveserver"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert SERVICES["migrate"]["command"] == ["migrate"]
+    assert SERVICES["migrate"]["restart"] == "no"
+
+
+def test_compose_volumes() -> None:
+    """Named volumes are declared, mounted files exist, and the database keeps its files in a volume."""
+    for service in SERVICES.values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert (ROOT / source).is_file() if source.startswith(".") else source in COMPOSE["volumes"]
+    assert any(mount.endswith(":/var/lib/postgresql/data") for mount in SERVICES["postgres"]["volumes"])
+
+
+def test_compose_network() -> None:
+    """Only nginx is reached from outside; liveserver believes what that network says of readers, and no other."""
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["nginx"]
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    for name in ("liveserver", "migrate"):
+        assert SERVICES[name]["environment"]["LIVESERVER_FORWARDED_ALLOW_IPS"] == network["subnet"]
+        assert "@postgres/" in SERVICES[name]["environment"]["LIVESERVER_DATABASE_URL"]
+    assert SERVICES["liveserver"]["environment"]["LIVESERVER_REDIS_URL"].startswith("redis://redis:")
+
+
+def test_compose_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """liveserver's settings take the values that compose sets."""
+    for name, value in SERVICES["liveserver"]["environment"].items():
+        filled = re.sub(r"\$\{\w+:\?[^}]*\}", "secret", value)
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", filled))
+    monkeypatch.chdir(tmp_path)
+    settings = load()
+    assert settings.database_url == "postgresql://liveserver:secret@postgres/liveserver"
+    assert settings.public_url == "http://localhost:8000"
+
+
+@pytest.mark.parametrize("name", [".env.example", "Dockerfile", "deploy/nginx.conf", "docker-compose.yml"])
+def test_settings_exist(name: str) -> None:
+    """Every LIVESERVER_ variable that a file names is a setting."""
+    named = {match.lower() for match in re.findall(r"LIVESERVER_([A-Z_]+)", (ROOT / name).read_text())}
+    assert named <= set(Settings.model_fields)
+
+
+def test_env_example_shows_the_defaults() -> None:
+    """A line that is commented out has the setting's default."""
+    shown = dict(re.findall(r"^#LIVESERVER_([A-Z_]+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+    assert len(shown) >= 8
+    for name, value in shown.items():
+        default = Settings.model_fields[name.lower()].default
+        assert value == ("" if default is None else str(default)), name
+
+
+def test_env_example_feeds_compose() -> None:
+    """Every variable that compose wants from .env is in the example."""
+    wanted = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert wanted <= set(re.findall(r"^(\w+)=", ENV_EXAMPLE, re.MULTILINE))
+
+
+def test_dockerfile() -> None:
+    """The image runs as an ordinary user, says whether it is ready, and copies only what the context holds."""
+    instructions = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
+    assert [line for line in instructions if line.startswith("USER ")] == ["USER liveserver"]
+    assert any(line.startswith("HEALTHCHECK ") and "/readyz" in line for line in instructions)
+    assert "EXPOSE 8000" in instructions
+    assert json.loads(instructions[-2].removeprefix("ENTRYPOINT ")) == ["liveserver"]
+    assert json.loads(instructions[-1].removeprefix("CMD ")) == ["serve", "--host", "0.0.0.0"]
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert all((ROOT / path).exists() for path in kept)
+    assert {"hatch_build.py", "liveserver", "pyproject.toml", "web"} <= set(kept)
+
+
+def local_configuration(folder: Path, *, listen: int, upstream: int) -> Path:
+    """deploy/nginx.conf with this machine's ports, and nothing written outside `folder`."""
+    text = (ROOT / "deploy/nginx.conf").read_text()
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    for old, new in [
+        ("listen 80 ", f"listen 127.0.0.1:{listen} "),
+        ("server liveserver:8000 ", f"server 127.0.0.1:{upstream} "),
+        ("pid /var/run/nginx.pid;", f"pid {folder}/nginx.pid;\ndaemon off;"),
+        ("worker_processes auto;", "worker_processes 1;"),
+        ("http {\n", "http {\n" + "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)),
+    ]:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    path = folder / "nginx.conf"
+    path.write_text(text)
+    return path
+
+
+class Upstream:
+    """Stands in for liveserver: records requests, and answers each as its path asks."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, dict[str, str]]] = []
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            start, *lines = head.rstrip().split("\r\n")
+            pairs = (line.split(": ", 1) for line in lines)
+            self.requests.append((start, {name.lower(): value for name, value in pairs}))
+            path = start.split()[1]
+            if "/ws?" in path:
+                writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+                writer.write(await reader.readexactly(4))
+            elif path.endswith("/events"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: one\n\n")
+                await self.go_on.wait()
+                writer.write(b"data: two\n\n")
+            else:
+                body = b"<p>page</p>" * 500
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n")
+                writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+            await writer.drain()
+
+
+class Proxy:
+    """A running nginx with our configuration, before an Upstream."""
+
+    def __init__(self, port: int, upstream: Upstream) -> None:
+        self.port = port
+        self.upstream = upstream
+
+    async def send(self, request: str, *headers: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Send a request's head; what comes back is for the caller to read."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        lines = [f"{request} HTTP/1.1", "Host: live.example.org:8443", *headers, "", ""]
+        writer.write("\r\n".join(lines).encode())
+        return reader, writer
+
+    async def get(self, path: str, *headers: str) -> bytes:
+        """The whole answer to a GET."""
+        reader, writer = await self.send(f"GET {path}", "Connection: close", *headers)
+        with contextlib.closing(writer):
+            return await reader.read()
+
+
+@pytest_asyncio.fixture
+async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
+    program = required("nginx")
+    upstream = Upstream()
+    async with await asyncio.start_server(upstream, "127.0.0.1", 0) as server:
+        port = free_port()
+        configuration = local_configuration(tmp_path, listen=port, upstream=server.sockets[0].getsockname()[1])
+        # From the master's start to the last worker's end this pipe is open; "start worker process" says it listens.
+        process = await asyncio.create_subprocess_exec(
+            program, "-c", configuration, "-e", "/dev/stderr", "-g", "error_log /dev/stderr notice;", stderr=-1
+        )
+        assert process.stderr is not None
+        log = b""
+        while b"start worker process " not in log:
+            line = await process.stderr.readline()
+            log += line
+            assert line, log.decode()
+        try:
+            yield Proxy(port, upstream)
+        finally:
+            upstream.go_on.set()
+            process.terminate()
+            await process.communicate()
+
+
+async def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
+    """`nginx -t`, without a warning."""
+    configuration = local_configuration(tmp_path, listen=free_port(), upstream=free_port())
+    process = await asyncio.create_subprocess_exec(
+        required("nginx"), "-t", "-c", configuration, "-e", "/dev/stderr", stderr=-1
+    )
+    _, log = await process.communicate()
+    assert process.returncode == 0, log.decode()
+    assert b"[emerg]" not in log
+    assert not [
+        line for line in log.decode().splitlines() if "[warn]" in line and "open file resource limit" not in line
+    ]
+
+
+async def test_nginx_passes_a_page(proxy: Proxy) -> None:
+    """A page is compressed; liveserver learns the reader's true address and the host, whatever the reader claims."""
+    answer = await proxy.get(
+        "/live/storm", "X-Forwarded-For: 198.51.100.7", "X-Forwarded-Proto: https", "Accept-Encoding: gzip"
+    )
+    assert b"200 OK" in answer
+    assert b"Content-Encoding: gzip" in answer
+    ((start, headers),) = proxy.upstream.requests
+    assert start == "GET /live/storm HTTP/1.1"
+    assert headers["host"] == headers["x-forwarded-host"] == "live.example.org:8443"
+    assert headers["x-forwarded-for"] == "127.0.0.1"
+    assert headers["x-forwarded-proto"] == "http"
+    assert "upgrade" not in headers
+    assert "connection" not in headers
+
+
+async def test_nginx_passes_a_websocket(proxy: Proxy) -> None:
+    """An upgrade reaches liveserver, and bytes pass both ways after it."""
+    reader, writer = await proxy.send(
+        "GET /api/v1/liveblogs/storm/ws?after=x-1", "Upgrade: websocket", "Connection: Upgrade"
+    )
+    with contextlib.closing(writer):
+        assert b"101 Switching" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"ping")
+        assert await reader.readexactly(4) == b"ping"
+    ((_, headers),) = proxy.upstream.requests
+    assert (headers["upgrade"], headers["connection"]) == ("websocket", "upgrade")
+
+
+async def test_nginx_does_not_hold_events_back(proxy: Proxy) -> None:
+    """An event arrives while the response is still open, and is never compressed."""
+    reader, writer = await proxy.send("GET /api/v1/liveblogs/storm/events", "Accept-Encoding: gzip")
+    with contextlib.closing(writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Content-Encoding" not in head
+        assert b"data: one\n\n" in await reader.readuntil(b"data: one\n\n")
+        proxy.upstream.go_on.set()
+        assert b"data: two\n\n" in await reader.readuntil(b"data: two\n\n")
+
+
+async def test_nginx_keeps_metrics_inside(proxy: Proxy) -> None:
+    """The metrics are not for readers."""
+    assert b"404 Not Found" in await proxy.get("/metrics")
+    assert proxy.upstream.requests == []
