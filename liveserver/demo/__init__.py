@@ -1,0 +1,1 @@
+"""A live blog that is being written while you look."""

@@ -1,0 +1,87 @@
+"""Plays the script: the first part at once, as if it had happened during the last hours, the rest step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from liveserver.demo.script import Edit, Publish, Script
+from liveserver.errors import Gone, NotFound
+from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, parse
+from liveserver.model import now
+
+if TYPE_CHECKING:
+    from liveserver.demo.script import Step
+    from liveserver.services import Services
+
+ACTOR = "demo"
+BACKLOG = 14
+"""Steps that have happened already when the demo is started for the first time."""
+BACKLOG_STEP = timedelta(minutes=7)
+
+
+class Newsroom:
+    """Writes the demo's live blog."""
+
+    def __init__(self, parts: Services, script: Script, *, interval: float) -> None:
+        self._parts = parts
+        self._script = script
+        self._interval = interval
+        self._ids: dict[str, str] = {}
+
+    @property
+    def slug(self) -> str:
+        """The live blog's name."""
+        return str(self._script.liveblog["slug"])
+
+    async def run(self) -> None:
+        """Write for ever. What was there from an earlier run stays."""
+        steps = list(self._script.steps)
+        if await self._exists():
+            await self._repeat()
+        await self._parts.publishing.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+        begun = now() - BACKLOG_STEP * BACKLOG
+        for number, step in enumerate(steps[:BACKLOG]):
+            await self._take(step, {"publish_at": (begun + BACKLOG_STEP * number).isoformat()})
+        for step in steps[BACKLOG:]:
+            await asyncio.sleep(self._interval)
+            await self._take(step)
+        await self._repeat()
+
+    async def _repeat(self) -> None:
+        """The same news over again; what was pinned or a key event has been so once."""
+        while True:
+            for step in self._script.steps:
+                if isinstance(step, Publish):
+                    await asyncio.sleep(self._interval)
+                    await self._take(step, {"pinned": False, "key_event": False})
+
+    async def _exists(self) -> bool:
+        try:
+            await self._parts.store.liveblog(self.slug)
+        except NotFound:
+            return False
+        return True
+
+    async def _take(self, step: Step, more: dict[str, Any] | None = None) -> None:
+        publishing = self._parts.publishing
+        match step:
+            case Publish(ref, entry):
+                given = parse(EntryInput, {**entry, **(more or {})})
+                written = await publishing.create_entry(self.slug, given, actor=ACTOR, key_id=ACTOR)
+                self._ids[ref] = written.entry.id
+            case Edit(ref, entry, correction):
+                patch = parse(EntryPatch, {**entry, "correction": correction})
+                await self._unless_gone(
+                    publishing.edit_entry(self.slug, self._ids[ref], patch, version=None, actor=ACTOR)
+                )
+            case _:
+                await self._unless_gone(
+                    publishing.delete_entry(self.slug, self._ids[step.ref], version=None, actor=ACTOR)
+                )
+
+    async def _unless_gone(self, work: Any) -> None:
+        with contextlib.suppress(Gone):
+            await work
