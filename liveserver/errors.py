@@ -9,7 +9,7 @@ LiveserverError
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key without the scope
-├── StoreUnavailable    the database doesn't answer: nothing was written, try again
+├── StoreUnavailable    the database doesn't answer: try again
 └── SettingsError       the server can't start on these settings
 
 The edges map them to HTTP (`api/problems.py`) and to exit codes (`cli.py`).
@@ -78,7 +78,11 @@ class Forbidden(LiveserverError):
 
 
 class StoreUnavailable(LiveserverError):
-    """The database can't be reached or is locked. Nothing was written; the caller may try again."""
+    """The database can't be reached, or is locked or full. The caller may try again.
+
+    Nothing was written, unless the connection broke between the commit and its answer: repeat with the same
+    Idempotency-Key to be safe.
+    """
 
     retry_after = 2
     """Seconds after which to try again."""

@@ -1,0 +1,11 @@
+"""The database behind liveserver: SQLite or PostgreSQL, one code for both."""
+
+from __future__ import annotations
+
+from liveserver.store.entries import Idempotency, Written
+from liveserver.store.keys import ApiKey
+from liveserver.store.reading import Around, Order
+from liveserver.store.schema import migrate
+from liveserver.store.store import Store
+
+__all__ = ["ApiKey", "Around", "Idempotency", "Order", "Store", "Written", "migrate"]

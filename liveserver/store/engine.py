@@ -1,0 +1,271 @@
+"""Connections: what a database URL means, how a transaction begins on each database, and which failures are outages."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from contextlib import asynccontextmanager, closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from liveserver.errors import SettingsError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from sqlalchemy import URL, Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+PATIENCE = 5.0
+"""Seconds."""
+
+# SQLSTATE classes (PostgreSQL, appendix A) that say "not now" rather than "wrong": connection, authorisation and
+# database gone, transaction rollback (deadlock), lock timeout, resources (disk, connections), shutdown, system
+# error, a server that became read only.
+_OUTAGES = ("08", "28", "3D", "40", "55P03", "53", "57", "58", "25006")
+
+_QUERY_NAMES = frozenset({"host", "port", "ssl", "sslmode"})
+
+
+def parse_url(address: str) -> URL:
+    """The URL of the asynchronous driver for an address as users write it.
+
+    `sqlite:///live.db`, `sqlite:////var/lib/live.db`, `postgresql://user:password@host/database` (or `postgres:`),
+    the latter with `sslmode`, `host` and `port` as parameters. Raises SettingsError for anything else.
+    """
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        raise SettingsError("the database URL must be like sqlite:///live.db or postgresql://user@host/name") from None
+    match url.drivername:
+        case "sqlite":
+            if not url.database or url.database == ":memory:":
+                raise SettingsError("the database URL must name a file: sqlite:///live.db")
+            if url.query or url.host:
+                raise SettingsError(
+                    "an SQLite URL has three slashes, or four before an absolute path, and no parameters"
+                )
+            return url.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            if not url.database:
+                raise SettingsError(f"the database URL must name a database: {shown(url)}/name")
+            if unknown := sorted(url.query.keys() - _QUERY_NAMES):
+                raise SettingsError(f"the database URL has an unknown parameter: {unknown[0]}")
+            query = {"ssl" if name == "sslmode" else name: value for name, value in url.query.items()}
+            return url.set(drivername="postgresql+asyncpg", query=query)
+        case other:
+            raise SettingsError(f"no such kind of database: {other} (use sqlite or postgresql)")
+
+
+def shown(url: URL) -> str:
+    """The URL as users wrote it, for messages: without the driver and the password."""
+    plain = url.set(drivername=url.get_backend_name(), query={})
+    return plain.render_as_string(hide_password=True)
+
+
+def is_sqlite(url: URL) -> bool:
+    """True if `parse_url` found a file."""
+    return url.get_backend_name() == "sqlite"
+
+
+def to_json(value: Any) -> str:
+    """JSON text with every character as itself."""
+    return orjson.dumps(value).decode()
+
+
+async def use_write_ahead_log(url: URL) -> None:
+    """Put the SQLite file, which keeps the mode, into WAL: readers and the writer don't wait for each other.
+
+    Raises SettingsError where the file system can't do that.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            # Not by aiosqlite: a file that it can't open leaves it with a thread that outlives the event loop.
+            mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
+        except sqlite3.OperationalError as error:
+            # SQLite's own timeout doesn't help two processes that both start on a new file: it refuses one at once.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            if mode != "wal":
+                raise SettingsError(f"the file system of {shown(url)} can't hold a live database: use a local disk")
+            return
+
+
+def _journal_mode(path: str, mode: str) -> str:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        found: str = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+        return found
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Raises StoreUnavailable, with its cause, where the database can't be reached, is locked, full or too slow."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        if _is_outage(error):
+            raise StoreUnavailable("the database doesn't answer") from error
+        raise
+
+
+def _is_outage(error: Exception) -> bool:
+    if isinstance(error, (OSError, PoolTimeoutError)):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    if state is not None:
+        return state.startswith(_OUTAGES)
+    if isinstance(error.orig, BaseException) and isinstance(error.orig.__cause__, ValueError):
+        return False  # asyncpg calls a value that it can't encode an InterfaceError
+    # DatabaseError itself, not its kinds, is how SQLite says that the file is damaged.
+    return (
+        error.connection_invalidated
+        or isinstance(error, (OperationalError, InterfaceError))
+        or type(error) is DatabaseError
+    )
+
+
+@contextmanager
+def opening(url: URL) -> Iterator[None]:
+    """Raises SettingsError, naming the database in one line, where it can't be opened."""
+    try:
+        yield
+    except (StoreUnavailable, DBAPIError, sqlite3.Error, OSError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = (str(cause) or type(cause).__name__).splitlines()[0]
+        raise SettingsError(f"can't open the database {shown(url)}: {reason}") from error
+
+
+class Database:
+    """Two engines on one database: one that writes, and one whose every transaction sees one moment."""
+
+    def __init__(self, url: URL, *, pool_size: int, patience: float) -> None:
+        self.url = url
+        make = _sqlite_engines if is_sqlite(url) else _postgresql_engines
+        self.writer, self.reader = make(url, pool_size, patience)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that commits at the end of the block, and leaves nothing if the block raises.
+
+        StoreUnavailable while it commits may also mean that only the answer was lost: the caller repeats what it
+        asked with the same idempotency key, or reads the state again.
+        """
+        with outages():
+            async with self.writer.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that writes nothing, and in which all statements see the same state."""
+        with outages():
+            async with self.reader.begin() as connection:
+                yield connection
+
+    async def ping(self) -> None:
+        """Raises StoreUnavailable unless a write could begin now."""
+        async with self.write() as connection:
+            # On SQLite BEGIN IMMEDIATE has just proved it.
+            if not is_sqlite(self.url) and await connection.scalar(text("SHOW transaction_read_only")) == "on":
+                raise StoreUnavailable("the database is read only")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.reader.dispose()
+        await self.writer.dispose()
+
+
+def _sqlite_engines(url: URL, pool_size: int, patience: float) -> tuple[AsyncEngine, AsyncEngine]:
+    writer = _sqlite_engine(url, 1, patience, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
+    reader = _sqlite_engine(url, pool_size, patience, begin="BEGIN", pragmas=("query_only=ON",))
+    return writer, reader
+
+
+def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=patience,
+        json_serializer=to_json,
+        json_deserializer=orjson.loads,
+        # The driver must not begin transactions by itself; and waits so many seconds for another's lock.
+        connect_args={"isolation_level": None, "timeout": patience},
+    )
+    _sqlite_events(engine, begin, ("synchronous=FULL", *pragmas))
+    return engine
+
+
+def _sqlite_events(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+    def set_pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def emit_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", set_pragmas)
+    event.listen(engine.sync_engine, "begin", emit_begin)
+
+
+def _postgresql_engines(url: URL, pool_size: int, patience: float) -> tuple[AsyncEngine, AsyncEngine]:
+    milliseconds = int(patience * 1000)
+    options: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": patience,
+        "pool_pre_ping": True,
+        "json_serializer": to_json,
+        "json_deserializer": orjson.loads,
+        "connect_args": {
+            "timeout": patience,
+            "command_timeout": patience,
+            "server_settings": {
+                "application_name": "liveserver",
+                # A server that we can't reach any more must not hold a live blog's lock for us.
+                "lock_timeout": str(milliseconds),
+                "idle_in_transaction_session_timeout": str(3 * milliseconds),
+            },
+        },
+    }
+    writer = create_async_engine(url, isolation_level="READ COMMITTED", **options)
+    reader = create_async_engine(
+        url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}, **options
+    )
+    return writer, reader
+
+
+def migration_engine(url: URL) -> AsyncEngine:
+    """An engine for changing the schema: patient, and without SQLite's foreign keys.
+
+    Alembic replaces a table by dropping it, which would take with it what refers to it.
+    """
+    if not is_sqlite(url):
+        connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}
+        return create_async_engine(url, poolclass=NullPool, connect_args=connect_args)
+    engine = create_async_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 30.0})
+    _sqlite_events(engine, "BEGIN IMMEDIATE", ("synchronous=FULL", "foreign_keys=OFF"))
+    return engine

@@ -1,0 +1,220 @@
+"""Writing entries: each function is one part of a transaction, which takes a seq if readers see the change.
+
+Locks are always taken in the order idempotency key, entry, live blog.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from liveserver.errors import Conflict, Gone, KeyReused, NotFound
+from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
+from liveserver.store import liveblogs, tables
+from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_t = tables.entries
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+
+class Idempotency(NamedTuple):
+    """The name that an API key gave to a request, and what tells the request from another."""
+
+    key_id: str
+    key: str
+    request_hash: str
+
+
+class Written(NamedTuple):
+    """What a write of an entry did."""
+
+    liveblog: Liveblog
+    """As of the change, with its seq."""
+    entry: Entry
+    change: Change | None
+    """What readers see of it: None for drafts and scheduled entries, and if nothing was written."""
+    replayed: bool
+    """True if an earlier request with the same idempotency key had made the entry."""
+
+
+async def find(connection: AsyncConnection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+    """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
+    entry = await _find(connection, liveblog_id, entry_id, lock=lock)
+    if entry.status is EntryStatus.DELETED:
+        raise Gone(f"entry {entry_id} was deleted")
+    return entry
+
+
+async def _find(connection: AsyncConnection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+    if _ID.fullmatch(entry_id):
+        query = select(_t).where(_t.c.id == entry_id, _t.c.liveblog_id == liveblog_id)
+        if lock:
+            query = query.with_for_update(key_share=True)
+        row = (await connection.execute(query)).mappings().one_or_none()
+        if row is not None:
+            return entry_from(row)
+    raise NotFound(f"there is no entry {entry_id!r}")
+
+
+async def create(
+    connection: AsyncConnection, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None
+) -> Written:
+    """Insert the entry, unless the idempotency key has already made one."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    if idempotency is not None and not await _claim(connection, idempotency, entry):
+        return await _replay(connection, slug, idempotency)
+    entry = replace(entry, version=1, seq=None)
+    if entry.status is EntryStatus.DELETED:
+        raise Conflict("an entry can't begin as deleted")
+    change: Change | None = None
+    if entry.status is EntryStatus.PUBLISHED:
+        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        entry = replace(entry, seq=liveblog.seq)
+        change = EntryChanged(liveblog.seq, entry)
+    await connection.execute(insert(_t).values(liveblog_id=liveblog_id, **entry_values(entry)))
+    await _record(connection, entry, actor=actor, action="created" if change is None else "published")
+    return Written(liveblog, entry, change, replayed=False)
+
+
+async def edit(
+    connection: AsyncConnection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
+) -> Written:
+    """Apply `change` to the current state; an equal result writes nothing."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    old = await find(connection, liveblog_id, entry_id, lock=True)
+    new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
+    if new == old:
+        return Written(liveblog, old, None, replayed=False)
+    if new.status is EntryStatus.DELETED or (
+        old.status is EntryStatus.PUBLISHED and new.status is not EntryStatus.PUBLISHED
+    ):
+        raise Conflict(f"a {old.status} entry can't become {new.status}")
+    new = replace(new, version=old.version + 1)
+    visible: Change | None = None
+    if new.status is EntryStatus.PUBLISHED:
+        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        new = replace(new, seq=liveblog.seq)
+        visible = EntryChanged(liveblog.seq, new)
+    await _update(connection, new)
+    published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
+    await _record(connection, new, actor=actor, action="published" if published_now else "edited")
+    return Written(liveblog, new, visible, replayed=False)
+
+
+async def remove(
+    connection: AsyncConnection,
+    slug: str,
+    entry_id: str,
+    check: Callable[[Entry], None],
+    *,
+    actor: str,
+    at: datetime,
+) -> Written:
+    """Leave a tombstone in the entry's place: its id, seq and times, and nothing of what it said."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    old = await find(connection, liveblog_id, entry_id, lock=True)
+    check(old)
+    new = Entry(
+        id=old.id,
+        seq=old.seq,
+        version=old.version + 1,
+        status=EntryStatus.DELETED,
+        heading=None,
+        body="",
+        authors=(),
+        key_event=False,
+        breaking=False,
+        pinned=False,
+        tags=(),
+        verification=None,
+        source=None,
+        corrections=(),
+        publish_at=None,
+        published_at=old.published_at,
+        created_at=old.created_at,
+        updated_at=at,
+    )
+    change: Change | None = None
+    if old.status is EntryStatus.PUBLISHED:
+        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        new = replace(new, seq=liveblog.seq)
+        change = EntryDeleted(liveblog.seq, new.id)
+    await _update(connection, new)
+    await _record(connection, new, actor=actor, action="deleted")
+    return Written(liveblog, new, change, replayed=False)
+
+
+async def revisions(connection: AsyncConnection, slug: str, entry_id: str) -> list[Revision]:
+    """Oldest first, also of a deleted entry."""
+    liveblog_id, _ = await liveblogs.find(connection, slug)
+    await _find(connection, liveblog_id, entry_id)
+    t = tables.revisions
+    query = select(t).where(t.c.entry_id == entry_id).order_by(t.c.version)
+    return [revision_from(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def forget_idempotency(connection: AsyncConnection, before: datetime) -> int:
+    """Delete the idempotency keys that were first used before; how many there were."""
+    t = tables.idempotency
+    return (await connection.execute(delete(t).where(t.c.created_at < before))).rowcount
+
+
+async def _update(connection: AsyncConnection, entry: Entry) -> None:
+    await connection.execute(update(_t).where(_t.c.id == entry.id).values(entry_values(entry)))
+
+
+async def _record(
+    connection: AsyncConnection,
+    entry: Entry,
+    *,
+    actor: str,
+    action: Literal["created", "edited", "published", "deleted"],
+) -> None:
+    await connection.execute(
+        insert(tables.revisions).values(
+            entry_id=entry.id,
+            version=entry.version,
+            at=entry.updated_at,
+            actor=actor,
+            action=action,
+            entry=entry_document(entry),
+        )
+    )
+
+
+async def _claim(connection: AsyncConnection, idempotency: Idempotency, entry: Entry) -> bool:
+    """True for the first request of that key. A racing one waits here until the first has committed or failed."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    query = dialect.insert(tables.idempotency).values(
+        api_key_id=idempotency.key_id,
+        key=idempotency.key,
+        request_hash=idempotency.request_hash,
+        entry_id=entry.id,
+        created_at=entry.created_at,
+    )
+    return (await connection.execute(query.on_conflict_do_nothing())).rowcount == 1
+
+
+async def _replay(connection: AsyncConnection, slug: str, idempotency: Idempotency) -> Written:
+    t = tables.idempotency
+    query = select(t.c.request_hash, _t).where(
+        t.c.api_key_id == idempotency.key_id, t.c.key == idempotency.key, _t.c.id == t.c.entry_id
+    )
+    row = (await connection.execute(query)).mappings().one()
+    liveblog = await liveblogs.find_by_id(connection, row["liveblog_id"])
+    if row["request_hash"] != idempotency.request_hash or liveblog.slug != slug:
+        raise KeyReused
+    entry = entry_from(row)
+    if entry.status is EntryStatus.DELETED:
+        raise Gone(f"entry {entry.id} was deleted")
+    return Written(liveblog, entry, None, replayed=True)

@@ -1,0 +1,81 @@
+"""API keys, as the store keeps them: a hash of the secret, never the secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select, update
+
+from liveserver.errors import NotFound
+from liveserver.store import tables
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+_t = tables.api_keys
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Who may write, and what."""
+
+    id: str
+    name: str
+    secret_hash: str
+    """SHA-256 of the secret, in hex."""
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        secret_hash=row["secret_hash"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+    )
+
+
+async def add(connection: AsyncConnection, key: ApiKey) -> None:
+    """Insert it."""
+    await connection.execute(
+        insert(_t).values(
+            id=key.id,
+            name=key.name,
+            secret_hash=key.secret_hash,
+            scopes=sorted(key.scopes),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+        )
+    )
+
+
+async def every(connection: AsyncConnection) -> list[ApiKey]:
+    """All, revoked and expired ones too, oldest first."""
+    query = select(_t).order_by(_t.c.created_at, _t.c.id)
+    return [_key(row) for row in (await connection.execute(query)).mappings()]
+
+
+async def find(connection: AsyncConnection, key_id: str) -> ApiKey | None:
+    """The key, whether or not it is still good."""
+    if "\x00" in key_id:
+        return None
+    row = (await connection.execute(select(_t).where(_t.c.id == key_id))).mappings().one_or_none()
+    return None if row is None else _key(row)
+
+
+async def revoke(connection: AsyncConnection, key_id: str, at: datetime) -> None:
+    """Mark it as revoked; a key that already is keeps its first time. Raises NotFound."""
+    if await find(connection, key_id) is None:
+        raise NotFound(f"there is no key {key_id!r}")
+    await connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

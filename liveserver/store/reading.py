@@ -1,0 +1,181 @@
+"""Reading entries: lists, what a page starts from, and what changed. Each function sees one moment of the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sqlalchemy import func, literal, select, tuple_
+
+from liveserver.errors import FieldError, Invalid, NotFound
+from liveserver.model import (
+    Change,
+    Changes,
+    Entry,
+    EntryChanged,
+    EntryDeleted,
+    EntryPage,
+    EntryStatus,
+    Liveblog,
+    LiveblogChanged,
+    Snapshot,
+)
+from liveserver.store import entries, liveblogs, tables
+from liveserver.store.cursors import Place
+from liveserver.store.rows import entry_from
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+Order = Literal["newest", "oldest"]
+
+PINNED_MAX = 10
+KEY_EVENTS_MAX = 100
+
+_t = tables.entries
+_place = tuple_(_t.c.sort_at, _t.c.id)
+
+
+class Around(NamedTuple):
+    """A published entry among its neighbours."""
+
+    liveblog: Liveblog
+    items: list[Entry]
+    """Newest first, the entry itself among them."""
+    newer_cursor: str | None
+    """For `entries` with order `oldest`: what is newer than the first item. None if nothing is."""
+    older_cursor: str | None
+    """For `entries` with order `newest`: what is older than the last item. None if nothing is."""
+
+
+async def page(
+    connection: AsyncConnection,
+    slug: str,
+    *,
+    limit: int,
+    cursor: str | None,
+    order: Order,
+    key_events: bool,
+    tag: str | None,
+    statuses: Collection[EntryStatus],
+) -> EntryPage:
+    """One page of the entries that match."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    query = _select(liveblog_id, statuses)
+    if key_events:
+        query = query.where(_t.c.key_event)
+    if tag is not None:
+        query = query.where(_has_tag(connection, tag))
+    start = None if cursor is None else Place.parse(cursor)
+    items, more = await _run(connection, query, order, limit, start)
+    return EntryPage(liveblog, items, _cursor(items[-1]) if more else None)
+
+
+async def around(connection: AsyncConnection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
+    """The entry with up to `after` newer and `before` older ones."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    entry = await entries.find(connection, liveblog_id, entry_id)
+    if entry.status is not EntryStatus.PUBLISHED:
+        raise NotFound(f"entry {entry_id} isn't published")
+    start, query = _place_of(entry), _select(liveblog_id)
+    newer, more_newer = await _run(connection, query, "oldest", after, start)
+    older, more_older = await _run(connection, query, "newest", before, start)
+    items = [*reversed(newer), entry, *older]
+    return Around(
+        liveblog, items, _cursor(items[0]) if more_newer else None, _cursor(items[-1]) if more_older else None
+    )
+
+
+async def snapshot(connection: AsyncConnection, slug: str, *, limit: int) -> Snapshot:
+    """What a page starts from."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    query = _select(liveblog_id)
+    pinned, _ = await _run(connection, query.where(_t.c.pinned), "newest", PINNED_MAX)
+    key_events, _ = await _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
+    items, more = await _run(connection, query, "newest", limit)
+    return Snapshot(liveblog, pinned, key_events, items, _cursor(items[-1]) if more else None)
+
+
+async def changes(connection: AsyncConnection, slug: str, after: int, *, limit: int) -> Changes:
+    """The latest state of everything whose last change came after `after`, ascending by seq."""
+    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after).order_by(_t.c.seq).limit(limit + 1)
+    items = [_change(entry_from(row)) for row in (await connection.execute(query)).mappings()]
+    if liveblog.changed_seq > after:
+        items.append(LiveblogChanged(liveblog.changed_seq, liveblog))
+        items.sort(key=lambda change: change.seq)
+    return Changes(liveblog, items[:limit], more=len(items) > limit)
+
+
+def _change(entry: Entry) -> Change:
+    assert entry.seq is not None
+    if entry.status is EntryStatus.DELETED:
+        return EntryDeleted(entry.seq, entry.id)
+    return EntryChanged(entry.seq, entry)
+
+
+async def due(connection: AsyncConnection, before: datetime, *, limit: int) -> list[tuple[str, str]]:
+    """Slug and id of the scheduled entries whose time has come, the longest overdue first."""
+    blogs = tables.liveblogs
+    query = (
+        select(blogs.c.slug, _t.c.id)
+        .join(blogs, blogs.c.id == _t.c.liveblog_id)
+        .where(_scheduled(), _t.c.publish_at <= before)
+        .order_by(_t.c.publish_at, _t.c.id)
+        .limit(limit)
+    )
+    return [(slug, entry_id) for slug, entry_id in await connection.execute(query)]
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """When the next scheduled entry is due; None if there is none."""
+    moment: datetime | None = await connection.scalar(select(func.min(_t.c.publish_at)).where(_scheduled()))
+    return moment
+
+
+def _scheduled() -> ColumnElement[bool]:
+    # A literal, not a parameter: only then do the planners see that the partial index answers it.
+    return _t.c.status == literal(EntryStatus.SCHEDULED.value, literal_execute=True)
+
+
+def _select(
+    liveblog_id: int, statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,)
+) -> Select[tuple[object, ...]]:
+    return select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.status.in_([status.value for status in statuses]))
+
+
+def _has_tag(connection: AsyncConnection, tag: str) -> ColumnElement[bool]:
+    if "\x00" in tag:
+        raise Invalid([FieldError("?tag", "contains a character that no tag can have")])
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(_t.c.tags).table_valued("value")
+        return select(each.c.value).where(each.c.value == tag).exists()
+    return _t.c.tags.op("?", is_comparison=True)(tag)
+
+
+async def _run(
+    connection: AsyncConnection,
+    query: Select[tuple[object, ...]],
+    order: Order,
+    limit: int,
+    start: Place | None = None,
+) -> tuple[list[Entry], bool]:
+    """Up to `limit` entries beyond `start`, and whether there are more."""
+    if start is not None:
+        place = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
+        query = query.where(_place < place if order == "newest" else _place > place)
+    columns = (_t.c.sort_at, _t.c.id)
+    query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns)).limit(limit + 1)
+    items = [entry_from(row) for row in (await connection.execute(query)).mappings()]
+    return items[:limit], len(items) > limit
+
+
+def _place_of(entry: Entry) -> Place:
+    return Place(entry.published_at or entry.publish_at or entry.created_at, entry.id)
+
+
+def _cursor(entry: Entry) -> str:
+    return _place_of(entry).cursor()

@@ -1,0 +1,179 @@
+"""The tables, as the code reads and writes them. `migrations/` makes them; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware moment: timestamptz on PostgreSQL, ISO text in UTC on SQLite (fixed width, so that it sorts as time)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """UTC, without its zone where the database keeps none. Naive times are refused: they name no moment."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Aware, in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _name(length: int) -> String:
+    # Byte order on PostgreSQL too: the order of ids is part of "newest first", and a locale's order is not ours.
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+DOCUMENT = JSON().with_variant(JSONB(), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+liveblogs = Table(
+    "liveblogs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("slug", _name(100), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("language", String(35), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("epoch", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("changed_seq", BigInteger, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Index("ix_liveblogs_slug", "slug", unique=True),
+    Index("ix_liveblogs_created_at", "created_at", "slug"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", _name(36), primary_key=True),
+    Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
+    Column("seq", BigInteger),
+    Column("version", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("heading", Text),
+    Column("body", Text, nullable=False),
+    Column("authors", DOCUMENT, nullable=False),
+    Column("key_event", Boolean, nullable=False),
+    Column("breaking", Boolean, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    Column("verification", String(16)),
+    Column("source", Text),
+    Column("corrections", DOCUMENT, nullable=False),
+    Column("publish_at", UTCDateTime),
+    Column("published_at", UTCDateTime),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    # When it was published, else when it is due, else when it was made: what every list is ordered by.
+    Column("sort_at", UTCDateTime, nullable=False),
+    CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
+    # Unique, so that a seq can never be taken twice, whatever the code does.
+    Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
+    Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
+)
+# SQLite uses a partial index only for a query that says its condition in the same words.
+Index(
+    "ix_entries_key_events",
+    entries.c.liveblog_id,
+    entries.c.status,
+    entries.c.sort_at,
+    entries.c.id,
+    sqlite_where=text("key_event = 1"),
+    postgresql_where=entries.c.key_event,
+)
+Index(
+    "ix_entries_pinned",
+    entries.c.liveblog_id,
+    entries.c.status,
+    entries.c.sort_at,
+    entries.c.id,
+    sqlite_where=text("pinned = 1"),
+    postgresql_where=entries.c.pinned,
+)
+Index(
+    "ix_entries_due",
+    entries.c.publish_at,
+    sqlite_where=entries.c.status == "scheduled",
+    postgresql_where=entries.c.status == "scheduled",
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("entry_id", _name(36), ForeignKey("entries.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("entry", DOCUMENT, nullable=False),
+    PrimaryKeyConstraint("entry_id", "version"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("api_key_id", String(64), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("entry_id", _name(36), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    PrimaryKeyConstraint("api_key_id", "key"),
+    Index("ix_idempotency_created_at", "created_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", _name(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", String(64), nullable=False),
+    Column("scopes", DOCUMENT, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("revoked_at", UTCDateTime),
+)

@@ -1,0 +1,40 @@
+"""One store after the other: what holds for one holds for all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from liveserver.store import Store
+from tests.store_samples import a_liveblog
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database that is migrated, or migrates itself."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/live.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+async def store(store_url: str) -> AsyncIterator[Store]:
+    """A store with one live blog, `match`."""
+    store = await Store.open(store_url)
+    await store.create_liveblog(a_liveblog())
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def other(store_url: str, store: Store) -> AsyncIterator[Store]:
+    """A second store on the database of `store`, as another process would have it."""
+    other = await Store.open(store_url)
+    yield other
+    await other.close()

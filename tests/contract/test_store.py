@@ -1,0 +1,353 @@
+"""What every store promises of writing, one after the other. Beside it: `_concurrency` and `_reading`."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from liveserver.errors import Conflict, Gone, KeyReused, NotFound, VersionConflict
+from liveserver.model import (
+    Correction,
+    EntryChanged,
+    EntryDeleted,
+    EntryStatus,
+    LiveblogStatus,
+    Verification,
+    new_entry_id,
+)
+from liveserver.store import ApiKey, Idempotency, Store
+from tests.store_samples import (
+    NOON,
+    TYPOGRAPHY,
+    a_draft,
+    a_liveblog,
+    a_scheduled,
+    an_entry,
+    at,
+    fine,
+    raising,
+)
+
+if TYPE_CHECKING:
+    from liveserver.model import Entry
+
+ROOT = Path(__file__).parents[2]
+
+
+async def test_publishing_takes_the_next_seq(store: Store) -> None:
+    """Each published entry is the next change, and is stored as it was answered."""
+    for seq in (1, 2, 3):
+        written = await store.create_entry("match", an_entry(at(seq)), actor="desk")
+        assert written.change == EntryChanged(seq, written.entry)
+        assert (written.entry.seq, written.liveblog.seq, written.replayed) == (seq, seq, False)
+        assert await store.entry("match", written.entry.id) == (written.liveblog, written.entry)
+
+
+async def test_two_liveblogs_count_apart(store: Store) -> None:
+    """The seq belongs to the live blog."""
+    await store.create_liveblog(a_liveblog("vote"))
+    await store.create_entry("match", an_entry(), actor="desk")
+    assert (await store.create_entry("vote", an_entry(), actor="desk")).entry.seq == 1
+
+
+@pytest.mark.parametrize("entry", [a_draft(), a_scheduled(at(60))], ids=["draft", "scheduled"])
+async def test_what_readers_never_saw_takes_no_seq(store: Store, entry: Entry) -> None:
+    """Neither when it is made, nor edited, nor deleted."""
+    entry = replace(entry, id=new_entry_id())
+    created = await store.create_entry("match", entry, actor="desk")
+    edited = await store.edit_entry("match", entry.id, lambda e: replace(e, body="<p>2</p>"), actor="desk")
+    deleted = await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
+    for version, written in enumerate((created, edited, deleted), 1):
+        assert (written.change, written.entry.seq, written.entry.version) == (None, None, version)
+    assert (await store.liveblog("match")).seq == 0
+    assert (await store.changes("match", 0, limit=10)).items == []
+
+
+async def test_publishing_a_draft_takes_a_seq(store: Store) -> None:
+    """Becoming visible is a change."""
+    draft = (await store.create_entry("match", a_draft(), actor="desk")).entry
+    written = await store.edit_entry(
+        "match",
+        draft.id,
+        lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5), updated_at=at(5)),
+        actor="desk",
+    )
+    assert written.change == EntryChanged(1, written.entry)
+    assert (written.entry.version, written.entry.published_at) == (2, at(5))
+
+
+async def test_editing_a_published_entry(store: Store) -> None:
+    """It keeps its place and gets the next seq and version, whatever the edit says of those."""
+    first = (await store.create_entry("match", an_entry(at(1)), actor="desk")).entry
+    await store.create_entry("match", an_entry(at(2)), actor="desk")
+    written = await store.edit_entry(
+        "match",
+        first.id,
+        lambda e: replace(e, id="x", seq=99, version=99, created_at=at(9), body="<p>2</p>", updated_at=at(3)),
+        actor="desk",
+    )
+    assert written.entry == replace(first, seq=3, version=2, body="<p>2</p>", updated_at=at(3))
+    assert written.change == EntryChanged(3, written.entry)
+    assert (await store.entry("match", first.id))[1] == written.entry
+
+
+async def test_an_edit_that_changes_nothing_writes_nothing(store: Store) -> None:
+    """No seq, no version, no revision."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    written = await store.edit_entry("match", entry.id, lambda e: e, actor="desk")
+    assert (written.entry, written.change, written.liveblog.seq) == (entry, None, 1)
+    assert len(await store.revisions("match", entry.id)) == 1
+    assert await store.edit_liveblog("match", lambda blog: blog) == (written.liveblog, None)
+
+
+async def test_a_refused_edit_rolls_back(store: Store) -> None:
+    """What the edit or the check raises reaches the caller, and nothing is written."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    with pytest.raises(VersionConflict):
+        await store.edit_entry("match", entry.id, raising(VersionConflict(entry)), actor="desk")
+    with pytest.raises(VersionConflict):
+        await store.delete_entry("match", entry.id, raising(VersionConflict(entry)), actor="desk", at=at(1))
+    blog = await store.liveblog("match")
+    with pytest.raises(VersionConflict):
+        await store.edit_liveblog("match", raising(VersionConflict(blog)))
+    assert await store.entry("match", entry.id) == (blog, entry)
+    assert blog.seq == 1
+
+
+async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) -> None:
+    """Its seq is the delete's; nothing of what it said is left in its row."""
+    entry = an_entry(
+        heading="H",
+        authors=("A",),
+        key_event=True,
+        breaking=True,
+        pinned=True,
+        tags=("t",),
+        verification=Verification.CLAIMED,
+        source="S",
+        corrections=(Correction(NOON, "c"),),
+    )
+    await store.create_entry("match", entry, actor="desk")
+    written = await store.delete_entry("match", entry.id, fine, actor="desk", at=at(9))
+    assert written.change == EntryDeleted(2, entry.id)
+    blank = an_entry(id=entry.id, seq=2, version=2, status=EntryStatus.DELETED, body="", updated_at=at(9))
+    assert written.entry == blank
+    assert (await store.revisions("match", entry.id))[-1].entry == blank
+    assert (await store.changes("match", 1, limit=10)).items == [EntryDeleted(2, entry.id)]
+    snapshot = await store.snapshot("match", limit=10)
+    assert (snapshot.entries, snapshot.pinned, snapshot.key_events) == ([], [], [])
+
+
+async def test_a_deleted_entry_is_gone_for_good(store: Store) -> None:
+    """It can't be read, edited or deleted again."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
+    with pytest.raises(Gone):
+        await store.entry("match", entry.id)
+    with pytest.raises(Gone):
+        await store.edit_entry("match", entry.id, lambda e: replace(e, status=EntryStatus.PUBLISHED), actor="desk")
+    with pytest.raises(Gone):
+        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(2))
+    with pytest.raises(Gone):
+        await store.around("match", entry.id, before=1, after=1)
+    assert (await store.liveblog("match")).seq == 2
+
+
+@pytest.mark.parametrize("status", [EntryStatus.DRAFT, EntryStatus.SCHEDULED, EntryStatus.DELETED])
+async def test_a_published_entry_can_not_be_taken_back_by_an_edit(store: Store, status: EntryStatus) -> None:
+    """Readers would not be told: only a delete takes it away."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    with pytest.raises(Conflict):
+        await store.edit_entry("match", entry.id, lambda e: replace(e, status=status), actor="desk")
+    with pytest.raises(Conflict):
+        await store.create_entry("match", an_entry(status=EntryStatus.DELETED), actor="desk")
+    assert await store.entry("match", entry.id) == (await store.liveblog("match"), entry)
+
+
+async def test_changing_the_liveblog(store: Store) -> None:
+    """Its own fields change with a seq; its identity doesn't."""
+    await store.create_entry("match", an_entry(), actor="desk")
+    before = await store.liveblog("match")
+    after, change = await store.edit_liveblog(
+        "match",
+        lambda b: replace(
+            b, slug="x", epoch="y", seq=9, title=TYPOGRAPHY, status=LiveblogStatus.ENDED, updated_at=at(1)
+        ),
+    )
+    assert after == replace(
+        before, version=2, seq=2, changed_seq=2, title=TYPOGRAPHY, status=LiveblogStatus.ENDED, updated_at=at(1)
+    )
+    assert change is not None
+    assert change == (2, after)
+    assert await store.liveblog("match") == after
+
+
+async def test_a_taken_slug(store: Store) -> None:
+    """Conflict, and the first stays as it was."""
+    first = await store.liveblog("match")
+    with pytest.raises(Conflict):
+        await store.create_liveblog(a_liveblog(title="Another"))
+    assert await store.liveblog("match") == first
+
+
+@pytest.mark.parametrize("slug", ["nothing", "", "a\x00b", "Match", "m" * 200])
+async def test_an_unknown_liveblog(store: Store, slug: str) -> None:
+    """NotFound, whatever is asked of it."""
+    entry_id = new_entry_id()
+    calls = [
+        store.liveblog(slug),
+        store.edit_liveblog(slug, lambda b: b),
+        store.create_entry(slug, an_entry(), actor="desk"),
+        store.entry(slug, entry_id),
+        store.edit_entry(slug, entry_id, lambda e: e, actor="desk"),
+        store.delete_entry(slug, entry_id, fine, actor="desk", at=NOON),
+        store.entries(slug, limit=1),
+        store.around(slug, entry_id, before=1, after=1),
+        store.snapshot(slug, limit=1),
+        store.changes(slug, 0, limit=1),
+        store.revisions(slug, entry_id),
+    ]
+    for call in calls:
+        with pytest.raises(NotFound):
+            await call
+    assert await store.positions([slug]) == {}
+
+
+@pytest.mark.parametrize("entry_id", [new_entry_id(), "", "x", "a\x00b", "é"])
+async def test_an_unknown_entry(store: Store, entry_id: str) -> None:
+    """NotFound, also for what is no UUID."""
+    for call in (
+        store.entry("match", entry_id),
+        store.edit_entry("match", entry_id, lambda e: e, actor="desk"),
+        store.delete_entry("match", entry_id, fine, actor="desk", at=NOON),
+        store.around("match", entry_id, before=1, after=1),
+        store.revisions("match", entry_id),
+    ):
+        with pytest.raises(NotFound):
+            await call
+
+
+async def test_an_entry_of_another_liveblog(store: Store) -> None:
+    """An entry is found in its own live blog only."""
+    await store.create_liveblog(a_liveblog("vote"))
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    with pytest.raises(NotFound):
+        await store.entry("vote", entry.id)
+    with pytest.raises(NotFound):
+        await store.delete_entry("vote", entry.id, fine, actor="desk", at=NOON)
+
+
+async def test_text_comes_back_to_the_byte(store: Store) -> None:
+    """In every field, through rows, lists and revisions."""
+    entry = an_entry(
+        at(0.123),
+        heading=TYPOGRAPHY,
+        body=TYPOGRAPHY,
+        authors=(TYPOGRAPHY, "B"),
+        tags=(TYPOGRAPHY,),
+        source=TYPOGRAPHY,
+        verification=Verification.DENIED,
+        corrections=(Correction(at(0.456), TYPOGRAPHY),),
+    )
+    await store.create_entry("match", entry, actor=TYPOGRAPHY)
+    stored = replace(entry, seq=1)
+    assert (await store.entry("match", entry.id))[1] == stored
+    assert (await store.entries("match", limit=1, tag=TYPOGRAPHY)).items == [stored]
+    [revision] = await store.revisions("match", entry.id)
+    assert (revision.entry, revision.actor) == (stored, TYPOGRAPHY)
+
+
+async def test_revisions(store: Store) -> None:
+    """Every state, who made it and how, oldest first, also after the delete."""
+    created = (await store.create_entry("match", a_scheduled(at(60)), actor="ada")).entry
+    edited = (
+        await store.edit_entry("match", created.id, lambda e: replace(e, body="2", updated_at=at(1)), actor="bob")
+    ).entry
+    published = (
+        await store.edit_entry(
+            "match",
+            created.id,
+            lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(2), updated_at=at(2)),
+            actor="clock",
+        )
+    ).entry
+    deleted = (await store.delete_entry("match", created.id, fine, actor="ada", at=at(3))).entry
+    revisions = await store.revisions("match", created.id)
+    assert [(r.version, r.at, r.actor, r.action) for r in revisions] == [
+        (1, NOON, "ada", "created"),
+        (2, at(1), "bob", "edited"),
+        (3, at(2), "clock", "published"),
+        (4, at(3), "ada", "deleted"),
+    ]
+    assert [r.entry for r in revisions] == [created, edited, published, deleted]
+
+
+async def test_a_replay_shows_the_entry_as_it_is_now(store: Store) -> None:
+    """Edited since: the edited one. Deleted since: Gone."""
+    key = Idempotency("key", "k", "hash")
+    entry = (await store.create_entry("match", an_entry(), actor="desk", idempotency=key)).entry
+    edited = await store.edit_entry("match", entry.id, lambda e: replace(e, body="2"), actor="desk")
+    replayed = await store.create_entry("match", an_entry(), actor="desk", idempotency=key)
+    assert replayed == (edited.liveblog, edited.entry, None, True)
+    await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
+    with pytest.raises(Gone):
+        await store.create_entry("match", an_entry(), actor="desk", idempotency=key)
+    assert (await store.liveblog("match")).seq == 3
+
+
+async def test_an_idempotency_key_names_one_request(store: Store) -> None:
+    """With another request it is refused; of another API key it is another."""
+    await store.create_liveblog(a_liveblog("vote"))
+    key = Idempotency("key", "k", "hash")
+    await store.create_entry("match", an_entry(), actor="desk", idempotency=key)
+    with pytest.raises(KeyReused):
+        await store.create_entry("match", an_entry(), actor="desk", idempotency=key._replace(request_hash="other"))
+    with pytest.raises(KeyReused):
+        await store.create_entry("vote", an_entry(), actor="desk", idempotency=key)
+    other = await store.create_entry("match", an_entry(), actor="desk", idempotency=key._replace(key_id="other"))
+    assert (other.entry.seq, other.replayed) == (2, False)
+
+
+async def test_forgetting_idempotency_keys(store: Store) -> None:
+    """Those of entries made before the moment, and no others."""
+    old, new = Idempotency("key", "old", "h"), Idempotency("key", "new", "h")
+    await store.create_entry("match", an_entry(at(0)), actor="desk", idempotency=old)
+    await store.create_entry("match", an_entry(at(10)), actor="desk", idempotency=new)
+    assert await store.forget_idempotency(at(10)) == 1
+    assert not (await store.create_entry("match", an_entry(), actor="desk", idempotency=old)).replayed
+    assert (await store.create_entry("match", an_entry(), actor="desk", idempotency=new)).replayed
+
+
+async def test_keys(store: Store) -> None:
+    """They come back as they were; revoking keeps the first time."""
+    first = ApiKey("abc", "Rédaction", "0" * 64, frozenset({"publish", "manage"}), at(0), None, None)
+    second = ApiKey("def", "Partner", "1" * 64, frozenset(), at(1), at(99), None)
+    await store.add_key(second)
+    await store.add_key(first)
+    assert await store.keys() == [first, second]
+    assert await store.key("abc") == first
+    assert await store.key("xyz") is None
+    assert await store.key("a\x00c") is None
+    await store.revoke_key("abc", at(5))
+    await store.revoke_key("abc", at(6))
+    assert await store.key("abc") == replace(first, revoked_at=at(5))
+    with pytest.raises(NotFound):
+        await store.revoke_key("xyz", at(5))
+
+
+async def test_a_naive_time_is_refused(store: Store) -> None:
+    """It would name another moment on each machine."""
+    with pytest.raises(Exception, match="time zone"):
+        await store.create_entry("match", an_entry(NOON.replace(tzinfo=None)), actor="desk")
+    assert (await store.liveblog("match")).seq == 0
+
+
+async def test_a_good_store_answers_a_ping(store: Store) -> None:
+    """And is unharmed by it."""
+    await store.ping()
+    await asyncio.gather(*(store.ping() for _ in range(20)))
+    assert (await store.liveblog("match")).seq == 0

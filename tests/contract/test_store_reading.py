@@ -1,0 +1,266 @@
+"""What every store promises of reading: order, pages, snapshots and changes, each as of one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from liveserver.errors import Invalid, NotFound
+from liveserver.model import (
+    Change,
+    EntryChanged,
+    EntryDeleted,
+    EntryStatus,
+    LiveblogChanged,
+    Position,
+    new_entry_id,
+)
+from liveserver.store.cursors import Place
+from tests.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
+
+if TYPE_CHECKING:
+    from liveserver.model import Entry
+    from liveserver.store import Store
+
+EVERY = (EntryStatus.DRAFT, EntryStatus.SCHEDULED, EntryStatus.PUBLISHED)
+
+
+async def publish(store: Store, *entries: Entry) -> list[Entry]:
+    return [(await store.create_entry("match", entry, actor="desk")).entry for entry in entries]
+
+
+async def pages(store: Store, limit: int, **options: Any) -> list[list[Entry]]:
+    found, cursor = [], None
+    while True:
+        page = await store.entries("match", limit=limit, cursor=cursor, **options)
+        found.append(page.items)
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_pages_join_without_overlap_in_equal_milliseconds(
+    store: Store, order: Literal["newest", "oldest"]
+) -> None:
+    """Seven entries, five of them of one moment, in pages of two: by time, then by id."""
+    entries = await publish(store, an_entry(at(9)), *(an_entry(at(5)) for _ in range(5)), an_entry(at(1)))
+    expected = sorted(entries, key=lambda e: (e.published_at, e.id), reverse=order == "newest")
+    found = await pages(store, 2, order=order)
+    assert [len(page) for page in found] == [2, 2, 2, 1]
+    assert [entry for page in found for entry in page] == expected
+    assert len(await pages(store, 7, order=order)) == 1
+
+
+async def test_pages_stay_in_place_while_entries_come_and_go(store: Store) -> None:
+    """A cursor names a place, not a count: even the entry it was made of may be deleted."""
+    entries = await publish(store, *(an_entry(at(i)) for i in range(6)))
+    first = await store.entries("match", limit=3)
+    await publish(store, an_entry(at(10)))
+    await store.delete_entry("match", first.items[-1].id, fine, actor="desk", at=at(11))
+    second = await store.entries("match", limit=3, cursor=first.next_cursor)
+    assert second.items == entries[2::-1]
+    assert second.next_cursor is None
+
+
+async def test_filters(store: Store) -> None:
+    """Key events, and a tag as a whole; together both must hold."""
+    plain, key, tagged, both = await publish(
+        store,
+        an_entry(at(1), tags=("but", "bu", "b%t")),
+        an_entry(at(2), key_event=True, tags=("buts",)),
+        an_entry(at(3), tags=("VAR", "but")),
+        an_entry(at(4), key_event=True, tags=("but", "é")),
+    )
+    assert (await store.entries("match", limit=9, key_events=True)).items == [both, key]
+    assert (await store.entries("match", limit=9, tag="but")).items == [both, tagged, plain]
+    assert (await store.entries("match", limit=9, tag="é")).items == [both]
+    assert (await store.entries("match", limit=9, tag="b%t")).items == [plain]
+    assert (await store.entries("match", limit=9, tag="but", key_events=True)).items == [both]
+    assert (await store.entries("match", limit=9, tag="var")).items == []
+    assert (await store.entries("match", limit=9, tag='but"]')).items == []
+    assert [page[0] for page in await pages(store, 1, tag="but", order="oldest")] == [plain, tagged, both]
+    with pytest.raises(Invalid):
+        await store.entries("match", limit=9, tag="\x00")
+
+
+async def test_other_statuses(store: Store) -> None:
+    """Readers' lists show what is published; the desk's also the rest, by when it is due or was made."""
+    draft, scheduled, published, gone = await publish(
+        store, a_draft(at(2)), a_scheduled(at(30), at(1)), an_entry(at(3)), a_draft(at(4))
+    )
+    await store.delete_entry("match", gone.id, fine, actor="desk", at=at(5))
+    assert (await store.entries("match", limit=9)).items == [published]
+    assert (await store.entries("match", limit=9, statuses=EVERY)).items == [scheduled, published, draft]
+    assert [p[0] for p in await pages(store, 1, statuses=EVERY, order="oldest")] == [draft, published, scheduled]
+    assert (await store.entries("match", limit=9, statuses={EntryStatus.DRAFT})).items == [draft]
+    assert (await store.entries("match", limit=9, statuses=())).items == []
+
+
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "é", "====", "MTIz", "\x00", Place(NOON, "x").cursor()[:-3] + "/w", "9" * 999]
+)
+async def test_a_bad_cursor(store: Store, cursor: str) -> None:
+    """Invalid, and names the parameter."""
+    for call in (store.entries("match", limit=1, cursor=cursor), store.liveblogs(limit=1, cursor=cursor)):
+        with pytest.raises(Invalid) as caught:
+            await call
+        assert caught.value.errors[0].pointer == "?cursor"
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.differing_executors])
+@given(st.text(alphabet=st.characters(max_codepoint=255)), st.integers(-(10**18), 10**18))
+def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> None:
+    """No other error comes of what a stranger puts into a URL."""
+    for cursor in (text, Place(NOON, "x").cursor() + text):
+        try:
+            Place.parse(cursor)
+        except Invalid:
+            continue
+    place = Place(at(number % 10**9), new_entry_id())
+    assert Place.parse(place.cursor()) == place
+
+
+async def test_liveblogs_newest_created_first(store: Store) -> None:
+    """Paged by cursor, also where several were created in one moment."""
+    for number, moment in enumerate((5, 5, 5, 9)):
+        await store.create_liveblog(a_liveblog(f"live-{number}", created_at=at(moment)))
+    slugs, cursor = [], None
+    while True:
+        items, cursor = await store.liveblogs(limit=2, cursor=cursor)
+        slugs.append([blog.slug for blog in items])
+        if cursor is None:
+            break
+    assert slugs == [["live-3", "live-2"], ["live-1", "live-0"], ["match"]]
+
+
+async def test_an_entry_among_its_neighbours(store: Store) -> None:
+    """So many on either side, newest first, with cursors that go on from there."""
+    entries = (await publish(store, *(an_entry(at(5)) for _ in range(9))))[::-1]
+    await publish(store, a_draft(at(5)))
+    middle = entries[4]
+    blog, items, newer, older = await store.around("match", middle.id, before=2, after=3)
+    assert blog == await store.liveblog("match")
+    assert items == entries[1:7]
+    assert newer is not None
+    assert older is not None
+    assert (await store.entries("match", limit=9, cursor=newer, order="oldest")).items == entries[:1]
+    assert (await store.entries("match", limit=9, cursor=older)).items == entries[7:]
+    everything = await store.around("match", middle.id, before=4, after=4)
+    assert (everything.items, everything.newer_cursor, everything.older_cursor) == (entries, None, None)
+    alone = await store.around("match", middle.id, before=0, after=0)
+    assert alone.items == [middle]
+    assert None not in (alone.newer_cursor, alone.older_cursor)
+
+
+async def test_an_unpublished_entry_has_no_neighbours(store: Store) -> None:
+    """Readers may not learn that it is there."""
+    [draft] = await publish(store, a_draft())
+    with pytest.raises(NotFound):
+        await store.around("match", draft.id, before=1, after=1)
+
+
+async def test_snapshot(store: Store) -> None:
+    """Pinned ones, key events and the newest, each newest first and bounded."""
+    entries = await publish(
+        store, *(an_entry(at(i), pinned=i % 10 == 0, key_event=i % 2 == 0) for i in range(120)), a_draft(pinned=True)
+    )
+    published = entries[119::-1]
+    snapshot = await store.snapshot("match", limit=20)
+    assert snapshot.liveblog == await store.liveblog("match")
+    assert snapshot.entries == published[:20]
+    assert snapshot.pinned == [e for e in published if e.pinned][:10]
+    assert snapshot.key_events == [e for e in published if e.key_event]
+    assert (await store.entries("match", limit=100, cursor=snapshot.next_cursor)).items == published[20:]
+    assert (await store.snapshot("match", limit=120)).next_cursor is None
+
+
+async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
+    """While another store publishes and pins, what a snapshot shows adds up to its seq."""
+
+    async def write() -> None:
+        for i in range(30):
+            await other.create_entry("match", an_entry(at(i), pinned=i < 5, key_event=True), actor="desk")
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        snapshot = await store.snapshot("match", limit=50)
+        seq = snapshot.liveblog.seq
+        assert [e.seq for e in snapshot.entries] == [e.seq for e in snapshot.key_events] == list(range(seq, 0, -1))
+        assert len(snapshot.pinned) == min(seq, 5)
+    await writing
+
+
+async def test_changes_after_any_position(store: Store) -> None:
+    """The latest state of each thing, in the order of its last change; none that came before."""
+    one, two, three = await publish(store, an_entry(at(1)), an_entry(at(2)), an_entry(at(3)))
+    blog, _ = await store.edit_liveblog("match", lambda b: replace(b, title="Fin"))
+    one = (await store.edit_entry("match", one.id, lambda e: replace(e, pinned=True), actor="desk")).entry
+    await store.delete_entry("match", two.id, fine, actor="desk", at=at(4))
+    await publish(store, a_draft())
+    now = await store.liveblog("match")
+    assert (blog.changed_seq, now.changed_seq, now.seq) == (4, 4, 6)
+    everything: list[Change] = [
+        EntryChanged(3, three),
+        LiveblogChanged(4, now),
+        EntryChanged(5, one),
+        EntryDeleted(6, two.id),
+    ]
+    for after in range(8):
+        changes = await store.changes("match", after, limit=10)
+        assert changes.liveblog == now
+        assert changes.items == [change for change in everything if change.seq > after]
+        assert not changes.more
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+async def test_changes_in_parts(store: Store, limit: int) -> None:
+    """Asking again after the last item until there is no more gives everything once, wherever the live blog's is."""
+    await publish(store, an_entry(), an_entry())
+    await store.edit_liveblog("match", lambda b: replace(b, title="Fin"))
+    await publish(store, an_entry())
+    found: list[int] = []
+    more = True
+    while more:
+        changes = await store.changes("match", found[-1] if found else 0, limit=limit)
+        assert len(changes.items) <= limit
+        assert changes.more == (changes.items[-1].seq < 4)
+        found += [change.seq for change in changes.items]
+        more = changes.more
+    assert found == [1, 2, 3, 4]
+
+
+async def test_due(store: Store) -> None:
+    """The scheduled ones whose time has come, the longest overdue first; published and deleted ones no more."""
+    assert await store.next_due() is None
+    await store.create_liveblog(a_liveblog("vote"))
+    late, soon, published, gone = await publish(
+        store, a_scheduled(at(20)), a_scheduled(at(10)), a_scheduled(at(5)), a_scheduled(at(6))
+    )
+    other = (await store.create_entry("vote", a_scheduled(at(15)), actor="desk")).entry
+    assert await store.next_due() == at(5)
+    await store.edit_entry(
+        "match", published.id, lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5)), actor="clock"
+    )
+    await store.delete_entry("match", gone.id, fine, actor="desk", at=at(5))
+    assert await store.next_due() == at(10)
+    assert await store.due(at(9), limit=10) == []
+    assert await store.due(at(20), limit=10) == [("match", soon.id), ("vote", other.id), ("match", late.id)]
+    assert await store.due(at(20), limit=1) == [("match", soon.id)]
+
+
+async def test_positions(store: Store) -> None:
+    """Of those that exist."""
+    vote = await store.create_liveblog(a_liveblog("vote"))
+    await publish(store, an_entry(), a_draft())
+    match = await store.liveblog("match")
+    assert await store.positions(["match", "vote", "nothing", "a\x00b"]) == {
+        "match": Position(match.epoch, 1),
+        "vote": Position(vote.epoch, 0),
+    }
+    assert await store.positions([]) == {}

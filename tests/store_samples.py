@@ -1,0 +1,88 @@
+"""Values for the store's tests."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus, new_entry_id, new_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+# No-break spaces, a curly apostrophe, an emoji of several code points, a combining accent, what JSON and SQL escape.
+TYPOGRAPHY = "« Vraiment\u00a0?\u202f» l’été 👩🏽\u200d🚒 e\u0301 ﬁn \\ \" ' % _ <p>&amp;</p>\n\t\u2028"
+
+
+def at(seconds: float) -> datetime:
+    """So many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+def a_liveblog(slug: str = "match", **fields: Any) -> Liveblog:
+    """A live blog that is not in any store yet."""
+    values: dict[str, Any] = {
+        "slug": slug,
+        "title": "Le match",
+        "summary": "",
+        "language": "fr",
+        "timezone": "Europe/Paris",
+        "status": LiveblogStatus.LIVE,
+        "version": 1,
+        "epoch": new_epoch(),
+        "seq": 0,
+        "changed_seq": 0,
+        "created_at": NOON,
+        "updated_at": NOON,
+    }
+    return Liveblog(**values | fields)
+
+
+def an_entry(moment: datetime = NOON, **fields: Any) -> Entry:
+    """A published entry that is not in any store yet."""
+    values: dict[str, Any] = {
+        "id": new_entry_id(),
+        "seq": None,
+        "version": 1,
+        "status": EntryStatus.PUBLISHED,
+        "heading": None,
+        "body": "<p>But !</p>",
+        "authors": (),
+        "key_event": False,
+        "breaking": False,
+        "pinned": False,
+        "tags": (),
+        "verification": None,
+        "source": None,
+        "corrections": (),
+        "publish_at": None,
+        "published_at": moment,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    return Entry(**values | fields)
+
+
+def a_draft(moment: datetime = NOON, **fields: Any) -> Entry:
+    """A draft that is not in any store yet."""
+    return an_entry(moment, status=EntryStatus.DRAFT, published_at=None, **fields)
+
+
+def a_scheduled(due: datetime, moment: datetime = NOON, **fields: Any) -> Entry:
+    """A scheduled entry that is not in any store yet."""
+    return an_entry(moment, status=EntryStatus.SCHEDULED, published_at=None, publish_at=due, **fields)
+
+
+def fine(entry: Entry) -> None:
+    """A check that every entry passes."""
+
+
+def raising(error: Exception) -> Callable[[Any], Any]:
+    """An edit that is refused."""
+
+    def edit(_value: Any) -> Any:
+        raise error
+
+    return edit

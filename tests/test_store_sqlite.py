@@ -1,0 +1,186 @@
+"""What is SQLite's own: how it writes to disk, and what happens when it can't."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import event, text
+
+from liveserver.errors import NotFound, SettingsError, StoreUnavailable
+from liveserver.store import Store, engine
+from liveserver.store.engine import Database, parse_url
+from tests.store_samples import NOON, a_draft, a_liveblog, an_entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "live.db"
+
+
+async def opened(path: Path, patience: float = 5.0) -> Store:
+    return await Store.open(f"sqlite:///{path}", patience=patience)
+
+
+async def test_connections_are_set_up_for_safety(path: Path) -> None:
+    """Write-ahead log, fsync at every commit, patience, foreign keys; readers can't write."""
+    store = await opened(path)
+    database = Database(parse_url(f"sqlite:///{path}"), pool_size=2, patience=5.0)
+
+    async def pragmas(kind: str) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys", "query_only")
+        async with database.write() if kind == "writer" else database.read() as connection:
+            return {name: await connection.scalar(text(f"PRAGMA {name}")) for name in names}
+
+    safe: dict[str, object] = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 5000}
+    assert await pragmas("writer") == {**safe, "foreign_keys": 1, "query_only": 0}
+    reader = await pragmas("reader")
+    assert reader == {**safe, "foreign_keys": reader["foreign_keys"], "query_only": 1}
+    await database.close()
+    await store.close()
+
+
+async def test_a_lock_of_another_program(path: Path) -> None:
+    """Writes are refused after the busy timeout and leave nothing; reads go on; then all is well again."""
+    store = await opened(path, patience=0.1)
+    await store.create_liveblog(a_liveblog())
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable) as caught:
+            await store.create_entry("match", an_entry(), actor="desk")
+        assert isinstance(caught.value.__cause__, Exception)
+        assert "locked" in str(caught.value.__cause__)
+        with pytest.raises(StoreUnavailable):
+            await store.ping()
+        assert (await store.snapshot("match", limit=5)).entries == []
+        other.execute("ROLLBACK")
+    await store.ping()
+    assert (await store.create_entry("match", an_entry(), actor="desk")).entry.seq == 1
+    await store.close()
+
+
+async def test_a_writer_that_waits_too_long_for_its_turn(path: Path) -> None:
+    """There is one writing connection: the queue before it has an end."""
+    store = await opened(path, patience=0.1)
+    await store.create_liveblog(a_liveblog())
+    async with store._database.write():
+        with pytest.raises(StoreUnavailable):
+            await store.create_entry("match", a_draft(), actor="desk")
+    await store.create_entry("match", a_draft(), actor="desk")
+    await store.close()
+
+
+async def test_a_full_disk(path: Path) -> None:
+    """StoreUnavailable, nothing half written, and well again when there is room."""
+    store = await opened(path)
+    await store.create_liveblog(a_liveblog())
+    entry = an_entry(body="x" * 1_000_000)
+    async with store._database.writer.connect() as connection:
+        full = await connection.scalar(text("PRAGMA max_page_count=1"))
+    with pytest.raises(StoreUnavailable):
+        await store.create_entry("match", entry, actor="desk")
+    assert (await store.liveblog("match")).seq == 0
+    with pytest.raises(NotFound):
+        await store.entry("match", entry.id)
+    async with store._database.writer.connect() as connection:
+        await connection.execute(text(f"PRAGMA max_page_count={full + 10_000}"))
+    assert (await store.create_entry("match", entry, actor="desk")).entry.seq == 1
+    await store.close()
+
+
+async def test_a_damaged_file(path: Path) -> None:
+    """What isn't a database is said in one line."""
+    await asyncio.to_thread(path.write_bytes, b"not a database at all" * 1000)
+    with pytest.raises(SettingsError, match="not a database"):
+        await opened(path)
+
+
+async def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
+    """An open write transaction delays no read, and isn't seen by it."""
+    store = await opened(path)
+    await store.create_liveblog(a_liveblog())
+    async with store._database.write() as connection:
+        await connection.execute(text("UPDATE liveblogs SET seq = 7"))
+        async with asyncio.timeout(2):
+            assert (await store.liveblog("match")).seq == 0
+    assert (await store.liveblog("match")).seq == 7
+    await store.close()
+
+
+async def test_lists_are_answered_by_indexes(path: Path) -> None:
+    """No list is sorted, or filtered by reading the whole live blog."""
+    store = await opened(path)
+    await store.create_liveblog(a_liveblog())
+    statements: list[tuple[str, tuple[object, ...]]] = []
+
+    def note(_connection: object, _cursor: object, sql: str, parameters: tuple[object, ...], *_: object) -> None:
+        if "FROM entries" in sql:
+            statements.append((sql, parameters))
+
+    event.listen(store._database.reader.sync_engine, "before_cursor_execute", note)
+    await store.snapshot("match", limit=20)
+    await store.changes("match", 7, limit=20)
+    await store.due(NOON, limit=20)
+    await store.next_due()
+    event.remove(store._database.reader.sync_engine, "before_cursor_execute", note)
+    found = []
+    async with store._database.read() as connection:
+        for sql, parameters in statements:
+            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
+            found.append(str(plan.first()).partition("USING INDEX ")[2].partition(" ")[0].rstrip("')"))
+    assert found == [
+        "ix_entries_pinned",
+        "ix_entries_key_events",
+        "ix_entries_list",
+        "ix_entries_seq",
+        "ix_entries_due",
+        "ix_entries_due",
+    ]
+    await store.close()
+
+
+async def test_a_new_file_that_another_process_reads(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can't turn to the write-ahead log yet: the store tries again."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE t (x)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM t")
+        waits = 0
+
+        async def release(_seconds: float) -> None:
+            nonlocal waits
+            waits += 1
+            if other.in_transaction:
+                other.execute("ROLLBACK")
+
+        monkeypatch.setattr(asyncio, "sleep", release)
+        await (await opened(path)).close()
+        assert waits == 1
+
+
+async def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There SQLite stays with its rollback journal, in which readers would wait for the writer: said in one line."""
+    monkeypatch.setattr(engine, "_journal_mode", lambda *_: "delete")
+    with pytest.raises(SettingsError, match="use a local disk"):
+        await opened(path)
+
+
+async def test_a_path_with_odd_characters(tmp_path: Path) -> None:
+    """Spaces, percent signs and accents are part of the name."""
+    directory = tmp_path / "direct é 100%"
+    directory.mkdir()
+    store = await opened(directory / "live.db")
+    await store.close()
+    assert (directory / "live.db").exists()
+
+
+async def test_a_directory_that_is_missing(tmp_path: Path) -> None:
+    """Said in one line, with the file."""
+    with pytest.raises(SettingsError, match=r"can't open the database sqlite:////.*/nowhere/live.db: unable to open"):
+        await opened(tmp_path / "nowhere" / "live.db")
