@@ -1,0 +1,133 @@
+"""Settings: a flag, an environment variable `LIVESERVER_…` or a line of `.env` each; the first of these wins."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from liveserver.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LIVESERVER_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on")
+    port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one")
+    workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Processes; more than one needs Redis")
+    database_url: str = Field(
+        "sqlite:///live.db", description="sqlite:///file.db or postgresql://user:password@host/database"
+    )
+    database_pool: Annotated[int, Field(ge=1, le=100)] = Field(
+        5, description="Connections to PostgreSQL for reading, and as many for writing"
+    )
+    redis_url: str | None = Field(None, description="redis://host:6379/0; without it the bus is in-process")
+    redis_prefix: str = Field("liveserver", description="What the names of the Redis channels begin with")
+    public_url: str | None = Field(
+        None, description="The address that readers use, for example https://live.example.org"
+    )
+    forwarded_allow_ips: str = Field(
+        "127.0.0.1", description="Proxies whose X-Forwarded-* headers are trusted (addresses, networks or *)"
+    )
+    heartbeat: Annotated[int, Field(ge=1, le=300)] = Field(25, description="Seconds between heartbeats of a stream")
+    poll: Annotated[float, Field(gt=0, le=300)] = Field(
+        1.5, description="Seconds between reconciling polls of the database while the bus works"
+    )
+    poll_fast: Annotated[float, Field(gt=0, le=60)] = Field(0.5, description="The same while the bus is down")
+    lag_timeout: Annotated[float, Field(gt=0, le=300)] = Field(
+        15, description="Seconds a slow viewer has to catch up before it is closed"
+    )
+    recent_changes: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        200, description="Changes of each live blog kept in memory for viewers that come back"
+    )
+    max_body_size: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
+        256 * 1024, description="Largest request body in bytes"
+    )
+    graceful_timeout: Annotated[float, Field(ge=0, le=600)] = Field(
+        10, description="Seconds that requests under way get to finish at the end"
+    )
+    log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError("must be an absolute http(s) URL without query, for example https://live.example.org")
+        return value.rstrip("/")
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        try:
+            _ = parts.port
+        except ValueError:
+            raise ValueError("has a port that is no number from 0 to 65535") from None
+        return value
+
+    @model_validator(mode="after")
+    def _workers_need_redis(self) -> Settings:
+        if self.workers > 1 and self.redis_url is None:
+            raise ValueError(
+                f"{self.workers} workers need Redis to reach each other's readers: set --redis (LIVESERVER_REDIS_URL), "
+                "or run one worker"
+            )
+        return self
+
+    @property
+    def base_url(self) -> str:
+        """The public URL without a trailing slash; made from host and port where none is set."""
+        if self.public_url:
+            return self.public_url
+        host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def redacted(self) -> dict[str, Any]:
+        """Every setting, passwords in URLs replaced by `***`."""
+        values = self.model_dump()
+        return {name: hide_password(v) if name.endswith("_url") and v else v for name, v in values.items()}
+
+
+def load(**flags: Any) -> Settings:
+    """The settings, given flags (None: not given) first.
+
+    Raises SettingsError with one line that names every bad setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsError("; ".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+
+
+def hide_password(url: str) -> str:
+    """`url` with its password, before the host or in the query, replaced by `***`."""
+    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"LIVESERVER_{str(location[0]).upper()}: {text}" if location else text
