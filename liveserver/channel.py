@@ -1,0 +1,229 @@
+"""One live blog in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
+
+What the memory promises: `recent` holds, for every position from `floor` on, the latest state of everything that
+changed after it. It need not hold every change (a later change of the same entry makes the earlier one superfluous), so
+a replay may skip seqs; a `hello` before it says up to where.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from liveserver import wire
+from liveserver.frames import ChangeFrame, Frame
+from liveserver.model import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AHEAD_MAX = 256
+"""Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
+
+RECENT_BYTES = 8 * 1024 * 1024
+"""The memory that a live blog's recent changes may take, whatever their number."""
+
+
+_NOWHERE = Position("", 0)
+"""Where a viewer stands that hasn't taken its `reset` yet: no history has this epoch."""
+
+
+class Sink(Protocol):
+    """A viewer, as the hub sees it. Both calls return at once, never raise, and never call the hub back from within."""
+
+    def write(self, frame: Frame, /) -> bool:
+        """Take one message. False: the viewer lags, took nothing of it, and will be reported by `Hub.drained`."""
+
+    def close(self, code: int, /) -> None:
+        """End the viewer's connection with a WebSocket close code (SSE just ends)."""
+
+
+class Replay(NamedTuple):
+    """What the store holds after a seq: the latest state of each thing that changed, ascending."""
+
+    position: Position
+    """Where one stands after the frames; it may lie beyond the last of them."""
+    floor: int
+    """The frames cover everything after this seq."""
+    frames: list[ChangeFrame]
+
+
+class Offer(Enum):
+    """What became of a change that was offered."""
+
+    DELIVERED = auto()
+    KNOWN = auto()
+    AHEAD = auto()
+    """There is a gap before it: read the store."""
+    FOREIGN = auto()
+    """It is of another history: read the store."""
+
+
+class Lag(NamedTuple):
+    """A viewer that is not written to at present."""
+
+    position: Position
+    """Up to here it has everything."""
+    since: float
+
+
+class Channel:
+    """The viewers of one live blog and what they have coming."""
+
+    def __init__(self, slug: str, start: Replay, *, recent_max: int, heartbeat: int) -> None:
+        self.slug = slug
+        self.position = start.position
+        self.floor = _floor(start)
+        self.recent: deque[ChangeFrame] = deque()
+        self.viewers: set[Sink] = set()
+        self.lagging: dict[Sink, Lag] = {}
+        self.ahead: dict[int, ChangeFrame] = {}
+        self._recent_bytes = 0
+        self._recent_max = recent_max
+        self._heartbeat = heartbeat
+        for frame in start.frames:
+            self._remember(frame)
+
+    @property
+    def count(self) -> int:
+        """How many viewers are connected, the lagging ones included."""
+        return len(self.viewers) + len(self.lagging)
+
+    def offer(self, frame: ChangeFrame, now: float) -> Offer:
+        """Deliver a change if it is the next one; keep it for a while if it is a later one."""
+        if frame.position.epoch != self.position.epoch:
+            return Offer.FOREIGN
+        if frame.seq <= self.position.seq:
+            return Offer.KNOWN
+        if frame.seq != self.position.seq + 1:
+            if len(self.ahead) < AHEAD_MAX:
+                self.ahead[frame.seq] = frame
+            return Offer.AHEAD
+        self._deliver(frame, now)
+        self._deliver_ahead(now)
+        return Offer.DELIVERED
+
+    def repair(self, replay: Replay, now: float) -> bool:
+        """Deliver what the store has beyond the channel's position, and with it what waited behind the gap.
+
+        Returns False if the replay doesn't reach back to the channel's position: read again from there.
+        """
+        if replay.position.epoch != self.position.epoch:
+            self._replace(replay, now)
+            return True
+        if replay.floor > self.position.seq:
+            return False
+        frames = [frame for frame in replay.frames if frame.seq > self.position.seq]
+        last = max(replay.position.seq, self.position.seq)
+        if [frame.seq for frame in frames] == list(range(self.position.seq + 1, last + 1)):
+            for frame in frames:
+                self._deliver(frame, now)
+        else:
+            self._deliver_section(frames, Position(self.position.epoch, last), now)
+        self._deliver_ahead(now)
+        return True
+
+    def covers(self, after: Position) -> bool:
+        """Whether memory holds everything that came after `after`."""
+        return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
+
+    def join(self, sink: Sink, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+        """Register a viewer and bring it to the channel's position.
+
+        `older` are frames from the store that reach from `after` up to the memory's floor, for a viewer that memory
+        doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
+        """
+        if after is None:
+            self._enter(sink, [self._hello(self.position, resumed=False)], self.position, now)
+        elif after.epoch != self.position.epoch or after.seq > self.position.seq:
+            frames = [self._hello(self.position, resumed=False), Frame(wire.reset(self.position))]
+            self._enter(sink, frames, _NOWHERE, now)
+        else:
+            replay = latest([*(frame for frame in older if frame.seq <= self.floor), *self.recent], after.seq)
+            self._enter(sink, [self._hello(self.position, resumed=True), *replay], after, now)
+
+    def leave(self, sink: Sink) -> None:
+        """Forget a viewer."""
+        self.viewers.discard(sink)
+        self.lagging.pop(sink, None)
+
+    def beat(self, now: float) -> None:
+        """Send a heartbeat with the number of viewers."""
+        self._write(Frame(wire.heartbeat(self.position.seq, self.count)), self.position, now)
+
+    def overdue(self, before: float) -> list[Sink]:
+        """The viewers that have lagged since before that time."""
+        return [sink for sink, lag in self.lagging.items() if lag.since < before]
+
+    def _hello(self, position: Position, *, resumed: bool) -> Frame:
+        return Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat))
+
+    def _enter(self, sink: Sink, frames: list[Frame], reached: Position, now: float) -> None:
+        for frame in frames:
+            if not sink.write(frame):
+                self.lagging[sink] = Lag(reached, now)
+                return
+            reached = frame.event_id or reached
+        self.viewers.add(sink)
+
+    def _deliver(self, frame: ChangeFrame, now: float) -> None:
+        before = self.position
+        self.position = frame.position
+        self._remember(frame)
+        self._write(frame, before, now)
+
+    def _deliver_ahead(self, now: float) -> None:
+        while (frame := self.ahead.pop(self.position.seq + 1, None)) is not None:
+            self._deliver(frame, now)
+        for seq in [seq for seq in self.ahead if seq <= self.position.seq]:
+            del self.ahead[seq]
+
+    def _deliver_section(self, frames: list[ChangeFrame], position: Position, now: float) -> None:
+        before = self.position
+        self.position = position
+        self._write(self._hello(position, resumed=True), before, now)
+        for frame in frames:
+            self._remember(frame)
+            self._write(frame, before, now)
+            before = frame.position
+
+    def _replace(self, start: Replay, now: float) -> None:
+        before = self.position
+        self.position = start.position
+        self.floor = _floor(start)
+        self.recent.clear()
+        self._recent_bytes = 0
+        self.ahead.clear()
+        for frame in start.frames:
+            self._remember(frame)
+        self._write(Frame(wire.reset(self.position)), before, now)
+
+    def _write(self, frame: Frame, before: Position, now: float) -> None:
+        lagging = [sink for sink in self.viewers if not sink.write(frame)]
+        for sink in lagging:
+            self.viewers.discard(sink)
+            self.lagging[sink] = Lag(before, now)
+
+    def _remember(self, frame: ChangeFrame) -> None:
+        self.recent.append(frame)
+        self._recent_bytes += len(frame.message)
+        while len(self.recent) > self._recent_max or (self._recent_bytes > RECENT_BYTES and len(self.recent) > 1):
+            forgotten = self.recent.popleft()
+            self._recent_bytes -= len(forgotten.message)
+            self.floor = max(self.floor, forgotten.seq)
+
+
+def _floor(replay: Replay) -> int:
+    """From where on the frames are complete. A read from beyond the history's end is complete from its end on."""
+    return min(replay.floor, replay.position.seq)
+
+
+def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
+    """Of ascending frames, those after a seq that no later one replaces."""
+    chosen: dict[str, ChangeFrame] = {}
+    for frame in reversed(frames):
+        if frame.seq <= after:
+            break
+        chosen.setdefault(frame.key, frame)
+    return sorted(chosen.values(), key=lambda frame: frame.seq)

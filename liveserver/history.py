@@ -1,0 +1,53 @@
+"""The store, read as frames: what the hub and `changes` replay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.channel import Replay
+from liveserver.model import Changes, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from liveserver.frames import ChangeFrame
+    from liveserver.presenting import Presenter
+    from liveserver.store import Store
+
+BATCH = 500
+"""Changes read at a time."""
+
+
+class StoreHistory:
+    """The history that the store holds."""
+
+    def __init__(self, store: Store, presenter: Presenter) -> None:
+        self._store = store
+        self._presenter = presenter
+
+    async def after(self, slug: str, seq: int) -> Replay:
+        """Everything after a seq. A seq beyond the store's gives an empty replay at the store's position."""
+        frames: list[ChangeFrame] = []
+        floor = seq
+        while True:
+            changes = await self._store.changes(slug, seq, limit=BATCH)
+            frames += self.frames(changes)
+            if not changes.more:
+                position = Position(changes.liveblog.epoch, changes.liveblog.seq)
+                # A thing that changed again between two batches stands in both; the later state counts.
+                newest = {frame.key: frame for frame in frames}
+                return Replay(position, floor, sorted(newest.values(), key=lambda frame: frame.seq))
+            seq = changes.items[-1].seq
+
+    async def recent(self, slug: str, count: int) -> Replay:
+        """The last changes, at most `count`."""
+        position = (await self._store.positions([slug])).get(slug)
+        return await self.after(slug, max(0, position.seq - count) if position else 0)
+
+    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
+        """Where each live blog stands."""
+        return await self._store.positions(slugs)
+
+    def frames(self, changes: Changes) -> list[ChangeFrame]:
+        """What the store read, as the messages of the stream."""
+        return [self._presenter.frame(changes.liveblog, change) for change in changes.items]

@@ -1,0 +1,356 @@
+"""The hub: every live blog that somebody reads here, kept complete.
+
+The bus hints and the store orders (see `docs/architecture.md`); the hub repairs: a message that isn't the next one, and
+a poll that finds the store ahead, make it read what is missing. It knows viewers as sinks only (`channel.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from liveserver.channel import Channel, Lag, Offer, Replay, Sink
+from liveserver.coalescing import Coalesced
+from liveserver.errors import NotFound, StoreUnavailable
+from liveserver.frames import ChangeFrame, Frame, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine, Iterator
+
+    from liveserver.bus import Bus
+    from liveserver.model import Position
+
+GAP_GRACE = 0.05
+"""Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
+
+IDLE_KEEP = 60.0
+"""Seconds that a live blog without viewers stays in memory, so that one who reloads finds it warm."""
+
+CLOSE_TOO_SLOW = 4000
+
+log = structlog.get_logger(__name__)
+
+
+class History(Protocol):
+    """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
+
+    async def after(self, slug: str, seq: int) -> Replay:
+        """Everything after a seq. A seq beyond the store's gives an empty replay at the store's position."""
+
+    async def recent(self, slug: str, count: int) -> Replay:
+        """The last changes, at most `count`."""
+
+    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
+        """Where each live blog stands."""
+
+
+@dataclass(slots=True)
+class Room:
+    """A live blog in memory, and the reads under way for it."""
+
+    channel: Channel
+    refresh: Coalesced[None]
+    """Reads what the store has beyond the channel, and delivers it."""
+    idle_since: float | None
+    """Since when nobody reads it here."""
+    replay: tuple[int, asyncio.Task[Replay]] | None = None
+    """A read from a seq on, for viewers that memory doesn't cover."""
+    grace: bool = False
+    """Whether a missing change is being waited for."""
+
+
+class Hub:
+    """One process's viewers. All calls are made on the event loop."""
+
+    def __init__(
+        self,
+        history: History,
+        bus: Bus,
+        *,
+        heartbeat: int = 25,
+        poll: float = 1.5,
+        poll_fast: float = 0.5,
+        lag_timeout: float = 15.0,
+        recent_max: int = 200,
+    ) -> None:
+        self._history = history
+        self._bus = bus
+        self._heartbeat = heartbeat
+        self._poll = poll
+        self._poll_fast = poll_fast
+        self._lag_timeout = lag_timeout
+        self._recent_max = recent_max
+        self._rooms: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._joining: dict[Sink, str] = {}
+        """Viewers that are being brought up to date, and what they read."""
+        self._early: dict[str, list[bytes]] = {}
+        """Messages of live blogs that are being opened."""
+        self._poll_now = asyncio.Event()
+        self._left = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Connect to the bus, and begin to poll and to beat."""
+        await self._bus.start(self)
+        self._spawn(self._poll_forever())
+        self._spawn(self._beat_forever())
+
+    async def close(self) -> None:
+        """Stop, and forget everyone; `farewell` comes before."""
+        await self._bus.close()
+        running: list[asyncio.Task[Any]] = [*self._tasks, *self._opening.values()]
+        for room in self._rooms.values():
+            running += room.refresh.cancel()
+            running += [room.replay[1]] if room.replay else []
+        self._rooms.clear()
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def farewell(self, frame: Frame, code: int, *, patience: float) -> None:
+        """Send every viewer one last message and close its connection; wait until all are gone, or so many seconds."""
+        for room in self._rooms.values():
+            for sink in [*room.channel.viewers, *room.channel.lagging]:
+                sink.write(frame)
+                sink.close(code)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while any(room.channel.count for room in self._rooms.values()):
+                    self._left.clear()
+                    await self._left.wait()
+
+    def viewers(self, slug: str) -> int:
+        """How many viewers of a live blog are connected here."""
+        room = self._rooms.get(slug)
+        return room.channel.count if room else 0
+
+    def channels(self) -> Iterator[Channel]:
+        """What is in memory, for the metrics."""
+        return (room.channel for room in self._rooms.values())
+
+    async def join(self, slug: str, sink: Sink, after: Position | None) -> None:
+        """Register a viewer and send it `hello`, what it missed, and from then on what comes.
+
+        Raises NotFound for an unknown live blog, and StoreUnavailable if what it needs isn't in memory. A viewer that
+        leaves meanwhile is not registered.
+        """
+        self._joining[sink] = slug
+        try:
+            room = await self._open(slug)
+            older = await self._bridge(room, after) if after is not None else []
+            if sink in self._joining:
+                room.idle_since = None
+                room.channel.join(sink, after, self._now(), older)
+        finally:
+            self._joining.pop(sink, None)
+
+    def leave(self, slug: str, sink: Sink) -> None:
+        """Forget a viewer. One that is unknown is no error."""
+        self._joining.pop(sink, None)
+        room = self._rooms.get(slug)
+        if room is not None:
+            self._leave(room, sink)
+
+    def drained(self, slug: str, sink: Sink) -> None:
+        """A lagging viewer can be written to again: bring it up to date."""
+        room = self._rooms.get(slug)
+        lag = room.channel.lagging.get(sink) if room else None
+        if room is None or lag is None:
+            return
+        if room.channel.covers(lag.position):
+            del room.channel.lagging[sink]
+            room.channel.join(sink, lag.position, self._now())
+        else:
+            self._spawn(self._catch_up(room, sink, lag))
+
+    def publish(self, slug: str, frame: ChangeFrame) -> None:
+        """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
+        message = pack(frame)
+        if slug in self._early:
+            self._early[slug].append(message)
+        elif (room := self._rooms.get(slug)) is not None:
+            self._offer(room, frame)
+        self._bus.publish(slug, message)
+
+    def received(self, slug: str, message: bytes) -> None:
+        """A message from the bus."""
+        if slug in self._early:
+            self._early[slug].append(message)
+        elif (room := self._rooms.get(slug)) is not None:
+            self._take(room, message)
+
+    def link_changed(self, up: bool) -> None:
+        """The bus went down (poll faster), or came back (read what it lost)."""
+        self._poll_now.set()
+
+    def _take(self, room: Room, message: bytes) -> None:
+        change = unpack(message)
+        here = room.channel.position
+        if isinstance(change, ChangeFrame):
+            self._offer(room, change)
+        elif change is None or change.epoch != here.epoch or change.seq > here.seq:
+            self._repair(room)
+
+    def _offer(self, room: Room, frame: ChangeFrame) -> None:
+        offer = room.channel.offer(frame, self._now())
+        if offer is Offer.FOREIGN:
+            self._repair(room)
+        elif offer is Offer.AHEAD and not room.grace:
+            room.grace = True
+            self._spawn(self._repair_unless_closed(room))
+
+    async def _open(self, slug: str) -> Room:
+        room = self._rooms.get(slug)
+        if room is not None:
+            return room
+        task = self._opening.get(slug)
+        if task is None:
+            task = asyncio.create_task(self._load(slug), name=f"open {slug}")
+            self._opening[slug] = task
+            task.add_done_callback(lambda _: self._opening.pop(slug, None))
+        return await asyncio.shield(task)
+
+    async def _load(self, slug: str) -> Room:
+        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
+        self._early[slug] = []
+        try:
+            await self._bus.subscribe(slug)
+            start = await self._history.recent(slug, self._recent_max)
+        except BaseException:
+            del self._early[slug]
+            await self._bus.unsubscribe(slug)
+            raise
+        channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
+        room = Room(channel, Coalesced(lambda: self._refresh(channel)), idle_since=self._now())
+        self._rooms[slug] = room
+        for message in self._early.pop(slug):
+            self._take(room, message)
+        return room
+
+    async def _bridge(self, room: Room, after: Position) -> list[ChangeFrame]:
+        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
+        channel = room.channel
+        if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
+            # It may come from another node, and know more than this one. Only the store can call its position void.
+            await room.refresh()
+        while after.epoch == channel.position.epoch and after.seq < channel.floor:
+            replay = await self._replay(room, after.seq)
+            if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
+                return replay.frames
+            await room.refresh()
+        return []
+
+    async def _replay(self, room: Room, seq: int) -> Replay:
+        """What the store has after a seq; viewers that come back together share one read."""
+        if room.replay is None or room.replay[0] > seq:
+            task = asyncio.create_task(self._history.after(room.channel.slug, seq))
+            read = room.replay = (seq, task)
+
+            def forget(_: asyncio.Task[Replay]) -> None:
+                if room.replay is read:
+                    room.replay = None
+
+            task.add_done_callback(forget)
+        return await asyncio.shield(room.replay[1])
+
+    async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
+        try:
+            older = await self._bridge(room, lag.position)
+        except (StoreUnavailable, NotFound):
+            self._leave(room, sink)
+            sink.close(CLOSE_TOO_SLOW)
+            return
+        # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
+        if room.channel.lagging.get(sink) is lag:
+            del room.channel.lagging[sink]
+            room.channel.join(sink, lag.position, self._now(), older)
+
+    def _repair(self, room: Room) -> None:
+        if not room.refresh.pending:
+            self._spawn(self._repair_now(room))
+
+    async def _repair_now(self, room: Room) -> None:
+        # A read that fails leaves the gap; the poll finds it again.
+        with suppress(StoreUnavailable, NotFound):
+            await room.refresh()
+
+    async def _repair_unless_closed(self, room: Room) -> None:
+        await asyncio.sleep(GAP_GRACE)
+        room.grace = False
+        if room.channel.ahead:
+            await self._repair_now(room)
+
+    async def _refresh(self, channel: Channel) -> None:
+        """Read what the store has beyond the channel, and deliver it."""
+        while True:
+            before = channel.position
+            replay = await self._history.after(channel.slug, before.seq)
+            if replay.position == before or channel.repair(replay, self._now()):
+                break
+        if channel.position != before:
+            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
+
+    async def _poll_forever(self) -> None:
+        failing = False
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll if self._bus.up else self._poll_fast):
+                    await self._poll_now.wait()
+            self._poll_now.clear()
+            try:
+                await self._tend()
+            except StoreUnavailable as error:
+                if not failing:
+                    log.warning("hub.poll_failed", error=str(error))
+                failing = True
+            except Exception:
+                # The poll is what makes lost messages good: it must outlive any defect.
+                log.exception("hub.poll_broken")
+            else:
+                failing = False
+
+    async def _tend(self) -> None:
+        """Close who is too slow, forget what nobody reads, and find what the bus has lost."""
+        now = self._now()
+        for room in list(self._rooms.values()):
+            for sink in room.channel.overdue(now - self._lag_timeout):
+                self._leave(room, sink)
+                sink.close(CLOSE_TOO_SLOW)
+            slug = room.channel.slug
+            idle = room.idle_since is not None and room.idle_since < now - IDLE_KEEP
+            if idle and slug not in self._joining.values():
+                del self._rooms[slug]
+                await self._bus.unsubscribe(slug)
+        if not self._rooms:
+            return
+        for slug, position in (await self._history.positions(list(self._rooms))).items():
+            known = self._rooms.get(slug)
+            if known is not None and (
+                position.epoch != known.channel.position.epoch or position.seq > known.channel.position.seq
+            ):
+                self._repair(known)
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._heartbeat)
+            for room in list(self._rooms.values()):
+                room.channel.beat(self._now())
+
+    def _leave(self, room: Room, sink: Sink) -> None:
+        room.channel.leave(sink)
+        self._left.set()
+        if room.channel.count == 0 and room.idle_since is None:
+            room.idle_since = self._now()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,69 @@
+"""Model to wire: what readers get of a live blog, an entry, a change. Here a change becomes a frame, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from liveserver import wire
+from liveserver.frames import ChangeFrame
+from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
+
+if TYPE_CHECKING:
+    from liveserver.rendering import Renderer
+
+LIVEBLOG_KEY = "liveblog"
+"""The key of changes of the live blog's own fields; an entry's key is its id."""
+
+
+class Presenter:
+    """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+
+    def liveblog(self, liveblog: Liveblog) -> wire.JSON:
+        """A live blog as a JSON object."""
+        return wire.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
+
+    def entry(self, liveblog: Liveblog, entry: Entry) -> wire.JSON:
+        """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
+        shown = entry
+        if entry.published_at is None:
+            shown = replace(entry, published_at=entry.publish_at or entry.updated_at)
+        return wire.entry_object(
+            entry,
+            html=self._renderer.entry_html(liveblog, shown),
+            url=self._renderer.entry_url(liveblog.slug, entry.id),
+        )
+
+    def snapshot(self, snapshot: Snapshot) -> wire.JSON:
+        """A snapshot as a JSON object."""
+        liveblog = snapshot.liveblog
+        return {
+            "epoch": liveblog.epoch,
+            "seq": liveblog.seq,
+            "liveblog": self.liveblog(liveblog),
+            "pinned": [self.entry(liveblog, entry) for entry in snapshot.pinned],
+            "key_events": [
+                wire.key_event_object(
+                    entry,
+                    title=self._renderer.entry_title(entry),
+                    url=self._renderer.entry_url(liveblog.slug, entry.id),
+                )
+                for entry in snapshot.key_events
+            ],
+            "entries": [self.entry(liveblog, entry) for entry in snapshot.entries],
+            "next_cursor": snapshot.next_cursor,
+        }
+
+    def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
+        """A change as the message that every viewer gets."""
+        match change:
+            case EntryChanged(seq, entry):
+                key, message = entry.id, wire.entry_message(seq, self.entry(liveblog, entry))
+            case EntryDeleted(seq, entry_id):
+                key, message = entry_id, wire.delete_message(seq, entry_id)
+            case _:
+                key, message = LIVEBLOG_KEY, wire.liveblog_message(change.seq, self.liveblog(change.liveblog))
+        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
