@@ -15,6 +15,9 @@ from typing import Literal, NamedTuple
 SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 SLUG_MAX = 100
 
+SCOPES = ("publish", "manage")
+"""What an API key may be allowed to. `publish`: entries. `manage`: live blogs."""
+
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8
 
@@ -191,6 +194,12 @@ class EntryPage(NamedTuple):
     next_cursor: str | None
 
 
+# Letters that Unicode doesn't take apart into a plain one and its accent.
+_INSEPARABLE = str.maketrans(
+    {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+)
+
+
 def new_epoch() -> str:
     """A random word that names a new history."""
     return "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(EPOCH_LENGTH))
@@ -214,7 +223,7 @@ def now() -> datetime:
 
 def slugify(title: str) -> str:
     """A slug made from a title: `L’été, en direct` → `l-ete-en-direct`; empty if nothing of the title is left."""
-    expanded = title.lower().translate({ord("œ"): "oe", ord("æ"): "ae", ord("ß"): "ss"})
+    expanded = title.lower().translate(_INSEPARABLE)
     plain = "".join(c for c in unicodedata.normalize("NFKD", expanded) if not unicodedata.combining(c))
     words = re.findall(r"[a-z0-9]+", plain)
     slug = ""

@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NotFound
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 _t = tables.entries
+
+PINNED_MAX = 10
+"""Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
+
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -80,6 +84,7 @@ async def create(
     if entry.status is EntryStatus.PUBLISHED:
         liveblog = await liveblogs.take_seq(connection, liveblog_id)
         entry = replace(entry, seq=liveblog.seq)
+        await _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
     await connection.execute(insert(_t).values(liveblog_id=liveblog_id, **entry_values(entry)))
     await _record(connection, entry, actor=actor, action="created" if change is None else "published")
@@ -104,6 +109,7 @@ async def edit(
     if new.status is EntryStatus.PUBLISHED:
         liveblog = await liveblogs.take_seq(connection, liveblog_id)
         new = replace(new, seq=liveblog.seq)
+        await _check_pinned(connection, liveblog_id, new)
         visible = EntryChanged(liveblog.seq, new)
     await _update(connection, new)
     published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
@@ -167,6 +173,20 @@ async def forget_idempotency(connection: AsyncConnection, before: datetime) -> i
     """Delete the idempotency keys that were first used before; how many there were."""
     t = tables.idempotency
     return (await connection.execute(delete(t).where(t.c.created_at < before))).rowcount
+
+
+async def _check_pinned(connection: AsyncConnection, liveblog_id: int, entry: Entry) -> None:
+    """Refuse one pinned entry too many. The live blog's row is locked by now, so no other can slip in."""
+    if not entry.pinned:
+        return
+    others = select(func.count()).where(
+        _t.c.liveblog_id == liveblog_id,
+        _t.c.status == EntryStatus.PUBLISHED.value,
+        _t.c.pinned,
+        _t.c.id != entry.id,
+    )
+    if (await connection.execute(others)).scalar_one() >= PINNED_MAX:
+        raise Conflict(f"at most {PINNED_MAX} entries can be pinned at a time: unpin one first")
 
 
 async def _update(connection: AsyncConnection, entry: Entry) -> None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Order = Literal["newest", "oldest"]
 
-PINNED_MAX = 10
 KEY_EVENTS_MAX = 100
 
 _t = tables.entries
@@ -93,7 +92,7 @@ async def snapshot(connection: AsyncConnection, slug: str, *, limit: int) -> Sna
     """What a page starts from."""
     liveblog_id, liveblog = await liveblogs.find(connection, slug)
     query = _select(liveblog_id)
-    pinned, _ = await _run(connection, query.where(_t.c.pinned), "newest", PINNED_MAX)
+    pinned, _ = await _run(connection, query.where(_t.c.pinned), "newest", entries.PINNED_MAX)
     key_events, _ = await _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
     items, more = await _run(connection, query, "newest", limit)
     return Snapshot(liveblog, pinned, key_events, items, _cursor(items[-1]) if more else None)

@@ -241,6 +241,22 @@ async def test_an_entry_of_another_liveblog(store: Store) -> None:
         await store.delete_entry("vote", entry.id, fine, actor="desk", at=NOON)
 
 
+async def test_one_pinned_entry_too_many_is_refused(store: Store) -> None:
+    """Pinned entries all stand at the top of the page; there are no more of them than a page can show."""
+    pinned = [(await store.create_entry("match", an_entry(at(i), pinned=True), actor="desk")).entry for i in range(10)]
+    plain = (await store.create_entry("match", an_entry(at(20)), actor="desk")).entry
+    with pytest.raises(Conflict, match="10 entries"):
+        await store.create_entry("match", an_entry(at(21), pinned=True), actor="desk")
+    with pytest.raises(Conflict, match="10 entries"):
+        await store.edit_entry("match", plain.id, lambda e: replace(e, pinned=True), actor="desk")
+    assert (await store.liveblog("match")).seq == 11
+    await store.create_entry("match", a_draft(pinned=True), actor="desk")
+    await store.edit_entry("match", pinned[0].id, lambda e: replace(e, heading="Encore"), actor="desk")
+    await store.edit_entry("match", pinned[0].id, lambda e: replace(e, pinned=False), actor="desk")
+    await store.edit_entry("match", plain.id, lambda e: replace(e, pinned=True), actor="desk")
+    assert plain.id in {entry.id for entry in (await store.snapshot("match", limit=1)).pinned}
+
+
 async def test_text_comes_back_to_the_byte(store: Store) -> None:
     """In every field, through rows, lists and revisions."""
     entry = an_entry(

@@ -35,6 +35,8 @@ const BACKOFF_MAX_MS = 30_000;
 const STABLE_MS = 10_000;
 const OPEN_TIMEOUT_MS = 15_000;
 const FAILURES_TO_FALL_BACK = 2;
+/** The same for a transport that has worked on this page: more likely the server is restarting. */
+const FAILURES_TO_GIVE_UP = 6;
 const FALL_BACK_MS = 2_000;
 const UPGRADE_AFTER_MS = 120_000;
 const WATCHDOG_HEARTBEATS = 2.5;
@@ -59,6 +61,7 @@ export class Connection {
   #visible = true;
   #level = 0;
   #failures = 0;
+  readonly #worked = new Set<number>();
   #attempts = 0;
   #heartbeatMs = 0;
   #lastHeard = 0;
@@ -191,6 +194,7 @@ export class Connection {
     }
     this.#state = "open";
     this.#failures = 0;
+    this.#worked.add(this.#level);
     this.#clock.clearTimeout(this.#retryTimer);
     this.#stableTimer = this.#clock.setTimeout(() => {
       this.#attempts = 0;
@@ -199,6 +203,7 @@ export class Connection {
       this.#upgradeTimer = this.#clock.setTimeout(() => {
         this.#level = 0;
         this.#failures = FAILURES_TO_FALL_BACK - 1;
+        this.#worked.delete(0);
         this.restart();
       }, UPGRADE_AFTER_MS * (1 + this.#clock.random()));
     }
@@ -230,7 +235,7 @@ export class Connection {
       this.#failures = 0;
       return false;
     }
-    if (this.#failures < FAILURES_TO_FALL_BACK) {
+    if (this.#failures < (this.#worked.has(this.#level) ? FAILURES_TO_GIVE_UP : FAILURES_TO_FALL_BACK)) {
       return false;
     }
     this.#level += 1;

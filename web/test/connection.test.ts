@@ -198,6 +198,24 @@ describe("falling back", () => {
     expect(new Set(tried())).toEqual(new Set(["ws"]));
   });
 
+  it("bears with a transport that has worked before: the server is restarting, not the network refusing", () => {
+    clock.randomValue = 0.1;
+    last().handlers.message(HELLO);
+    const attempt = (): void => {
+      const count = attempts.length;
+      last().handlers.end(1006);
+      while (attempts.length === count) {
+        clock.advance(100);
+      }
+    };
+    for (let i = 0; i < 6; i += 1) {
+      attempt();
+    }
+    expect(new Set(tried())).toEqual(new Set(["ws"]));
+    attempt();
+    expect(last().transport).toBe("sse");
+  });
+
   it("tries the WebSocket again after some minutes, and goes back at its first failure", () => {
     clock.randomValue = 0;
     last().handlers.end(1006);

@@ -1,0 +1,211 @@
+"""What editors may send, field by field. A bad input is refused whole, with every bad field named."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from functools import cache
+from typing import Annotated, Literal, TypeVar
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from liveserver.errors import FieldError, Invalid
+from liveserver.model import SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
+
+# Control characters (C0 but tab and line ends, DEL, C1), which no editor means and no database must take.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+
+# Beyond these a time zone's offset leads out of what `datetime` can hold.
+_YEARS = range(1970, 9999)
+
+
+def _clean(value: str) -> str:
+    if match := _CONTROL.search(value):
+        raise ValueError(f"has a control character (U+{ord(match[0]):04X})")
+    return value
+
+
+def _line(value: str) -> str:
+    if "\n" in value or "\r" in value or "\t" in value:
+        raise ValueError("must be one line")
+    return _not_blank(_clean(value))
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return value
+
+
+def _known_timezone(value: str) -> str:
+    if value not in _timezones():
+        raise ValueError("is not an IANA time zone, for example Europe/Paris")
+    return value
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _language_tag(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise ValueError("is not a language tag (BCP 47), for example fr or en-GB")
+    return value
+
+
+def _slug(value: str) -> str:
+    if not re.fullmatch(SLUG_PATTERN, value, re.ASCII):
+        raise ValueError("must be lower-case letters and digits, in words joined by single hyphens")
+    return value
+
+
+def _rfc3339(value: object) -> object:
+    # Pydantic would also read a number, or a text like "2020", as seconds since 1970.
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise ValueError("must be a time with its offset (RFC 3339), for example 2026-11-22T09:30:00+01:00")
+    return value
+
+
+def _unique(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+def _milliseconds(value: AwareDatetime) -> AwareDatetime:
+    if value.year not in _YEARS:
+        raise ValueError(f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}")
+    return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+Slug = Annotated[str, Field(max_length=SLUG_MAX), AfterValidator(_slug)]
+Language = Annotated[str, Field(max_length=35), AfterValidator(_language_tag)]
+Timezone = Annotated[str, AfterValidator(_known_timezone)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_milliseconds)]
+Title = Annotated[str, Field(max_length=300), AfterValidator(_line)]
+Summary = Annotated[str, Field(max_length=2_000), AfterValidator(_clean)]
+Body = Annotated[str, Field(max_length=100_000), AfterValidator(_clean), AfterValidator(_not_blank)]
+Heading = Annotated[str, Field(max_length=300), AfterValidator(_line)]
+Source = Annotated[str, Field(max_length=300), AfterValidator(_line)]
+Author = Annotated[str, Field(max_length=100), AfterValidator(_line)]
+Authors = Annotated[list[Author], Field(max_length=20), AfterValidator(_unique)]
+Tag = Annotated[str, Field(max_length=60), AfterValidator(_line)]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_unique)]
+Note = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
+Flag = Annotated[bool, Field(strict=True)]
+Format = Literal["html", "markdown"]
+WritableStatus = Literal["draft", "scheduled", "published"]
+
+
+class Input(BaseModel):
+    """Base of all inputs: unknown fields are errors, and nothing is guessed from another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=False)
+
+
+class LiveblogInput(Input):
+    """A new live blog."""
+
+    slug: Slug | None = Field(None, description="Its name in URLs, for ever; made from the title if absent")
+    title: Title
+    summary: Summary = ""
+    language: Language = Field(description="BCP 47, for example `fr`")
+    timezone: Timezone = Field(description="IANA name, for example `Europe/Paris`")
+    status: LiveblogStatus = LiveblogStatus.LIVE
+
+
+class LiveblogPatch(Input):
+    """What changes of a live blog; absent fields stay."""
+
+    title: Title = ""
+    summary: Summary = ""
+    language: Language = ""
+    timezone: Timezone = ""
+    status: LiveblogStatus = LiveblogStatus.LIVE
+
+
+class EntryInput(Input):
+    """A new entry. Without `status` it is published at once, or scheduled if `publish_at` is given and to come."""
+
+    body: Body = Field(description="HTML or Markdown; sanitised")
+    format: Format = Field("html", description="How `body` is written")
+    heading: Heading | None = None
+    authors: Authors = []
+    key_event: Flag = Field(False, description="Belongs in the summary of key events")
+    breaking: Flag = False
+    pinned: Flag = Field(False, description="Stays at the top of the page")
+    tags: Tags = []
+    verification: Verification | None = None
+    source: Source | None = Field(None, description="Whose word it is, in words")
+    status: WritableStatus | None = None
+    publish_at: Moment | None = Field(
+        None, description="When it is to be published (`scheduled`), or was (`published`, a time gone by)"
+    )
+
+
+class EntryPatch(Input):
+    """What changes of an entry; absent fields stay, `null` empties."""
+
+    body: Body = ""
+    format: Format = Field("html", description="How `body` is written")
+    heading: Heading | None = None
+    authors: Authors = []
+    key_event: Flag = False
+    breaking: Flag = False
+    pinned: Flag = False
+    tags: Tags = []
+    verification: Verification | None = None
+    source: Source | None = None
+    status: WritableStatus = "published"
+    publish_at: Moment | None = None
+    correction: Note | None = Field(
+        None, description="A public note on what was corrected; it is added to the entry's corrections"
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _format_needs_body(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("body") == "":
+            raise ValueError("says how `body` is written, and there is no `body`")
+        return value
+
+
+InputType = TypeVar("InputType", bound=BaseModel)
+
+
+def parse(kind: type[InputType], data: object, *, prefix: str = "/") -> InputType:
+    """`data` as a `kind`; raises Invalid, naming every bad field by `prefix` and its path."""
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise Invalid(
+            [
+                FieldError(_pointer(prefix, e["loc"]), _words(e["msg"]))
+                for e in error.errors(include_url=False, include_input=False, include_context=False)
+            ]
+        ) from None
+
+
+def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
+    """RFC 6901: the whole document is named by the empty pointer, and `/` and `~` in names are escaped."""
+    if not location:
+        return ""
+    return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _words(message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,230 @@
+"""What editors do: validate, sanitise, store (which orders), and only then tell the hub."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from liveserver import wire
+from liveserver.errors import Conflict, FieldError, Invalid, VersionConflict
+from liveserver.model import (
+    Correction,
+    Entry,
+    EntryStatus,
+    Liveblog,
+    new_entry_id,
+    new_epoch,
+    now,
+    slugify,
+)
+from liveserver.sanitising import sanitise, text_of
+from liveserver.store import Idempotency, Store, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from liveserver.hub import Hub
+    from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+    from liveserver.model import Change
+    from liveserver.presenting import Presenter
+
+
+class Publishing:
+    """The editors' side of the server."""
+
+    def __init__(self, store: Store, hub: Hub, presenter: Presenter, *, clock: Callable[[], datetime] = now) -> None:
+        self._store = store
+        self._hub = hub
+        self._presenter = presenter
+        self._clock = clock
+
+    async def create_liveblog(self, given: LiveblogInput) -> Liveblog:
+        """A new live blog. Raises Conflict if the slug is taken."""
+        slug = given.slug or slugify(given.title)
+        if not slug:
+            raise Invalid([FieldError("/slug", "is needed: none can be made from the title")])
+        at = self._clock()
+        return await self._store.create_liveblog(
+            Liveblog(
+                slug=slug,
+                title=given.title,
+                summary=given.summary,
+                language=given.language,
+                timezone=given.timezone,
+                status=given.status,
+                version=1,
+                epoch=new_epoch(),
+                seq=0,
+                changed_seq=0,
+                created_at=at,
+                updated_at=at,
+            )
+        )
+
+    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: int | None) -> Liveblog:
+        """Change a live blog's fields. `version`: the one that was edited (None: whichever is current)."""
+        at = self._clock()
+
+        def edit(current: Liveblog) -> Liveblog:
+            _check_version(current, version)
+            fields = {name: getattr(patch, name) for name in patch.model_fields_set}
+            edited = replace(current, **fields)
+            return current if edited == current else replace(edited, updated_at=at)
+
+        liveblog, change = await self._store.edit_liveblog(slug, edit)
+        self._announce(liveblog, change)
+        return liveblog
+
+    async def create_entry(
+        self, slug: str, given: EntryInput, *, actor: str, key_id: str, idempotency_key: str | None = None
+    ) -> Written:
+        """A new entry; the one that the same key made before, if it is a retry."""
+        at = self._clock()
+        status, publish_at, published_at = _timing(given, at)
+        entry = Entry(
+            id=new_entry_id(),
+            seq=None,
+            version=1,
+            status=status,
+            heading=given.heading,
+            body=_safe(given.body, given.format),
+            authors=tuple(given.authors),
+            key_event=given.key_event,
+            breaking=given.breaking,
+            pinned=given.pinned,
+            tags=tuple(given.tags),
+            verification=given.verification,
+            source=given.source,
+            corrections=(),
+            publish_at=publish_at,
+            published_at=published_at,
+            created_at=at,
+            updated_at=at,
+        )
+        idempotency = None
+        if idempotency_key is not None:
+            content = wire.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
+            idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
+        written = await self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency)
+        self._announce(written.liveblog, written.change)
+        return written
+
+    async def edit_entry(
+        self, slug: str, entry_id: str, patch: EntryPatch, *, version: int | None, actor: str
+    ) -> Written:
+        """Change an entry. `version`: the one that was edited (None: whichever is current)."""
+        at = self._clock()
+
+        def edit(current: Entry) -> Entry:
+            _check_version(current, version)
+            return _edited(current, patch, at)
+
+        written = await self._store.edit_entry(slug, entry_id, edit, actor=actor)
+        self._announce(written.liveblog, written.change)
+        return written
+
+    async def delete_entry(self, slug: str, entry_id: str, *, version: int | None, actor: str) -> None:
+        """Take an entry away, for good."""
+        written = await self._store.delete_entry(
+            slug, entry_id, lambda current: _check_version(current, version), actor=actor, at=self._clock()
+        )
+        self._announce(written.liveblog, written.change)
+
+    async def publish_due(self, slug: str, entry_id: str) -> None:
+        """Publish a scheduled entry whose time has come, unless somebody else has, or has thought better of it."""
+        at = self._clock()
+
+        def edit(current: Entry) -> Entry:
+            if current.status is not EntryStatus.SCHEDULED or current.publish_at is None or current.publish_at > at:
+                return current
+            due = current.publish_at
+            return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
+
+        written = await self._store.edit_entry(slug, entry_id, edit, actor="schedule")
+        self._announce(written.liveblog, written.change)
+
+    def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
+        if change is not None:
+            self._hub.publish(liveblog.slug, self._presenter.frame(liveblog, change))
+
+
+def _check_version(current: Entry | Liveblog, version: int | None) -> None:
+    if version is not None and version != current.version:
+        raise VersionConflict(current)
+
+
+def _safe(body: str, markup: str) -> str:
+    clean = sanitise(body, markup)
+    if not text_of(clean):
+        raise Invalid([FieldError("/body", "has no text left after sanitising")])
+    return clean
+
+
+def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | None, datetime | None]:
+    """Status, publish_at and published_at of a new entry."""
+    to_come = given.publish_at is not None and given.publish_at > at
+    match given.status:
+        case None:
+            status = EntryStatus.SCHEDULED if to_come else EntryStatus.PUBLISHED
+        case text:
+            status = EntryStatus(text)
+    if status is EntryStatus.SCHEDULED:
+        if given.publish_at is None:
+            raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+        return status, given.publish_at, None
+    if status is EntryStatus.DRAFT:
+        if given.publish_at is not None:
+            raise Invalid([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
+        return status, None, None
+    if to_come:
+        raise Invalid([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
+    return status, None, given.publish_at or at
+
+
+def _edited(current: Entry, patch: EntryPatch, at: datetime) -> Entry:
+    given = patch.model_fields_set
+    fields: dict[str, Any] = {name: getattr(patch, name) for name in given & _PLAIN_FIELDS}
+    fields |= {name: tuple(getattr(patch, name)) for name in given & _LIST_FIELDS}
+    if "body" in given:
+        fields["body"] = _safe(patch.body, patch.format)
+    entry = replace(current, **fields)
+    if patch.correction is not None:
+        entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
+    if given & {"status", "publish_at"}:
+        entry = _moved(entry, patch, at)
+    if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
+        return entry
+    return replace(entry, updated_at=at)
+
+
+def _moved(entry: Entry, patch: EntryPatch, at: datetime) -> Entry:
+    """An entry whose status or time was set."""
+    given = patch.model_fields_set
+    status = EntryStatus(patch.status) if "status" in given else entry.status
+    publish_at = patch.publish_at if "publish_at" in given else entry.publish_at
+    if entry.status is EntryStatus.PUBLISHED:
+        if status is not EntryStatus.PUBLISHED:
+            raise Conflict(f"a published entry can't become {status}: edit it, or delete it")
+        if "publish_at" in given:
+            raise Conflict("the entry is published already: its time stays")
+        return entry
+    if status is EntryStatus.PUBLISHED:
+        if "publish_at" in given and publish_at is not None and publish_at > at:
+            raise Invalid([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
+        published_at = publish_at if "publish_at" in given and publish_at is not None else at
+        return replace(entry, status=status, publish_at=None, published_at=published_at)
+    if status is EntryStatus.SCHEDULED:
+        if publish_at is None:
+            raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+        return replace(entry, status=status, publish_at=publish_at)
+    if "publish_at" in given and publish_at is not None:
+        raise Invalid([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
+    return replace(entry, status=status, publish_at=None)
+
+
+_PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
+_LIST_FIELDS = frozenset({"authors", "tags"})
+_CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
+"""What an entry says. Where it stands on the page (pinned, key event, tags …) changes it, but not its `updated_at`."""

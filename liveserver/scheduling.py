@@ -1,0 +1,68 @@
+"""What the clock brings: scheduled entries are published, by whichever process comes first; old keys are forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.errors import LiveserverError, StoreUnavailable
+from liveserver.model import now
+
+if TYPE_CHECKING:
+    from liveserver.publishing import Publishing
+    from liveserver.store import Store
+
+LOOK = 0.5
+"""Seconds between looks at the database: another process may have scheduled something."""
+BATCH = 20
+
+KEEP_IDEMPOTENCY = timedelta(hours=48)
+"""How long a repeated request is recognised."""
+TIDY = 3600.0
+"""Seconds between looks for idempotency keys that are older."""
+
+log = structlog.get_logger(__name__)
+
+
+class Scheduler:
+    """Looks for entries that are due, and publishes them; forgets idempotency keys after two days."""
+
+    def __init__(self, store: Store, publishing: Publishing) -> None:
+        self._store = store
+        self._publishing = publishing
+
+    async def run(self) -> None:
+        """Go on until cancelled. A database that is away is waited for."""
+        clock = asyncio.get_running_loop().time
+        tidied_at = -TIDY
+        while True:
+            try:
+                wait = await self.publish_due()
+                if clock() - tidied_at >= TIDY:
+                    await self._store.forget_idempotency(now() - KEEP_IDEMPOTENCY)
+                    tidied_at = clock()
+            except StoreUnavailable:
+                wait = LOOK
+            except Exception:
+                log.exception("scheduler.broken")
+                wait = LOOK
+            await asyncio.sleep(wait)
+
+    async def publish_due(self) -> float:
+        """Publish what is due; returns the seconds until the next look."""
+        due = await self._store.due(now(), limit=BATCH)
+        for slug, entry_id in due:
+            try:
+                await self._publishing.publish_due(slug, entry_id)
+            except StoreUnavailable:
+                raise
+            except LiveserverError as error:
+                # Deleted or edited in the same moment: whoever did that has decided.
+                log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
+        if len(due) == BATCH:
+            return 0.0
+        following = await self._store.next_due()
+        return LOOK if following is None else min(LOOK, max(0.0, (following - now()).total_seconds()))
