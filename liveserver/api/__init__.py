@@ -1,0 +1,27 @@
+"""The HTTP API: one module a resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from liveserver.api.catalogue import OPERATIONS
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+def _route(path: str) -> Route:
+    """One route for all methods of a path, so that the answer to any other method names them all."""
+    endpoints = {operation.method: operation.endpoint for operation in OPERATIONS if operation.path == path}
+
+    async def endpoint(request: Request) -> Response:
+        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+
+    return Route(path, endpoint, methods=list(endpoints))
+
+
+API_ROUTES = [_route(path) for path in dict.fromkeys(operation.path for operation in OPERATIONS)]
+"""Relative to `/api/v1`."""

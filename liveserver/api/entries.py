@@ -1,0 +1,141 @@
+"""`/api/v1/liveblogs/{slug}/entries`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from liveserver import wire
+from liveserver.api.requests import (
+    EntriesQuery,
+    actor_of,
+    answer,
+    authorised,
+    body_of,
+    idempotency_key_of,
+    page_headers,
+    query_of,
+    version_of,
+)
+from liveserver.errors import NotFound
+from liveserver.inputs import EntryInput, EntryPatch
+from liveserver.model import EntryStatus
+from liveserver.security.keys import require
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.model import Entry, Liveblog
+
+VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHEDULED)
+
+
+async def create(request: Request) -> Response:
+    """Publish an entry, or keep it as a draft or for later."""
+    actor = await authorised(request, "publish")
+    key = idempotency_key_of(request)
+    given = await body_of(request, EntryInput)
+    parts = services(request)
+    written = await parts.publishing.create_entry(
+        request.path_params["slug"], given, actor=actor.name, key_id=actor.key_id, idempotency_key=key
+    )
+    headers = {
+        "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"
+    }
+    if written.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return _one(request, written.liveblog, written.entry, status=201, headers=headers)
+
+
+async def listing(request: Request) -> Response:
+    """The entries of a live blog; to a key that may publish, drafts and scheduled ones too."""
+    query = query_of(request, EntriesQuery)
+    actor = await actor_of(request)
+    editor = actor is not None and "publish" in actor.scopes
+    if query.status in {"draft", "scheduled"}:
+        require(actor, "publish")
+    if query.status is not None:
+        statuses: tuple[EntryStatus, ...] = (EntryStatus(query.status),)
+    else:
+        statuses = VISIBLE_TO_EDITORS if editor else (EntryStatus.PUBLISHED,)
+    parts = services(request)
+    page = await parts.store.entries(
+        request.path_params["slug"],
+        limit=query.limit,
+        cursor=query.cursor,
+        order=query.order,
+        key_events=query.key_events,
+        tag=query.tag,
+        statuses=statuses,
+    )
+    items = [parts.presenter.entry(page.liveblog, entry) for entry in page.items]
+    return answer(
+        request,
+        {"items": items, "next_cursor": page.next_cursor},
+        public=statuses == (EntryStatus.PUBLISHED,),
+        headers=page_headers(request, page.next_cursor),
+    )
+
+
+async def read(request: Request) -> Response:
+    """One entry. One that isn't published is there only for a key that may publish."""
+    parts = services(request)
+    liveblog, entry = await parts.store.entry(request.path_params["slug"], request.path_params["id"])
+    if entry.status is not EntryStatus.PUBLISHED:
+        actor = await actor_of(request)
+        if actor is None or "publish" not in actor.scopes:
+            raise NotFound(f"no entry {entry.id}")
+    return _one(request, liveblog, entry)
+
+
+async def edit(request: Request) -> Response:
+    """Change an entry."""
+    actor = await authorised(request, "publish")
+    version = version_of(request, required=True)
+    patch = await body_of(request, EntryPatch)
+    written = await services(request).publishing.edit_entry(
+        request.path_params["slug"], request.path_params["id"], patch, version=version, actor=actor.name
+    )
+    return _one(request, written.liveblog, written.entry)
+
+
+async def delete(request: Request) -> Response:
+    """Take an entry away from every surface."""
+    actor = await authorised(request, "publish")
+    await services(request).publishing.delete_entry(
+        request.path_params["slug"],
+        request.path_params["id"],
+        version=version_of(request, required=False),
+        actor=actor.name,
+    )
+    return Response(status_code=204)
+
+
+async def revisions(request: Request) -> Response:
+    """Who changed what, when. Of a deleted entry too: the newsroom's own record stays."""
+    await authorised(request, "publish")
+    slug = request.path_params["slug"]
+    parts = services(request)
+    found = await parts.store.revisions(slug, request.path_params["id"])
+    liveblog = await parts.store.liveblog(slug)
+    items = [
+        {
+            "version": revision.version,
+            "at": wire.timestamp(revision.at),
+            "actor": revision.actor,
+            "action": revision.action,
+            "entry": parts.presenter.entry(liveblog, revision.entry),
+        }
+        for revision in found
+    ]
+    return answer(request, {"items": items}, public=False)
+
+
+def _one(
+    request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    content = services(request).presenter.entry(liveblog, entry)
+    public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
+    return answer(request, content, status=status, etag=f'"{entry.version}"', public=public, headers=headers)

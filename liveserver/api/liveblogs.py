@@ -1,0 +1,62 @@
+"""`/api/v1/liveblogs`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.api.requests import (
+    PageQuery,
+    answer,
+    authorised,
+    body_of,
+    page_headers,
+    query_of,
+    version_of,
+)
+from liveserver.inputs import LiveblogInput, LiveblogPatch
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.model import Liveblog
+
+
+async def create(request: Request) -> Response:
+    """Open a live blog."""
+    await authorised(request, "manage")
+    liveblog = await services(request).publishing.create_liveblog(await body_of(request, LiveblogInput))
+    location = f"{services(request).settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
+    return _one(request, liveblog, status=201, headers={"Location": location})
+
+
+async def listing(request: Request) -> Response:
+    """The live blogs, newest first."""
+    query = query_of(request, PageQuery)
+    parts = services(request)
+    liveblogs, next_cursor = await parts.store.liveblogs(limit=query.limit, cursor=query.cursor)
+    items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs]
+    content = {"items": items, "next_cursor": next_cursor}
+    return answer(request, content, headers=page_headers(request, next_cursor))
+
+
+async def read(request: Request) -> Response:
+    """One live blog."""
+    return _one(request, await services(request).store.liveblog(request.path_params["slug"]))
+
+
+async def edit(request: Request) -> Response:
+    """Change a live blog's own fields."""
+    await authorised(request, "manage")
+    version = version_of(request, required=True)
+    patch = await body_of(request, LiveblogPatch)
+    return _one(
+        request,
+        await services(request).publishing.edit_liveblog(request.path_params["slug"], patch, version=version),
+    )
+
+
+def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = services(request).presenter.liveblog(liveblog)
+    return answer(request, content, status=status, etag=f'"{liveblog.version}"', headers=headers)

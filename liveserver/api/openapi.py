@@ -1,0 +1,182 @@
+"""The OpenAPI 3.1 document, made from the catalogue of operations and the models that parse and shape them."""
+
+from __future__ import annotations
+
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import models_json_schema
+
+from liveserver import __version__
+from liveserver.api.catalogue import OPERATIONS
+from liveserver.api.problems import KINDS, MEDIA_TYPE
+from liveserver.api.schemas import Problem
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from liveserver.api.operation import Operation
+
+JSON = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{model}"
+
+DESCRIPTION = """\
+Publish entries to live blogs; every open page has them at once.
+
+Writing needs an API key (`liveserver keys create`): `Authorization: Bearer lv_…`. Reading what is published needs
+nothing and is allowed from any origin. Errors are `application/problem+json` and name every bad field.
+
+Beside these there are two streams of the same messages: `GET /api/v1/liveblogs/{slug}/ws?after=POSITION` (WebSocket)
+and `GET /api/v1/liveblogs/{slug}/events?after=POSITION` (server-sent events)."""
+
+HEADERS: dict[str, JSON] = {
+    "If-Match": {
+        "description": "The `ETag` of the version that was edited, or `*` to overwrite whatever is there",
+        "schema": {"type": "string"},
+        "example": "*",
+    },
+    "If-None-Match": {"description": "An `ETag`: 304 if it still holds", "schema": {"type": "string"}},
+    "Idempotency-Key": {
+        "description": "Any word of your own, new for each entry; a retry with the same word publishes nothing twice",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+}
+
+PATH_PARAMETERS = {
+    "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
+    "id": {"description": "The entry’s id (UUIDv7)"},
+}
+
+
+def document(base_url: str) -> JSON:
+    """The OpenAPI document of a server at `base_url`."""
+    return {**_document(), "servers": [{"url": base_url}]}
+
+
+@cache
+def _document() -> JSON:
+    models = sorted(_models(), key=lambda model: model.__name__)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
+    paths: dict[str, JSON] = {}
+    for operation in OPERATIONS:
+        if operation.method == "PATCH" and operation.body:
+            # What is absent stays: a tool that filled in defaults would change it.
+            for described in definitions["$defs"][operation.body.__name__]["properties"].values():
+                described.pop("default", None)
+        paths.setdefault(f"/api/v1{operation.path}", {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "liveserver",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "`lv_<id>_<secret>`"},
+            },
+        },
+    }
+
+
+def _models() -> set[type[BaseModel]]:
+    found: set[type[BaseModel]] = {Problem}
+    for operation in OPERATIONS:
+        found |= {operation.body} if operation.body else set()
+        for _, shape in operation.answers.values():
+            found |= set(_shapes(shape))
+    return found
+
+
+def _shapes(shape: type[BaseModel] | tuple[type[BaseModel], ...] | None) -> tuple[type[BaseModel], ...]:
+    if shape is None:
+        return ()
+    return shape if isinstance(shape, tuple) else (shape,)
+
+
+def _reference(model: type[BaseModel]) -> JSON:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _operation(operation: Operation) -> JSON:
+    described: JSON = {
+        "operationId": f"{operation.method.lower()}_{operation.path.strip('/').replace('/', '_')}".translate(
+            str.maketrans("", "", "{}")
+        ),
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
+        "responses": {**_answers(operation), **_problems(operation)},
+    }
+    if operation.description:
+        described["description"] = operation.description
+    if operation.scope:
+        described["security"] = [{"key": []}]
+        described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{operation.scope}`.".strip()
+    if operation.body:
+        content = {"schema": _reference(operation.body), "example": operation.example}
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    return described
+
+
+def _path_parameters(operation: Operation) -> list[JSON]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, **described}
+        for name, described in PATH_PARAMETERS.items()
+        if f"{{{name}}}" in operation.path
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[JSON]:
+    if operation.query is None:
+        return []
+    schema = operation.query.model_json_schema()
+    required = set(schema.get("required", ()))
+    parameters = []
+    for name, field in schema["properties"].items():
+        described = {key: value for key, value in field.items() if key not in {"title", "description"}}
+        parameters.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": name in required,
+                "description": field.get("description", ""),
+                "schema": described,
+            }
+        )
+    return parameters
+
+
+def _headers(operation: Operation) -> list[JSON]:
+    needed = 428 in operation.problems
+    return [
+        {"name": name, "in": "header", "required": needed and name == "If-Match", **HEADERS[name]}
+        for name in operation.headers
+    ]
+
+
+def _answers(operation: Operation) -> JSON:
+    answers: JSON = {}
+    for status, (description, shape) in operation.answers.items():
+        answers[str(status)] = {"description": description}
+        shapes = [_reference(model) for model in _shapes(shape)]
+        if shapes:
+            schema = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
+            answers[str(status)]["content"] = {operation.media_type: {"schema": schema}}
+    if "If-None-Match" in operation.headers:
+        answers["304"] = {"description": "What you have still holds"}
+    return answers
+
+
+def _problems(operation: Operation) -> JSON:
+    titles = {kind.status: kind.title for kind in KINDS.values()}
+    content = {MEDIA_TYPE: {"schema": _reference(Problem)}}
+    return {
+        str(status): {"description": titles.get(status, HTTPStatus(status).phrase), "content": content}
+        for status in sorted(operation.problems)
+    }

@@ -1,0 +1,36 @@
+"""What the API can do, each operation declared once: its route and its OpenAPI description come from the same place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import BaseModel
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path below `/api/v1`."""
+
+    method: str
+    path: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+    tag: str
+    summary: str
+    answers: dict[int, tuple[str, type[BaseModel] | tuple[type[BaseModel], ...] | None]]
+    """Status → description and shape, of the answers that are no problems."""
+    problems: tuple[int, ...] = ()
+    description: str = ""
+    scope: str | None = None
+    """What the API key must be allowed to; None: no key is needed."""
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    example: dict[str, Any] = field(default_factory=dict)
+    headers: tuple[str, ...] = ()
+    """Request headers that it heeds."""
+    media_type: str = "application/json"

@@ -1,0 +1,125 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from starlette.responses import Response
+
+from liveserver import errors, wire
+from liveserver.model import Entry
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class PreconditionRequired(errors.LiveserverError):
+    """The request must say which version it edits."""
+
+
+class TooLarge(errors.LiveserverError):
+    """The request body exceeds the limit."""
+
+
+class Kind(NamedTuple):
+    """How an error is told over HTTP."""
+
+    status: int
+    name: str
+    """The last part of the problem's type, which never changes."""
+    title: str
+
+
+KINDS: dict[type[errors.LiveserverError], Kind] = {
+    errors.KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key came with another request before"),
+    errors.Invalid: Kind(422, "invalid", "The request is not valid"),
+    errors.NotFound: Kind(404, "not-found", "Not found"),
+    errors.Gone: Kind(410, "gone", "It was deleted"),
+    errors.Conflict: Kind(409, "conflict", "The current state does not allow this"),
+    errors.VersionConflict: Kind(412, "version-conflict", "It was changed since you read it"),
+    TooLarge: Kind(413, "too-large", "The request body is too large"),
+    PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
+    errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
+    errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
+    errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
+}
+
+
+def problem(
+    kind: Kind,
+    detail: str,
+    *,
+    instance: str,
+    headers: dict[str, str] | None = None,
+    **more: object,
+) -> Response:
+    """A problem document as a response."""
+    content = {
+        "type": f"urn:liveserver:problem:{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        **more,
+    }
+    return Response(
+        wire.dumps(content),
+        kind.status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+async def handle_error(request: Request, error: Exception) -> Response:
+    """Answer one of our own errors."""
+    assert isinstance(error, errors.LiveserverError)
+    kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+    headers: dict[str, str] = {}
+    more: dict[str, object] = {}
+    detail = str(error) or kind.title
+    match error:
+        case errors.Invalid():
+            more["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+        case errors.VersionConflict(current=current):
+            headers["ETag"] = f'"{current.version}"'
+            more["current"] = await _current(request, current)
+        case errors.Unauthorized():
+            headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
+        case errors.StoreUnavailable():
+            headers["Retry-After"] = str(error.retry_after)
+            log.warning("store.unavailable", path=request.url.path, error=detail)
+            detail = "The database does not answer. Try again: the same Idempotency-Key publishes nothing twice."
+    return problem(kind, detail, instance=request.url.path, headers=headers, **more)
+
+
+async def _current(request: Request, current: Entry | object) -> wire.JSON | None:
+    parts = services(request)
+    slug = request.path_params["slug"]
+    try:
+        liveblog = await parts.store.liveblog(slug)
+    except errors.StoreUnavailable:
+        return None
+    if isinstance(current, Entry):
+        return parts.presenter.entry(liveblog, current)
+    return parts.presenter.liveblog(liveblog)
+
+
+def http_problem(request: Request, error: HTTPException) -> Response:
+    """Answer an error of the framework's: an unknown path, a method that isn't there."""
+    status = HTTPStatus(error.status_code)
+    kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
+    return problem(kind, error.detail, instance=request.url.path, headers=dict(error.headers or {}))
+
+
+def crash_problem(request: Request) -> Response:
+    """Answer a defect of ours, without telling what it is."""
+    kind = Kind(500, "internal", "The server failed")
+    return problem(kind, "The error was logged.", instance=request.url.path)

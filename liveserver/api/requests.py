@@ -1,0 +1,174 @@
+"""What the resources have in common: reading a request, and answering it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from liveserver import __version__, wire
+from liveserver.api.problems import PreconditionRequired, TooLarge
+from liveserver.errors import FieldError, Invalid
+from liveserver.inputs import parse
+from liveserver.security.keys import Actor, authenticate, require
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.inputs import InputType
+
+PUBLIC_CACHE = "public, no-cache"
+"""Anyone may keep it, and asks whether it still holds before using it."""
+PRIVATE_CACHE = "private, no-store"
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"', re.ASCII)
+
+
+class Query(BaseModel):
+    """Base of query parameters. Unknown ones are ignored: proxies and cache busters add their own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: int = Field(20, ge=1, le=100, description="Items on a page")
+    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
+
+
+class EntriesQuery(PageQuery):
+    """Which entries."""
+
+    order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
+    key_events: bool = Field(False, description="Key events only")
+    tag: str | None = Field(None, max_length=60, description="Only those with this tag")
+    status: Literal["draft", "scheduled", "published"] | None = Field(
+        None, description="Only those of this status; others than `published` need a key with the scope `publish`"
+    )
+
+
+class SnapshotQuery(Query):
+    """How much of a snapshot."""
+
+    limit: int = Field(20, ge=1, le=100, description="The newest entries to include")
+
+
+class ChangesQuery(Query):
+    """From where on."""
+
+    after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
+    limit: int = Field(100, ge=1, le=500, description="Events to return at most")
+
+
+def query_of(request: Request, kind: type[InputType]) -> InputType:
+    """The query parameters; raises Invalid naming every bad one."""
+    return parse(kind, dict(request.query_params), prefix="?")
+
+
+async def body_of(request: Request, kind: type[InputType]) -> InputType:
+    """The JSON body; raises TooLarge, or Invalid naming every bad field."""
+    raw = await _read(request)
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type not in {"application/json", "application/x-www-form-urlencoded"} and not media_type.endswith("+json"):
+        raise Invalid([FieldError("Content-Type", f"must be application/json, not {media_type}")])
+    try:
+        data: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Invalid([FieldError("", f"the body is not JSON: {error}")]) from None
+    if not isinstance(data, dict):
+        raise Invalid([FieldError("", "the body must be a JSON object")])
+    return parse(kind, data)
+
+
+async def _read(request: Request) -> bytes:
+    limit = services(request).settings.max_body_size
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > limit:
+        raise TooLarge(f"at most {limit} bytes")
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"at most {limit} bytes")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def actor_of(request: Request) -> Actor | None:
+    """Who asks; None for an anonymous reader."""
+    return await authenticate(services(request).store, request.headers.get("authorization"))
+
+
+async def authorised(request: Request, scope: str) -> Actor:
+    """Who asks, if they may; raises Unauthorized or Forbidden."""
+    return require(await actor_of(request), scope)
+
+
+def version_of(request: Request, *, required: bool) -> int | None:
+    """The version that `If-Match` names; None for `*` or, unless it is required, for none.
+
+    A weak tag counts as the strong one: proxies that compress make one of the other.
+    """
+    header = request.headers.get("if-match")
+    if header is None:
+        if required:
+            raise PreconditionRequired("send If-Match with the ETag you read, or * to overwrite whatever is there")
+        return None
+    if header.strip() == "*":
+        return None
+    match = _ENTITY_TAG.fullmatch(header.strip())
+    if match is None:
+        raise Invalid([FieldError("If-Match", 'must be one ETag, for example "3", or *')])
+    return int(match[1])
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """The `Idempotency-Key`, if one was sent."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Invalid([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
+    return key
+
+
+def answer(
+    request: Request,
+    content: wire.JSON | bytes,
+    *,
+    status: int = 200,
+    etag: str | None = None,
+    public: bool = True,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A JSON answer with an ETag (made from the content where none is given), or 304 if the reader has it."""
+    body = content if isinstance(content, bytes) else wire.dumps(content)
+    tag = etag or f'"{hashlib.blake2b(body, digest_size=12, person=__version__.encode()[:16]).hexdigest()}"'
+    head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
+    if status == 200 and request.method in {"GET", "HEAD"} and _has(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=head)
+    return Response(body, status, head, media_type="application/json")
+
+
+def _has(if_none_match: str | None, tag: str) -> bool:
+    """RFC 9110, 13.1.2: the weak comparison."""
+    if if_none_match is None:
+        return False
+    tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
+    return "*" in tags or tag.removeprefix("W/") in tags
+
+
+def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:
+    """`Link: rel="next"` for a list that goes on (RFC 8288)."""
+    if next_cursor is None:
+        return {}
+    base = services(request).settings.base_url
+    query = {**request.query_params, "cursor": next_cursor}
+    target = request.url.replace(scheme="", netloc="").include_query_params(**query)
+    return {"Link": f'<{base}{target.path}?{target.query}>; rel="next"'}

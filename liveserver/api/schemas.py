@@ -1,0 +1,149 @@
+"""The shapes of answers, for the OpenAPI document. `wire.py` makes them; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from liveserver.model import EntryStatus, LiveblogStatus, Verification
+
+
+class Shape(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LiveblogObject(Shape):
+    """One live coverage."""
+
+    slug: str
+    title: str
+    summary: str
+    language: str = Field(description="BCP 47")
+    timezone: str = Field(description="IANA name")
+    status: LiveblogStatus
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    url: str = Field(description="The reader's page")
+
+
+class CorrectionObject(Shape):
+    """A public note on what was corrected."""
+
+    at: datetime
+    note: str
+
+
+class EntryObject(Shape):
+    """One item of a live blog."""
+
+    id: str = Field(description="UUIDv7")
+    seq: int | None = Field(description="The last change of what readers see; null while they never saw it")
+    version: int
+    status: EntryStatus
+    heading: str | None
+    body: str = Field(description="The sanitised HTML as it was written")
+    html: str = Field(description="The whole entry rendered: one `<article>`")
+    authors: list[str]
+    key_event: bool
+    breaking: bool
+    pinned: bool
+    tags: list[str]
+    verification: Verification | None
+    source: str | None
+    corrections: list[CorrectionObject]
+    published_at: datetime | None
+    updated_at: datetime
+    url: str = Field(description="The permalink")
+    publish_at: datetime | None = Field(None, description="Only while the entry isn't published")
+
+
+class KeyEventObject(Shape):
+    """One line of the summary of key events."""
+
+    id: str
+    title: str
+    published_at: datetime
+    url: str
+
+
+class LiveblogList(Shape):
+    """A page of live blogs, newest first."""
+
+    items: list[LiveblogObject]
+    next_cursor: str | None
+
+
+class EntryList(Shape):
+    """A page of entries."""
+
+    items: list[EntryObject]
+    next_cursor: str | None
+
+
+class RevisionObject(Shape):
+    """One state that an entry had."""
+
+    version: int
+    at: datetime
+    actor: str = Field(description="The name of the API key")
+    action: Literal["created", "edited", "published", "deleted"]
+    entry: EntryObject
+
+
+class RevisionList(Shape):
+    """Every state that an entry had, oldest first."""
+
+    items: list[RevisionObject]
+
+
+class SnapshotObject(Shape):
+    """What a page starts from; everything as of `epoch` and `seq`."""
+
+    epoch: str
+    seq: int
+    liveblog: LiveblogObject
+    pinned: list[EntryObject]
+    key_events: list[KeyEventObject]
+    entries: list[EntryObject] = Field(description="The newest first, pinned ones among them")
+    next_cursor: str | None
+
+
+class ChangesObject(Shape):
+    """What changed since a position: the messages of the stream, ascending by seq, latest states only."""
+
+    epoch: str
+    seq: int = Field(description="Where you stand after these events; ask again from there")
+    more: bool = Field(description="There is more already")
+    events: list[dict[str, Any]]
+
+
+class ChangesReset(Shape):
+    """The position is void: take a snapshot."""
+
+    reset: Literal[True]
+    epoch: str
+    seq: int
+
+
+class BadField(Shape):
+    """One bad field."""
+
+    pointer: str = Field(description="JSON pointer into the body, `?name` of the query, or a header's name")
+    detail: str
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[BadField] | None = Field(None, description="422: every bad field")
+    current: EntryObject | LiveblogObject | None = Field(None, description="412: the current state")

@@ -1,0 +1,165 @@
+"""The composition root: which parts there are, and which path leads to which."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from liveserver import bus as buses
+from liveserver.api import API_ROUTES
+from liveserver.api.docs import DOCS_ROUTES
+from liveserver.api.operators import OPERATOR_ROUTES
+from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
+from liveserver.errors import LiveserverError
+from liveserver.history import StoreHistory
+from liveserver.hub import Hub
+from liveserver.metrics import Metrics
+from liveserver.observing import Observing
+from liveserver.pages.reader import PAGE_ROUTES, error_page, plain_error_page
+from liveserver.presenting import Presenter
+from liveserver.publishing import Publishing
+from liveserver.rendering import Renderer
+from liveserver.scheduling import Scheduler
+from liveserver.services import Services
+from liveserver.store import Store
+from liveserver.streams import STREAM_ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from liveserver.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Assets(StaticFiles):
+    """The built front end. What lies in `assets/` has a hash in its name and never changes."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """A file, with how long it may be kept."""
+        response = super().file_response(*args, **kwargs)
+        scope = next(arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict))
+        hashed = "/static/assets/" in scope["path"]
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "public, max-age=300"
+        return response
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Services]:
+    """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
+    renderer = Renderer(public_url=settings.base_url)
+    store = await Store.open(settings.database_url, pool_size=settings.database_pool)
+    try:
+        presenter = Presenter(renderer)
+        history = StoreHistory(store, presenter)
+        bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
+        hub = Hub(
+            history,
+            bus,
+            heartbeat=settings.heartbeat,
+            poll=settings.poll,
+            poll_fast=settings.poll_fast,
+            lag_timeout=settings.lag_timeout,
+            recent_max=settings.recent_changes,
+        )
+        publishing = Publishing(store, hub, presenter)
+        await hub.start()
+        scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
+        try:
+            yield Services(
+                settings=settings,
+                store=store,
+                bus=bus,
+                hub=hub,
+                history=history,
+                publishing=publishing,
+                presenter=presenter,
+                renderer=renderer,
+                metrics=Metrics(hub, bus),
+            )
+        finally:
+            scheduling.cancel()
+            with suppress(asyncio.CancelledError):
+                await scheduling
+            await hub.close()
+    finally:
+        await store.close()
+
+
+def create_app(settings: Settings) -> Starlette:
+    """The ASGI application. Its parts are in `app.state.services` while it runs."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
+        async with running(settings) as parts:
+            app.state.services = parts
+            yield {"services": parts}
+
+    readers_anywhere = Middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET", "HEAD"],
+        allow_headers=["If-None-Match", "Last-Event-ID"],
+        expose_headers=["ETag", "Link", "Retry-After"],
+        max_age=86_400,
+    )
+    return Starlette(
+        routes=[
+            Mount("/api/v1", routes=[*API_ROUTES, *STREAM_ROUTES], middleware=[readers_anywhere]),
+            *OPERATOR_ROUTES,
+            *DOCS_ROUTES,
+            Mount("/static", Assets(packages=[("liveserver", "static")])),
+            *PAGE_ROUTES,
+        ],
+        middleware=[Middleware(Observing)],
+        exception_handlers={
+            LiveserverError: _our_error,
+            HTTPException: _http_error,
+            ClientDisconnect: _left,
+            Exception: _crash,
+        },
+        lifespan=lifespan,
+    )
+
+
+def _for_people(request: Request) -> bool:
+    return request.url.path == "/" or request.url.path.startswith("/live/")
+
+
+async def _our_error(request: Request, error: Exception) -> Response:
+    if _for_people(request) and isinstance(error, LiveserverError):
+        kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+        return await error_page(request, kind.status)
+    return await handle_error(request, error)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404 and _for_people(request):
+        return await error_page(request, 404)
+    return http_problem(request, error)
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    # The client went before its request was complete: nobody reads this, and there is nothing to log.
+    return Response(status_code=400)
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    if _for_people(request):
+        return plain_error_page(request, 500)
+    return crash_problem(request)

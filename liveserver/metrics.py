@@ -1,0 +1,73 @@
+"""Figures for operators, in Prometheus's text format. They are read when asked for; counting costs no delivery."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from liveserver import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.core import Metric
+
+    from liveserver.bus import Bus
+    from liveserver.hub import Hub
+
+
+class Metrics:
+    """One process's registry."""
+
+    def __init__(self, hub: Hub, bus: Bus) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.registry.register(_Readings(hub, bus))
+        self.requests = Counter(
+            "liveserver_http_requests_total",
+            "HTTP requests answered, by method and status",
+            ["method", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "liveserver_http_request_seconds",
+            "Time to answer an HTTP request that is no stream",
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """The exposition (text format 0.0.4)."""
+        return generate_latest(self.registry)
+
+
+class _Readings(Collector):
+    def __init__(self, hub: Hub, bus: Bus) -> None:
+        self._hub = hub
+        self._bus = bus
+
+    def collect(self) -> Iterator[Metric]:
+        channels = list(self._hub.channels())
+        info = GaugeMetricFamily("liveserver_info", "The running version", labels=["version"])
+        info.add_metric([__version__], 1)
+        yield info
+        yield GaugeMetricFamily("liveserver_bus_up", "1 while the bus delivers", value=int(self._bus.up))
+        yield GaugeMetricFamily("liveserver_liveblogs_open", "Live blogs in memory", value=len(channels))
+        viewers = GaugeMetricFamily("liveserver_viewers", "Viewers connected here", labels=["liveblog"])
+        lagging = GaugeMetricFamily("liveserver_viewers_lagging", "Those of them that lag", labels=["liveblog"])
+        for channel in channels:
+            viewers.add_metric([channel.slug], channel.count)
+            lagging.add_metric([channel.slug], len(channel.lagging))
+        yield viewers
+        yield lagging

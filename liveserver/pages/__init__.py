@@ -1,0 +1,1 @@
+"""Pages for people: the reader's page, one entry, the list of live blogs."""

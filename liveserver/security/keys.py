@@ -1,0 +1,79 @@
+"""API keys: `lv_<id>_<secret>`. The database keeps the secret's SHA-256 only.
+
+A plain hash suffices: the secret is 256 random bits, which no dictionary holds and no hardware guesses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.errors import Forbidden, Unauthorized
+from liveserver.model import now
+from liveserver.store import ApiKey
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
+
+    from liveserver.store import Store
+
+_KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
+
+
+class Actor(NamedTuple):
+    """Who makes a request."""
+
+    key_id: str
+    name: str
+    scopes: frozenset[str]
+
+
+def new_key(name: str, scopes: Collection[str], expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """A new key as it is stored, and as it is shown once."""
+    key_id = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
+    secret = secrets.token_urlsafe(32)
+    key = ApiKey(
+        id=key_id,
+        name=name,
+        secret_hash=_digest(secret),
+        scopes=frozenset(scopes),
+        created_at=now(),
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    return key, f"lv_{key_id}_{secret}"
+
+
+async def authenticate(store: Store, authorization: str | None) -> Actor | None:
+    """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    match = _KEY.fullmatch(token.strip())
+    if scheme.lower() != "bearer" or match is None:
+        raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
+    key = await store.key(match[1])
+    if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
+        raise Unauthorized("the API key is unknown")
+    if key.revoked_at is not None:
+        raise Unauthorized("the API key was revoked")
+    if key.expires_at is not None and key.expires_at <= now():
+        raise Unauthorized("the API key has expired")
+    return Actor(key.id, key.name, key.scopes)
+
+
+def require(actor: Actor | None, scope: str) -> Actor:
+    """The actor, if it has the scope; raises Unauthorized or Forbidden otherwise."""
+    if actor is None:
+        raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
+    if scope not in actor.scopes:
+        raise Forbidden(f"the key “{actor.name}” lacks the scope “{scope}”")
+    return actor
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

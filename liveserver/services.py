@@ -1,0 +1,40 @@
+"""What a running server consists of. The composition root makes it, and every request finds it in its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
+    from liveserver.bus import Bus
+    from liveserver.history import StoreHistory
+    from liveserver.hub import Hub
+    from liveserver.metrics import Metrics
+    from liveserver.presenting import Presenter
+    from liveserver.publishing import Publishing
+    from liveserver.rendering import Renderer
+    from liveserver.settings import Settings
+    from liveserver.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one process."""
+
+    settings: Settings
+    store: Store
+    bus: Bus
+    hub: Hub
+    history: StoreHistory
+    publishing: Publishing
+    presenter: Presenter
+    renderer: Renderer
+    metrics: Metrics
+
+
+def services(connection: HTTPConnection) -> Services:
+    """The parts of the process that serves this connection."""
+    found: Services = connection.scope["state"]["services"]
+    return found

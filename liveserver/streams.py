@@ -1,0 +1,228 @@
+"""The live stream over WebSocket and SSE: the endpoints, and the sink that stands for a viewer of any ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocketDisconnect
+
+from liveserver.errors import NotFound, StoreUnavailable
+from liveserver.model import Position
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+    from starlette.websockets import WebSocket
+
+    from liveserver.frames import Frame
+    from liveserver.hub import Hub
+
+QUEUE_BYTES = 512 * 1024
+"""While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
+
+INBOUND_MAX = 512
+"""Public streams are receive-only: a larger message from a viewer closes its connection."""
+
+CLOSE_TOO_BIG = 1009
+CLOSE_TRY_AGAIN = 1013
+CLOSE_NO_SUCH_LIVEBLOG = 4504
+
+CLOSE_SECONDS = 1.0
+"""How long the end of a connection may take to be written."""
+
+VOID = Position("0", 0)
+"""Stands for a position that can't be read: no history has this epoch (`0` is no letter of epochs)."""
+
+RETRY = b"retry: 3000\n\n"
+"""Milliseconds after which an EventSource that lost its connection comes back."""
+
+SSE_HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+    "Content-Type": "text/event-stream; charset=utf-8",
+}
+
+
+class QueueSink:
+    """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
+
+    def __init__(self, on_drained: Callable[[QueueSink], None]) -> None:
+        self._on_drained = on_drained
+        self._queue: deque[Frame] = deque()
+        self._bytes = 0
+        self._lagging = False
+        self._close_code: int | None = None
+        self._filled = asyncio.Event()
+        self._running: asyncio.Task[object] | None = None
+
+    def write(self, frame: Frame) -> bool:
+        """Queue a frame; False when the queue is full.
+
+        What counts is what waits already: a frame larger than the whole queue must get through too.
+        """
+        if self._close_code is not None:
+            return True
+        if self._lagging or self._bytes >= QUEUE_BYTES:
+            self._lagging = True
+            return False
+        self._queue.append(frame)
+        self._bytes += len(frame.message)
+        self._filled.set()
+        return True
+
+    def close(self, code: int) -> None:
+        """End after what is queued; at once if the viewer lags."""
+        if self._close_code is None:
+            self._close_code = code
+            self._filled.set()
+            if self._lagging and self._running is not None:
+                # It sits in a send that may never return: whoever doesn't read must not keep what is queued.
+                self._running.cancel()
+
+    async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        """Send what comes, until the hub closes; returns its close code."""
+        self._running = asyncio.current_task()
+        try:
+            return await self._run(send)
+        except asyncio.CancelledError:
+            if self._close_code is None or not self._lagging:
+                raise
+            return self._close_code
+        finally:
+            self._running = None
+
+    async def _run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        while True:
+            while self._queue:
+                frame = self._queue.popleft()
+                await send(frame)
+                self._bytes -= len(frame.message)
+            if self._close_code is not None:
+                return self._close_code
+            if self._lagging:
+                self._lagging = False
+                self._on_drained(self)
+                continue
+            self._filled.clear()
+            await self._filled.wait()
+
+
+async def _briefly(last: Awaitable[None]) -> None:
+    """Send a connection's end, unless the viewer is gone, or takes nothing any more."""
+    with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await last
+
+
+def position_of(text: str | None) -> Position | None:
+    """The position a viewer gives: None if it gives none, a void one if it can't be read."""
+    return None if not text else Position.parse(text) or VOID
+
+
+async def websocket_endpoint(websocket: WebSocket) -> None:
+    """`GET …/ws?after=POSITION`"""
+    hub = services(websocket).hub
+    slug = websocket.path_params["slug"]
+    # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+    await websocket.accept()
+    sink = QueueSink(lambda sink: hub.drained(slug, sink))
+    try:
+        await hub.join(slug, sink, position_of(websocket.query_params.get("after")))
+        await _serve_websocket(websocket, sink)
+    except NotFound:
+        await _briefly(websocket.close(CLOSE_NO_SUCH_LIVEBLOG))
+    except StoreUnavailable:
+        await _briefly(websocket.close(CLOSE_TRY_AGAIN))
+    finally:
+        hub.leave(slug, sink)
+
+
+async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
+    async def send(frame: Frame) -> None:
+        await websocket.send({"type": "websocket.send", "text": frame.text})
+
+    sending = asyncio.create_task(sink.run(send))
+    receiving = asyncio.create_task(_ignore_inbound(websocket))
+    try:
+        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        ended = receiving if receiving.done() else sending
+        code = ended.result() if ended.exception() is None else None
+        if code is not None:
+            await _briefly(websocket.close(code))
+    finally:
+        for task in (sending, receiving):
+            task.cancel()
+        await asyncio.gather(sending, receiving, return_exceptions=True)
+
+
+async def _ignore_inbound(websocket: WebSocket) -> int | None:
+    """Read and forget what the viewer sends; returns when it left (None), or with the code to close with."""
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        if len(message.get("bytes") or (message.get("text") or "").encode()) > INBOUND_MAX:
+            return CLOSE_TOO_BIG
+
+
+async def events_endpoint(request: Request) -> Response:
+    """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
+    if request.method == "HEAD":
+        await services(request).store.liveblog(request.path_params["slug"])
+        return Response(headers=SSE_HEADERS)
+    after = position_of(request.headers.get("last-event-id") or request.query_params.get("after"))
+    return EventStream(services(request).hub, request.path_params["slug"], after)
+
+
+class EventStream(Response):
+    """A text/event-stream that ends when the hub closes it or the viewer leaves."""
+
+    def __init__(self, hub: Hub, slug: str, after: Position | None) -> None:
+        super().__init__(headers=SSE_HEADERS)
+        del self.headers["content-length"]
+        self._hub = hub
+        self._slug = slug
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until one side ends it."""
+        sink = QueueSink(lambda sink: self._hub.drained(self._slug, sink))
+
+        async def send_frame(frame: Frame) -> None:
+            await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
+
+        async def run() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+            await sink.run(send_frame)
+            await _briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
+
+        async def wait_for_disconnect() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        # What join raises becomes a problem document, as nothing has been sent yet.
+        await self._hub.join(self._slug, sink, self._after)
+        sending = asyncio.create_task(run())
+        leaving = asyncio.create_task(wait_for_disconnect())
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._hub.leave(self._slug, sink)
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+STREAM_ROUTES = [
+    WebSocketRoute("/liveblogs/{slug}/ws", websocket_endpoint),
+    Route("/liveblogs/{slug}/events", events_endpoint, methods=["GET"]),
+]

@@ -1,0 +1,103 @@
+"""Holds every answer of the API to what the OpenAPI document says of its operation."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+
+from liveserver.api.openapi import document
+
+if TYPE_CHECKING:
+    import httpx2
+
+JSON = dict[str, Any]
+
+API = "/api/v1/"
+PROBLEM = "application/problem+json"
+STREAMS = re.compile(r"/api/v1/liveblogs/[^/]+/(ws|events)")
+
+
+class Found(NamedTuple):
+    """The operation that a request is for."""
+
+    path: str
+    operation: JSON | None
+    """None: the path hasn't this method."""
+
+
+class Contract:
+    """The document, as something that answers can break."""
+
+    def __init__(self, base_url: str) -> None:
+        self.document = document(base_url)
+        self.seen: set[tuple[str, str, int]] = set()
+        """Method, path and status of every answer that was checked."""
+        self._validators: dict[str, Any] = {}
+
+    def check(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        """Raises AssertionError for an answer below `/api/v1/` that the document doesn't describe."""
+        path = request.url.path
+        if not path.startswith(API) or STREAMS.fullmatch(path) or request.method == "OPTIONS":
+            return
+        if response.status_code in {304, 307} or request.method == "HEAD" or response.status_code == 204:
+            assert response.content == b""
+        found = self.find(request.method, path)
+        if found is None or found.operation is None:
+            assert response.status_code in ({307, 404} if found is None else {405}), response.text
+            if response.content:
+                self.check_problem(response)
+            return
+        where = (request.method, found.path, response.status_code)
+        self.seen.add(where)
+        if response.status_code == 500:
+            self.check_problem(response)
+            return
+        described = found.operation["responses"].get(str(response.status_code))
+        assert described is not None, f"{where} is not documented"
+        if request.method == "HEAD" or "content" not in described:
+            return
+        media_type = response.headers["content-type"]
+        assert media_type in described["content"], f"{where}: {media_type} is not documented"
+        self._validate(described["content"][media_type]["schema"], response.json())
+        if response.status_code >= 400:
+            self.check_problem(response)
+        elif "requestBody" in found.operation:
+            self._validate(
+                found.operation["requestBody"]["content"]["application/json"]["schema"], orjson.loads(request.content)
+            )
+
+    def check_problem(self, response: httpx2.Response) -> JSON:
+        """The problem that an answer is (RFC 9457); raises AssertionError if it is none."""
+        assert response.headers["content-type"] == PROBLEM
+        problem: JSON = response.json()
+        self._validate({"$ref": "#/components/schemas/Problem"}, problem)
+        assert problem["status"] == response.status_code
+        assert problem["instance"] == response.request.url.path
+        assert problem["title"]
+        assert problem["detail"]
+        assert response.headers["cache-control"] == "no-store"
+        return problem
+
+    def find(self, method: str, path: str) -> Found | None:
+        """The operation of a request; None if the document has no such path."""
+        for template, pattern in self._patterns:
+            if pattern.fullmatch(path):
+                operations: JSON = self.document["paths"][template]
+                return Found(template, operations.get("get" if method == "HEAD" else method.lower()))
+        return None
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
+        return [(path, re.compile(re.sub(r"\{\w+\}", "[^/]+", path))) for path in self.document["paths"]]
+
+    def _validate(self, schema: JSON, value: Any) -> None:
+        name = str(schema)
+        if name not in self._validators:
+            whole = {**schema, "components": self.document["components"]}
+            self._validators[name] = OAS31Validator(whole, format_checker=oas31_format_checker)
+        errors = [f"{error.json_path}: {error.message}" for error in self._validators[name].iter_errors(value)]
+        assert not errors, errors

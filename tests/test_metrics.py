@@ -1,0 +1,103 @@
+"""The figures for operators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import connect
+
+from liveserver import __version__
+from tests.api.site import ENTRIES, LIVEBLOG, settled
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.api.site import LiveSite, Site
+
+pytest_plugins = ["tests.api.fixtures"]
+
+Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+async def figures(site: Site) -> Figures:
+    """Every sample, by its name and labels."""
+    response = await site.reader.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert response.headers["cache-control"] == "no-store"
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def requests(found: Figures, method: str, status: int) -> float:
+    """How many requests of that kind were answered."""
+    return found.get(("liveserver_http_requests_total", (("method", method), ("status", str(status)))), 0.0)
+
+
+async def test_requests_are_counted(site: Site) -> None:
+    """By method and status, also those that failed."""
+    before = await figures(site)
+    await site.publish()
+    await site.reader.post(ENTRIES, json={})
+    for _ in range(3):
+        await site.reader.get("/live/rien")
+    after = await figures(site)
+    assert requests(after, "POST", 201) - requests(before, "POST", 201) == 1
+    assert requests(after, "POST", 401) - requests(before, "POST", 401) == 1
+    assert requests(after, "GET", 404) - requests(before, "GET", 404) == 3
+    seconds = ("liveserver_http_request_seconds_count", ())
+    # Five requests, and the reading of the metrics itself.
+    assert after[seconds] - before[seconds] == 6
+
+
+async def test_defects_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As 500."""
+
+    async def broken(*_args: object, **_fields: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(site.parts.store), "snapshot", broken)
+    await site.reader.get(f"{LIVEBLOG}/snapshot")
+    assert requests(await figures(site), "GET", 500) == 1
+
+
+async def test_what_runs(site: Site) -> None:
+    """The version, the bus, and the process."""
+    found = await figures(site)
+    assert found["liveserver_info", (("version", __version__),)] == 1
+    assert found["liveserver_bus_up", ()] == 1
+    assert found["liveserver_liveblogs_open", ()] == 0
+    assert found["process_resident_memory_bytes", ()] > 0
+
+
+async def test_viewers(live_site: LiveSite) -> None:
+    """Of each live blog in memory, and how many of them lag; a stream's length is no answering time."""
+    marees = (("liveblog", "marees"),)
+    url = live_site.url(f"{LIVEBLOG}/ws", "ws")
+    async with connect(url) as first, connect(url) as second:
+        await first.recv()
+        await second.recv()
+        found = await figures(live_site)
+        assert found["liveserver_liveblogs_open", ()] == 1
+        assert found["liveserver_viewers", marees] == 2
+        assert found["liveserver_viewers_lagging", marees] == 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", live_site.port)
+    writer.write(f"GET {LIVEBLOG}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await reader.readuntil(b'"hello"')
+    before = await figures(live_site)
+    assert before["liveserver_viewers", marees] == 1
+    writer.close()
+    await writer.wait_closed()
+    seconds = ("liveserver_http_request_seconds_count", ())
+
+    async def only_the_stream_was_not_timed() -> bool:
+        after = await figures(live_site)
+        counted = requests(after, "GET", 200) - requests(before, "GET", 200)
+        return after["liveserver_viewers", marees] == 0 and counted - (after[seconds] - before[seconds]) == 1
+
+    await settled(only_the_stream_was_not_timed)

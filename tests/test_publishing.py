@@ -1,0 +1,215 @@
+"""The editors' service: what it stores, with a clock of the test's; and when it tells the hub."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from liveserver.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
+from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
+from liveserver.model import Correction, EntryStatus, LiveblogStatus
+from liveserver.publishing import Publishing
+from liveserver.scheduling import Scheduler
+from tests.api.site import SLUG, database_away
+from tests.store_samples import NOON, at
+
+if TYPE_CHECKING:
+    from liveserver.frames import ChangeFrame
+    from liveserver.store import Written
+    from tests.api.site import Site
+
+pytest_plugins = ["tests.api.fixtures"]
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+
+    def __call__(self) -> Any:
+        return self.time
+
+
+class Newsroom:
+    """Publishing with a clock, and what it told the hub."""
+
+    def __init__(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.parts = site.parts
+        self.clock = Clock()
+        self.told: list[ChangeFrame] = []
+        self.publishing = Publishing(self.parts.store, self.parts.hub, self.parts.presenter, clock=self.clock)
+        monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.told.append(frame))
+
+    async def create(self, key: str | None = None, **fields: Any) -> Written:
+        """A new entry."""
+        given = parse(EntryInput, {"body": "<p>x</p>", **fields})
+        return await self.publishing.create_entry(SLUG, given, actor="Desk", key_id="k", idempotency_key=key)
+
+    async def edit(self, entry_id: str, *, version: int | None = None, **fields: Any) -> Written:
+        """An edit."""
+        patch = parse(EntryPatch, fields)
+        return await self.publishing.edit_entry(SLUG, entry_id, patch, version=version, actor="Desk")
+
+    async def delete(self, entry_id: str, *, version: int | None = None) -> None:
+        """A deletion."""
+        await self.publishing.delete_entry(SLUG, entry_id, version=version, actor="Desk")
+
+
+@pytest.fixture
+async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
+    return Newsroom(site, monkeypatch)
+
+
+def later(seconds: float) -> str:
+    """So many seconds after noon, as it is sent."""
+    return at(seconds).isoformat()
+
+
+async def test_times_are_the_clocks(newsroom: Newsroom) -> None:
+    """Made, published and changed in one moment; an edit moves the last of these only."""
+    created = (await newsroom.create()).entry
+    assert (created.created_at, created.published_at, created.updated_at) == (NOON, NOON, NOON)
+    newsroom.clock.time = at(60)
+    edited = (await newsroom.edit(created.id, heading="Un", correction="Deux")).entry
+    assert (edited.created_at, edited.published_at, edited.updated_at) == (NOON, NOON, at(60))
+    assert edited.corrections == (Correction(at(60), "Deux"),)
+    liveblog = await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=1)
+    assert liveblog.updated_at == at(60)
+
+
+async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
+    """Once for each change, in order, after it was stored; never of anything else."""
+    draft = (await newsroom.create(status="draft")).entry
+    await newsroom.edit(draft.id, heading="Un")
+    scheduled = (await newsroom.create(publish_at=later(60))).entry
+    await newsroom.delete(scheduled.id)
+    assert newsroom.told == []
+    await newsroom.edit(draft.id, status="published")
+    await newsroom.edit(draft.id, heading="Un")
+    published = await newsroom.create("matin")
+    await newsroom.create("matin")
+    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.delete(published.entry.id)
+    assert [(frame.seq, frame.key) for frame in newsroom.told] == [
+        (1, draft.id),
+        (2, published.entry.id),
+        (3, "liveblog"),
+        (4, published.entry.id),
+    ]
+    changes = await newsroom.parts.store.changes(SLUG, 0, limit=10)
+    stored = {frame.seq: frame.message for frame in newsroom.parts.history.frames(changes)}
+    assert {frame.seq: frame.message for frame in newsroom.told if frame.seq in stored} == stored
+
+
+async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused or failed: readers hear of neither."""
+    entry = (await newsroom.create()).entry
+    newsroom.told.clear()
+    with pytest.raises(VersionConflict) as conflict:
+        await newsroom.edit(entry.id, version=2, heading="Un")
+    assert conflict.value.current == entry
+    with pytest.raises(VersionConflict):
+        await newsroom.delete(entry.id, version=2)
+    with pytest.raises(VersionConflict):
+        await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=2)
+    with pytest.raises(Conflict):
+        await newsroom.edit(entry.id, status="draft")
+    with pytest.raises(Invalid):
+        await newsroom.edit(entry.id, body="<script></script>")
+    with database_away(monkeypatch):
+        for attempt in (newsroom.create(), newsroom.edit(entry.id, heading="Un"), newsroom.delete(entry.id)):
+            with pytest.raises(StoreUnavailable):
+                await attempt
+    assert newsroom.told == []
+    assert (await newsroom.parts.store.entry(SLUG, entry.id))[1] == entry
+
+
+async def test_a_time_that_is_now_has_come(newsroom: Newsroom) -> None:
+    """What is due this very moment is published, not scheduled."""
+    assert (await newsroom.create(publish_at=later(0))).entry.status is EntryStatus.PUBLISHED
+    soon = (await newsroom.create(publish_at=later(0.001))).entry
+    assert (soon.status, soon.publish_at) == (EntryStatus.SCHEDULED, at(0.001))
+
+
+async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
+    """At its time, not before; its time of publication is the one that was planned."""
+    entry = (await newsroom.create(publish_at=later(60))).entry
+    await newsroom.publishing.publish_due(SLUG, entry.id)
+    assert newsroom.told == []
+    newsroom.clock.time = at(75)
+    await newsroom.publishing.publish_due(SLUG, entry.id)
+    published = (await newsroom.parts.store.entry(SLUG, entry.id))[1]
+    expected = replace(
+        entry,
+        seq=1,
+        version=2,
+        status=EntryStatus.PUBLISHED,
+        publish_at=None,
+        published_at=at(60),
+        updated_at=published.updated_at,
+    )
+    assert published == expected
+    await newsroom.publishing.publish_due(SLUG, entry.id)
+    assert [frame.seq for frame in newsroom.told] == [1]
+
+
+async def test_an_editor_thinks_better_of_it(newsroom: Newsroom) -> None:
+    """A draft again, put off, or deleted meanwhile: it is not published."""
+    draft, put_off, deleted = [(await newsroom.create(publish_at=later(60))).entry for _ in range(3)]
+    await newsroom.edit(draft.id, status="draft")
+    await newsroom.edit(put_off.id, publish_at=later(120))
+    await newsroom.delete(deleted.id)
+    newsroom.clock.time = at(60)
+    for entry in (draft, put_off):
+        await newsroom.publishing.publish_due(SLUG, entry.id)
+    with pytest.raises(Gone):
+        await newsroom.publishing.publish_due(SLUG, deleted.id)
+    assert newsroom.told == []
+
+
+async def test_the_scheduler_outlives_what_it_meets(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry that was deleted between looking and publishing is passed over; the next one is published."""
+    entries = [(await newsroom.create(publish_at=later(-60 + number), status="scheduled")).entry for number in range(2)]
+    store = newsroom.parts.store
+    assert await store.due(NOON, limit=10) == [(SLUG, entry.id) for entry in entries]
+    await newsroom.delete(entries[0].id)
+
+    async def stale(_before: object, *, limit: int) -> list[tuple[str, str]]:
+        return [(SLUG, entry.id) for entry in entries][:limit]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "due", stale)
+        assert await Scheduler(store, newsroom.publishing).publish_due() > 0
+    assert [frame.key for frame in newsroom.told] == [entries[1].id]
+    with database_away(monkeypatch), pytest.raises(StoreUnavailable):
+        await Scheduler(store, newsroom.publishing).publish_due()
+
+
+async def test_a_new_live_blog(newsroom: Newsroom) -> None:
+    """Has a history of its own, which nobody has to be told of."""
+    given = parse(LiveblogInput, {"title": "L’été", "language": "fr", "timezone": "Europe/Paris"})
+    liveblog = await newsroom.publishing.create_liveblog(given)
+    assert (liveblog.slug, liveblog.version, liveblog.seq, liveblog.created_at) == ("l-ete", 1, 0, NOON)
+    assert liveblog.epoch != (await newsroom.parts.store.liveblog(SLUG)).epoch
+    assert newsroom.told == []
+    with pytest.raises(Conflict):
+        await newsroom.publishing.create_liveblog(given)
+
+
+async def test_entries_of_one_moment_keep_their_order(newsroom: Newsroom) -> None:
+    """Ids made one after the other sort so."""
+    made = [(await newsroom.create()).entry for _ in range(20)]
+    page = await newsroom.parts.store.entries(SLUG, limit=100, order="oldest")
+    assert page.items == made
+    assert {entry.published_at for entry in made} == {NOON}
+
+
+async def test_a_long_time_ahead(newsroom: Newsroom) -> None:
+    """A moment's distance has no limit."""
+    entry = (await newsroom.create(publish_at=(NOON + timedelta(days=36_500)).isoformat())).entry
+    assert entry.status is EntryStatus.SCHEDULED
