@@ -1,0 +1,396 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import sys
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import typer
+
+from liveserver import __version__
+from liveserver.errors import LiveserverError, NotFound, SettingsError
+from liveserver.model import SCOPES, Position, now
+from liveserver.sanitising import text_of
+from liveserver.settings import Settings, load
+from liveserver.wire import dumps, timestamp
+
+# The store, the server and the clients are imported by the commands that need them: together they take longer than
+# most commands do.
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from liveserver.services import Services
+    from liveserver.store import ApiKey, Store
+
+ALIASES = {"database_url": "--database", "redis_url": "--redis"}
+
+app = typer.Typer(
+    name="liveserver",
+    help="A self-hosted, real-time live-blog server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
+
+ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="The server to talk to")]
+
+
+def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
+
+    A command that takes `flags` instead gets only what was given on the command line.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = {name: field for name, field in Settings.model_fields.items() if not names or name in names}
+
+        given_as = inspect.signature(command, eval_str=True).parameters
+
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> None:
+            flags = {name: given.pop(name) for name in fields}
+            if "flags" in given_as:
+                command(**given, flags={name: value for name, value in flags.items() if value is not None})
+            else:
+                command(**given, settings=load(**flags))
+
+        own = [p for name, p in given_as.items() if name not in {"settings", "flags"}]
+        parameters = [
+            *own,
+            *(
+                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name))
+                for name in fields
+            ),
+        ]
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return decorate
+
+
+def _flag(name: str) -> Any:
+    field = Settings.model_fields[name]
+    spellings = ["--" + name.replace("_", "-"), *([ALIASES[name]] if name in ALIASES else [])]
+    default = "none" if field.default is None else field.default
+    text = f"{field.description} [LIVESERVER_{name.upper()}; default: {default}]"
+    return Annotated[str | None, typer.Option(*spellings, help=text, show_default=False, metavar="VALUE")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"liveserver {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def callback(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A self-hosted, real-time live-blog server."""
+
+
+@app.command()
+@with_settings()
+def serve(settings: Settings) -> None:
+    """Run the server."""
+    from liveserver.server import serve as run
+
+    run(settings)
+
+
+@app.command()
+@with_settings()
+def demo(
+    flags: dict[str, Any],
+    directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its database and key")] = Path(
+        "demo-data"
+    ),
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between entries")] = 6.0,
+) -> None:
+    """Run the server with a live blog that is being written while you look."""
+    from liveserver.demo.runner import Newsroom
+    from liveserver.demo.script import load as load_script
+    from liveserver.server import serve as run
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"can't make the directory {directory}: {error.strerror}") from None
+    # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
+    own = {"database_url": f"sqlite:///{directory}/live.db", "redis_url": "", "log_level": "warning"}
+    # One process: it is the one that writes.
+    settings = load(**{**own, **flags, "workers": 1})
+    script = load_script()
+
+    async def write(parts: Services) -> None:
+        newsroom = Newsroom(parts, script, interval=interval)
+        typer.echo(WELCOME.format(url=parts.settings.base_url, slug=newsroom.slug, key=key, keyfile=directory / "key"))
+        await newsroom.run()
+
+    key = asyncio.run(_demo_key(settings, directory / "key"))
+    run(settings, beside=write)
+    typer.echo("The demo has ended.")
+
+
+WELCOME = """
+  A live blog is being written.
+
+    Reader's page   {url}/live/{slug}
+    API             {url}/api/v1      (described at {url}/docs)
+    API key         {key}
+                    (also in {keyfile})
+
+  Publish an entry of your own, and watch it arrive:
+
+    curl {url}/api/v1/liveblogs/{slug}/entries \\
+      -H "Authorization: Bearer $(cat {keyfile})" -H "Content-Type: application/json" \\
+      -d '{{"heading": "Bonjour", "body": "<p>Publié à l’instant.</p>"}}'
+
+  Ctrl+C ends it.
+"""
+
+
+@asynccontextmanager
+async def _store_of(settings: Settings) -> AsyncIterator[Store]:
+    from liveserver.store import Store
+
+    store = await Store.open(settings.database_url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _demo_key(settings: Settings, path: Path) -> str:
+    """A key for this run; those of earlier runs, whose secrets nobody knows any more, are revoked."""
+    from liveserver.security.keys import new_key
+
+    stored, shown = new_key("demo", SCOPES)
+    async with _store_of(settings) as store:
+        for old in await store.keys():
+            if old.name == "demo" and old.revoked_at is None:
+                await store.revoke_key(old.id, now())
+        await store.add_key(stored)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(shown + "\n")
+    return shown
+
+
+@app.command()
+@with_settings("database_url")
+def migrate(settings: Settings) -> None:
+    """Bring the database's schema up to date."""
+    from liveserver.store import migrate as run
+
+    before, after = asyncio.run(run(settings.database_url))
+    typer.echo(
+        f"The schema is at {after}." if before == after else f"The schema went from {before or 'nothing'} to {after}."
+    )
+
+
+@app.command()
+@with_settings()
+def config(settings: Settings) -> None:
+    """Show the settings in force, passwords hidden."""
+    for name, value in settings.redacted().items():
+        shown = "" if value is None else value
+        typer.echo(f"LIVESERVER_{name.upper()}={shown}")
+
+
+@keys_app.command("create")
+@with_settings("database_url")
+def keys_create(
+    settings: Settings,
+    name: Annotated[str, typer.Option(help="Who or what the key is for")],
+    scope: Annotated[list[str], typer.Option(help=f"What it may do: {' or '.join(SCOPES)}; may be repeated")],
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Days until it expires")] = None,
+) -> None:
+    """Make an API key and print it, this once."""
+    from liveserver.security.keys import new_key
+
+    if unknown := sorted(set(scope) - set(SCOPES)):
+        _fail(f"unknown scope {', '.join(unknown)}: there are {' and '.join(SCOPES)}", 2)
+    if not name.strip():
+        _fail("the name must not be blank", 2)
+    expires_at = now() + timedelta(days=expires_in_days) if expires_in_days else None
+    stored, shown = new_key(name, scope, expires_at)
+
+    async def add() -> None:
+        async with _store_of(settings) as store:
+            await store.add_key(stored)
+
+    asyncio.run(add())
+    typer.echo(shown)
+
+
+@keys_app.command("list")
+@with_settings("database_url")
+def keys_list(settings: Settings) -> None:
+    """List the keys; their secrets are not kept."""
+
+    async def read() -> list[ApiKey]:
+        async with _store_of(settings) as store:
+            return await store.keys()
+
+    rows = [("ID", "NAME", "SCOPES", "CREATED", "STATE")]
+    rows += [
+        (key.id, key.name, " ".join(sorted(key.scopes)), timestamp(key.created_at), _state(key))
+        for key in asyncio.run(read())
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {timestamp(key.revoked_at)}"
+    if key.expires_at is None:
+        return "valid"
+    return f"{'expired' if key.expires_at <= now() else 'expires'} {timestamp(key.expires_at)}"
+
+
+@keys_app.command("revoke")
+@with_settings("database_url")
+def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id")]) -> None:
+    """Make a key void, at once."""
+
+    async def revoke() -> None:
+        async with _store_of(settings) as store:
+            await store.revoke_key(key_id, now())
+
+    try:
+        asyncio.run(revoke())
+    except NotFound:
+        _fail(f"there is no key {key_id}", 1)
+    typer.echo(f"Revoked {key_id}.")
+
+
+@app.command()
+def publish(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    text: Annotated[str | None, typer.Argument(help="The entry; read from standard input if absent or -")] = None,
+    heading: Annotated[str | None, typer.Option(help="Its heading")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="Who wrote it; may be repeated")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="May be repeated")] = None,
+    html: Annotated[bool, typer.Option("--html", help="The text is HTML, not Markdown")] = False,
+    key_event: Annotated[bool, typer.Option("--key-event", help="It is a key event")] = False,
+    breaking: Annotated[bool, typer.Option("--breaking", help="It is breaking news")] = False,
+    pinned: Annotated[bool, typer.Option("--pinned", help="It stays at the top")] = False,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft")] = False,
+    idempotency_key: Annotated[str | None, typer.Option(help="A word of your own that makes a repetition safe")] = None,
+    url: ServerUrl = "http://localhost:8000",
+    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+) -> None:
+    """Publish an entry, from the command line or a pipe, and print its permalink."""
+    if key is None:
+        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    body = sys.stdin.read() if text is None or text == "-" else text
+    entry: dict[str, Any] = {"body": body, "format": "html" if html else "markdown", "heading": heading}
+    entry |= {"authors": author or [], "tags": tag or []}
+    entry |= {"key_event": key_event, "breaking": breaking, "pinned": pinned}
+    entry |= {"status": "draft"} if draft else {}
+
+    async def send() -> dict[str, Any]:
+        from liveserver.client import Client
+
+        async with Client(url, key) as client:
+            return await client.publish(slug, entry, idempotency_key=idempotency_key)
+
+    typer.echo(asyncio.run(send())["url"])
+
+
+@app.command()
+def tail(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=100, help="Earlier entries to show first")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the stream's messages, one a line")] = False,
+    url: ServerUrl = "http://localhost:8000",
+) -> None:
+    """Follow a live blog in the terminal, until Ctrl+C."""
+
+    async def follow() -> None:
+        from liveserver.client import Client
+
+        async with Client(url) as client:
+            snapshot = await client.snapshot(slug, limit=max(lines, 1))
+            zone = ZoneInfo(snapshot["liveblog"]["timezone"])
+            if not as_json:
+                typer.echo(f"{snapshot['liveblog']['title']} ({snapshot['liveblog']['status']})\n")
+            for entry in reversed(snapshot["entries"][:lines]):
+                _show({"type": "entry", "seq": entry["seq"], "entry": entry}, zone, as_json)
+            position = Position(snapshot["epoch"], snapshot["seq"])
+            async for message in client.follow(slug, position, on_state=_tell_state):
+                _show(message, zone, as_json)
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(follow())
+
+
+def _tell_state(state: str) -> None:
+    if state == "lost" and sys.stderr.isatty():
+        typer.echo("… connection lost, trying again", err=True)
+
+
+def _show(message: dict[str, Any], zone: ZoneInfo, as_json: bool) -> None:
+    if as_json:
+        typer.echo(dumps(message).decode())
+        return
+    match message["type"]:
+        case "entry":
+            _show_entry(message["entry"], zone)
+        case "delete":
+            typer.echo(f"✕ deleted: {message['id']}\n")
+        case "liveblog":
+            typer.echo(f"≡ {message['liveblog']['title']} ({message['liveblog']['status']})\n")
+        case _:
+            typer.echo("≡ the history was replaced; these are the newest entries\n")
+            for entry in reversed(message["entries"]):
+                _show_entry(entry, zone)
+
+
+def _show_entry(entry: dict[str, Any], zone: ZoneInfo) -> None:
+    at = datetime.fromisoformat(entry["published_at"]).replace(tzinfo=UTC).astimezone(zone)
+    marks = [mark for mark in ("breaking", "key_event", "pinned") if entry[mark]]
+    marks += ["edited"] if entry["version"] > 1 else []
+    head = f"{at:%H:%M}  {entry['heading'] or ''}".rstrip()
+    typer.echo(head + (f"  [{', '.join(marks)}]" if marks else ""))
+    typer.echo(f"       {text_of(entry['body'])}\n")
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    typer.echo(f"liveserver: {message}", err=True)
+    raise typer.Exit(status)
+
+
+def main() -> None:
+    """Run a command; every error of ours is one line and a non-zero status."""
+    try:
+        app()
+    except SettingsError as error:
+        sys.exit(_one_line(error, 2))
+    except LiveserverError as error:
+        sys.exit(_one_line(error, 1))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _one_line(error: Exception, status: int) -> int:
+    sys.stderr.write(f"liveserver: {' '.join(str(error).split()) or type(error).__name__}\n")
+    return status

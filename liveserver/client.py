@@ -1,0 +1,282 @@
+"""A small client: publish, edit and delete over HTTP, and follow a live blog over WebSocket without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import httpx2
+import orjson
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+from liveserver.errors import LiveserverError
+from liveserver.model import Position
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+
+Message = dict[str, Any]
+
+TIMEOUT = 10.0
+TRIES = 5
+BACKOFF_FIRST = 0.5
+BACKOFF_MAX = 30.0
+FINAL_CODES = range(4500, 5000)
+"""Close codes after which one doesn't come back."""
+
+_UNREACHABLE = (httpx2.TransportError,)
+_LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
+
+
+class ClientError(LiveserverError):
+    """The server refused, or can't be reached. `status` is the HTTP status, 0 without an answer."""
+
+    def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problem = problem or {}
+
+
+class Step(Enum):
+    """What a follower does with a message."""
+
+    APPLY = auto()
+    """It is new and the next: use it."""
+    IGNORE = auto()
+    """It is known, or carries nothing to show."""
+    RESYNC = auto()
+    """Something is missing before it: ask `changes`."""
+    RESET = auto()
+    """The position is void: take a snapshot."""
+
+
+class Tracker:
+    """Where a follower stands, and whether what arrives is contiguous. No I/O."""
+
+    def __init__(self, position: Position | None = None) -> None:
+        self.position = position
+        self._stream_epoch: str | None = None
+        """The history that the stream's seqs count in; until a snapshot of it is taken, they mean nothing here."""
+        self._section_end = -1
+        """Up to this seq messages may skip: they are a replay of latest states."""
+
+    def step(self, message: Message) -> Step:
+        """Take one message of the stream."""
+        match message["type"]:
+            case "hello":
+                return self._hello(message)
+            case "reset":
+                # After the `hello` that told of it, the snapshot may have been taken already.
+                told = Position(message["epoch"], message["seq"])
+                self._stream_epoch = told.epoch
+                return Step.IGNORE if self._stands_at_or_after(told) else Step.RESET
+            case "heartbeat":
+                return self._heartbeat(message["seq"])
+            case "entry" | "delete" | "liveblog":
+                return self._change(message["seq"])
+            case _:
+                return Step.IGNORE
+
+    def caught_up(self, position: Position) -> None:
+        """A snapshot or an answer of `changes` was taken, which stands at `position`."""
+        self.position = position
+        self._section_end = -1
+
+    def _hello(self, message: Message) -> Step:
+        told = Position(message["epoch"], message["seq"])
+        self._stream_epoch = told.epoch
+        if self.position is None:
+            self.position = told
+            return Step.IGNORE
+        if told.epoch != self.position.epoch or (not message["resumed"] and told != self.position):
+            return Step.RESET
+        self._section_end = told.seq
+        return Step.IGNORE
+
+    def _stands_at_or_after(self, other: Position) -> bool:
+        return self.position is not None and self.position.epoch == other.epoch and self.position.seq >= other.seq
+
+    def _heartbeat(self, seq: int) -> Step:
+        if self.position is None:
+            return Step.IGNORE
+        if self.position.epoch != self._stream_epoch:
+            return Step.RESET
+        return Step.RESYNC if seq > max(self.position.seq, self._section_end) else Step.IGNORE
+
+    def _change(self, seq: int) -> Step:
+        if self.position is None or self.position.epoch != self._stream_epoch or seq <= self.position.seq:
+            return Step.IGNORE
+        if seq != self.position.seq + 1 and seq > self._section_end:
+            return Step.RESYNC
+        self.position = Position(self.position.epoch, seq)
+        return Step.APPLY
+
+
+class Client:
+    """Talks to one server. Use it as an asynchronous context manager.
+
+    Raises ClientError for what the server refuses; what got no answer, or 503, is tried again first: that is safe, as
+    every entry is sent with an Idempotency-Key.
+    """
+
+    def __init__(self, url: str, key: str | None = None) -> None:
+        self._url = _server(url)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx2.AsyncClient(base_url=f"{self._url}/api/v1", headers=headers, timeout=TIMEOUT)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def create_liveblog(self, liveblog: Mapping[str, Any]) -> Message:
+        """Open a live blog."""
+        return await self._send("POST", "/liveblogs", json=liveblog)
+
+    async def liveblog(self, slug: str) -> Message:
+        """Read a live blog."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}")
+
+    async def publish(self, slug: str, entry: Mapping[str, Any], *, idempotency_key: str | None = None) -> Message:
+        """Publish an entry, once."""
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return await self._send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
+
+    async def edit(self, slug: str, entry_id: str, patch: Mapping[str, Any], *, version: int | None = None) -> Message:
+        """Edit an entry, of that version or of whichever is there."""
+        headers = {"If-Match": "*" if version is None else f'"{version}"'}
+        return await self._send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
+
+    async def delete(self, slug: str, entry_id: str) -> None:
+        """Delete an entry."""
+        await self._send("DELETE", _entry(slug, entry_id))
+
+    async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
+        """What a page starts from."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/snapshot", params={"limit": limit})
+
+    async def changes(self, slug: str, after: Position) -> Message:
+        """What changed since a position."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/changes", params={"after": str(after)})
+
+    async def follow(
+        self,
+        slug: str,
+        after: Position | None = None,
+        *,
+        on_state: Callable[[str], None] = lambda state: None,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> AsyncGenerator[Message, None]:
+        """The changes of a live blog from `after` on (None: from now on), each once and in order, for ever.
+
+        Yields `entry`, `delete` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot when the
+        position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and `lost`.
+        """
+        tracker = Tracker(after)
+        wait = BACKOFF_FIRST
+        while True:
+            pause: float | None = None
+            try:
+                async with connect(self._stream_url(slug, tracker.position), max_size=4 * 1024 * 1024) as stream:
+                    on_state("live")
+                    async for raw in stream:
+                        message = orjson.loads(raw)
+                        wait = BACKOFF_FIRST
+                        if message["type"] == "reconnect":
+                            pause = message["after_ms"] / 1000
+                            continue
+                        async for change in self._take(slug, tracker, message):
+                            yield change
+            except ConnectionClosed as error:
+                if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
+                    raise ClientError(404, f"no live blog {slug} at {self._url}") from None
+            except (*_LOST, ClientError):
+                pass
+            on_state("lost")
+            await sleep(pause if pause is not None else random.uniform(0, wait))
+            wait = min(wait * 2, BACKOFF_MAX)
+
+    async def _take(self, slug: str, tracker: Tracker, message: Message) -> AsyncIterator[Message]:
+        step, before = tracker.step(message), None
+        # What `changes` gives may end before the message that showed the gap, if a cache or a replica answers.
+        while step is Step.RESYNC and tracker.position != before:
+            before = tracker.position
+            async for missed in self._missed(slug, tracker):
+                yield missed
+            step = tracker.step(message)
+        if step is Step.APPLY:
+            yield message
+        elif step is Step.RESET:
+            yield await self._afresh(slug, tracker)
+
+    async def _afresh(self, slug: str, tracker: Tracker) -> Message:
+        snapshot = await self.snapshot(slug)
+        tracker.caught_up(Position(snapshot["epoch"], snapshot["seq"]))
+        return {"type": "reset", **snapshot}
+
+    async def _missed(self, slug: str, tracker: Tracker) -> AsyncIterator[Message]:
+        assert tracker.position is not None
+        while True:
+            answer = await self.changes(slug, tracker.position)
+            if answer.get("reset"):
+                yield await self._afresh(slug, tracker)
+                return
+            for event in answer["events"]:
+                tracker.caught_up(Position(answer["epoch"], event["seq"]))
+                yield event
+            if not answer["more"]:
+                tracker.caught_up(Position(answer["epoch"], answer["seq"]))
+                return
+
+    def _stream_url(self, slug: str, after: Position | None) -> str:
+        parts = urlsplit(f"{self._url}/api/v1/liveblogs/{quote(slug)}/ws")
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        return urlunsplit(parts._replace(scheme=scheme, query=f"after={after}" if after else ""))
+
+    async def _send(self, method: str, path: str, **options: Any) -> Message:
+        wait = BACKOFF_FIRST
+        for attempt in range(1, TRIES + 1):
+            try:
+                response = await self._http.request(method, path, **options)
+            except _UNREACHABLE as error:
+                if attempt == TRIES:
+                    raise ClientError(0, f"can't reach {self._url}: {str(error) or type(error).__name__}") from error
+            else:
+                if response.status_code != 503 or attempt == TRIES:
+                    return _result(response)
+            await asyncio.sleep(random.uniform(wait / 2, wait))
+            wait *= 2
+        raise AssertionError
+
+
+def _server(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise ClientError(0, f"not a server's URL: {url} (it is like https://live.example.org)")
+    return url.rstrip("/")
+
+
+def _entry(slug: str, entry_id: str) -> str:
+    return f"/liveblogs/{quote(slug)}/entries/{quote(entry_id)}"
+
+
+def _result(response: httpx2.Response) -> Message:
+    try:
+        content = orjson.loads(response.content) if response.content else {}
+    except orjson.JSONDecodeError:
+        content = {}
+    if response.is_success:
+        return dict(content)
+    bad = "; ".join(f"{error['pointer']}: {error['detail']}" for error in content.get("errors", ()))
+    detail = bad or content.get("detail") or response.reason_phrase
+    raise ClientError(response.status_code, f"{response.status_code} {detail}", content)

@@ -1,0 +1,247 @@
+"""Running the server: the socket, uvicorn, the order of the end, and several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import multiprocessing
+import multiprocessing.connection
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from liveserver import logs, wire
+from liveserver.app import create_app
+from liveserver.errors import SettingsError
+from liveserver.frames import Frame
+from liveserver.rendering import Renderer
+from liveserver.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+    from starlette.applications import Starlette
+
+    from liveserver.services import Services
+    from liveserver.settings import Settings
+
+    Beside = Callable[[Services], Coroutine[object, object, None]]
+
+BACKLOG = 4096
+CLOSE_RESTART = 1012
+COME_BACK_WITHIN_MS = 3_000
+FAREWELL_SECONDS = 1.0
+RESTART_PAUSE = 1.0
+"""Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
+
+log = structlog.get_logger(__name__)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which takes leave of the viewers before its own shutdown cuts them off."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: Starlette,
+        on_start: Callable[[Services], None],
+        beside: Beside | None = None,
+    ) -> None:
+        super().__init__(config)
+        self._app = app
+        self._on_start = on_start
+        self._beside = beside
+        self._work: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and tell."""
+        await super().startup(sockets)
+        if self.started:
+            parts = self._app.state.services
+            self._on_start(parts)
+            if self._beside is not None:
+                self._work = asyncio.create_task(self._beside(parts))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Send the viewers off, then end what uvicorn has running."""
+        log.info("server.stopping")
+        if self._work is not None:
+            self._work.cancel()
+            await asyncio.wait([self._work])
+        after_ms = random.randint(COME_BACK_WITHIN_MS // 3, COME_BACK_WITHIN_MS)
+        hub = self._app.state.services.hub
+        # uvicorn cuts WebSockets off at once: the farewell goes out first.
+        await hub.farewell(Frame(wire.reconnect(after_ms)), CLOSE_RESTART, patience=FAREWELL_SECONDS)
+        await super().shutdown(sockets)
+        if self.force_exit:
+            # A second signal ends the waiting for requests; the database is still closed properly.
+            await self.lifespan.shutdown()
+
+
+def serve(settings: Settings, *, beside: Beside | None = None) -> None:
+    """Run until SIGINT or SIGTERM. Raises SettingsError if the server can't start.
+
+    `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
+    closed; with several workers it never runs.
+    """
+    logs.configure(settings)
+    with _listen(settings) as listener, _alone(settings):
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        # What is wrong with the database is told once, in one line, and before any process is started for it.
+        asyncio.run(_check(settings))
+        if settings.workers == 1:
+            _run(settings, listener, beside)
+        else:
+            _supervise(settings, listener)
+
+
+async def _check(settings: Settings) -> None:
+    Renderer(public_url=settings.base_url)
+    await (await Store.open(settings.database_url)).close()
+
+
+def _run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
+        ws="websockets-sansio",
+        ws_max_size=4096,
+        http="httptools",
+        timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
+        backlog=BACKLOG,
+    )
+
+    def started(parts: Services) -> None:
+        log.info("server.started", url=settings.base_url, pid=os.getpid())
+
+    with _quiet_end():
+        Server(config, app, started, beside).run([listener])
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
+    """uvicorn raises the signal that ended it once more; by then everything is closed, and the end is a clean one."""
+    handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(BACKLOG)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise SettingsError(f"can't listen on {settings.host}:{settings.port}: {reason}") from None
+        listener.setblocking(False)
+        yield listener
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Without Redis, one server to a SQLite file: a second one's readers would not hear of the first one's changes."""
+    if settings.redis_url is not None or not settings.database_url.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(settings.database_url.removeprefix("sqlite:///") + ".lock")
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise SettingsError(f"can't write beside the database: {path}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(
+                f"another server runs on {settings.database_url}: more than one process needs Redis "
+                "(--redis, LIVESERVER_REDIS_URL)"
+            ) from None
+        yield
+
+
+def _worker(settings: Settings, listener: socket.socket) -> None:
+    logs.configure(settings)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        _run(settings, listener)
+    except SettingsError as error:
+        sys.exit(f"liveserver: {error}")
+
+
+def _end_with_parent() -> None:
+    """Killed without a chance to tell us, the first process must not leave us behind, holding the port."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _supervise(settings: Settings, listener: socket.socket) -> None:
+    """Keep the processes running; one that dies is replaced. They share the listening socket."""
+    context = multiprocessing.get_context("spawn")
+    # Started later, it would undo the blocking of signals below.
+    resource_tracker.ensure_running()
+    processes: list[SpawnProcess] = []
+    stopping = False
+
+    def start() -> None:
+        process = context.Process(target=_worker, args=(settings, listener))
+        # Ctrl+C at a terminal goes to every process of the group. Only we act on it, and then tell the others.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        processes.append(process)
+        if stopping:
+            process.terminate()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+        for process in processes:
+            process.terminate()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    for _ in range(settings.workers):
+        start()
+    while processes:
+        multiprocessing.connection.wait([process.sentinel for process in processes])
+        for process in [process for process in processes if not process.is_alive()]:
+            process.join()
+            processes.remove(process)
+            if not stopping:
+                log.error("worker.died", pid=process.pid, exit_code=process.exitcode)
+                time.sleep(RESTART_PAUSE)
+            # The signal may have come during the pause.
+            if not stopping:
+                start()

@@ -1,0 +1,107 @@
+"""What can't work is told in one line on standard error, with a status that isn't 0, and no traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.serving import Finished, LiveServer, run, started
+from tests.services import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def _assert_one_line(finished: Finished, *words: str) -> None:
+    assert finished.status not in {0, None}
+    assert finished.stdout == ""
+    assert finished.stderr.startswith("liveserver: ")
+    assert finished.stderr.endswith("\n")
+    assert finished.stderr.count("\n") == 1, finished.stderr
+    for word in words:
+        assert word in finished.stderr
+
+
+CASES = [
+    ("serve", {"database_url": "postgresql://marie:gardez-le@127.0.0.1:{port}/live"}, ("marie:***@", "127.0.0.1")),
+    ("migrate", {"database_url": "postgresql://marie@127.0.0.1:{port}/live"}, ("can't open", "127.0.0.1")),
+    ("serve", {"database_url": "mysql://localhost/live"}, ("mysql", "postgresql")),
+    ("serve", {"database_url": "live.db"}, ("database URL", "sqlite:///live.db")),
+    ("serve", {"database_url": "sqlite:////nowhere/at/all/live.db"}, ("/nowhere/at/all/live.db",)),
+    ("keys list", {"database_url": "sqlite:////nowhere/at/all/live.db"}, ("/nowhere/at/all/live.db",)),
+    ("serve", {"workers": "2"}, ("2 workers", "--redis")),
+    ("serve", {"public_url": "live.example.org"}, ("LIVESERVER_PUBLIC_URL", "https://live.example.org")),
+    ("serve", {"redis_url": "localhost:6379"}, ("LIVESERVER_REDIS_URL", "redis://")),
+    ("serve", {"port": "many", "heartbeat": "0"}, ("LIVESERVER_PORT", "LIVESERVER_HEARTBEAT")),
+    ("serve", {"host": "192.0.2.1", "port": "{port}"}, ("can't listen on 192.0.2.1",)),
+    ("demo", {"redis_url": "localhost:6379"}, ("LIVESERVER_REDIS_URL",)),
+    ("demo --dir /proc/demo", {}, ("/proc/demo",)),
+    ("keys create --name x --scope everything", {}, ("everything", "publish and manage")),
+    ("keys create --name= --scope publish", {}, ("blank",)),
+    ("keys revoke unknown", {}, ("unknown",)),
+    ("publish essai pli", {}, ("LIVESERVER_KEY", "keys create")),
+    ("publish essai pli --key lv_a_b --url localhost:8000", {}, ("localhost:8000", "URL")),
+    ("publish essai pli --key lv_a_b --url ftp://localhost", {}, ("ftp://localhost", "URL")),
+    ("publish essai pli --key lv_a_b --url http://", {}, ("http://", "URL")),
+    ("tail essai --url http://[::1", {}, ("http://[::1", "URL")),
+]
+AT_ONCE = 3
+
+
+@pytest.mark.timeout(180)
+async def test_bad_settings(tmp_path: Path) -> None:
+    """The line names what is wrong, and shows no password."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def check(number: int, command: str, settings: dict[str, str], words: tuple[str, ...]) -> None:
+        port = str(free_port())
+        given = {"port": port} | {name: value.format(port=port) for name, value in settings.items()}
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        async with turn:
+            finished = await run(*command.split(), cwd=directory, **given)
+        _assert_one_line(finished, *words)
+        assert "gardez-le" not in finished.stderr
+
+    outcomes = await asyncio.gather(
+        *(check(number, *case) for number, case in enumerate(CASES)), return_exceptions=True
+    )
+    failures = [f"{case}: {outcome}" for case, outcome in zip(CASES, outcomes, strict=True) if outcome is not None]
+    assert failures == []
+
+
+async def test_bad_line_of_dotenv(tmp_path: Path) -> None:
+    """A bad value is named by its variable wherever it comes from."""
+    (tmp_path / ".env").write_text("LIVESERVER_POLL=often\n")
+    _assert_one_line(await run("serve", cwd=tmp_path), "LIVESERVER_POLL")
+
+
+async def test_taken_port(tmp_path: Path) -> None:
+    """The address is named."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        finished = await run("serve", cwd=tmp_path, port=port)
+    _assert_one_line(finished, f"127.0.0.1:{port}", "Address already in use")
+
+
+async def test_second_server_on_one_file(tmp_path: Path) -> None:
+    """Without Redis its readers would not hear of the first one's changes; the first goes on, and leaves no trace."""
+    first = LiveServer(tmp_path / "first")
+    async with started(first):
+        second = await run("serve", cwd=tmp_path, **{**first.settings, "port": str(free_port())})
+        _assert_one_line(second, "another server", "--redis")
+        assert first.running
+        assert await first.end() == 0
+    async with started(first):
+        assert first.running
+
+
+async def test_publish_without_a_server(tmp_path: Path) -> None:
+    """It tries again for some seconds, then names the address."""
+    url = f"http://127.0.0.1:{free_port()}"
+    _assert_one_line(await run("publish", "essai", "Un pli", "--url", url, "--key", "lv_a_b", cwd=tmp_path), url)

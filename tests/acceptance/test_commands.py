@@ -1,0 +1,212 @@
+"""The commands that talk to a server, or to its database while it runs."""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import orjson
+import pytest
+import pytest_asyncio
+
+from liveserver import __version__
+from liveserver.client import Client
+from tests.acceptance.serving import Child, LiveServer, run, serving, started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIVEBLOG = {"slug": "essai", "title": "L’essai", "language": "fr", "timezone": "Europe/Paris"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server with one live blog."""
+    async with serving(tmp_path_factory.mktemp("server")) as server:
+        async with Client(server.url, await server.key()) as client:
+            await client.create_liveblog(LIVEBLOG)
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def key(server: LiveServer) -> str:
+    """A key that may publish."""
+    return await server.key("publish")
+
+
+async def test_version(tmp_path: Path) -> None:
+    assert await run("--version", cwd=tmp_path) == (0, f"liveserver {__version__}\n", "")
+
+
+async def test_serve_logs_one_line_with_its_address(server: LiveServer) -> None:
+    """The first line says where it is, and nothing else is said of a start that went well."""
+    lines = [orjson.loads(line) for line in server.stderr.splitlines()]
+    assert [line["event"] for line in lines].count("server.started") == 1
+    assert lines[0]["event"] == "server.started"
+    assert lines[0]["url"] == server.url
+    assert server.stdout == ""
+
+
+async def test_config_hides_passwords(tmp_path: Path) -> None:
+    """Every setting, from the flag, the environment and `.env` in this order, without passwords."""
+    (tmp_path / ".env").write_text("LIVESERVER_HEARTBEAT=7\nLIVESERVER_POLL=3\nLIVESERVER_PORT=1\n")
+    shown = await run(
+        *("config", "--port", "8123"),
+        cwd=tmp_path,
+        port="2",
+        poll="4",
+        database_url="postgresql://marie:gardez-le@db.example.org/live",
+        redis_url="redis://:chut@redis.example.org:6379/0",
+    )
+    assert shown.status == 0
+    assert shown.stderr == ""
+    values = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+    assert (values["LIVESERVER_PORT"], values["LIVESERVER_POLL"], values["LIVESERVER_HEARTBEAT"]) == (
+        *("8123", "4.0"),
+        "7",
+    )
+    assert values["LIVESERVER_DATABASE_URL"] == "postgresql://marie:***@db.example.org/live"
+    assert values["LIVESERVER_REDIS_URL"] == "redis://:***@redis.example.org:6379/0"
+    assert "gardez-le" not in shown.stdout
+    assert "chut" not in shown.stdout
+
+
+async def test_migrate(tmp_path: Path) -> None:
+    """A new file gets the schema; the second time there is nothing to do."""
+    url = f"sqlite:///{tmp_path}/live.db"
+    first = await run("migrate", cwd=tmp_path, database_url=url)
+    again = await run("migrate", cwd=tmp_path, database_url=url)
+    assert re.fullmatch(r"The schema went from nothing to (\w+)\.\n", first.stdout)
+    assert re.fullmatch(r"The schema is at (\w+)\.\n", again.stdout)
+    assert (first.status, first.stderr, again.status, again.stderr) == (0, "", 0, "")
+
+
+async def test_migrate_postgresql(tmp_path: Path, empty_postgres_url: str) -> None:
+    """The same on PostgreSQL."""
+    first = await run("migrate", "--database", empty_postgres_url, cwd=tmp_path)
+    assert first.stdout.startswith("The schema went from nothing to ")
+    assert (first.status, first.stderr) == (0, "")
+
+
+async def test_keys_while_the_server_runs(server: LiveServer) -> None:
+    """A key works from the moment it is printed, for what it may, and not a moment longer than it is revoked."""
+    made = await server.run("keys", "create", "--name", "la rédaction", "--scope", "publish")
+    assert (made.status, made.stderr) == (0, "")
+    key = made.stdout.strip()
+    key_id = key.split("_")[1]
+    assert re.fullmatch(r"lv_[a-z0-9]+_[A-Za-z0-9_-]+", key)
+
+    async with httpx2.AsyncClient(base_url=server.api, headers={"Authorization": f"Bearer {key}"}) as http:
+        entries = "/liveblogs/essai/entries"
+        assert (await http.post(entries, json={"body": "Un"})).status_code == 201
+        assert (await http.post("/liveblogs", json=LIVEBLOG)).status_code == 403
+
+        listed = await server.run("keys", "list")
+        line = next(line for line in listed.stdout.splitlines() if key_id in line)
+        assert re.search(r"la rédaction +publish +\S+ +valid$", line)
+        assert key.split("_", 2)[2] not in listed.stdout
+
+        revoked = await server.run("keys", "revoke", key_id)
+        assert revoked == (0, f"Revoked {key_id}.\n", "")
+        refused = await http.post(entries, json={"body": "Deux"})
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"].startswith("Bearer")
+    listed = await server.run("keys", "list")
+    assert re.search(rf"{key_id} .*revoked \d{{4}}-", listed.stdout)
+
+
+async def test_publish_an_argument(server: LiveServer, key: str) -> None:
+    """Markdown by default; the permalink is printed, and leads to the entry."""
+    published = await server.run(
+        *("publish", "essai", "Le **premier** pli"),
+        *("--heading", "Bonjour", "--author", "Solène", "--author", "Hugo", "--tag", "mer", "--key-event", "--pinned"),
+        *("--url", server.url, "--key", key),
+    )
+    assert (published.status, published.stderr) == (0, "")
+    permalink = published.stdout.strip()
+    assert permalink.startswith(f"{server.url}/live/essai/entries/")
+    entry = await _entry(server, permalink.rpartition("/")[2])
+    assert entry["body"] == "<p>Le <strong>premier</strong> pli</p>"
+    assert (entry["heading"], entry["authors"], entry["tags"]) == ("Bonjour", ["Solène", "Hugo"], ["mer"])
+    assert (entry["key_event"], entry["pinned"], entry["breaking"]) == (True, True, False)
+    async with httpx2.AsyncClient() as http:
+        assert "Bonjour" in (await http.get(permalink)).text
+
+
+async def test_publish_from_a_pipe(server: LiveServer, key: str) -> None:
+    """Standard input is the text, as HTML if asked; the same idempotency key publishes once."""
+    command = ("publish", "essai", "--html", "--idempotency-key", "pli-2", "--url", server.url)
+    first = await server.run(*command, stdin="<p>Par le tuyau\u00a0: «\u202foui\u202f»</p>", key=key)
+    again = await server.run(*command, stdin="<p>Par le tuyau\u00a0: «\u202foui\u202f»</p>", key=key)
+    assert (first.status, first.stderr) == (0, "")
+    assert again == first
+    entry = await _entry(server, first.stdout.strip().rpartition("/")[2])
+    assert entry["body"] == "<p>Par le tuyau\u00a0: «\u202foui\u202f»</p>"
+
+
+async def test_tail(server: LiveServer, key: str, tmp_path: Path) -> None:
+    """Shows what was there, then what is published, edited and deleted; Ctrl+C ends it without a word."""
+    async with (
+        Client(server.url, key) as client,
+        started(Child(tmp_path, "tail", "essai", "-n", "1", "--url", server.url)) as tail,
+    ):
+        await tail.printed(r"^L’essai \(live\)\n")
+        entry = await client.publish("essai", {"heading": "À bâbord", "body": "<p>Une voile &amp; deux</p>"})
+        await tail.printed(r"\d\d:\d\d  À bâbord\n       Une voile & deux\n")
+        await client.edit("essai", entry["id"], {"body": "<p>Trois voiles</p>"})
+        await tail.printed(r"À bâbord  \[edited\]\n       Trois voiles\n")
+        await client.delete("essai", entry["id"])
+        await tail.printed(f"✕ deleted: {entry['id']}")
+        assert await tail.end(signal.SIGINT) == 0
+        assert tail.stderr == ""
+
+
+async def test_tail_as_json(server: LiveServer, key: str, tmp_path: Path) -> None:
+    """One message of the stream a line."""
+    async with (
+        Client(server.url, key) as client,
+        started(Child(tmp_path, "tail", "essai", "--json", "-n", "1", "--url", server.url)) as tail,
+    ):
+        first = orjson.loads((await tail.printed(r"^(\{.*\})\n"))[1])
+        assert first["type"] == "entry"
+        entry = await client.publish("essai", {"body": "<p>Vu</p>"})
+        await client.delete("essai", entry["id"])
+        await tail.printed('"delete"')
+        messages = [orjson.loads(line) for line in tail.stdout.splitlines()]
+        assert [message["type"] for message in messages] == ["entry", "entry", "delete"]
+        assert messages[1]["entry"]["id"] == messages[2]["id"] == entry["id"]
+        assert messages[2]["seq"] == messages[1]["seq"] + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("essai", "Un pli", "--key", "lv_abc_def"), "401 "),
+        (("nulle-part", "Un pli"), "404 "),
+        (("essai", " "), "422 /body: "),
+    ],
+)
+async def test_publish_is_refused(server: LiveServer, key: str, arguments: tuple[str, ...], complaint: str) -> None:
+    """One line says why, and the status tells scripts."""
+    refused = await server.run("publish", "--url", server.url, *arguments, key=key)
+    assert refused.status == 1
+    assert refused.stdout == ""
+    assert re.fullmatch(f"liveserver: {complaint}.+\n", refused.stderr)
+
+
+async def test_tail_of_an_unknown_liveblog(server: LiveServer) -> None:
+    refused = await server.run("tail", "nulle-part", "--url", server.url)
+    assert (refused.status, refused.stdout) == (1, "")
+    assert re.fullmatch("liveserver: 404 .+\n", refused.stderr)
+
+
+async def _entry(server: LiveServer, entry_id: str) -> dict[str, Any]:
+    async with httpx2.AsyncClient() as http:
+        answer = await http.get(f"{server.api}/liveblogs/essai/entries/{entry_id}")
+        assert answer.status_code == 200
+        return dict(answer.json())

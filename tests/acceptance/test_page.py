@@ -1,0 +1,201 @@
+"""The reader's page in a browser: without JavaScript, scrolled down, and on a bad network."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from liveserver.client import Client
+from tests.acceptance.browsing import pages
+from tests.acceptance.proxy import Proxy
+from tests.acceptance.reading import BODIES, IDS, assert_never_reloaded, live, mark, settles, strings
+from tests.acceptance.serving import LiveServer, eventually, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+COUNT = 45
+PAGE_SIZE = 20
+ONE_PIXEL = 1.0
+"""Heights have fractions, and windows scroll by whole pixels: less than one can't be held, nor seen."""
+
+
+class Site:
+    """A server and its newsroom."""
+
+    def __init__(self, server: LiveServer, newsroom: Client) -> None:
+        self.server = server
+        self.newsroom = newsroom
+
+    async def liveblog(self, slug: str, count: int) -> list[str]:
+        """A new live blog with so many entries; their ids, newest first."""
+        await self.newsroom.create_liveblog(
+            {"slug": slug, "title": "Le Tour", "language": "fr", "timezone": "Europe/Paris"}
+        )
+        return [(await self.publish(slug, number))["id"] for number in range(count)][::-1]
+
+    async def publish(self, slug: str, number: int) -> dict[str, Any]:
+        """One more entry, tall enough that twenty don't fit into a window."""
+        body = f"<p>Entrée {number}</p>" + "<p>Le peloton roule groupé.</p>" * 3
+        return await self.newsroom.publish(slug, {"heading": f"Kilomètre {number}", "body": body})
+
+    def url(self, slug: str) -> str:
+        return f"{self.server.url}/live/{slug}"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One server for all tests here."""
+    async with (
+        serving(tmp_path_factory.mktemp("site"), heartbeat="1") as server,
+        Client(server.url, await server.key()) as newsroom,
+    ):
+        yield Site(server, newsroom)
+
+
+async def test_complete_without_javascript(site: Site, browser: Browser) -> None:
+    """Every entry is reached by links, exactly once, and each has a permalink that leads to it."""
+    ids = await site.liveblog("sans-script", COUNT)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("sans-script"), javascript=False)
+        found: list[str] = []
+        sizes: list[int] = []
+        while True:
+            shown = await _ids(page)
+            found += shown
+            sizes.append(len(shown))
+            older = page.locator("a[data-older]")
+            if not await older.is_visible():
+                break
+            await older.click()
+        assert found == ids
+        assert sizes == [PAGE_SIZE, PAGE_SIZE, COUNT - 2 * PAGE_SIZE]
+
+        await page.locator(".to-first a").click()
+        assert await _ids(page) == ids[:PAGE_SIZE]
+        for id_ in (ids[0], ids[7]):
+            await page.goto(site.url("sans-script"))
+            await page.locator(f"#entry-{id_} .entry-time").click()
+            assert page.url == f"{site.url('sans-script')}/entries/{id_}"
+            assert await page.locator(".focus article").get_attribute("data-id") == id_
+            number = COUNT - 1 - ids.index(id_)
+            assert f"Entrée {number}" in await page.locator(".focus .entry-body").inner_text()
+
+
+async def test_older_entries_in_place(site: Site, browser: Browser) -> None:
+    """With JavaScript the older entries come into the same page, until none is left."""
+    ids = await site.liveblog("plus-anciennes", COUNT)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("plus-anciennes"))
+        await live(page)
+        await mark(page)
+        older = page.locator("a[data-older]")
+        await older.click()
+        await settles(partial(strings, page, IDS), ids[: 2 * PAGE_SIZE])
+        published = await site.publish("plus-anciennes", COUNT)
+        await settles(partial(strings, page, IDS), [published["id"], *ids[: 2 * PAGE_SIZE]])
+        await older.click()
+        await settles(partial(strings, page, IDS), [published["id"], *ids])
+        await older.wait_for(state="hidden")
+        await assert_never_reloaded(page)
+
+
+async def test_what_is_being_read_stays_where_it_is(site: Site, browser: Browser) -> None:
+    """While the reader is further down, new entries and edits above move nothing; a button tells how many came."""
+    ids = await site.liveblog("lecture", PAGE_SIZE)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("lecture"))
+        await live(page)
+        line = page.locator(f"#entry-{ids[8]} .entry-body p").first
+        await line.evaluate("line => line.scrollIntoView({block: 'center', behavior: 'instant'})")
+        before = await _top(page, ids[8])
+        news = page.locator("[data-news]")
+        for count in range(1, 4):
+            await site.publish("lecture", PAGE_SIZE + count)
+            await page.locator("[data-news]", has_text=f"{count} nouvelle").wait_for()
+            assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+        await site.newsroom.edit("lecture", ids[2], {"body": "<p>Une chute.</p>" * 12})
+        await page.locator(f"#entry-{ids[2]} p", has_text="Une chute.").first.wait_for(state="attached")
+        assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+        await site.newsroom.delete("lecture", ids[5])
+        await page.locator(f"#entry-{ids[5]}").wait_for(state="detached")
+        assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+
+        assert (await page.title()).startswith("(3) ")
+        await news.click()
+        await news.wait_for(state="hidden")
+        assert await page.title() == "Le Tour"
+        assert await page.locator("#entries article").first.evaluate(
+            "article => article.getBoundingClientRect().top >= 0"
+        )
+
+
+async def test_comes_back_after_the_network_was_cut(site: Site, browser: Browser) -> None:
+    """All connections are reset: the page connects again by itself, and has what was published meanwhile, once."""
+    await site.liveblog("coupure", 2)
+    async with Proxy(site.server.port) as network, pages(browser) as open_page:
+        page = await open_page(f"{network.url}/live/coupure", outages=True)
+        await live(page)
+        await mark(page)
+        network.answers.clear()
+        await site.publish("coupure", 2)
+        await site.publish("coupure", 3)
+        network.cut()
+        network.answers.set()
+        await settles(partial(_first_words, page), [f"Entrée {number}" for number in (3, 2, 1, 0)])
+        await live(page)
+        assert network.asked("^WEBSOCKET") == 2
+        assert network.asked(r"^WEBSOCKET .*/ws\?after=[a-z0-9]+-2$") == 2
+        await assert_never_reloaded(page)
+
+
+async def test_comes_back_when_the_connection_says_nothing(site: Site, browser: Browser) -> None:
+    """The network swallows everything and closes nothing: the page misses the heartbeats, and connects again."""
+    await site.liveblog("silence", 1)
+    async with Proxy(site.server.port) as network, pages(browser) as open_page:
+        page = await open_page(f"{network.url}/live/silence")
+        await live(page)
+        await mark(page)
+        network.answers.clear()
+        await site.publish("silence", 1)
+        await eventually(lambda: network.asked("^WEBSOCKET") == 2, what="another connection")
+        network.answers.set()
+        await settles(partial(_first_words, page), ["Entrée 1", "Entrée 0"])
+        await assert_never_reloaded(page)
+
+
+async def test_viewers_are_counted(site: Site, browser: Browser) -> None:
+    """The page says how many read along, and hears when one has left."""
+    await site.liveblog("lecteurs", 1)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("lecteurs"))
+        await live(page)
+        await page.locator("[data-viewers]", has_text="1 lecteur").wait_for()
+        other = await open_page(site.url("lecteurs"))
+        await page.locator("[data-viewers]", has_text="2 lecteurs").wait_for()
+        await other.close()
+        await page.locator("[data-viewers]", has_text="1 lecteur").wait_for()
+
+
+async def _ids(page: Page) -> list[str]:
+    """The entries listed; also where the page's own scripts don't run."""
+    shown = await page.locator('[data-list="entries"] article').all()
+    return [await article.get_attribute("data-id") or "" for article in shown]
+
+
+async def _top(page: Page, entry_id: str) -> float:
+    """Where the entry's first paragraph is, in pixels from the top of the window."""
+    line = page.locator(f"#entry-{entry_id} .entry-body p").first
+    top: float = await line.evaluate("line => line.getBoundingClientRect().top")
+    return top
+
+
+async def _first_words(page: Page) -> list[str]:
+    return [body.split("Le peloton")[0] for body in await strings(page, BODIES)]
