@@ -41,6 +41,9 @@ format: $(VENV)/developed ## Format the Python code, and mend what the linter ca
 web: $(VENV)/developed ## Build the front end again
 	@$(BIN)/python hatch_build.py web
 
+pictures: $(VENV)/developed ## Take the README's pictures, from a demo that runs in another terminal
+	@$(BIN)/python scripts/pictures
+
 clean: ## Remove what make made: the environment, the front end's bundle, caches
 	@rm -rf $(VENV) build dist liveserver/static web/node_modules
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
