@@ -7,6 +7,7 @@ a poll that finds the store ahead, make it read what is missing. It knows viewer
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
+
+EARLY_MAX = 256
+"""Messages kept for a live blog that is being opened. When the oldest is lost, the next one shows the gap."""
 
 IDLE_KEEP = 60.0
 """Seconds that a live blog without viewers stays in memory, so that one who reloads finds it warm."""
@@ -88,7 +92,7 @@ class Hub:
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._joining: dict[Sink, str] = {}
         """Viewers that are being brought up to date, and what they read."""
-        self._early: dict[str, list[bytes]] = {}
+        self._early: dict[str, deque[bytes]] = {}
         """Messages of live blogs that are being opened."""
         self._poll_now = asyncio.Event()
         self._left = asyncio.Event()
@@ -217,7 +221,7 @@ class Hub:
 
     async def _load(self, slug: str) -> Room:
         # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
-        self._early[slug] = []
+        self._early[slug] = deque(maxlen=EARLY_MAX)
         try:
             await self._bus.subscribe(slug)
             start = await self._history.recent(slug, self._recent_max)

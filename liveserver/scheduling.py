@@ -42,8 +42,8 @@ class Scheduler:
             try:
                 wait = await self.publish_due()
                 if clock() - tidied_at >= TIDY:
-                    await self._store.forget_idempotency(now() - KEEP_IDEMPOTENCY)
                     tidied_at = clock()
+                    await self._store.forget_idempotency(now() - KEEP_IDEMPOTENCY)
             except StoreUnavailable:
                 wait = LOOK
             except Exception:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
@@ -27,6 +28,7 @@ class Ear:
     def __init__(self) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.links: list[bool] = []
+        self.on_up: Callable[[], object] = lambda: None
         self._news = asyncio.Event()
 
     def received(self, slug: str, message: bytes) -> None:
@@ -35,6 +37,8 @@ class Ear:
 
     def link_changed(self, up: bool) -> None:
         self.links.append(up)
+        if up:
+            self.on_up()
         self._news.set()
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -239,10 +243,49 @@ async def test_a_subscriber_that_redis_drops_is_rebuilt(start_redis: StartRedis)
     server = start_redis()
     bus = RedisBus(server.url)
     async with end(bus, "match") as ear, Redis.from_url(server.url) as admin:
+        # The receiver will read what it missed at once: what is published from then on must arrive.
+        heard_by: list[object] = []
+        ear.on_up = lambda: heard_by.append(publish_at_once(server, "liveserver:liveblog:match"))
         assert await admin.client_kill_filter(_type="pubsub") == 1
         await ear.until_link(True, False, True)
+        assert heard_by == [1], "subscribed already when the link is reported up"
         bus.publish("match", b"x")
         await ear.until_heard(b"x")
+
+
+def publish_at_once(server: RedisServer, channel: str) -> object:
+    """Publish while the event loop stands still; how many subscribers Redis had."""
+    with BlockingRedis.from_url(server.url) as redis:
+        return redis.publish(channel, b"at once")
+
+
+async def test_a_subscription_waits_for_redis_to_confirm_it(start_redis: StartRedis) -> None:
+    server = start_redis()
+    bus = RedisBus(server.url)
+    async with end(bus) as ear:
+        server.pause()
+        subscribing = asyncio.create_task(bus.subscribe("match"))
+        await settle()
+        assert not subscribing.done()
+        server.resume()
+        await asyncio.wait_for(subscribing, PATIENCE)
+        assert publish_at_once(server, "liveserver:liveblog:match") == 1
+        await ear.until_heard(b"at once")
+
+
+async def test_what_is_subscribed_while_the_connection_is_made_is_subscribed_after_it(start_redis: StartRedis) -> None:
+    server = start_redis()
+    bus = RedisBus(server.url)
+    ear = Ear()
+    server.pause()
+    starting = asyncio.create_task(bus.start(ear))
+    await settle()
+    await bus.subscribe("match")
+    assert not bus.up
+    server.resume()
+    await asyncio.wait_for(starting, PATIENCE)
+    await until_delivered(bus, ear, b"x")
+    await bus.close()
 
 
 class Wire:

@@ -1,0 +1,549 @@
+"""The follower's rules, by themselves and over a real socket; and what the client sends again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from liveserver import client as client_module
+from liveserver import wire
+from liveserver.client import Client, ClientError, Step, Tracker
+from liveserver.model import Position
+from tests.sinks import PATIENCE
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from websockets.http11 import Request, Response
+
+Message = dict[str, Any]
+
+EPOCH = "k3f9x2ab"
+OTHER = "other234"
+VECTORS = Path(__file__).parent / "vectors"
+
+
+def at(seq: int, epoch: str = EPOCH) -> Position:
+    return Position(epoch, seq)
+
+
+def hello(seq: int, epoch: str = EPOCH, *, resumed: bool = True) -> Message:
+    return {"type": "hello", "epoch": epoch, "seq": seq, "resumed": resumed, "heartbeat": 25}
+
+
+def entry(seq: int) -> Message:
+    return {"type": "entry", "seq": seq, "entry": {"id": f"e{seq}"}}
+
+
+def heartbeat(seq: int) -> Message:
+    return {"type": "heartbeat", "seq": seq, "viewers": 1}
+
+
+def reset(seq: int, epoch: str = EPOCH) -> Message:
+    return {"type": "reset", "epoch": epoch, "seq": seq}
+
+
+# The tracker
+
+
+def cases() -> list[Any]:
+    """The shared vectors; what they say of the page itself is the reader's own."""
+    return [
+        pytest.param(case, id=f"{path.stem}: {case['name']}")
+        for path in sorted(VECTORS.glob("*.json"))
+        for case in json.loads(path.read_text())
+    ]
+
+
+class Follower:
+    """Takes the vectors' messages as a client does that goes on listening while it waits for an answer."""
+
+    def __init__(self, start: Message) -> None:
+        position = Position.parse(start["position"])
+        assert position is not None
+        self.tracker = Tracker(position)
+        self.effects: list[str] = []
+        self._pending: Step | None = None
+        self._shown = position.seq
+        """The highest seq that the stream has shown to exist."""
+        self._written_in = (start["language"], start["timezone"])
+
+    def take(self, message: Message) -> None:
+        """One message, or one answer of `changes`."""
+        if "changes" in message:
+            self._take_changes(message["changes"])
+            return
+        step = self.tracker.step(message)
+        if step in {Step.RESYNC, Step.RESET}:
+            self._shown = max(self._shown, message["seq"])
+            self._ask(step)
+        elif step is Step.APPLY and message["type"] == "liveblog":
+            liveblog = message["liveblog"]
+            if (liveblog["language"], liveblog["timezone"]) != self._written_in:
+                self._ask(Step.RESET)
+
+    def _take_changes(self, answer: Message) -> None:
+        if answer.get("reset"):
+            self._ask(Step.RESET)
+            return
+        self._pending = None
+        for event in answer["events"]:
+            self.tracker.caught_up(Position(answer["epoch"], event["seq"]))
+        if answer["more"]:
+            self._ask(Step.RESYNC)
+            return
+        self.tracker.caught_up(Position(answer["epoch"], answer["seq"]))
+        self.take(heartbeat(self._shown))
+
+    def _ask(self, step: Step) -> None:
+        if self._pending is not step:
+            self.effects.append({Step.RESYNC: "resync", Step.RESET: "snapshot"}[step])
+        self._pending = step
+
+
+@pytest.mark.parametrize("case", cases())
+def test_the_shared_vectors(case: Message) -> None:
+    follower = Follower(case["start"])
+    for message in case["messages"]:
+        follower.take(message)
+    assert str(follower.tracker.position) == case["expected"]["position"]
+    assert follower.effects == case["expected"]["effects"]
+
+
+def test_there_are_vectors() -> None:
+    assert len(cases()) > 20
+
+
+def test_a_follower_without_position_begins_where_it_is_told() -> None:
+    tracker = Tracker()
+    steps = [tracker.step(message) for message in (entry(9), heartbeat(9), hello(5, resumed=False), entry(5), entry(6))]
+    assert steps == [Step.IGNORE, Step.IGNORE, Step.IGNORE, Step.IGNORE, Step.APPLY]
+    assert tracker.position == at(6)
+
+
+def test_a_heartbeat_within_a_replay_asks_for_nothing() -> None:
+    tracker = Tracker(at(2))
+    assert [tracker.step(message) for message in (hello(9), entry(5), heartbeat(9))] == [
+        *(Step.IGNORE, Step.APPLY, Step.IGNORE),
+    ]
+    assert tracker.step(heartbeat(10)) is Step.RESYNC
+
+
+def test_a_hello_of_another_history_is_a_reset_whatever_it_says() -> None:
+    assert Tracker(at(2)).step(hello(2, OTHER, resumed=True)) is Step.RESET
+    assert Tracker(at(2)).step(hello(2, OTHER, resumed=False)) is Step.RESET
+
+
+def test_a_reset_that_was_followed_already_is_not_followed_again() -> None:
+    tracker = Tracker(at(9))
+    assert tracker.step(hello(3, OTHER, resumed=False)) is Step.RESET
+    tracker.caught_up(at(5, OTHER))
+    steps = [tracker.step(message) for message in (reset(3, OTHER), entry(4), entry(5), entry(6))]
+    assert steps == [Step.IGNORE, Step.IGNORE, Step.IGNORE, Step.APPLY]
+
+
+def test_seqs_of_the_old_history_mean_nothing_after_the_snapshot_of_the_new() -> None:
+    """`changes` can tell of the new history before the stream does."""
+    tracker = Tracker(at(9))
+    tracker.step(hello(9))
+    tracker.caught_up(at(10, OTHER))
+    assert tracker.step(entry(11)) is Step.IGNORE
+    assert tracker.step(heartbeat(11)) is Step.RESET, "one of both is stale, and nobody knows which"
+    assert tracker.step(reset(10, OTHER)) is Step.IGNORE
+    assert tracker.step(entry(11)) is Step.APPLY
+
+
+def test_in_the_stream_a_reset_stops_everything_until_the_snapshot() -> None:
+    tracker = Tracker(at(2))
+    tracker.step(hello(2))
+    assert [tracker.step(message) for message in (reset(7, OTHER), entry(3), entry(8))] == [
+        *(Step.RESET, Step.IGNORE, Step.IGNORE),
+    ]
+    tracker.caught_up(at(8, OTHER))
+    assert tracker.step(entry(9)) is Step.APPLY
+
+
+# Following
+
+
+class Stream:
+    """One connection, as the server sees it."""
+
+    def __init__(self, connection: ServerConnection, after: str | None) -> None:
+        self.after = after
+        self._connection = connection
+
+    async def send(self, *messages: Message) -> None:
+        for message in messages:
+            await self._connection.send(wire.dumps(message).decode())
+
+    async def close(self, code: int) -> None:
+        await self._connection.close(code)
+
+    async def until_closed(self) -> None:
+        await self._connection.wait_closed()
+
+
+class LiveServer:
+    """Plays one script a connection, and answers `changes` and `snapshot` from what it is given."""
+
+    def __init__(self, *scripts: Callable[[Stream], Awaitable[None]]) -> None:
+        self.url = ""
+        self.afters: list[str | None] = []
+        self.asked: list[str] = []
+        self.answers: dict[str, list[Message]] = {"changes": [], "snapshot": []}
+        self._scripts = list(scripts)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Client]:
+        async with serve(self._serve, "127.0.0.1", 0, process_request=self._process) as server:
+            port = next(iter(server.sockets)).getsockname()[1]
+            self.url = f"http://127.0.0.1:{port}/"
+            async with Client(self.url) as client:
+                yield client
+
+    def _process(self, connection: ServerConnection, request: Request) -> Response | None:
+        parts = urlsplit(request.path)
+        assert parts.path.startswith("/api/v1/liveblogs/match/")
+        name = parts.path.rpartition("/")[2]
+        after = parse_qs(parts.query).get("after", [None])[0]
+        if name == "ws":
+            self.afters.append(after)
+            return None
+        self.asked.append(f"{name} {after}" if after else name)
+        answers = self.answers[name]
+        if not answers:
+            return connection.respond(500, "nothing is left to answer")
+        return connection.respond(200, wire.dumps(answers.pop(0)).decode())
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        await self._scripts.pop(0)(Stream(connection, self.afters[-1]))
+
+
+class Following:
+    """What a client yields, one by one."""
+
+    def __init__(self, client: Client, after: Position | None = None) -> None:
+        self.states: list[str] = []
+        self.pauses: list[float] = []
+        self._changes = client.follow("match", after, on_state=self.states.append, sleep=self._sleep)
+
+    async def next(self) -> Message:
+        async with asyncio.timeout(PATIENCE):
+            return await anext(self._changes)
+
+    async def seqs(self, count: int) -> list[int]:
+        return [(await self.next())["seq"] for _ in range(count)]
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+
+async def test_live_changes_are_yielded_once_and_in_order() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), entry(3), entry(3), {"type": "weather"}, entry(4), heartbeat(4), entry(5))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    async with server.running() as client:
+        following = Following(client, at(2))
+        assert await following.next() == entry(3)
+        assert await following.seqs(2) == [4, 5]
+        assert (server.afters, server.asked, following.states) == ([f"{EPOCH}-2"], [], ["live"])
+
+
+async def test_a_follower_comes_back_to_where_it_was() -> None:
+    async def first(stream: Stream) -> None:
+        await stream.send(hello(2, resumed=False), entry(3))
+        await stream.close(1011)
+
+    async def second(stream: Stream) -> None:
+        await stream.close(4000)
+
+    async def third(stream: Stream) -> None:
+        await stream.send(hello(7), entry(5), entry(7), entry(8))
+        await stream.until_closed()
+
+    server = LiveServer(first, second, third)
+    async with server.running() as client:
+        following = Following(client)
+        assert await following.seqs(4) == [3, 5, 7, 8]
+        assert server.afters == [None, f"{EPOCH}-3", f"{EPOCH}-3"]
+        assert following.states == ["live", "lost", "live", "lost", "live"]
+        assert 0 <= following.pauses[0] <= client_module.BACKOFF_FIRST
+        assert 0 <= following.pauses[1] <= client_module.BACKOFF_FIRST * 2
+
+
+async def test_the_back_off_grows_to_its_limit_and_begins_anew_after_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+
+    async def refuse(stream: Stream) -> None:
+        await stream.close(1013)
+
+    async def speak(stream: Stream) -> None:
+        await stream.send(hello(2), entry(3))
+        await stream.close(1012)
+
+    async def stay(stream: Stream) -> None:
+        await stream.send(hello(3), entry(4))
+        await stream.until_closed()
+
+    async with LiveServer(*[refuse] * 8, speak, refuse, stay).running() as client:
+        following = Following(client, at(2))
+        assert await following.seqs(2) == [3, 4]
+        assert following.pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 0.5, 1]
+
+
+async def test_a_server_that_is_away_is_waited_for() -> None:
+    states: list[str] = []
+
+    class Enough(Exception):
+        pass
+
+    async def sleep(_seconds: float) -> None:
+        if len(states) == 3:
+            raise Enough
+
+    async with Client("http://127.0.0.1:9") as client:
+        with pytest.raises(Enough):
+            await anext(client.follow("match", on_state=states.append, sleep=sleep))
+    assert states == ["lost"] * 3
+
+
+async def test_a_server_that_goes_away_says_when_to_come_back() -> None:
+    async def leave(stream: Stream) -> None:
+        await stream.send(hello(2), {"type": "reconnect", "after_ms": 8200})
+        await stream.close(1012)
+
+    async def stay(stream: Stream) -> None:
+        await stream.send(hello(2), entry(3))
+        await stream.until_closed()
+
+    async with LiveServer(leave, stay).running() as client:
+        following = Following(client, at(2))
+        assert await following.seqs(1) == [3]
+        assert following.pauses == [8.2]
+
+
+async def test_an_unknown_live_blog_is_final() -> None:
+    async def refuse(stream: Stream) -> None:
+        await stream.close(4504)
+
+    async with LiveServer(refuse).running() as client:
+        with pytest.raises(ClientError, match="no live blog match") as caught:
+            await Following(client).next()
+        assert caught.value.status == 404
+
+
+async def test_a_skip_is_filled_from_changes_page_by_page() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), entry(3), entry(8), entry(9))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [
+        {"epoch": EPOCH, "seq": 8, "more": True, "events": [entry(4), entry(6)]},
+        {"epoch": EPOCH, "seq": 8, "more": False, "events": [entry(8)]},
+    ]
+    async with server.running() as client:
+        assert await Following(client, at(2)).seqs(5) == [3, 4, 6, 8, 9]
+        assert server.asked == [f"changes {EPOCH}-3", f"changes {EPOCH}-6"]
+
+
+async def test_a_heartbeat_ahead_is_a_skip_too() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(3))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [{"epoch": EPOCH, "seq": 3, "more": False, "events": [entry(3)]}]
+    async with server.running() as client:
+        assert await Following(client, at(2)).seqs(1) == [3]
+
+
+async def test_changes_that_end_too_early_are_asked_again_while_they_bring_something() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), entry(6), entry(5), entry(6))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    stale = {"epoch": EPOCH, "seq": 4, "more": False, "events": []}
+    server.answers["changes"] = [stale | {"events": [entry(4)]}, stale]
+    async with server.running() as client:
+        assert await Following(client, at(2)).seqs(3) == [4, 5, 6]
+        assert server.asked == [f"changes {EPOCH}-2", f"changes {EPOCH}-4"]
+
+
+async def test_a_void_position_is_answered_by_one_snapshot() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(3, OTHER, resumed=False), reset(3, OTHER), entry(4), entry(5))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["snapshot"] = [{"epoch": OTHER, "seq": 4, "entries": []}]
+    async with server.running() as client:
+        following = Following(client, at(9))
+        assert await following.next() == {"type": "reset", "epoch": OTHER, "seq": 4, "entries": []}
+        assert await following.seqs(1) == [5]
+        assert server.asked == ["snapshot"]
+
+
+async def test_changes_of_another_history_are_answered_by_a_snapshot() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), entry(4), entry(5), reset(4, OTHER), entry(5))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [{"reset": True, "epoch": OTHER, "seq": 4}]
+    server.answers["snapshot"] = [{"epoch": OTHER, "seq": 4, "entries": []}]
+    async with server.running() as client:
+        following = Following(client, at(2))
+        assert (await following.next())["type"] == "reset"
+        assert await following.next() == entry(5)
+        assert server.asked == [f"changes {EPOCH}-2", "snapshot"]
+
+
+async def test_a_resync_that_fails_is_made_good_by_coming_back() -> None:
+    async def first(stream: Stream) -> None:
+        await stream.send(hello(2), entry(5))
+        await stream.until_closed()
+
+    async def second(stream: Stream) -> None:
+        await stream.send(hello(5), entry(3), entry(5))
+        await stream.until_closed()
+
+    server = LiveServer(first, second)
+    async with server.running() as client:
+        assert await Following(client, at(2)).seqs(2) == [3, 5]
+        assert server.afters == [f"{EPOCH}-2"] * 2
+
+
+# Requests
+
+
+class Api:
+    """Answers requests in turn, and keeps them."""
+
+    def __init__(self, *answers: httpx2.Response | httpx2.TransportError) -> None:
+        self.requests: list[httpx2.Request] = []
+        self._answers = list(answers)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        self.requests.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, httpx2.TransportError):
+            raise answer
+        return answer
+
+    @property
+    def lines(self) -> list[str]:
+        return [f"{request.method} {request.url.raw_path.decode()}" for request in self.requests]
+
+
+@pytest.fixture
+def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[[Api], Client]:
+    """A client of an `Api`, without pauses."""
+    monkeypatch.setattr(client_module, "BACKOFF_FIRST", 0)
+    real = httpx2.AsyncClient
+
+    def connect(api: Api) -> Client:
+        monkeypatch.setattr(
+            httpx2, "AsyncClient", lambda **options: real(transport=httpx2.MockTransport(api), **options)
+        )
+        return Client("http://live.example/", "lv_id_secret")
+
+    return connect
+
+
+def ok(content: Any = None, status: int = 200) -> httpx2.Response:
+    return httpx2.Response(status, json=content if content is not None else {"id": "0192"})
+
+
+async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:
+    api = Api(*[ok() for _ in range(8)], httpx2.Response(204))
+    async with connect(api) as client:
+        await client.create_liveblog({"title": "Été"})
+        await client.liveblog("match")
+        await client.publish("match", {"body": "x"})
+        await client.publish("match", {"body": "x"}, idempotency_key="once")
+        await client.edit("match", "0192", {"body": "y"}, version=3)
+        await client.edit("match", "0192", {"body": "y"})
+        await client.snapshot("match", limit=5)
+        await client.changes("match", at(7))
+        await client.delete("match", "0192")
+    assert api.lines == [
+        "POST /api/v1/liveblogs",
+        "GET /api/v1/liveblogs/match",
+        "POST /api/v1/liveblogs/match/entries",
+        "POST /api/v1/liveblogs/match/entries",
+        "PATCH /api/v1/liveblogs/match/entries/0192",
+        "PATCH /api/v1/liveblogs/match/entries/0192",
+        "GET /api/v1/liveblogs/match/snapshot?limit=5",
+        f"GET /api/v1/liveblogs/match/changes?after={EPOCH}-7",
+        "DELETE /api/v1/liveblogs/match/entries/0192",
+    ]
+    assert {request.headers["Authorization"] for request in api.requests} == {"Bearer lv_id_secret"}
+    assert json.loads(api.requests[0].content) == {"title": "Été"}
+    assert len(api.requests[2].headers["Idempotency-Key"]) == 36
+    assert api.requests[3].headers["Idempotency-Key"] == "once"
+    assert [request.headers["If-Match"] for request in api.requests[4:6]] == ['"3"', "*"]
+
+
+async def test_what_got_no_answer_is_sent_again_under_the_same_key(connect: Callable[[Api], Client]) -> None:
+    api = Api(httpx2.ReadTimeout("late"), httpx2.Response(503), httpx2.ConnectError("refused"), ok({"id": "0192"}))
+    async with connect(api) as client:
+        assert await client.publish("match", {"body": "x"}) == {"id": "0192"}
+    assert len({request.headers["Idempotency-Key"] for request in api.requests}) == 1
+    assert len({request.content for request in api.requests}) == 1
+    assert len(api.requests) == 4
+
+
+async def test_in_the_end_it_gives_up(connect: Callable[[Api], Client]) -> None:
+    unreachable = Api(*[httpx2.ConnectError("refused") for _ in range(client_module.TRIES)])
+    async with connect(unreachable) as client:
+        with pytest.raises(ClientError, match=r"can't reach http://live\.example: refused") as caught:
+            await client.liveblog("match")
+    assert caught.value.status == 0
+    away = Api(*[httpx2.Response(503, json={"detail": "the database is away"}) for _ in range(client_module.TRIES)])
+    async with connect(away) as client:
+        with pytest.raises(ClientError, match="503 the database is away"):
+            await client.liveblog("match")
+    assert len(away.requests) == client_module.TRIES
+
+
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (
+            httpx2.Response(
+                422,
+                json={
+                    "detail": "bad",
+                    "errors": [{"pointer": "/body", "detail": "is blank"}, {"pointer": "/x", "detail": "y"}],
+                },
+            ),
+            "422 /body: is blank; /x: y",
+        ),
+        (httpx2.Response(401, json={"detail": "no key"}), "401 no key"),
+        (httpx2.Response(502, text="<html>"), "502 Bad Gateway"),
+        (httpx2.Response(404), "404 Not Found"),
+    ],
+)
+async def test_a_refusal_is_said_in_words_and_not_repeated(
+    connect: Callable[[Api], Client], response: httpx2.Response, said: str
+) -> None:
+    api = Api(response)
+    async with connect(api) as client:
+        with pytest.raises(ClientError) as caught:
+            await client.publish("match", {"body": " "})
+    assert str(caught.value) == said
+    assert caught.value.status == response.status_code
+    assert len(api.requests) == 1

@@ -1,0 +1,146 @@
+"""Where settings come from, what they refuse, and what they don't show."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import ValidationError
+
+from liveserver.errors import SettingsError
+from liveserver.settings import Settings, hide_password, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.upper().startswith("LIVESERVER_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_setting_the_embedded_server_runs() -> None:
+    settings = load()
+    assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
+    assert (settings.database_url, settings.redis_url, settings.public_url) == ("sqlite:///live.db", None, None)
+
+
+def test_a_flag_wins_over_the_environment_and_that_over_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LIVESERVER_HOST=file\nLIVESERVER_PORT=1\nLIVESERVER_POLL=9\nOTHER=x\n")
+    monkeypatch.setenv("LIVESERVER_HOST", "environment")
+    monkeypatch.setenv("LIVESERVER_PORT", "2")
+    settings = load(host="flag", port=None)
+    assert (settings.host, settings.port, settings.poll) == ("flag", 2, 9.0)
+
+
+def test_settings_do_not_change() -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+@pytest.mark.parametrize("name", ["redis_url", "public_url"])
+def test_an_empty_address_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"LIVESERVER_{name.upper()}", "")
+    assert getattr(load(), name) is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"port": 65536}, "LIVESERVER_PORT: "),
+        ({"port": "http"}, "LIVESERVER_PORT: "),
+        ({"workers": 0}, "LIVESERVER_WORKERS: "),
+        ({"heartbeat": 0}, "LIVESERVER_HEARTBEAT: "),
+        ({"poll": 0}, "LIVESERVER_POLL: "),
+        ({"poll_fast": -1}, "LIVESERVER_POLL_FAST: "),
+        ({"lag_timeout": 0}, "LIVESERVER_LAG_TIMEOUT: "),
+        ({"recent_changes": 0}, "LIVESERVER_RECENT_CHANGES: "),
+        ({"max_body_size": 10}, "LIVESERVER_MAX_BODY_SIZE: "),
+        ({"log_level": "loud"}, "LIVESERVER_LOG_LEVEL: "),
+        ({"public_url": "live.example.org"}, "LIVESERVER_PUBLIC_URL: must be an absolute http(s) URL"),
+        ({"public_url": "ftp://x.example"}, "LIVESERVER_PUBLIC_URL: "),
+        ({"public_url": "https://x.example/?a=b"}, "LIVESERVER_PUBLIC_URL: "),
+        ({"public_url": "https://"}, "LIVESERVER_PUBLIC_URL: "),
+        ({"public_url": "https://[x"}, "LIVESERVER_PUBLIC_URL: "),
+        ({"redis_url": "localhost:6379"}, "LIVESERVER_REDIS_URL: must begin with redis://"),
+        ({"redis_url": "http://x.example"}, "LIVESERVER_REDIS_URL: "),
+        ({"redis_url": "redis://localhost:port"}, "LIVESERVER_REDIS_URL: has a port that is no number"),
+        ({"redis_url": "redis://localhost:99999"}, "LIVESERVER_REDIS_URL: has a port that is no number"),
+    ],
+)
+def test_a_bad_setting_is_named(flags: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(**flags)
+    assert str(caught.value).startswith(said)
+
+
+def test_all_bad_settings_are_named_on_one_line() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(port=-1, heartbeat=0, public_url="x")
+    assert "\n" not in str(caught.value)
+    for name in ("LIVESERVER_PORT: ", "LIVESERVER_HEARTBEAT: ", "LIVESERVER_PUBLIC_URL: "):
+        assert name in str(caught.value)
+
+
+def test_a_bad_value_is_not_repeated() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(redis_url="s3cret", public_url="s3cret", port="s3cret")
+    assert "s3cret" not in str(caught.value)
+
+
+def test_more_than_one_worker_needs_redis() -> None:
+    with pytest.raises(SettingsError, match="2 workers need Redis") as caught:
+        load(workers=2)
+    assert not str(caught.value).startswith("LIVESERVER_"), "no single setting is wrong"
+    assert load(workers=2, redis_url="redis://localhost").workers == 2
+
+
+@pytest.mark.parametrize("url", ["redis://h:6379/0", "rediss://u:p@h", "unix:///run/redis.sock", "redis://[::1]:6379"])
+def test_addresses_of_redis(url: str) -> None:
+    assert load(redis_url=url).redis_url == url
+
+
+@pytest.mark.parametrize(
+    ("flags", "base"),
+    [
+        ({}, "http://localhost:8000"),
+        ({"host": "0.0.0.0", "port": 80}, "http://localhost:80"),
+        ({"host": "::"}, "http://localhost:8000"),
+        ({"host": "::1"}, "http://[::1]:8000"),
+        ({"host": "192.0.2.1"}, "http://192.0.2.1:8000"),
+        ({"public_url": "https://live.example.org/"}, "https://live.example.org"),
+        ({"public_url": "https://example.org/live/"}, "https://example.org/live"),
+    ],
+)
+def test_the_base_url(flags: dict[str, Any], base: str) -> None:
+    assert load(**flags).base_url == base
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:s3cret@h:6379/0", "redis://:***@h:6379/0"),
+        ("postgresql://u:s3@cret@h/db?sslmode=require", "postgresql://u:***@h/db?sslmode=require"),
+        ("postgresql://u:@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u@h/db?password=s3cret&x=1", "postgresql://u@h/db?password=***&x=1"),
+        ("redis://h?password=s3cret", "redis://h?password=***"),
+        ("sqlite:///live.db", "sqlite:///live.db"),
+    ],
+)
+def test_passwords_are_hidden(url: str, shown: str) -> None:
+    assert hide_password(url) == shown
+
+
+def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
+    shown = load(database_url="postgresql://u:s3cret@h/db", redis_url="redis://:s3cret@h").redacted()
+    assert set(shown) == set(Settings.model_fields)
+    assert "s3cret" not in str(shown)
+    assert shown["redis_url"] == "redis://:***@h"
+    assert shown["public_url"] is None
