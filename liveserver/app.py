@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from liveserver import bus as buses
@@ -116,9 +116,11 @@ def create_app(settings: Settings) -> Starlette:
         expose_headers=["ETag", "Link", "Retry-After"],
         max_age=86_400,
     )
-    return Starlette(
+    # A redirect to the path without its last slash would go to whatever the Host header says.
+    api = Router([*API_ROUTES, *STREAM_ROUTES], redirect_slashes=False)
+    app = Starlette(
         routes=[
-            Mount("/api/v1", routes=[*API_ROUTES, *STREAM_ROUTES], middleware=[readers_anywhere]),
+            Mount("/api/v1", api, middleware=[readers_anywhere]),
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             Mount("/static", Assets(packages=[("liveserver", "static")])),
@@ -133,10 +135,15 @@ def create_app(settings: Settings) -> Starlette:
         },
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 def _for_people(request: Request) -> bool:
-    return request.url.path == "/" or request.url.path.startswith("/live/")
+    path = request.url.path
+    if path == "/" or path.startswith("/live/"):
+        return True
+    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
 async def _our_error(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import os
+import signal
 import sys
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -18,8 +19,8 @@ import typer
 from liveserver import __version__
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.model import SCOPES, Position, now
-from liveserver.sanitising import text_of
-from liveserver.settings import Settings, load
+from liveserver.sanitising import lines_of
+from liveserver.settings import Settings, hide_password, load
 from liveserver.wire import dumps, timestamp
 
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
@@ -235,6 +236,7 @@ def keys_create(
             await store.add_key(stored)
 
     asyncio.run(add())
+    typer.echo(f"A key for the server on {hide_password(settings.database_url)}, shown this once:", err=True)
     typer.echo(shown)
 
 
@@ -338,8 +340,8 @@ def tail(
             async for message in client.follow(slug, position, on_state=_tell_state):
                 _show(message, zone, as_json)
 
-    with suppress(KeyboardInterrupt):
-        asyncio.run(follow())
+    _leave_on_interrupt(0)
+    asyncio.run(follow())
 
 
 def _tell_state(state: str) -> None:
@@ -366,11 +368,13 @@ def _show(message: dict[str, Any], zone: ZoneInfo, as_json: bool) -> None:
 
 def _show_entry(entry: dict[str, Any], zone: ZoneInfo) -> None:
     at = datetime.fromisoformat(entry["published_at"]).replace(tzinfo=UTC).astimezone(zone)
-    marks = [mark for mark in ("breaking", "key_event", "pinned") if entry[mark]]
+    marks = [mark.replace("_", " ") for mark in ("breaking", "key_event", "pinned") if entry[mark]]
     marks += ["edited"] if entry["version"] > 1 else []
     head = f"{at:%H:%M}  {entry['heading'] or ''}".rstrip()
     typer.echo(head + (f"  [{', '.join(marks)}]" if marks else ""))
-    typer.echo(f"       {text_of(entry['body'])}\n")
+    for line in lines_of(entry["body"]):
+        typer.echo(f"       {line}")
+    typer.echo()
 
 
 def _fail(message: str, status: int) -> NoReturn:
@@ -380,6 +384,7 @@ def _fail(message: str, status: int) -> NoReturn:
 
 def main() -> None:
     """Run a command; every error of ours is one line and a non-zero status."""
+    _leave_on_interrupt(130)
     try:
         app()
     except SettingsError as error:
@@ -389,6 +394,20 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+
+
+def _leave_on_interrupt(status: int) -> None:
+    """End at once and in silence on Ctrl+C; while it serves, the server has a better way.
+
+    There is nothing to save: what the database has not committed was not promised.
+    """
+
+    def leave(*_: object) -> None:
+        with suppress(Exception):
+            sys.stdout.flush()
+        os._exit(status)
+
+    signal.signal(signal.SIGINT, leave)
 
 
 def _one_line(error: Exception, status: int) -> int:

@@ -38,7 +38,7 @@ class Invalid(LiveserverError):
     """Input that breaks a rule. `errors` names every bad field, not the first only."""
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{pointer}: {detail}" for pointer, detail in errors))
+        super().__init__("; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in errors))
         self.errors = errors
 
 

@@ -173,6 +173,8 @@ def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | No
     if status is EntryStatus.SCHEDULED:
         if given.publish_at is None:
             raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+        if not to_come:
+            raise Invalid([FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")])
         return status, given.publish_at, None
     if status is EntryStatus.DRAFT:
         if given.publish_at is not None:
@@ -218,6 +220,8 @@ def _moved(entry: Entry, patch: EntryPatch, at: datetime) -> Entry:
     if status is EntryStatus.SCHEDULED:
         if publish_at is None:
             raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+        if "publish_at" in given and publish_at <= at:
+            raise Invalid([FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")])
         return replace(entry, status=status, publish_at=publish_at)
     if "publish_at" in given and publish_at is not None:
         raise Invalid([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])

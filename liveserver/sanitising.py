@@ -30,6 +30,20 @@ DROPPED_WITH_CONTENT = {
 }
 SCHEMES = {"http", "https", "mailto", "tel"}
 
+# What pasted texts use for a heading or a paragraph, and what it becomes here. Headings begin at h3: the page has the
+# live blog's title and the entry's heading above them.
+_RENAMED = {
+    "h1": "h3",
+    "h2": "h3",
+    "h5": "h4",
+    "h6": "h4",
+    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "aside", "address", "figcaption"), "p"),
+}
+_RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECASE)
+_EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
+
+_BLOCK_END = re.compile(r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre)>|<br>|<hr>|(?=<(?:ul|ol|li|p|blockquote)\b)")
+
 _CITABLE = ("https://", "http://")
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough").disable("image")
@@ -38,10 +52,12 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("st
 def sanitise(body: str, markup: str = "html") -> str:
     """`body` as safe HTML. `markup` is `html` or `markdown`.
 
-    Scripts, styles, frames, event handlers and `javascript:` URLs are taken out; text, links, emphasis, lists and
-    quotes stay as they are.
+    Scripts, styles, frames, images, event handlers and `javascript:` URLs are taken out; text, links, emphasis, lists
+    and quotes stay as they are. Other headings and blocks become those that there are. HTML without any tag is plain
+    text: blank lines part paragraphs.
     """
     html = _markdown.render(body).rstrip("\n") if markup == "markdown" else body
+    html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], html)
     clean = nh3.clean(
         html,
         tags=TAGS,
@@ -53,7 +69,15 @@ def sanitise(body: str, markup: str = "html") -> str:
         strip_comments=True,
     )
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
-    return clean.replace("&nbsp;", "\u00a0")
+    return _paragraphs(_EMPTY_PARAGRAPH.sub("", clean.replace("&nbsp;", "\u00a0")))
+
+
+def _paragraphs(clean: str) -> str:
+    text = clean.strip("\r\n")
+    if "\n" not in text or "<" in text:
+        return clean
+    paragraphs = [part.strip("\n") for part in re.split(r"\n[ \t]*(?:\n[ \t]*)+", text)]
+    return "".join(f"<p>{part.replace(chr(10), '<br>')}</p>" for part in paragraphs if part)
 
 
 def _checked(_element: str, attribute: str, value: str) -> str | None:
@@ -61,6 +85,13 @@ def _checked(_element: str, attribute: str, value: str) -> str | None:
     if attribute == "cite" and not value.startswith(_CITABLE):
         return None
     return value
+
+
+def lines_of(html: str) -> list[str]:
+    """Sanitised HTML as lines of text: a paragraph each, and a bullet before each item of a list."""
+    parts = _BLOCK_END.sub("\n", html.replace("<li>", "<li>• ")).split("\n")
+    lines = [" ".join(unescape(re.sub(r"<[^>]*>", "", part)).split()) for part in parts]
+    return [line for line in lines if line]
 
 
 def text_of(html: str) -> str:

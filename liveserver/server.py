@@ -26,6 +26,7 @@ from liveserver.app import create_app
 from liveserver.errors import SettingsError
 from liveserver.frames import Frame
 from liveserver.rendering import Renderer
+from liveserver.settings import unknown_variables
 from liveserver.store import Store
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     closed; with several workers it never runs.
     """
     logs.configure(settings)
+    if unknown := unknown_variables(os.environ):
+        log.warning("settings.unknown", variables=unknown)
     with _listen(settings) as listener, _alone(settings):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         # What is wrong with the database is told once, in one line, and before any process is started for it.

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from liveserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_URL"})
+"""What `publish` and `tail` read; no settings of the server."""
 
 
 class Settings(BaseSettings):
@@ -116,6 +123,16 @@ def load(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("; ".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+
+
+def unknown_variables(names: Iterable[str]) -> list[str]:
+    """Of the names of environment variables, those that look like settings and are none."""
+    known = {f"LIVESERVER_{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
+    return sorted(
+        name
+        for name in names
+        if name.startswith("LIVESERVER_") and name not in known and not name.startswith("LIVESERVER_TEST_")
+    )
 
 
 def hide_password(url: str) -> str:

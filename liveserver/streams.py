@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
@@ -222,7 +223,13 @@ class EventStream(Response):
             await asyncio.gather(sending, leaving, return_exceptions=True)
 
 
+async def needs_upgrade(request: Request) -> Response:
+    """`GET …/ws` by something that isn't a WebSocket."""
+    raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
+
+
 STREAM_ROUTES = [
+    Route("/liveblogs/{slug}/ws", needs_upgrade, methods=["GET"]),
     WebSocketRoute("/liveblogs/{slug}/ws", websocket_endpoint),
     Route("/liveblogs/{slug}/events", events_endpoint, methods=["GET"]),
 ]

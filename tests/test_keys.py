@@ -87,7 +87,7 @@ async def test_keys_that_are_not_known(site: Site) -> None:
     for wrong in (f"lv_abcdefghijkl_{SECRET}", f"lv_{key.split('_')[1]}_{SECRET}"):
         client = await site.client(wrong)
         details.add(problem(await client.post(ENTRIES, json={"body": "x"}), 401)["detail"])
-    assert details == {"the API key is unknown"}
+    assert details == {"the API key is unknown (was it made on another database?)"}
 
 
 async def test_an_expired_key(site: Site) -> None:

@@ -274,5 +274,5 @@ async def test_pages_are_only_read(site: Site, path: str) -> None:
 async def test_a_trailing_slash_leads_to_the_page(site: Site) -> None:
     """People type it."""
     response = await site.reader.get(f"{PAGE}/")
-    assert response.status_code == 307
-    assert response.headers["location"] == f"{BASE}{PAGE}"
+    assert response.status_code == 308
+    assert response.headers["location"] == PAGE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.sanitising import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, sanitise, text_of
+from liveserver.sanitising import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
 
 REL = ' rel="noopener noreferrer"'
 
@@ -58,8 +58,10 @@ HOSTILE = [
     ("<a href='x' title='\"><script>alert(1)</script>'>x</a>",
      f'<a href="x" title="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"{REL}>x</a>'),
     ("<p>x", "<p>x</p>"),
-    ("x</p></div>", "x<p></p>"),
-    ("<h1>x</h1>", "x"),
+    ("x</p></div><i onclick=a>y", "x<i>y</i>"),
+    ("<h1>x</h1>", "<h3>x</h3>"),
+    ("<h6>x</h6><div class=a>y</div><SECTION>z</SECTION>", "<h4>x</h4><p>y</p><p>z</p>"),
+    ("A\r\n\r\nB\nC\n", "<p>A</p><p>B<br>C</p>"),
 ]  # fmt: skip
 
 
@@ -86,7 +88,7 @@ KEPT = [
     '<p><abbr title="Organisation">O</abbr> <time datetime="09:30">9 h 30</time> <mark>a</mark></p>',
     "<pre><code>a\n  b\tc</code></pre><p><kbd>x</kbd> <span lang=\"en\">live</span></p>",
     "\u2028a\u2029 \ufeff\u00ad b",
-    "text alone, 2 lines\nof it",
+    "text alone, 1 line of it",
 ]  # fmt: skip
 
 
@@ -245,3 +247,9 @@ def test_text_of(html: str, text: str) -> None:
 def test_text_of_sanitised_text_is_its_words(text: str) -> None:
     plain = re.sub(r"[\x00<&]", "", text)
     assert text_of(sanitise(plain)) == " ".join(plain.split())
+
+
+def test_lines() -> None:
+    """For a terminal: blocks part lines, inline elements don't."""
+    html = "<p>Le pont est <strong>fermé</strong>.</p><ul><li>a&nbsp;b</li><li>c</li></ul><p>d<br>e &amp; f</p>texte"
+    assert lines_of(html) == ["Le pont est fermé.", "• a b", "• c", "d", "e & f", "texte"]

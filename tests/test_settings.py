@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from liveserver.errors import SettingsError
-from liveserver.settings import Settings, hide_password, load
+from liveserver.settings import Settings, hide_password, load, unknown_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,3 +144,8 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
     assert "s3cret" not in str(shown)
     assert shown["redis_url"] == "redis://:***@h"
     assert shown["public_url"] is None
+
+
+def test_misspelt_variables_are_found() -> None:
+    known = ["LIVESERVER_PORT", "LIVESERVER_KEY", "LIVESERVER_URL", "LIVESERVER_TEST_REQUIRE_SERVICES", "PATH"]
+    assert unknown_variables([*known, "LIVESERVER_PROT", "LIVESERVER_"]) == ["LIVESERVER_", "LIVESERVER_PROT"]

@@ -387,7 +387,7 @@ async def test_the_server_goes_away(settings: Settings) -> None:
 async def test_a_websocket_without_a_path(live_site: LiveSite) -> None:
     """Plain HTTP to `/ws` is no stream: a problem document, as anywhere."""
     async with httpx2.AsyncClient() as client:
-        problem(await client.get(live_site.url(f"{LIVEBLOG}/ws")), 404)
+        problem(await client.get(live_site.url(f"{LIVEBLOG}/ws")), 426)
 
 
 def frame(seq: int, size: int = 10) -> Frame:

@@ -7,7 +7,7 @@ from liveserver.api.operation import Operation
 from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, SnapshotQuery
 from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
 
-WRITING = (401, 403, 413, 422, 503)
+WRITING = (401, 403, 413, 415, 422, 503)
 
 OPERATIONS = (
     Operation(

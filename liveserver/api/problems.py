@@ -25,6 +25,10 @@ class PreconditionRequired(errors.LiveserverError):
     """The request must say which version it edits."""
 
 
+class UnsupportedMediaType(errors.LiveserverError):
+    """The request body is of a kind that isn't understood."""
+
+
 class TooLarge(errors.LiveserverError):
     """The request body exceeds the limit."""
 
@@ -45,6 +49,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.Gone: Kind(410, "gone", "It was deleted"),
     errors.Conflict: Kind(409, "conflict", "The current state does not allow this"),
     errors.VersionConflict: Kind(412, "version-conflict", "It was changed since you read it"),
+    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The request body must be JSON"),
     TooLarge: Kind(413, "too-large", "The request body is too large"),
     PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
@@ -115,8 +120,13 @@ async def _current(request: Request, current: Entry | object) -> wire.JSON | Non
 def http_problem(request: Request, error: HTTPException) -> Response:
     """Answer an error of the framework's: an unknown path, a method that isn't there."""
     status = HTTPStatus(error.status_code)
-    kind = Kind(status, status.phrase.lower().replace(" ", "-"), status.phrase)
-    return problem(kind, error.detail, instance=request.url.path, headers=dict(error.headers or {}))
+    kind = Kind(int(status), status.phrase.lower().replace(" ", "-"), status.phrase)
+    detail, headers = error.detail, dict(error.headers or {})
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f"nothing is at {request.url.path}"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not allowed here, but {headers.get('Allow', 'GET')}"
+    return problem(kind, detail, instance=request.url.path, headers=headers)
 
 
 def crash_problem(request: Request) -> Response:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from liveserver import __version__, wire
-from liveserver.api.problems import PreconditionRequired, TooLarge
+from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.errors import FieldError, Invalid
 from liveserver.inputs import parse
 from liveserver.security.keys import Actor, authenticate, require
@@ -77,14 +77,25 @@ async def body_of(request: Request, kind: type[InputType]) -> InputType:
     raw = await _read(request)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type not in {"application/json", "application/x-www-form-urlencoded"} and not media_type.endswith("+json"):
-        raise Invalid([FieldError("Content-Type", f"must be application/json, not {media_type}")])
+        raise UnsupportedMediaType(f"Content-Type must be application/json, not {media_type}")
+    if not raw.strip():
+        raise Invalid([FieldError("", "the body is empty; send a JSON object")])
     try:
         data: Any = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise Invalid([FieldError("", f"the body is not JSON: {error}")]) from None
+        reason = str(error) if raw.isascii() or _is_utf8(raw) else "it is not UTF-8"
+        raise Invalid([FieldError("", f"the body is not JSON: {reason}")]) from None
     if not isinstance(data, dict):
         raise Invalid([FieldError("", "the body must be a JSON object")])
     return parse(kind, data)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _read(request: Request) -> bytes:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from liveserver.demo.script import Step
     from liveserver.services import Services
 
-ACTOR = "demo"
+ACTOR = "demo newsroom"
 BACKLOG = 14
 """Steps that have happened already when the demo is started for the first time."""
 BACKLOG_STEP = timedelta(minutes=7)
+REST = 5
+"""Intervals between the end of the story and its beginning again."""
 
 
 class Newsroom:
@@ -37,33 +39,39 @@ class Newsroom:
         return str(self._script.liveblog["slug"])
 
     async def run(self) -> None:
-        """Write for ever. What was there from an earlier run stays."""
-        steps = list(self._script.steps)
-        if await self._exists():
-            await self._repeat()
-        await self._parts.publishing.create_liveblog(parse(LiveblogInput, self._script.liveblog))
-        begun = now() - BACKLOG_STEP * BACKLOG
-        for number, step in enumerate(steps[:BACKLOG]):
-            await self._take(step, {"publish_at": (begun + BACKLOG_STEP * number).isoformat()})
-        for step in steps[BACKLOG:]:
-            await asyncio.sleep(self._interval)
-            await self._take(step)
-        await self._repeat()
-
-    async def _repeat(self) -> None:
-        """The same news over again; what was pinned or a key event has been so once."""
-        while True:
-            for step in self._script.steps:
-                if isinstance(step, Publish):
-                    await asyncio.sleep(self._interval)
-                    await self._take(step, {"pinned": False, "key_event": False})
-
-    async def _exists(self) -> bool:
+        """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
         try:
             await self._parts.store.liveblog(self.slug)
         except NotFound:
-            return False
-        return True
+            await self._parts.publishing.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+        while True:
+            await self._clear()
+            await self._tell()
+            await asyncio.sleep(self._interval * REST)
+
+    async def _tell(self) -> None:
+        begun = now() - BACKLOG_STEP * BACKLOG
+        for number, step in enumerate(self._script.steps[:BACKLOG]):
+            await self._take(step, {"publish_at": (begun + BACKLOG_STEP * number).isoformat()})
+        for step in self._script.steps[BACKLOG:]:
+            await asyncio.sleep(self._interval)
+            await self._take(step)
+
+    async def _clear(self) -> None:
+        """Take away what an earlier telling left; what others have published stays."""
+        self._ids.clear()
+        cursor: str | None = None
+        while True:
+            page = await self._parts.store.entries(self.slug, limit=100, cursor=cursor)
+            for entry in page.items:
+                first = (await self._parts.store.revisions(self.slug, entry.id))[0]
+                if first.actor == ACTOR:
+                    await self._unless_gone(
+                        self._parts.publishing.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)
+                    )
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def _take(self, step: Step, more: dict[str, Any] | None = None) -> None:
         publishing = self._parts.publishing

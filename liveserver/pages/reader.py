@@ -39,6 +39,16 @@ async def index(request: Request) -> Response:
     return _page(request, parts.renderer.index_page(liveblogs))
 
 
+async def to_index(request: Request) -> Response:
+    """`/live` without a slug."""
+    return RedirectResponse("/", 308)
+
+
+async def without_slash(request: Request) -> Response:
+    """The same address without its last slash; the path only, as the Host header is anybody's."""
+    return RedirectResponse(request.url.path.rstrip("/"), 308)
+
+
 async def liveblog_page(request: Request) -> Response:
     """A live blog's newest entries, or with `?cursor=` a page of older ones."""
     parts = services(request)
@@ -109,8 +119,17 @@ def _page(request: Request, html: str) -> Response:
     return HTMLResponse(body, headers=headers)
 
 
+async def favicon(request: Request) -> Response:
+    """For whoever asks for it without having read a page of ours."""
+    return RedirectResponse("/static/icon.svg", 308)
+
+
 PAGE_ROUTES = [
     Route("/", index),
+    Route("/live", to_index),
+    Route("/favicon.ico", favicon),
     Route("/live/{slug}", liveblog_page),
+    Route("/live/{slug}/", without_slash),
     Route("/live/{slug}/entries/{id}", entry_page),
+    Route("/live/{slug}/entries/{id}/", without_slash),
 ]

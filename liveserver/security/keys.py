@@ -58,7 +58,7 @@ async def authenticate(store: Store, authorization: str | None) -> Actor | None:
         raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
     key = await store.key(match[1])
     if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
-        raise Unauthorized("the API key is unknown")
+        raise Unauthorized("the API key is unknown (was it made on another database?)")
     if key.revoked_at is not None:
         raise Unauthorized("the API key was revoked")
     if key.expires_at is not None and key.expires_at <= now():

@@ -39,7 +39,7 @@ CASES = [
     ("serve", {"redis_url": "localhost:6379"}, ("LIVESERVER_REDIS_URL", "redis://")),
     ("serve", {"port": "many", "heartbeat": "0"}, ("LIVESERVER_PORT", "LIVESERVER_HEARTBEAT")),
     ("serve", {"host": "192.0.2.1", "port": "{port}"}, ("can't listen on 192.0.2.1",)),
-    ("demo", {"redis_url": "localhost:6379"}, ("LIVESERVER_REDIS_URL",)),
+    ("demo --redis localhost:6379", {}, ("LIVESERVER_REDIS_URL",)),
     ("demo --dir /proc/demo", {}, ("/proc/demo",)),
     ("keys create --name x --scope everything", {}, ("everything", "publish and manage")),
     ("keys create --name= --scope publish", {}, ("blank",)),

@@ -106,7 +106,7 @@ HOSTILE = [
 ]
 
 
-HARMLESS = {"p", "a", "footer", "time", "ul", "li", "pre", "code", "span"}
+HARMLESS = {"p", "h3", "a", "footer", "time", "ul", "li", "pre", "code", "span"}
 
 
 def elements(html: str) -> list[tuple[str, dict[str, str | None]]]:
