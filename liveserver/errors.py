@@ -5,7 +5,7 @@ LiveserverError
 │   └── KeyReused       an Idempotency-Key that came with another request
 ├── NotFound            no such live blog, entry or key
 ├── Gone                it was there, and was deleted
-├── Conflict            the state of the thing forbids it (a slug that is taken, an ended status …)
+├── Conflict            the state of the thing forbids it (a slug that is taken, one pinned entry too many …)
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key without the scope

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from liveserver.presenting import Presenter
     from liveserver.store import Store
 
-BATCH = 500
-"""Changes read at a time."""
+BATCH = 100
+"""Changes read and rendered at a time; between two batches the event loop has its turn."""
 
 
 class StoreHistory:

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -18,15 +19,18 @@ from liveserver.channel import Channel, Lag, Offer, Replay, Sink
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, Frame, pack, unpack
+from liveserver.model import VOID, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterator
+    from collections.abc import Collection, Coroutine, Iterator, Sequence
 
     from liveserver.bus import Bus
-    from liveserver.model import Position
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
+
+REPLAY_MAX = 1_000
+"""Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
 
 EARLY_MAX = 256
 """Messages kept for a live blog that is being opened. When the oldest is lost, the next one shows the gap."""
@@ -116,11 +120,15 @@ class Hub:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def farewell(self, frame: Frame, code: int, *, patience: float) -> None:
-        """Send every viewer one last message and close its connection; wait until all are gone, or so many seconds."""
+    async def farewell(self, frames: Sequence[Frame], code: int, *, patience: float) -> None:
+        """Send every viewer one of some last messages, in turn, and close its connection.
+
+        Waits until all are gone, or `patience` seconds.
+        """
+        turn = cycle(frames)
         for room in self._rooms.values():
             for sink in [*room.channel.viewers, *room.channel.lagging]:
-                sink.write(frame)
+                sink.write(next(turn))
                 sink.close(code)
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
@@ -146,6 +154,8 @@ class Hub:
         self._joining[sink] = slug
         try:
             room = await self._open(slug)
+            if after is not None:
+                after = _within_reach(room, after)
             older = await self._bridge(room, after) if after is not None else []
             if sink in self._joining:
                 room.idle_since = None
@@ -263,8 +273,9 @@ class Hub:
         return await asyncio.shield(room.replay[1])
 
     async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
+        position = _within_reach(room, lag.position)
         try:
-            older = await self._bridge(room, lag.position)
+            older = await self._bridge(room, position)
         except (StoreUnavailable, NotFound):
             self._leave(room, sink)
             sink.close(CLOSE_TOO_SLOW)
@@ -272,7 +283,7 @@ class Hub:
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if room.channel.lagging.get(sink) is lag:
             del room.channel.lagging[sink]
-            room.channel.join(sink, lag.position, self._now(), older)
+            room.channel.join(sink, position, self._now(), older)
 
     def _repair(self, room: Room) -> None:
         if not room.refresh.pending:
@@ -358,3 +369,8 @@ class Hub:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _within_reach(room: Room, after: Position) -> Position:
+    """The position, or a void one if it lies too far back."""
+    return VOID if room.channel.position.seq - after.seq > REPLAY_MAX else after

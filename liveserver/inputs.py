@@ -22,9 +22,7 @@ from pydantic import (
 
 from liveserver.errors import FieldError, Invalid
 from liveserver.model import SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
-
-# Control characters (C0 but tab and line ends, DEL, C1), which no editor means and no database must take.
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+from liveserver.sanitising import CONTROL
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -34,7 +32,7 @@ _YEARS = range(1970, 9999)
 
 
 def _clean(value: str) -> str:
-    if match := _CONTROL.search(value):
+    if match := CONTROL.search(value):
         raise ValueError(f"has a control character (U+{ord(match[0]):04X})")
     return value
 

@@ -166,6 +166,10 @@ class Position(NamedTuple):
 _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
+VOID = Position("0", 0)
+"""Stands for a position that can't be read, or is too old: no history has this epoch (`0` is no letter of epochs)."""
+
+
 class Changes(NamedTuple):
     """What changed after a position, from the store: the latest state of each thing, ascending by seq."""
 

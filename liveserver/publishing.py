@@ -142,7 +142,13 @@ class Publishing:
             due = current.publish_at
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
-        written = await self._store.edit_entry(slug, entry_id, edit, actor="schedule")
+        try:
+            written = await self._store.edit_entry(slug, entry_id, edit, actor="schedule")
+        except Conflict:
+            # One pinned entry too many by now: better unpinned than not at all.
+            written = await self._store.edit_entry(
+                slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
+            )
         self._announce(written.liveblog, written.change)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
@@ -198,7 +204,8 @@ def _edited(current: Entry, patch: EntryPatch, at: datetime) -> Entry:
         entry = _moved(entry, patch, at)
     if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
         return entry
-    return replace(entry, updated_at=at)
+    published_now = entry.status is EntryStatus.PUBLISHED and current.status is not EntryStatus.PUBLISHED
+    return replace(entry, updated_at=entry.published_at if published_now and entry.published_at else at)
 
 
 def _moved(entry: Entry, patch: EntryPatch, at: datetime) -> Entry:

@@ -44,6 +44,9 @@ _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
 _BLOCK_END = re.compile(r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre)>|<br>|<hr>|(?=<(?:ul|ol|li|p|blockquote)\b)")
 
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
+
 _CITABLE = ("https://", "http://")
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough").disable("image")
@@ -69,7 +72,8 @@ def sanitise(body: str, markup: str = "html") -> str:
         strip_comments=True,
     )
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
-    return _paragraphs(_EMPTY_PARAGRAPH.sub("", clean.replace("&nbsp;", "\u00a0")))
+    clean = CONTROL.sub("", clean.replace("&nbsp;", "\u00a0"))
+    return _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
 
 
 def _paragraphs(clean: str) -> str:

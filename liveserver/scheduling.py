@@ -54,6 +54,7 @@ class Scheduler:
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""
         due = await self._store.due(now(), limit=BATCH)
+        passed_over = 0
         for slug, entry_id in due:
             try:
                 await self._publishing.publish_due(slug, entry_id)
@@ -62,6 +63,9 @@ class Scheduler:
             except LiveserverError as error:
                 # Deleted or edited in the same moment: whoever did that has decided.
                 log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
+                passed_over += 1
+        if passed_over:
+            return LOOK
         if len(due) == BATCH:
             return 0.0
         following = await self._store.next_due()

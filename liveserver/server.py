@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 CLOSE_RESTART = 1012
-COME_BACK_WITHIN_MS = 3_000
+COME_BACK_MS = 1_500
+"""Viewers are asked to come back after one to two times as long."""
+COME_BACK_STEPS = 64
+SEND_BUFFER = 64 * 1024
+"""Bytes in the kernel for one connection (Linux doubles it, for its own bookkeeping)."""
 FAREWELL_SECONDS = 1.0
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
@@ -82,14 +86,19 @@ class Server(uvicorn.Server):
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait([self._work])
-        after_ms = random.randint(COME_BACK_WITHIN_MS // 3, COME_BACK_WITHIN_MS)
         hub = self._app.state.services.hub
         # uvicorn cuts WebSockets off at once: the farewell goes out first.
-        await hub.farewell(Frame(wire.reconnect(after_ms)), CLOSE_RESTART, patience=FAREWELL_SECONDS)
+        await hub.farewell(_farewells(), CLOSE_RESTART, patience=FAREWELL_SECONDS)
         await super().shutdown(sockets)
         if self.force_exit:
             # A second signal ends the waiting for requests; the database is still closed properly.
             await self.lifespan.shutdown()
+
+
+def _farewells() -> list[Frame]:
+    """When to come back, spread over the time: all at once they would be a stampede."""
+    times = [COME_BACK_MS * (1 + number / COME_BACK_STEPS) for number in range(COME_BACK_STEPS)]
+    return [Frame(wire.reconnect(round(ms))) for ms in random.sample(times, len(times))]
 
 
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
@@ -130,6 +139,8 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="websockets-sansio",
         ws_max_size=4096,
+        # It would compress every message once for each viewer, and keep a window for each.
+        ws_per_message_deflate=False,
         http="httptools",
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
@@ -158,6 +169,13 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit these. The kernel's buffer is a queue too, of megabytes if left to grow, in which a slow
+        # viewer's lag would hide; and a peer that takes nothing for so long is cut off by the kernel, as a transport
+        # that is asked to close waits for its buffer to be read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if sys.platform == "linux":
+            patience = round(settings.lag_timeout * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
         try:
             listener.bind((settings.host, settings.port))
             listener.listen(BACKLOG)

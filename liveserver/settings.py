@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -34,12 +34,12 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one")
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Processes; more than one needs Redis")
     database_url: str = Field(
-        "sqlite:///live.db", description="sqlite:///file.db or postgresql://user:password@host/database"
+        "sqlite:///live.db", repr=False, description="sqlite:///file.db or postgresql://user:password@host/database"
     )
     database_pool: Annotated[int, Field(ge=1, le=100)] = Field(
         5, description="Connections to PostgreSQL for reading, and as many for writing"
     )
-    redis_url: str | None = Field(None, description="redis://host:6379/0; without it the bus is in-process")
+    redis_url: str | None = Field(None, repr=False, description="redis://host:6379/0; without it the bus is in-process")
     redis_prefix: str = Field("liveserver", description="What the names of the Redis channels begin with")
     public_url: str | None = Field(
         None, description="The address that readers use, for example https://live.example.org"
@@ -137,12 +137,9 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 def hide_password(url: str) -> str:
     """`url` with its password, before the host or in the query, replaced by `***`."""
+    # Not with urlsplit: a password may hold what a URL should not, such as # or /, and must be hidden all the more.
     url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+    return re.sub(r"^([^:/]+://[^:/?#@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
 from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.model import Position
+from liveserver.model import VOID, Position
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ CLOSE_NO_SUCH_LIVEBLOG = 4504
 
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
-
-VOID = Position("0", 0)
-"""Stands for a position that can't be read: no history has this epoch (`0` is no letter of epochs)."""
 
 RETRY = b"retry: 3000\n\n"
 """Milliseconds after which an EventSource that lost its connection comes back."""

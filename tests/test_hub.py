@@ -626,7 +626,7 @@ async def test_farewell_reaches_everyone() -> None:
     async with cluster() as [node]:
         viewers = [await node.join(), await node.join(slug="other"), await node.join(room=1)]
         node.publish("a")
-        await node.hub.farewell(Frame(wire.reconnect(5000)), 1012, patience=0)
+        await node.hub.farewell([Frame(wire.reconnect(5000))], 1012, patience=0)
         assert [viewer.closed for viewer in viewers] == [1012] * 3
         assert [viewer.told[-1] for viewer in viewers] == ["reconnect 5000", "reconnect 5000", "hello 0 fresh"]
 
@@ -705,3 +705,15 @@ async def poll(node: Node) -> None:
     """Make the hub poll, and wait until it has."""
     node.hub.link_changed(True)
     await settle()
+
+
+async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than have the store read and everything rendered for it alone."""
+    monkeypatch.setattr(hub_module, "REPLAY_MAX", 3)
+    async with cluster(*"abcdefgh", recent_max=1) as [node]:
+        await node.join()
+        reads = len(node.history.reads)
+        near, far = await node.join(after=5), await node.join(after=4)
+        assert near.told == ["hello 8", "entry 6 f", "entry 7 g", "entry 8 h"]
+        assert far.told == ["hello 8 fresh", "reset 8"]
+        assert len(node.history.reads) > reads

@@ -214,3 +214,23 @@ async def test_a_long_time_ahead(newsroom: Newsroom) -> None:
     """A moment's distance has no limit."""
     entry = (await newsroom.create(publish_at=(NOON + timedelta(days=36_500)).isoformat())).entry
     assert entry.status is EntryStatus.SCHEDULED
+
+
+async def test_an_entry_that_cannot_be_pinned_any_more_is_published_unpinned(newsroom: Newsroom) -> None:
+    """When it was scheduled there was room; news must not be lost over a pin, nor hold up what comes after."""
+    scheduled = (await newsroom.create(publish_at=later(60), pinned=True)).entry
+    for _ in range(10):
+        await newsroom.create(pinned=True)
+    newsroom.clock.time = at(120)
+    await newsroom.publishing.publish_due(SLUG, scheduled.id)
+    _, entry = await newsroom.parts.store.entry(SLUG, scheduled.id)
+    assert (entry.status, entry.pinned) == (EntryStatus.PUBLISHED, False)
+    assert await newsroom.parts.store.next_due() is None
+
+
+async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> None:
+    """What changed last is that it was published, and that is said to be then."""
+    draft = (await newsroom.create(status="draft")).entry
+    newsroom.clock.time = at(600)
+    entry = (await newsroom.edit(draft.id, status="published", publish_at=later(300))).entry
+    assert (entry.published_at, entry.updated_at) == (at(300), at(300))

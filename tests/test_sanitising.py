@@ -245,7 +245,7 @@ def test_text_of(html: str, text: str) -> None:
 @given(st.text(max_size=50))
 @settings(deadline=None)
 def test_text_of_sanitised_text_is_its_words(text: str) -> None:
-    plain = re.sub(r"[\x00<&]", "", text)
+    plain = re.sub(r"[\x00-\x08\x0e-\x1f\x7f-\x9f<&]", "", text)
     assert text_of(sanitise(plain)) == " ".join(plain.split())
 
 
@@ -253,3 +253,8 @@ def test_lines() -> None:
     """For a terminal: blocks part lines, inline elements don't."""
     html = "<p>Le pont est <strong>fermé</strong>.</p><ul><li>a&nbsp;b</li><li>c</li></ul><p>d<br>e &amp; f</p>texte"
     assert lines_of(html) == ["Le pont est fermé.", "• a b", "• c", "d", "e & f", "texte"]
+
+
+def test_control_characters_do_not_come_in_by_reference() -> None:
+    """`&#27;` is no control character yet when the input is checked."""
+    assert sanitise("<p>a&#27;[31m&#8;&#x7f;&#x85;b</p>") == "<p>a[31m\u2026b</p>"

@@ -105,7 +105,7 @@ async def test_what_somebody_else_deleted_or_edited_is_passed_over() -> None:
     newsroom = Newsroom(*[at(-1)] * 3)
     newsroom.refusals = {"e0": Gone(), "e1": Conflict("edited")}
     with capture_logs() as logs:
-        await scheduler_of(newsroom).publish_due()
+        assert await scheduler_of(newsroom).publish_due() == LOOK, "what was refused is not tried again at once"
     assert newsroom.published == ["e2"]
     assert [(entry["event"], entry["entry"]) for entry in logs] == [
         ("scheduler.passed_over", "e0"),

@@ -132,6 +132,9 @@ def test_the_base_url(flags: dict[str, Any], base: str) -> None:
         ("postgresql://u@h/db?password=s3cret&x=1", "postgresql://u@h/db?password=***&x=1"),
         ("redis://h?password=s3cret", "redis://h?password=***"),
         ("sqlite:///live.db", "sqlite:///live.db"),
+        ("postgresql://u:p#s3cret@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:p/s3cret?@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:p[s3cret@h/db", "postgresql://u:***@h/db"),
     ],
 )
 def test_passwords_are_hidden(url: str, shown: str) -> None:
@@ -149,3 +152,7 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
 def test_misspelt_variables_are_found() -> None:
     known = ["LIVESERVER_PORT", "LIVESERVER_KEY", "LIVESERVER_URL", "LIVESERVER_TEST_REQUIRE_SERVICES", "PATH"]
     assert unknown_variables([*known, "LIVESERVER_PROT", "LIVESERVER_"]) == ["LIVESERVER_", "LIVESERVER_PROT"]
+
+
+def test_passwords_are_not_in_what_a_traceback_shows() -> None:
+    assert "s3cret" not in repr(load(database_url="postgresql://u:s3cret@h/db", redis_url="redis://:s3cret@h"))

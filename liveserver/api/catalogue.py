@@ -69,7 +69,7 @@ OPERATIONS = (
         "Entries",
         "Publish an entry",
         {201: ("In the database and on its way to every viewer; `Location` names it", schemas.EntryObject)},
-        (*WRITING, 404, 410),
+        (*WRITING, 404, 409, 410),
         description="Send an `Idempotency-Key` and repeat the request after a lost answer: it is published once. "
         "A repeated request is answered with the entry as it is now and `Idempotency-Replayed: true`.",
         scope="publish",

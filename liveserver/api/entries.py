@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -138,4 +139,7 @@ def _one(
 ) -> Response:
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
-    return answer(request, content, status=status, etag=f'"{entry.version}"', public=public, headers=headers)
+    body = wire.dumps(content)
+    # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
+    etag = f'"{entry.version}-{hashlib.blake2b(body, digest_size=4).hexdigest()}"'
+    return answer(request, body, status=status, etag=etag, public=public, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlencode
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +28,8 @@ PUBLIC_CACHE = "public, no-cache"
 PRIVATE_CACHE = "private, no-store"
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})"', re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
+"""A version, and in an entry's tag what it looked like, which no edit depends on."""
 
 
 class Query(BaseModel):
@@ -64,7 +66,7 @@ class ChangesQuery(Query):
     """From where on."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
-    limit: int = Field(100, ge=1, le=500, description="Events to return at most")
+    limit: int = Field(100, ge=1, le=200, description="Events to return at most")
 
 
 def query_of(request: Request, kind: type[InputType]) -> InputType:
@@ -180,6 +182,5 @@ def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:
     if next_cursor is None:
         return {}
     base = services(request).settings.base_url
-    query = {**request.query_params, "cursor": next_cursor}
-    target = request.url.replace(scheme="", netloc="").include_query_params(**query)
-    return {"Link": f'<{base}{target.path}?{target.query}>; rel="next"'}
+    query = urlencode({**request.query_params, "cursor": next_cursor})
+    return {"Link": f'<{base}{request.url.path}?{query}>; rel="next"'}

@@ -102,7 +102,8 @@ class RedisBus:
         if pubsub is None:
             return
         confirmed = self._confirmed.setdefault(slug, asyncio.Event())
-        with contextlib.suppress(*_FAILURES):
+        # Any exception: the listener may be losing the same connection at this moment, and redis-py isn't made for two.
+        with contextlib.suppress(Exception):
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 async with self._commands:
                     await pubsub.subscribe(self._channel(slug))
@@ -112,7 +113,7 @@ class RedisBus:
         self._wanted.discard(slug)
         self._confirmed.pop(slug, None)
         if self._pubsub is not None:
-            with contextlib.suppress(*_FAILURES):
+            with contextlib.suppress(Exception):
                 async with asyncio.timeout(COMMAND_TIMEOUT), self._commands:
                     if slug not in self._wanted and self._pubsub is not None:
                         await self._pubsub.unsubscribe(self._channel(slug))
