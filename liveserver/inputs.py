@@ -21,8 +21,7 @@ from pydantic import (
 )
 
 from liveserver.errors import FieldError, Invalid
-from liveserver.model import SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
-from liveserver.sanitising import CONTROL
+from liveserver.model import CONTROL, SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)

@@ -18,6 +18,9 @@ SLUG_MAX = 100
 SCOPES = ("publish", "manage")
 """What an API key may be allowed to. `publish`: entries. `manage`: live blogs."""
 
+CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
+
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8
 

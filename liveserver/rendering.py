@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 TITLE_LENGTH = 80
+KEY_EVENTS_SHOWN = 4
+"""The newest key events, which stand in the summary as it opens; the others are folded below them."""
 
 _BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
 
@@ -137,10 +139,13 @@ class Renderer:
     def page(self, view: PageView) -> str:
         """`/live/{slug}`, the first page or one of older entries."""
         entries = [entry for entry in view.entries if not entry.pinned]
-        pinned = view.pinned if view.first else []
+        pinned, key_events = (view.pinned, view.key_events) if view.first else ([], [])
         older_url = None
         if view.older_cursor is not None:
             older_url = f"{self.liveblog_url(view.liveblog.slug)}?cursor={quote(view.older_cursor, safe='')}"
+        posting = None
+        if view.first:
+            posting = _json_block(liveblog_posting(view.liveblog, [*pinned, *entries], self, key_events=key_events))
         return self._render(
             "page.html",
             view.liveblog,
@@ -148,10 +153,11 @@ class Renderer:
             view=view,
             entries=self._articles(view.liveblog, entries),
             pinned=self._articles(view.liveblog, pinned),
-            key_events=self._key_events(view, {entry.id for entry in [*pinned, *entries]}),
+            key_events=self._key_events(view.liveblog, key_events, {entry.id for entry in [*pinned, *entries]}),
+            key_events_shown=KEY_EVENTS_SHOWN,
             updated=_last_update([*pinned, *entries]),
             older_url=older_url,
-            json_ld=_json_block(liveblog_posting(view.liveblog, [*pinned, *entries], self)) if view.first else None,
+            json_ld=posting,
         )
 
     def entry_page(self, view: EntryPageView) -> str:
@@ -174,17 +180,18 @@ class Renderer:
         """The page of a 404, a 410 (an entry that was deleted) or a 503; links to the live blog if it is given."""
         kind = {404: "not_found", 410: "gone"}.get(status, "unavailable")
         return self._environment.get_template("error.html").render(
-            self._frame(liveblog.language if liveblog else language),
+            self._frame(texts_for(liveblog.language if liveblog else language).language),
             status=status,
             kind=kind,
             liveblog=liveblog,
             liveblog_url=liveblog and self.liveblog_url(liveblog.slug),
+            text_direction=text_direction,
         )
 
     def index_page(self, liveblogs: list[Liveblog]) -> str:
-        """`/`: the live blogs in the order given, in the language of the first."""
+        """`/`: the live blogs in the order given, in the language of the first, as far as we have texts in it."""
         return self._environment.get_template("index.html").render(
-            self._frame(liveblogs[0].language if liveblogs else FALLBACK),
+            self._frame(texts_for(liveblogs[0].language if liveblogs else FALLBACK).language),
             liveblogs=[(liveblog, self.liveblog_url(liveblog.slug)) for liveblog in liveblogs],
             text_direction=text_direction,
         )
@@ -211,7 +218,9 @@ class Renderer:
                     "dates": texts.tables["dates"],
                     "status": texts.tables["status"],
                     "reader": texts.tables["reader"],
-                    "updated": texts.text("page.updated", when="{when}"),
+                    "updated": texts.tables["page"]["updated"],
+                    "updated_today": texts.tables["page"]["updated_today"],
+                    "attributes": texts.attributes,
                 }
             ),
             **values,
@@ -241,23 +250,21 @@ class Renderer:
             articles.append((moment.date().isoformat(), texts.date(moment), html))
         return articles
 
-    def _key_events(self, view: PageView, shown: set[str]) -> list[dict[str, str]]:
+    def _key_events(self, liveblog: Liveblog, key_events: list[Entry], shown: set[str]) -> list[dict[str, str]]:
         """The lines of the summary: linked to the entry on this page, else to its permalink."""
-        if not view.first:
-            return []
-        zone, texts = ZoneInfo(view.liveblog.timezone), texts_for(view.liveblog.language)
-        moments = [entry.published_at.astimezone(zone) for entry in view.key_events if entry.published_at]
+        zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
+        moments = [entry.published_at.astimezone(zone) for entry in key_events if entry.published_at]
         one_day = len({moment.date() for moment in moments}) == 1
         return [
             {
                 "id": entry.id,
                 "title": self.entry_title(entry),
-                "url": self.entry_url(view.liveblog.slug, entry.id),
-                "href": f"#entry-{entry.id}" if entry.id in shown else self.entry_url(view.liveblog.slug, entry.id),
+                "url": self.entry_url(liveblog.slug, entry.id),
+                "href": f"#entry-{entry.id}" if entry.id in shown else self.entry_url(liveblog.slug, entry.id),
                 "published_at": wire.timestamp(moment),
                 "time": texts.time(moment) if one_day else texts.short_date_time(moment),
             }
-            for entry, moment in zip(view.key_events, moments, strict=True)
+            for entry, moment in zip(key_events, moments, strict=True)
         ]
 
 
@@ -305,11 +312,11 @@ def _edited(texts: Texts, published: datetime, entry: Entry, zone: ZoneInfo) -> 
     return texts.text("entry.edited_other_day", date=texts.short_date(updated), time=texts.time(updated))
 
 
-def _verification(texts: Texts, entry: Entry) -> str | None:
+def _verification(texts: Texts, entry: Entry) -> Markup | None:
     if entry.verification is None:
         return None
     name = f"entry.{Verification(entry.verification).value}"
-    return texts.text(f"{name}_source", source=entry.source) if entry.source else texts.text(name)
+    return texts.html(f"{name}_source", source=entry.source) if entry.source else texts.html(name)
 
 
 def _last_update(entries: list[Entry]) -> datetime | None:

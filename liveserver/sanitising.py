@@ -8,6 +8,8 @@ from html import unescape
 import nh3
 from markdown_it import MarkdownIt
 
+from liveserver.model import CONTROL
+
 TAGS = {
     *("p", "br", "hr", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre"),
     *("a", "em", "strong", "b", "i", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "abbr", "cite", "q"),
@@ -43,9 +45,6 @@ _RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECA
 _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
 _BLOCK_END = re.compile(r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre)>|<br>|<hr>|(?=<(?:ul|ol|li|p|blockquote)\b)")
-
-CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
 
 _CITABLE = ("https://", "http://")
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from liveserver.model import LiveblogStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from liveserver.model import Entry, Liveblog
@@ -29,8 +30,12 @@ class Addresses(Protocol):
         """The entry's body without markup."""
 
 
-def liveblog_posting(liveblog: Liveblog, entries: list[Entry], addresses: Addresses) -> dict[str, Any]:
+def liveblog_posting(
+    liveblog: Liveblog, entries: list[Entry], addresses: Addresses, *, key_events: Sequence[Entry] = ()
+) -> dict[str, Any]:
     """The posting and the given published entries; every date with the offset of the live blog's zone.
+
+    The coverage begins no later than the oldest of the entries and key events, which may be backdated.
 
     https://schema.org/LiveBlogPosting
     """
@@ -40,6 +45,8 @@ def liveblog_posting(liveblog: Liveblog, entries: list[Entry], addresses: Addres
         return moment.astimezone(zone).isoformat(timespec="seconds")
 
     url = addresses.liveblog_url(liveblog.slug)
+    published = [entry.published_at for entry in (*entries, *key_events) if entry.published_at is not None]
+    started = min([liveblog.created_at, *published])
     modified = max([liveblog.updated_at, *(entry.updated_at for entry in entries)])
     posting: dict[str, Any] = {
         "@context": "https://schema.org",
@@ -49,9 +56,9 @@ def liveblog_posting(liveblog: Liveblog, entries: list[Entry], addresses: Addres
         "mainEntityOfPage": url,
         "headline": liveblog.title,
         "inLanguage": liveblog.language,
-        "datePublished": date(liveblog.created_at),
+        "datePublished": date(started),
         "dateModified": date(modified),
-        "coverageStartTime": date(liveblog.created_at),
+        "coverageStartTime": date(started),
     }
     if liveblog.summary:
         posting["description"] = liveblog.summary

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, get_timezone_name
+from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,19 +18,31 @@ FALLBACK = "en"
 
 
 class Texts:
-    """The texts of one language. A text is named by its table and key in the file: `page.pinned`."""
+    """The texts for one language. A text is named by its table and key in the file: `page.pinned`."""
 
-    def __init__(self, language: str, tables: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
         """The tag of the language that the texts are in: not the live blog's own where we have no file for it."""
         self.tables = tables
+        self._wanted = wanted
+        self.attributes: dict[str, str] = {}
+        """Of an element with one of our texts inside the live blog: `lang` and `dir` where ours is another language."""
+        if _base(language) != _base(wanted):
+            self.attributes = {"lang": language, "dir": text_direction(language)}
+        self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
+        """The same as HTML, with a space before each."""
         self._locale = Locale.parse(language, sep="-")
 
     def text(self, name: str, **values: str) -> str:
         """The text, its `{placeholders}` replaced. Plain text: not escaped for HTML."""
-        table, key = name.split(".")
-        text: str = self.tables[table][key]
-        return text.format_map(values)
+        return self._pattern(name).format_map(values)
+
+    def html(self, name: str, **values: str) -> Markup:
+        """The text as HTML, around what people wrote in the live blog's language, which is marked where ours isn't."""
+        if self.attributes:
+            theirs = Markup('<bdi lang="{}">{}</bdi>')
+            values = {key: theirs.format(self._wanted, value) for key, value in values.items()}
+        return escape(self._pattern(name)).format(**values)
 
     def time(self, moment: datetime) -> str:
         """The hour and minute of `moment` on its own zone's clock: `14 h 07`."""
@@ -44,13 +57,22 @@ class Texts:
         return self._day("dates.short_date", moment)
 
     def short_date_time(self, moment: datetime) -> str:
-        """Day and time in short: `22 nov., 14 h 07`."""
-        return self.text("dates.short_date_time", date=self.short_date(moment), time=self.time(moment))
+        """Day and time in short: `22 nov. à 14 h 07`."""
+        return self.before_time(moment) + self.time(moment)
+
+    def before_time(self, moment: datetime) -> str:
+        """What makes of the time the day and time in short: `22 nov. à `."""
+        return self.text("dates.short_date_time", date=self.short_date(moment), time="")
 
     def date_time(self, moment: datetime) -> str:
         """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
         zone = get_timezone_name(moment, width="long", locale=self._locale)
         return self.text("dates.date_time", date=self.date(moment), time=self.time(moment), zone=zone)
+
+    def _pattern(self, name: str) -> str:
+        table, key = name.split(".")
+        pattern: str = self.tables[table][key]
+        return pattern
 
     def _day(self, name: str, moment: datetime) -> str:
         def part(pattern: str) -> str:
@@ -72,18 +94,17 @@ def texts_for(language: str) -> Texts:
 
     The dates of `fr-CA` are those of Canada also where the texts come from `fr.toml`.
     """
-    base = language.split("-")[0]
-    for tag in (language, base):
+    for tag in (language, _base(language)):
         tables = _tables().get(tag.lower())
         if tables is not None:
             known = language if babel_locale(language) else tag
-            return Texts(known, tables)
-    return Texts(FALLBACK, _tables()[FALLBACK])
+            return Texts(known, tables, wanted=language)
+    return Texts(FALLBACK, _tables()[FALLBACK], wanted=language)
 
 
 def text_direction(language: str) -> str:
     """`rtl` or `ltr`, as the language is written."""
-    locale = babel_locale(language) or babel_locale(language.split("-")[0])
+    locale = babel_locale(language) or babel_locale(_base(language))
     return str(locale.text_direction) if locale else "ltr"
 
 
@@ -93,6 +114,10 @@ def babel_locale(language: str) -> Locale | None:
         return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):
         return None
+
+
+def _base(language: str) -> str:
+    return language.split("-")[0].lower()
 
 
 @cache

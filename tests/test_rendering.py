@@ -164,12 +164,16 @@ class TestEntry:
     def test_time_is_the_permalink(self) -> None:
         """The time is the live blog's own, in its language's manner, and unambiguous in the title."""
         document = entry_document(an_entry(1))
-        assert document.one("time").text == "13\u00a0h\u00a007"
+        assert document.one("time").text == "22\u00a0nov. à 13\u00a0h\u00a007"
+        assert document.one("span", class_="entry-date").text == "22\u00a0nov. à "
         assert document.one("time")["datetime"] == "2026-11-22T12:07:00.000Z"
         link = document.one("a", class_="entry-time")
         assert link["href"] == f"{SITE}/live/match/entries/{id_of(1)}"
         assert "dimanche 22 novembre 2026, 13\u00a0h\u00a007 (heure normale d’Europe centrale)" in str(link["title"])
-        assert entry_document(an_entry(1), language="en", timezone="Europe/London").one("time").text == "12:07"
+        assert (
+            entry_document(an_entry(1), language="en", timezone="Europe/London").one("time").text
+            == "22\u00a0Nov, 12:07"
+        )
 
     def test_hour_that_a_change_of_clocks_repeats(self) -> None:
         """The two half past twos of an October night differ by the name of their zone."""
@@ -224,7 +228,8 @@ class TestEntry:
         [
             (Verification.CONFIRMED, None, "Confirmé"),
             (Verification.CONFIRMED, "AFP", "Confirmé\u00a0: AFP"),
-            (Verification.CLAIMED, "l’armée", "Selon l’armée"),
+            (Verification.CLAIMED, "chef d’état-major", "Affirmation\u00a0: chef d’état-major"),
+            (Verification.CLAIMED, None, "Affirmation non confirmée"),
             (Verification.UNVERIFIED, None, "Non vérifié"),
             (Verification.DENIED, "Kiev", "Démenti\u00a0: Kiev"),
         ],
@@ -271,12 +276,43 @@ class TestEntry:
             "Correction, 23\u00a0nov. à 13\u00a0h\u00a007\u00a0: Deux.",
         ]
 
+    def test_never_seen_by_readers(self) -> None:
+        """A draft has no seq, and says so by having no attribute for it."""
+        assert "data-seq" not in entry_document(an_entry(seq=None)).one("article").attributes
+
     def test_language_without_texts(self) -> None:
-        """English texts, though the live blog's own language is what its page says."""
-        entry = an_entry(breaking=True)
-        assert entry_document(entry, language="br").one("li").text == "Breaking"
-        document = Document(RENDERER.page(PageView(replace(LIVEBLOG, language="br"), [entry])))
-        assert document.one("html")["lang"] == "br"
+        """English texts, which say so, though the live blog's own language is what its page says."""
+        entry = an_entry(
+            breaking=True,
+            key_event=True,
+            verification=Verification.CLAIMED,
+            source="الجيش",
+            authors=("ليلى",),
+            corrections=(Correction(NOON, "رقم"),),
+            updated_at=NOON + timedelta(minutes=5),
+        )
+        document = entry_document(entry, language="ar")
+        ours = [*document.all("li", lang="en", dir="ltr"), *document.all("p", lang="en", dir="ltr")]
+        assert [element.text for element in ours] == [
+            "Breaking",
+            "Key event",
+            "Claimed: الجيش",
+            "By ليلى",
+            "edited at 13:12",
+        ]
+        assert [element.text for element in document.all("bdi", lang="ar")] == ["الجيش", "ليلى"]
+        assert document.one("b", lang="en", dir="ltr").text == "Correction, 13:07:"
+        assert document.one("a", lang="en", dir="ltr")["class"] == "entry-time"
+        assert all("lang" not in element.attributes for element in document.all("div") + document.all("article"))
+
+    @pytest.mark.parametrize("language", ["fr", "fr-CA", "en-GB"])
+    def test_language_with_texts(self, language: str) -> None:
+        """Needs no mark: the page's own says it."""
+        entry = an_entry(breaking=True, authors=("Ada",), corrections=(Correction(NOON, "Un."),))
+        view = PageView(replace(LIVEBLOG, language=language), [entry], key_events=[entry])
+        document = Document(RENDERER.page(view))
+        assert [e.tag for e in document.elements if "lang" in e.attributes] == ["html"]
+        assert document.all("bdi") == []
 
     def test_renders_the_same_again(self) -> None:
         entry = an_entry(heading="Un but", tags=("foot",))
@@ -364,6 +400,47 @@ class TestPage:
         times = [e.text for e in document.all("time") if any(p.tag == "ol" for p in e.parents)]
         assert times == ["22\u00a0nov. à 13\u00a0h\u00a007", "1er\u00a0nov. à 13\u00a0h\u00a007"]
 
+    def test_key_events_beyond_the_newest_are_folded(self) -> None:
+        events = [an_entry(number, key_event=True) for number in range(6, 0, -1)]
+        document = page_document(key_events=events)
+        folded = [any(parent.tag == "details" for parent in line.parents) for line in document.all("li")]
+        assert folded == [False] * 4 + [True] * 2
+        assert [line["data-id"] for line in document.all("li")] == [event.id for event in events]
+        assert document.one("section", class_="key-events")["data-key-events"] == "4"
+        assert "hidden" not in document.one("details").attributes
+        assert document.one("summary").text == "Plus tôt"
+        assert "hidden" in page_document(key_events=events[:4]).one("details").attributes
+
+    def test_texts_of_another_language_are_marked(self) -> None:
+        """On an Arabic page, whatever is ours is English from left to right; also what the script will write."""
+        arabic = replace(LIVEBLOG, language="ar", title="مباشر", summary="ملخص")
+        pinned = an_entry(2, pinned=True, heading="خبر")
+        key_event = an_entry(1, key_event=True, body="<p>نص</p>", authors=("ليلى",))
+        view = PageView(arabic, [key_event], [pinned], [key_event], older_cursor="x")
+        document = Document(RENDERER.page(replace(view, pinned=[replace(pinned, body="<p>نص</p>")])))
+        assert (document.one("html")["lang"], document.one("html")["dir"]) == ("ar", "rtl")
+        texts = json.loads(document.one("script", id="reader-texts").text)
+        assert (texts["locale"], texts["attributes"]) == ("en", {"lang": "en", "dir": "ltr"})
+        inner = {id(parent) for element in document.elements for parent in element.parents}
+        marked = set()
+        for element in document.elements:
+            if id(element) in inner or element.tag == "script" or not re.search("[A-Za-z]", element.text):
+                continue
+            assert ("en", "ltr") in [
+                (e.attributes.get("lang"), e.attributes.get("dir")) for e in (*element.parents, element)
+            ]
+            marked.add(element.text)
+        assert marked >= {"Live", "Key events", "Earlier", "Pinned", "Sunday 22 November 2026", "Older entries"}
+
+    def test_way_to_the_index(self) -> None:
+        link = page_document(entries=[an_entry()]).one("a", href=f"{SITE}/")
+        assert link.text == "Tous les directs"
+
+    def test_last_update_is_told_with_its_day(self) -> None:
+        """A page may be read on any day."""
+        document = page_document(entries=[an_entry(updated_at=NOON + timedelta(minutes=5))])
+        assert document.one("time", class_="updated").text == "Mis à jour le 22\u00a0nov. à 13\u00a0h\u00a012"
+
     def test_older_entries_are_a_link(self) -> None:
         link = page_document(entries=[an_entry()], older_cursor="a+/=é").one("a", data_older="a+/=é")
         assert link["href"] == f"{SITE}/live/match?cursor=a%2B%2F%3D%C3%A9"
@@ -432,6 +509,8 @@ class TestPage:
         assert texts["reader"]["viewers"]["other"] == "{count} lecteurs"
         assert texts["dates"]["time"] == "{h}\u00a0h\u00a0{mm}"
         assert texts["updated"] == "Mis à jour le {when}"
+        assert texts["updated_today"] == "Mis à jour à {time}"
+        assert texts["attributes"] == {}
 
 
 class TestStructuredData:
@@ -460,6 +539,17 @@ class TestStructuredData:
             "dateModified": "2026-11-22T13:07:00+01:00",
             "author": [{"@type": "Person", "name": "Ada"}],
         }
+
+    def test_backdated_entries_come_before_the_live_blog(self) -> None:
+        """The coverage begins with the oldest entry that is known, be it only a key event of an older page."""
+        morning, night = NOON - timedelta(hours=5), NOON - timedelta(hours=12)
+        view = PageView(LIVEBLOG, [an_entry(2, morning)], key_events=[an_entry(1, night, key_event=True)])
+        posting = json.loads(Document(RENDERER.page(view)).one("script", type="application/ld+json").text)
+        assert posting["coverageStartTime"] == posting["datePublished"] == "2026-11-22T01:07:00+01:00"
+        posting = json.loads(
+            Document(RENDERER.page(replace(view, key_events=[]))).one("script", type="application/ld+json").text
+        )
+        assert posting["coverageStartTime"] == posting["datePublished"] == "2026-11-22T08:07:00+01:00"
 
     def test_ended(self) -> None:
         assert self.posting(status=LiveblogStatus.ENDED)["coverageEndTime"] == "2026-11-22T13:07:00+01:00"
@@ -500,6 +590,17 @@ class TestOtherPages:
         document = Document(RENDERER.error_page(410, language="en", liveblog=LIVEBLOG))
         assert document.one("h1").text == "Publication supprimée"
         assert document.one("a")["href"] == f"{SITE}/live/match"
+
+    def test_page_of_our_texts_alone(self) -> None:
+        """Where it is nobody's language but ours, the page is in ours; what is the live blog's says so."""
+        arabic = replace(LIVEBLOG, language="ar", title="مباشر")
+        document = Document(RENDERER.error_page(410, liveblog=arabic))
+        assert (document.one("html")["lang"], document.one("html")["dir"]) == ("en", "ltr")
+        assert document.one("a", lang="ar", dir="rtl").text == "مباشر"
+        document = Document(RENDERER.index_page([arabic]))
+        assert (document.one("html")["lang"], document.one("html")["dir"]) == ("en", "ltr")
+        assert document.one("li")["dir"] == "rtl"
+        assert document.one("span", lang="en", dir="ltr").text == "Live"
 
     def test_index(self) -> None:
         english = replace(LIVEBLOG, slug="cup", title="The cup", language="en", status=LiveblogStatus.ENDED)
@@ -554,6 +655,11 @@ class TestTexts:
     @pytest.mark.parametrize("name", sorted(LOCALES))
     def test_every_language_has_every_text(self, name: str) -> None:
         assert keys_of(LOCALES[name]) == keys_of(LOCALES["en.toml"])
+
+    @pytest.mark.parametrize("name", sorted(LOCALES))
+    def test_time_ends_the_short_date_and_time(self, name: str) -> None:
+        """What stands before it is hidden where the day is known."""
+        assert LOCALES[name]["dates"]["short_date_time"].endswith("{time}")
 
     def test_french_typography(self) -> None:
         """No plain space stands before a punctuation mark of two parts, or inside « »."""

@@ -32,7 +32,7 @@ SOURCES = """() => [...document.querySelectorAll("article[data-id]")].map(articl
   return copy.outerHTML;
 })"""
 
-LABELS = {"confirmed": "Confirmé\u00a0: {}", "claimed": "Selon {}", "unverified": "Non vérifié\u00a0: {}"}
+LABELS = {"confirmed": "Confirmé\u00a0: {}", "claimed": "Affirmation\u00a0: {}", "unverified": "Non vérifié\u00a0: {}"}
 
 
 def seen(item: Item) -> Seen:

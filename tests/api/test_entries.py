@@ -362,7 +362,7 @@ async def test_editing(site: Site) -> None:
     response = await site.editor.patch(
         url, json={"heading": None, "authors": [], "verification": None}, headers={"If-Match": '"1"'}
     )
-    assert (response.status_code, response.headers["etag"]) == (200, '"2"')
+    assert (response.status_code, response.headers["etag"][:3]) == (200, '"2-')
     assert response.headers["cache-control"] == "private, no-store"
     edited = response.json()
     changed = {name for name in edited if edited[name] != first[name]}

@@ -43,7 +43,8 @@ async def test_a_replay_shows_the_entry_as_it_is_now(site: Site) -> None:
     entry: JSON = (await site.editor.post(ENTRIES, json=BODY, headers=KEY)).json()
     edited = await site.edit(entry, heading="Titre")
     replayed = await site.editor.post(ENTRIES, json=BODY, headers=KEY)
-    assert (replayed.json(), replayed.headers["etag"]) == (edited, '"2"')
+    assert replayed.json() == edited
+    assert replayed.headers["etag"].startswith('"2-')
 
 
 async def test_racing_duplicates_make_one_entry(site: Site) -> None:

@@ -1,6 +1,7 @@
 /** Makes the page's lists show what the timeline holds: as few nodes as possible are touched, and each only when it differs. */
 
 import type { KeyEvent } from "./messages.js";
+import type { Attributes } from "./texts.js";
 import type { Item } from "./timeline.js";
 
 /** The server's HTML of one entry as an element that isn't in the page yet. */
@@ -52,8 +53,8 @@ function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {
   }
 }
 
-/** Makes the container hold exactly these articles in this order, with a heading before each day's first. */
-export function arrange(container: Element, articles: readonly HTMLElement[], separateDays: boolean): void {
+/** Makes the container hold exactly these articles in this order; `days`, if given, with a heading of these attributes before each day's first. */
+export function arrange(container: Element, articles: readonly HTMLElement[], days: Attributes | null): void {
   const headings = new Map<string, HTMLElement>();
   for (const heading of container.querySelectorAll<HTMLElement>(".day")) {
     headings.set(heading.dataset.day ?? "", heading);
@@ -61,9 +62,9 @@ export function arrange(container: Element, articles: readonly HTMLElement[], se
   const wanted: HTMLElement[] = [];
   let day: string | undefined;
   for (const article of articles) {
-    if (separateDays && article.dataset.day !== day) {
+    if (days !== null && article.dataset.day !== day) {
       day = article.dataset.day ?? "";
-      wanted.push(headings.get(day) ?? dayHeading(day, article.dataset.dayLabel ?? ""));
+      wanted.push(headings.get(day) ?? dayHeading(day, article.dataset.dayLabel ?? "", days));
     }
     wanted.push(article);
   }
@@ -83,37 +84,44 @@ export function arrange(container: Element, articles: readonly HTMLElement[], se
   }
 }
 
-function dayHeading(day: string, label: string): HTMLElement {
-  const heading = document.createElement("h2");
+function dayHeading(day: string, label: string, attributes: Attributes): HTMLElement {
+  const heading = Object.assign(document.createElement("h2"), attributes);
   heading.className = "day";
   heading.dataset.day = day;
   heading.textContent = label;
   return heading;
 }
 
-/** The lines of the summary of key events; `timeOf` says how an event's time is written. */
+/**
+ * The lines of the summary of key events: as many of the newest as the section says, the others folded below. `timeOf` makes the
+ * element of an event's time.
+ */
 export function arrangeKeyEvents(
-  list: Element,
+  section: HTMLElement,
   events: readonly KeyEvent[],
   isShown: (id: string) => boolean,
-  timeOf: (event: KeyEvent) => string,
+  timeOf: (event: KeyEvent) => HTMLElement,
 ): void {
-  list.replaceChildren(
-    ...events.map((event) => {
-      const line = document.createElement("li");
-      line.dataset.id = event.id;
-      line.dataset.publishedAt = event.published_at;
-      line.dataset.url = event.url;
-      const link = document.createElement("a");
-      link.href = isShown(event.id) ? `#entry-${event.id}` : event.url;
-      const time = document.createElement("time");
-      time.dateTime = event.published_at;
-      time.textContent = timeOf(event);
-      const title = document.createElement("span");
-      title.textContent = event.title;
-      link.append(time, " ", title);
-      line.append(link);
-      return line;
-    }),
-  );
+  const shown = Number(section.dataset.keyEvents);
+  const [newest, earlier] = section.querySelectorAll("ol");
+  newest?.replaceChildren(...events.slice(0, shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))));
+  earlier?.replaceChildren(...events.slice(shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))));
+  const fold = section.querySelector("details");
+  if (fold !== null) {
+    fold.hidden = events.length <= shown;
+  }
+}
+
+function keyEventLine(event: KeyEvent, isShown: boolean, time: HTMLElement): HTMLElement {
+  const line = document.createElement("li");
+  line.dataset.id = event.id;
+  line.dataset.publishedAt = event.published_at;
+  line.dataset.url = event.url;
+  const link = document.createElement("a");
+  link.href = isShown ? `#entry-${event.id}` : event.url;
+  const title = document.createElement("span");
+  title.textContent = event.title;
+  link.append(time, " ", title);
+  line.append(link);
+  return line;
 }

@@ -7,6 +7,14 @@ export interface TextData {
   status: Record<string, string>;
   reader: Record<string, string | Record<string, string>>;
   updated: string;
+  updated_today: string;
+  /** Of an element with one of our texts: `lang` and `dir` where the live blog is in another language. */
+  attributes: Attributes;
+}
+
+export interface Attributes {
+  lang?: string;
+  dir?: string;
 }
 
 type PluralName = "viewers" | "new_entries" | "see_new_entries";
@@ -15,11 +23,16 @@ export class Texts {
   readonly #data: TextData;
   readonly #plural: Intl.PluralRules;
   readonly #number: Intl.NumberFormat;
+  readonly #formats = new Map<string, Intl.DateTimeFormat>();
 
   constructor(data: TextData) {
     this.#data = data;
     this.#plural = new Intl.PluralRules(data.locale);
     this.#number = new Intl.NumberFormat(data.locale);
+  }
+
+  get attributes(): Attributes {
+    return this.#data.attributes;
   }
 
   text(name: string): string {
@@ -53,8 +66,11 @@ export class Texts {
     return fill(dates.short_date_time ?? "", { date, time: this.time(moment, timezone) });
   }
 
-  updated(moment: string, timezone: string): string {
-    return fill(this.#data.updated, { when: this.dateTime(moment, timezone) });
+  /** When it was: on the zone's calendar day of `now` the time alone. */
+  updated(moment: string, now: string, timezone: string): string {
+    return this.day(moment, timezone) === this.day(now, timezone)
+      ? fill(this.#data.updated_today, { time: this.time(moment, timezone) })
+      : fill(this.#data.updated, { when: this.dateTime(moment, timezone) });
   }
 
   /** The calendar day in the zone, as a word that compares equal for moments of the same day. */
@@ -64,23 +80,31 @@ export class Texts {
   }
 
   #parts(moment: string, timeZone: string): Record<"year" | "month" | "day" | "hour" | "minute", string> {
-    const format = new Intl.DateTimeFormat(this.#data.locale, {
-      timeZone,
-      year: "numeric",
-      month: "short",
-      day: "numeric",
-      hour: "2-digit",
-      minute: "2-digit",
-      hourCycle: "h23",
-      numberingSystem: "latn",
-    });
     const parts = { year: "", month: "", day: "", hour: "", minute: "" };
-    for (const { type, value } of format.formatToParts(new Date(moment))) {
+    for (const { type, value } of this.#format(timeZone).formatToParts(new Date(moment))) {
       if (type in parts) {
         parts[type as keyof typeof parts] = value;
       }
     }
     return parts;
+  }
+
+  #format(timeZone: string): Intl.DateTimeFormat {
+    let format = this.#formats.get(timeZone);
+    if (format === undefined) {
+      format = new Intl.DateTimeFormat(this.#data.locale, {
+        timeZone,
+        year: "numeric",
+        month: "short",
+        day: "numeric",
+        hour: "2-digit",
+        minute: "2-digit",
+        hourCycle: "h23",
+        numberingSystem: "latn",
+      });
+      this.#formats.set(timeZone, format);
+    }
+    return format;
   }
 }
 

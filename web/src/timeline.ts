@@ -93,7 +93,8 @@ export class Timeline {
     for (const event of start.keyEvents) {
       this.#keyEvents.set(event.id, event);
     }
-    this.#lowerHorizon(start.items);
+    // The items of a page that the server made hold pinned entries of any age; those don't tell where the page ends.
+    this.#lowerHorizon(start.items.filter((item) => !item.pinned));
   }
 
   get epoch(): string {
@@ -313,10 +314,10 @@ export class Timeline {
     return !item.pinned && !belongsToOlderPage;
   }
 
-  #lowerHorizon(items: readonly (Placed & { pinned: boolean })[]): void {
-    for (const { id, published_at, pinned } of items) {
+  #lowerHorizon(items: readonly Placed[]): void {
+    for (const { id, published_at } of items) {
       const place = { id, published_at };
-      if (!pinned && (this.#horizon === null || newestFirst(place, this.#horizon) > 0)) {
+      if (this.#horizon === null || newestFirst(place, this.#horizon) > 0) {
         this.#horizon = place;
       }
     }

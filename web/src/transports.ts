@@ -66,11 +66,14 @@ export function openPolling(api: string, after: string, handlers: Handlers): Lin
         return;
       }
       handlers.batch(batch);
-      if (!batch.reset) {
-        position = nextPosition(batch);
+      if (batch.reset) {
+        // The position is void: whoever takes the snapshot opens anew from there.
+        handlers.end(null);
+        return;
       }
+      position = nextPosition(batch);
       const pause = document.visibilityState === "hidden" ? POLL_HIDDEN_MS : POLL_VISIBLE_MS;
-      const more = !batch.reset && batch.more && batch.events.length > 0;
+      const more = batch.more && batch.events.length > 0;
       timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
     } catch {
       if (!abort.signal.aborted) {

@@ -30,6 +30,7 @@ export class View {
       { now: () => performance.now(), setTimeout: (callback, ms) => window.setTimeout(callback, ms) },
     );
     this.#watchTop();
+    this.#showUpdated();
   }
 
   /** Shows what an outcome changed. */
@@ -39,6 +40,7 @@ export class View {
       const reading = list !== null && !topIsInView(list);
       this.#update(outcome.added, reading || document.visibilityState === "hidden");
     }
+    this.#showUpdated();
   }
 
   /** Shows the next page of older entries, which nobody needs to be told of. */
@@ -47,26 +49,25 @@ export class View {
   }
 
   showStatus(status: Status): void {
-    window.clearTimeout(this.#indicatorTimer);
     const indicator = document.querySelector<HTMLElement>("[data-connection]");
     if (indicator === null) {
       return;
     }
     indicator.dataset.state = status;
     if (status === "live") {
+      window.clearTimeout(this.#indicatorTimer);
+      this.#indicatorTimer = undefined;
       indicator.hidden = true;
       return;
     }
-    const text = this.#texts.text(status === "connecting" ? "reconnecting" : status);
-    const reveal = (): void => {
-      indicator.textContent = text;
+    indicator.textContent = this.#texts.text(status === "connecting" ? "reconnecting" : status);
+    if (status === "closed") {
       indicator.hidden = false;
-    };
-    if (indicator.hidden && status !== "closed") {
-      this.#indicatorTimer = window.setTimeout(reveal, INDICATOR_AFTER_MS);
-    } else {
-      reveal();
     }
+    // One date for the whole outage, however often a retry fails in it.
+    this.#indicatorTimer ??= window.setTimeout(() => {
+      indicator.hidden = false;
+    }, INDICATOR_AFTER_MS);
   }
 
   #update(added: readonly string[], hold: boolean): void {
@@ -108,12 +109,12 @@ export class View {
     const pinnedList = document.querySelector('[data-list="pinned"]');
     if (pinnedList !== null) {
       const pinned = articlesOf(this.#timeline.pinned());
-      arrange(pinnedList, pinned, false);
+      arrange(pinnedList, pinned, null);
       setHidden(pinnedList.closest("section"), pinned.length === 0);
       setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0);
     }
     if (list !== null) {
-      arrange(list, entries, true);
+      arrange(list, entries, this.#texts.attributes);
     }
     setHidden(document.querySelector("[data-older]")?.closest("p"), !this.#timeline.hasOlder);
   }
@@ -126,7 +127,7 @@ export class View {
         currentArticle(item, shown);
       } else if (this.#timeline.isDeleted(id)) {
         if (article.closest(".focus") !== null) {
-          const notice = document.createElement("p");
+          const notice = Object.assign(document.createElement("p"), this.#texts.attributes);
           notice.className = "empty";
           notice.textContent = this.#texts.text("deleted");
           article.replaceWith(notice);
@@ -141,13 +142,17 @@ export class View {
         heading.remove();
       }
     }
+    for (const neighbours of document.querySelectorAll(".neighbours")) {
+      if (neighbours.querySelector("article") === null) {
+        neighbours.remove();
+      }
+    }
   }
 
   #showKeyEvents(shown: Map<string, HTMLElement>): void {
     const state = this.#keyEventsState();
-    const section = document.querySelector("[data-key-events]");
-    const list = section?.querySelector("ol");
-    if (!list || state === this.#keyEventsShown) {
+    const section = document.querySelector<HTMLElement>("[data-key-events]");
+    if (section === null || state === this.#keyEventsShown) {
       return;
     }
     this.#keyEventsShown = state;
@@ -155,11 +160,16 @@ export class View {
     const { timezone } = this.#timeline;
     const days = new Set(events.map((event) => this.#texts.day(event.published_at, timezone)));
     arrangeKeyEvents(
-      list,
+      section,
       events,
       (id) => shown.get(id)?.isConnected ?? false,
-      ({ published_at }) =>
-        days.size > 1 ? this.#texts.dateTime(published_at, timezone) : this.#texts.time(published_at, timezone),
+      ({ published_at }) => {
+        const time = Object.assign(document.createElement("time"), this.#texts.attributes);
+        time.dateTime = published_at;
+        time.textContent =
+          days.size > 1 ? this.#texts.dateTime(published_at, timezone) : this.#texts.time(published_at, timezone);
+        return time;
+      },
     );
     setHidden(section, events.length === 0);
   }
@@ -172,7 +182,7 @@ export class View {
   }
 
   #showLiveblog(): void {
-    const { liveblog, viewers, timezone } = this.#timeline;
+    const { liveblog, viewers } = this.#timeline;
     if (liveblog !== null) {
       setText("[data-liveblog-title]", liveblog.title);
       setText("[data-liveblog-summary]", liveblog.summary);
@@ -188,14 +198,22 @@ export class View {
       setText("[data-viewers]", this.#texts.plural("viewers", viewers));
       setHidden(document.querySelector("[data-viewers]"), viewers === 0);
     }
+  }
+
+  /** The server, which doesn't know when its page is read, writes the day; it is left out on the day itself. */
+  #showUpdated(): void {
     const updated = document.querySelector<HTMLTimeElement>("time[data-updated]");
-    const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
-    const latest = dates.reduce((a, b) => (a > b ? a : b), "");
-    if (updated !== null && latest !== "" && this.#timeline.page !== "entry" && latest !== updated.dateTime) {
-      updated.dateTime = latest;
-      updated.textContent = this.#texts.updated(latest, timezone);
-      updated.hidden = false;
+    if (updated === null) {
+      return;
     }
+    if (this.#timeline.page !== "entry") {
+      const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
+      updated.dateTime = dates.reduce((a, b) => (a > b ? a : b), "");
+    }
+    if (updated.dateTime !== "") {
+      setText("[data-updated]", this.#texts.updated(updated.dateTime, new Date().toISOString(), this.#timeline.timezone));
+    }
+    updated.hidden = updated.dateTime === "";
   }
 
   #count(added: readonly string[], unseen: boolean): void {
@@ -211,21 +229,31 @@ export class View {
     }
     this.#announcer.add(added.length);
     this.#showCount();
+    this.#see();
   }
 
   #showCount(): void {
     const first = this.#timeline.page === "first";
     const count = first ? this.#unseen.size : this.#timeline.elsewhere.size;
-    const link = document.querySelector<HTMLElement>("[data-news]");
+    const link = document.querySelector<HTMLAnchorElement>("[data-news]");
     if (link !== null) {
       const text = count === 0 ? "" : this.#texts.plural(first ? "new_entries" : "see_new_entries", count);
       if (link.textContent !== text) {
         link.textContent = text;
       }
       link.hidden = count === 0;
+      if (first && count > 0) {
+        link.hash = this.#firstUnseen()?.id ?? "entries";
+      }
     }
     const title = this.#baseTitle();
     document.title = count === 0 ? title : `(${String(count)}) ${title}`;
+  }
+
+  /** Where reading on begins: in the list, else among the pinned. */
+  #firstUnseen(): HTMLElement | undefined {
+    const unseen = [...shownArticles()].flatMap(([id, article]) => (this.#unseen.has(id) ? [article] : []));
+    return unseen.find((article) => article.dataset.pinned !== "true") ?? unseen[0];
   }
 
   #baseTitle(): string {
@@ -235,20 +263,25 @@ export class View {
     return document.title.replace(/^\(\d+\) /, "");
   }
 
-  /** Back at the top with the tab in front, the reader sees what is new. */
   #watchTop(): void {
-    const list = this.#list();
-    if (list === null || this.#timeline.page !== "first") {
-      return;
-    }
     const check = (): void => {
-      if (this.#unseen.size > 0 && document.visibilityState === "visible" && topIsInView(list)) {
-        this.#unseen.clear();
-        this.#showCount();
-      }
+      this.#see();
     };
     document.addEventListener("scroll", check, { passive: true });
     document.addEventListener("visibilitychange", check);
+    window.addEventListener("resize", check);
+  }
+
+  /** Back at the top, or at the first of them, with the tab in front, the reader sees what is new. */
+  #see(): void {
+    if (this.#unseen.size === 0 || document.visibilityState === "hidden") {
+      return;
+    }
+    const places = [this.#list(), this.#firstUnseen()];
+    if (places.some((place) => place && topIsInView(place))) {
+      this.#unseen.clear();
+      this.#showCount();
+    }
   }
 
   #list(): HTMLElement | null {

@@ -93,6 +93,8 @@ export const TEXTS = {
     see_new_entries: { one: "Voir la nouvelle", other: "Voir les {count} nouvelles" },
   },
   updated: "Mis à jour le {when}",
+  updated_today: "Mis à jour à {time}",
+  attributes: {},
 };
 
 /** Time that passes only when told to. */

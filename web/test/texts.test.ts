@@ -12,7 +12,14 @@ describe("times", () => {
     expect(texts.time("2026-07-22T22:30:00.000Z", PARIS)).toBe("0\u00a0h\u00a030");
     expect(texts.dateTime("2026-11-22T08:07:00.000Z", PARIS)).toBe("22\u00a0nov. à 9\u00a0h\u00a007");
     expect(texts.dateTime("2026-10-31T23:30:00.000Z", PARIS)).toBe("1er\u00a0nov. à 0\u00a0h\u00a030");
-    expect(texts.updated("2026-11-22T08:07:00.000Z", PARIS)).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
+  });
+
+  it("of an update are told without the day on the day itself, which is the zone's", () => {
+    const updated = (now: string): string => texts.updated("2026-11-22T08:07:00.000Z", now, PARIS);
+    expect(updated("2026-11-21T23:00:00.000Z")).toBe("Mis à jour à 9\u00a0h\u00a007");
+    expect(updated("2026-11-22T22:59:59.999Z")).toBe("Mis à jour à 9\u00a0h\u00a007");
+    expect(updated("2026-11-22T23:00:00.000Z")).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
+    expect(updated("2027-11-22T09:00:00.000Z")).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
   });
 
   it("fall on the day of the zone", () => {

@@ -124,3 +124,16 @@ describe("what is shown", () => {
     expect(line.liveblog?.title).toBe("Other");
   });
 });
+
+describe("where a page ends", () => {
+  it("counts pinned entries among a snapshot's own: unpinned, they stay shown, as no older page has them", () => {
+    const line = timeline({ items: [], seq: 0 });
+    const oldest = entry(7, 7, { pinned: true });
+    line.replace(
+      snapshot({ entries: [entry(9, 9), entry(8, 8), oldest], pinned: [oldest], next_cursor: "after-7", seq: 9 }),
+    );
+    line.receive({ type: "hello", epoch: "abc", seq: 9, resumed: true, heartbeat: 25 });
+    line.receive(put(10, entry(7, 10, { pinned: false })));
+    expect(numbers(line.entries())).toEqual([9, 8, 7]);
+  });
+});

@@ -112,6 +112,15 @@ describe("polling", () => {
     expect(ends).toEqual([null]);
   });
 
+  it("ends at a reset: the position that it was opened with is void", async () => {
+    answers = [{ reset: true, epoch: "new", seq: 5 }, empty];
+    openPolling(API, "abc-2", handlers);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(asked).toHaveLength(1);
+    expect(batches).toHaveLength(1);
+    expect(ends).toEqual([null]);
+  });
+
   it("asks no more once closed", async () => {
     answers = [empty, empty];
     const link = openPolling(API, "abc-2", handlers);

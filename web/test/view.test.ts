@@ -26,12 +26,16 @@ function load(kind: string, shown: Entry[], older = ""): void {
     <span data-status="live"></span><time data-updated></time><span data-viewers hidden></span>
     <span data-connection hidden></span><h1 data-liveblog-title>Demo</h1><p data-liveblog-summary hidden></p>
     <div data-announcer></div>
-    ${kind === "first" ? '<section data-key-events hidden><ol></ol></section>' : ""}
+    ${kind === "first" ? '<section data-key-events="4" hidden><ol></ol><details hidden><ol></ol></details></section>' : ""}
     ${kind === "first" ? '<section hidden><div data-list="pinned"></div></section>' : ""}
-    <a data-news href="#" hidden></a><p data-empty ${shown.length ? "hidden" : ""}></p>
+    <a data-news href="#entries" hidden></a><p data-empty ${shown.length ? "hidden" : ""}></p>
     ${kind === "entry" ? `<section class="focus">${list}</section>` : list}
     <p ${older ? "" : "hidden"}><a data-older="${older}" href="/live/demo?cursor=${older}">Older</a><span data-older-status></span></p>
     <script type="application/json" id="reader-texts">${JSON.stringify(TEXTS)}</script>`;
+  begin();
+}
+
+function begin(): void {
   const page = readPage();
   if (page === null) {
     throw new Error("not a live blog's page");
@@ -67,13 +71,14 @@ function tab(visibility: DocumentVisibilityState): void {
 }
 
 beforeEach(() => {
-  vi.useFakeTimers();
+  vi.useFakeTimers({ now: new Date("2026-11-22T12:00:00Z") });
   tab("visible");
 });
 
 afterEach(() => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
+  vi.restoreAllMocks();
 });
 
 describe("the first page", () => {
@@ -93,7 +98,7 @@ describe("the first page", () => {
     expect(ids("entries")).toEqual([3, 2, 1]);
     expect(get("article").className).toBe("entry-new");
     expect(document.querySelectorAll("article")[1]).toBe(before);
-    expect(get("[data-updated]").textContent).toContain("22\u00a0nov.");
+    expect(get("[data-updated]").textContent).toBe("Mis à jour à 9\u00a0h\u00a000");
   });
 
   it("shows an edit in place and takes away what is deleted", () => {
@@ -126,6 +131,13 @@ describe("the first page", () => {
     expect(get("[data-key-events]").hidden).toBe(true);
   });
 
+  it("tells the day of the last update only when the day is over", () => {
+    expect(get("[data-updated]").textContent).toBe("Mis à jour à 9\u00a0h\u00a000");
+    vi.setSystemTime(new Date("2026-11-23T00:01:00Z"));
+    receive({ type: "heartbeat", seq: 2, viewers: 0 });
+    expect(get("[data-updated]").textContent).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a000");
+  });
+
   it("shows the live blog's own fields and the number of viewers", () => {
     receive({ type: "liveblog", seq: 3, liveblog: { ...LIVEBLOG, title: "<i>Other</i>", summary: "Sum", status: "ended" } });
     expect(get("h1").textContent).toBe("<i>Other</i>");
@@ -148,6 +160,40 @@ describe("the first page", () => {
     expect(get("[data-news]").hidden).toBe(true);
   });
 
+  it("counts what comes while the list is out of sight, and leads to the first of it", () => {
+    let top = window.innerHeight - 10;
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(() => new DOMRect(0, top, 300, 500));
+    put(3, entry(3, 3));
+    put(4, entry(4, 4));
+    put(5, entry(5, 5, { pinned: true }));
+    put(6, entry(2, 6, { heading: "Edited" }));
+    expect([ids("pinned"), ids("entries")]).toEqual([[5], [4, 3, 2, 1]]);
+    expect(document.title).toBe("(3) Demo");
+    const news = get("[data-news]");
+    expect([news.hidden, news.textContent, new URL((news as HTMLAnchorElement).href).hash]).toEqual([
+      false,
+      "3 nouvelles",
+      `#entry-${idOf(4)}`,
+    ]);
+    document.dispatchEvent(new Event("scroll"));
+    expect(news.hidden).toBe(false);
+    top = 100;
+    document.dispatchEvent(new Event("scroll"));
+    expect([news.hidden, document.title]).toEqual([true, "Demo"]);
+  });
+
+  it("has no more to tell once the first of them is in view, also where older ones stand above it", () => {
+    let above = true;
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLElement) {
+      return new DOMRect(0, above || this.dataset.id !== idOf(0) ? -500 : 100, 300, 400);
+    });
+    put(3, entry(0, 3));
+    expect([ids("entries"), document.title]).toEqual([[2, 1, 0], "(1) Demo"]);
+    above = false;
+    document.dispatchEvent(new Event("scroll"));
+    expect(document.title).toBe("Demo");
+  });
+
   it("announces a burst once", () => {
     for (let number = 3; number < 8; number += 1) {
       put(number, entry(number, number));
@@ -166,10 +212,27 @@ describe("the first page", () => {
     view.showStatus("connecting");
     vi.advanceTimersByTime(3_000);
     expect(get("[data-connection]").textContent).toBe("Reconnexion…");
+    expect(get("[data-connection]").hidden).toBe(false);
     view.showStatus("live");
     expect(get("[data-connection]").hidden).toBe(true);
     view.showStatus("closed");
     expect(get("[data-connection]").textContent).toBe("Fermé");
+    expect(get("[data-connection]").hidden).toBe(false);
+  });
+
+  it("counts the three seconds from the loss, not from the last retry", () => {
+    view.showStatus("live");
+    for (let retry = 0; retry < 3; retry += 1) {
+      view.showStatus("connecting");
+      vi.advanceTimersByTime(900);
+    }
+    view.showStatus("offline");
+    expect(get("[data-connection]").hidden).toBe(true);
+    vi.advanceTimersByTime(300);
+    expect(get("[data-connection]").hidden).toBe(false);
+    expect(get("[data-connection]").textContent).toBe("Hors connexion");
+    view.showStatus("connecting");
+    expect(get("[data-connection]").textContent).toBe("Reconnexion…");
   });
 });
 
@@ -234,6 +297,18 @@ describe("a permalink", () => {
     expect(get("h3").textContent).toBe("Edited");
     expect(get("[data-news]").textContent).toBe("Voir les 2 nouvelles");
     expect(document.title).toBe("(2) Demo");
+  });
+
+  it("leaves no heading over neighbours that are all deleted", () => {
+    const older = document.createElement("section");
+    older.className = "neighbours";
+    older.innerHTML = `<h2>Before</h2><div data-list="entries">${entry(1, 1).html}</div>`;
+    document.body.append(older);
+    begin();
+    put(3, entry(2, 3, { heading: "Edited" }));
+    expect(older.isConnected).toBe(true);
+    receive({ type: "delete", seq: 4, id: idOf(1) });
+    expect(older.isConnected).toBe(false);
   });
 
   it("says that the entry was deleted", () => {
