@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame as _Frame
+from websockets.frames import Opcode
+
 from liveserver.model import Position
+
+DEFLATE_MIN = 128
+"""Bytes below which a message is sent as it is: deflating it would make it longer or hardly shorter."""
 
 BUS_MESSAGE_MAX = 64 * 1024
 """Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
@@ -25,6 +32,19 @@ class Frame:
     def text(self) -> str:
         """The payload of a WebSocket text message."""
         return self.message.decode()
+
+    @cached_property
+    def ws(self) -> bytes:
+        """A WebSocket text frame (RFC 6455, 5.2)."""
+        return _Frame(Opcode.TEXT, self.message).serialize(mask=False)
+
+    @cached_property
+    def ws_deflated(self) -> bytes:
+        """The same, deflated without context takeover (RFC 7692, 7.2.1), so that it decodes by itself for everyone."""
+        if len(self.message) < DEFLATE_MIN:
+            return self.ws
+        deflate = PerMessageDeflate(True, True, 15, 15)
+        return _Frame(Opcode.TEXT, self.message).serialize(mask=False, extensions=[deflate])
 
     @cached_property
     def sse(self) -> bytes:

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.protocol import OPEN
+from websockets.uri import parse_uri
 
 from liveserver import wire
-from liveserver.frames import BUS_MESSAGE_MAX, ChangeFrame, Frame, pack, unpack
+from liveserver.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeFrame, Frame, pack, unpack
 from liveserver.model import Position
 
 HERE = Position("k3f9x2ab", 42)
@@ -30,6 +36,41 @@ def test_an_encoding_is_made_once() -> None:
     frame = ChangeFrame(HERE, "a", b"{}")
     assert frame.sse is frame.sse
     assert frame.text is frame.text
+    assert frame.ws is frame.ws
+    large = ChangeFrame(HERE, "a", b"x" * DEFLATE_MIN)
+    assert large.ws_deflated is large.ws_deflated
+
+
+def received(data: bytes, *, deflated: bool = False) -> bytes:
+    """The text that a client makes of bytes which are one message, twice: no frame depends on the one before."""
+    client = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
+    if deflated:
+        client.extensions = [PerMessageDeflate(True, True, 15, 15)]
+    client.receive_data(data * 2)
+    first, second = client.events_received()
+    assert client.parser_exc is None
+    assert isinstance(first, WebSocketFrame)
+    assert (first.opcode, first.fin) == (Opcode.TEXT, True)
+    assert first == second
+    return bytes(first.data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536])
+def test_a_client_understands_the_websocket_frames(size: int) -> None:
+    frame = Frame(b"x" * size)
+    assert received(frame.ws) == received(frame.ws, deflated=True) == frame.message
+    assert received(frame.ws_deflated, deflated=True) == frame.message
+    head = 2 if size < 126 else 4 if size < 65_536 else 10
+    assert (len(frame.ws), frame.ws[0]) == (head + size, 0x81)
+
+
+def test_what_is_worth_it_is_deflated() -> None:
+    """Which the first reserved bit tells; what is shorter is the very frame that everyone gets."""
+    short, long = Frame(b"x" * (DEFLATE_MIN - 1)), Frame("« été » ".encode() * DEFLATE_MIN)
+    assert short.ws_deflated is short.ws
+    assert long.ws_deflated[0] == 0xC1
+    assert len(long.ws_deflated) < len(long.ws) // 10
+    assert received(long.ws_deflated, deflated=True) == long.message
 
 
 @given(

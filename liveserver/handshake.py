@@ -1,0 +1,113 @@
+"""The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). Pure.
+
+The websockets library has all of this, at ten times the price: it parses the request that uvicorn has parsed already.
+What is left here is what a connect of ours needs; extensions are still negotiated by the library, once for each
+wording of the header.
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from functools import lru_cache
+from hashlib import sha1
+from typing import TYPE_CHECKING, NamedTuple
+
+from websockets.exceptions import InvalidHeader, NegotiationError
+from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
+from websockets.headers import build_extension, parse_extension
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+WINDOW_BITS = 15
+
+_DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
+
+
+class BadHandshake(Exception):
+    """The request is no WebSocket handshake that this server takes part in."""
+
+    def __init__(self, status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+
+
+class Offer(NamedTuple):
+    """What the client offers, and what it will be answered."""
+
+    accept: bytes
+    """The value of `Sec-WebSocket-Accept`."""
+    extensions: bytes
+    """The value of `Sec-WebSocket-Extensions`; empty if none is agreed on."""
+    subprotocols: list[str]
+
+    def response(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The answer that opens the connection."""
+        parts = [
+            b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ",
+            self.accept,
+            b"\r\n",
+        ]
+        if self.extensions:
+            parts += (b"sec-websocket-extensions: ", self.extensions, b"\r\n")
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+
+def read(headers: Iterable[tuple[bytes, bytes]], *, deflate: bool = True) -> Offer:
+    """Check a GET request's headers (names in lower case). Raises BadHandshake."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        # A header that may come in several lines means the same as one with commas (RFC 9110, 5.3).
+        found[name] = found[name] + b", " + value if name in found else value
+    if b"websocket" not in _tokens(found.get(b"upgrade", b"")) or b"upgrade" not in _tokens(
+        found.get(b"connection", b"")
+    ):
+        raise BadHandshake(426, "this needs a WebSocket upgrade", ((b"upgrade", b"websocket"),))
+    if found.get(b"sec-websocket-version", b"").strip() != b"13":
+        raise BadHandshake(426, "WebSocket version 13 is needed", ((b"sec-websocket-version", b"13"),))
+    key = found.get(b"sec-websocket-key", b"").strip()
+    try:
+        if len(b64decode(key, validate=True)) != 16:
+            raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
+    except binascii.Error:
+        raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64") from None
+    offered = found.get(b"sec-websocket-extensions", b"")
+    subprotocols = found.get(b"sec-websocket-protocol", b"")
+    return Offer(
+        b64encode(sha1(key + GUID, usedforsecurity=False).digest()),
+        _agree(offered) if offered and deflate else b"",
+        [word.strip() for word in subprotocols.decode("latin-1").split(",") if word.strip()],
+    )
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip() for token in value.lower().split(b",")]
+
+
+@lru_cache(maxsize=256)
+def _agree(offered: bytes) -> bytes:
+    """The answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or nothing.
+
+    Without context takeover one deflated message serves every viewer. One who demands a smaller window than ours can't
+    be served by the same bytes, and gets none deflated. The cache works because browsers' wordings are few.
+    """
+    try:
+        extensions = parse_extension(offered.decode("ascii"))
+    except (InvalidHeader, UnicodeDecodeError):
+        raise BadHandshake(400, "Sec-WebSocket-Extensions can't be read") from None
+    for name, parameters in extensions:
+        if name == _DEFLATE.name:
+            try:
+                agreed, extension = _DEFLATE.process_request_params(parameters, [])
+            except NegotiationError:
+                continue
+            if extension.local_max_window_bits == WINDOW_BITS:
+                return build_extension([(name, agreed)]).encode()
+    return b""

@@ -1,0 +1,160 @@
+"""The wheel that times the pings, on a clock of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from liveserver.keepalive import SLOTS, Wheel
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+
+class Loop:
+    """As much of an event loop as the wheel needs; time passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> object:
+        self.timers.append((self.now + delay, callback))
+        return callback
+
+    def pass_time(self, seconds: float) -> None:
+        """Let that much time pass."""
+        until = self.now + seconds
+        while self.timers and self.timers[0][0] <= until:
+            self.now, callback = self.timers.pop(0)
+            callback()
+        self.now = until
+
+
+def wheel_on(loop: Loop) -> Wheel:
+    return Wheel(cast("asyncio.AbstractEventLoop", loop))
+
+
+class Member:
+    """Notes when it was due."""
+
+    def __init__(self, loop: Loop, again: int | None = None) -> None:
+        self.slot = 0
+        self.loop = loop
+        self.again = again
+        self.calls: list[float] = []
+
+    def due(self) -> int | None:
+        self.calls.append(self.loop.now)
+        return self.again
+
+
+def test_a_member_is_due_once_after_its_seconds() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    members = {seconds: Member(loop) for seconds in (1, 2, 20, SLOTS - 1)}
+    for seconds, member in members.items():
+        wheel.add(member, seconds)
+    assert len(wheel) == 4
+    loop.pass_time(2 * SLOTS)
+    assert {seconds: member.calls for seconds, member in members.items()} == {s: [float(s)] for s in members}
+    assert len(wheel) == 0
+
+
+def test_what_due_returns_is_when_it_is_due_again() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    member = Member(loop, 3)
+    wheel.add(member, 5)
+    loop.pass_time(12)
+    assert member.calls == [5, 8, 11]
+    assert len(wheel) == 1
+    member.again = None
+    loop.pass_time(SLOTS)
+    assert member.calls == [5, 8, 11, 14]
+    assert len(wheel) == 0
+
+
+def test_a_whole_turn_of_the_wheel_comes_back_to_the_member() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    member = Member(loop, 100)
+    wheel.add(member, 100)
+    loop.pass_time(1000)
+    assert member.calls == [100 * n for n in range(1, 11)]
+
+
+def test_a_discarded_member_is_never_due() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    gone, stays = Member(loop), Member(loop)
+    wheel.add(gone, 3)
+    wheel.add(stays, 3)
+    wheel.discard(gone)
+    wheel.discard(gone)
+    assert len(wheel) == 1
+    loop.pass_time(10)
+    assert (gone.calls, stays.calls) == ([], [3])
+
+
+def test_discarding_who_was_never_there_or_was_due_already_changes_nothing() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    member, other = Member(loop), Member(loop)
+    wheel.add(other, 2)
+    wheel.discard(member)
+    loop.pass_time(2)
+    wheel.add(member, 2)
+    wheel.discard(other)
+    assert len(wheel) == 1
+
+
+def test_members_may_come_and_go_while_others_are_due() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    late = Member(loop)
+
+    class Busy(Member):
+        def due(self) -> int | None:
+            wheel.add(late, 1)
+            wheel.discard(self)
+            return super().due()
+
+    busy = Busy(loop)
+    wheel.add(busy, 1)
+    loop.pass_time(5)
+    assert (busy.calls, late.calls) == ([1], [2])
+    assert len(wheel) == 0
+
+
+def test_the_timer_stops_when_the_wheel_is_empty_and_starts_again() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    assert not loop.timers
+    member = Member(loop)
+    for _ in range(2):
+        wheel.add(member, 2)
+        assert len(loop.timers) == 1
+        loop.pass_time(4)
+        assert not loop.timers
+    assert member.calls == [2, 6]
+
+
+def test_there_is_one_timer_for_all() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    for n in range(1000):
+        wheel.add(Member(loop), n % SLOTS)
+    assert len(wheel) == 1000
+    assert len(loop.timers) == 1
+
+
+def test_the_wheel_looks_at_most_a_turn_ahead_and_at_least_a_second() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    far, near, past = Member(loop), Member(loop), Member(loop)
+    wheel.add(far, 10 * SLOTS)
+    wheel.add(near, 0)
+    wheel.add(past, -5)
+    loop.pass_time(2 * SLOTS)
+    assert (far.calls, near.calls, past.calls) == ([SLOTS - 1], [1], [1])
