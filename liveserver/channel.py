@@ -8,7 +8,9 @@ a replay may skip seqs; a `hello` before it says up to where.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from liveserver import wire
@@ -16,10 +18,13 @@ from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 AHEAD_MAX = 256
 """Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
+
+SLICE = 512
+"""Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
 
 RECENT_BYTES = 8 * 1024 * 1024
 """The memory that a live blog's recent changes may take, whatever their number."""
@@ -68,6 +73,18 @@ class Lag(NamedTuple):
     since: float
 
 
+@dataclass(slots=True)
+class Delivery:
+    """One message on its way to many viewers."""
+
+    frame: Frame
+    before: Position
+    """Where a viewer stands who hasn't had it yet."""
+    sinks: Iterator[Sink]
+    """Who is still to have it: those who were connected when it came."""
+    number: int
+
+
 class Channel:
     """The viewers of one live blog and what they have coming."""
 
@@ -79,6 +96,13 @@ class Channel:
         self.viewers: set[Sink] = set()
         self.lagging: dict[Sink, Lag] = {}
         self.ahead: dict[int, ChangeFrame] = {}
+        self.backlog: deque[Delivery] = deque()
+        """What is still to be written to many viewers, in order. Who sees it filled calls `pump` until it is empty."""
+        self._number = 0
+        self._hellos: dict[bool, tuple[Position, Frame]] = {}
+        """The last `hello` made, for viewers who resume and for those who don't."""
+        self._met: dict[Sink, int] = {}
+        """Viewers who were brought up to date while there was a backlog: they have its deliveries up to that number."""
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
@@ -157,7 +181,12 @@ class Channel:
         return [sink for sink, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool) -> Frame:
-        return Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat))
+        # Who comes while nothing changes gets the same bytes as the one before.
+        made = self._hellos.get(resumed)
+        if made is None or made[0] != position:
+            frame = Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat))
+            made = self._hellos[resumed] = (position, frame)
+        return made[1]
 
     def _enter(self, sink: Sink, frames: list[Frame], reached: Position, now: float) -> None:
         for frame in frames:
@@ -166,6 +195,8 @@ class Channel:
                 return
             reached = frame.event_id or reached
         self.viewers.add(sink)
+        if self.backlog:
+            self._met[sink] = self._number
 
     def _deliver(self, frame: ChangeFrame, now: float) -> None:
         before = self.position
@@ -199,8 +230,27 @@ class Channel:
             self._remember(frame)
         self._write(Frame(wire.reset(self.position)), before, now)
 
+    def pump(self, now: float) -> None:
+        """Go on with the backlog: write to the next viewers, at most a slice of them."""
+        delivery = self.backlog[0]
+        sinks = list(islice(delivery.sinks, SLICE))
+        if len(sinks) < SLICE:
+            self.backlog.popleft()
+        viewers, met = self.viewers, self._met
+        if met:
+            sinks = [sink for sink in sinks if met.get(sink, -1) < delivery.number]
+        self._mark([s for s in sinks if s in viewers and not s.write(delivery.frame)], delivery.before, now)
+        if not self.backlog:
+            met.clear()
+
     def _write(self, frame: Frame, before: Position, now: float) -> None:
-        lagging = [sink for sink in self.viewers if not sink.write(frame)]
+        if self.backlog or len(self.viewers) > SLICE:
+            self._number += 1
+            self.backlog.append(Delivery(frame, before, iter(list(self.viewers)), self._number))
+        else:
+            self._mark([sink for sink in self.viewers if not sink.write(frame)], before, now)
+
+    def _mark(self, lagging: list[Sink], before: Position, now: float) -> None:
         for sink in lagging:
             self.viewers.discard(sink)
             self.lagging[sink] = Lag(before, now)

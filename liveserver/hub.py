@@ -69,6 +69,26 @@ class Room:
     """A read from a seq on, for viewers that memory doesn't cover."""
     grace: bool = False
     """Whether a missing change is being waited for."""
+    pumping: bool = False
+    """Whether the next slice of the backlog has been scheduled."""
+
+
+class Audience:
+    """The hub, as the viewers of one live blog know it."""
+
+    __slots__ = ("_hub", "_slug")
+
+    def __init__(self, hub: Hub, slug: str) -> None:
+        self._hub = hub
+        self._slug = slug
+
+    def drained(self, sink: Sink, /) -> None:
+        """The viewer had refused a message, and can be written to again."""
+        self._hub.drained(self._slug, sink)
+
+    def gone(self, sink: Sink, /) -> None:
+        """The viewer's connection has ended."""
+        self._hub.leave(self._slug, sink)
 
 
 class Hub:
@@ -145,6 +165,14 @@ class Hub:
         """What is in memory, for the metrics."""
         return (room.channel for room in self._rooms.values())
 
+    async def enter(self, slug: str) -> None:
+        """Have a live blog in memory for whoever joins next. Raises NotFound and StoreUnavailable."""
+        await self._open(slug)
+
+    def audience(self, slug: str) -> Audience:
+        """Whom the viewers of a live blog report to."""
+        return Audience(self, slug)
+
     async def join(self, slug: str, sink: Sink, after: Position | None) -> None:
         """Register a viewer and send it `hello`, what it missed, and from then on what comes.
 
@@ -212,11 +240,22 @@ class Hub:
 
     def _offer(self, room: Room, frame: ChangeFrame) -> None:
         offer = room.channel.offer(frame, self._now())
+        self._pump_soon(room)
         if offer is Offer.FOREIGN:
             self._repair(room)
         elif offer is Offer.AHEAD and not room.grace:
             room.grace = True
             self._spawn(self._repair_unless_closed(room))
+
+    def _pump_soon(self, room: Room) -> None:
+        if room.channel.backlog and not room.pumping:
+            room.pumping = True
+            asyncio.get_running_loop().call_soon(self._pump, room)
+
+    def _pump(self, room: Room) -> None:
+        room.channel.pump(self._now())
+        room.pumping = False
+        self._pump_soon(room)
 
     async def _open(self, slug: str) -> Room:
         room = self._rooms.get(slug)
@@ -307,6 +346,8 @@ class Hub:
             replay = await self._history.after(channel.slug, before.seq)
             if replay.position == before or channel.repair(replay, self._now()):
                 break
+        if (room := self._rooms.get(channel.slug)) is not None:
+            self._pump_soon(room)
         if channel.position != before:
             log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
 
@@ -355,6 +396,7 @@ class Hub:
             await asyncio.sleep(self._heartbeat)
             for room in list(self._rooms.values()):
                 room.channel.beat(self._now())
+                self._pump_soon(room)
 
     def _leave(self, room: Room, sink: Sink) -> None:
         room.channel.leave(sink)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -153,7 +154,9 @@ class Publishing:
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
         if change is not None:
-            self._hub.publish(liveblog.slug, self._presenter.frame(liveblog, change))
+            # The editor is answered first: what the response writes goes out before this turn of the loop ends.
+            frame = self._presenter.frame(liveblog, change)
+            asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
 
 def _check_version(current: Entry | Liveblog, version: int | None) -> None:

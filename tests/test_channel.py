@@ -345,6 +345,151 @@ def test_who_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
     assert (viewer.told, slow.told) == (["hello 0 fresh"], [])
 
 
+# With more viewers than are written to in one turn
+
+
+class Crowd(World):
+    """More viewers than a slice, of whom two are written to in a turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *committed: str, viewers: int = 5) -> None:
+        monkeypatch.setattr(channel_module, "SLICE", 2)
+        super().__init__(*committed)
+        self.crowd = [self.join() for _ in range(viewers)]
+
+    def turn(self) -> list[ListSink]:
+        """Go on by a slice; who of the crowd was written to."""
+        before = [len(viewer.frames) for viewer in self.crowd]
+        self.channel.pump(NOW)
+        return [viewer for viewer, had in zip(self.crowd, before, strict=True) if len(viewer.frames) > had]
+
+    def finish(self) -> None:
+        """Go on until nothing is left to do."""
+        while self.channel.backlog:
+            self.channel.pump(NOW)
+        assert not self.channel._met
+
+
+@pytest.mark.parametrize("viewers", [3, 4, 5])
+def test_a_crowd_is_written_to_in_slices(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
+    """Each viewer once for each change, in order, with the one frame; nobody before the first turn."""
+    world = Crowd(monkeypatch, viewers=viewers)
+    for key in "ab":
+        assert world.publish(key) is Offer.DELIVERED
+    assert {len(viewer.frames) for viewer in world.crowd} == {1}
+    assert len(world.turn()) == 2
+    world.publish("c")
+    world.finish()
+    for viewer in world.crowd:
+        assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
+    assert len({id(viewer.frames[2]) for viewer in world.crowd}) == 1
+
+
+def test_few_viewers_are_written_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Crowd(monkeypatch, viewers=2)
+    world.publish("a")
+    assert not world.channel.backlog
+    assert [viewer.told[-1] for viewer in world.crowd] == ["entry 1 a"] * 2
+
+
+def test_what_comes_after_a_backlog_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even when so many have left meanwhile that they would no longer be a crowd."""
+    world = Crowd(monkeypatch)
+    world.publish("a")
+    for viewer in world.crowd[1:]:
+        world.channel.leave(viewer)
+    world.publish("b")
+    world.channel.beat(NOW)
+    world.finish()
+    assert world.crowd[0].told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "heartbeat 2"]
+    assert [viewer.told for viewer in world.crowd[1:]] == [["hello 0 fresh"]] * 4
+
+
+def test_who_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Crowd(monkeypatch)
+    world.publish("a")
+    world.turn()
+    world.publish("b")
+    fresh, resumed, void = world.join(), world.join(0), world.join(Position("bbbbbbbb", 7))
+    world.turn()
+    world.publish("c")
+    late = world.join(1)
+    world.finish()
+    assert fresh.told == ["hello 2 fresh", "entry 3 c"]
+    assert resumed.told == ["hello 2", "entry 1 a", "entry 2 b", "entry 3 c"]
+    assert void.told == ["hello 2 fresh", "reset 2", "entry 3 c"]
+    assert late.told == ["hello 3", "entry 2 b", "entry 3 c"]
+    for viewer in world.crowd:
+        assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
+
+
+def test_who_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Crowd(monkeypatch)
+    for key in "ab":
+        world.publish(key)
+    first = world.turn()
+    for viewer in world.crowd:
+        world.channel.leave(viewer)
+    world.finish()
+    for viewer in world.crowd:
+        assert viewer.told == ["hello 0 fresh", *(["entry 1 a"] if viewer in first else [])]
+    assert world.channel.count == 0
+
+
+def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever it drains: while others are still to be written to, or after."""
+    for turns in range(10):
+        for room in (0, 1, 2):
+            world = Crowd(monkeypatch)
+            slow = world.crowd[0]
+            slow.room = room
+            for key in "abc":
+                world.publish(key)
+            while slow not in world.channel.lagging:
+                world.turn()
+            assert world.channel.lagging[slow].position == Position(EPOCH, room)
+            for _ in range(turns):
+                if world.channel.backlog:
+                    world.turn()
+            slow.room = None
+            world.channel.join(slow, world.channel.lagging.pop(slow).position, NOW)
+            world.publish("d")
+            world.finish()
+            seqs = [message["seq"] for message in slow.messages if message["type"] == "entry"]
+            assert seqs == [1, 2, 3, 4]
+            assert world.channel.count == 5
+            for viewer in world.crowd[1:]:
+                assert viewer.told[1:] == ["entry 1 a", "entry 2 b", "entry 3 c", "entry 4 d"]
+
+
+def test_heartbeats_and_resets_keep_their_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was on its way when history was replaced comes before the reset, what is of the new one after it."""
+    world = Crowd(monkeypatch, "z")
+    world.publish("a")
+    world.channel.beat(NOW)
+    world.publish("b")
+    world.turn()
+    world.history.restart(MATCH, "bbbbbbbb", 1)
+    assert world.repair(after=0)
+    world.publish("c")
+    world.finish()
+    expected = ["hello 1 fresh", "entry 2 a", "heartbeat 2", "entry 3 b", "reset 1", "entry 2 c"]
+    for viewer in world.crowd:
+        assert viewer.told == expected
+
+
+def test_a_repair_that_skips_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Crowd(monkeypatch)
+    for key in ("a", "b", "a"):
+        world.history.commit(MATCH, key)
+    assert world.repair()
+    late = world.join(1)
+    world.publish("c")
+    world.finish()
+    for viewer in world.crowd:
+        assert viewer.told == ["hello 0 fresh", "hello 3", "entry 2 b", "entry 3 a", "entry 4 c"]
+    assert late.told == ["hello 3", "entry 2 b", "entry 3 a", "entry 4 c"]
+
+
 def test_latest_takes_the_last_state_of_each_key() -> None:
     world = World()
     frames = [world.history.commit(MATCH, key) for key in "abab"]

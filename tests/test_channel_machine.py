@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
     rule,
 )
 
+from liveserver import channel
 from liveserver.channel import Channel, Lag, Replay
 from liveserver.client import Step, Tracker
 from tests.memory_history import LIVEBLOG, MemoryHistory
@@ -43,6 +45,8 @@ class Reader:
         self.tracker = Tracker(after)
         self.shown = state
         self.resyncs = 0
+        self.had = 0
+        """The last change that came on this connection: none comes twice, whatever its reader would make of it."""
         self._history = history
 
     def pump(self) -> None:
@@ -55,6 +59,11 @@ class Reader:
     def _take(self, message: Message) -> None:
         if message["type"] == "hello" and self.tracker.position is None:
             self._start_afresh()
+        if message["type"] == "reset":
+            self.had = 0
+        elif message["type"] in {"entry", "delete", "liveblog"}:
+            assert message["seq"] > self.had, "sent twice, or out of order"
+            self.had = message["seq"]
         before = self.tracker.position
         match self.tracker.step(message):
             case Step.APPLY:
@@ -165,7 +174,7 @@ class ChannelMachine(RuleBasedStateMachine):
         """The connection was lost, with what had not been read of it."""
         self.channel.leave(reader.sink)
         tracker = Tracker(reader.tracker.position)
-        reader.tracker, reader.sink = tracker, ListSink(room)
+        reader.tracker, reader.sink, reader.had = tracker, ListSink(room), 0
         if reader not in self.everyone:
             self.everyone.append(reader)
         self._join(reader.sink, tracker.position)
@@ -192,6 +201,12 @@ class ChannelMachine(RuleBasedStateMachine):
     def read(self, reader: Reader) -> None:
         reader.pump()
 
+    @rule()
+    def go_on(self) -> None:
+        """The next turn of the event loop."""
+        if self.channel.backlog:
+            self.channel.pump(NOW)
+
     @invariant()
     def memory_is_ordered_and_above_its_floor(self) -> None:
         if hasattr(self, "channel"):
@@ -206,10 +221,12 @@ class ChannelMachine(RuleBasedStateMachine):
         self.reading = None
         self._refresh()
         assert self.channel.position == self.history.position(MATCH)
+        self._finish()
         for reader in self.everyone:
             self.drain(reader)
             reader.pump()
             self.channel.beat(NOW)
+            self._finish()
             reader.pump()
             assert reader.tracker.position == self.history.position(MATCH)
             assert reader.shown == self.history.state(MATCH)
@@ -250,9 +267,51 @@ class ChannelMachine(RuleBasedStateMachine):
         self._refresh()
         return self._bridge(after)
 
+    def _finish(self) -> None:
+        while self.channel.backlog:
+            self.channel.pump(NOW)
+
     def _refresh(self) -> None:
         assert self.channel.repair(self.history.read(MATCH, self.channel.position.seq), NOW)
 
 
+class SlicedMachine(ChannelMachine):
+    """The same with a crowd: one viewer is written to in a turn, and anything may happen between turns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(channel, "SLICE", 1)
+
+    @rule(target=ChannelMachine.readers, rooms=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
+    def join_together(self, rooms: list[int | None]) -> object:
+        position, state = self.history.position(MATCH), self.history.state(MATCH)
+        return multiple(*[self._register(Reader(self.history, position, dict(state), room)) for room in rooms])
+
+    @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
+    def publish(self, keys: list[str]) -> None:
+        """Nothing gets lost here, and nothing is written to the crowd yet."""
+        self._refresh()
+        for key in keys:
+            self.channel.offer(self.history.commit(MATCH, key), NOW)
+
+    @rule()
+    def all_drain(self) -> None:
+        for reader in self.everyone:
+            if reader.sink in self.channel.lagging:
+                self.drain(reader)
+
+    def teardown(self) -> None:
+        """As above, and without a trace."""
+        try:
+            super().teardown()
+            assert not hasattr(self, "channel") or not self.channel._met
+        finally:
+            self.patch.undo()
+
+
 TestChannelMachine = ChannelMachine.TestCase
 TestChannelMachine.settings = settings(max_examples=200, stateful_step_count=50, deadline=None, derandomize=True)
+
+TestSlicedMachine = SlicedMachine.TestCase
+TestSlicedMachine.settings = settings(TestChannelMachine.settings)

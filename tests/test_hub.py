@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver import channel as channel_module
 from liveserver import hub as hub_module
 from liveserver import wire
 from liveserver.bus import LocalBus, Medium
@@ -476,6 +477,74 @@ async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
         node.history.restart(MATCH, "bbbbbbbb", 0)
         node.publish("b")
         await viewer.until_told("reset 1")
+
+
+# Many viewers
+
+
+async def test_a_large_fan_out_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publishing returns before anybody is written to; what else is to run gets its turn between two slices."""
+    monkeypatch.setattr(channel_module, "SLICE", 2)
+    async with cluster() as [node]:
+        viewers = [await node.join() for _ in range(7)]
+        loop = asyncio.get_running_loop()
+        written: list[int] = []
+
+        def look() -> None:
+            written.append(sum(len(viewer.frames) > 1 for viewer in viewers))
+            if written[-1] < len(viewers):
+                loop.call_soon(look)
+
+        loop.call_soon(look)
+        node.publish("a")
+        look()
+        await settle()
+        assert written[0] == 0
+        assert set(written) == {0, 2, 4, 6, 7}
+        assert [viewer.told for viewer in viewers] == [["hello 0 fresh", "entry 1 a"]] * 7
+
+
+async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However they came about: published, from the bus, read from the store, by the clock."""
+    monkeypatch.setattr(channel_module, "SLICE", 2)
+    async with cluster(nodes=2, heartbeat=SOON, poll=SOON) as [here, there]:
+        viewers = [await here.join() for _ in range(5)]
+        here.publish("a")
+        there.publish("b")
+        late = await here.join(0)
+        here.history.commit(MATCH, "c")
+        for viewer in [*viewers, late]:
+            await viewer.until_told("entry 3 c")
+            frames = len(viewer.frames)
+            await viewer.until(lambda viewer=viewer, frames=frames: len(viewer.frames) > frames)  # type: ignore[misc]
+            assert [told for told in viewer.told if told.startswith("entry")] == ["entry 1 a", "entry 2 b", "entry 3 c"]
+
+
+async def test_who_drains_while_others_are_written_to_gets_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel_module, "SLICE", 2)
+    async with cluster() as [node]:
+        viewers = [await node.join() for _ in range(9)]
+        slow = viewers[4]
+        slow.room = 1
+        [channel] = node.hub.channels()
+        for key in "abcd":
+            node.publish(key)
+        for _ in range(100):
+            if slow in channel.lagging:
+                break
+            await asyncio.sleep(0)
+        assert channel.backlog
+        slow.room = None
+        node.hub.drained(MATCH, slow)
+        node.publish("e")
+        await settle()
+        assert slow.told == ["hello 0 fresh", "entry 1 a", "hello 4", *(f"entry {n} {k}" for n, k in SECOND_TO_FIFTH)]
+        assert node.hub.viewers(MATCH) == 9
+
+
+SECOND_TO_FIFTH = [(2, "b"), (3, "c"), (4, "d"), (5, "e")]
 
 
 # Lagging
