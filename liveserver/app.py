@@ -117,7 +117,7 @@ def create_app(settings: Settings) -> Starlette:
         max_age=86_400,
     )
     # A redirect to the path without its last slash would go to whatever the Host header says.
-    api = Router([*API_ROUTES, *STREAM_ROUTES], redirect_slashes=False)
+    api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False)
     app = Starlette(
         routes=[
             Mount("/api/v1", api, middleware=[readers_anywhere]),

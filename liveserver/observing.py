@@ -28,8 +28,9 @@ class Observing:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = 500
-        stream = False
+        # An endpoint that returns without an answer has handed its connection over: that is a stream too.
+        status = 200
+        stream = True
 
         async def observed_send(message: Message) -> None:
             nonlocal status, stream
@@ -42,6 +43,9 @@ class Observing:
 
         try:
             await self._app(scope, receive, observed_send)
+        except BaseException:
+            status, stream = 500, False
+            raise
         finally:
             seconds = time.perf_counter() - started
             parts: Services = scope["state"]["services"]

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
@@ -19,12 +20,12 @@ from liveserver.services import services
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
     from starlette.websockets import WebSocket
 
     from liveserver.frames import Frame
     from liveserver.hub import Hub
+    from liveserver.viewers import Viewer
 
 QUEUE_BYTES = 512 * 1024
 """While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
@@ -39,12 +40,18 @@ CLOSE_NO_SUCH_LIVEBLOG = 4504
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
 
+HAND_OVER = "liveserver.viewer"
+"""The scope's extension by which a connection becomes a viewer (`viewer_protocol.py`)."""
+
 RETRY = b"retry: 3000\n\n"
 """Milliseconds after which an EventSource that lost its connection comes back."""
 
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
+    # What the middlewares would add: a stream that is handed over doesn't pass them.
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
 }
 
@@ -131,6 +138,10 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
     slug = websocket.path_params["slug"]
     # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
     await websocket.accept()
+    hand_over = _hand_over_of(websocket)
+    if hand_over is not None:
+        await _seat(hub, slug, hand_over(hub.audience(slug)), position_of(websocket.query_params.get("after")))
+        return
     sink = QueueSink(lambda sink: hub.drained(slug, sink))
     try:
         await hub.join(slug, sink, position_of(websocket.query_params.get("after")))
@@ -141,6 +152,22 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
         await _briefly(websocket.close(CLOSE_TRY_AGAIN))
     finally:
         hub.leave(slug, sink)
+
+
+def _hand_over_of(connection: HTTPConnection) -> Callable[..., Viewer] | None:
+    """How to hand the connection to the hub, where the server can do that (`viewer_protocol.py`)."""
+    extension = connection.scope.get("extensions", {}).get(HAND_OVER)
+    return None if extension is None else extension["hand_over"]
+
+
+async def _seat(hub: Hub, slug: str, viewer: Viewer, after: Position | None) -> None:
+    """Register a viewer that was handed over. Nothing is left running for it."""
+    try:
+        await hub.join(slug, viewer, after)
+    except NotFound:
+        viewer.close(CLOSE_NO_SUCH_LIVEBLOG)
+    except StoreUnavailable:
+        viewer.close(CLOSE_TRY_AGAIN)
 
 
 async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
@@ -207,6 +234,17 @@ class EventStream(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
+        hand_over = _hand_over_of(Request(scope))
+        if hand_over is not None:
+            # What this raises becomes a problem document, as nothing has been sent yet.
+            await self._hub.enter(self._slug)
+            try:
+                viewer = hand_over(self._hub.audience(self._slug), 200, self.raw_headers, RETRY)
+            except OSError:
+                # It left while the live blog was being read.
+                return
+            await _seat(self._hub, self._slug, viewer, self._after)
+            return
         # What join raises becomes a problem document, as nothing has been sent yet.
         await self._hub.join(self._slug, sink, self._after)
         sending = asyncio.create_task(run())

@@ -86,11 +86,11 @@ async def test_viewers(live_site: LiveSite) -> None:
         assert found["liveserver_liveblogs_open", ()] == 1
         assert found["liveserver_viewers", marees] == 2
         assert found["liveserver_viewers_lagging", marees] == 0
+    before = await figures(live_site)
     reader, writer = await asyncio.open_connection("127.0.0.1", live_site.port)
     writer.write(f"GET {LIVEBLOG}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     await reader.readuntil(b'"hello"')
-    before = await figures(live_site)
-    assert before["liveserver_viewers", marees] == 1
+    assert (await figures(live_site))["liveserver_viewers", marees] == 1
     writer.close()
     await writer.wait_closed()
     seconds = ("liveserver_http_request_seconds_count", ())

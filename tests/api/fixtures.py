@@ -10,7 +10,7 @@ import pytest
 
 from liveserver.settings import Settings
 from liveserver.store import Store, migrate
-from tests.api.site import SETTINGS, LiveSite, Site, serving, started
+from tests.api.site import OURS, SETTINGS, LiveSite, Site, Stack, serving, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,7 +46,13 @@ async def site(settings: Settings) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def live_site(settings: Settings) -> AsyncIterator[LiveSite]:
+def stack() -> Stack:
+    """The server's protocols: ours, unless a test module says otherwise."""
+    return OURS
+
+
+@pytest.fixture
+async def live_site(settings: Settings, stack: Stack) -> AsyncIterator[LiveSite]:
     """A real server with one live blog, `marees`."""
-    async with serving(settings) as running:
+    async with serving(settings, stack) as running:
         yield running

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
 import uvicorn
@@ -212,13 +212,31 @@ class LiveSite(Site):
         return f"{scheme}://127.0.0.1:{self.port}{path}"
 
 
+class Stack(NamedTuple):
+    """uvicorn's protocols, as its options `ws` and `http` name them."""
+
+    ws: str
+    http: str
+
+
+OURS = Stack("liveserver.viewer_protocol:ViewerProtocol", "liveserver.viewer_protocol:HttpProtocol")
+STOCK = Stack("websockets-sansio", "httptools")
+"""Without the hand-over, as on any other ASGI server."""
+
+
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[LiveSite]:
+async def serving(settings: Settings, stack: Stack = OURS) -> AsyncIterator[LiveSite]:
     """The application behind uvicorn on a free port; its own clients don't go through it."""
     app = create_app(settings)
     ready = asyncio.Event()
     config = uvicorn.Config(
-        app, lifespan="on", log_config=None, access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=2
+        app,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        ws=stack.ws,
+        http=stack.http,
+        timeout_graceful_shutdown=2,
     )
     server = OwnSignals(config, app, lambda _parts: ready.set())
     with socket.socket() as listener:
