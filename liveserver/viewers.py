@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from abc import ABC, abstractmethod
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,7 +53,7 @@ class State(Enum):
     """Its connection is ending, or has ended."""
 
 
-class Viewer(asyncio.Protocol):
+class Viewer(asyncio.Protocol, ABC):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
     __slots__ = ("_audience", "_connections", "_descriptor", "_pending", "_state", "_transport")
@@ -70,13 +71,13 @@ class Viewer(asyncio.Protocol):
         connections.add(self)
         transport.set_protocol(self)
 
+    @abstractmethod
     def write(self, frame: Frame) -> bool:
         """Write one message; False while the viewer lags."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self, code: int) -> None:
         """End the connection after what was written."""
-        raise NotImplementedError
 
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
