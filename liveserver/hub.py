@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
+from liveserver import wire
 from liveserver.channel import Channel, Lag, Offer, Replay, Sink
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotFound, StoreUnavailable
@@ -38,7 +39,6 @@ EARLY_MAX = 256
 IDLE_KEEP = 60.0
 """Seconds that a live blog without viewers stays in memory, so that one who reloads finds it warm."""
 
-CLOSE_TOO_SLOW = 4000
 
 log = structlog.get_logger(__name__)
 
@@ -317,7 +317,7 @@ class Hub:
             older = await self._bridge(room, position)
         except (StoreUnavailable, NotFound):
             self._leave(room, sink)
-            sink.close(CLOSE_TOO_SLOW)
+            sink.close(wire.CLOSE_TOO_SLOW)
             return
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if room.channel.lagging.get(sink) is lag:
@@ -376,7 +376,7 @@ class Hub:
         for room in list(self._rooms.values()):
             for sink in room.channel.overdue(now - self._lag_timeout):
                 self._leave(room, sink)
-                sink.close(CLOSE_TOO_SLOW)
+                sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
             idle = room.idle_since is not None and room.idle_since < now - IDLE_KEEP
             if idle and slug not in self._joining.values():

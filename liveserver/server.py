@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles again."""
-CLOSE_RESTART = 1012
 COME_BACK_MS = 1_500
 """Viewers are asked to come back after one to two times as long."""
 COME_BACK_STEPS = 64
@@ -96,7 +95,7 @@ class Server(uvicorn.Server):
             await asyncio.wait([self._work])
         hub = self._app.state.services.hub
         # uvicorn cuts WebSockets off at once: the farewell goes out first.
-        await hub.farewell(_farewells(), CLOSE_RESTART, patience=FAREWELL_SECONDS)
+        await hub.farewell(_farewells(), wire.CLOSE_RESTART, patience=FAREWELL_SECONDS)
         await super().shutdown(sockets)
         if self.force_exit:
             # A second signal ends the waiting for requests; the database is still closed properly.

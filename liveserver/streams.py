@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from liveserver import wire
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.model import VOID, Position
 from liveserver.services import services
@@ -30,12 +31,6 @@ if TYPE_CHECKING:
 QUEUE_BYTES = 512 * 1024
 """While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
 
-INBOUND_MAX = 512
-"""Public streams are receive-only: a larger message from a viewer closes its connection."""
-
-CLOSE_TOO_BIG = 1009
-CLOSE_TRY_AGAIN = 1013
-CLOSE_NO_SUCH_LIVEBLOG = 4504
 
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
@@ -147,9 +142,9 @@ async def websocket_endpoint(websocket: WebSocket) -> None:
         await hub.join(slug, sink, position_of(websocket.query_params.get("after")))
         await _serve_websocket(websocket, sink)
     except NotFound:
-        await _briefly(websocket.close(CLOSE_NO_SUCH_LIVEBLOG))
+        await _briefly(websocket.close(wire.CLOSE_NO_SUCH_LIVEBLOG))
     except StoreUnavailable:
-        await _briefly(websocket.close(CLOSE_TRY_AGAIN))
+        await _briefly(websocket.close(wire.CLOSE_TRY_AGAIN))
     finally:
         hub.leave(slug, sink)
 
@@ -165,9 +160,9 @@ async def _seat(hub: Hub, slug: str, viewer: Viewer, after: Position | None) -> 
     try:
         await hub.join(slug, viewer, after)
     except NotFound:
-        viewer.close(CLOSE_NO_SUCH_LIVEBLOG)
+        viewer.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
     except StoreUnavailable:
-        viewer.close(CLOSE_TRY_AGAIN)
+        viewer.close(wire.CLOSE_TRY_AGAIN)
 
 
 async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
@@ -194,8 +189,8 @@ async def _ignore_inbound(websocket: WebSocket) -> int | None:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
-        if len(message.get("bytes") or (message.get("text") or "").encode()) > INBOUND_MAX:
-            return CLOSE_TOO_BIG
+        if len(message.get("bytes") or (message.get("text") or "").encode()) > wire.INBOUND_MAX:
+            return wire.CLOSE_TOO_BIG
 
 
 async def events_endpoint(request: Request) -> Response:

@@ -19,16 +19,13 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from liveserver import wire
+
 if TYPE_CHECKING:
     from liveserver.channel import Sink
     from liveserver.frames import Frame
     from liveserver.keepalive import Wheel
 
-INBOUND_MAX = 512
-"""Public streams are receive-only: a larger message closes the viewer's connection (1009)."""
-
-CLOSE_NO_PONG = 4001
-CLOSE_RESTART = 1012
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
@@ -81,7 +78,7 @@ class Viewer(asyncio.Protocol, ABC):
 
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
-        self.close(CLOSE_RESTART)
+        self.close(wire.CLOSE_RESTART)
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""
@@ -183,7 +180,7 @@ class WebSocketViewer(Viewer):
             return None
         if self._state is State.FOLLOWING:
             if self._silent:
-                self._send(_close_frame(CLOSE_NO_PONG))
+                self._send(_close_frame(wire.CLOSE_NO_PONG))
                 self._state = State.CLOSED
                 # A peer that is gone acknowledges nothing: don't wait for what is still in the buffers.
                 self._transport.abort()
@@ -221,7 +218,7 @@ class WebSocketViewer(Viewer):
     def _parse(self, data: bytes) -> None:
         parser = self._parser
         if parser is None:
-            parser = ServerProtocol(state=OPEN, max_size=INBOUND_MAX)
+            parser = ServerProtocol(state=OPEN, max_size=wire.INBOUND_MAX)
             parser.extensions = list(self.extensions())
         parser.receive_data(data)
         parser.events_received()
@@ -273,7 +270,7 @@ def whole_frames(data: bytes) -> int:
             length = int.from_bytes(data[end + 2 : end + head], "big")
         if data[end + 1] & 0x80:
             head += 4
-        if length > INBOUND_MAX:
+        if length > wire.INBOUND_MAX:
             return size
         if size - end < head + length:
             break

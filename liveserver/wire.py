@@ -15,6 +15,17 @@ if TYPE_CHECKING:
 
 JSON = dict[str, Any]
 
+# Close codes of the stream: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't).
+CLOSE_TOO_BIG = 1009
+CLOSE_RESTART = 1012
+CLOSE_TRY_AGAIN = 1013
+CLOSE_TOO_SLOW = 4000
+CLOSE_NO_PONG = 4001
+CLOSE_NO_SUCH_LIVEBLOG = 4504
+
+INBOUND_MAX = 512
+"""Bytes. Public streams are receive-only: a larger message from a viewer closes its connection (1009)."""
+
 
 def dumps(value: Any) -> bytes:
     """`value` as UTF-8 JSON."""

@@ -14,8 +14,9 @@ from liveserver import wire
 from liveserver.bus import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import BUS_MESSAGE_MAX, Frame
-from liveserver.hub import CLOSE_TOO_SLOW, Hub
+from liveserver.hub import Hub
 from liveserver.model import Position
+from liveserver.wire import CLOSE_TOO_SLOW
 from tests.memory_history import EPOCH, MemoryHistory
 from tests.sinks import PATIENCE, ListSink, settle
 

@@ -15,7 +15,8 @@ from websockets.exceptions import ConnectionClosed
 
 from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
-from liveserver.streams import INBOUND_MAX, QUEUE_BYTES, QueueSink
+from liveserver.streams import QUEUE_BYTES, QueueSink
+from liveserver.wire import INBOUND_MAX
 from tests.api.site import LIVEBLOG, OURS, SLUG, STOCK, TYPOGRAPHY, Stack, database_away, problem, serving, settled
 
 if TYPE_CHECKING:

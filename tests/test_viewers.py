@@ -23,15 +23,13 @@ from liveserver.frames import ChangeFrame
 from liveserver.keepalive import Wheel
 from liveserver.model import Position
 from liveserver.viewers import (
-    CLOSE_NO_PONG,
-    CLOSE_RESTART,
-    INBOUND_MAX,
     DeflatedViewer,
     EventStreamViewer,
     State,
     WebSocketViewer,
     whole_frames,
 )
+from liveserver.wire import CLOSE_NO_PONG, CLOSE_RESTART, INBOUND_MAX
 from tests.api.site import settled
 from tests.sinks import PATIENCE
 

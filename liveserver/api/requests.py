@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlencode
@@ -11,8 +10,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from liveserver import __version__, wire
+from liveserver import wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
+from liveserver.conditional import still_holds, tag_of
 from liveserver.errors import FieldError, Invalid
 from liveserver.inputs import parse
 from liveserver.security.keys import Actor, authenticate, require
@@ -162,19 +162,11 @@ def answer(
 ) -> Response:
     """A JSON answer with an ETag (made from the content where none is given), or 304 if the reader has it."""
     body = content if isinstance(content, bytes) else wire.dumps(content)
-    tag = etag or f'"{hashlib.blake2b(body, digest_size=12, person=__version__.encode()[:16]).hexdigest()}"'
+    tag = etag or tag_of(body)
     head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
-    if status == 200 and request.method in {"GET", "HEAD"} and _has(request.headers.get("if-none-match"), tag):
+    if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=head)
     return Response(body, status, head, media_type="application/json")
-
-
-def _has(if_none_match: str | None, tag: str) -> bool:
-    """RFC 9110, 13.1.2: the weak comparison."""
-    if if_none_match is None:
-        return False
-    tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
-    return "*" in tags or tag.removeprefix("W/") in tags
 
 
 def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors
+from liveserver.conditional import still_holds, tag_of
 from liveserver.rendering import EntryPageView, PageView
 from liveserver.services import services
 
@@ -111,10 +111,9 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
 
 def _page(request: Request, html: str) -> Response:
     body = html.encode()
-    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    tag = tag_of(body)
     headers = {**HEADERS, "ETag": tag}
-    known = [candidate.strip().removeprefix("W/") for candidate in request.headers.get("if-none-match", "").split(",")]
-    if tag in known:
+    if still_holds(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     return HTMLResponse(body, headers=headers)
 
