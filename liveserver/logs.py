@@ -54,5 +54,5 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     # What uvicorn says of its start and its end, we say ourselves; its warnings stay.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    for chatty in ("httpx2", "httpcore2", "asyncio", "aiosqlite", "alembic"):
+    for chatty in ("httpx2", "httpcore2", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -11,10 +11,16 @@ from sqlalchemy import text
 from liveserver.errors import SettingsError, StoreUnavailable
 from liveserver.model import EntryChanged
 from liveserver.store import Store, migrate
+from liveserver.store.engine import LoopConnections
 from tests.services import free_port
 from tests.store_samples import NOON, a_liveblog, an_entry
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from liveserver.store.engine import Connections
     from tests.services import PostgresServer, StartPostgres
 
 
@@ -24,6 +30,12 @@ async def opened(server: PostgresServer, patience: float = 5.0) -> Store:
     store = await Store.open(url, patience=patience)
     await store.create_liveblog(a_liveblog())
     return store
+
+
+def transaction(connections: Connections) -> AbstractAsyncContextManager[AsyncConnection]:
+    """One that stays open while the test does something else."""
+    assert isinstance(connections, LoopConnections)
+    return connections._engine.begin()
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -108,7 +120,7 @@ async def test_a_lock_of_another_program(postgres_url: str) -> None:
     store = await Store.open(postgres_url, patience=0.3)
     other = await Store.open(postgres_url)
     await store.create_liveblog(a_liveblog())
-    async with other._database.write() as connection:
+    async with transaction(other._database.writer) as connection:
         await connection.execute(text("SELECT 1 FROM liveblogs FOR UPDATE"))
         with pytest.raises(StoreUnavailable):
             await store.create_entry("match", an_entry(), actor="desk")
@@ -126,7 +138,7 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
     await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with pytest.raises(SettingsError, match="read only"):
         await Store.open(postgres_url)
-    await writing._database.writer.dispose()
+    await writing._database.writer.close()
     with pytest.raises(StoreUnavailable):
         await writing.ping()
     with pytest.raises(StoreUnavailable):
@@ -139,10 +151,10 @@ async def test_the_reading_connections_can_not_write(postgres_url: str) -> None:
     """And see one moment for a whole transaction."""
     store = await Store.open(postgres_url)
     await store.create_liveblog(a_liveblog())
+    update = text("UPDATE liveblogs SET seq = 7")
     with pytest.raises(StoreUnavailable):
-        async with store._database.read() as connection:
-            await connection.execute(text("UPDATE liveblogs SET seq = 7"))
-    async with store._database.read() as connection:
+        await store._database.read(lambda connection: connection.execute(update).close())
+    async with transaction(store._database.reader) as connection:
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0
         await store.create_entry("match", an_entry(), actor="desk")
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0

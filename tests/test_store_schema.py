@@ -17,7 +17,7 @@ from sqlalchemy import text
 import liveserver.store
 from liveserver.errors import SettingsError
 from liveserver.store import Store, migrate
-from liveserver.store.engine import migration_engine, parse_url, shown
+from liveserver.store.engine import migration_connections, parse_url, shown
 from liveserver.store.tables import metadata
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("address", "driver"),
     [
-        ("sqlite:///live.db", "sqlite+aiosqlite:///live.db"),
-        ("sqlite:////var/lib/live.db", "sqlite+aiosqlite:////var/lib/live.db"),
+        ("sqlite:///live.db", "sqlite+pysqlite:///live.db"),
+        ("sqlite:////var/lib/live.db", "sqlite+pysqlite:////var/lib/live.db"),
         ("postgresql://a:b%40@h/d", "postgresql+asyncpg://a:b%40@h/d"),
         ("postgres://a@h:5433/d", "postgresql+asyncpg://a@h:5433/d"),
         ("postgresql://h/d?sslmode=require", "postgresql+asyncpg://h/d?ssl=require"),
@@ -102,10 +102,9 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(empty_url: str)
     def differences(connection: Connection) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
-    engine = migration_engine(parse_url(empty_url))
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+    connections = migration_connections(parse_url(empty_url))
+    assert await connections.run(differences) == []
+    await connections.close()
 
 
 def test_processes_that_migrate_at_once(empty_url: str) -> None:
@@ -149,10 +148,10 @@ async def test_a_file_is_not_migrated_against_the_will(tmp_path: Path) -> None:
 async def test_a_database_of_a_newer_liveserver(empty_url: str) -> None:
     """Is left alone, and said so."""
     await migrate(empty_url)
-    engine = migration_engine(parse_url(empty_url))
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    await engine.dispose()
+    connections = migration_connections(parse_url(empty_url))
+    newer = text("UPDATE alembic_version SET version_num = '9999'")
+    await connections.run(lambda connection: connection.execute(newer).close())
+    await connections.close()
     for call in (Store.open(empty_url), migrate(empty_url)):
         with pytest.raises(SettingsError, match=r"newer liveserver \(revision 9999\)"):
             await call

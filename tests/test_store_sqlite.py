@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from contextlib import closing
+import threading
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,10 @@ from liveserver.store.engine import Database, parse_url
 from tests.store_samples import NOON, a_draft, a_liveblog, an_entry
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from sqlalchemy import Connection
 
 
 @pytest.fixture
@@ -28,19 +32,41 @@ async def opened(path: Path, patience: float = 5.0) -> Store:
     return await Store.open(f"sqlite:///{path}", patience=patience)
 
 
+@asynccontextmanager
+async def writing(store: Store, statement: str = "SELECT 1") -> AsyncIterator[None]:
+    """A write transaction that has executed the statement, and commits at the end of the block."""
+    begun, end = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> None:
+        connection.execute(text(statement))
+        begun.set()
+        end.wait(10)
+
+    transaction = asyncio.create_task(store._database.write(work))
+    assert await asyncio.to_thread(begun.wait, 10)
+    try:
+        yield
+    finally:
+        end.set()
+        await transaction
+
+
+def explained(connection: Connection, sql: str, parameters: tuple[object, ...]) -> str:
+    return str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters).first())
+
+
 async def test_connections_are_set_up_for_safety(path: Path) -> None:
     """Write-ahead log, fsync at every commit, patience, foreign keys; readers can't write."""
     store = await opened(path)
     database = Database(parse_url(f"sqlite:///{path}"), pool_size=2, patience=5.0)
 
-    async def pragmas(kind: str) -> dict[str, object]:
+    def pragmas(connection: Connection) -> dict[str, object]:
         names = ("journal_mode", "synchronous", "busy_timeout", "foreign_keys", "query_only")
-        async with database.write() if kind == "writer" else database.read() as connection:
-            return {name: await connection.scalar(text(f"PRAGMA {name}")) for name in names}
+        return {name: connection.scalar(text(f"PRAGMA {name}")) for name in names}
 
     safe: dict[str, object] = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 5000}
-    assert await pragmas("writer") == {**safe, "foreign_keys": 1, "query_only": 0}
-    reader = await pragmas("reader")
+    assert await database.write(pragmas) == {**safe, "foreign_keys": 1, "query_only": 0}
+    reader = await database.read(pragmas)
     assert reader == {**safe, "foreign_keys": reader["foreign_keys"], "query_only": 1}
     await database.close()
     await store.close()
@@ -69,10 +95,35 @@ async def test_a_writer_that_waits_too_long_for_its_turn(path: Path) -> None:
     """There is one writing connection: the queue before it has an end."""
     store = await opened(path, patience=0.1)
     await store.create_liveblog(a_liveblog())
-    async with store._database.write():
+    async with writing(store):
         with pytest.raises(StoreUnavailable):
             await store.create_entry("match", a_draft(), actor="desk")
     await store.create_entry("match", a_draft(), actor="desk")
+    await store.close()
+
+
+async def test_a_request_that_is_given_up(path: Path) -> None:
+    """Its transaction goes on to its end, and holds its connection until then."""
+    store = await opened(path, patience=0.1)
+    await store.create_liveblog(a_liveblog())
+    begun, end = threading.Event(), threading.Event()
+
+    def work(connection: Connection) -> None:
+        connection.execute(text("UPDATE liveblogs SET seq = 7"))
+        begun.set()
+        end.wait(10)
+
+    request = asyncio.create_task(store._database.write(work))
+    assert await asyncio.to_thread(begun.wait, 10)
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+    with pytest.raises(StoreUnavailable):
+        await store.create_entry("match", a_draft(), actor="desk")
+    end.set()
+    await store.close()
+    store = await opened(path)
+    assert (await store.liveblog("match")).seq == 7
     await store.close()
 
 
@@ -81,15 +132,14 @@ async def test_a_full_disk(path: Path) -> None:
     store = await opened(path)
     await store.create_liveblog(a_liveblog())
     entry = an_entry(body="x" * 1_000_000)
-    async with store._database.writer.connect() as connection:
-        full = await connection.scalar(text("PRAGMA max_page_count=1"))
+    full = await store._database.write(lambda connection: connection.scalar(text("PRAGMA max_page_count=1")))
     with pytest.raises(StoreUnavailable):
         await store.create_entry("match", entry, actor="desk")
     assert (await store.liveblog("match")).seq == 0
     with pytest.raises(NotFound):
         await store.entry("match", entry.id)
-    async with store._database.writer.connect() as connection:
-        await connection.execute(text(f"PRAGMA max_page_count={full + 10_000}"))
+    more = text(f"PRAGMA max_page_count={full + 10_000}")
+    await store._database.write(lambda connection: connection.execute(more).all())
     assert (await store.create_entry("match", entry, actor="desk")).entry.seq == 1
     await store.close()
 
@@ -105,8 +155,7 @@ async def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
     """An open write transaction delays no read, and isn't seen by it."""
     store = await opened(path)
     await store.create_liveblog(a_liveblog())
-    async with store._database.write() as connection:
-        await connection.execute(text("UPDATE liveblogs SET seq = 7"))
+    async with writing(store, "UPDATE liveblogs SET seq = 7"):
         async with asyncio.timeout(2):
             assert (await store.liveblog("match")).seq == 0
     assert (await store.liveblog("match")).seq == 7
@@ -123,17 +172,16 @@ async def test_lists_are_answered_by_indexes(path: Path) -> None:
         if "FROM entries" in sql:
             statements.append((sql, parameters))
 
-    event.listen(store._database.reader.sync_engine, "before_cursor_execute", note)
+    event.listen(store._database.reader.engine, "before_cursor_execute", note)
     await store.snapshot("match", limit=20)
     await store.changes("match", 7, limit=20)
     await store.due(NOON, limit=20)
     await store.next_due()
-    event.remove(store._database.reader.sync_engine, "before_cursor_execute", note)
+    event.remove(store._database.reader.engine, "before_cursor_execute", note)
     found = []
-    async with store._database.read() as connection:
-        for sql, parameters in statements:
-            plan = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", parameters)
-            found.append(str(plan.first()).partition("USING INDEX ")[2].partition(" ")[0].rstrip("')"))
+    for sql, parameters in statements:
+        plan = await store._database.read(explained, sql, parameters)
+        found.append(plan.partition("USING INDEX ")[2].partition(" ")[0].rstrip("')"))
     assert found == [
         "ix_entries_pinned",
         "ix_entries_key_events",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from contextlib import asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import event, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -26,10 +28,13 @@ from sqlalchemy.pool import NullPool
 from liveserver.errors import SettingsError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Connection
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy import URL, Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PATIENCE = 5.0
 """Seconds."""
@@ -43,7 +48,7 @@ _QUERY_NAMES = frozenset({"host", "port", "ssl", "sslmode"})
 
 
 def parse_url(address: str) -> URL:
-    """The URL of the asynchronous driver for an address as users write it.
+    """The URL, with its driver, for an address as users write it.
 
     `sqlite:///live.db`, `sqlite:////var/lib/live.db`, `postgresql://user:password@host/database` (or `postgres:`),
     the latter with `sslmode`, `host` and `port` as parameters. Raises SettingsError for anything else.
@@ -60,7 +65,7 @@ def parse_url(address: str) -> URL:
                 raise SettingsError(
                     "an SQLite URL has three slashes, or four before an absolute path, and no parameters"
                 )
-            return url.set(drivername="sqlite+aiosqlite")
+            return url.set(drivername="sqlite+pysqlite")
         case "postgresql" | "postgres":
             if not url.database:
                 raise SettingsError(f"the database URL must name a database: {shown(url)}/name")
@@ -96,7 +101,6 @@ async def use_write_ahead_log(url: URL) -> None:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            # Not by aiosqlite: a file that it can't open leaves it with a thread that outlives the event loop.
             mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
         except sqlite3.OperationalError as error:
             # SQLite's own timeout doesn't help two processes that both start on a new file: it refuses one at once.
@@ -157,53 +161,113 @@ def opening(url: URL) -> Iterator[None]:
         raise SettingsError(f"can't open the database {shown(url)}: {reason}") from error
 
 
+class Connections(ABC):
+    """Connections that begin their transactions alike. A transaction is one function, run from begin to commit."""
+
+    engine: Engine
+
+    @abstractmethod
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """Begin, call `work`, commit; or leave nothing if it raises."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close every connection, when what runs has ended."""
+
+
+class ThreadConnections(Connections):
+    """SQLite: each transaction runs in a thread, as a whole.
+
+    To go to the thread and back for every statement, as asynchronous drivers do, costs more than the statements.
+    """
+
+    def __init__(self, engine: Engine, size: int, patience: float) -> None:
+        self.engine = engine
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="sqlite")
+        self._free = asyncio.Semaphore(size)
+        self._patience = patience
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """See Connections. Raises TimeoutError if no connection becomes free."""
+        async with asyncio.timeout(self._patience):
+            await self._free.acquire()
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
+        # Whoever waits for it may be cancelled; the thread goes on, and so does its claim.
+        running.add_done_callback(lambda _: self._free.release())
+        return await asyncio.shield(running)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.begin() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        """See Connections."""
+        await asyncio.to_thread(self._threads.shutdown)
+        self.engine.dispose()
+
+
+class LoopConnections(Connections):
+    """PostgreSQL: transactions run on the event loop, and wait there for the network."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine.sync_engine
+        self._engine = engine
+
+    async def run(self, work: Callable[[Connection], T]) -> T:
+        """See Connections."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """See Connections."""
+        await self._engine.dispose()
+
+
 class Database:
-    """Two engines on one database: one that writes, and one whose every transaction sees one moment."""
+    """Two kinds of connections to one database: one that writes, and one whose transactions see one moment each."""
 
     def __init__(self, url: URL, *, pool_size: int, patience: float) -> None:
         self.url = url
-        make = _sqlite_engines if is_sqlite(url) else _postgresql_engines
+        make = _sqlite_connections if is_sqlite(url) else _postgresql_connections
         self.writer, self.reader = make(url, pool_size, patience)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that commits at the end of the block, and leaves nothing if the block raises.
+    async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """A transaction that commits when `work` returns, and leaves nothing if it raises.
 
         StoreUnavailable while it commits may also mean that only the answer was lost: the caller repeats what it
         asked with the same idempotency key, or reads the state again.
         """
         with outages():
-            async with self.writer.begin() as connection:
-                yield connection
+            return await self.writer.run(lambda connection: work(connection, *args, **kwargs))
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A transaction that writes nothing, and in which all statements see the same state."""
         with outages():
-            async with self.reader.begin() as connection:
-                yield connection
+            return await self.reader.run(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
         """Raises StoreUnavailable unless a write could begin now."""
-        async with self.write() as connection:
-            # On SQLite BEGIN IMMEDIATE has just proved it.
-            if not is_sqlite(self.url) and await connection.scalar(text("SHOW transaction_read_only")) == "on":
-                raise StoreUnavailable("the database is read only")
+        await self.write(self._check)
+
+    def _check(self, connection: Connection) -> None:
+        # On SQLite BEGIN IMMEDIATE has just proved it.
+        if not is_sqlite(self.url) and connection.scalar(text("SHOW transaction_read_only")) == "on":
+            raise StoreUnavailable("the database is read only")
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.reader.dispose()
-        await self.writer.dispose()
+        await self.reader.close()
+        await self.writer.close()
 
 
-def _sqlite_engines(url: URL, pool_size: int, patience: float) -> tuple[AsyncEngine, AsyncEngine]:
+def _sqlite_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
     writer = _sqlite_engine(url, 1, patience, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
     reader = _sqlite_engine(url, pool_size, patience, begin="BEGIN", pragmas=("query_only=ON",))
-    return writer, reader
+    return ThreadConnections(writer, 1, patience), ThreadConnections(reader, pool_size, patience)
 
 
-def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas: tuple[str, ...]) -> AsyncEngine:
-    engine = create_async_engine(
+def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas: tuple[str, ...]) -> Engine:
+    engine = create_engine(
         url,
         pool_size=size,
         max_overflow=0,
@@ -217,7 +281,7 @@ def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas:
     return engine
 
 
-def _sqlite_events(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) -> None:
+def _sqlite_events(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None:
     def set_pragmas(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
@@ -227,11 +291,11 @@ def _sqlite_events(engine: AsyncEngine, begin: str, pragmas: tuple[str, ...]) ->
     def emit_begin(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "connect", set_pragmas)
-    event.listen(engine.sync_engine, "begin", emit_begin)
+    event.listen(engine, "connect", set_pragmas)
+    event.listen(engine, "begin", emit_begin)
 
 
-def _postgresql_engines(url: URL, pool_size: int, patience: float) -> tuple[AsyncEngine, AsyncEngine]:
+def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
     milliseconds = int(patience * 1000)
     options: dict[str, Any] = {
         "pool_size": pool_size,
@@ -255,17 +319,17 @@ def _postgresql_engines(url: URL, pool_size: int, patience: float) -> tuple[Asyn
     reader = create_async_engine(
         url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}, **options
     )
-    return writer, reader
+    return LoopConnections(writer), LoopConnections(reader)
 
 
-def migration_engine(url: URL) -> AsyncEngine:
-    """An engine for changing the schema: patient, and without SQLite's foreign keys.
+def migration_connections(url: URL) -> Connections:
+    """One connection for changing the schema: patient, and without SQLite's foreign keys.
 
     Alembic replaces a table by dropping it, which would take with it what refers to it.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}
-        return create_async_engine(url, poolclass=NullPool, connect_args=connect_args)
-    engine = create_async_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 30.0})
+        return LoopConnections(create_async_engine(url, poolclass=NullPool, connect_args=connect_args))
+    engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 30.0})
     _sqlite_events(engine, "BEGIN IMMEDIATE", ("synchronous=FULL", "foreign_keys=OFF"))
-    return engine
+    return ThreadConnections(engine, 1, PATIENCE)

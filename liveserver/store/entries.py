@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
+
 
 _t = tables.entries
 
@@ -51,52 +52,54 @@ class Written(NamedTuple):
     """True if an earlier request with the same idempotency key had made the entry."""
 
 
-async def find(connection: AsyncConnection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
     """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
-    entry = await _find(connection, liveblog_id, entry_id, lock=lock)
+    entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
         raise Gone(f"entry {entry_id} was deleted")
     return entry
 
 
-async def _find(connection: AsyncConnection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """The entry and its live blog. Raises NotFound, Gone."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    return liveblog, find(connection, liveblog_id, entry_id)
+
+
+def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
     if _ID.fullmatch(entry_id):
         query = select(_t).where(_t.c.id == entry_id, _t.c.liveblog_id == liveblog_id)
         if lock:
             query = query.with_for_update(key_share=True)
-        row = (await connection.execute(query)).mappings().one_or_none()
+        row = connection.execute(query).mappings().one_or_none()
         if row is not None:
             return entry_from(row)
     raise NotFound(f"there is no entry {entry_id!r}")
 
 
-async def create(
-    connection: AsyncConnection, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None
-) -> Written:
+def create(connection: Connection, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None) -> Written:
     """Insert the entry, unless the idempotency key has already made one."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
-    if idempotency is not None and not await _claim(connection, idempotency, entry):
-        return await _replay(connection, slug, idempotency)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    if idempotency is not None and not _claim(connection, idempotency, entry):
+        return _replay(connection, slug, idempotency)
     entry = replace(entry, version=1, seq=None)
     if entry.status is EntryStatus.DELETED:
         raise Conflict("an entry can't begin as deleted")
     change: Change | None = None
     if entry.status is EntryStatus.PUBLISHED:
-        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        liveblog = liveblogs.take_seq(connection, liveblog_id)
         entry = replace(entry, seq=liveblog.seq)
-        await _check_pinned(connection, liveblog_id, entry)
+        _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
-    await connection.execute(insert(_t).values(liveblog_id=liveblog_id, **entry_values(entry)))
-    await _record(connection, entry, actor=actor, action="created" if change is None else "published")
+    connection.execute(insert(_t).values(liveblog_id=liveblog_id, **entry_values(entry)))
+    _record(connection, entry, actor=actor, action="created" if change is None else "published")
     return Written(liveblog, entry, change, replayed=False)
 
 
-async def edit(
-    connection: AsyncConnection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
-) -> Written:
+def edit(connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str) -> Written:
     """Apply `change` to the current state; an equal result writes nothing."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
-    old = await find(connection, liveblog_id, entry_id, lock=True)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = find(connection, liveblog_id, entry_id, lock=True)
     new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
     if new == old:
         return Written(liveblog, old, None, replayed=False)
@@ -107,18 +110,18 @@ async def edit(
     new = replace(new, version=old.version + 1)
     visible: Change | None = None
     if new.status is EntryStatus.PUBLISHED:
-        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        liveblog = liveblogs.take_seq(connection, liveblog_id)
         new = replace(new, seq=liveblog.seq)
-        await _check_pinned(connection, liveblog_id, new)
+        _check_pinned(connection, liveblog_id, new)
         visible = EntryChanged(liveblog.seq, new)
-    await _update(connection, new)
+    _update(connection, new)
     published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
-    await _record(connection, new, actor=actor, action="published" if published_now else "edited")
+    _record(connection, new, actor=actor, action="published" if published_now else "edited")
     return Written(liveblog, new, visible, replayed=False)
 
 
-async def remove(
-    connection: AsyncConnection,
+def remove(
+    connection: Connection,
     slug: str,
     entry_id: str,
     check: Callable[[Entry], None],
@@ -127,8 +130,8 @@ async def remove(
     at: datetime,
 ) -> Written:
     """Leave a tombstone in the entry's place: its id, seq and times, and nothing of what it said."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
-    old = await find(connection, liveblog_id, entry_id, lock=True)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = find(connection, liveblog_id, entry_id, lock=True)
     check(old)
     new = Entry(
         id=old.id,
@@ -152,30 +155,30 @@ async def remove(
     )
     change: Change | None = None
     if old.status is EntryStatus.PUBLISHED:
-        liveblog = await liveblogs.take_seq(connection, liveblog_id)
+        liveblog = liveblogs.take_seq(connection, liveblog_id)
         new = replace(new, seq=liveblog.seq)
         change = EntryDeleted(liveblog.seq, new.id)
-    await _update(connection, new)
-    await _record(connection, new, actor=actor, action="deleted")
+    _update(connection, new)
+    _record(connection, new, actor=actor, action="deleted")
     return Written(liveblog, new, change, replayed=False)
 
 
-async def revisions(connection: AsyncConnection, slug: str, entry_id: str) -> list[Revision]:
+def revisions(connection: Connection, slug: str, entry_id: str) -> list[Revision]:
     """Oldest first, also of a deleted entry."""
-    liveblog_id, _ = await liveblogs.find(connection, slug)
-    await _find(connection, liveblog_id, entry_id)
+    liveblog_id, _ = liveblogs.find(connection, slug)
+    _find(connection, liveblog_id, entry_id)
     t = tables.revisions
     query = select(t).where(t.c.entry_id == entry_id).order_by(t.c.version)
-    return [revision_from(row) for row in (await connection.execute(query)).mappings()]
+    return [revision_from(row) for row in connection.execute(query).mappings()]
 
 
-async def forget_idempotency(connection: AsyncConnection, before: datetime) -> int:
+def forget_idempotency(connection: Connection, before: datetime) -> int:
     """Delete the idempotency keys that were first used before; how many there were."""
     t = tables.idempotency
-    return (await connection.execute(delete(t).where(t.c.created_at < before))).rowcount
+    return connection.execute(delete(t).where(t.c.created_at < before)).rowcount
 
 
-async def _check_pinned(connection: AsyncConnection, liveblog_id: int, entry: Entry) -> None:
+def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
     """Refuse one pinned entry too many. The live blog's row is locked by now, so no other can slip in."""
     if not entry.pinned:
         return
@@ -185,22 +188,22 @@ async def _check_pinned(connection: AsyncConnection, liveblog_id: int, entry: En
         _t.c.pinned,
         _t.c.id != entry.id,
     )
-    if (await connection.execute(others)).scalar_one() >= PINNED_MAX:
+    if connection.execute(others).scalar_one() >= PINNED_MAX:
         raise Conflict(f"at most {PINNED_MAX} entries can be pinned at a time: unpin one first")
 
 
-async def _update(connection: AsyncConnection, entry: Entry) -> None:
-    await connection.execute(update(_t).where(_t.c.id == entry.id).values(entry_values(entry)))
+def _update(connection: Connection, entry: Entry) -> None:
+    connection.execute(update(_t).where(_t.c.id == entry.id).values(entry_values(entry)))
 
 
-async def _record(
-    connection: AsyncConnection,
+def _record(
+    connection: Connection,
     entry: Entry,
     *,
     actor: str,
     action: Literal["created", "edited", "published", "deleted"],
 ) -> None:
-    await connection.execute(
+    connection.execute(
         insert(tables.revisions).values(
             entry_id=entry.id,
             version=entry.version,
@@ -212,7 +215,7 @@ async def _record(
     )
 
 
-async def _claim(connection: AsyncConnection, idempotency: Idempotency, entry: Entry) -> bool:
+def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
     """True for the first request of that key. A racing one waits here until the first has committed or failed."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(tables.idempotency).values(
@@ -222,16 +225,16 @@ async def _claim(connection: AsyncConnection, idempotency: Idempotency, entry: E
         entry_id=entry.id,
         created_at=entry.created_at,
     )
-    return (await connection.execute(query.on_conflict_do_nothing())).rowcount == 1
+    return connection.execute(query.on_conflict_do_nothing()).rowcount == 1
 
 
-async def _replay(connection: AsyncConnection, slug: str, idempotency: Idempotency) -> Written:
+def _replay(connection: Connection, slug: str, idempotency: Idempotency) -> Written:
     t = tables.idempotency
     query = select(t.c.request_hash, _t).where(
         t.c.api_key_id == idempotency.key_id, t.c.key == idempotency.key, _t.c.id == t.c.entry_id
     )
-    row = (await connection.execute(query)).mappings().one()
-    liveblog = await liveblogs.find_by_id(connection, row["liveblog_id"])
+    row = connection.execute(query).mappings().one()
+    liveblog = liveblogs.find_by_id(connection, row["liveblog_id"])
     if row["request_hash"] != idempotency.request_hash or liveblog.slug != slug:
         raise KeyReused
     entry = entry_from(row)

@@ -13,8 +13,7 @@ from liveserver.store import tables
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from sqlalchemy import RowMapping
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, RowMapping
 
 _t = tables.api_keys
 
@@ -45,9 +44,9 @@ def _key(row: RowMapping) -> ApiKey:
     )
 
 
-async def add(connection: AsyncConnection, key: ApiKey) -> None:
+def add(connection: Connection, key: ApiKey) -> None:
     """Insert it."""
-    await connection.execute(
+    connection.execute(
         insert(_t).values(
             id=key.id,
             name=key.name,
@@ -60,22 +59,22 @@ async def add(connection: AsyncConnection, key: ApiKey) -> None:
     )
 
 
-async def every(connection: AsyncConnection) -> list[ApiKey]:
+def every(connection: Connection) -> list[ApiKey]:
     """All, revoked and expired ones too, oldest first."""
     query = select(_t).order_by(_t.c.created_at, _t.c.id)
-    return [_key(row) for row in (await connection.execute(query)).mappings()]
+    return [_key(row) for row in connection.execute(query).mappings()]
 
 
-async def find(connection: AsyncConnection, key_id: str) -> ApiKey | None:
+def find(connection: Connection, key_id: str) -> ApiKey | None:
     """The key, whether or not it is still good."""
     if "\x00" in key_id:
         return None
-    row = (await connection.execute(select(_t).where(_t.c.id == key_id))).mappings().one_or_none()
+    row = connection.execute(select(_t).where(_t.c.id == key_id)).mappings().one_or_none()
     return None if row is None else _key(row)
 
 
-async def revoke(connection: AsyncConnection, key_id: str, at: datetime) -> None:
+def revoke(connection: Connection, key_id: str, at: datetime) -> None:
     """Mark it as revoked; a key that already is keeps its first time. Raises NotFound."""
-    if await find(connection, key_id) is None:
+    if find(connection, key_id) is None:
         raise NotFound(f"there is no key {key_id!r}")
-    await connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))
+    connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

@@ -18,8 +18,7 @@ from liveserver.store.rows import liveblog_from, liveblog_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from sqlalchemy import RowMapping
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, RowMapping
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
@@ -40,61 +39,61 @@ def _is_slug(text: str) -> bool:
     return len(text) <= SLUG_MAX and _SLUG.fullmatch(text) is not None
 
 
-async def find(connection: AsyncConnection, slug: str, *, lock: bool = False) -> Found:
+def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
     """The live blog; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
     if _is_slug(slug):
         query = select(_t).where(_t.c.slug == slug)
         if lock:
             # Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
             query = query.with_for_update(key_share=True)
-        row = (await connection.execute(query)).mappings().one_or_none()
+        row = connection.execute(query).mappings().one_or_none()
         if row is not None:
             return _found(row)
     raise NotFound(f"there is no live blog {slug!r}")
 
 
-async def find_by_id(connection: AsyncConnection, liveblog_id: int) -> Liveblog:
+def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
     """The live blog of an entry."""
-    return liveblog_from((await connection.execute(select(_t).where(_t.c.id == liveblog_id))).mappings().one())
+    return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
-async def take_seq(connection: AsyncConnection, liveblog_id: int) -> Liveblog:
+def take_seq(connection: Connection, liveblog_id: int) -> Liveblog:
     """The live blog with its next seq taken. Others who want one wait until this transaction ends.
 
     That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
     """
     query = update(_t).where(_t.c.id == liveblog_id).values(seq=_t.c.seq + 1).returning(_t)
-    return liveblog_from((await connection.execute(query)).mappings().one())
+    return liveblog_from(connection.execute(query).mappings().one())
 
 
-async def create(connection: AsyncConnection, liveblog: Liveblog) -> Liveblog:
+def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
     """Insert it as new. Raises Conflict if the slug is taken."""
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
-        await connection.execute(insert(_t).values(liveblog_values(liveblog)))
+        connection.execute(insert(_t).values(liveblog_values(liveblog)))
     except IntegrityError as error:
         raise Conflict(f"there is already a live blog {liveblog.slug!r}") from error
     return liveblog
 
 
-async def page(connection: AsyncConnection, *, limit: int, cursor: str | None) -> tuple[list[Liveblog], str | None]:
+def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Liveblog], str | None]:
     """Newest created first."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
         at, slug = Place.parse(cursor)
         query = query.where(tuple_(_t.c.created_at, _t.c.slug) < tuple_(literal(at, _t.c.created_at.type), slug))
-    items = [liveblog_from(row) for row in (await connection.execute(query)).mappings()]
+    items = [liveblog_from(row) for row in connection.execute(query).mappings()]
     if len(items) <= limit:
         return items, None
     items = items[:limit]
     return items, Place(items[-1].created_at, items[-1].slug).cursor()
 
 
-async def edit(
-    connection: AsyncConnection, slug: str, change: Callable[[Liveblog], Liveblog]
+def edit(
+    connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog]
 ) -> tuple[Liveblog, LiveblogChanged | None]:
     """Apply `change` to the current state; an equal result writes nothing."""
-    liveblog_id, old = await find(connection, slug, lock=True)
+    liveblog_id, old = find(connection, slug, lock=True)
     new = replace(
         change(old),
         slug=old.slug,
@@ -108,11 +107,11 @@ async def edit(
         return old, None
     seq = old.seq + 1
     new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
-    await connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
+    connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
     return new, LiveblogChanged(seq, new)
 
 
-async def positions(connection: AsyncConnection, slugs: Collection[str]) -> dict[str, Position]:
+def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
     """The epoch and seq of each that exists."""
     query = select(_t.c.slug, _t.c.epoch, _t.c.seq).where(_t.c.slug.in_([slug for slug in slugs if _is_slug(slug)]))
-    return {slug: Position(epoch, seq) for slug, epoch, seq in await connection.execute(query)}
+    return {slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)}

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement, Select
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import ColumnElement, Connection, Select
 
 Order = Literal["newest", "oldest"]
 
@@ -50,8 +49,8 @@ class Around(NamedTuple):
     """For `entries` with order `newest`: what is older than the last item. None if nothing is."""
 
 
-async def page(
-    connection: AsyncConnection,
+def page(
+    connection: Connection,
     slug: str,
     *,
     limit: int,
@@ -62,47 +61,47 @@ async def page(
     statuses: Collection[EntryStatus],
 ) -> EntryPage:
     """One page of the entries that match."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = _select(liveblog_id, statuses)
     if key_events:
         query = query.where(_t.c.key_event)
     if tag is not None:
         query = query.where(_has_tag(connection, tag))
     start = None if cursor is None else Place.parse(cursor)
-    items, more = await _run(connection, query, order, limit, start)
+    items, more = _run(connection, query, order, limit, start)
     return EntryPage(liveblog, items, _cursor(items[-1]) if more else None)
 
 
-async def around(connection: AsyncConnection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
+def around(connection: Connection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
     """The entry with up to `after` newer and `before` older ones."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
-    entry = await entries.find(connection, liveblog_id, entry_id)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    entry = entries.find(connection, liveblog_id, entry_id)
     if entry.status is not EntryStatus.PUBLISHED:
         raise NotFound(f"entry {entry_id} isn't published")
     start, query = _place_of(entry), _select(liveblog_id)
-    newer, more_newer = await _run(connection, query, "oldest", after, start)
-    older, more_older = await _run(connection, query, "newest", before, start)
+    newer, more_newer = _run(connection, query, "oldest", after, start)
+    older, more_older = _run(connection, query, "newest", before, start)
     items = [*reversed(newer), entry, *older]
     return Around(
         liveblog, items, _cursor(items[0]) if more_newer else None, _cursor(items[-1]) if more_older else None
     )
 
 
-async def snapshot(connection: AsyncConnection, slug: str, *, limit: int) -> Snapshot:
+def snapshot(connection: Connection, slug: str, *, limit: int) -> Snapshot:
     """What a page starts from."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = _select(liveblog_id)
-    pinned, _ = await _run(connection, query.where(_t.c.pinned), "newest", entries.PINNED_MAX)
-    key_events, _ = await _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
-    items, more = await _run(connection, query, "newest", limit)
+    pinned, _ = _run(connection, query.where(_t.c.pinned), "newest", entries.PINNED_MAX)
+    key_events, _ = _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
+    items, more = _run(connection, query, "newest", limit)
     return Snapshot(liveblog, pinned, key_events, items, _cursor(items[-1]) if more else None)
 
 
-async def changes(connection: AsyncConnection, slug: str, after: int, *, limit: int) -> Changes:
+def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
     """The latest state of everything whose last change came after `after`, ascending by seq."""
-    liveblog_id, liveblog = await liveblogs.find(connection, slug)
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after).order_by(_t.c.seq).limit(limit + 1)
-    items = [_change(entry_from(row)) for row in (await connection.execute(query)).mappings()]
+    items = [_change(entry_from(row)) for row in connection.execute(query).mappings()]
     if liveblog.changed_seq > after:
         items.append(LiveblogChanged(liveblog.changed_seq, liveblog))
         items.sort(key=lambda change: change.seq)
@@ -116,7 +115,7 @@ def _change(entry: Entry) -> Change:
     return EntryChanged(entry.seq, entry)
 
 
-async def due(connection: AsyncConnection, before: datetime, *, limit: int) -> list[tuple[str, str]]:
+def due(connection: Connection, before: datetime, *, limit: int) -> list[tuple[str, str]]:
     """Slug and id of the scheduled entries whose time has come, the longest overdue first."""
     blogs = tables.liveblogs
     query = (
@@ -126,12 +125,12 @@ async def due(connection: AsyncConnection, before: datetime, *, limit: int) -> l
         .order_by(_t.c.publish_at, _t.c.id)
         .limit(limit)
     )
-    return [(slug, entry_id) for slug, entry_id in await connection.execute(query)]
+    return [(slug, entry_id) for slug, entry_id in connection.execute(query)]
 
 
-async def next_due(connection: AsyncConnection) -> datetime | None:
+def next_due(connection: Connection) -> datetime | None:
     """When the next scheduled entry is due; None if there is none."""
-    moment: datetime | None = await connection.scalar(select(func.min(_t.c.publish_at)).where(_scheduled()))
+    moment: datetime | None = connection.scalar(select(func.min(_t.c.publish_at)).where(_scheduled()))
     return moment
 
 
@@ -146,7 +145,7 @@ def _select(
     return select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.status.in_([status.value for status in statuses]))
 
 
-def _has_tag(connection: AsyncConnection, tag: str) -> ColumnElement[bool]:
+def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
     if "\x00" in tag:
         raise Invalid([FieldError("?tag", "contains a character that no tag can have")])
     if connection.dialect.name == "sqlite":
@@ -155,8 +154,8 @@ def _has_tag(connection: AsyncConnection, tag: str) -> ColumnElement[bool]:
     return _t.c.tags.op("?", is_comparison=True)(tag)
 
 
-async def _run(
-    connection: AsyncConnection,
+def _run(
+    connection: Connection,
     query: Select[tuple[object, ...]],
     order: Order,
     limit: int,
@@ -168,7 +167,7 @@ async def _run(
         query = query.where(_place < place if order == "newest" else _place > place)
     columns = (_t.c.sort_at, _t.c.id)
     query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns)).limit(limit + 1)
-    items = [entry_from(row) for row in (await connection.execute(query)).mappings()]
+    items = [entry_from(row) for row in connection.execute(query).mappings()]
     return items[:limit], len(items) > limit
 
 

@@ -12,7 +12,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from liveserver.errors import SettingsError
-from liveserver.store.engine import is_sqlite, migration_engine, opening, outages, parse_url, shown, use_write_ahead_log
+from liveserver.store.engine import (
+    is_sqlite,
+    migration_connections,
+    opening,
+    outages,
+    parse_url,
+    shown,
+    use_write_ahead_log,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
@@ -28,29 +36,26 @@ async def migrate(address: str) -> tuple[str | None, str]:
     if the database can't be opened, or was made by a newer liveserver.
     """
     url = parse_url(address)
-    engine = migration_engine(url)
+    connections = migration_connections(url)
     try:
         with opening(url), outages():
             if is_sqlite(url):
                 await use_write_ahead_log(url)
-            async with engine.begin() as connection:
-                if not is_sqlite(url):
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-                return await connection.run_sync(_upgrade, url)
+            return await connections.run(lambda connection: _upgrade(connection, url))
     finally:
-        await engine.dispose()
+        await connections.close()
 
 
 async def is_current(address: str) -> bool:
     """True if the schema is at the newest revision. Raises SettingsError as `migrate` does."""
     url = parse_url(address)
-    engine = migration_engine(url)
+    connections = migration_connections(url)
     try:
         with opening(url), outages():
-            async with engine.connect() as connection:
-                return await connection.run_sync(_revision, url) == _script().get_current_head()
+            found = await connections.run(lambda connection: _revision(connection, url))
+            return found == _script().get_current_head()
     finally:
-        await engine.dispose()
+        await connections.close()
 
 
 def _config() -> Config:
@@ -73,6 +78,8 @@ def _revision(connection: Connection, url: URL) -> str | None:
 
 
 def _upgrade(connection: Connection, url: URL) -> tuple[str | None, str]:
+    if not is_sqlite(url):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
     before = _revision(connection, url)
     config = _config()
     config.attributes["connection"] = connection

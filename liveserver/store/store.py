@@ -78,18 +78,15 @@ class Store:
 
     async def create_liveblog(self, liveblog: Liveblog) -> Liveblog:
         """Insert it, with version 1 and seq 0. Raises Conflict if the slug is taken."""
-        async with self._database.write() as connection:
-            return await liveblogs.create(connection, liveblog)
+        return await self._database.write(liveblogs.create, liveblog)
 
     async def liveblog(self, slug: str) -> Liveblog:
         """The live blog as it stands."""
-        async with self._database.read() as connection:
-            return (await liveblogs.find(connection, slug)).liveblog
+        return (await self._database.read(liveblogs.find, slug)).liveblog
 
     async def liveblogs(self, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
         """One page, newest created first, and the cursor of the next. Raises Invalid for a bad cursor."""
-        async with self._database.read() as connection:
-            return await liveblogs.page(connection, limit=limit, cursor=cursor)
+        return await self._database.read(liveblogs.page, limit=limit, cursor=cursor)
 
     async def edit_liveblog(
         self, slug: str, edit: Callable[[Liveblog], Liveblog]
@@ -99,8 +96,7 @@ class Store:
         `edit` is called once, with the locked current state; it is pure, sets `updated_at`, and may raise. Slug,
         epoch, creation, version and seqs are the store's. If nothing else differs, nothing is written.
         """
-        async with self._database.write() as connection:
-            return await liveblogs.edit(connection, slug, edit)
+        return await self._database.write(liveblogs.edit, slug, edit)
 
     async def create_entry(
         self, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None = None
@@ -110,14 +106,11 @@ class Store:
         With `idempotency`, the first request alone makes an entry; a repeated one gets that entry as it is now, marked
         `replayed`. Raises KeyReused if the key came with another request, and Gone if its entry was deleted since.
         """
-        async with self._database.write() as connection:
-            return await entries.create(connection, slug, entry, actor=actor, idempotency=idempotency)
+        return await self._database.write(entries.create, slug, entry, actor=actor, idempotency=idempotency)
 
     async def entry(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
         """An entry of any status but deleted. Raises NotFound, and Gone if it was deleted."""
-        async with self._database.read() as connection:
-            liveblog_id, liveblog = await liveblogs.find(connection, slug)
-            return liveblog, await entries.find(connection, liveblog_id, entry_id)
+        return await self._database.read(entries.find_in, slug, entry_id)
 
     async def edit_entry(self, slug: str, entry_id: str, edit: Callable[[Entry], Entry], *, actor: str) -> Written:
         """Replace the entry by what `edit` makes of it; it takes a seq if it is then published.
@@ -126,15 +119,13 @@ class Store:
         creation, version and seq are the store's. If nothing else differs, nothing is written. Raises NotFound, Gone,
         and Conflict if a published entry would cease to be so.
         """
-        async with self._database.write() as connection:
-            return await entries.edit(connection, slug, entry_id, edit, actor=actor)
+        return await self._database.write(entries.edit, slug, entry_id, edit, actor=actor)
 
     async def delete_entry(
         self, slug: str, entry_id: str, check: Callable[[Entry], None], *, actor: str, at: datetime
     ) -> Written:
         """Empty the entry, and keep its tombstone. Raises NotFound, Gone, and what `check` raises of the entry."""
-        async with self._database.write() as connection:
-            return await entries.remove(connection, slug, entry_id, check, actor=actor, at=at)
+        return await self._database.write(entries.remove, slug, entry_id, check, actor=actor, at=at)
 
     async def entries(
         self,
@@ -148,74 +139,61 @@ class Store:
         statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,),
     ) -> EntryPage:
         """One page, by publication (else due time, else creation), then by id. Raises Invalid for a bad cursor."""
-        async with self._database.read() as connection:
-            return await reading.page(
-                connection,
-                slug,
-                limit=limit,
-                cursor=cursor,
-                order=order,
-                key_events=key_events,
-                tag=tag,
-                statuses=statuses,
-            )
+        return await self._database.read(
+            reading.page,
+            slug,
+            limit=limit,
+            cursor=cursor,
+            order=order,
+            key_events=key_events,
+            tag=tag,
+            statuses=statuses,
+        )
 
     async def around(self, slug: str, entry_id: str, *, before: int, after: int) -> Around:
         """A published entry with up to `after` newer and `before` older ones. Raises NotFound, and Gone if deleted."""
-        async with self._database.read() as connection:
-            return await reading.around(connection, slug, entry_id, before=before, after=after)
+        return await self._database.read(reading.around, slug, entry_id, before=before, after=after)
 
     async def snapshot(self, slug: str, *, limit: int) -> Snapshot:
         """What a page starts from: published entries only; at most 10 pinned ones and 100 key events."""
-        async with self._database.read() as connection:
-            return await reading.snapshot(connection, slug, limit=limit)
+        return await self._database.read(reading.snapshot, slug, limit=limit)
 
     async def changes(self, slug: str, after: int, *, limit: int) -> Changes:
         """What changed after a seq, with the live blog's epoch and seq as of the same moment."""
-        async with self._database.read() as connection:
-            return await reading.changes(connection, slug, after, limit=limit)
+        return await self._database.read(reading.changes, slug, after, limit=limit)
 
     async def revisions(self, slug: str, entry_id: str) -> list[Revision]:
         """Every state that the entry had, oldest first, also if it was deleted. Raises NotFound."""
-        async with self._database.read() as connection:
-            return await entries.revisions(connection, slug, entry_id)
+        return await self._database.read(entries.revisions, slug, entry_id)
 
     async def due(self, before: datetime, *, limit: int) -> list[tuple[str, str]]:
         """Slug and id of the scheduled entries due by `before`, the longest overdue first."""
-        async with self._database.read() as connection:
-            return await reading.due(connection, before, limit=limit)
+        return await self._database.read(reading.due, before, limit=limit)
 
     async def next_due(self) -> datetime | None:
         """When the next scheduled entry is due; None if there is none."""
-        async with self._database.read() as connection:
-            return await reading.next_due(connection)
+        return await self._database.read(reading.next_due)
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Epoch and seq of each live blog that exists, in one query."""
-        async with self._database.read() as connection:
-            return await liveblogs.positions(connection, slugs)
+        return await self._database.read(liveblogs.positions, slugs)
 
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""
-        async with self._database.write() as connection:
-            await keys.add(connection, key)
+        await self._database.write(keys.add, key)
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""
-        async with self._database.read() as connection:
-            return await keys.every(connection)
+        return await self._database.read(keys.every)
 
     async def key(self, key_id: str) -> ApiKey | None:
         """The API key, whether or not it is still good; None if there is none."""
-        async with self._database.read() as connection:
-            return await keys.find(connection, key_id)
+        return await self._database.read(keys.find, key_id)
 
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
-        async with self._database.write() as connection:
-            await keys.revoke(connection, key_id, at)
+        await self._database.write(keys.revoke, key_id, at)
 
     async def forget_idempotency(self, before: datetime) -> int:
         """Forget the idempotency keys of entries made before; how many there were."""
-        async with self._database.write() as connection:
-            return await entries.forget_idempotency(connection, before)
+        return await self._database.write(entries.forget_idempotency, before)

@@ -156,10 +156,8 @@ async def settled(check: Callable[[], Awaitable[bool]], *, seconds: float = 10.0
 def database_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every transaction fails as it does when the database can't be reached."""
 
-    @asynccontextmanager
-    async def refuse(_database: Database) -> AsyncIterator[None]:
+    async def refuse(*_: object, **__: object) -> None:
         raise StoreUnavailable("the database doesn't answer")
-        yield
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "read", refuse)

@@ -107,7 +107,7 @@ async def test_a_write_that_fails_half_way_leaves_nothing(store: Store, monkeypa
     key = Idempotency("key", "k", "hash")
     entry = an_entry()
     with monkeypatch.context() as patch:
-        patch.setattr(entries, "_record", raising_async(RuntimeError("power cut")))
+        patch.setattr(entries, "_record", raising(RuntimeError("power cut")))
         with pytest.raises(RuntimeError, match="power cut"):
             await store.create_entry("match", entry, actor="desk", idempotency=key)
     assert (await store.liveblog("match")).seq == 0
@@ -117,8 +117,8 @@ async def test_a_write_that_fails_half_way_leaves_nothing(store: Store, monkeypa
     assert (written.entry.seq, written.replayed) == (1, False)
 
 
-def raising_async(error: Exception) -> object:
-    async def call(*_args: object, **_kwargs: object) -> None:
+def raising(error: Exception) -> object:
+    def call(*_args: object, **_kwargs: object) -> None:
         raise error
 
     return call
