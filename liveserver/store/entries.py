@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NotFound
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 
 _t = tables.entries
+
+# Made once, like those of liveblogs.
+_FIND = select(_t).where(_t.c.id == bindparam("entry_id"), _t.c.liveblog_id == bindparam("blog_id"))
+_FIND_LOCKED = _FIND.with_for_update(key_share=True)
+_INSERT = insert(_t)
+_UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
+_INSERT_REVISION = insert(tables.revisions)
 
 PINNED_MAX = 10
 """Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
@@ -68,10 +75,8 @@ def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog,
 
 def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
     if _ID.fullmatch(entry_id):
-        query = select(_t).where(_t.c.id == entry_id, _t.c.liveblog_id == liveblog_id)
-        if lock:
-            query = query.with_for_update(key_share=True)
-        row = connection.execute(query).mappings().one_or_none()
+        which = {"entry_id": entry_id, "blog_id": liveblog_id}
+        row = connection.execute(_FIND_LOCKED if lock else _FIND, which).mappings().one_or_none()
         if row is not None:
             return entry_from(row)
     raise NotFound(f"there is no entry {entry_id!r}")
@@ -91,7 +96,7 @@ def create(connection: Connection, slug: str, entry: Entry, *, actor: str, idemp
         entry = replace(entry, seq=liveblog.seq)
         _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
-    connection.execute(insert(_t).values(liveblog_id=liveblog_id, **entry_values(entry)))
+    connection.execute(_INSERT, {"liveblog_id": liveblog_id, **entry_values(entry)})
     _record(connection, entry, actor=actor, action="created" if change is None else "published")
     return Written(liveblog, entry, change, replayed=False)
 
@@ -193,7 +198,7 @@ def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> Non
 
 
 def _update(connection: Connection, entry: Entry) -> None:
-    connection.execute(update(_t).where(_t.c.id == entry.id).values(entry_values(entry)))
+    connection.execute(_UPDATE, {"entry_id": entry.id, **entry_values(entry)})
 
 
 def _record(
@@ -203,16 +208,15 @@ def _record(
     actor: str,
     action: Literal["created", "edited", "published", "deleted"],
 ) -> None:
-    connection.execute(
-        insert(tables.revisions).values(
-            entry_id=entry.id,
-            version=entry.version,
-            at=entry.updated_at,
-            actor=actor,
-            action=action,
-            entry=entry_document(entry),
-        )
-    )
+    revision = {
+        "entry_id": entry.id,
+        "version": entry.version,
+        "at": entry.updated_at,
+        "actor": actor,
+        "action": action,
+        "entry": entry_document(entry),
+    }
+    connection.execute(_INSERT_REVISION, revision)
 
 
 def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:

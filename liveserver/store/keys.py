@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from liveserver.errors import NotFound
 from liveserver.store import tables
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 _t = tables.api_keys
+_FIND = select(_t).where(_t.c.id == bindparam("key_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
     """The key, whether or not it is still good."""
     if "\x00" in key_id:
         return None
-    row = connection.execute(select(_t).where(_t.c.id == key_id)).mappings().one_or_none()
+    row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
     return None if row is None else _key(row)
 
 

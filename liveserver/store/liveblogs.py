@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import insert, literal, select, tuple_, update
+from sqlalchemy import bindparam, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from liveserver.errors import Conflict, NotFound
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
+
+# Made once and given their values when executed: making a statement costs more than SQLite takes to answer it.
+_FIND = select(_t).where(_t.c.slug == bindparam("slug"))
+# Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
+_FIND_LOCKED = _FIND.with_for_update(key_share=True)
+_TAKE_SEQ = update(_t).where(_t.c.id == bindparam("liveblog_id")).values(seq=_t.c.seq + 1).returning(_t)
+_INSERT = insert(_t)
 
 
 class Found(NamedTuple):
@@ -42,11 +49,7 @@ def _is_slug(text: str) -> bool:
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
     """The live blog; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
     if _is_slug(slug):
-        query = select(_t).where(_t.c.slug == slug)
-        if lock:
-            # Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
-            query = query.with_for_update(key_share=True)
-        row = connection.execute(query).mappings().one_or_none()
+        row = connection.execute(_FIND_LOCKED if lock else _FIND, {"slug": slug}).mappings().one_or_none()
         if row is not None:
             return _found(row)
     raise NotFound(f"there is no live blog {slug!r}")
@@ -62,15 +65,14 @@ def take_seq(connection: Connection, liveblog_id: int) -> Liveblog:
 
     That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
     """
-    query = update(_t).where(_t.c.id == liveblog_id).values(seq=_t.c.seq + 1).returning(_t)
-    return liveblog_from(connection.execute(query).mappings().one())
+    return liveblog_from(connection.execute(_TAKE_SEQ, {"liveblog_id": liveblog_id}).mappings().one())
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
     """Insert it as new. Raises Conflict if the slug is taken."""
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
-        connection.execute(insert(_t).values(liveblog_values(liveblog)))
+        connection.execute(_INSERT, liveblog_values(liveblog))
     except IntegrityError as error:
         raise Conflict(f"there is already a live blog {liveblog.slug!r}") from error
     return liveblog
