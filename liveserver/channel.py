@@ -8,23 +8,22 @@ a replay may skip seqs; a `hello` before it says up to where.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver import wire
+from liveserver.backlog import SLICE, Backlog
 from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
+from liveserver.sink import Crowd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from liveserver.sink import Sink
 
 AHEAD_MAX = 256
 """Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
-
-SLICE = 512
-"""Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
 
 RECENT_BYTES = 8 * 1024 * 1024
 """The memory that a live blog's recent changes may take, whatever their number."""
@@ -32,16 +31,6 @@ RECENT_BYTES = 8 * 1024 * 1024
 
 _NOWHERE = Position("", 0)
 """Where a viewer stands that hasn't taken its `reset` yet: no history has this epoch."""
-
-
-class Sink(Protocol):
-    """A viewer, as the hub sees it. Both calls return at once, never raise, and never call the hub back from within."""
-
-    def write(self, frame: Frame, /) -> bool:
-        """Take one message. False: the viewer lags, took nothing of it, and will be reported by `Hub.drained`."""
-
-    def close(self, code: int, /) -> None:
-        """End the viewer's connection with a WebSocket close code (SSE just ends)."""
 
 
 class Replay(NamedTuple):
@@ -73,18 +62,6 @@ class Lag(NamedTuple):
     since: float
 
 
-@dataclass(slots=True)
-class Delivery:
-    """One message on its way to many viewers."""
-
-    frame: Frame
-    before: Position
-    """Where a viewer stands who hasn't had it yet."""
-    sinks: Iterator[Sink]
-    """Who is still to have it: those who were connected when it came."""
-    number: int
-
-
 class Channel:
     """The viewers of one live blog and what they have coming."""
 
@@ -93,16 +70,12 @@ class Channel:
         self.position = start.position
         self.floor = _floor(start)
         self.recent: deque[ChangeFrame] = deque()
-        self.viewers: set[Sink] = set()
+        self.viewers = Crowd()
         self.lagging: dict[Sink, Lag] = {}
         self.ahead: dict[int, ChangeFrame] = {}
-        self.backlog: deque[Delivery] = deque()
-        """What is still to be written to many viewers, in order. Who sees it filled calls `pump` until it is empty."""
-        self._number = 0
+        self.backlog = Backlog()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
         """The last `hello` made, for viewers who resume and for those who don't."""
-        self._met: dict[Sink, int] = {}
-        """Viewers who were brought up to date while there was a backlog: they have its deliveries up to that number."""
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
@@ -170,6 +143,7 @@ class Channel:
     def leave(self, sink: Sink) -> None:
         """Forget a viewer."""
         self.viewers.discard(sink)
+        self.backlog.left(sink)
         self.lagging.pop(sink, None)
 
     def beat(self, now: float) -> None:
@@ -195,8 +169,7 @@ class Channel:
                 return
             reached = frame.event_id or reached
         self.viewers.add(sink)
-        if self.backlog:
-            self._met[sink] = self._number
+        self.backlog.joined(sink)
 
     def _deliver(self, frame: ChangeFrame, now: float) -> None:
         before = self.position
@@ -228,32 +201,29 @@ class Channel:
         self.ahead.clear()
         for frame in start.frames:
             self._remember(frame)
-        self._write(Frame(wire.reset(self.position)), before, now)
+        reset = Frame(wire.reset(self.position))
+        if self.backlog:
+            self.backlog.replace(reset, before)
+        else:
+            self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
         """Go on with the backlog: write to the next viewers, at most a slice of them."""
-        delivery = self.backlog[0]
-        sinks = list(islice(delivery.sinks, SLICE))
-        if len(sinks) < SLICE:
-            self.backlog.popleft()
-        viewers, met = self.viewers, self._met
-        if met:
-            sinks = [sink for sink in sinks if met.get(sink, -1) < delivery.number]
-        self._mark([s for s in sinks if s in viewers and not s.write(delivery.frame)], delivery.before, now)
-        if not self.backlog:
-            met.clear()
+        self._mark(self.backlog.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:
-        if self.backlog or len(self.viewers) > SLICE:
-            self._number += 1
-            self.backlog.append(Delivery(frame, before, iter(list(self.viewers)), self._number))
-        else:
-            self._mark([sink for sink in self.viewers if not sink.write(frame)], before, now)
+        if not self.backlog and len(self.viewers) <= SLICE:
+            for kind, sinks in self.viewers.slices(SLICE):
+                self._mark([(sink, before) for sink, _ in kind.write_all(sinks, [frame])], now)
+        elif not self.backlog.add(frame, before):
+            # To start afresh is less to carry than what waits.
+            self.backlog.replace(Frame(wire.reset(self.position)), _NOWHERE)
 
-    def _mark(self, lagging: list[Sink], before: Position, now: float) -> None:
-        for sink in lagging:
+    def _mark(self, lagging: list[tuple[Sink, Position]], now: float) -> None:
+        for sink, position in lagging:
             self.viewers.discard(sink)
-            self.lagging[sink] = Lag(before, now)
+            self.backlog.left(sink)
+            self.lagging[sink] = Lag(position, now)
 
     def _remember(self, frame: ChangeFrame) -> None:
         self.recent.append(frame)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from liveserver import wire
-from liveserver.channel import Channel, Lag, Offer, Replay, Sink
+from liveserver.channel import Channel, Lag, Offer, Replay
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, Frame, pack, unpack
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterator, Sequence
 
     from liveserver.bus import Bus
+    from liveserver.sink import Sink
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
@@ -141,11 +142,17 @@ class Hub:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def farewell(self, frames: Sequence[Frame], code: int, *, patience: float) -> None:
-        """Send every viewer one of some last messages, in turn, and close its connection.
+        """Send every viewer what it is still to have and one of some last messages, in turn, and close its connection.
 
-        Waits until all are gone, or `patience` seconds.
+        Waits `patience` seconds for the first, and as long until all are gone.
         """
         turn = cycle(frames)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                for room in self._rooms.values():
+                    while room.channel.backlog:
+                        room.channel.pump(self._now())
+                        await asyncio.sleep(0)
         for room in self._rooms.values():
             for sink in [*room.channel.viewers, *room.channel.lagging]:
                 sink.write(next(turn))

@@ -17,6 +17,7 @@ from liveserver import wire
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.model import VOID, Position
 from liveserver.services import services
+from liveserver.sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -51,7 +52,7 @@ SSE_HEADERS = {
 }
 
 
-class QueueSink:
+class QueueSink(Sink):
     """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
 
     def __init__(self, on_drained: Callable[[QueueSink], None]) -> None:

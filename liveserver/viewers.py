@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Opcode
@@ -20,9 +20,11 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from liveserver import wire
+from liveserver.sink import Sink
 
 if TYPE_CHECKING:
-    from liveserver.channel import Sink
+    from collections.abc import Sequence
+
     from liveserver.frames import Frame
     from liveserver.keepalive import Wheel
 
@@ -50,10 +52,10 @@ class State(Enum):
     """Its connection is ending, or has ended."""
 
 
-class Viewer(asyncio.Protocol, ABC):
+class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_descriptor", "_pending", "_state", "_transport")
+    __slots__ = ("_audience", "_connections", "_descriptor", "_direct", "_state", "_transport")
 
     def __init__(self, transport: asyncio.Transport, audience: Audience, connections: set[Any]) -> None:
         self._transport = transport
@@ -63,18 +65,41 @@ class Viewer(asyncio.Protocol, ABC):
         # Under TLS the socket's bytes are not ours to write.
         raw = transport.get_extra_info("sslcontext") is None
         self._descriptor: int = transport.get_extra_info("socket").fileno() if raw else -1
-        # The answer that opened the connection may still wait there.
-        self._pending = True
+        # Where to write without the transport: nowhere, as the answer that opened the connection may still wait there.
+        self._direct = -1
         connections.add(self)
         transport.set_protocol(self)
 
+    @staticmethod
     @abstractmethod
+    def encoded(frame: Frame) -> bytes:
+        """The message as these viewers get it."""
+
     def write(self, frame: Frame) -> bool:
         """Write one message; False while the viewer lags."""
+        return self._send(self.encoded(frame))
 
-    @abstractmethod
-    def close(self, code: int) -> None:
-        """End the connection after what was written."""
+    @classmethod
+    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+        """Write messages to many; who lags took none of them."""
+        data = b"".join([cls.encoded(frame) for frame in frames])
+        size, write = len(data), os.write
+        lagging: list[tuple[Sink, int]] = []
+        # Every instruction here is executed for each viewer and each message.
+        for viewer in cast("Sequence[Viewer]", sinks):
+            direct = viewer._direct
+            if direct < 0:
+                if not viewer._send(data):
+                    lagging.append((viewer, 0))
+                continue
+            try:
+                sent = write(direct, data)
+            except OSError as error:
+                viewer._failed(error, data)
+            else:
+                if sent != size:
+                    viewer._queue(data, sent)
+        return lagging
 
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
@@ -99,29 +124,41 @@ class Viewer(asyncio.Protocol, ABC):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
-        self._state = State.CLOSED
+        self._ended()
         self._connections.discard(self)
         self._audience.gone(self)
 
     def _send(self, data: bytes) -> bool:
         if self._state is not State.FOLLOWING:
             return self._state is State.CLOSED
-        if self._pending or self._descriptor < 0:
+        if self._direct < 0:
             if self._descriptor < 0 or self._transport.get_write_buffer_size():
                 self._transport.write(data)
                 return True
-            self._pending = False
+            self._direct = self._descriptor
         try:
-            sent = os.write(self._descriptor, data)
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            # The peer is gone; the transport will notice by itself and call connection_lost.
-            return True
-        if sent != len(data):
-            self._pending = True
-            self._transport.write(memoryview(data)[sent:])
+            sent = os.write(self._direct, data)
+        except OSError as error:
+            self._failed(error, data)
+        else:
+            if sent != len(data):
+                self._queue(data, sent)
         return True
+
+    def _queue(self, data: bytes, sent: int) -> None:
+        """Leave the rest to the transport, and what follows, until it is empty again."""
+        self._direct = -1
+        self._transport.write(memoryview(data)[sent:])
+
+    def _failed(self, error: OSError, data: bytes) -> None:
+        """The socket took nothing. If the peer is gone, the transport will notice by itself."""
+        if isinstance(error, BlockingIOError):
+            self._queue(data, 0)
+
+    def _ended(self) -> None:
+        """Nothing more is written."""
+        self._state = State.CLOSED
+        self._direct = -1
 
 
 class EventStreamViewer(Viewer):
@@ -129,14 +166,15 @@ class EventStreamViewer(Viewer):
 
     __slots__ = ()
 
-    def write(self, frame: Frame) -> bool:
-        """Write one event; False while the viewer lags."""
-        return self._send(frame.sse)
+    @staticmethod
+    def encoded(frame: Frame) -> bytes:
+        """An event of a text/event-stream."""
+        return frame.sse
 
     def close(self, code: int) -> None:
         """End the stream after what was written."""
         if self._state is not State.CLOSED:
-            self._state = State.CLOSED
+            self._ended()
             self._transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -163,14 +201,15 @@ class WebSocketViewer(Viewer):
         if interval:
             wheel.add(self, interval)
 
-    def write(self, frame: Frame) -> bool:
-        """Write one message; False while the viewer lags."""
-        return self._send(frame.ws)
+    @staticmethod
+    def encoded(frame: Frame) -> bytes:
+        """A WebSocket text frame."""
+        return frame.ws
 
     def close(self, code: int) -> None:
         """Send a close frame after what was written, and end."""
         if self._state is not State.CLOSED:
-            self._state = State.CLOSED
+            self._ended()
             self._transport.write(_close_frame(code))
             self._transport.close()
 
@@ -181,7 +220,7 @@ class WebSocketViewer(Viewer):
         if self._state is State.FOLLOWING:
             if self._silent:
                 self._send(_close_frame(wire.CLOSE_NO_PONG))
-                self._state = State.CLOSED
+                self._ended()
                 # A peer that is gone acknowledges nothing: don't wait for what is still in the buffers.
                 self._transport.abort()
                 return None
@@ -226,9 +265,9 @@ class WebSocketViewer(Viewer):
             if reply:
                 self._transport.write(reply)
                 # It may wait there, half written: what follows must not overtake it.
-                self._pending = True
+                self._direct = -1
         if parser.state is not OPEN:
-            self._state = State.CLOSED
+            self._ended()
             self._parser = None
             self._transport.close()
         else:
@@ -240,9 +279,10 @@ class DeflatedViewer(WebSocketViewer):
 
     __slots__ = ()
 
-    def write(self, frame: Frame) -> bool:
-        """Write one message; False while the viewer lags."""
-        return self._send(frame.ws_deflated)
+    @staticmethod
+    def encoded(frame: Frame) -> bytes:
+        """A WebSocket text frame, deflated."""
+        return frame.ws_deflated
 
     def extensions(self) -> list[PerMessageDeflate]:
         """What the parser must undo."""

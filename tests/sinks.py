@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from liveserver import backlog, channel
+from liveserver.sink import Sink
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from liveserver.frames import Frame
 
@@ -18,7 +23,7 @@ PATIENCE = 10.0
 """Seconds after which a test that awaits something has failed."""
 
 
-class ListSink:
+class ListSink(Sink):
     """A viewer that keeps what it is sent. `room` is how many frames it can still take (None: any number)."""
 
     def __init__(self, room: int | None = None) -> None:
@@ -79,6 +84,12 @@ def _short(message: Message) -> str:
     if "id" in message:
         words.append(message["id"])
     return " ".join(words)
+
+
+def set_slice(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
+    """How many viewers are written to in one turn."""
+    monkeypatch.setattr(channel, "SLICE", viewers)
+    monkeypatch.setattr(backlog, "SLICE", viewers)
 
 
 async def settle() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from liveserver.app import create_app, running
 from liveserver.errors import SettingsError
+from liveserver.sink import Sink
 from tests.api.site import ENTRIES, problem, serving, settled, started
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ async def test_two_processes_share_a_database(settings: Settings) -> None:
         assert messages[1] == {"type": "entry", "seq": 1, "entry": entry}
 
 
-class Listener:
+class Listener(Sink):
     """A viewer of the other process."""
 
     def __init__(self) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from liveserver import backlog
 from liveserver import channel as channel_module
 from liveserver.channel import AHEAD_MAX, Channel, Offer, latest
 from liveserver.model import Position
 from tests.memory_history import EPOCH, LIVEBLOG, MemoryHistory
-from tests.sinks import ListSink
+from tests.sinks import ListSink, set_slice
 
 MATCH = "match"
 NOW = 100.0
@@ -352,7 +353,7 @@ class Crowd(World):
     """More viewers than a slice, of whom two are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *committed: str, viewers: int = 5) -> None:
-        monkeypatch.setattr(channel_module, "SLICE", 2)
+        set_slice(monkeypatch, 2)
         super().__init__(*committed)
         self.crowd = [self.join() for _ in range(viewers)]
 
@@ -366,7 +367,7 @@ class Crowd(World):
         """Go on until nothing is left to do."""
         while self.channel.backlog:
             self.channel.pump(NOW)
-        assert not self.channel._met
+        assert not self.channel.backlog._has
 
 
 @pytest.mark.parametrize("viewers", [3, 4, 5])
@@ -382,6 +383,32 @@ def test_a_crowd_is_written_to_in_slices(monkeypatch: pytest.MonkeyPatch, viewer
     for viewer in world.crowd:
         assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
     assert len({id(viewer.frames[2]) for viewer in world.crowd}) == 1
+
+
+def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is bounded; who has begun to get something gets all of it first; then live changes go on."""
+    monkeypatch.setattr(backlog, "BACKLOG_BYTES", 400)
+    world = Crowd(monkeypatch)
+    world.publish("a")
+    first = world.turn()
+    for _ in range(20):
+        world.publish("b")
+    slow = world.join(0, room=0)
+    late = world.join(20)
+    world.finish()
+    world.publish("c")
+    world.finish()
+    for viewer in world.crowd:
+        told = viewer.told
+        assert told[1] == "entry 1 a"
+        reset = next(place for place, word in enumerate(told) if word.startswith("reset"))
+        seq = int(told[reset].split()[1])
+        assert reset < 6
+        assert told[reset + 1 :] == [f"entry {n} b" for n in range(seq + 1, 22)] + ["entry 22 c"]
+    assert first
+    assert late.told[:2] == ["hello 21", "entry 21 b"]
+    assert late.told[-1] == "entry 22 c"
+    assert slow in world.channel.lagging
 
 
 def test_few_viewers_are_written_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,7 +458,7 @@ def test_who_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> No
         world.channel.leave(viewer)
     world.finish()
     for viewer in world.crowd:
-        assert viewer.told == ["hello 0 fresh", *(["entry 1 a"] if viewer in first else [])]
+        assert viewer.told == ["hello 0 fresh", *(["entry 1 a", "entry 2 b"] if viewer in first else [])]
     assert world.channel.count == 0
 
 

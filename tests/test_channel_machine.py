@@ -22,11 +22,10 @@ from hypothesis.stateful import (
     rule,
 )
 
-from liveserver import channel
 from liveserver.channel import Channel, Lag, Replay
 from liveserver.client import Step, Tracker
 from tests.memory_history import LIVEBLOG, MemoryHistory
-from tests.sinks import ListSink, Message
+from tests.sinks import ListSink, Message, set_slice
 
 if TYPE_CHECKING:
     from liveserver.frames import ChangeFrame
@@ -281,7 +280,7 @@ class SlicedMachine(ChannelMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(channel, "SLICE", 1)
+        set_slice(self.patch, 1)
 
     @rule(target=ChannelMachine.readers, rooms=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
     def join_together(self, rooms: list[int | None]) -> object:
@@ -305,7 +304,7 @@ class SlicedMachine(ChannelMachine):
         """As above, and without a trace."""
         try:
             super().teardown()
-            assert not hasattr(self, "channel") or not self.channel._met
+            assert not hasattr(self, "channel") or not self.channel.backlog._has
         finally:
             self.patch.undo()
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver import channel as channel_module
 from liveserver import hub as hub_module
 from liveserver import wire
 from liveserver.bus import LocalBus, Medium
@@ -18,7 +17,7 @@ from liveserver.hub import Hub
 from liveserver.model import Position
 from liveserver.wire import CLOSE_TOO_SLOW
 from tests.memory_history import EPOCH, MemoryHistory
-from tests.sinks import PATIENCE, ListSink, settle
+from tests.sinks import PATIENCE, ListSink, set_slice, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -485,7 +484,7 @@ async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
 
 async def test_a_large_fan_out_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publishing returns before anybody is written to; what else is to run gets its turn between two slices."""
-    monkeypatch.setattr(channel_module, "SLICE", 2)
+    set_slice(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await node.join() for _ in range(7)]
         loop = asyncio.get_running_loop()
@@ -509,7 +508,7 @@ async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However they came about: published, from the bus, read from the store, by the clock."""
-    monkeypatch.setattr(channel_module, "SLICE", 2)
+    set_slice(monkeypatch, 2)
     async with cluster(nodes=2, heartbeat=SOON, poll=SOON) as [here, there]:
         viewers = [await here.join() for _ in range(5)]
         here.publish("a")
@@ -524,7 +523,7 @@ async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order
 
 
 async def test_who_drains_while_others_are_written_to_gets_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channel_module, "SLICE", 2)
+    set_slice(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await node.join() for _ in range(9)]
         slow = viewers[4]
@@ -690,6 +689,15 @@ async def test_heartbeats_come_by_themselves() -> None:
         viewer = await node.join()
         await viewer.until_told("heartbeat 1")
         assert viewer.messages[1] == {"type": "heartbeat", "seq": 1, "viewers": 1}
+
+
+async def test_farewell_comes_after_what_was_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_slice(monkeypatch, 2)
+    async with cluster() as [node]:
+        viewers = [await node.join() for _ in range(5)]
+        node.publish("a")
+        await node.hub.farewell([Frame(wire.reconnect(5000))], 1012, patience=0.5)
+        assert [viewer.told[1:] for viewer in viewers] == [["entry 1 a", "reconnect 5000"]] * 5
 
 
 async def test_farewell_reaches_everyone() -> None:

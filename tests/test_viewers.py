@@ -36,8 +36,8 @@ from tests.sinks import PATIENCE
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from liveserver.channel import Sink
     from liveserver.frames import Frame
+    from liveserver.sink import Sink
     from liveserver.viewers import Viewer
 
 INTERVAL = 20
@@ -307,6 +307,41 @@ async def test_a_peer_that_reads_later_has_everything_in_order() -> None:
         assert here.viewer.write(one) is True
         assert at_once(here.peer, len(getattr(one, encoding))) == getattr(one, encoding)
         await here.leave()
+
+
+@on_both_loops
+async def test_many_are_written_to_together() -> None:
+    """Whatever state each is in: everyone gets all of it in order, or nothing and is reported."""
+    for kind, encoding in ENCODINGS:
+        follower, late, full, slow, over, gone = [
+            await seat(kind, room=room, tls=tls)
+            for room, tls in [(None, False), (None, False), (4096, False), (4096, False), (None, True), (None, False)]
+        ]
+        assert follower.viewer.write(frame(0))
+        taken = {full: [frame(0, 3000)], slow: []}
+        assert full.viewer.write(taken[full][0])
+        while not full.transport.get_write_buffer_size():
+            taken[full].append(frame(len(taken[full]), 3000))
+            assert full.viewer.write(taken[full][-1])
+        taken[slow] = slow.fill()
+        gone.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.viewer.write(frame(0))
+        gone.peer.close()
+        seats = (follower, late, full, slow, over, gone)
+        bundle = [frame(1), frame(2, 500), frame(3, 2000)]
+        lagging = kind.write_all([here.viewer for here in seats], bundle)
+        assert lagging == [(slow.viewer, 0)]
+        data = b"".join(getattr(one, encoding) for one in bundle)
+        for here, before in ((follower, [frame(0)]), (late, []), (full, taken[full]), (over, [])):
+            expected = b"".join(getattr(one, encoding) for one in before) + data
+            assert await here.read(len(expected)) == expected
+        expected = b"".join(getattr(one, encoding) for one in taken[slow])
+        assert await slow.read(len(expected)) == expected
+        await slow.audience.until(lambda slow=slow: bool(slow.audience.drains))  # type: ignore[misc]
+        await gone.audience.until(lambda gone=gone: bool(gone.audience.left))  # type: ignore[misc]
+        assert kind.write_all([gone.viewer], bundle) == []
+        for here in seats[:-1]:
+            await here.leave()
 
 
 @on_both_loops

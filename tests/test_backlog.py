@@ -1,0 +1,214 @@
+"""What is on its way to a crowd: order, slices, bundles, and what a late viewer has already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver import backlog as backlog_module
+from liveserver.backlog import Backlog
+from liveserver.frames import ChangeFrame
+from liveserver.model import Position
+from liveserver.sink import Crowd
+from tests.sinks import ListSink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from liveserver.frames import Frame
+    from liveserver.sink import Sink
+
+
+def change(seq: int, size: int = 1) -> ChangeFrame:
+    return ChangeFrame(at(seq), "a", b'{"type":"entry","seq":%d,"entry":{"id":"%s"}}' % (seq, b"x" * size))
+
+
+def at(seq: int) -> Position:
+    return Position("abcdefgh", seq)
+
+
+class CountingSink(ListSink):
+    """Another class, which counts how often its viewers are written to together."""
+
+    calls = 0
+
+    @classmethod
+    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame], /) -> list[tuple[Sink, int]]:
+        cls.calls += 1
+        return super().write_all(sinks, frames)
+
+
+class Scene:
+    """A crowd and its backlog; two viewers are written to in a turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
+        monkeypatch.setattr(backlog_module, "SLICE", 2)
+        self.backlog = Backlog()
+        self.crowd = Crowd()
+        self.viewers = [self.join() for _ in range(viewers)]
+        self.lagging: list[tuple[Sink, Position]] = []
+
+    def join(self, sink: ListSink | None = None) -> ListSink:
+        sink = sink or ListSink()
+        self.crowd.add(sink)
+        self.backlog.joined(sink)
+        return sink
+
+    def add(self, *seqs: int) -> None:
+        for seq in seqs:
+            assert self.backlog.add(change(seq), at(seq - 1))
+
+    def turns(self) -> int:
+        """Go on to the end; in how many turns somebody was written to."""
+        count = 0
+        while self.backlog:
+            before = sum(len(viewer.frames) for viewer in self.viewers)
+            self.lagging += self.backlog.pump(self.crowd)
+            count += sum(len(viewer.frames) for viewer in self.viewers) > before
+        return count
+
+
+def seqs(viewer: ListSink) -> list[int]:
+    return [message["seq"] for message in viewer.messages]
+
+
+def test_what_waits_is_written_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many turns for three messages as for one."""
+    scene = Scene(monkeypatch)
+    scene.add(1, 2, 3)
+    assert scene.turns() == 2
+    assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2, 3]] * 3
+
+
+def test_a_delivery_that_has_begun_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first of its viewers would miss it."""
+    scene = Scene(monkeypatch)
+    scene.add(1)
+    scene.backlog.pump(scene.crowd)
+    scene.add(2, 3)
+    assert scene.turns() == 3
+    assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2, 3]] * 3
+
+
+def test_a_bundle_is_no_larger_than_a_viewers_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "BUNDLE_BYTES", 2 * len(change(1).message))
+    scene = Scene(monkeypatch, viewers=2)
+    scene.add(1, 2, 3, 4, 5)
+    assert scene.turns() == 3
+    assert backlog_module.BUNDLE_BYTES < 64 * 1024
+
+
+def test_one_message_larger_than_a_bundle_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_module, "BUNDLE_BYTES", 10)
+    scene = Scene(monkeypatch, viewers=2)
+    scene.add(1, 2)
+    assert scene.turns() == 2
+    assert seqs(scene.viewers[0]) == [1, 2]
+
+
+def test_who_comes_while_a_bundle_waits_gets_the_rest_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch)
+    scene.add(1, 2)
+    middle = scene.join()
+    scene.add(3)
+    late = scene.join()
+    scene.turns()
+    assert (seqs(middle), seqs(late)) == ([3], [])
+    assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2, 3]] * 3
+    scene.add(4)
+    scene.turns()
+    assert (seqs(middle), seqs(late)) == ([3, 4], [4])
+
+
+def test_who_comes_after_a_bundle_has_begun_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(monkeypatch)
+    scene.add(1)
+    scene.backlog.pump(scene.crowd)
+    late = scene.join()
+    scene.turns()
+    assert seqs(late) == []
+
+
+def test_who_lags_within_a_bundle_stands_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that came in the middle of it."""
+    scene = Scene(monkeypatch, viewers=1)
+    slow = scene.viewers[0]
+    slow.room = 2
+    scene.add(1, 2)
+    late = scene.join(ListSink(1))
+    scene.add(3, 4, 5)
+    scene.turns()
+    assert (seqs(slow), seqs(late)) == ([1, 2], [3])
+    assert scene.lagging == [(late, at(3)), (slow, at(2))]
+
+
+def test_who_has_left_is_written_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is not kept in memory either."""
+    scene = Scene(monkeypatch, viewers=6)
+    scene.add(1)
+    scene.backlog.pump(scene.crowd)
+    scene.add(2)
+    came_and_went = scene.join()
+    for viewer in (*scene.viewers[2:4], came_and_went):
+        scene.crowd.discard(viewer)
+        scene.backlog.left(viewer)
+    scene.turns()
+    assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2]] * 2 + [[]] * 2 + [[1, 2]] * 2
+    assert not scene.backlog._has
+
+
+def test_who_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A backlog that is never empty must not keep everyone who ever came."""
+    scene = Scene(monkeypatch)
+    scene.add(1)
+    scene.join()
+    scene.backlog.pump(scene.crowd)
+    scene.add(2)
+    later = scene.join()
+    while not scene.lagging and scene.backlog._has.keys() != {later}:
+        scene.backlog.pump(scene.crowd)
+    assert scene.backlog
+
+
+def test_too_much_is_refused_and_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has begun goes on to its end; what hasn't is dropped."""
+    monkeypatch.setattr(backlog_module, "BACKLOG_BYTES", 3 * len(change(1).message))
+    scene = Scene(monkeypatch)
+    scene.add(1)
+    scene.backlog.pump(scene.crowd)
+    scene.add(2, 3)
+    assert not scene.backlog.add(change(4), at(3))
+    scene.backlog.replace(change(4), at(0))
+    scene.add(5)
+    scene.turns()
+    assert [seqs(viewer) for viewer in scene.viewers] == [[1, 4, 5]] * 3
+    scene.add(6, 7, 8)
+    assert scene.turns() == 2
+
+
+def test_viewers_of_a_class_are_written_to_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call for a slice of each class."""
+    scene = Scene(monkeypatch, viewers=3)
+    others = [scene.join(CountingSink()) for _ in range(4)]
+    scene.add(1, 2)
+    CountingSink.calls = 0
+    scene.turns()
+    assert CountingSink.calls == 2
+    assert [seqs(viewer) for viewer in [*scene.viewers, *others]] == [[1, 2]] * 7
+
+
+def test_a_crowd_counts_lists_and_forgets() -> None:
+    crowd = Crowd()
+    one, two, other = ListSink(), ListSink(), CountingSink()
+    for sink in (one, two, other, two):
+        crowd.add(sink)
+    assert (len(crowd), list(crowd)) == (3, [one, two, other])
+    assert list(crowd.slices(1)) == [(ListSink, [one]), (ListSink, [two]), (CountingSink, [other])]
+    for _ in range(2):
+        crowd.discard(two)
+    assert (len(crowd), two in crowd, other in crowd, crowd.departures) == (2, False, True, 1)
+    slices = crowd.slices(5)
+    first = next(slices)
+    crowd.discard(other)
+    assert [first, *slices] == [(ListSink, [one]), (CountingSink, [other])]
