@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 if TYPE_CHECKING:
     import asyncio
 
 SLOTS = 128
-"""Seconds that the wheel can look ahead."""
+"""Seconds that the wheel can look ahead, and one more."""
+
+SLICE = 256
+"""Members that are called before others on the loop have their turn."""
+
+log = structlog.get_logger(__name__)
 
 
 class Member(Protocol):
@@ -32,18 +39,19 @@ class Wheel:
         self._slots: list[set[Member]] = [set() for _ in range(SLOTS)]
         self._at = 0
         self._count = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._running = False
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, member: Member, seconds: int) -> None:
-        """Call the member after so many seconds, once."""
+        """Call the member after so many seconds (1 to 127), once."""
         member.slot = (self._at + min(max(seconds, 1), SLOTS - 1)) % SLOTS
         self._slots[member.slot].add(member)
         self._count += 1
-        if self._timer is None:
-            self._timer = self._loop.call_later(1.0, self._turn)
+        if not self._running:
+            self._running = True
+            self._loop.call_later(1.0, self._turn)
 
     def discard(self, member: Member) -> None:
         """Don't call the member."""
@@ -54,10 +62,41 @@ class Wheel:
 
     def _turn(self) -> None:
         self._at = (self._at + 1) % SLOTS
-        due, self._slots[self._at] = self._slots[self._at], set()
-        self._count -= len(due)
-        self._timer = self._loop.call_later(1.0, self._turn) if self._count or due else None
-        for member in due:
-            again = member.due()
+        self._call()
+
+    def _call(self) -> None:
+        """Call a slice of those who are due."""
+        due = self._slots[self._at]
+        most = SLICE
+        while due and most:
+            most -= 1
+            self._count -= 1
+            member = due.pop()
+            try:
+                again = member.due()
+            except Exception:
+                log.exception("keepalive.failed")
+                continue
             if again is not None:
                 self.add(member, again)
+        if due:
+            self._loop.call_soon(self._call)
+        elif self._count:
+            # From now, not from when it should have been: who was pinged late has its time all the same.
+            self._loop.call_later(1.0, self._turn)
+        else:
+            self._running = False
+
+
+_wheels: dict[asyncio.AbstractEventLoop, Wheel] = {}
+
+
+def wheel_of(loop: asyncio.AbstractEventLoop) -> Wheel:
+    """The timer that all connections of a loop share."""
+    wheel = _wheels.get(loop)
+    if wheel is None:
+        # No weak references: what stands on a wheel leads back to its loop.
+        for ended in [known for known in _wheels if known.is_closed()]:
+            del _wheels[ended]
+        wheel = _wheels[loop] = Wheel(loop)
+    return wheel

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
-from liveserver.keepalive import SLOTS, Wheel
+from structlog.testing import capture_logs
+
+from liveserver import keepalive
+from liveserver.keepalive import SLICE, SLOTS, Wheel, wheel_of
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
 
@@ -18,15 +24,19 @@ class Loop:
         self.now = 0.0
         self.timers: list[tuple[float, Callable[[], None]]] = []
 
-    def call_later(self, delay: float, callback: Callable[[], None]) -> object:
+    def call_later(self, delay: float, callback: Callable[[], None]) -> None:
         self.timers.append((self.now + delay, callback))
-        return callback
+        self.timers.sort(key=lambda timer: timer[0])
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        self.call_later(0, callback)
 
     def pass_time(self, seconds: float) -> None:
         """Let that much time pass."""
         until = self.now + seconds
         while self.timers and self.timers[0][0] <= until:
-            self.now, callback = self.timers.pop(0)
+            when, callback = self.timers.pop(0)
+            self.now = max(self.now, when)
             callback()
         self.now = until
 
@@ -42,6 +52,7 @@ class Member:
         self.slot = 0
         self.loop = loop
         self.again = again
+        self.held: object = None
         self.calls: list[float] = []
 
     def due(self) -> int | None:
@@ -158,3 +169,79 @@ def test_the_wheel_looks_at_most_a_turn_ahead_and_at_least_a_second() -> None:
     wheel.add(past, -5)
     loop.pass_time(2 * SLOTS)
     assert (far.calls, near.calls, past.calls) == ([SLOTS - 1], [1], [1])
+
+
+def test_who_fails_costs_the_others_nothing() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+
+    class Failing(Member):
+        def due(self) -> int | None:
+            super().due()
+            raise LookupError
+
+    failing = [Failing(loop) for _ in range(10)]
+    others = [Member(loop, 1) for _ in range(10)]
+    for member in [*failing, *others]:
+        wheel.add(member, 1)
+    with capture_logs() as logs:
+        loop.pass_time(3)
+    assert [member.calls for member in failing] == [[1]] * 10
+    assert [member.calls for member in others] == [[1, 2, 3]] * 10
+    assert [entry["event"] for entry in logs] == ["keepalive.failed"] * 10
+    assert len(wheel) == 10
+
+
+def test_others_have_their_turn_between_slices() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    members = [Member(loop, 1) for _ in range(2 * SLICE + 1)]
+    called: list[int] = []
+    for member in members:
+        wheel.add(member, 1)
+    loop.call_later(1, lambda: called.append(sum(len(member.calls) for member in members)))
+    loop.call_later(1, lambda: wheel.discard(next(member for member in members if not member.calls)))
+    loop.pass_time(1)
+    assert called == [SLICE]
+    assert sum(len(member.calls) for member in members) == 2 * SLICE
+    assert len(wheel) == 2 * SLICE
+
+
+def test_a_second_passes_between_two_calls_however_late_the_wheel_is() -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+
+    class Slow(Member):
+        def due(self) -> int | None:
+            super().due()
+            self.loop.now += 4.5
+            return None
+
+    often = [Member(loop, 1) for _ in range(10)]
+    for member in [*often, Slow(loop)]:
+        wheel.add(member, 1)
+    loop.pass_time(12)
+    for member in often:
+        assert len(member.calls) >= 7
+        assert all(later - earlier >= 1 for earlier, later in pairwise(member.calls))
+
+
+def test_a_loop_that_is_closed_leaves_no_wheel_behind() -> None:
+    members = []
+    loops = []
+    for _ in range(5):
+        loop = asyncio.new_event_loop()
+        wheel = wheel_of(loop)
+        assert wheel_of(loop) is wheel
+        member = Member(Loop())
+        # As connections do that their loop has outlived: they hold it.
+        member.held = loop
+        wheel.add(member, 1)
+        members.append(weakref.ref(member))
+        loops.append(weakref.ref(loop))
+        loop.close()
+    del loop, wheel, member
+    gc.collect()
+    assert len(keepalive._wheels) == 1
+    assert [reference() is None for reference in members] == [True] * 4 + [False]
+    assert [reference() is None for reference in loops] == [True] * 4 + [False]
