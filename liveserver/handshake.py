@@ -11,6 +11,7 @@ import binascii
 from base64 import b64decode, b64encode
 from functools import lru_cache
 from hashlib import sha1
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from websockets.exceptions import InvalidHeader, NegotiationError
@@ -34,6 +35,24 @@ class BadHandshake(Exception):
         self.status = status
         self.detail = detail
         self.headers = headers
+
+
+class Request(NamedTuple):
+    """An HTTP request's head, as somebody else has parsed it."""
+
+    method: bytes
+    target: bytes
+    headers: list[tuple[bytes, bytes]]
+    """Names in lower case."""
+    version: str = "1.1"
+
+    def path_and_query(self) -> tuple[bytes, bytes]:
+        """The target's parts, in origin or in absolute form (RFC 9112, 3.2)."""
+        target = self.target
+        if not target.startswith(b"/"):
+            target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+        path, _, query = target.partition(b"?")
+        return path, query
 
 
 class Offer(NamedTuple):
@@ -60,16 +79,21 @@ class Offer(NamedTuple):
         return b"".join(parts)
 
 
-def read(headers: Iterable[tuple[bytes, bytes]], *, deflate: bool = True) -> Offer:
-    """Check a GET request's headers (names in lower case). Raises BadHandshake."""
+def read(request: Request, *, deflate: bool = True) -> Offer:
+    """Check a request. Raises BadHandshake."""
+    if request.method != b"GET":
+        raise BadHandshake(405, "a WebSocket is opened with GET", ((b"allow", b"GET"),))
+    if request.version < "1.1":
+        # An upgrade in a request of HTTP/1.0 counts as none (RFC 9110, 7.8).
+        raise _no_upgrade()
     found: dict[bytes, bytes] = {}
-    for name, value in headers:
+    for name, value in request.headers:
         # A header that may come in several lines means the same as one with commas (RFC 9110, 5.3).
         found[name] = found[name] + b", " + value if name in found else value
     if b"websocket" not in _tokens(found.get(b"upgrade", b"")) or b"upgrade" not in _tokens(
         found.get(b"connection", b"")
     ):
-        raise BadHandshake(426, "this needs a WebSocket upgrade", ((b"upgrade", b"websocket"),))
+        raise _no_upgrade()
     if found.get(b"sec-websocket-version", b"").strip() != b"13":
         raise BadHandshake(426, "WebSocket version 13 is needed", ((b"sec-websocket-version", b"13"),))
     key = found.get(b"sec-websocket-key", b"").strip()
@@ -85,6 +109,21 @@ def read(headers: Iterable[tuple[bytes, bytes]], *, deflate: bool = True) -> Off
         _agree(offered) if offered and deflate else b"",
         [word.strip() for word in subprotocols.decode("latin-1").split(",") if word.strip()],
     )
+
+
+def head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Status line and headers of an HTTP/1.1 response."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    lines = [f"HTTP/1.1 {status} {phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _no_upgrade() -> BadHandshake:
+    return BadHandshake(426, "this needs a WebSocket upgrade over HTTP/1.1", ((b"upgrade", b"websocket"),))
 
 
 def _tokens(value: bytes) -> list[bytes]:

@@ -22,17 +22,22 @@ GOOD = {
 AGREED = b"permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
 
+def get(headers: list[tuple[bytes, bytes]], *, deflate: bool = True) -> handshake.Offer:
+    """What is answered to a GET request with these headers."""
+    return handshake.read(handshake.Request(b"GET", b"/", headers), deflate=deflate)
+
+
 def read(**changes: bytes | None) -> handshake.Offer:
     """A good handshake, changed."""
     headers: dict[bytes, bytes | None] = {**GOOD}
     headers.update({name.replace("_", "-").encode(): value for name, value in changes.items()})
-    return handshake.read([(name, value) for name, value in headers.items() if value is not None])
+    return get([(name, value) for name, value in headers.items() if value is not None])
 
 
 def agreed(*offered: bytes) -> bytes:
     """What is answered to these Sec-WebSocket-Extensions headers."""
     headers = [*GOOD.items(), *((b"sec-websocket-extensions", value) for value in offered)]
-    return handshake.read(headers).extensions
+    return get(headers).extensions
 
 
 def test_the_specifications_example() -> None:
@@ -72,6 +77,37 @@ def test_refusals(changes: dict[str, bytes | None], status: int, header: tuple[b
     assert caught.value.detail == str(caught.value) != ""
 
 
+@pytest.mark.parametrize("version", ["1.0", "0.9"])
+def test_http_1_1_is_needed(version: str) -> None:
+    with pytest.raises(handshake.BadHandshake) as caught:
+        handshake.read(handshake.Request(b"GET", b"/", [*GOOD.items()], version))
+    assert (caught.value.status, caught.value.headers) == (426, ((b"upgrade", b"websocket"),))
+
+
+def test_get_is_needed() -> None:
+    with pytest.raises(handshake.BadHandshake) as caught:
+        handshake.read(handshake.Request(b"POST", b"/", [*GOOD.items()]))
+    assert (caught.value.status, caught.value.headers) == (405, ((b"allow", b"GET"),))
+
+
+@pytest.mark.parametrize(
+    ("target", "parts"),
+    [
+        (b"/", (b"/", b"")),
+        (b"/a/%41?b=/c?d", (b"/a/%41", b"b=/c?d")),
+        (b"ws://here/a?b", (b"/a", b"b")),
+        (b"http://here", (b"/", b"")),
+    ],
+)
+def test_the_target_in_origin_and_in_absolute_form(target: bytes, parts: tuple[bytes, bytes]) -> None:
+    assert handshake.Request(b"GET", target, []).path_and_query() == parts
+
+
+def test_the_head_of_an_answer() -> None:
+    assert handshake.head(404, [(b"a", b"b")]) == b"HTTP/1.1 404 Not Found\r\na: b\r\n\r\n"
+    assert handshake.head(499, []) == b"HTTP/1.1 499 \r\n\r\n"
+
+
 @pytest.mark.parametrize("upgrade", [b"websocket", b"WebSocket", b"WEBSOCKET", b"h2c, websocket", b"websocket ,h2c"])
 @pytest.mark.parametrize("connection", [b"Upgrade", b"upgrade", b"keep-alive, Upgrade", b"UPGRADE,close", b" upgrade "])
 def test_tokens_in_any_case_and_in_lists(upgrade: bytes, connection: bytes) -> None:
@@ -87,7 +123,7 @@ def test_a_header_that_comes_in_several_lines_is_one_list() -> None:
         (b"sec-websocket-protocol", b"c"),
         (b"sec-websocket-extensions", b"permessage-deflate"),
     ]
-    offer = handshake.read(headers)
+    offer = get(headers)
     assert offer.subprotocols == ["a", "b", "c"]
     assert offer.extensions == AGREED
 
@@ -95,7 +131,7 @@ def test_a_header_that_comes_in_several_lines_is_one_list() -> None:
 def test_a_key_or_version_that_comes_twice_is_refused() -> None:
     for name in (b"sec-websocket-key", b"sec-websocket-version"):
         with pytest.raises(handshake.BadHandshake):
-            handshake.read([*GOOD.items(), (name, GOOD[name])])
+            get([*GOOD.items(), (name, GOOD[name])])
 
 
 def test_space_around_key_and_version_is_none_of_theirs() -> None:
@@ -142,7 +178,7 @@ def test_deflate(offered: bytes, answer: bytes) -> None:
 
 def test_deflate_is_offered_in_vain_when_it_is_turned_off() -> None:
     headers = [*GOOD.items(), (b"sec-websocket-extensions", b"permessage-deflate")]
-    assert handshake.read(headers, deflate=False).extensions == b""
+    assert get(headers, deflate=False).extensions == b""
 
 
 def test_the_answer() -> None:

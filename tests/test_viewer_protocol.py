@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import pytest
 import uvicorn
@@ -24,8 +24,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
-from liveserver import viewer_protocol
-from liveserver.viewer_protocol import READ_AHEAD, HttpProtocol, ViewerProtocol
+from liveserver import connection, viewer_protocol
+from liveserver.connection import READ_AHEAD
+from liveserver.keepalive import wheel_of
+from liveserver.viewer_protocol import HttpProtocol, ViewerProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -601,7 +603,7 @@ def test_a_handshake_that_is_refused(served: Served, header: str, status: int, a
 def test_only_get_opens_a_connection(served: Served) -> None:
     with Peer(served, "echo", method="POST").answered(405) as peer:
         assert peer.headers["allow"] == "GET"
-        peer.ended()
+        assert len(peer.file.read()) == int(peer.headers["content-length"])
 
 
 def test_an_application_refuses(served: Served) -> None:
@@ -780,6 +782,67 @@ async def opened(app: Any, request: bytes = REQUEST, **settings: Any) -> tuple[V
     return protocol, transport
 
 
+async def settled(app: Any = None, **settings: Any) -> tuple[ViewerProtocol, Transport]:
+    """An open connection whose application waits."""
+
+    async def waits(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+
+    protocol, transport = await opened(app or waits, **settings)
+    transport.written.clear()
+    return protocol, transport
+
+
+PINGED = frame(PING, masked=False)
+
+
+@pytest.mark.parametrize(
+    ("interval", "patience", "calls"),
+    [
+        # Pings an interval apart, whether the answer has less time, as long, or (then they wait for it) longer.
+        (20, 5, [(5, True), (15, False), (5, True), (15, False)]),
+        (20, 20, [(20, True), (20, True)]),
+        (5, 20, [(20, True), (20, True)]),
+        (20.4, 0.2, [(1, True), (19, False), (1, True)]),
+        (20, None, [(20, True), (20, True)]),
+    ],
+)
+async def test_pings_of_a_peer_that_answers(interval: float, patience: float, calls: list[tuple[int, bool]]) -> None:
+    protocol, transport = await settled(ws_ping_interval=interval, ws_ping_timeout=patience)
+    for again, pinged in calls:
+        assert protocol.due() == again
+        assert transport.written == ([PINGED] if pinged else [])
+        transport.written.clear()
+        protocol.data_received(frame(PONG))
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(("interval", "patience"), [(20, 5), (20, 20), (5, 20)])
+async def test_a_silent_peer_is_dropped_when_its_time_is_over(interval: float, patience: float) -> None:
+    protocol, transport = await settled(ws_ping_interval=interval, ws_ping_timeout=patience)
+    assert protocol.due() == patience
+    assert protocol.due() is None
+    assert transport.over == "aborted"
+    protocol.connection_lost(None)
+
+
+async def test_without_a_timeout_a_silent_peer_stays() -> None:
+    protocol, transport = await settled(ws_ping_interval=20, ws_ping_timeout=None)
+    assert [protocol.due() for _ in range(5)] == [20] * 5
+    assert transport.written == [PINGED] * 5
+    assert not transport.over
+    protocol.connection_lost(None)
+
+
+async def test_without_an_interval_there_are_no_pings() -> None:
+    wheel = wheel_of(asyncio.get_running_loop())
+    protocol, _ = await settled(ws_ping_interval=None, ws_ping_timeout=20)
+    assert len(wheel) == 0
+    protocol.connection_lost(None)
+
+
 async def test_who_is_not_read_from_is_not_taken_for_silent() -> None:
     """The application is slow, not the peer: its pong may wait behind the messages."""
     go = asyncio.Event()
@@ -802,7 +865,8 @@ async def test_who_is_not_read_from_is_not_taken_for_silent() -> None:
     for _ in range(READ_AHEAD):
         await asyncio.wait_for(taken.get(), WAIT)
     assert transport.reading
-    assert protocol.due() == 10
+    # A while after the last ping, so that what was read late still counts; then the next one, which isn't answered.
+    assert [protocol.due(), protocol.due()] == [10, 10]
     assert protocol.due() is None
     assert transport.over == "aborted"
     protocol.connection_lost(None)
@@ -827,7 +891,7 @@ async def test_a_connection_that_has_ended_leaves_nothing_on_the_wheel() -> None
         await send({"type": "websocket.accept"})
         await receive()
 
-    wheel = viewer_protocol.wheel_of(asyncio.get_running_loop())
+    wheel = wheel_of(asyncio.get_running_loop())
     before = len(wheel)
     protocol, _ = await opened(app)
     assert len(wheel) == before + 1
@@ -836,7 +900,7 @@ async def test_a_connection_that_has_ended_leaves_nothing_on_the_wheel() -> None
 
 
 async def test_a_peer_that_does_not_answer_a_close_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(viewer_protocol, "CLOSE_TIMEOUT", 0.0)
+    monkeypatch.setattr(connection, "CLOSE_TIMEOUT", 0.0)
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send({"type": "websocket.accept"})
@@ -871,7 +935,7 @@ HTTP_PROTOCOL = {
     "_unset_keepalive_if_required",
 }
 CYCLE = {"disconnected", "message_event", "response_started"}
-SERVER_STATE = {"connections", "default_headers", "tasks"}
+SERVER_STATE = set(get_type_hints(connection.Server))
 CONFIG = {
     "asgi_version",
     "load",
@@ -894,17 +958,21 @@ def used() -> dict[str, set[str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
             found[ast.unparse(node.value).removeprefix("self.").removeprefix("_")].add(node.attr)
-    inherited = {n.attr for n in ast.walk(ours) if isinstance(n, ast.Attribute) and ast.unparse(n.value) == "self"}
+    inherited = {
+        node.attr
+        for node in ast.walk(ours)
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()"}
+    }
     return {
-        "http": (inherited | found["super()"]) - own - {"_hand_over", "__init__"},
+        "http": inherited - own - {"_hand_over", "__init__"},
         "cycle": found["cycle"],
-        "state": found["server_state"],
+        "state": found["server_state"] - SERVER_STATE,
         "config": found["config"],
     }
 
 
 def test_what_is_used_of_uvicorn_is_listed_here() -> None:
-    assert used() == {"http": HTTP_PROTOCOL, "cycle": CYCLE, "state": SERVER_STATE, "config": CONFIG}
+    assert used() == {"http": HTTP_PROTOCOL, "cycle": CYCLE, "state": set(), "config": CONFIG}
 
 
 async def test_uvicorn_has_what_is_used_of_it() -> None:

@@ -1,0 +1,522 @@
+"""One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
+
+It knows no server: whoever has a transport and a request's head gives it both. Beside ASGI's own it offers an extension
+in the scope, `liveserver.viewer`: a function by which an application that has accepted hands the connection over, and
+returns. From then on it is a viewer (`viewers.py`): no task, no queue, no parser.
+
+What the peer sends is parsed by the websockets library, from the first bytes on; what the application sends needs no
+parser. When the peer ends it, by a close frame or by an error, the application is first given what came before, and its
+answers are sent: the close frame waits for them (RFC 6455, 5.5.1), for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from codecs import getincrementaldecoder
+from collections import deque
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from urllib.parse import unquote
+
+import structlog
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Close, Frame, Opcode
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from liveserver import handshake
+from liveserver.keepalive import wheel_of
+from liveserver.viewers import PING, DeflatedViewer, WebSocketViewer
+
+if TYPE_CHECKING:
+    from codecs import IncrementalDecoder
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from websockets.extensions import Extension
+
+    from liveserver.viewers import Audience
+
+EXTENSION = "liveserver.viewer"
+
+READ_AHEAD = 16
+"""Messages that may wait for the application before reading pauses."""
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
+
+CLOSE_NORMAL = 1000
+CLOSE_NO_STATUS = 1005
+CLOSE_ABNORMAL = 1006
+CLOSE_INVALID_DATA = 1007
+CLOSE_INTERNAL_ERROR = 1011
+CLOSE_RESTART = 1012
+
+log = structlog.get_logger(__name__)
+
+
+class Terms(NamedTuple):
+    """What holds for all WebSocket connections of a server."""
+
+    app: Callable[[Any, Any, Any], Awaitable[None]]
+    root_path: str
+    asgi_version: str
+    deflate: bool
+    """Whether permessage-deflate is agreed on when a client offers it."""
+    max_size: int
+    """Bytes of a message, inflated."""
+    ping_interval: int
+    """Seconds between pings; 0 for none."""
+    ping_timeout: int | None
+    """Seconds in which something must come after a ping; None: a silent peer is not dropped."""
+
+
+class Server(Protocol):
+    """What the connections of a server share."""
+
+    connections: set[Any]
+    """Everything that is open, for the server's end: `shutdown` is called on each."""
+    tasks: set[asyncio.Task[None]]
+    """The applications that run."""
+    default_headers: list[tuple[bytes, bytes]]
+    """What is added to every answer. The server may put another list here at any time."""
+
+
+class Gone(OSError):
+    """The application sends something on a connection that has ended (ASGI wants an OSError)."""
+
+
+class State(Enum):
+    """Where a connection stands (RFC 6455, 4 to 7)."""
+
+    NEW = auto()
+    """Nothing was read."""
+    CONNECTING = auto()
+    """The handshake was read; the application has not answered."""
+    REFUSING = auto()
+    """The application answers with an HTTP response."""
+    OPEN = auto()
+    ENDING = auto()
+    """The peer has ended it; the application still takes, and answers, what came before."""
+    CLOSING = auto()
+    """A close frame was sent, and the peer's is awaited."""
+    CLOSED = auto()
+    HANDED_OVER = auto()
+    """The connection is a viewer's now."""
+
+
+class Connection(asyncio.Protocol):
+    """One WebSocket connection."""
+
+    __slots__ = (
+        "_app_state",
+        "_awaited",
+        "_decoder",
+        "_early",
+        "_heard",
+        "_incoming",
+        "_last",
+        "_offer",
+        "_parser",
+        "_pieces",
+        "_reading",
+        "_scope",
+        "_server",
+        "_state",
+        "_terms",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "_writable",
+        "slot",
+    )
+
+    def __init__(self, terms: Terms, server: Server, app_state: dict[str, Any]) -> None:
+        self._terms = terms
+        self._server = server
+        self._app_state = app_state
+        self._state = State.NEW
+        self._parser: ServerProtocol | None = None
+        self._incoming: deque[dict[str, Any]] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._reading = True
+        self._pieces: list[Any] = []
+        """What has come of a fragmented message: text as far as it could be decoded, or bytes."""
+        self._decoder: IncrementalDecoder | None = None
+        """Of the fragmented message, if it is text."""
+        self._heard = False
+        """Something came since the last ping."""
+        self._awaited = False
+        """A ping's answer is looked for when the wheel calls next."""
+        self._early = b""
+        self._last = b""
+        """The close frame that waits for the application."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.slot = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is ours; its request comes by `begin`."""
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.connections.add(self)
+
+    def begin(
+        self,
+        request: handshake.Request,
+        server: tuple[str, int | None] | None,
+        client: tuple[str, int] | None,
+        scheme: str,
+    ) -> None:
+        """Read the handshake of a request, and start the application."""
+        terms = self._terms
+        self._state = State.CONNECTING
+        try:
+            self._offer = handshake.read(request, deflate=terms.deflate)
+        except handshake.BadHandshake as error:
+            self._refuse(error.status, error.detail.encode(), error.headers)
+            return
+        path, query = request.path_and_query()
+        root = terms.root_path
+        self._scope: dict[str, Any] = {
+            "type": "websocket",
+            "asgi": {"version": terms.asgi_version, "spec_version": "2.4"},
+            "http_version": request.version,
+            "scheme": scheme,
+            "server": server,
+            "client": client,
+            "root_path": root,
+            "path": root + unquote(path.decode("ascii")),
+            "raw_path": root.encode("ascii") + path,
+            "query_string": query,
+            "headers": request.headers,
+            "subprotocols": self._offer.subprotocols,
+            "state": self._app_state.copy(),
+            "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over}},
+        }
+        self._incoming.append({"type": "websocket.connect"})
+        tasks = self._server.tasks
+        task = asyncio.get_running_loop().create_task(self._run())
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def data_received(self, data: bytes) -> None:
+        """Frames."""
+        self._heard = True
+        if self._state in {State.OPEN, State.CLOSING}:
+            self._read(data)
+        elif self._state is State.CONNECTING:
+            # A client should wait for its answer (RFC 6455, 4.1). What it says before is kept; more isn't read.
+            self._early += data
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._server.connections.discard(self)
+        self._stop_timer()
+        if self._state is not State.HANDED_OVER:
+            wheel_of(asyncio.get_running_loop()).discard(self)
+            self._disconnected(CLOSE_ABNORMAL if self._state is State.CONNECTING else CLOSE_NO_STATUS)
+
+    def eof_received(self) -> None:
+        """The peer sends nothing more: the transport closes."""
+
+    def pause_writing(self) -> None:
+        """`send` waits until the transport has drained."""
+        if self._writable is None:
+            self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The transport has drained."""
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        if self._state is State.OPEN:
+            self._incoming.append({"type": "websocket.disconnect", "code": CLOSE_RESTART})
+            self._wake()
+            self._send_close(CLOSE_RESTART, "")
+        elif self._state is State.CONNECTING:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
+        elif self._state is State.ENDING:
+            self._finish()
+        self._close_transport()
+
+    def due(self) -> int | None:
+        """Ping the peer; end the connection if nothing has come since the last ping (the wheel calls this)."""
+        if self._state is not State.OPEN:
+            return None
+        interval, timeout = self._terms.ping_interval, self._terms.ping_timeout
+        if self._awaited and timeout is not None:
+            self._awaited = False
+            # While reading is paused, what the peer answers isn't seen.
+            if self._reading and not self._heard:
+                self._disconnected(CLOSE_ABNORMAL)
+                self._transport.write(_close_frame(CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
+                self._transport.abort()
+                return None
+            if interval > timeout:
+                return interval - timeout
+        self._heard = False
+        self._awaited = True
+        self._transport.write(PING)
+        return interval if timeout is None else timeout
+
+    async def _run(self) -> None:
+        try:
+            await self._terms.app(self._scope, self._receive, self._send)
+        except Gone:
+            pass
+        except BaseException as error:
+            log.exception("websocket.failed", path=self._scope["path"])
+            self._end(CLOSE_INTERNAL_ERROR)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if self._state is State.CONNECTING:
+                log.error("websocket.unanswered", path=self._scope["path"])
+            self._end(CLOSE_NORMAL)
+
+    def _end(self, code: int) -> None:
+        """The application has returned or failed."""
+        if self._state is State.CONNECTING:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
+        elif self._state is State.REFUSING:
+            self._disconnected(CLOSE_ABNORMAL)
+            self._close_transport()
+        elif self._state is State.OPEN:
+            self._send_close(code, "")
+        elif self._state is State.ENDING:
+            self._finish()
+
+    async def _receive(self) -> dict[str, Any]:
+        while not self._incoming:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        message = self._incoming[0]
+        if message["type"] == "websocket.disconnect":
+            if self._state is State.ENDING:
+                self._finish()
+            # It stays, for an application that asks again.
+            return message
+        self._incoming.popleft()
+        if not self._reading and len(self._incoming) < READ_AHEAD // 2 and not self._transport.is_closing():
+            self._reading = True
+            self._heard = True
+            self._transport.resume_reading()
+        return message
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+        kind = message["type"]
+        match self._state:
+            case State.CONNECTING if kind == "websocket.accept":
+                self._accept(message)
+            case State.CONNECTING if kind == "websocket.close":
+                self._refuse(HTTPStatus.FORBIDDEN, b"")
+            case State.CONNECTING if kind == "websocket.http.response.start":
+                self._state = State.REFUSING
+                headers = [*self._server.default_headers, *message.get("headers", ()), (b"connection", b"close")]
+                self._transport.write(handshake.head(message["status"], headers))
+            case State.REFUSING if kind == "websocket.http.response.body":
+                self._transport.write(message.get("body", b""))
+                if not message.get("more_body", False):
+                    self._disconnected(CLOSE_ABNORMAL)
+                    self._close_transport()
+            case State.OPEN | State.ENDING if kind == "websocket.send":
+                self._send_message(message)
+            case State.OPEN if kind == "websocket.close":
+                code, reason = message.get("code", CLOSE_NORMAL), message.get("reason") or ""
+                self._send_close(code, reason)
+                self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": reason})
+                self._wake()
+            case State.ENDING if kind == "websocket.close":
+                self._finish()
+            case State.CLOSED | State.CLOSING:
+                raise Gone
+            case _:
+                raise RuntimeError(f"{kind} can't be sent on a connection that is {self._state.name}")
+
+    def _accept(self, message: dict[str, Any]) -> None:
+        if self._transport.is_closing():
+            raise Gone
+        headers = [*self._server.default_headers, *message.get("headers", ())]
+        if message.get("subprotocol"):
+            headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
+        self._transport.write(self._offer.response(headers))
+        self._state = State.OPEN
+        if self._terms.ping_interval:
+            wheel_of(asyncio.get_running_loop()).add(self, self._terms.ping_interval)
+        if self._early:
+            # Not at once: the connection may be handed over first.
+            asyncio.get_running_loop().call_soon(self._take_early)
+
+    def _take_early(self) -> None:
+        """Read what came before the connection was open."""
+        data, self._early = self._early, b""
+        if data and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.data_received(data)
+
+    def _hand_over(self, audience: Audience) -> WebSocketViewer:
+        """Make the connection a viewer. The application is to return without using it again."""
+        if self._state is not State.OPEN or self._parser is not None:
+            raise RuntimeError(f"a connection can be handed over once it is accepted; it is {self._state.name}")
+        wheel = wheel_of(asyncio.get_running_loop())
+        wheel.discard(self)
+        self._state = State.HANDED_OVER
+        connections = self._server.connections
+        connections.discard(self)
+        kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
+        viewer = kind(self._transport, audience, connections, wheel, self._terms.ping_interval)
+        if self._early:
+            data, self._early = self._early, b""
+            self._transport.resume_reading()
+            viewer.data_received(data)
+        return viewer
+
+    def _open_parser(self) -> ServerProtocol:
+        if self._parser is None:
+            self._parser = ServerProtocol(state=OPEN, max_size=self._terms.max_size)
+            self._parser.extensions = self._extensions()
+        return self._parser
+
+    def _extensions(self) -> list[Extension]:
+        return [PerMessageDeflate(True, True, 15, 15)] if self._offer.extensions else []
+
+    def _read(self, data: bytes) -> None:
+        parser = self._open_parser()
+        parser.receive_data(data)
+        frames, replies = parser.events_received(), parser.data_to_send()
+        following = self._state is State.OPEN
+        if following:
+            for frame in frames:
+                assert isinstance(frame, Frame)
+                try:
+                    self._take(frame)
+                except UnicodeDecodeError:
+                    self._ended(CLOSE_INVALID_DATA, "", _close_frame(CLOSE_INVALID_DATA))
+                    return
+        close = parser.close_rcvd if parser.parser_exc is None else parser.close_sent
+        if close is None:
+            self._write(*replies)
+        elif following:
+            # The last of the replies are a close frame, and nothing, which stands for the end of the stream.
+            *pongs, last, _ = replies
+            self._write(*pongs)
+            self._ended(close.code, close.reason, last)
+        else:
+            self._write(*replies)
+            self._state = State.CLOSED
+            self._close_transport()
+
+    def _take(self, frame: Frame) -> None:
+        """One frame. Raises UnicodeDecodeError as soon as a text's bytes can't be UTF-8 any more."""
+        match frame.opcode:
+            case Opcode.TEXT if frame.fin:
+                self._deliver("text", str(frame.data, "utf-8"))
+            case Opcode.BINARY if frame.fin:
+                self._deliver("bytes", bytes(frame.data))
+            case Opcode.TEXT:
+                self._decoder = _Decoder()
+                self._pieces = [self._decoder.decode(bytes(frame.data))]
+            case Opcode.BINARY:
+                self._decoder = None
+                self._pieces = [bytes(frame.data)]
+            case Opcode.CONT:
+                data = bytes(frame.data)
+                self._pieces.append(data if self._decoder is None else self._decoder.decode(data, frame.fin))
+                if frame.fin:
+                    pieces, self._pieces = self._pieces, []
+                    if self._decoder is None:
+                        self._deliver("bytes", b"".join(pieces))
+                    else:
+                        self._deliver("text", "".join(pieces))
+
+    def _deliver(self, kind: str, data: str | bytes) -> None:
+        """Give the application a message."""
+        self._incoming.append({"type": "websocket.receive", kind: data})
+        if len(self._incoming) >= READ_AHEAD and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+        self._wake()
+
+    def _send_message(self, message: dict[str, Any]) -> None:
+        text = message.get("text")
+        frame = Frame(Opcode.BINARY, message["bytes"]) if text is None else Frame(Opcode.TEXT, text.encode())
+        self._transport.write(frame.serialize(mask=False, extensions=self._extensions()))
+
+    def _send_close(self, code: int, reason: str) -> None:
+        parser = self._open_parser()
+        parser.send_close(code, reason)
+        self._state = State.CLOSING
+        self._write(*parser.data_to_send())
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    def _ended(self, code: int, reason: str, last: bytes) -> None:
+        """The peer has ended it, or has made an end necessary: `last` is to be said to it."""
+        untaken = bool(self._incoming)
+        self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._state = State.ENDING
+        self._last = last
+        if untaken:
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._finish)
+        else:
+            self._finish()
+        self._wake()
+
+    def _finish(self) -> None:
+        """Say the last word to a peer that has ended it."""
+        self._stop_timer()
+        self._state = State.CLOSED
+        self._write(self._last)
+        self._close_transport()
+        self.resume_writing()
+
+    def _close_transport(self) -> None:
+        """End the connection after what was written; a peer that doesn't read it has a while."""
+        self._transport.close()
+        if self._timer is None and self._transport.get_write_buffer_size():
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _disconnected(self, code: int) -> None:
+        """Tell the application that it is over, once."""
+        if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
+            self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": ""})
+        self._state = State.CLOSED
+        self._wake()
+        self.resume_writing()
+
+    def _write(self, *parts: bytes) -> None:
+        data = b"".join(parts)
+        if data:
+            self._transport.write(data)
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _refuse(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer the handshake with an HTTP error."""
+        content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        every = [*self._server.default_headers, *content, (b"connection", b"close"), *headers]
+        self._transport.write(handshake.head(status, every) + body)
+        self._disconnected(CLOSE_ABNORMAL)
+        self._close_transport()
+
+
+_Decoder = getincrementaldecoder("utf-8")
+
+
+def _close_frame(code: int, reason: str = "") -> bytes:
+    return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
