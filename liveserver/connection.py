@@ -363,16 +363,24 @@ class Connection(asyncio.Protocol):
             self.data_received(data)
 
     def _hand_over(self, audience: Audience) -> WebSocketViewer:
-        """Make the connection a viewer. The application is to return without using it again."""
-        if self._state is not State.OPEN or self._parser is not None:
-            raise RuntimeError(f"a connection can be handed over once it is accepted; it is {self._state.name}")
+        """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
+
+        Raises Gone if the peer has left.
+        """
+        connecting = self._state is State.CONNECTING
+        if not connecting and (self._state is not State.OPEN or self._parser is not None):
+            raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
+        if self._transport.is_closing():
+            raise Gone
         wheel = wheel_of(asyncio.get_running_loop())
-        wheel.discard(self)
+        if not connecting:
+            wheel.discard(self)
         self._state = State.HANDED_OVER
         connections = self._server.connections
         connections.discard(self)
         kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
-        viewer = kind(self._transport, audience, connections, wheel, self._terms.ping_interval)
+        answer = self._offer.response(self._server.default_headers) if connecting else b""
+        viewer = kind(self._transport, audience, connections, wheel, self._terms.ping_interval, answer)
         if self._early:
             data, self._early = self._early, b""
             self._transport.resume_reading()

@@ -7,11 +7,11 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import wire
 from liveserver.errors import NotFound, StoreUnavailable
@@ -22,8 +22,8 @@ from liveserver.sink import Sink
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
-    from starlette.websockets import WebSocket
 
     from liveserver.frames import Frame
     from liveserver.hub import Hub
@@ -128,31 +128,41 @@ def position_of(text: str | None) -> Position | None:
     return None if not text else Position.parse(text) or VOID
 
 
-async def websocket_endpoint(websocket: WebSocket) -> None:
-    """`GET …/ws?after=POSITION`"""
-    hub = services(websocket).hub
-    slug = websocket.path_params["slug"]
-    # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
-    await websocket.accept()
-    hand_over = _hand_over_of(websocket)
-    if hand_over is not None:
-        await _seat(hub, slug, hand_over(hub.audience(slug)), position_of(websocket.query_params.get("after")))
-        return
-    sink = QueueSink(lambda sink: hub.drained(slug, sink))
-    try:
-        await hub.join(slug, sink, position_of(websocket.query_params.get("after")))
-        await _serve_websocket(websocket, sink)
-    except NotFound:
-        await _briefly(websocket.close(wire.CLOSE_NO_SUCH_LIVEBLOG))
-    except StoreUnavailable:
-        await _briefly(websocket.close(wire.CLOSE_TRY_AGAIN))
-    finally:
-        hub.leave(slug, sink)
+class WebSocketStream:
+    """`GET …/ws?after=POSITION`
+
+    An ASGI application, as what Starlette puts around a function costs each connect more than what is done here.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept, and stream until one side ends it."""
+        hub = scope["state"]["services"].hub
+        slug = scope["path_params"]["slug"]
+        after = position_of(QueryParams(scope["query_string"]).get("after")) if scope["query_string"] else None
+        # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+        hand_over = _hand_over_of(scope)
+        if hand_over is not None:
+            # It may have left already.
+            with suppress(OSError):
+                await _seat(hub, slug, hand_over(hub.audience(slug)), after)
+            return
+        websocket = WebSocket(scope, receive, send)
+        await websocket.accept()
+        sink = QueueSink(lambda sink: hub.drained(slug, sink))
+        try:
+            await hub.join(slug, sink, after)
+            await _serve_websocket(websocket, sink)
+        except NotFound:
+            await _briefly(websocket.close(wire.CLOSE_NO_SUCH_LIVEBLOG))
+        except StoreUnavailable:
+            await _briefly(websocket.close(wire.CLOSE_TRY_AGAIN))
+        finally:
+            hub.leave(slug, sink)
 
 
-def _hand_over_of(connection: HTTPConnection) -> Callable[..., Viewer] | None:
+def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
     """How to hand the connection to the hub, where the server can do that (`viewer_protocol.py`)."""
-    extension = connection.scope.get("extensions", {}).get(HAND_OVER)
+    extension = scope.get("extensions", {}).get(HAND_OVER)
     return None if extension is None else extension["hand_over"]
 
 
@@ -230,7 +240,7 @@ class EventStream(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        hand_over = _hand_over_of(Request(scope))
+        hand_over = _hand_over_of(scope)
         if hand_over is not None:
             # What this raises becomes a problem document, as nothing has been sent yet.
             await self._hub.enter(self._slug)
@@ -261,6 +271,6 @@ async def needs_upgrade(request: Request) -> Response:
 
 STREAM_ROUTES = [
     Route("/liveblogs/{slug}/ws", needs_upgrade, methods=["GET"]),
-    WebSocketRoute("/liveblogs/{slug}/ws", websocket_endpoint),
+    WebSocketRoute("/liveblogs/{slug}/ws", WebSocketStream()),
     Route("/liveblogs/{slug}/events", events_endpoint, methods=["GET"]),
 ]

@@ -117,10 +117,8 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         self.connections.discard(self)
         self._unset_keepalive_if_required()
-        self.transport.write(
-            head(status, [*self.server_state.default_headers, *headers, (b"connection", b"close")]) + body
-        )
-        return EventStreamViewer(self.transport, audience, self.connections)
+        answer = head(status, [*self.server_state.default_headers, *headers, (b"connection", b"close")]) + body
+        return EventStreamViewer(self.transport, audience, self.connections, answer)
 
 
 def _request(data: bytes) -> Request:

@@ -55,9 +55,11 @@ class State(Enum):
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_descriptor", "_direct", "_state", "_transport")
+    __slots__ = ("_audience", "_connections", "_descriptor", "_direct", "_opening", "_state", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, audience: Audience, connections: set[Any]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
+    ) -> None:
         self._transport = transport
         self._audience = audience
         self._connections = connections
@@ -65,10 +67,14 @@ class Viewer(asyncio.Protocol, Sink):
         # Under TLS the socket's bytes are not ours to write.
         raw = transport.get_extra_info("sslcontext") is None
         self._descriptor: int = transport.get_extra_info("socket").fileno() if raw else -1
-        # Where to write without the transport: nowhere, as the answer that opened the connection may still wait there.
         self._direct = -1
+        """Where to write without the transport. Nowhere yet: the answer to the request may still wait in it."""
+        self._opening = opening
+        """The answer that opens the connection. It waits for the first message, to save a write and a wake-up."""
         connections.add(self)
         transport.set_protocol(self)
+        if opening:
+            asyncio.get_running_loop().call_soon(self.open)
 
     @staticmethod
     @abstractmethod
@@ -101,6 +107,12 @@ class Viewer(asyncio.Protocol, Sink):
                     viewer._queue(data, sent)
         return lagging
 
+    def open(self) -> None:
+        """Send the answer that opens the connection, if it hasn't gone with the first message."""
+        if self._opening:
+            opening, self._opening = self._opening, b""
+            self._transport.write(opening)
+
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
         self.close(wire.CLOSE_RESTART)
@@ -132,6 +144,8 @@ class Viewer(asyncio.Protocol, Sink):
         if self._state is not State.FOLLOWING:
             return self._state is State.CLOSED
         if self._direct < 0:
+            if self._opening:
+                data, self._opening = self._opening + data, b""
             if self._descriptor < 0 or self._transport.get_write_buffer_size():
                 self._transport.write(data)
                 return True
@@ -159,6 +173,7 @@ class Viewer(asyncio.Protocol, Sink):
         """Nothing more is written."""
         self._state = State.CLOSED
         self._direct = -1
+        self._opening = b""
 
 
 class EventStreamViewer(Viewer):
@@ -174,6 +189,7 @@ class EventStreamViewer(Viewer):
     def close(self, code: int) -> None:
         """End the stream after what was written."""
         if self._state is not State.CLOSED:
+            self.open()
             self._ended()
             self._transport.close()
 
@@ -187,9 +203,15 @@ class WebSocketViewer(Viewer):
     __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
 
     def __init__(
-        self, transport: asyncio.Transport, audience: Audience, connections: set[Any], wheel: Wheel, interval: int
+        self,
+        transport: asyncio.Transport,
+        audience: Audience,
+        connections: set[Any],
+        wheel: Wheel,
+        interval: int,
+        opening: bytes = b"",
     ) -> None:
-        super().__init__(transport, audience, connections)
+        super().__init__(transport, audience, connections, opening)
         self._wheel = wheel
         self._interval = interval
         self._silent = False
@@ -209,6 +231,7 @@ class WebSocketViewer(Viewer):
     def close(self, code: int) -> None:
         """Send a close frame after what was written, and end."""
         if self._state is not State.CLOSED:
+            self.open()
             self._ended()
             self._transport.write(_close_frame(code))
             self._transport.close()
@@ -233,6 +256,7 @@ class WebSocketViewer(Viewer):
         self._silent = False
         if self._state is State.CLOSED:
             return
+        self.open()
         data = self._held + data if self._held else data
         end = whole_frames(data)
         self._held = data[end:]

@@ -118,14 +118,16 @@ class Spy:
 class Seat:
     """A viewer, and the other end of its connection."""
 
-    def __init__(self, kind: type[Viewer], transport: Spy, peer: socket.socket, interval: int) -> None:
+    def __init__(
+        self, kind: type[Viewer], transport: Spy, peer: socket.socket, interval: int, opening: bytes = b""
+    ) -> None:
         self.transport = transport
         self.peer = peer
         self.audience = Listener()
         self.connections: set[Any] = set()
         self.wheel = Wheel(asyncio.get_running_loop())
-        extra = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
-        self.viewer: Any = kind(cast("asyncio.Transport", transport), self.audience, self.connections, *extra)
+        extra: Any = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
+        self.viewer: Any = kind(cast("asyncio.Transport", transport), self.audience, self.connections, *extra, opening)
         self.client = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
         if kind is DeflatedViewer:
             self.client.extensions = [PerMessageDeflate(True, True, 15, 15)]
@@ -208,14 +210,15 @@ async def seat(
     interval: int = INTERVAL,
     tls: bool = False,
     first: bytes = b"",
+    opening: bytes = b"",
 ) -> Seat:
-    """A connection that is handed over, after `first` was written to its transport."""
+    """A connection that is handed over, after `first` was written to its transport, and before `opening` is."""
     accepted, peer = sockets(room)
     transport, _ = await asyncio.get_running_loop().connect_accepted_socket(asyncio.Protocol, accepted)
     spy = Spy(transport, tls=tls)
     if first:
         spy.write(first)
-    return Seat(kind, spy, peer, interval)
+    return Seat(kind, spy, peer, interval, opening)
 
 
 def at_once(peer: socket.socket, size: int) -> bytes:
@@ -266,6 +269,35 @@ async def test_nothing_overtakes_the_answer_to_the_handshake() -> None:
     assert here.viewer.write(frame(9))
     assert at_once(here.peer, len(frame(9).ws)) == frame(9).ws
     assert here.transport.written == before
+    await here.leave()
+
+
+@on_both_loops
+async def test_the_answer_that_opens_goes_with_the_first_message() -> None:
+    """In one write; by itself if there is none; and before whatever else there is to say."""
+    for kind, encoding in ENCODINGS:
+        for tls in (False, True):
+            here = await seat(kind, opening=ANSWER, tls=tls)
+            assert here.viewer.write(frame(1))
+            assert at_once(here.peer, 1) == ANSWER[:1]
+            expected = ANSWER[1:] + getattr(frame(1), encoding)
+            assert select.select([here.peer], [], [], PATIENCE)[0]
+            assert here.peer.recv(65536) == expected
+            assert here.transport.written == ([ANSWER + getattr(frame(1), encoding)] if tls else [])
+            assert here.viewer.write(frame(2))
+            assert at_once(here.peer, len(getattr(frame(2), encoding))) == getattr(frame(2), encoding)
+            await here.leave()
+        here = await seat(kind, opening=ANSWER)
+        assert await here.read(len(ANSWER)) == ANSWER
+        assert here.viewer.write(frame(1))
+        assert await here.read(len(getattr(frame(1), encoding))) == getattr(frame(1), encoding)
+        await here.leave()
+        here = await seat(kind, opening=ANSWER)
+        here.viewer.close(CLOSE_RESTART)
+        assert (await here.rest()).startswith(ANSWER)
+    here = await seat(opening=ANSWER)
+    here.viewer.data_received(masked(Opcode.PING, b"x"))
+    assert await here.read(len(ANSWER) + 3) == ANSWER + WebSocketFrame(Opcode.PONG, b"x").serialize(mask=False)
     await here.leave()
 
 
