@@ -126,8 +126,8 @@ class Seat:
         self.audience = Listener()
         self.connections: set[Any] = set()
         self.wheel = Wheel(asyncio.get_running_loop())
-        extra: Any = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
-        self.viewer: Any = kind(cast("asyncio.Transport", transport), self.audience, self.connections, *extra, opening)
+        extra = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
+        self.viewer: Any = cast("Any", kind)(transport, self.audience, self.connections, *extra, opening)
         self.client = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
         if kind is DeflatedViewer:
             self.client.extensions = [PerMessageDeflate(True, True, 15, 15)]
