@@ -66,12 +66,19 @@ class Room:
     """Reads what the store has beyond the channel, and delivers it."""
     idle_since: float | None
     """Since when nobody reads it here."""
+    heard: Position
+    """How far the store was last known to have got: the channel may be about to follow."""
     replay: tuple[int, asyncio.Task[Replay]] | None = None
     """A read from a seq on, for viewers that memory doesn't cover."""
     grace: bool = False
     """Whether a missing change is being waited for."""
     pumping: bool = False
     """Whether the next slice of the backlog has been scheduled."""
+
+    def hear(self, position: Position) -> None:
+        """Note a position that the store has reached."""
+        if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
+            self.heard = position
 
 
 class Audience:
@@ -176,6 +183,29 @@ class Hub:
         """Have a live blog in memory for whoever joins next. Raises NotFound and StoreUnavailable."""
         await self._open(slug)
 
+    def reached(self, slug: str) -> Position | None:
+        """How far a live blog is known to have got; None if that isn't known here, and the store must be asked.
+
+        Costs no I/O. Asking keeps the live blog in memory, as a viewer does.
+        """
+        room = self._rooms.get(slug)
+        if room is None:
+            return None
+        if room.idle_since is not None:
+            room.idle_since = self._now()
+        here, heard = room.channel.position, room.heard
+        if heard.epoch != here.epoch:
+            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to hear of it.
+            return None
+        return heard if heard.seq > here.seq else here
+
+    def committed(self, slug: str, position: Position) -> None:
+        """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
+        if slug in self._early:
+            self._early[slug].append(str(position).encode())
+        elif (room := self._rooms.get(slug)) is not None:
+            room.hear(position)
+
     def audience(self, slug: str) -> Audience:
         """Whom the viewers of a live blog report to."""
         return Audience(self, slug)
@@ -240,6 +270,10 @@ class Hub:
     def _take(self, room: Room, message: bytes) -> None:
         change = unpack(message)
         here = room.channel.position
+        told = change.position if isinstance(change, ChangeFrame) else change
+        if told is not None and told.epoch == room.heard.epoch:
+            # A message of another epoch may be an old one, come late. Only the store replaces history.
+            room.hear(told)
         if isinstance(change, ChangeFrame):
             self._offer(room, change)
         elif change is None or change.epoch != here.epoch or change.seq > here.seq:
@@ -286,7 +320,7 @@ class Hub:
             await self._bus.unsubscribe(slug)
             raise
         channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = Room(channel, Coalesced(lambda: self._refresh(channel)), idle_since=self._now())
+        room = Room(channel, Coalesced(lambda: self._refresh(channel)), self._now(), channel.position)
         self._rooms[slug] = room
         for message in self._early.pop(slug):
             self._take(room, message)
@@ -393,9 +427,11 @@ class Hub:
             return
         for slug, position in (await self._history.positions(list(self._rooms))).items():
             known = self._rooms.get(slug)
-            if known is not None and (
-                position.epoch != known.channel.position.epoch or position.seq > known.channel.position.seq
-            ):
+            if known is None:
+                continue
+            known.hear(position)
+            here = known.channel.position
+            if position.epoch != here.epoch or position.seq > here.seq:
                 self._repair(known)
 
     async def _beat_forever(self) -> None:

@@ -14,6 +14,7 @@ from liveserver.model import (
     Entry,
     EntryStatus,
     Liveblog,
+    Position,
     new_entry_id,
     new_epoch,
     now,
@@ -153,6 +154,8 @@ class Publishing:
         self._announce(written.liveblog, written.change)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
+        # At once, and also of what another process has written: an editor who was answered must not be shown less.
+        self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
             # The editor is answered first: what the response writes goes out before this turn of the loop ends.
             frame = self._presenter.frame(liveblog, change)

@@ -12,7 +12,7 @@ from liveserver import hub as hub_module
 from liveserver import wire
 from liveserver.bus import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.frames import BUS_MESSAGE_MAX, Frame
+from liveserver.frames import BUS_MESSAGE_MAX, Frame, pack
 from liveserver.hub import Hub
 from liveserver.model import Position
 from liveserver.wire import CLOSE_TOO_SLOW
@@ -293,6 +293,89 @@ async def test_a_hub_subscribes_before_it_reads() -> None:
         node.bus.on_subscribe = lambda: at_subscribing.append(list(node.history.reads))
         await node.join()
         assert at_subscribing == [[]]
+
+
+# How far a live blog has got
+
+
+async def test_what_is_not_in_memory_is_not_known() -> None:
+    async with cluster("a") as [node]:
+        assert node.hub.reached(MATCH) is None
+        await node.hub.enter(MATCH)
+        assert node.hub.reached(MATCH) == Position(EPOCH, 1)
+
+
+async def test_a_commit_is_known_before_it_is_delivered() -> None:
+    """And doesn't count as delivered: the viewers still get it, once."""
+    async with cluster("a") as [node]:
+        viewer = await node.join()
+        frame = node.history.commit(MATCH, "b")
+        node.hub.committed(MATCH, frame.position)
+        assert node.hub.reached(MATCH) == frame.position
+        assert viewer.told == ["hello 1 fresh"]
+        node.hub.committed(MATCH, Position(EPOCH, 1))
+        assert node.hub.reached(MATCH) == frame.position
+        node.hub.publish(MATCH, frame)
+        assert viewer.told == ["hello 1 fresh", "entry 2 b"]
+        assert node.hub.reached(MATCH) == frame.position
+
+
+async def test_a_commit_while_the_live_blog_is_opened_is_known_when_it_is_open() -> None:
+    """It came after the read, and its delivery is still to come."""
+    async with cluster("a") as [node]:
+        node.history.hold()
+        opening = asyncio.create_task(node.hub.enter(MATCH))
+        await node.history.until_reads(1)
+        frame = node.history.commit(MATCH, "b")
+        node.hub.committed(MATCH, frame.position)
+        node.history.release()
+        await opening
+        assert node.hub.reached(MATCH) == frame.position
+        await settle()
+
+
+async def test_a_message_ahead_of_a_gap_tells_how_far_the_others_have_got() -> None:
+    """So does one that was too large to be carried; neither can be delivered yet."""
+    async with cluster("a", nodes=2) as [here, there]:
+        viewer = await there.join()
+        here.history.commit(MATCH, "lost")
+        here.history.hold()
+        for size in (0, BUS_MESSAGE_MAX):
+            frame = here.publish("b", size=size)
+            assert there.hub.reached(MATCH) == frame.position
+        assert viewer.told == ["hello 1 fresh"]
+        here.history.release()
+
+
+async def test_while_history_is_being_replaced_the_store_must_be_asked() -> None:
+    """An old message that comes late changes nothing about that."""
+    async with cluster(*"abc") as [node]:
+        await node.join()
+        late = node.history.commit(MATCH, "d")
+        node.history.restart(MATCH, "bbbbbbbb", 1)
+        node.history.hold()
+        await poll(node)
+        assert node.hub.reached(MATCH) is None
+        node.hub.received(MATCH, pack(late))
+        assert node.hub.reached(MATCH) is None
+        node.history.release()
+        await settle()
+        assert node.hub.reached(MATCH) == Position("bbbbbbbb", 1)
+
+
+async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it does for viewers."""
+    async with cluster("a") as [node]:
+        times = [0.0]
+        monkeypatch.setattr(node.hub, "_now", lambda: times[-1])
+        await node.hub.enter(MATCH)
+        for _ in range(3):
+            times.append(times[-1] + hub_module.IDLE_KEEP - 1)
+            await poll(node)
+            assert node.hub.reached(MATCH) == Position(EPOCH, 1)
+        times.append(times[-1] + hub_module.IDLE_KEEP + 1)
+        await poll(node)
+        assert node.hub.reached(MATCH) is None
 
 
 # Live

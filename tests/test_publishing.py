@@ -119,6 +119,25 @@ async def test_the_editor_is_answered_before_the_hub_is_told(newsroom: Newsroom)
     assert [frame.key for frame in await newsroom.told()] == [entry.id]
 
 
+async def test_the_hub_knows_of_a_commit_before_the_editor_is_answered(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lest the editor's next request be answered with less. Also of one that another process had made."""
+    known: list[int] = []
+    monkeypatch.setattr(type(newsroom.parts.hub), "committed", lambda _hub, _slug, position: known.append(position.seq))
+    created = (await newsroom.create("matin")).entry
+    assert known == [1]
+    edited = (await newsroom.edit(created.id, heading="Un")).entry
+    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    assert known == [1, 2, 3]
+    assert (await newsroom.create("matin")).replayed
+    assert (await newsroom.edit(edited.id, heading="Un")).change is None
+    assert known == [1, 2, 3, 3, 3]
+    await newsroom.delete(edited.id)
+    assert known[5:] == [4]
+    await newsroom.told()
+
+
 async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """Refused or failed: readers hear of neither."""
     entry = (await newsroom.create()).entry
