@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib.resources import files
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from liveserver import wire
 from liveserver.errors import SettingsError
+from liveserver.lru import Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
 from liveserver.structured_data import liveblog_posting
 from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 TITLE_LENGTH = 80
 KEY_EVENTS_SHOWN = 4
 """The newest key events, which stand in the summary as it opens; the others are folded below them."""
+
+ARTICLES_BYTES = 16 * 1024 * 1024
+"""Memory for the HTML of entries, so that a change of one costs the rendering of one."""
+TEXTS_BYTES = 4 * 1024 * 1024
+"""Memory for the text of entries' bodies, which search engines are told and titles are made from."""
+ENTRY_BYTES = 1024
+"""What an entry takes beside its body, about."""
 
 _BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
 
@@ -75,7 +84,7 @@ class EntryPageView:
 
 
 class Renderer:
-    """Makes HTML; holds templates and texts, and no state. All methods are pure and may be called from any thread.
+    """Makes HTML; holds templates, texts, and what it made of entries last. All methods are pure; for one thread.
 
     `public_url` is the site's address without a trailing slash: `https://live.example.org`.
     """
@@ -96,6 +105,8 @@ class Renderer:
             auto_reload=False,
         )
         self._entry = self._environment.get_template("entry.html")
+        self._articles_made: Lru[tuple[str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
+        self._texts_made: Lru[str, str] = Lru(TEXTS_BYTES)
 
     def liveblog_url(self, slug: str) -> str:
         """The live blog's page."""
@@ -107,7 +118,7 @@ class Renderer:
 
     def entry_title(self, entry: Entry) -> str:
         """The heading, else the beginning of the body's text, about 80 characters cut at a word. Plain text."""
-        text = entry.heading or plain_text(entry.body)
+        text = entry.heading or self.entry_text(entry)
         if entry.heading or len(text) <= TITLE_LENGTH:
             return text or "…"
         cut = text[: TITLE_LENGTH + 1].rpartition(" ")[0] or text[:TITLE_LENGTH]
@@ -115,10 +126,26 @@ class Renderer:
 
     def entry_text(self, entry: Entry) -> str:
         """The body without markup, on one line."""
-        return plain_text(entry.body)
+        text = self._texts_made.get(entry.body)
+        if text is None:
+            text = plain_text(entry.body)
+            self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body))
+        return text
 
     def entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The whole published entry as one `<article>`. It depends on nothing but the two arguments."""
+        """The whole published entry as one `<article>`. It depends on nothing but the two arguments.
+
+        Made once while it is remembered: a change of one entry must not cost the rendering of twenty.
+        """
+        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
+        key = (liveblog.slug, liveblog.language, liveblog.timezone, entry)
+        html = self._articles_made.get(key)
+        if html is None:
+            html = self._entry_html(liveblog, entry)
+            self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
+        return html
+
+    def _entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
@@ -169,7 +196,7 @@ class Renderer:
             entry=view.entry,
             entry_url=self.entry_url(view.liveblog.slug, view.entry.id),
             title=self.entry_title(view.entry),
-            description=plain_text(view.entry.body)[:200],
+            description=self.entry_text(view.entry)[:200],
             focus=self._articles(view.liveblog, [view.entry]),
             newer=self._articles(view.liveblog, view.newer),
             older=self._articles(view.liveblog, view.older),

@@ -12,7 +12,7 @@ from babel.dates import format_date, get_timezone_name
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import date, datetime
 
 FALLBACK = "en"
 
@@ -75,17 +75,18 @@ class Texts:
         return pattern
 
     def _day(self, name: str, moment: datetime) -> str:
-        def part(pattern: str) -> str:
-            return format_date(moment, pattern, locale=self._locale)
+        return self.text(name, **_parts(self._locale, moment.date()), day=self._day_number(moment))
 
-        return self.text(
-            name,
-            weekday=part("EEEE"),
-            day=self.text("dates.first_day") if moment.day == 1 else str(moment.day),
-            month=part("MMMM"),
-            month_short=part("MMM"),
-            year=str(moment.year),
-        )
+    def _day_number(self, moment: datetime) -> str:
+        return self.text("dates.first_day") if moment.day == 1 else str(moment.day)
+
+
+@lru_cache(maxsize=1024)
+def _parts(locale: Locale, day: date) -> dict[str, str]:
+    """The words of a day. Babel takes long over each, and a page has the same few days again and again."""
+    patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
+    words = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
+    return {**words, "year": str(day.year)}
 
 
 @lru_cache(maxsize=256)

@@ -318,6 +318,32 @@ class TestEntry:
         entry = an_entry(heading="Un but", tags=("foot",))
         assert RENDERER.entry_html(LIVEBLOG, entry) == RENDERER.entry_html(LIVEBLOG, entry)
 
+    def test_what_is_remembered_is_what_would_be_rendered(self) -> None:
+        """Whatever differs, it is rendered anew; also an entry of the same id and version from another history."""
+        renderer = Renderer(public_url=SITE, assets=Assets())
+        entry = an_entry(body="<p>Un</p>")
+        liveblogs = [
+            LIVEBLOG,
+            replace(LIVEBLOG, slug="autre"),
+            replace(LIVEBLOG, language="en"),
+            replace(LIVEBLOG, timezone="America/New_York"),
+        ]
+        entries = [entry, replace(entry, body="<p>Deux</p>"), replace(entry, seq=7), replace(entry, pinned=True)]
+        pages = [
+            [renderer.entry_html(liveblog, shown) for liveblog in liveblogs for shown in entries] for _ in range(2)
+        ]
+        assert len(set(pages[0])) == len(pages[0])
+        assert pages[0] == pages[1]
+
+    def test_the_memory_of_what_was_rendered_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rendering, "ARTICLES_BYTES", 50_000)
+        monkeypatch.setattr(rendering, "TEXTS_BYTES", 5_000)
+        renderer = Renderer(public_url=SITE, assets=Assets())
+        for number in range(100):
+            renderer.entry_html(LIVEBLOG, an_entry(body=f"<p>{number}</p>"))
+        assert 40_000 < renderer._articles_made.weight <= 50_000
+        assert 4_000 < renderer._texts_made.weight <= 5_000
+
 
 class TestTitle:
     """An entry in one line."""
