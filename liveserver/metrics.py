@@ -34,18 +34,29 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         self.registry.register(_Readings(hub, bus))
-        self.requests = Counter(
+        self._requests = Counter(
             "liveserver_http_requests_total",
             "HTTP requests answered, by method and status",
             ["method", "status"],
             registry=self.registry,
         )
-        self.request_seconds = Histogram(
+        self._counters: dict[tuple[str, int], Counter] = {}
+        """Those of `_requests` by their labels: looking them up there takes longer than counting."""
+        self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
+
+    def answered(self, method: str, status: int, seconds: float | None) -> None:
+        """Count an HTTP request; `seconds` it took, None for a stream."""
+        counter = self._counters.get((method, status))
+        if counter is None:
+            counter = self._counters[method, status] = self._requests.labels(method, str(status))
+        counter.inc()
+        if seconds is not None:
+            self._request_seconds.observe(seconds)
 
     def text(self) -> bytes:
         """The exposition (text format 0.0.4)."""

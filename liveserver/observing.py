@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 import structlog
-from starlette.datastructures import MutableHeaders
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from liveserver.services import Services
 
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
 log = structlog.get_logger(__name__)
+_log_level = logging.getLogger(__name__)
+"""To ask whether a line would be logged, before it is made: this is a part of every request's cost."""
 
 
 class Observing:
@@ -36,9 +40,13 @@ class Observing:
             nonlocal status, stream
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Content-Type-Options"] = "nosniff"
-                stream = headers.get("content-type", "").startswith("text/event-stream")
+                # The list may be shared by every answer of a page.
+                headers = message["headers"] = [*message.get("headers", ()), NOSNIFF]
+                stream = False
+                for name, value in headers:
+                    if name == b"content-type":
+                        stream = value.startswith(b"text/event-stream")
+                        break
             await send(message)
 
         try:
@@ -49,7 +57,6 @@ class Observing:
         finally:
             seconds = time.perf_counter() - started
             parts: Services = scope["state"]["services"]
-            parts.metrics.requests.labels(scope["method"], str(status)).inc()
-            if not stream:
-                parts.metrics.request_seconds.observe(seconds)
-            log.debug("http", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 1))
+            parts.metrics.answered(scope["method"], status, None if stream else seconds)
+            if _log_level.isEnabledFor(logging.DEBUG):
+                log.debug("http", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 1))
