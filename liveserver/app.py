@@ -21,15 +21,18 @@ from liveserver.api import API_ROUTES
 from liveserver.api.docs import DOCS_ROUTES
 from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
+from liveserver.api.requests import EXPOSED_HEADERS
 from liveserver.errors import LiveserverError
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.observing import Observing
-from liveserver.pages.reader import PAGE_ROUTES, error_page, plain_error_page
+from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
+from liveserver.pages.rush import Rush
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.rendering import Renderer
+from liveserver.renditions import Index, Renditions
 from liveserver.scheduling import Scheduler
 from liveserver.services import Services
 from liveserver.store import Store
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from liveserver.model import Liveblog
+    from liveserver.representation import Representation
     from liveserver.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -76,6 +81,15 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             recent_max=settings.recent_changes,
         )
         publishing = Publishing(store, hub, presenter)
+        renditions = Renditions(hub, history, budget=settings.page_cache)
+
+        async def newest_liveblogs() -> list[Liveblog]:
+            return (await store.liveblogs(limit=INDEX_SIZE))[0]
+
+        def index_page(liveblogs: list[Liveblog]) -> Representation:
+            return html_representation(renderer.index_page(liveblogs))
+
+        index = Index(newest_liveblogs, index_page)
         await hub.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
         try:
@@ -88,12 +102,16 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 publishing=publishing,
                 presenter=presenter,
                 renderer=renderer,
-                metrics=Metrics(hub, bus),
+                renditions=renditions,
+                index=index,
+                metrics=Metrics(hub, bus, renditions),
             )
         finally:
             scheduling.cancel()
             with suppress(asyncio.CancelledError):
                 await scheduling
+            await renditions.close()
+            await index.close()
             await hub.close()
     finally:
         await store.close()
@@ -113,7 +131,7 @@ def create_app(settings: Settings) -> Starlette:
         allow_origins=["*"],
         allow_methods=["GET", "HEAD"],
         allow_headers=["If-None-Match", "Last-Event-ID"],
-        expose_headers=["ETag", "Link", "Retry-After"],
+        expose_headers=EXPOSED_HEADERS,
         max_age=86_400,
     )
     # A redirect to the path without its last slash would go to whatever the Host header says.
@@ -126,7 +144,7 @@ def create_app(settings: Settings) -> Starlette:
             Mount("/static", Assets(packages=[("liveserver", "static")])),
             *PAGE_ROUTES,
         ],
-        middleware=[Middleware(Observing)],
+        middleware=[Middleware(Observing), Middleware(Rush)],
         exception_handlers={
             LiveserverError: _our_error,
             HTTPException: _http_error,

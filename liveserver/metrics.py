@@ -12,7 +12,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from liveserver import __version__
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
 
     from liveserver.bus import Bus
     from liveserver.hub import Hub
+    from liveserver.renditions import Renditions
 
 
 class Metrics:
     """One process's registry."""
 
-    def __init__(self, hub: Hub, bus: Bus) -> None:
+    def __init__(self, hub: Hub, bus: Bus, renditions: Renditions) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Readings(hub, bus))
+        self.registry.register(_Readings(hub, bus, renditions))
         self._requests = Counter(
             "liveserver_http_requests_total",
             "HTTP requests answered, by method and status",
@@ -64,9 +65,10 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, hub: Hub, bus: Bus) -> None:
+    def __init__(self, hub: Hub, bus: Bus, renditions: Renditions) -> None:
         self._hub = hub
         self._bus = bus
+        self._renditions = renditions
 
     def collect(self) -> Iterator[Metric]:
         channels = list(self._hub.channels())
@@ -82,3 +84,9 @@ class _Readings(Collector):
             lagging.add_metric([channel.slug], len(channel.lagging))
         yield viewers
         yield lagging
+        kept = self._renditions
+        yield CounterMetricFamily(
+            "liveserver_page_cache_hits", "Pages and answers that needn't be rendered", value=kept.hits
+        )
+        yield CounterMetricFamily("liveserver_page_cache_misses", "Those that were rendered", value=kept.misses)
+        yield GaugeMetricFamily("liveserver_page_cache_bytes", "Memory they take at most", value=kept.weight)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from liveserver.presenting import Presenter
     from liveserver.publishing import Publishing
     from liveserver.rendering import Renderer
+    from liveserver.renditions import Index, Renditions
     from liveserver.settings import Settings
     from liveserver.store import Store
 
@@ -31,6 +32,8 @@ class Services:
     publishing: Publishing
     presenter: Presenter
     renderer: Renderer
+    renditions: Renditions
+    index: Index
     metrics: Metrics
 
 

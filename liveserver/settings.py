@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     recent_changes: Annotated[int, Field(ge=1, le=10_000)] = Field(
         200, description="Changes of each live blog kept in memory for viewers that come back"
     )
+    page_cache: Annotated[int, Field(ge=0, le=64 * 1024 * 1024 * 1024)] = Field(
+        64 * 1024 * 1024, description="Memory for rendered pages and answers, in each process; 0 keeps none"
+    )
     max_body_size: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         256 * 1024, description="Largest request body in bytes"
     )

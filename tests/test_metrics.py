@@ -66,6 +66,21 @@ async def test_defects_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) 
     assert requests(await figures(site), "GET", 500) == 1
 
 
+async def test_renderings_are_counted(site: Site) -> None:
+    """One made, and two who didn't have to wait for their own."""
+    await site.publish()
+    before = await figures(site)
+    for _ in range(3):
+        await site.reader.get("/live/marees")
+    after = await figures(site)
+    counted = {
+        name: after[f"liveserver_page_cache_{name}_total", ()] - before[f"liveserver_page_cache_{name}_total", ()]
+        for name in ("hits", "misses")
+    }
+    assert counted == {"hits": 2, "misses": 1}
+    assert after["liveserver_page_cache_bytes", ()] > before["liveserver_page_cache_bytes", ()] == 0
+
+
 async def test_what_runs(site: Site) -> None:
     """The version, the bus, and the process."""
     found = await figures(site)

@@ -87,7 +87,7 @@ async def test_a_live_blogs_page(site: Site) -> None:
         assert entry["html"] in response.text
     assert f'data-position="{await site.position()}"' in response.text
     assert found.links["canonical"] == f"{BASE}{PAGE}"
-    assert response.headers["cache-control"] == "public, no-cache"
+    assert response.headers["cache-control"] == "public, max-age=1, stale-while-revalidate=5"
 
 
 async def test_typography_reaches_the_page(site: Site) -> None:
@@ -116,7 +116,7 @@ async def test_not_modified(site: Site) -> None:
         unchanged = await site.reader.get(path, headers={"If-None-Match": f'W/"x", W/{before.headers["etag"]}'})
         assert (unchanged.status_code, unchanged.content) == (304, b"")
         assert unchanged.headers["etag"] == before.headers["etag"]
-        assert unchanged.headers["cache-control"] == "public, no-cache"
+        assert unchanged.headers["cache-control"] == "public, max-age=1, stale-while-revalidate=5"
         await site.editor.patch(LIVEBLOG, json={"title": f"Titre de {path}"}, headers={"If-Match": "*"})
         changed = await site.reader.get(path, headers={"If-None-Match": before.headers["etag"]})
         assert changed.status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -16,19 +17,24 @@ from liveserver.api.requests import (
     body_of,
     idempotency_key_of,
     page_headers,
+    public_representation,
     query_of,
     version_of,
 )
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
-from liveserver.model import EntryStatus
+from liveserver.model import EntryStatus, Position
+from liveserver.renditions import Rendition
+from liveserver.responding import CROWD_CACHE, respond
 from liveserver.security.keys import require
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.model import Entry, Liveblog
+    from liveserver.model import Entry, EntryPage, Liveblog
+
+    Statuses = tuple[EntryStatus, ...]
 
 VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHEDULED)
 
@@ -58,11 +64,33 @@ async def listing(request: Request) -> Response:
     if query.status in {"draft", "scheduled"}:
         require(actor, "publish")
     if query.status is not None:
-        statuses: tuple[EntryStatus, ...] = (EntryStatus(query.status),)
+        statuses: Statuses = (EntryStatus(query.status),)
     else:
         statuses = VISIBLE_TO_EDITORS if editor else (EntryStatus.PUBLISHED,)
-    parts = services(request)
-    page = await parts.store.entries(
+    if actor is None:
+        # The query as it was written: the link to the next page repeats it.
+        variant = ("entries", request.scope["query_string"].decode("latin-1"))
+        make = partial(_for_readers, request, query, statuses)
+        rendition = await services(request).renditions.get(request.path_params["slug"], variant, make)
+        return respond(request.scope, rendition.representation)
+    page = await _read(request, query, statuses)
+    public = statuses == (EntryStatus.PUBLISHED,)
+    headers = page_headers(request, page.next_cursor)
+    return answer(request, _list(request, page), public=public, headers=headers)
+
+
+async def _for_readers(request: Request, query: EntriesQuery, statuses: Statuses) -> Rendition:
+    page = await _read(request, query, statuses)
+    headers = page_headers(request, page.next_cursor)
+    body = wire.dumps(_list(request, page))
+    return Rendition(
+        Position(page.liveblog.epoch, page.liveblog.seq),
+        public_representation(body, cache=CROWD_CACHE, headers=headers),
+    )
+
+
+async def _read(request: Request, query: EntriesQuery, statuses: Statuses) -> EntryPage:
+    return await services(request).store.entries(
         request.path_params["slug"],
         limit=query.limit,
         cursor=query.cursor,
@@ -71,13 +99,14 @@ async def listing(request: Request) -> Response:
         tag=query.tag,
         statuses=statuses,
     )
-    items = [parts.presenter.entry(page.liveblog, entry) for entry in page.items]
-    return answer(
-        request,
-        {"items": items, "next_cursor": page.next_cursor},
-        public=statuses == (EntryStatus.PUBLISHED,),
-        headers=page_headers(request, page.next_cursor),
-    )
+
+
+def _list(request: Request, page: EntryPage) -> wire.JSON:
+    presenter = services(request).presenter
+    return {
+        "items": [presenter.entry(page.liveblog, entry) for entry in page.items],
+        "next_cursor": page.next_cursor,
+    }
 
 
 async def read(request: Request) -> Response:

@@ -15,6 +15,7 @@ from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedM
 from liveserver.conditional import still_holds, tag_of
 from liveserver.errors import FieldError, Invalid
 from liveserver.inputs import parse
+from liveserver.representation import Representation
 from liveserver.security.keys import Actor, authenticate, require
 from liveserver.services import services
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 PUBLIC_CACHE = "public, no-cache"
 """Anyone may keep it, and asks whether it still holds before using it."""
 PRIVATE_CACHE = "private, no-store"
+
+EXPOSED_HEADERS = ("ETag", "Link", "Retry-After")
+"""What scripts of other origins may read of an answer."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
@@ -167,6 +171,16 @@ def answer(
     if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=head)
     return Response(body, status, head, media_type="application/json")
+
+
+def public_representation(body: bytes, *, cache: str, headers: dict[str, str] | None = None) -> Representation:
+    """What everybody who asks the same is answered with, as JSON.
+
+    That any origin may read it is said whether or not the request names one: a CDN may keep the answer to a request of
+    this origin, and give it to those of others.
+    """
+    allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
+    return Representation(body, "application/json", {"Cache-Control": cache, **allowed, **(headers or {})})
 
 
 def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors
-from liveserver.conditional import still_holds, tag_of
+from liveserver.model import Position
 from liveserver.rendering import EntryPageView, PageView
+from liveserver.renditions import Rendition
+from liveserver.representation import Representation
+from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.model import Liveblog
+    from liveserver.services import Services
 
 PAGE_SIZE = 20
 NEIGHBOURS = 4
 INDEX_SIZE = 50
+
+NEWEST = ("newest",)
+"""The variant that `/live/{slug}` shows."""
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
@@ -28,15 +36,18 @@ CONTENT_SECURITY_POLICY = (
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Cache-Control": "public, no-cache",
+    "Cache-Control": CROWD_CACHE,
 }
+
+
+def html_representation(html: str) -> Representation:
+    """A page, ready to be sent."""
+    return Representation(html.encode(), "text/html; charset=utf-8", HEADERS)
 
 
 async def index(request: Request) -> Response:
     """The live blogs, newest first."""
-    parts = services(request)
-    liveblogs, _ = await parts.store.liveblogs(limit=INDEX_SIZE)
-    return _page(request, parts.renderer.index_page(liveblogs))
+    return respond(request.scope, await services(request).index.get())
 
 
 async def to_index(request: Request) -> Response:
@@ -51,38 +62,55 @@ async def without_slash(request: Request) -> Response:
 
 async def liveblog_page(request: Request) -> Response:
     """A live blog's newest entries, or with `?cursor=` a page of older ones."""
-    parts = services(request)
-    slug = request.path_params["slug"]
-    cursor = request.query_params.get("cursor")
-    if cursor is None:
-        snapshot = await parts.store.snapshot(slug, limit=PAGE_SIZE)
-        view = PageView(
-            snapshot.liveblog,
-            snapshot.entries,
-            pinned=snapshot.pinned,
-            key_events=snapshot.key_events,
-            older_cursor=snapshot.next_cursor,
-        )
-    else:
-        try:
-            page = await parts.store.entries(slug, limit=PAGE_SIZE, cursor=cursor)
-        except errors.Invalid:
-            # A link that was cut short: the newest entries serve better than an error.
-            return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
-        view = PageView(page.liveblog, page.items, older_cursor=page.next_cursor, first=False)
-    return _page(request, parts.renderer.page(view))
+    parts, slug = services(request), request.path_params["slug"]
+    cursor = request.query_params.get("cursor") if request.scope["query_string"] else None
+    try:
+        if cursor is None:
+            rendition = await parts.renditions.get(slug, NEWEST, partial(_newest, parts, slug))
+        else:
+            rendition = await parts.renditions.get(slug, ("older", cursor), partial(_older, parts, slug, cursor))
+    except errors.Invalid:
+        # A link that was cut short: the newest entries serve better than an error.
+        return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
+    return respond(request.scope, rendition.representation)
+
+
+async def _newest(parts: Services, slug: str) -> Rendition:
+    snapshot = await parts.store.snapshot(slug, limit=PAGE_SIZE)
+    view = PageView(
+        snapshot.liveblog,
+        snapshot.entries,
+        pinned=snapshot.pinned,
+        key_events=snapshot.key_events,
+        older_cursor=snapshot.next_cursor,
+    )
+    return _rendition(snapshot.liveblog, parts.renderer.page(view))
+
+
+async def _older(parts: Services, slug: str, cursor: str) -> Rendition:
+    page = await parts.store.entries(slug, limit=PAGE_SIZE, cursor=cursor)
+    view = PageView(page.liveblog, page.items, older_cursor=page.next_cursor, first=False)
+    return _rendition(page.liveblog, parts.renderer.page(view))
 
 
 async def entry_page(request: Request) -> Response:
     """One entry among its neighbours."""
-    parts = services(request)
-    slug = request.path_params["slug"]
-    around = await parts.store.around(slug, request.path_params["id"], before=NEIGHBOURS, after=NEIGHBOURS)
-    place = next(i for i, entry in enumerate(around.items) if entry.id == request.path_params["id"])
+    parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
+    rendition = await parts.renditions.get(slug, ("entry", entry_id), partial(_entry, parts, slug, entry_id))
+    return respond(request.scope, rendition.representation)
+
+
+async def _entry(parts: Services, slug: str, entry_id: str) -> Rendition:
+    around = await parts.store.around(slug, entry_id, before=NEIGHBOURS, after=NEIGHBOURS)
+    place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(
         around.liveblog, around.items[place], newer=around.items[:place], older=around.items[place + 1 :]
     )
-    return _page(request, parts.renderer.entry_page(view))
+    return _rendition(around.liveblog, parts.renderer.entry_page(view))
+
+
+def _rendition(liveblog: Liveblog, html: str) -> Rendition:
+    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(html))
 
 
 async def error_page(request: Request, status: int) -> Response:
@@ -107,15 +135,6 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
     if status == 503:
         headers["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, headers)
-
-
-def _page(request: Request, html: str) -> Response:
-    body = html.encode()
-    tag = tag_of(body)
-    headers = {**HEADERS, "ETag": tag}
-    if still_holds(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers=headers)
-    return HTMLResponse(body, headers=headers)
 
 
 async def favicon(request: Request) -> Response:

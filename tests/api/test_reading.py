@@ -47,7 +47,7 @@ async def test_a_snapshot(site: Site) -> None:
         }
     ]
     assert snapshot["next_cursor"] is None
-    assert response.headers["cache-control"] == "public, no-cache"
+    assert response.headers["cache-control"] == "public, max-age=1, stale-while-revalidate=5"
 
 
 async def test_a_snapshot_goes_on_in_the_list(site: Site) -> None:

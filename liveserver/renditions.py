@@ -1,0 +1,188 @@
+"""What was rendered for readers, kept as bytes for as long as it is what the store would give.
+
+A page is rendered once for each position of its live blog, however many ask for it. Each rendition knows the position
+that the store had when it was read, and is good while the live blog isn't known to have got further. That is known
+
+- from the hub, without any I/O, of a live blog that it has in memory: what this process commits is known before the
+  editor is answered, what others commit as soon as the bus or the poll tells;
+- else from the store, by one small query that all who ask at the same time share. What is asked for again within
+  seconds is in demand, and the hub is made to take the live blog into its memory. A crawler that reads a thousand old
+  live blogs doesn't cost that.
+
+So nothing is served that this process knows to be outdated; not even while the database is away, lest what was deleted
+return.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from liveserver.coalescing import Coalesced
+from liveserver.errors import Gone, LiveserverError, NotFound
+from liveserver.lru import Lru
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from liveserver.hub import History, Hub
+    from liveserver.model import Liveblog, Position
+    from liveserver.representation import Representation
+
+    Make = Callable[[], Awaitable["Rendition"]]
+
+DEMAND = 10.0
+"""Seconds within which what is asked for twice is in demand."""
+
+Variant = tuple[str | int | None, ...]
+"""What tells one rendition of a live blog from the others: the kind of page, and what was asked of it."""
+
+Key = tuple[str, Variant]
+
+
+@dataclass(slots=True)
+class Rendition:
+    """Something of a live blog, as of a position."""
+
+    position: Position
+    """Where the store stood when it was read."""
+    representation: Representation
+    checked_at: float = float("-inf")
+    """When the store was last asked for it, by the event loop's clock."""
+
+    def covers(self, reached: Position) -> bool:
+        """Whether nothing has changed since, if that is how far the live blog has got."""
+        return self.position.epoch == reached.epoch and self.position.seq >= reached.seq
+
+
+class Renditions:
+    """One process's renditions. `budget`: the bytes of memory that they may take."""
+
+    def __init__(self, hub: Hub, history: History, *, budget: int) -> None:
+        self._hub = hub
+        self._history = history
+        self._kept: Lru[Key, Rendition] = Lru(budget)
+        self._making: dict[Key, asyncio.Task[Rendition]] = {}
+        self._entering: dict[str, asyncio.Task[None]] = {}
+        self._unknown: set[str] = set()
+        """The live blogs whose positions the next query is to tell."""
+        self._positions = Coalesced(self._ask)
+        self.hits = 0
+        """Requests answered with what was there, or what another request was waiting for."""
+        self.misses = 0
+        """Renderings."""
+
+    @property
+    def weight(self) -> int:
+        """The bytes of memory taken, at most."""
+        return self._kept.weight
+
+    async def close(self) -> None:
+        """End what is under way."""
+        running: list[asyncio.Task[Any]] = [*self._making.values(), *self._entering.values(), *self._positions.cancel()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def held(self, slug: str, variant: Variant) -> Rendition | None:
+        """The rendition, if there is one that is known to be good without asking anybody."""
+        kept = self._kept.get((slug, variant))
+        if kept is None:
+            return None
+        reached = self._hub.reached(slug)
+        if reached is None or not kept.covers(reached):
+            return None
+        self.hits += 1
+        return kept
+
+    async def get(self, slug: str, variant: Variant, make: Make) -> Rendition:
+        """The rendition; `make` makes it, unless a good one is held or another call has it made.
+
+        Whatever this process knows to have been committed before the call is in it. Raises what `make` raises.
+        """
+        if (held := self.held(slug, variant)) is not None:
+            return held
+        key = (slug, variant)
+        kept = self._kept.get(key)
+        if (running := self._making.get(key)) is not None:
+            # It may have read the store before the last change. Then it doesn't cover what is known now, and if it
+            # failed, it may have failed for that.
+            with suppress(LiveserverError):
+                kept = await asyncio.shield(running)
+        if kept is not None:
+            reached = await self._reached(slug, kept)
+            if reached is not None and kept.covers(reached):
+                self.hits += 1
+                return kept
+        # One that began since this call will do.
+        if (began := self._making.get(key)) is None:
+            began = self._making[key] = asyncio.create_task(self._make(key, make))
+            self.misses += 1
+        else:
+            self.hits += 1
+        return await asyncio.shield(began)
+
+    async def _make(self, key: Key, make: Make) -> Rendition:
+        try:
+            made = await make()
+        except (NotFound, Gone):
+            self._kept.drop(key)
+            raise
+        finally:
+            del self._making[key]
+        made.checked_at = asyncio.get_running_loop().time()
+        self._kept.put(key, made, made.representation.weight + len(repr(key)))
+        return made
+
+    async def _reached(self, slug: str, kept: Rendition) -> Position | None:
+        """How far the live blog has got; None if there is none."""
+        reached = self._hub.reached(slug)
+        if reached is not None:
+            return reached
+        now = asyncio.get_running_loop().time()
+        if now - kept.checked_at < DEMAND and slug not in self._entering:
+            self._entering[slug] = asyncio.create_task(self._enter(slug))
+        kept.checked_at = now
+        self._unknown.add(slug)
+        return (await self._positions()).get(slug)
+
+    async def _ask(self) -> dict[str, Position]:
+        unknown, self._unknown = self._unknown, set()
+        return await self._history.positions(unknown)
+
+    async def _enter(self, slug: str) -> None:
+        try:
+            with suppress(LiveserverError):
+                await self._hub.enter(slug)
+        finally:
+            del self._entering[slug]
+
+
+class Index:
+    """The page that lists the live blogs.
+
+    They have no position in common that the hub could know. So the list is read once for all who ask at the same time,
+    and rendered when it isn't the one that was rendered last.
+    """
+
+    def __init__(
+        self, read: Callable[[], Awaitable[list[Liveblog]]], render: Callable[[list[Liveblog]], Representation]
+    ) -> None:
+        self._read = Coalesced(read)
+        self._render = render
+        self._made: tuple[object, Representation] | None = None
+
+    async def close(self) -> None:
+        """End what is under way."""
+        await asyncio.gather(*self._read.cancel(), return_exceptions=True)
+
+    async def get(self) -> Representation:
+        """The page of the list as it is now. Raises StoreUnavailable."""
+        liveblogs = await self._read()
+        # An epoch and a version name one state of a live blog's own fields, and entries aren't on this page.
+        state = [(liveblog.slug, liveblog.epoch, liveblog.version) for liveblog in liveblogs]
+        if self._made is None or self._made[0] != state:
+            self._made = (state, self._render(liveblogs))
+        return self._made[1]

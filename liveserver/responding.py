@@ -1,0 +1,56 @@
+"""Answering with a representation that is ready: the part of a request that is the same for a page and for the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from liveserver.representation import unmodified
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
+
+    from liveserver.representation import RawHeaders, Representation
+
+CROWD_CACHE = "public, max-age=1, stale-while-revalidate=5"
+"""For what thousands of readers ask for at once.
+
+A CDN asks us once a second, and hands out what it has while it asks: at six seconds at most, what was deleted has gone
+from it too. A browser may show a copy of that age as well, when the reader follows a link back; the page says its
+position, and the stream brings it up to date from there, deletions included. What has `no-cache` instead is looked at
+by programs, which mean what is there now.
+"""
+POLL_CACHE = "public, max-age=1"
+"""For what is asked again because something is missing: an older copy wouldn't have it either."""
+
+
+class Ready(Response):
+    """A response whose headers needn't be made."""
+
+    def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        self.status_code = status
+        self.raw_headers = headers
+        self.body = body
+        self.background = None
+
+
+def respond(scope: Scope, representation: Representation) -> Response:
+    """A 200, gzipped if the client takes that; a 304 if it has it already; no body to HEAD."""
+    accept_encoding = if_none_match = None
+    # One pass over the raw headers: this is what a rush consists of.
+    for name, value in scope["headers"]:
+        if name == b"accept-encoding":
+            accept_encoding = _joined(accept_encoding, value)
+        elif name == b"if-none-match":
+            if_none_match = _joined(if_none_match, value)
+    coded = representation.coded(accept_encoding)
+    if unmodified(coded, if_none_match):
+        return Ready(304, coded.head_unmodified, b"")
+    return Ready(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
+
+
+def _joined(before: str | None, value: bytes) -> str:
+    """A header that stands more than once means the same as its values in a row (RFC 9110, 5.3)."""
+    text = value.decode("latin-1")
+    return text if before is None else f"{before}, {text}"
