@@ -4,15 +4,14 @@ It knows no server: whoever has a transport and a request's head gives it both. 
 in the scope, `liveserver.viewer`: a function by which an application that has accepted hands the connection over, and
 returns. From then on it is a viewer (`viewers.py`): no task, no queue, no parser.
 
-What the peer sends is parsed by the websockets library, from the first bytes on; what the application sends needs no
-parser. When the peer ends it, by a close frame or by an error, the application is first given what came before, and its
-answers are sent: the close frame waits for them (RFC 6455, 5.5.1), for a while.
+What the peer sends is parsed (`inbound.py`) from its first bytes on; until then there is no parser. When the peer ends
+it, by a close frame or by an error, the application is first given what came before, and its answers are sent: the
+close frame waits for them (RFC 6455, 5.5.1), for a while.
 """
 
 from __future__ import annotations
 
 import asyncio
-from codecs import getincrementaldecoder
 from collections import deque
 from enum import Enum, auto
 from http import HTTPStatus
@@ -21,20 +20,17 @@ from urllib.parse import unquote
 
 import structlog
 from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Close, Frame, Opcode
-from websockets.protocol import OPEN
-from websockets.server import ServerProtocol
+from websockets.frames import Frame, Opcode
 
 from liveserver import handshake
+from liveserver.inbound import CLOSE_NO_STATUS, Inbound, close_frame
 from liveserver.keepalive import wheel_of
 from liveserver.viewers import PING, DeflatedViewer, WebSocketViewer
 
 if TYPE_CHECKING:
-    from codecs import IncrementalDecoder
     from collections.abc import Awaitable, Callable, Iterable
 
-    from websockets.extensions import Extension
-
+    from liveserver.inbound import End
     from liveserver.viewers import Audience
 
 EXTENSION = "liveserver.viewer"
@@ -46,9 +42,7 @@ CLOSE_TIMEOUT = 10.0
 """Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
 
 CLOSE_NORMAL = 1000
-CLOSE_NO_STATUS = 1005
 CLOSE_ABNORMAL = 1006
-CLOSE_INVALID_DATA = 1007
 CLOSE_INTERNAL_ERROR = 1011
 CLOSE_RESTART = 1012
 
@@ -111,14 +105,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_app_state",
         "_awaited",
-        "_decoder",
         "_early",
         "_heard",
+        "_inbound",
         "_incoming",
         "_last",
         "_offer",
-        "_parser",
-        "_pieces",
         "_reading",
         "_scope",
         "_server",
@@ -136,15 +128,11 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._app_state = app_state
         self._state = State.NEW
-        self._parser: ServerProtocol | None = None
+        self._inbound: Inbound | None = None
         self._incoming: deque[dict[str, Any]] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
-        self._pieces: list[Any] = []
-        """What has come of a fragmented message: text as far as it could be decoded, or bytes."""
-        self._decoder: IncrementalDecoder | None = None
-        """Of the fragmented message, if it is text."""
         self._heard = False
         """Something came since the last ping."""
         self._awaited = False
@@ -254,7 +242,7 @@ class Connection(asyncio.Protocol):
             # While reading is paused, what the peer answers isn't seen.
             if self._reading and not self._heard:
                 self._disconnected(CLOSE_ABNORMAL)
-                self._transport.write(_close_frame(CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
+                self._transport.write(close_frame(CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
                 self._transport.abort()
                 return None
             if interval > timeout:
@@ -368,7 +356,7 @@ class Connection(asyncio.Protocol):
         Raises Gone if the peer has left.
         """
         connecting = self._state is State.CONNECTING
-        if not connecting and (self._state is not State.OPEN or self._parser is not None):
+        if not connecting and (self._state is not State.OPEN or self._inbound is not None):
             raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
         if self._transport.is_closing():
             raise Gone
@@ -387,67 +375,28 @@ class Connection(asyncio.Protocol):
             viewer.data_received(data)
         return viewer
 
-    def _open_parser(self) -> ServerProtocol:
-        if self._parser is None:
-            self._parser = ServerProtocol(state=OPEN, max_size=self._terms.max_size)
-            self._parser.extensions = self._extensions()
-        return self._parser
-
-    def _extensions(self) -> list[Extension]:
-        return [PerMessageDeflate(True, True, 15, 15)] if self._offer.extensions else []
+    def _open_inbound(self) -> Inbound:
+        if self._inbound is None:
+            self._inbound = Inbound(self._terms.max_size, deflate=bool(self._offer.extensions))
+        return self._inbound
 
     def _read(self, data: bytes) -> None:
-        parser = self._open_parser()
-        parser.receive_data(data)
-        frames, replies = parser.events_received(), parser.data_to_send()
-        following = self._state is State.OPEN
-        if following:
-            for frame in frames:
-                assert isinstance(frame, Frame)
-                try:
-                    self._take(frame)
-                except UnicodeDecodeError:
-                    self._ended(CLOSE_INVALID_DATA, "", _close_frame(CLOSE_INVALID_DATA))
-                    return
-        close = parser.close_rcvd if parser.parser_exc is None else parser.close_sent
-        if close is None:
-            self._write(*replies)
-        elif following:
-            # The last of the replies are a close frame, and nothing, which stands for the end of the stream.
-            *pongs, last, _ = replies
-            self._write(*pongs)
-            self._ended(close.code, close.reason, last)
-        else:
-            self._write(*replies)
+        messages, replies, end = self._open_inbound().read(data)
+        if replies:
+            self._transport.write(replies)
+        if self._state is State.OPEN:
+            for message in messages:
+                self._deliver(message)
+            if end is not None:
+                self._ended(end)
+        elif end is not None:
             self._state = State.CLOSED
             self._close_transport()
 
-    def _take(self, frame: Frame) -> None:
-        """One frame. Raises UnicodeDecodeError as soon as a text's bytes can't be UTF-8 any more."""
-        match frame.opcode:
-            case Opcode.TEXT if frame.fin:
-                self._deliver("text", str(frame.data, "utf-8"))
-            case Opcode.BINARY if frame.fin:
-                self._deliver("bytes", bytes(frame.data))
-            case Opcode.TEXT:
-                self._decoder = _Decoder()
-                self._pieces = [self._decoder.decode(bytes(frame.data))]
-            case Opcode.BINARY:
-                self._decoder = None
-                self._pieces = [bytes(frame.data)]
-            case Opcode.CONT:
-                data = bytes(frame.data)
-                self._pieces.append(data if self._decoder is None else self._decoder.decode(data, frame.fin))
-                if frame.fin:
-                    pieces, self._pieces = self._pieces, []
-                    if self._decoder is None:
-                        self._deliver("bytes", b"".join(pieces))
-                    else:
-                        self._deliver("text", "".join(pieces))
-
-    def _deliver(self, kind: str, data: str | bytes) -> None:
+    def _deliver(self, message: str | bytes) -> None:
         """Give the application a message."""
-        self._incoming.append({"type": "websocket.receive", kind: data})
+        kind = "text" if isinstance(message, str) else "bytes"
+        self._incoming.append({"type": "websocket.receive", kind: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
             self._reading = False
             self._transport.pause_reading()
@@ -456,21 +405,20 @@ class Connection(asyncio.Protocol):
     def _send_message(self, message: dict[str, Any]) -> None:
         text = message.get("text")
         frame = Frame(Opcode.BINARY, message["bytes"]) if text is None else Frame(Opcode.TEXT, text.encode())
-        self._transport.write(frame.serialize(mask=False, extensions=self._extensions()))
+        deflate = [PerMessageDeflate(True, True, 15, 15)] if self._offer.extensions else []
+        self._transport.write(frame.serialize(mask=False, extensions=deflate))
 
     def _send_close(self, code: int, reason: str) -> None:
-        parser = self._open_parser()
-        parser.send_close(code, reason)
+        self._transport.write(self._open_inbound().close(code, reason))
         self._state = State.CLOSING
-        self._write(*parser.data_to_send())
         self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
 
-    def _ended(self, code: int, reason: str, last: bytes) -> None:
-        """The peer has ended it, or has made an end necessary: `last` is to be said to it."""
+    def _ended(self, end: End) -> None:
+        """The peer has ended it, or has made an end necessary."""
         untaken = bool(self._incoming)
-        self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self._incoming.append({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
         self._state = State.ENDING
-        self._last = last
+        self._last = end.frame()
         if untaken:
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._finish)
         else:
@@ -481,7 +429,7 @@ class Connection(asyncio.Protocol):
         """Say the last word to a peer that has ended it."""
         self._stop_timer()
         self._state = State.CLOSED
-        self._write(self._last)
+        self._transport.write(self._last)
         self._close_transport()
         self.resume_writing()
 
@@ -504,11 +452,6 @@ class Connection(asyncio.Protocol):
         self._wake()
         self.resume_writing()
 
-    def _write(self, *parts: bytes) -> None:
-        data = b"".join(parts)
-        if data:
-            self._transport.write(data)
-
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None and not waiting.done():
@@ -521,10 +464,3 @@ class Connection(asyncio.Protocol):
         self._transport.write(handshake.head(status, every) + body)
         self._disconnected(CLOSE_ABNORMAL)
         self._close_transport()
-
-
-_Decoder = getincrementaldecoder("utf-8")
-
-
-def _close_frame(code: int, reason: str = "") -> bytes:
-    return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
