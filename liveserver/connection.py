@@ -112,7 +112,6 @@ class Connection(asyncio.Protocol):
         "_last",
         "_offer",
         "_reading",
-        "_scope",
         "_server",
         "_state",
         "_terms",
@@ -166,7 +165,8 @@ class Connection(asyncio.Protocol):
             return
         path, query = request.path_and_query()
         root = terms.root_path
-        self._scope: dict[str, Any] = {
+        # Not kept here: it leads back to us, and what is in a circle waits for the garbage collector.
+        scope = {
             "type": "websocket",
             "asgi": {"version": terms.asgi_version, "spec_version": "2.4"},
             "http_version": request.version,
@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
         }
         self._incoming.append({"type": "websocket.connect"})
         tasks = self._server.tasks
-        task = asyncio.get_running_loop().create_task(self._run())
+        task = asyncio.get_running_loop().create_task(self._run(scope))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -252,19 +252,19 @@ class Connection(asyncio.Protocol):
         self._transport.write(PING)
         return interval if timeout is None else timeout
 
-    async def _run(self) -> None:
+    async def _run(self, scope: dict[str, Any]) -> None:
         try:
-            await self._terms.app(self._scope, self._receive, self._send)
+            await self._terms.app(scope, self._receive, self._send)
         except Gone:
             pass
         except BaseException as error:
-            log.exception("websocket.failed", path=self._scope["path"])
+            log.exception("websocket.failed", path=scope["path"])
             self._end(CLOSE_INTERNAL_ERROR)
             if not isinstance(error, Exception):
                 raise
         else:
             if self._state is State.CONNECTING:
-                log.error("websocket.unanswered", path=self._scope["path"])
+                log.error("websocket.unanswered", path=scope["path"])
             self._end(CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:

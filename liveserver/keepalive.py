@@ -59,6 +59,9 @@ class Wheel:
         if member in slot:
             slot.remove(member)
             self._count -= 1
+            if not slot:
+                # An empty set keeps the room of all it has ever held.
+                slot.clear()
 
     def _turn(self) -> None:
         self._at = (self._at + 1) % SLOTS
@@ -81,7 +84,9 @@ class Wheel:
                 self.add(member, again)
         if due:
             self._loop.call_soon(self._call)
-        elif self._count:
+            return
+        due.clear()
+        if self._count:
             # From now, not from when it should have been: who was pinged late has its time all the same.
             self._loop.call_later(1.0, self._turn)
         else:

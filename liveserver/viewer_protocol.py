@@ -12,8 +12,9 @@ when a release changes it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
@@ -94,15 +95,15 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.set_protocol(protocol)
         request = Request(self.scope["method"].encode(), self.url, self.headers, self.scope["http_version"])
         protocol.begin(request, self.server, self.client, "wss" if self.scheme == "https" else "ws")
+        self._retire()
 
     def on_headers_complete(self) -> None:
         """Offer the hand-over to the endpoint of this request."""
-        self.scope["extensions"] = {EXTENSION: {"hand_over": self._hand_over}}
+        # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
+        self.scope["extensions"] = {EXTENSION: {"hand_over": partial(_hand_over, ref(self))}}
         super().on_headers_complete()
 
-    def _hand_over(
-        self, audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
-    ) -> Viewer:
+    def hand_over(self, audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Viewer:
         """Answer the request with a stream that ends with the connection, and make the connection its viewer.
 
         The application is to return without sending anything.
@@ -118,7 +119,23 @@ class HttpProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         self._unset_keepalive_if_required()
         answer = head(status, [*self.server_state.default_headers, *headers, (b"connection", b"close")]) + body
-        return EventStreamViewer(self.transport, audience, self.connections, answer)
+        viewer = EventStreamViewer(self.transport, audience, self.connections, answer)
+        self._retire()
+        return viewer
+
+    def _retire(self) -> None:
+        """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
+        del self.parser
+
+
+def _hand_over(
+    protocol: ref[HttpProtocol], audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+) -> Viewer:
+    """The scope's extension; see `HttpProtocol.hand_over`."""
+    alive = protocol()
+    if alive is None:
+        raise ClientDisconnected
+    return alive.hand_over(audience, status, headers, body)
 
 
 def _request(data: bytes) -> Request:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import weakref
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
+import pytest
 from structlog.testing import capture_logs
 
 from liveserver import keepalive
@@ -205,6 +207,22 @@ def test_others_have_their_turn_between_slices() -> None:
     assert called == [SLICE]
     assert sum(len(member.calls) for member in members) == 2 * SLICE
     assert len(wheel) == 2 * SLICE
+
+
+@pytest.mark.parametrize("leave", ["due", "discarded"])
+def test_a_rush_leaves_no_room_behind(leave: str) -> None:
+    loop = Loop()
+    wheel = wheel_on(loop)
+    empty = sum(sys.getsizeof(slot) for slot in wheel._slots)
+    members = [Member(loop) for _ in range(10_000)]
+    for member in members:
+        wheel.add(member, 2)
+    if leave == "due":
+        loop.pass_time(3)
+    else:
+        for member in members:
+            wheel.discard(member)
+    assert sum(sys.getsizeof(slot) for slot in wheel._slots) == empty
 
 
 def test_a_second_passes_between_two_calls_however_late_the_wheel_is() -> None:

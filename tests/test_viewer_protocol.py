@@ -695,6 +695,7 @@ HTTP_PROTOCOL = {
     "handle_websocket_upgrade",
     "headers",
     "on_headers_complete",
+    "parser",
     "pipeline",
     "scheme",
     "scope",
@@ -735,7 +736,7 @@ def used() -> dict[str, set[str]]:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()"}
     }
     return {
-        "http": inherited - own - {"_hand_over", "__init__"},
+        "http": inherited - own,
         "cycle": found["cycle"],
         "state": found["server_state"] - SERVER_STATE,
         "config": found["config"],

@@ -1,0 +1,124 @@
+"""Connections that come and go leave nothing behind: on a server in this process, where everything can be counted.
+
+`LIVESERVER_TEST_CONNECTIONS` sets how many there are of each kind; `waves.py` does the same to a server process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import uvloop
+
+from liveserver.keepalive import wheel_of
+from liveserver.settings import Settings
+from tests.api.site import SETTINGS, SLUG, LiveSite, serving, settled
+from tests.waves import KINDS, sockets, wave
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SERVERS = {
+    "HttpProtocol",
+    "ViewerProtocol",
+    "WebSocketViewer",
+    "DeflatedViewer",
+    "EventStreamViewer",
+    "HttpRequestParser",
+}
+"""What a connection is served by. Left in a circle, it and all it holds would wait for the garbage collector."""
+
+HANDED_OVER = [kind for name, kind in KINDS.items() if name.startswith(("WebSocket,", "deflated", "SSE"))]
+
+EACH = int(os.environ.get("LIVESERVER_TEST_CONNECTIONS", "180"))
+AT_A_TIME = 20
+ROUNDS = 3
+
+
+class Held(NamedTuple):
+    """What a server holds for its connections."""
+
+    sockets: int
+    tasks: int
+    connections: int = 0
+    requests: int = 0
+    viewers: int = 0
+    joining: int = 0
+    pings: int = 0
+
+
+def held(site: LiveSite) -> Held:
+    """What it holds now. The clients are in this process too, but have ended."""
+    state, hub = site.server.server_state, site.parts.hub
+    return Held(
+        sockets("self"),
+        len(asyncio.all_tasks()),
+        len(state.connections),
+        len(state.tasks),
+        sum(channel.count for channel in hub.channels()),
+        len(hub._joining),
+        len(wheel_of(asyncio.get_running_loop())),
+    )
+
+
+def blocks() -> int:
+    """How many pieces of memory Python's allocator has handed out."""
+    gc.collect()
+    return sys.getallocatedblocks()
+
+
+def kept_in_circles() -> set[str]:
+    """The types of what only the garbage collector found to be unused."""
+    gc.collect()
+    found = {type(thing).__qualname__ for thing in gc.garbage}
+    gc.garbage.clear()
+    return found
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.SelectorEventLoop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@pytest.mark.timeout(60 + EACH)
+def test_connections_that_come_and_go_leave_nothing_behind(
+    tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    settings = Settings(**SETTINGS, log_level="error", database_url=f"sqlite:///{tmp_path}/live.db")
+
+    async def main() -> None:
+        async with serving(settings) as site:
+            alone = held(site)
+            assert alone == Held(alone.sockets, alone.tasks)
+
+            async def at_rest() -> bool:
+                return held(site)[1:] == alone[1:]
+
+            async def waves(count: int) -> None:
+                for _ in range(count):
+                    assert await wave(site.port, SLUG, AT_A_TIME) == AT_A_TIME * len(KINDS)
+                await settled(at_rest)
+
+            # The first fill what is filled once: caches, the database's connections.
+            await waves(3)
+            before, grown = held(site), []
+            for _ in range(ROUNDS):
+                used = blocks()
+                await waves(EACH // ROUNDS // AT_A_TIME)
+                grown.append(blocks() - used)
+            assert held(site) == before
+            # A piece for each connection of one kind would be more, in every round.
+            assert min(grown) < EACH / ROUNDS / 2, grown
+
+            gc.set_debug(gc.DEBUG_SAVEALL)
+            await wave(site.port, SLUG, AT_A_TIME, kinds=HANDED_OVER)
+            await settled(at_rest)
+            assert kept_in_circles() & SERVERS == set()
+
+    try:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(main())
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
