@@ -170,9 +170,13 @@ def descriptors(pid: int | str) -> list[str]:
     return found
 
 
+def is_socket(name: str) -> bool:
+    return name.startswith("socket:")
+
+
 def sockets(pid: int | str) -> int:
     """How many of them are sockets."""
-    return sum(name.startswith("socket:") for name in descriptors(pid))
+    return sum(map(is_socket, descriptors(pid)))
 
 
 def pss(pid: int | str) -> int:
@@ -183,11 +187,21 @@ def pss(pid: int | str) -> int:
 
 
 async def figures(server: LiveServer) -> Figures:
-    """The figures of a server process, when its viewers have gone and its requests are answered."""
+    """The figures of a server process, when its connections have gone."""
+    names, share = descriptors(server.pid), pss(server.pid)
     async with httpx2.AsyncClient() as http:
         text = (await http.get(f"{server.url}/metrics")).text
     viewers = sum(float(count) for count in re.findall(r"^liveserver_viewers\{.*\} (\S+)$", text, re.MULTILINE))
-    return Figures(len(descriptors(server.pid)), sockets(server.pid), round(viewers), pss(server.pid))
+    return Figures(len(names), sum(map(is_socket, names)), round(viewers), share)
+
+
+async def alone(server: LiveServer) -> int:
+    """How many sockets a server has that nobody is connected to: as many as it has for a while."""
+    known = -1
+    while (now := sockets(server.pid)) != known:
+        known = now
+        await asyncio.sleep(1)
+    return known
 
 
 async def main(connections: int, each: int = 50, rounds: int = 10) -> None:
@@ -199,22 +213,22 @@ async def main(connections: int, each: int = 50, rounds: int = 10) -> None:
             async with httpx2.AsyncClient(headers=headers) as http:
                 content = {"slug": "waves", "title": "Waves", "language": "en", "timezone": "UTC"}
                 assert (await http.post(f"{server.api}/liveblogs", json=content)).status_code == 201
+            before = await alone(server)
             print("connections  descriptors  sockets  viewers  PSS (KiB)")
             told: list[Figures] = []
             total = 0
             for number in range(rounds + 1):
-                # The first round fills what is filled once: caches, the database's connections.
-                while total <= connections * number // rounds:
+                while total < connections * number // rounds:
                     total += await wave(server.port, "waves", each)
-                if told:
-                    await eventually(lambda: sockets(server.pid) < told[0].sockets, what="the end of all")
-                told.append(await figures(server))
-                now = told[-1]
+                await eventually(lambda: sockets(server.pid) <= before, what="the end of all")
+                told.append(now := await figures(server))
                 print(f"{total:11}  {now.descriptors:11}  {now.sockets:7}  {now.viewers:7}  {now.pss:9}", flush=True)
             assert [now.viewers for now in told] == [0] * len(told)
-            assert [now.sockets for now in told] == [told[0].sockets] * len(told)
-            assert told[-1].descriptors == told[len(told) // 2].descriptors
-            assert told[-1].pss <= told[len(told) // 2].pss * 1.02
+            assert [now.sockets for now in told] == [before] * len(told)
+            # What is filled once (caches, the database's connections) is so after half of them.
+            half, last = told[len(told) // 2], told[-1]
+            assert last.descriptors <= half.descriptors
+            assert last.pss <= half.pss * 1.02
 
 
 if __name__ == "__main__":
