@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     Beside = Callable[[Services], Coroutine[object, object, None]]
 
 BACKLOG = 4096
+ACCEPTORS = 8
+"""Connections accepted in one turn of the event loop. uvloop takes one from each listening descriptor, and a turn in
+which a slice of viewers is written to takes milliseconds."""
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles again."""
 COME_BACK_MS = 1_500
@@ -155,7 +158,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         log.info("server.started", url=settings.base_url, pid=os.getpid())
 
     with _quiet_end():
-        Server(config, app, started, beside).run([listener])
+        Server(config, app, started, beside).run([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
 
 
 @contextmanager
