@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.channel import Replay
+from liveserver.errors import NotFound
 from liveserver.model import Changes, Position
 
 if TYPE_CHECKING:
@@ -25,24 +26,32 @@ class StoreHistory:
         self._store = store
         self._presenter = presenter
 
-    async def after(self, slug: str, seq: int) -> Replay:
-        """Everything after a seq. A seq beyond the store's gives an empty replay at the store's position."""
+    async def after(self, slug: str, position: Position) -> Replay:
+        """Everything after a position; the last changes, if it is of another history than the store's.
+
+        A seq beyond the store's gives an empty replay at the store's position.
+        """
         frames: list[ChangeFrame] = []
-        floor = seq
+        seq = position.seq
         while True:
             changes = await self._store.changes(slug, seq, limit=BATCH)
+            here = Position(changes.liveblog.epoch, changes.liveblog.seq)
+            if here.epoch != position.epoch:
+                # Perhaps since the last batch: what was read before must not be mixed with what is there now.
+                return await self.recent(slug, BATCH)
             frames += self.frames(changes)
             if not changes.more:
-                position = Position(changes.liveblog.epoch, changes.liveblog.seq)
                 # A thing that changed again between two batches stands in both; the later state counts.
                 newest = {frame.key: frame for frame in frames}
-                return Replay(position, floor, sorted(newest.values(), key=lambda frame: frame.seq))
+                return Replay(here, position.seq, sorted(newest.values(), key=lambda frame: frame.seq))
             seq = changes.items[-1].seq
 
     async def recent(self, slug: str, count: int) -> Replay:
         """The last changes, at most `count`."""
-        position = (await self._store.positions([slug])).get(slug)
-        return await self.after(slug, max(0, position.seq - count) if position else 0)
+        here = (await self._store.positions([slug])).get(slug)
+        if here is None:
+            raise NotFound(f"there is no live blog {slug!r}")
+        return await self.after(slug, Position(here.epoch, max(0, here.seq - count)))
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Where each live blog stands."""

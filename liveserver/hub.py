@@ -47,8 +47,11 @@ log = structlog.get_logger(__name__)
 class History(Protocol):
     """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
 
-    async def after(self, slug: str, seq: int) -> Replay:
-        """Everything after a seq. A seq beyond the store's gives an empty replay at the store's position."""
+    async def after(self, slug: str, position: Position) -> Replay:
+        """Everything after a position; the last changes, if it is of another history than the store's.
+
+        A seq beyond the store's gives an empty replay at the store's position.
+        """
 
     async def recent(self, slug: str, count: int) -> Replay:
         """The last changes, at most `count`."""
@@ -68,8 +71,8 @@ class Room:
     """Since when nobody reads it here."""
     heard: Position
     """How far the store was last known to have got: the channel may be about to follow."""
-    replay: tuple[int, asyncio.Task[Replay]] | None = None
-    """A read from a seq on, for viewers that memory doesn't cover."""
+    replay: tuple[Position, asyncio.Task[Replay]] | None = None
+    """A read from a position on, for viewers that memory doesn't cover."""
     grace: bool = False
     """Whether a missing change is being waited for."""
     pumping: bool = False
@@ -333,17 +336,17 @@ class Hub:
             # It may come from another node, and know more than this one. Only the store can call its position void.
             await room.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
-            replay = await self._replay(room, after.seq)
+            replay = await self._replay(room, after)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return replay.frames
             await room.refresh()
         return []
 
-    async def _replay(self, room: Room, seq: int) -> Replay:
-        """What the store has after a seq; viewers that come back together share one read."""
-        if room.replay is None or room.replay[0] > seq:
-            task = asyncio.create_task(self._history.after(room.channel.slug, seq))
-            read = room.replay = (seq, task)
+    async def _replay(self, room: Room, after: Position) -> Replay:
+        """What the store has after a position; viewers that come back together share one read."""
+        if room.replay is None or room.replay[0].epoch != after.epoch or room.replay[0].seq > after.seq:
+            task = asyncio.create_task(self._history.after(room.channel.slug, after))
+            read = room.replay = (after, task)
 
             def forget(_: asyncio.Task[Replay]) -> None:
                 if room.replay is read:
@@ -384,7 +387,7 @@ class Hub:
         """Read what the store has beyond the channel, and deliver it."""
         while True:
             before = channel.position
-            replay = await self._history.after(channel.slug, before.seq)
+            replay = await self._history.after(channel.slug, before)
             if replay.position == before or channel.repair(replay, self._now()):
                 break
         if (room := self._rooms.get(channel.slug)) is not None:
@@ -412,27 +415,41 @@ class Hub:
                 failing = False
 
     async def _tend(self) -> None:
-        """Close who is too slow, forget what nobody reads, and find what the bus has lost."""
+        """Close who is too slow, forget what nobody reads or no longer exists, and find what the bus has lost."""
         now = self._now()
         for room in list(self._rooms.values()):
             for sink in room.channel.overdue(now - self._lag_timeout):
                 self._leave(room, sink)
                 sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
-            idle = room.idle_since is not None and room.idle_since < now - IDLE_KEEP
-            if idle and slug not in self._joining.values():
-                del self._rooms[slug]
-                await self._bus.unsubscribe(slug)
+            if room.idle_since is not None and room.idle_since < now - IDLE_KEEP:
+                await self._forget(slug)
         if not self._rooms:
             return
-        for slug, position in (await self._history.positions(list(self._rooms))).items():
+        asked = list(self._rooms)
+        positions = await self._history.positions(asked)
+        for slug in asked:
             known = self._rooms.get(slug)
             if known is None:
+                continue
+            position = positions.get(slug)
+            if position is None:
+                # A backup was restored that is older than the live blog.
+                for sink in [*known.channel.viewers, *known.channel.lagging]:
+                    self._leave(known, sink)
+                    sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
+                await self._forget(slug)
                 continue
             known.hear(position)
             here = known.channel.position
             if position.epoch != here.epoch or position.seq > here.seq:
                 self._repair(known)
+
+    async def _forget(self, slug: str) -> None:
+        """Drop a live blog from memory, unless somebody is joining it."""
+        if slug not in self._joining.values():
+            del self._rooms[slug]
+            await self._bus.unsubscribe(slug)
 
     async def _beat_forever(self) -> None:
         while True:

@@ -78,8 +78,7 @@ class MemoryHistory:
 
     def read_recent(self, slug: str, count: int) -> Replay:
         """The last changes, at once."""
-        line = self._lines.get(slug)
-        return self.read(slug, max(0, line.position.seq - count) if line else 0)
+        return self.read(slug, self._recent(slug, count))
 
     def hold(self) -> None:
         """From now on answers are kept back: what is read is of the moment of reading, not of the answer."""
@@ -96,12 +95,21 @@ class MemoryHistory:
                 self._began.clear()
                 await self._began.wait()
 
-    async def after(self, slug: str, seq: int) -> Replay:
-        return await self._answer(f"after {seq}", slug, seq)
+    def vanish(self, slug: str) -> None:
+        """Replace everything by a history without this live blog."""
+        del self._lines[slug]
+
+    async def after(self, slug: str, position: Position) -> Replay:
+        line = self._lines.get(slug)
+        foreign = line is not None and line.position.epoch != position.epoch
+        return await self._answer(f"after {position.seq}", slug, self._recent(slug, 100) if foreign else position.seq)
 
     async def recent(self, slug: str, count: int) -> Replay:
+        return await self._answer("recent", slug, self._recent(slug, count))
+
+    def _recent(self, slug: str, count: int) -> int:
         line = self._lines.get(slug)
-        return await self._answer("recent", slug, max(0, line.position.seq - count) if line else 0)
+        return max(0, line.position.seq - count) if line else 0
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         self.polled.set()

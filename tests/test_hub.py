@@ -15,7 +15,7 @@ from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import BUS_MESSAGE_MAX, Frame, pack
 from liveserver.hub import Hub
 from liveserver.model import Position
-from liveserver.wire import CLOSE_TOO_SLOW
+from liveserver.wire import CLOSE_NO_SUCH_LIVEBLOG, CLOSE_TOO_SLOW
 from tests.memory_history import EPOCH, MemoryHistory
 from tests.sinks import PATIENCE, ListSink, set_slice, settle
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from liveserver.bus.base import Receiver
+    from liveserver.channel import Replay
     from liveserver.frames import ChangeFrame
 
 MATCH = "match"
@@ -560,6 +561,67 @@ async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
         node.history.restart(MATCH, "bbbbbbbb", 0)
         node.publish("b")
         await viewer.until_told("reset 1")
+
+
+async def test_viewers_of_a_live_blog_that_vanished_are_sent_away_for_good() -> None:
+    """A backup that is older than the live blog was restored; then a newer one, and it can be joined again."""
+    async with cluster("a", "b", poll=SOON) as [node]:
+        viewer, slow, reader = await node.join(), await node.join(room=1), await node.join(slug="other")
+        node.publish("c")
+        node.history.vanish(MATCH)
+        await viewer.until(lambda: viewer.closed == CLOSE_NO_SUCH_LIVEBLOG)
+        await settle()
+        assert slow.closed == CLOSE_NO_SUCH_LIVEBLOG
+        assert node.hub.viewers(MATCH) == 0
+        assert node.bus.subscribed == ["+match", "+other", "-match"]
+        assert [channel.slug for channel in node.hub.channels()] == ["other"]
+        with pytest.raises(NotFound):
+            await node.join(2)
+        node.history.restart(MATCH, "bbbbbbbb", 1)
+        assert (await node.join(2)).told == ["hello 1 fresh", "reset 1"]
+        assert reader.closed is None
+
+
+async def test_a_live_blog_that_vanishes_under_one_who_joins_leaves_nobody_behind() -> None:
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        viewer = await node.join()
+        node.history.hold()
+        late = ListSink()
+        joining = asyncio.create_task(node.hub.join(MATCH, late, Position(EPOCH, 1)))
+        await node.history.until_reads(2)
+        node.history.vanish(MATCH)
+        await poll(node)
+        assert viewer.closed == CLOSE_NO_SUCH_LIVEBLOG
+        node.history.release()
+        await joining
+        await poll(node)
+        assert late.closed == CLOSE_NO_SUCH_LIVEBLOG
+        assert list(node.hub.channels()) == []
+
+
+async def test_a_read_for_one_history_is_not_shared_with_a_viewer_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stopped at the new epoch, and its answer doesn't reach back to where that viewer stands."""
+    async with cluster(*(f"a{number}" for number in range(9)), recent_max=2) as [node]:
+        await node.join()
+        node.history.restart(MATCH, "bbbbbbbb", 0)
+        for number in range(200):
+            node.history.commit(MATCH, f"b{number}")
+        let_go, read = asyncio.Event(), node.history.after
+
+        async def after(slug: str, position: Position) -> Replay:
+            replay = await read(slug, position)
+            if position == Position(EPOCH, 1):
+                await let_go.wait()
+            return replay
+
+        monkeypatch.setattr(node.history, "after", after)
+        old = asyncio.create_task(node.join(1))
+        await node.history.until_reads(2)
+        new = asyncio.create_task(node.join(Position("bbbbbbbb", 5)))
+        await settle()
+        let_go.set()
+        assert (await old).told == ["hello 200 fresh", "reset 200"]
+        assert (await new).told == ["hello 200", *(f"entry {number + 1} b{number}" for number in range(5, 200))]
 
 
 # Many viewers
