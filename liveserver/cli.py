@@ -8,7 +8,7 @@ import inspect
 import os
 import signal
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -26,7 +26,7 @@ from liveserver.wire import dumps, timestamp
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
 # most commands do.
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from liveserver.services import Services
     from liveserver.store import ApiKey, Store
@@ -202,6 +202,34 @@ def migrate(settings: Settings) -> None:
     typer.echo(
         f"The schema is at {after}." if before == after else f"The schema went from {before or 'nothing'} to {after}."
     )
+
+
+@app.command()
+@with_settings("database_url")
+def backup(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="Where to write it, or - for standard output")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists")] = False,
+) -> None:
+    """Write all that the database holds to one file; servers may run meanwhile."""
+    from liveserver.backup_files import write
+
+    with _interruptible():
+        typer.echo(write(settings.database_url, file, force=force), err=str(file) == "-")
+
+
+@app.command()
+@with_settings("database_url")
+def restore(
+    settings: Settings,
+    file: Annotated[Path, typer.Argument(help="What `liveserver backup` wrote, or - for standard input")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the live blogs that the database holds")] = False,
+) -> None:
+    """Replace all that the database holds by a backup; every reader starts afresh."""
+    from liveserver.backup_files import read
+
+    with _interruptible():
+        typer.echo(read(settings.database_url, file, force=force))
 
 
 @app.command()
@@ -408,6 +436,17 @@ def _leave_on_interrupt(status: int) -> None:
         os._exit(status)
 
     signal.signal(signal.SIGINT, leave)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have a command that would leave an unfinished file behind tidy up before Ctrl+C, or a SIGTERM, ends it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def _one_line(error: Exception, status: int) -> int:

@@ -10,6 +10,7 @@ LiveserverError
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key without the scope
 ├── StoreUnavailable    the database doesn't answer: try again
+├── BadBackup           a file that isn't a backup, or not a whole one
 └── SettingsError       the server can't start on these settings
 
 The edges map them to HTTP (`api/problems.py`) and to exit codes (`cli.py`).
@@ -86,6 +87,10 @@ class StoreUnavailable(LiveserverError):
 
     retry_after = 2
     """Seconds after which to try again."""
+
+
+class BadBackup(LiveserverError):
+    """A file that isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from it."""
 
 
 class SettingsError(LiveserverError):

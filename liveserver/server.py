@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -14,9 +13,8 @@ import socket
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -29,6 +27,7 @@ from liveserver.frames import Frame
 from liveserver.rendering import Renderer
 from liveserver.settings import unknown_variables
 from liveserver.store import Store
+from liveserver.store.embedded import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -194,26 +193,12 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
         yield listener
 
 
-@contextmanager
-def _alone(settings: Settings) -> Iterator[None]:
+def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Without Redis, one server to a SQLite file: a second one's readers would not hear of the first one's changes."""
-    if settings.redis_url is not None or not settings.database_url.startswith("sqlite:///"):
-        yield
-        return
-    path = Path(settings.database_url.removeprefix("sqlite:///") + ".lock")
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise SettingsError(f"can't write beside the database: {path}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SettingsError(
-                f"another server runs on {settings.database_url}: more than one process needs Redis "
-                "(--redis, LIVESERVER_REDIS_URL)"
-            ) from None
-        yield
+    if settings.redis_url is not None:
+        return nullcontext()
+    complaint = f"another server runs on {settings.database_url}: more than one process needs Redis"
+    return alone(settings.database_url, f"{complaint} (--redis, LIVESERVER_REDIS_URL)")
 
 
 def _worker(settings: Settings, listener: socket.socket) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from liveserver.store.backups import backup, restore
 from liveserver.store.entries import Idempotency, Written
 from liveserver.store.keys import ApiKey
 from liveserver.store.reading import Around, Order
 from liveserver.store.schema import migrate
 from liveserver.store.store import Store
 
-__all__ = ["ApiKey", "Around", "Idempotency", "Order", "Store", "Written", "migrate"]
+__all__ = ["ApiKey", "Around", "Idempotency", "Order", "Store", "Written", "backup", "migrate", "restore"]

@@ -39,6 +39,16 @@ T = TypeVar("T")
 PATIENCE = 5.0
 """Seconds."""
 
+RESTORE_PATIENCE = 60.0
+"""The same for a restore, which waits for every write that is under way."""
+
+HISTORY_LOCK = 0x6C697665_73657276
+"""The PostgreSQL advisory lock that writes share, and that who replaces the tables or all that is in them has alone.
+
+So a write is wholly before a restore or wholly after it: what it looked up at its beginning still holds at its end. Any
+number would do, if no other program that shares the database uses it.
+"""
+
 # SQLSTATE classes (PostgreSQL, appendix A) that say "not now" rather than "wrong": connection, authorisation and
 # database gone, transaction rollback (deadlock), lock timeout, resources (disk, connections), shutdown, system
 # error, a server that became read only.
@@ -223,6 +233,16 @@ class LoopConnections(Connections):
         await self._engine.dispose()
 
 
+_SHARE_HISTORY = text("SELECT pg_advisory_xact_lock_shared(:lock)").bindparams(lock=HISTORY_LOCK)
+_OWN_HISTORY = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=HISTORY_LOCK)
+
+
+def own_history(connection: Connection) -> None:
+    """Let nobody else write until this transaction ends; wait for those who do. On SQLite it is so already."""
+    if connection.dialect.name != "sqlite":
+        connection.execute(_OWN_HISTORY)
+
+
 class Database:
     """Two kinds of connections to one database: one that writes, and one whose transactions see one moment each."""
 
@@ -237,8 +257,14 @@ class Database:
         StoreUnavailable while it commits may also mean that only the answer was lost: the caller repeats what it
         asked with the same idempotency key, or reads the state again.
         """
+
+        def transact(connection: Connection) -> T:
+            if not is_sqlite(self.url):
+                connection.execute(_SHARE_HISTORY)
+            return work(connection, *args, **kwargs)
+
         with outages():
-            return await self.writer.run(lambda connection: work(connection, *args, **kwargs))
+            return await self.writer.run(transact)
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A transaction that writes nothing, and in which all statements see the same state."""
@@ -320,6 +346,42 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
         url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}, **options
     )
     return LoopConnections(writer), LoopConnections(reader)
+
+
+def snapshot_connections(url: URL) -> Connections:
+    """One connection, whose transactions see one moment each, write nothing, and may take their time."""
+    if is_sqlite(url):
+        engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN", pragmas=("query_only=ON",))
+        return ThreadConnections(engine, 1, PATIENCE)
+    engine_options = {"isolation_level": "REPEATABLE READ", "execution_options": {"postgresql_readonly": True}}
+    return _patient_connections(url, "backup", **engine_options)
+
+
+def restoring_connections(url: URL) -> Connections:
+    """One connection, for a transaction that replaces everything."""
+    if is_sqlite(url):
+        engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
+        return ThreadConnections(engine, 1, PATIENCE)
+    return _patient_connections(url, "restore", isolation_level="READ COMMITTED")
+
+
+def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
+    settings = {
+        "application_name": f"liveserver {purpose}",
+        # What the server may forbid its other clients: one transaction that lasts, and waits for a slow reader of ours.
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+        "lock_timeout": str(int(RESTORE_PATIENCE * 1000)),
+    }
+    engine = create_async_engine(
+        url,
+        poolclass=NullPool,
+        json_serializer=to_json,
+        json_deserializer=orjson.loads,
+        connect_args={"timeout": PATIENCE, "server_settings": settings},
+        **options,
+    )
+    return LoopConnections(engine)
 
 
 def migration_connections(url: URL) -> Connections:

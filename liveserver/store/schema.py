@@ -9,7 +9,6 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
 
 from liveserver.errors import SettingsError
 from liveserver.store.engine import (
@@ -17,6 +16,7 @@ from liveserver.store.engine import (
     migration_connections,
     opening,
     outages,
+    own_history,
     parse_url,
     shown,
     use_write_ahead_log,
@@ -25,12 +25,9 @@ from liveserver.store.engine import (
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection
 
-# Any number would do, if no other program that shares the database uses it.
-_ADVISORY_LOCK = 0x6C697665_73657276
 
-
-async def migrate(address: str) -> tuple[str | None, str]:
-    """Bring the schema to the newest revision; the revision before (None: empty) and the one after.
+async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
+    """Bring the schema to the newest revision, or up to another; the one before (None: empty) and the one after.
 
     Safe to run from several processes at once: one does it, the others wait and find it done. Raises SettingsError
     if the database can't be opened, or was made by a newer liveserver.
@@ -41,21 +38,37 @@ async def migrate(address: str) -> tuple[str | None, str]:
         with opening(url), outages():
             if is_sqlite(url):
                 await use_write_ahead_log(url)
-            return await connections.run(lambda connection: _upgrade(connection, url))
+            return await connections.run(lambda connection: _upgrade(connection, url, to))
     finally:
         await connections.close()
 
 
 async def is_current(address: str) -> bool:
     """True if the schema is at the newest revision. Raises SettingsError as `migrate` does."""
+    return await revision(address) == newest()
+
+
+async def revision(address: str) -> str | None:
+    """The schema's revision; None if there are no tables yet. Raises SettingsError as `migrate` does."""
     url = parse_url(address)
     connections = migration_connections(url)
     try:
         with opening(url), outages():
-            found = await connections.run(lambda connection: _revision(connection, url))
-            return found == _script().get_current_head()
+            return await connections.run(lambda connection: revision_of(connection, url))
     finally:
         await connections.close()
+
+
+def newest() -> str:
+    """The revision that this code reads and writes."""
+    head = _script().get_current_head()
+    assert head is not None
+    return head
+
+
+def is_known(revision: str) -> bool:
+    """Whether a revision is this one or an earlier."""
+    return revision in {script.revision for script in _script().walk_revisions()}
 
 
 def _config() -> Config:
@@ -69,22 +82,21 @@ def _script() -> ScriptDirectory:
     return ScriptDirectory.from_config(_config())
 
 
-def _revision(connection: Connection, url: URL) -> str | None:
+def revision_of(connection: Connection, url: URL) -> str | None:
+    """The schema's revision, as a transaction sees it; None if there are no tables yet. Raises SettingsError."""
     revision = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in _script().walk_revisions()}
-    if revision is not None and revision not in known:
+    if revision is not None and not is_known(revision):
         raise SettingsError(f"the database {shown(url)} was made by a newer liveserver (revision {revision})")
     return revision
 
 
-def _upgrade(connection: Connection, url: URL) -> tuple[str | None, str]:
-    if not is_sqlite(url):
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-    before = _revision(connection, url)
+def _upgrade(connection: Connection, url: URL, to: str) -> tuple[str | None, str]:
+    own_history(connection)
+    before = revision_of(connection, url)
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    after = _revision(connection, url)
+    command.upgrade(config, to)
+    after = revision_of(connection, url)
     assert after is not None
     if is_sqlite(url) and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
         raise SettingsError(f"the database {shown(url)} has entries without their live blog; nothing was changed")
