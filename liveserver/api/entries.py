@@ -106,6 +106,7 @@ def _list(request: Request, page: EntryPage) -> wire.JSON:
     return {
         "items": [presenter.entry(page.liveblog, entry) for entry in page.items],
         "next_cursor": page.next_cursor,
+        "epoch": page.liveblog.epoch,
     }
 
 

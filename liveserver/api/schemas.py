@@ -83,6 +83,7 @@ class EntryList(Shape):
 
     items: list[EntryObject]
     next_cursor: str | None
+    epoch: str = Field(description="The history that the entries are of: never put pages of two together")
 
 
 class RevisionObject(Shape):

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.api.site import BASE, ENTRIES, bad_fields, problem
+from tests.api.site import BASE, ENTRIES, LIVEBLOG, bad_fields, problem
 
 if TYPE_CHECKING:
     import httpx2
@@ -44,6 +44,13 @@ async def test_pages_in_both_orders(site: Site, limit: int) -> None:
     entries.reverse()
     assert await walk(site.reader, f"{ENTRIES}?limit={limit}&order=newest") == entries
     assert await walk(site.reader, f"{ENTRIES}?limit={limit}") == entries
+
+
+async def test_a_page_names_its_history(site: Site) -> None:
+    """So that pages of two histories are never put together."""
+    await site.publish()
+    snapshot = (await site.reader.get(f"{LIVEBLOG}/snapshot")).json()
+    assert (await site.reader.get(ENTRIES)).json()["epoch"] == snapshot["epoch"]
 
 
 async def test_what_comes_meanwhile_moves_no_page(site: Site) -> None:

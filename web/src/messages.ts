@@ -66,6 +66,8 @@ export interface Snapshot {
 export interface Page {
   items: Entry[];
   next_cursor: string | null;
+  /** The history that the entries are of. */
+  epoch: string;
 }
 
 type Fields = Record<string, unknown>;
@@ -186,7 +188,7 @@ export function parseSnapshot(value: unknown): Snapshot {
 
 /** The answer of `entries`; throws a TypeError for anything else. */
 export function parsePage(value: unknown): Page {
-  if (isFields(value) && areEntries(value.items) && isCursor(value.next_cursor)) {
+  if (isFields(value) && hasStrings(value, "epoch") && areEntries(value.items) && isCursor(value.next_cursor)) {
     return value as unknown as Page;
   }
   throw new TypeError("not a page of entries");

@@ -6,7 +6,15 @@ import { fetchJson } from "./transports.js";
 
 const PAGE_SIZE = 20;
 
-export function loadOlderInPlace(api: string, texts: Texts, add: (page: Page) => void): void {
+export interface OlderOptions {
+  api: string;
+  texts: Texts;
+  /** The history that the page shows. */
+  epoch: () => string;
+  add: (page: Page) => void;
+}
+
+export function loadOlderInPlace({ api, texts, epoch, add }: OlderOptions): void {
   const link = document.querySelector<HTMLAnchorElement>("a[data-older]");
   const status = document.querySelector("[data-older-status]");
   if (link === null || status === null) {
@@ -21,8 +29,8 @@ export function loadOlderInPlace(api: string, texts: Texts, add: (page: Page) =>
       const page = parsePage(
         await fetchJson(`${api}/entries?cursor=${encodeURIComponent(cursor)}&limit=${String(PAGE_SIZE)}`),
       );
-      if (link.dataset.older !== cursor) {
-        // A snapshot came meanwhile: this page doesn't follow what is shown now.
+      if (link.dataset.older !== cursor || page.epoch !== epoch()) {
+        // A snapshot came meanwhile, or is about to: this page doesn't follow what is shown now.
         status.textContent = "";
         return;
       }

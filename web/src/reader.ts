@@ -62,9 +62,14 @@ function enhance({ start, api, texts: textData }: PageData): void {
     },
   });
 
-  loadOlderInPlace(api, texts, (page) => {
-    timeline.addOlder(page.items, page.next_cursor !== null);
-    view.showOlder();
+  loadOlderInPlace({
+    api,
+    texts,
+    epoch: () => timeline.epoch,
+    add: (page) => {
+      timeline.addOlder(page.items, page.next_cursor !== null);
+      view.showOlder();
+    },
   });
 
   window.addEventListener("pagehide", () => {

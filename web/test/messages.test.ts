@@ -48,7 +48,8 @@ describe("the API's answers", () => {
     expect(parseBatch(batch)).toEqual(batch);
     expect(parseBatch({ reset: true, epoch: "abc", seq: 3 })).toEqual({ reset: true, epoch: "abc", seq: 3 });
     expect(parseSnapshot(snapshot())).toEqual(snapshot());
-    expect(parsePage({ items: [entry(1, 1)], next_cursor: "c" })).toEqual({ items: [entry(1, 1)], next_cursor: "c" });
+    const page = { items: [entry(1, 1)], next_cursor: "c", epoch: "abc" };
+    expect(parsePage(page)).toEqual(page);
   });
 
   it.each([null, [], {}, { epoch: "abc", seq: 3 }, { epoch: "abc", seq: 3, events: [{ type: "entry", seq: 1 }], more: false }])(

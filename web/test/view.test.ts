@@ -245,9 +245,14 @@ describe("older entries", () => {
 
   beforeEach(() => {
     load("first", [entry(6, 2), entry(5, 1)], "c1");
-    loadOlderInPlace("https://live.example.org/api", new Texts(TEXTS), (page) => {
-      timeline.addOlder(page.items, page.next_cursor !== null);
-      view.showOlder();
+    loadOlderInPlace({
+      api: "https://live.example.org/api",
+      texts: new Texts(TEXTS),
+      epoch: () => timeline.epoch,
+      add: (page) => {
+        timeline.addOlder(page.items, page.next_cursor !== null);
+        view.showOlder();
+      },
     });
   });
 
@@ -257,7 +262,7 @@ describe("older entries", () => {
   }
 
   it("are added below, with the link leading on", async () => {
-    answer({ items: [entry(4, 1), entry(3, 1)], next_cursor: "c 2" });
+    answer({ items: [entry(4, 1), entry(3, 1)], next_cursor: "c 2", epoch: "abc" });
     await click();
     expect(ids("entries")).toEqual([6, 5, 4, 3]);
     expect(get("[data-older]").dataset.older).toBe("c 2");
@@ -266,18 +271,26 @@ describe("older entries", () => {
   });
 
   it("take the focus along when the last page has come and the link goes", async () => {
-    answer({ items: [entry(4, 1)], next_cursor: null });
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc" });
     get("[data-older]").focus();
     await click();
     expect(get("p:has([data-older])").hidden).toBe(true);
     expect(document.activeElement?.closest("article")?.id).toBe(`entry-${idOf(4)}`);
   });
 
+  it("of another history are left out: the page is about to start afresh", async () => {
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "xyz" });
+    await click();
+    expect(ids("entries")).toEqual([6, 5]);
+    expect(get("[data-older]").dataset.older).toBe("c1");
+    expect(get("[data-older-status]").textContent).toBe("");
+  });
+
   it("may fail, and be asked for again", async () => {
     answer(null);
     await click();
     expect(get("[data-older-status]").textContent).toBe("Échec");
-    answer({ items: [entry(4, 1)], next_cursor: null });
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc" });
     await click();
     expect(ids("entries")).toEqual([6, 5, 4]);
     expect(get("[data-older-status]").textContent).toBe("");
