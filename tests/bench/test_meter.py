@@ -1,0 +1,45 @@
+"""What processes use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from liveserver.bench.errors import Refused
+from liveserver.bench.meter import Meter
+
+
+def test_work_is_seen() -> None:
+    """Half a tenth of a second's work of this process, to the scheduler's account."""
+    meter = Meter([os.getpid()])
+    before, own = meter.cpu(), time.process_time()
+    while time.process_time() < own + 0.05:
+        pass
+    assert 0.045 <= meter.cpu() - before < 0.5
+
+
+def test_memory_is_seen() -> None:
+    meter = Meter([os.getpid()])
+    before = meter.memory()
+    held = os.urandom(8 * 1024 * 1024)
+    assert 7_000_000 < meter.memory() - before < 12_000_000
+    assert held
+
+
+def test_children_belong_to_their_parent() -> None:
+    program = "import subprocess, sys; p = subprocess.Popen(['cat']); print(p.pid, flush=True); p.wait()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        assert set(Meter([process.pid]).pids) == {process.pid, child}
+        assert Meter([process.pid, child]).pids == (process.pid, child)
+
+
+def test_a_process_that_is_not_there() -> None:
+    with pytest.raises(Refused, match="process 999999999"):
+        Meter([999_999_999])
