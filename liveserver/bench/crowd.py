@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.bench import limits
 from liveserver.bench.tally import Second, Tally
-from liveserver.bench.viewer import Viewer
+from liveserver.bench.viewer import Meanings, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
 
-    from liveserver.bench.messages import Mark, Message
+    from liveserver.bench.messages import Mark
     from liveserver.bench.opening import Opening
 
 REPORT_EVERY = 0.5
@@ -100,13 +100,16 @@ class Crowd:
         self.opening = orders.opening
         self.greeted = orders.greeted
         self.tally = Tally()
-        self.meanings: dict[bytes, list[Message]] = {}
+        self.meanings = Meanings()
         self._orders = orders
         self._send = send
         self._viewers = [Viewer(number, self) for number in orders.viewers]
         self._opened: dict[Viewer, asyncio.Future[bool]] = {}
         """Viewers that are being connected for the first time."""
         self._seconds: dict[int, Second] = {}
+        self._current = Second()
+        self._current_end = 0.0
+        """When the second under way is over, on the monotonic clock."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = False
         self._final = -1
@@ -153,7 +156,9 @@ class Crowd:
         """A viewer got a change."""
         now = time.monotonic()
         self.tally.arrived_at = now
-        second = self._second(now)
+        second = self._current
+        if now >= self._current_end:
+            second = self._second(now)
         second.delivered += 1
         if mark is not None and mark.run == self._orders.run:
             second.latency.add(now - mark.sent)
@@ -278,6 +283,7 @@ class Crowd:
         second = self._seconds.get(number)
         if second is None:
             second = self._seconds[number] = Second()
+        self._current, self._current_end = second, self._orders.origin + number + 1
         return second
 
     def _report(self, *, last: bool = False) -> None:

@@ -63,7 +63,7 @@ def as_json(result: Result) -> dict[str, Any]:
             "superseded": tally.superseded,
             "seconds": round(result.deliver_seconds, 3),
             "per_second": _per_second(tally.delivered, result.deliver_seconds),
-            "bytes": tally.received,
+            "bytes": result.received,
         },
         "latency_ms": _latency(result.latency),
         "load": {"busiest_process": round(result.busiest, 3), "late_ms": _latency(tally.lateness)},
@@ -96,7 +96,7 @@ def as_rows(result: Result) -> list[tuple[str, str]]:
     rows.append(("deliveries", f"{tally.delivered:,} of {result.expected:,}"))
     if result.deliver_seconds and tally.delivered:
         rate = tally.delivered / result.deliver_seconds
-        rows.append(("throughput", f"{rate:,.0f} a second, {tally.received / 1e6:,.1f} MB in all"))
+        rows.append(("throughput", f"{rate:,.0f} a second, {result.received / tally.delivered:,.0f} bytes each"))
     rows.append(("latency", _line(result.latency)))
     rows.append(("lost", f"{tally.lost:,}"))
     rows.append(("duplicated", f"{tally.duplicated:,}"))

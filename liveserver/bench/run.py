@@ -103,6 +103,8 @@ class Result:
     answers: Histogram = field(default_factory=Histogram)
     """How long the server took to answer publish requests."""
     connect_seconds: float = 0.0
+    received: int = 0
+    """Bytes that viewers got while entries were delivered; TLS isn't counted."""
     deliver_seconds: float = 0.0
     """From the first publish, or the beginning of watching, to the last delivery."""
     seconds: dict[int, Second] = field(default_factory=dict)
@@ -219,7 +221,7 @@ class Run:
         memory = meter.memory() - memory if meter else 0
         cpu = meter.cpu() if meter else 0.0
         busy = crew.cpu
-        before = crew.tally.delivered
+        before = crew.tally
         began = time.monotonic()
         if self._source is not None and plan.rate:
             self._stage = Stage.PUBLISHING
@@ -231,11 +233,12 @@ class Run:
         self._stage = Stage.DRAINING
         await self._drain(crew)
         ended = crew.tally
+        result.received = ended.received - before.received
         result.deliver_seconds = max(ended.arrived_at - began, 0.0)
         elapsed = time.monotonic() - began
         result.busiest = max((now - then) / elapsed for now, then in zip(crew.cpu, busy, strict=True))
         if meter is not None:
-            delivered = ended.delivered - before
+            delivered = ended.delivered - before.delivered
             result.usage = Usage(
                 meter.pids,
                 connect_cpu / connecting.tries * 1e6,

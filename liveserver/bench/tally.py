@@ -14,27 +14,36 @@ class Histogram:
     """Latencies in log-linear buckets of microseconds, as HdrHistogram has them (Tene, 2012). The largest is exact."""
 
     def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
+        self.counts: dict[int, int] = {}
         self.max = 0.0
         """Seconds."""
 
     def add(self, seconds: float) -> None:
-        """Count one latency."""
+        """Count one latency. It is called for every delivery, and so made of the fewest steps."""
         if seconds > self.max:
             self.max = seconds
-        micros = int(seconds * 1e6) if seconds > 0 else 0
-        shift = micros.bit_length() - _BITS - 1
-        self.counts[micros if shift <= 0 else (shift << _BITS) + (micros >> shift)] += 1
+        bucket = int(seconds * 1e6)
+        if bucket >= 2 * _STEPS:
+            shift = bucket.bit_length() - 1 - _BITS
+            bucket = (shift << _BITS) + (bucket >> shift)
+        elif bucket < 0:
+            bucket = 0
+        counts = self.counts
+        if bucket in counts:
+            counts[bucket] += 1
+        else:
+            counts[bucket] = 1
 
     def merge(self, other: Histogram) -> None:
         """Count everything of the other one."""
-        self.counts.update(other.counts)
+        for bucket, count in other.counts.items():
+            self.counts[bucket] = self.counts.get(bucket, 0) + count
         self.max = max(self.max, other.max)
 
     @property
     def count(self) -> int:
         """How many there are."""
-        return self.counts.total()
+        return sum(self.counts.values())
 
     def percentile(self, percent: float) -> float | None:
         """The latency in seconds that so many percent don't exceed (nearest rank); None without any."""
@@ -95,7 +104,7 @@ class Tally:
     superseded: int = 0
     """Changes left out of a replay because a later state of the same entry was in it."""
     received: int = 0
-    """Bytes of streams, heads of answers included, TLS not."""
+    """Bytes of answers; TLS isn't counted."""
     behind: int = 0
     """Viewers that have not reached the last change; known once that is."""
     opened_at: float = 0.0

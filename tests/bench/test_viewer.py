@@ -12,13 +12,13 @@ from websockets.frames import Frame as WebSocketFrame
 from liveserver import handshake, wire
 from liveserver.bench.opening import Opening, Transport
 from liveserver.bench.tally import Tally
-from liveserver.bench.viewer import Stage, Viewer
+from liveserver.bench.viewer import Meanings, Stage, Viewer
 from liveserver.frames import Frame
 from liveserver.model import Position
 from tests.bench.test_opening import headers_of
 
 if TYPE_CHECKING:
-    from liveserver.bench.messages import Mark, Message
+    from liveserver.bench.messages import Mark
 
 
 class Audience:
@@ -26,7 +26,7 @@ class Audience:
         self.opening = Opening(transport, "localhost", "/stream")
         self.greeted = greeted
         self.tally = Tally()
-        self.meanings: dict[bytes, list[Message]] = {}
+        self.meanings = Meanings()
         self.marks: list[Mark | None] = []
         self.began_count = 0
         self.endings: list[tuple[str, float | None]] = []
@@ -141,8 +141,11 @@ def test_the_same_bytes_are_read_once(audience: Audience) -> None:
     viewer, _ = following(audience)
     other, _ = following(audience)
     feed(viewer, audience, 11)
-    ((data, found),) = audience.meanings.items()
-    audience.meanings[data] = [*found, *found]
+    frame = change(11)
+    data = frame.ws if audience.opening.transport is Transport.WS else frame.sse
+    found = audience.meanings.get(data)
+    assert found is not None
+    audience.meanings.keep(data, [*found, *found])
     feed(other, audience, 11)
     assert counts(audience) == (2, 0, 1, 0)
 
