@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test check services format web clean ALWAYS
+.PHONY: help run test check services format web bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,14 @@ format: $(VENV)/developed ## Format the Python code, and mend what the linter ca
 
 web: $(VENV)/developed ## Build the front end again
 	@$(BIN)/python hatch_build.py web
+
+ROUNDS := 3
+VIEWERS := 5000
+PUBLISHES := 50
+OUT := build/bench
+
+bench: $(VENV)/installed ## Compare with other servers: make bench ROUNDS=3 VIEWERS=5000 PUBLISHES=50 OUT=build/bench
+	@$(BIN)/python -m benchmarks --rounds $(ROUNDS) --viewers $(VIEWERS) --publishes $(PUBLISHES) --out $(OUT)
 
 pictures: $(VENV)/developed ## Take the README's pictures, from a demo that runs in another terminal
 	@$(BIN)/python scripts/pictures
