@@ -134,6 +134,12 @@ def test_a_fragment_and_its_rest(audience: Audience) -> None:
     viewer.data_received(data[9:])
     assert viewer.seq == 11
     assert counts(audience) == (3, 0, 0, 0)
+    # Another one's pieces are cut at the same place; what the second piece means depends on the first.
+    third, _ = following(audience)
+    third.data_received(data[:9])
+    third.data_received(data[9:])
+    feed(third, audience, 12, 13)
+    assert counts(audience) == (6, 0, 0, 0)
 
 
 def test_the_same_bytes_are_read_once(audience: Audience) -> None:
