@@ -243,8 +243,8 @@ class Viewer(asyncio.Protocol):
                 raise Broken("a change before the hello")
             case Hello():
                 self._hello(message)
-            case Reset():
-                pass
+            case Reset(epoch, seq):
+                self._start_afresh(epoch, seq)
             case Ping(payload):
                 self._say(Opcode.PONG, payload)
             case Farewell(after):
@@ -270,22 +270,29 @@ class Viewer(asyncio.Protocol):
         self._audience.arrived(mark)
 
     def _hello(self, hello: Hello) -> None:
-        tally = self._audience.tally
         if self.start < 0:
             self.start = self.seq = hello.seq
-        elif hello.epoch != self._epoch:
-            # Another history: what was missed of the old one can't be known.
-            tally.resets += 1
-            self.seq = hello.seq
-        elif not hello.resumed:
-            tally.resets += 1
-            tally.lost += max(hello.seq - self.seq, 0)
-            self.seq = max(hello.seq, self.seq)
-        else:
+            self._epoch = hello.epoch
+        elif hello.resumed and hello.epoch == self._epoch:
             self._section_end = hello.seq
-        self._epoch = hello.epoch
+        else:
+            self._start_afresh(hello.epoch, hello.seq)
         if self.stage is Stage.GREETING:
             self._follow()
+
+    def _start_afresh(self, epoch: str, seq: int) -> None:
+        """The position is void. A reader would take a snapshot; what lies between never came by the stream."""
+        tally = self._audience.tally
+        if epoch != self._epoch:
+            # What was missed of another history can't be known.
+            tally.resets += 1
+        elif seq > self.seq:
+            tally.resets += 1
+            tally.lost += seq - self.seq
+        else:
+            # The `hello` before it has said so already, or there is nothing between.
+            return
+        self._epoch, self.seq, self._section_end = epoch, seq, -1
 
     def _follow(self) -> None:
         tally = self._audience.tally

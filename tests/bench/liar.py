@@ -22,6 +22,14 @@ EPOCH = "liar"
 RUN = "0123abcd"
 
 
+def answer_to(head: bytes) -> bytes:
+    """How our server answers a WebSocket's request."""
+    first, *lines = head.rstrip().split(b"\r\n")
+    pairs = [line.split(b": ", 1) for line in lines]
+    request = handshake.Request(b"GET", first.split(b" ")[1], [(name.lower(), value) for name, value in pairs])
+    return handshake.read(request).response([])
+
+
 class Liar:
     """Serves a stream to WebSocket viewers, and is the source of its changes.
 
@@ -69,16 +77,13 @@ class Liar:
         """One connection."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
-            first, *lines = head.rstrip().split(b"\r\n")
             if self.refuse:
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n")
                 writer.close()
                 return
-            pairs = [line.split(b": ", 1) for line in lines]
-            offer = handshake.read([(name.lower(), value) for name, value in pairs])
-            _, _, after = first.split(b" ")[1].partition(b"?after=")
+            _, _, after = head.split(b" ")[1].partition(b"?after=")
             start = int(after.rpartition(b"-")[2]) if after else self.seq
-            writer.write(offer.response([]))
+            writer.write(answer_to(head))
             hello = wire.hello(Position(EPOCH, self.seq), resumed=bool(after), heartbeat=25)
             writer.write(ChangeFrame(Position(EPOCH, self.seq), "", hello).ws)
             writer.writelines([frame.ws for frame in self._changes[start:]])

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver import handshake
 from liveserver.bench.errors import Broken
 from liveserver.bench.opening import HEAD_MAX, Answer, Opening, Transport
-
-
-def headers_of(request: bytes) -> list[tuple[bytes, bytes]]:
-    pairs = [line.split(b": ", 1) for line in request.split(b"\r\n")[1:] if line]
-    return [(name.lower(), value) for name, value in pairs]
+from tests.bench.liar import answer_to
 
 
 @pytest.mark.parametrize("deflate", [True, False])
 def test_handshake_with_our_server(deflate: bool) -> None:
     """What the server answers is accepted, and deflate is agreed on if it is offered."""
     opening = Opening(Transport.WS, "localhost:8000", "/api/v1/liveblogs/x/ws", deflate)
-    answer = handshake.read(headers_of(opening.request())).response([])
+    answer = answer_to(opening.request())
     assert opening.read(answer + b"\x81\x00") == Answer(len(answer), deflated=deflate, chunked=False)
     assert opening.read(answer[:-1]) is None
 

@@ -9,13 +9,13 @@ import pytest
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver import handshake, wire
+from liveserver import wire
 from liveserver.bench.opening import Opening, Transport
 from liveserver.bench.tally import Tally
 from liveserver.bench.viewer import Meanings, Stage, Viewer
 from liveserver.frames import Frame
 from liveserver.model import Position
-from tests.bench.test_opening import headers_of
+from tests.bench.liar import answer_to
 
 if TYPE_CHECKING:
     from liveserver.bench.messages import Mark
@@ -75,7 +75,7 @@ def open_(viewer: Viewer, audience: Audience, seq: int, *, resumed: bool = False
     wire_ = Wire(viewer)
     hello = Frame(wire.hello(Position(epoch, seq), resumed=resumed, heartbeat=25))
     if audience.opening.transport is Transport.WS:
-        viewer.data_received(handshake.read(headers_of(wire_.sent)).response([]) + hello.ws)
+        viewer.data_received(answer_to(wire_.sent) + hello.ws)
     else:
         viewer.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + hello.sse)
     assert viewer.stage is Stage.FOLLOWING
@@ -192,6 +192,18 @@ def test_a_void_position(audience: Audience) -> None:
     assert (audience.tally.resets, audience.tally.lost, viewer.seq) == (2, 4, 3)
 
 
+def test_a_reset_in_the_midst(audience: Audience) -> None:
+    """Told to start afresh, it stands where the stream goes on; what lies between is lost to the stream."""
+    viewer, _ = following(audience)
+    feed(viewer, audience, 11)
+    for position in (Position("abc", 15), Position("abc", 15), Position("def", 4)):
+        frame = Frame(wire.reset(position))
+        viewer.data_received(frame.ws if audience.opening.transport is Transport.WS else frame.sse)
+    assert (audience.tally.resets, audience.tally.lost, viewer.seq) == (2, 4, 4)
+    feed(viewer, audience, 5)
+    assert counts(audience) == (2, 4, 0, 0)
+
+
 def test_a_refusal(audience: Audience) -> None:
     viewer = Viewer(0, audience)
     wire_ = Wire(viewer)
@@ -261,7 +273,7 @@ def test_a_server_that_does_not_greet() -> None:
     audience = Audience(Transport.WS, greeted=False)
     viewer = Viewer(0, audience)
     wire_ = Wire(viewer)
-    viewer.data_received(handshake.read(headers_of(wire_.sent)).response([]))
+    viewer.data_received(answer_to(wire_.sent))
     assert viewer.stage is Stage.FOLLOWING
     feed(viewer, audience, 1, 3)
     assert counts(audience) == (2, 1, 0, 0)
