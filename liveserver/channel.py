@@ -146,9 +146,9 @@ class Channel:
         self.backlog.left(sink)
         self.lagging.pop(sink, None)
 
-    def beat(self, now: float) -> None:
-        """Send a heartbeat with the number of viewers."""
-        self._write(Frame(wire.heartbeat(self.position.seq, self.count)), self.position, now)
+    def beat(self, now: float, elsewhere: int = 0) -> None:
+        """Send a heartbeat with the number of viewers, those of the other nodes included."""
+        self._write(Frame(wire.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Sink]:
         """The viewers that have lagged since before that time."""

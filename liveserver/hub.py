@@ -7,6 +7,7 @@ a poll that finds the store ahead, make it read what is missing. It knows viewer
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from liveserver import wire
+from liveserver import attendance, wire
 from liveserver.channel import Channel, Lag, Offer, Replay
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotFound, StoreUnavailable
@@ -123,6 +124,7 @@ class Hub:
         self._poll_fast = poll_fast
         self._lag_timeout = lag_timeout
         self._recent_max = recent_max
+        self._attendance = attendance.Attendance(secrets.token_hex(8))
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._joining: dict[Sink, str] = {}
@@ -138,6 +140,7 @@ class Hub:
         await self._bus.start(self)
         self._spawn(self._poll_forever())
         self._spawn(self._beat_forever())
+        self._spawn(self._announce_forever())
 
     async def close(self) -> None:
         """Stop, and forget everyone; `farewell` comes before."""
@@ -177,6 +180,10 @@ class Hub:
         """How many viewers of a live blog are connected here."""
         room = self._rooms.get(slug)
         return room.channel.count if room else 0
+
+    def viewers_everywhere(self, slug: str) -> int:
+        """The same with those of the other nodes, as they last said: right within some seconds."""
+        return self.viewers(slug) + self._attendance.elsewhere(slug)
 
     def channels(self) -> Iterator[Channel]:
         """What is in memory, for the metrics."""
@@ -269,6 +276,19 @@ class Hub:
     def link_changed(self, up: bool) -> None:
         """The bus went down (poll faster), or came back (read what it lost)."""
         self._poll_now.set()
+        if up:
+            self._attendance.renew(self._now())
+
+    def announced(self, message: bytes) -> None:
+        """Another node, or this one, says how many viewers it has."""
+        self._attendance.hear(message, self._now())
+
+    def announce(self) -> None:
+        """Tell the other nodes how many viewers there are here."""
+        if self._bus.up:
+            self._attendance.forget(self._now() - attendance.LIFETIME)
+            for message in self._attendance.tell({c.slug: c.count for c in self.channels() if c.count}):
+                self._bus.announce(message)
 
     def _take(self, room: Room, message: bytes) -> None:
         change = unpack(message)
@@ -455,8 +475,13 @@ class Hub:
         while True:
             await asyncio.sleep(self._heartbeat)
             for room in list(self._rooms.values()):
-                room.channel.beat(self._now())
+                room.channel.beat(self._now(), self._attendance.elsewhere(room.channel.slug))
                 self._pump_soon(room)
+
+    async def _announce_forever(self) -> None:
+        while True:
+            self.announce()
+            await asyncio.sleep(attendance.INTERVAL)
 
     def _leave(self, room: Room, sink: Sink) -> None:
         room.channel.leave(sink)

@@ -79,10 +79,15 @@ class _Readings(Collector):
         yield GaugeMetricFamily("liveserver_liveblogs_open", "Live blogs in memory", value=len(channels))
         viewers = GaugeMetricFamily("liveserver_viewers", "Viewers connected here", labels=["liveblog"])
         lagging = GaugeMetricFamily("liveserver_viewers_lagging", "Those of them that lag", labels=["liveblog"])
+        everywhere = GaugeMetricFamily(
+            "liveserver_viewers_everywhere", "Viewers connected to any node, as they last said", labels=["liveblog"]
+        )
         for channel in channels:
             viewers.add_metric([channel.slug], channel.count)
             lagging.add_metric([channel.slug], len(channel.lagging))
+            everywhere.add_metric([channel.slug], self._hub.viewers_everywhere(channel.slug))
         yield viewers
+        yield everywhere
         yield lagging
         kept = self._renditions
         yield CounterMetricFamily(

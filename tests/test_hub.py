@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver import attendance
 from liveserver import hub as hub_module
 from liveserver import wire
 from liveserver.bus import LocalBus, Medium
@@ -16,6 +17,7 @@ from liveserver.frames import BUS_MESSAGE_MAX, Frame, pack
 from liveserver.hub import Hub
 from liveserver.model import Position
 from liveserver.wire import CLOSE_NO_SUCH_LIVEBLOG, CLOSE_TOO_SLOW
+from tests.api.site import settled
 from tests.memory_history import EPOCH, MemoryHistory
 from tests.sinks import PATIENCE, ListSink, set_slice, settle
 
@@ -68,6 +70,10 @@ class FaultyBus(LocalBus):
         if self._is_up:
             super().deliver(slug, message)
 
+    def deliver_announcement(self, message: bytes) -> None:
+        if self._is_up:
+            super().deliver_announcement(message)
+
 
 class Node:
     """A hub with its end of the bus."""
@@ -108,6 +114,15 @@ async def cluster(*committed: str, nodes: int = 1, **options: Any) -> AsyncItera
         history.release()
         await node.hub.close()
     assert asyncio.all_tasks() == before
+
+
+async def viewers_everywhere(node: Node, count: int) -> None:
+    """Return once the node counts so many viewers of the match."""
+
+    async def counts() -> bool:
+        return node.hub.viewers_everywhere(MATCH) == count
+
+    await settled(counts)
 
 
 # Joining
@@ -834,6 +849,56 @@ async def test_heartbeats_come_by_themselves() -> None:
         viewer = await node.join()
         await viewer.until_told("heartbeat 1")
         assert viewer.messages[1] == {"type": "heartbeat", "seq": 1, "viewers": 1}
+
+
+async def test_heartbeats_count_the_viewers_of_all_nodes() -> None:
+    async with cluster("a", nodes=3, heartbeat=0) as [node, elsewhere, third]:
+        viewer = await node.join()
+        for other in (elsewhere, elsewhere, third):
+            await other.join()
+        await elsewhere.join(slug="other")
+        for other in (elsewhere, third):
+            other.hub.announce()
+        assert [n.hub.viewers_everywhere(MATCH) for n in (node, elsewhere, third)] == [4, 3, 3]
+        await viewer.until(lambda: viewer.messages[-1].get("viewers") == 4)
+
+
+async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attendance, "INTERVAL", SOON)
+    async with cluster(nodes=2) as [node, elsewhere]:
+        viewers = [await elsewhere.join(), await elsewhere.join()]
+        await viewers_everywhere(node, 2)
+        elsewhere.hub.leave(MATCH, viewers[0])
+        await viewers_everywhere(node, 1)
+
+
+async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attendance, "INTERVAL", SOON)
+    monkeypatch.setattr(attendance, "LIFETIME", 5 * SOON)
+    async with cluster(nodes=2) as [node, elsewhere]:
+        await elsewhere.join()
+        await viewers_everywhere(node, 1)
+        await elsewhere.hub.close()
+        await viewers_everywhere(node, 0)
+
+
+async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can be heard, which says nothing of who is there."""
+    monkeypatch.setattr(attendance, "LIFETIME", 0.05)
+    async with cluster(nodes=2) as [node, elsewhere]:
+        await elsewhere.join()
+        elsewhere.hub.announce()
+        for end in (node, elsewhere):
+            end.bus.set_up(False)
+        await asyncio.sleep(0.06)
+        node.hub.announce()
+        assert node.hub.viewers_everywhere(MATCH) == 1
+        node.bus.set_up(True)
+        node.hub.announce()
+        assert node.hub.viewers_everywhere(MATCH) == 1, "it has had no time yet to say anything"
+        await asyncio.sleep(0.06)
+        node.hub.announce()
+        assert node.hub.viewers_everywhere(MATCH) == 0
 
 
 async def test_farewell_comes_after_what_was_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:

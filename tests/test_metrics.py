@@ -100,6 +100,11 @@ async def test_viewers(live_site: LiveSite) -> None:
         found = await figures(live_site)
         assert found["liveserver_liveblogs_open", ()] == 1
         assert found["liveserver_viewers", marees] == 2
+        assert found["liveserver_viewers_everywhere", marees] == 2
+        live_site.parts.hub.announced(b'{"node":"other","viewers":{"marees":40,"ailleurs":7}}')
+        found = await figures(live_site)
+        assert found["liveserver_viewers", marees] == 2
+        assert found["liveserver_viewers_everywhere", marees] == 42
         assert found["liveserver_viewers_lagging", marees] == 0
     before = await figures(live_site)
     reader, writer = await asyncio.open_connection("127.0.0.1", live_site.port)

@@ -6,10 +6,13 @@ from typing import Protocol
 
 
 class Receiver(Protocol):
-    """What a bus calls, from the event loop. Neither call may block or raise."""
+    """What a bus calls, from the event loop. No call may block or raise."""
 
     def received(self, slug: str, message: bytes) -> None:
         """A message of a live blog that is subscribed. It may be late, doubled, or the receiver's own."""
+
+    def announced(self, message: bytes) -> None:
+        """What a process, perhaps the receiver's own, told all others. It may be late or doubled."""
 
     def link_changed(self, up: bool) -> None:
         """The bus went down, or came back. What was published while it was down is lost."""
@@ -34,6 +37,9 @@ class Bus(Protocol):
 
     def publish(self, slug: str, message: bytes) -> None:
         """Hand `message` to every process that subscribes to the live blog, this one included."""
+
+    def announce(self, message: bytes) -> None:
+        """Hand `message` to every other process, whatever it subscribes to."""
 
     async def subscribe(self, slug: str) -> None:
         """Deliver the live blog's messages from now on; returns when that is in force, or when the bus is down."""

@@ -40,6 +40,11 @@ class LocalBus:
         for end in list(self._medium.ends):
             end.deliver(slug, message)
 
+    def announce(self, message: bytes) -> None:
+        for end in list(self._medium.ends):
+            if end is not self:
+                end.deliver_announcement(message)
+
     async def subscribe(self, slug: str) -> None:
         self._slugs.add(slug)
 
@@ -50,3 +55,8 @@ class LocalBus:
         """Hand a message to this end's receiver, if it subscribes to the live blog."""
         if self._receiver is not None and slug in self._slugs:
             self._receiver.received(slug, message)
+
+    def deliver_announcement(self, message: bytes) -> None:
+        """Hand an announcement to this end's receiver."""
+        if self._receiver is not None:
+            self._receiver.announced(message)

@@ -1,4 +1,4 @@
-"""The bus over Redis pub/sub: one channel for each live blog, subscribed while somebody here reads it.
+"""The bus over Redis pub/sub: one channel for each live blog, subscribed while somebody here reads it, and one for all.
 
 Redis delivers at most once, and a subscription can go deaf without an error (a half-open connection, a subscriber that
 was dropped for its full buffer; redis-py #2417, python-socketio #1581). So the subscriber probes itself: it publishes
@@ -51,6 +51,7 @@ class RedisBus:
         self._url = url
         self._prefix = prefix
         self._probe_channel = f"{prefix}:probe:{secrets.token_hex(8)}"
+        self._nodes_channel = f"{prefix}:nodes"
         self._wanted: set[str] = set()
         self._confirmed: dict[str, asyncio.Event] = {}
         self._receiver: Receiver | None = None
@@ -89,10 +90,16 @@ class RedisBus:
         self._receiver = None
 
     def publish(self, slug: str, message: bytes) -> None:
+        self._send(self._channel(slug), message)
+
+    def announce(self, message: bytes) -> None:
+        self._send(self._nodes_channel, message)
+
+    def _send(self, channel: str, message: bytes) -> None:
         if len(self._outbox) >= OUTBOX_MESSAGES or self._outbox_bytes + len(message) > OUTBOX_BYTES:
-            log.warning("bus.outbox_full", liveblog=slug)
+            log.warning("bus.outbox_full", channel=channel)
             return
-        self._outbox.append((slug, message))
+        self._outbox.append((channel, message))
         self._outbox_bytes += len(message)
         self._outbox_filled.set()
 
@@ -165,7 +172,7 @@ class RedisBus:
     async def _open(self, pubsub: PubSub) -> set[str]:
         """Subscribe to everything wanted; returns what that was when it is in force."""
         slugs = set(self._wanted)
-        missing = {self._probe_channel, *(self._channel(slug) for slug in slugs)}
+        missing = {self._probe_channel, self._nodes_channel, *(self._channel(slug) for slug in slugs)}
         async with asyncio.timeout(CONNECT_TIMEOUT + COMMAND_TIMEOUT):
             await pubsub.subscribe(*missing)
             while missing:
@@ -200,6 +207,9 @@ class RedisBus:
         slug = channel.removeprefix(f"{self._prefix}:liveblog:")
         if message["type"] == "subscribe" and slug in self._confirmed:
             self._confirmed[slug].set()
+        elif message["type"] == "message" and channel == self._nodes_channel:
+            if self._receiver is not None:
+                self._receiver.announced(message["data"])
         elif message["type"] == "message" and slug in self._wanted and self._receiver is not None:
             self._receiver.received(slug, message["data"])
 
@@ -221,8 +231,7 @@ class RedisBus:
                 self._outbox_bytes = 0
                 try:
                     async with client.pipeline(transaction=False) as pipeline:
-                        for target, message in batch:
-                            channel = target if target == self._probe_channel else self._channel(target)
+                        for channel, message in batch:
                             pipeline.publish(channel, message)
                         await pipeline.execute()
                 except Exception as error:

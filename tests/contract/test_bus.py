@@ -27,12 +27,17 @@ class Ear:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, bytes]] = []
+        self.announcements: list[bytes] = []
         self.links: list[bool] = []
         self.on_up: Callable[[], object] = lambda: None
         self._news = asyncio.Event()
 
     def received(self, slug: str, message: bytes) -> None:
         self.heard.append((slug, message))
+        self._news.set()
+
+    def announced(self, message: bytes) -> None:
+        self.announcements.append(message)
         self._news.set()
 
     def link_changed(self, up: bool) -> None:
@@ -50,6 +55,9 @@ class Ear:
 
     async def until_heard(self, message: bytes) -> None:
         await self.until(lambda: any(heard == message for _, heard in self.heard))
+
+    async def until_announced(self, message: bytes) -> None:
+        await self.until(lambda: message in self.announcements)
 
     async def until_link(self, *links: bool) -> None:
         await self.until(lambda: self.links[-len(links) :] == list(links))
@@ -114,6 +122,19 @@ async def test_only_what_is_subscribed_arrives(make_bus: MakeBus) -> None:
             one.publish(slug, slug.encode())
         await ear.until_heard(b"other")
         assert ear.heard == [("match", b"match"), ("other", b"other")]
+
+
+async def test_an_announcement_reaches_every_other_end_whatever_it_subscribes_to(make_bus: MakeBus) -> None:
+    one, two, three = make_bus(), make_bus(), make_bus()
+    async with end(one) as ear_one, end(two, "match", "nodes") as ear_two, end(three) as ear_three:
+        for message in (b"first", b"", b"last"):
+            one.announce(message)
+        for ear in (ear_two, ear_three):
+            await ear.until_announced(b"last")
+            assert ear.announcements == [b"first", b"", b"last"]
+        assert [ear.heard for ear in (ear_one, ear_two, ear_three)] == [[], [], []], "they are no changes"
+        two.announce(b"back")
+        await ear_one.until_announced(b"back")
 
 
 async def test_a_subscription_is_in_force_when_it_returns(make_bus: MakeBus) -> None:
