@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from liveserver import wire
 from liveserver.errors import Conflict, FieldError, Invalid, VersionConflict
@@ -24,13 +24,16 @@ from liveserver.sanitising import sanitise, text_of
 from liveserver.store import Idempotency, Store, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from liveserver.hub import Hub
     from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
     from liveserver.model import Change
     from liveserver.presenting import Presenter
+
+
+T = TypeVar("T")
 
 
 class Publishing:
@@ -41,6 +44,7 @@ class Publishing:
         self._hub = hub
         self._presenter = presenter
         self._clock = clock
+        self._commits: set[asyncio.Task[Any]] = set()
 
     async def create_liveblog(self, given: LiveblogInput) -> Liveblog:
         """A new live blog. Raises Conflict if the slug is taken."""
@@ -75,8 +79,9 @@ class Publishing:
             edited = replace(current, **fields)
             return current if edited == current else replace(edited, updated_at=at)
 
-        liveblog, change = await self._store.edit_liveblog(slug, edit)
-        self._announce(liveblog, change)
+        liveblog, _ = await self._commit(
+            self._store.edit_liveblog(slug, edit), lambda written: self._announce(written[0], written[1])
+        )
         return liveblog
 
     async def create_entry(
@@ -109,9 +114,7 @@ class Publishing:
         if idempotency_key is not None:
             content = wire.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
-        written = await self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency)
-        self._announce(written.liveblog, written.change)
-        return written
+        return await self._write(self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency))
 
     async def edit_entry(
         self, slug: str, entry_id: str, patch: EntryPatch, *, version: int | None, actor: str
@@ -123,16 +126,15 @@ class Publishing:
             _check_version(current, version)
             return _edited(current, patch, at)
 
-        written = await self._store.edit_entry(slug, entry_id, edit, actor=actor)
-        self._announce(written.liveblog, written.change)
-        return written
+        return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor))
 
     async def delete_entry(self, slug: str, entry_id: str, *, version: int | None, actor: str) -> None:
         """Take an entry away, for good."""
-        written = await self._store.delete_entry(
-            slug, entry_id, lambda current: _check_version(current, version), actor=actor, at=self._clock()
+        await self._write(
+            self._store.delete_entry(
+                slug, entry_id, lambda current: _check_version(current, version), actor=actor, at=self._clock()
+            )
         )
-        self._announce(written.liveblog, written.change)
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
         """Publish a scheduled entry whose time has come, unless somebody else has, or has thought better of it."""
@@ -145,13 +147,33 @@ class Publishing:
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
         try:
-            written = await self._store.edit_entry(slug, entry_id, edit, actor="schedule")
+            await self._write(self._store.edit_entry(slug, entry_id, edit, actor="schedule"))
         except Conflict:
             # One pinned entry too many by now: better unpinned than not at all.
-            written = await self._store.edit_entry(
-                slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
+            await self._write(
+                self._store.edit_entry(
+                    slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
+                )
             )
-        self._announce(written.liveblog, written.change)
+
+    async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
+        return await self._commit(writing, lambda written: self._announce(written.liveblog, written.change))
+
+    async def _commit(self, writing: Coroutine[Any, Any, T], announce: Callable[[T], None]) -> T:
+        """Commit, and tell the hub; that too if whoever waits is cancelled meanwhile.
+
+        Else what was committed in that moment would reach its readers by the poll only.
+        """
+        task = asyncio.create_task(writing)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        try:
+            written = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(lambda done: None if _failed(done) else announce(done.result()))
+            raise
+        announce(written)
+        return written
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
         # At once, and also of what another process has written: an editor who was answered must not be shown less.
@@ -160,6 +182,10 @@ class Publishing:
             # The editor is answered first: what the response writes goes out before this turn of the loop ends.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.cancelled() or task.exception() is not None
 
 
 def _check_version(current: Entry | Liveblog, version: int | None) -> None:

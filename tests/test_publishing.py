@@ -14,10 +14,14 @@ from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPat
 from liveserver.model import Correction, EntryStatus, LiveblogStatus
 from liveserver.publishing import Publishing
 from liveserver.scheduling import Scheduler
+from liveserver.store.engine import Database
 from tests.api.site import SLUG, database_away
+from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from liveserver.frames import ChangeFrame
     from liveserver.store import Written
     from tests.api.site import Site
@@ -266,3 +270,39 @@ async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> N
     newsroom.clock.time = at(600)
     entry = (await newsroom.edit(draft.id, status="published", publish_at=later(300))).entry
     assert (entry.published_at, entry.updated_at) == (at(300), at(300))
+
+
+async def test_whoever_is_cancelled_while_it_commits_has_published(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in the database is told to the readers at once, whether or not somebody still waits for the answer."""
+    entry = (await newsroom.create()).entry
+    await newsroom.told()
+    newsroom.heard.clear()
+    commits: list[Callable[[], Coroutine[Any, Any, object]]] = [
+        newsroom.create,
+        lambda: newsroom.edit(entry.id, heading="Titre"),
+        lambda: newsroom.delete(entry.id),
+        lambda: newsroom.publishing.edit_liveblog(SLUG, parse(LiveblogPatch, {"title": "Autre"}), version=None),
+    ]
+    committed, answered = asyncio.Event(), asyncio.Event()
+    write = Database.write
+
+    async def answer_late(database: Database, *args: Any, **fields: Any) -> Any:
+        result = await write(database, *args, **fields)
+        committed.set()
+        await answered.wait()
+        return result
+
+    monkeypatch.setattr(Database, "write", answer_late)
+    for commit in commits:
+        task = asyncio.create_task(commit())
+        await asyncio.wait_for(committed.wait(), PATIENCE)
+        committed.clear()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert newsroom.heard == []
+    answered.set()
+    await settle()
+    assert [frame.seq for frame in newsroom.heard] == [2, 3, 4, 5]
