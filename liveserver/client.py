@@ -180,8 +180,9 @@ class Client:
         """
         tracker = Tracker(after)
         wait = BACKOFF_FIRST
+        clock = asyncio.get_running_loop().time
         while True:
-            pause: float | None = None
+            back_at: float | None = None
             try:
                 async with connect(self._stream_url(slug, tracker.position), max_size=4 * 1024 * 1024) as stream:
                     on_state("live")
@@ -189,7 +190,8 @@ class Client:
                         message = orjson.loads(raw)
                         wait = BACKOFF_FIRST
                         if message["type"] == "reconnect":
-                            pause = message["after_ms"] / 1000
+                            # It goes on delivering until then.
+                            back_at = clock() + message["after_ms"] / 1000
                             continue
                         async for change in self._take(slug, tracker, message):
                             yield change
@@ -199,7 +201,7 @@ class Client:
             except (*_LOST, ClientError):
                 pass
             on_state("lost")
-            await sleep(pause if pause is not None else random.uniform(0, wait))
+            await sleep(random.uniform(0, wait) if back_at is None else max(0.0, back_at - clock()))
             wait = min(wait * 2, BACKOFF_MAX)
 
     async def _take(self, slug: str, tracker: Tracker, message: Message) -> AsyncIterator[Message]:

@@ -330,7 +330,28 @@ async def test_a_server_that_goes_away_says_when_to_come_back() -> None:
     async with LiveServer(leave, stay).running() as client:
         following = Following(client, at(2))
         assert await following.seqs(1) == [3]
-        assert following.pauses == [8.2]
+        assert following.pauses == [pytest.approx(8.2, abs=1)]
+
+
+async def test_a_server_that_goes_away_is_followed_until_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has stayed until the time it gave comes back at once, not after as long again."""
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+
+    async def leave(stream: Stream) -> None:
+        await stream.send(hello(2), {"type": "reconnect", "after_ms": 20}, entry(3))
+        await asyncio.sleep(0.02)
+        await stream.close(1012)
+
+    async def stay(stream: Stream) -> None:
+        await stream.send(hello(3), entry(4))
+        await stream.until_closed()
+
+    server = LiveServer(leave, stay)
+    async with server.running() as client:
+        following = Following(client, at(2))
+        assert await following.seqs(2) == [3, 4]
+        assert server.afters == [f"{EPOCH}-2", f"{EPOCH}-3"]
+        assert following.pauses == [pytest.approx(0, abs=0.02)]
 
 
 async def test_an_unknown_live_blog_is_final() -> None:

@@ -65,7 +65,7 @@ export class Connection {
   #attempts = 0;
   #heartbeatMs = 0;
   #lastHeard = 0;
-  /** The date that a server which went away gave us: sooner, everyone would come at once. */
+  /** The date that a server which is going away gave us, or 0: sooner, everyone would come at once. */
   #notBefore = 0;
   #retryTimer: number | undefined;
   #stableTimer: number | undefined;
@@ -136,6 +136,7 @@ export class Connection {
 
   #open(): void {
     this.#state = "opening";
+    this.#notBefore = 0;
     this.#options.status("connecting");
     const opener = this.#openers[this.#level];
     if (opener === undefined) {
@@ -178,13 +179,21 @@ export class Connection {
     if (message.type === "hello") {
       this.#opened(message.heartbeat * 1_000);
     } else if (message.type === "reconnect") {
-      this.#drop();
-      this.#notBefore = this.#clock.now() + message.after_ms;
-      this.#wait(message.after_ms);
+      this.#leave(message.after_ms);
       return;
     }
     this.#watch();
     this.#options.message(message);
+  }
+
+  /** Until the server's date it goes on delivering; then it ends the connection, and we need not wait for that. */
+  #leave(ms: number): void {
+    this.#notBefore = this.#clock.now() + ms;
+    this.#clock.clearTimeout(this.#retryTimer);
+    this.#retryTimer = this.#clock.setTimeout(() => {
+      this.#drop();
+      this.#open();
+    }, ms);
   }
 
   #opened(heartbeatMs: number): void {
@@ -216,6 +225,10 @@ export class Connection {
     if (code !== null && code >= 4500 && code <= 4999) {
       this.#state = "closed";
       this.#options.status("closed");
+      return;
+    }
+    if (this.#notBefore > 0) {
+      this.#wait(Math.max(0, this.#notBefore - this.#clock.now()));
       return;
     }
     const fellBack = wasOpening && this.#failed();

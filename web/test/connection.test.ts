@@ -7,6 +7,8 @@ import { TestClock } from "./samples.js";
 
 const HELLO: Message = { type: "hello", epoch: "abc", seq: 2, resumed: true, heartbeat: 10 };
 
+const HEARTBEAT: Message = { type: "heartbeat", seq: 2, viewers: 1 };
+
 interface Attempt {
   transport: string;
   after: string;
@@ -136,15 +138,44 @@ describe("back-off", () => {
     expect(attempts).toHaveLength(4);
   });
 
-  it("waits as long as a server that goes away says, whatever else happens", () => {
+  it("stays as long as a server that goes away says, whatever else happens", () => {
     last().handlers.message(HELLO);
     last().handlers.message({ type: "reconnect", after_ms: 8_200 });
-    expect(attempts[0]?.closed).toBe(true);
     connection.setVisible(true);
     connection.online();
     clock.advance(8_199);
+    last().handlers.message(HEARTBEAT);
+    expect(messages).toContain(HEARTBEAT);
+    expect(attempts).toHaveLength(1);
+    expect(attempts[0]?.closed).toBe(false);
+    expect(statuses.at(-1)).toBe("live");
+    clock.advance(1);
+    expect(attempts[0]?.closed).toBe(true);
+    expect(attempts).toHaveLength(2);
+  });
+
+  it("doesn't come back sooner to a server that goes away, even if it ends the connection", () => {
+    last().handlers.message(HELLO);
+    last().handlers.message({ type: "reconnect", after_ms: 8_200 });
+    clock.advance(200);
+    last().handlers.end(1012);
+    connection.online();
+    clock.advance(7_999);
     expect(attempts).toHaveLength(1);
     clock.advance(1);
+    expect(attempts).toHaveLength(2);
+    // What happens afterwards has nothing to do with that date.
+    last().handlers.message(HELLO);
+    connection.restart();
+    expect(attempts).toHaveLength(3);
+  });
+
+  it("comes back at once when the connection ends at the server's date", () => {
+    last().handlers.message(HELLO);
+    last().handlers.message({ type: "reconnect", after_ms: 500 });
+    clock.time += 500;
+    last().handlers.end(1012);
+    clock.advance(0);
     expect(attempts).toHaveLength(2);
   });
 });
