@@ -11,6 +11,7 @@ LiveserverError
 ├── Forbidden           a valid key without the scope
 ├── StoreUnavailable    the database doesn't answer: try again
 ├── BadBackup           a file that isn't a backup, or not a whole one
+├── Draining            this server is about to end, and takes no more viewers: come back in a moment
 └── SettingsError       the server can't start on these settings
 
 The edges map them to HTTP (`api/problems.py`) and to exit codes (`cli.py`).
@@ -91,6 +92,13 @@ class StoreUnavailable(LiveserverError):
 
 class BadBackup(LiveserverError):
     """A file that isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from it."""
+
+
+class Draining(LiveserverError):
+    """This server is about to end, and takes no more viewers. Another one does, or this one when it is back."""
+
+    retry_after = 2
+    """Seconds after which to try again."""
 
 
 class SettingsError(LiveserverError):

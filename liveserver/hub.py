@@ -11,7 +11,6 @@ import secrets
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
@@ -19,12 +18,12 @@ import structlog
 from liveserver import attendance, wire
 from liveserver.channel import Channel, Lag, Offer, Replay
 from liveserver.coalescing import Coalesced
-from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.frames import ChangeFrame, Frame, pack, unpack
+from liveserver.errors import Draining, NotFound, StoreUnavailable
+from liveserver.frames import ChangeFrame, pack, unpack
 from liveserver.model import VOID, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterator, Sequence
+    from collections.abc import Collection, Coroutine, Iterator
 
     from liveserver.bus import Bus
     from liveserver.sink import Sink
@@ -124,6 +123,8 @@ class Hub:
         self._poll_fast = poll_fast
         self._lag_timeout = lag_timeout
         self._recent_max = recent_max
+        self.draining = False
+        """The process is about to end: nobody is let in any more."""
         self._attendance = attendance.Attendance(secrets.token_hex(8))
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
@@ -132,7 +133,8 @@ class Hub:
         self._early: dict[str, deque[bytes]] = {}
         """Messages of live blogs that are being opened."""
         self._poll_now = asyncio.Event()
-        self._left = asyncio.Event()
+        self._eased = asyncio.Event()
+        """Somebody has left, or a backlog has been written."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -143,7 +145,7 @@ class Hub:
         self._spawn(self._announce_forever())
 
     async def close(self) -> None:
-        """Stop, and forget everyone; `farewell` comes before."""
+        """Stop, and forget everyone; `farewell.py` comes before."""
         await self._bus.close()
         running: list[asyncio.Task[Any]] = [*self._tasks, *self._opening.values()]
         for room in self._rooms.values():
@@ -154,27 +156,21 @@ class Hub:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def farewell(self, frames: Sequence[Frame], code: int, *, patience: float) -> None:
-        """Send every viewer what it is still to have and one of some last messages, in turn, and close its connection.
+    def sinks(self) -> list[Sink]:
+        """Everyone who is connected."""
+        return [sink for channel in self.channels() for sink in (*channel.viewers, *channel.lagging)]
 
-        Waits `patience` seconds for the first, and as long until all are gone.
-        """
-        turn = cycle(frames)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                for room in self._rooms.values():
-                    while room.channel.backlog:
-                        room.channel.pump(self._now())
-                        await asyncio.sleep(0)
-        for room in self._rooms.values():
-            for sink in [*room.channel.viewers, *room.channel.lagging]:
-                sink.write(next(turn))
-                sink.close(code)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while any(room.channel.count for room in self._rooms.values()):
-                    self._left.clear()
-                    await self._left.wait()
+    async def flushed(self) -> None:
+        """Return once everything that was published has been written."""
+        while any(channel.backlog for channel in self.channels()):
+            self._eased.clear()
+            await self._eased.wait()
+
+    async def deserted(self) -> None:
+        """Return once nobody is connected."""
+        while any(channel.count for channel in self.channels()):
+            self._eased.clear()
+            await self._eased.wait()
 
     def viewers(self, slug: str) -> int:
         """How many viewers of a live blog are connected here."""
@@ -190,7 +186,9 @@ class Hub:
         return (room.channel for room in self._rooms.values())
 
     async def enter(self, slug: str) -> None:
-        """Have a live blog in memory for whoever joins next. Raises NotFound and StoreUnavailable."""
+        """Have a live blog in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
+        if self.draining:
+            raise Draining
         await self._open(slug)
 
     def reached(self, slug: str) -> Position | None:
@@ -223,8 +221,8 @@ class Hub:
     async def join(self, slug: str, sink: Sink, after: Position | None) -> None:
         """Register a viewer and send it `hello`, what it missed, and from then on what comes.
 
-        Raises NotFound for an unknown live blog, and StoreUnavailable if what it needs isn't in memory. A viewer that
-        leaves meanwhile is not registered.
+        Raises NotFound for an unknown live blog, StoreUnavailable if what it needs isn't in memory, and Draining. A
+        viewer that leaves meanwhile is not registered.
         """
         self._joining[sink] = slug
         try:
@@ -232,6 +230,8 @@ class Hub:
             if after is not None:
                 after = _within_reach(room, after)
             older = await self._bridge(room, after) if after is not None else []
+            if self.draining:
+                raise Draining
             if sink in self._joining:
                 room.idle_since = None
                 room.channel.join(sink, after, self._now(), older)
@@ -319,6 +319,7 @@ class Hub:
     def _pump(self, room: Room) -> None:
         room.channel.pump(self._now())
         room.pumping = False
+        self._eased.set()
         self._pump_soon(room)
 
     async def _open(self, slug: str) -> Room:
@@ -485,7 +486,7 @@ class Hub:
 
     def _leave(self, room: Room, sink: Sink) -> None:
         room.channel.leave(sink)
-        self._left.set()
+        self._eased.set()
         if room.channel.count == 0 and room.idle_since is None:
             room.idle_since = self._now()
 

@@ -31,6 +31,7 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        parts: Services = scope["state"]["services"]
         started = time.perf_counter()
         # An endpoint that returns without an answer has handed its connection over: that is a stream too.
         status = 200
@@ -42,6 +43,9 @@ class Observing:
                 status = message["status"]
                 # The list may be shared by every answer of a page.
                 headers = message["headers"] = [*message.get("headers", ()), NOSNIFF]
+                if parts.hub.draining:
+                    # A proxy that keeps the connection for its next request would find it closed.
+                    headers.append((b"connection", b"close"))
                 stream = False
                 for name, value in headers:
                     if name == b"content-type":
@@ -56,7 +60,6 @@ class Observing:
             raise
         finally:
             seconds = time.perf_counter() - started
-            parts: Services = scope["state"]["services"]
             parts.metrics.answered(scope["method"], status, None if stream else seconds)
             if _log_level.isEnabledFor(logging.DEBUG):
                 log.debug("http", method=scope["method"], path=scope["path"], status=status, ms=round(seconds * 1e3, 1))

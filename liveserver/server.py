@@ -7,23 +7,22 @@ import gc
 import multiprocessing
 import multiprocessing.connection
 import os
-import random
 import signal
 import socket
 import sys
 import threading
 import time
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
 
-from liveserver import logs, wire
+from liveserver import logs
 from liveserver.app import create_app
 from liveserver.errors import SettingsError
-from liveserver.frames import Frame
+from liveserver.farewell import farewell
 from liveserver.rendering import Renderer
 from liveserver.settings import unknown_variables
 from liveserver.store import Store
@@ -47,12 +46,16 @@ ACCEPTORS = 8
 which a slice of viewers is written to takes milliseconds."""
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles again."""
-COME_BACK_MS = 1_500
-"""Viewers are asked to come back after one to two times as long."""
-COME_BACK_STEPS = 64
 SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for one connection (Linux doubles it, for its own bookkeeping)."""
-FAREWELL_SECONDS = 1.0
+CTRL_C_SECONDS = 1.0
+"""What the drain window shrinks to for somebody who sits at the terminal and waits."""
+TICK = 0.1
+"""Seconds between looks whether a second signal has come; uvicorn looks as often."""
+FORCED_SECONDS = 2.0
+"""How long the database may take to be closed after a second signal."""
+OVERTIME = 5.0
+"""Seconds after all that a process may wait for at its end, until it is killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
 
@@ -74,6 +77,8 @@ class Server(uvicorn.Server):
         self._on_start = on_start
         self._beside = beside
         self._work: asyncio.Task[None] | None = None
+        self._interrupted = False
+        """Ctrl+C was the first signal."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -89,25 +94,45 @@ class Server(uvicorn.Server):
             if self._beside is not None:
                 self._work = asyncio.create_task(self._beside(parts))
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Not ready from this moment on. A second signal, whichever it is, ends it at once."""
+        if self.should_exit:
+            self.force_exit = True
+        elif self.started:
+            self._interrupted = sig == signal.SIGINT
+            self._app.state.services.hub.draining = True
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send the viewers off, then end what uvicorn has running."""
-        log.info("server.stopping")
+        """Send the viewers off, then end what uvicorn has running.
+
+        uvicorn begins by closing the listening socket and cutting WebSockets off. So it comes last: until the viewers
+        have gone, everything but new viewers is served, and a balancer has the time to notice.
+        """
+        begun = time.monotonic()
+        parts = self._app.state.services
+        window = min(parts.settings.drain, CTRL_C_SECONDS) if self._interrupted else parts.settings.drain
+        log.info("server.stopping", viewers=len(parts.hub.sinks()), drain=window)
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait([self._work])
-        hub = self._app.state.services.hub
-        # uvicorn cuts WebSockets off at once: the farewell goes out first.
-        await hub.farewell(_farewells(), wire.CLOSE_RESTART, patience=FAREWELL_SECONDS)
+        leaving = asyncio.create_task(farewell(parts.hub, window))
+        while not leaving.done() and not self.force_exit:
+            await asyncio.wait([leaving], timeout=TICK)
+        leaving.cancel()
+        [outcome] = await asyncio.gather(leaving, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            log.error("server.farewell_failed", exc_info=outcome)
+        if self.config.timeout_graceful_shutdown is not None:
+            # Requests have had the window's time too.
+            spent = round(time.monotonic() - begun)
+            self.config.timeout_graceful_shutdown = max(1, self.config.timeout_graceful_shutdown - spent)
         await super().shutdown(sockets)
         if self.force_exit:
-            # A second signal ends the waiting for requests; the database is still closed properly.
-            await self.lifespan.shutdown()
-
-
-def _farewells() -> list[Frame]:
-    """When to come back, spread over the time: all at once they would be a stampede."""
-    times = [COME_BACK_MS * (1 + number / COME_BACK_STEPS) for number in range(COME_BACK_STEPS)]
-    return [Frame(wire.reconnect(round(ms))) for ms in random.sample(times, len(times))]
+            # The database is still closed properly, which uvicorn leaves out.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FORCED_SECONDS):
+                    await self.lifespan.shutdown()
 
 
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
@@ -240,12 +265,20 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal stopping
+        # The second time, too: the processes know what it means.
         stopping = True
         for process in processes:
             process.terminate()
+        signal.setitimer(signal.ITIMER_REAL, max(settings.drain, settings.graceful_timeout) + OVERTIME)
+
+    def kill(number: int, frame: FrameType | None) -> None:
+        for process in processes:
+            log.error("worker.killed", pid=process.pid)
+            process.kill()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    signal.signal(signal.SIGALRM, kill)
     for _ in range(settings.workers):
         start()
     while processes:

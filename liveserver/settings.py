@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     max_body_size: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         256 * 1024, description="Largest request body in bytes"
     )
+    drain: Annotated[float, Field(ge=0, le=600)] = Field(
+        10, description="Seconds over which viewers are sent away at the end, each at a moment of its own"
+    )
     graceful_timeout: Annotated[float, Field(ge=0, le=600)] = Field(
         10, description="Seconds that requests under way get to finish at the end"
     )

@@ -14,7 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import wire
-from liveserver.errors import NotFound, StoreUnavailable
+from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.model import VOID, Position
 from liveserver.services import services
 from liveserver.sink import Sink
@@ -139,6 +139,10 @@ class WebSocketStream:
         hub = scope["state"]["services"].hub
         slug = scope["path_params"]["slug"]
         after = position_of(QueryParams(scope["query_string"]).get("after")) if scope["query_string"] else None
+        if hub.draining:
+            # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
+            await _refuse(WebSocket(scope, receive, send))
+            return
         # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
         hand_over = _hand_over_of(scope)
         if hand_over is not None:
@@ -156,6 +160,8 @@ class WebSocketStream:
             await _briefly(websocket.close(wire.CLOSE_NO_SUCH_LIVEBLOG))
         except StoreUnavailable:
             await _briefly(websocket.close(wire.CLOSE_TRY_AGAIN))
+        except Draining:
+            await _briefly(websocket.close(wire.CLOSE_RESTART))
         finally:
             hub.leave(slug, sink)
 
@@ -166,6 +172,15 @@ def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
     return None if extension is None else extension["hand_over"]
 
 
+async def _refuse(websocket: WebSocket) -> None:
+    """Answer a handshake with 503."""
+    if "websocket.http.response" in websocket.scope.get("extensions", {}):
+        headers = {"Retry-After": str(Draining.retry_after)}
+        await websocket.send_denial_response(Response(status_code=503, headers=headers))
+    else:
+        await websocket.close()
+
+
 async def _seat(hub: Hub, slug: str, viewer: Viewer, after: Position | None) -> None:
     """Register a viewer that was handed over. Nothing is left running for it."""
     try:
@@ -174,6 +189,8 @@ async def _seat(hub: Hub, slug: str, viewer: Viewer, after: Position | None) -> 
         viewer.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
     except StoreUnavailable:
         viewer.close(wire.CLOSE_TRY_AGAIN)
+    except Draining:
+        viewer.close(wire.CLOSE_RESTART)
 
 
 async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:

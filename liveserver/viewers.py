@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from liveserver.keepalive import Wheel
 
 
+LAST_SECONDS = 1.0
+"""How long a viewer may take at the server's end to read what waits for it."""
+
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -116,6 +119,8 @@ class Viewer(asyncio.Protocol, Sink):
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
         self.close(wire.CLOSE_RESTART)
+        # A transport that closes waits until what it holds was read; one that doesn't read must not hold up the end.
+        asyncio.get_running_loop().call_later(LAST_SECONDS, self._transport.abort)
 
     def pause_writing(self) -> None:
         """The transport holds more than its high-water mark."""

@@ -10,10 +10,9 @@ import pytest
 
 from liveserver import attendance
 from liveserver import hub as hub_module
-from liveserver import wire
 from liveserver.bus import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.frames import BUS_MESSAGE_MAX, Frame, pack
+from liveserver.frames import BUS_MESSAGE_MAX, pack
 from liveserver.hub import Hub
 from liveserver.model import Position
 from liveserver.wire import CLOSE_NO_SUCH_LIVEBLOG, CLOSE_TOO_SLOW
@@ -899,24 +898,6 @@ async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.Monkey
         await asyncio.sleep(0.06)
         node.hub.announce()
         assert node.hub.viewers_everywhere(MATCH) == 0
-
-
-async def test_farewell_comes_after_what_was_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_slice(monkeypatch, 2)
-    async with cluster() as [node]:
-        viewers = [await node.join() for _ in range(5)]
-        node.publish("a")
-        await node.hub.farewell([Frame(wire.reconnect(5000))], 1012, patience=0.5)
-        assert [viewer.told[1:] for viewer in viewers] == [["entry 1 a", "reconnect 5000"]] * 5
-
-
-async def test_farewell_reaches_everyone() -> None:
-    async with cluster() as [node]:
-        viewers = [await node.join(), await node.join(slug="other"), await node.join(room=1)]
-        node.publish("a")
-        await node.hub.farewell([Frame(wire.reconnect(5000))], 1012, patience=0)
-        assert [viewer.closed for viewer in viewers] == [1012] * 3
-        assert [viewer.told[-1] for viewer in viewers] == ["reconnect 5000", "reconnect 5000", "hello 0 fresh"]
 
 
 async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:

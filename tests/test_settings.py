@@ -59,6 +59,7 @@ def test_an_empty_address_is_none(monkeypatch: pytest.MonkeyPatch, name: str) ->
         ({"heartbeat": 0}, "LIVESERVER_HEARTBEAT: "),
         ({"poll": 0}, "LIVESERVER_POLL: "),
         ({"poll_fast": -1}, "LIVESERVER_POLL_FAST: "),
+        ({"drain": -1}, "LIVESERVER_DRAIN: "),
         ({"lag_timeout": 0}, "LIVESERVER_LAG_TIMEOUT: "),
         ({"recent_changes": 0}, "LIVESERVER_RECENT_CHANGES: "),
         ({"max_body_size": 10}, "LIVESERVER_MAX_BODY_SIZE: "),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from liveserver import wire
+from liveserver.errors import Draining
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -23,8 +24,13 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 if an entry could be published now; otherwise 503. A bus that is down only makes it slower elsewhere."""
+    """200 if an entry could be published now, and goes on being so; otherwise 503.
+
+    A bus that is down only makes it slower elsewhere.
+    """
     parts = services(request)
+    if parts.hub.draining:
+        raise Draining
     await parts.store.ping()
     content = {"status": "ready", "bus": "up" if parts.bus.up else "down"}
     return Response(wire.dumps(content), headers=NO_STORE, media_type="application/json")

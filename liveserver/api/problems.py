@@ -55,6 +55,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
     errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
+    errors.Draining: Kind(503, "draining", "This server is about to end"),
 }
 
 
@@ -98,6 +99,8 @@ async def handle_error(request: Request, error: Exception) -> Response:
             more["current"] = await _current(request, current)
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
+        case errors.Draining():
+            headers["Retry-After"] = str(error.retry_after)
         case errors.StoreUnavailable():
             headers["Retry-After"] = str(error.retry_after)
             log.warning("store.unavailable", path=request.url.path, error=detail)

@@ -172,6 +172,8 @@ class LiveServer(Child):
             "port": str(self.port),
             "public_url": self.url,
             "database_url": f"sqlite:///{directory}/live.db",
+            # Tests that end a server with readers shouldn't wait for them to leave.
+            "drain": "0.2",
             **settings,
         }
         super().__init__(directory, "serve", **chosen)

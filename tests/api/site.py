@@ -45,6 +45,8 @@ SETTINGS: JSON = {
     "heartbeat": 300,
     "poll": 300,
     "poll_fast": 60,
+    # Tests that end a server with viewers shouldn't wait for them to leave.
+    "drain": 0.2,
 }
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.site import problem
+from tests.api.site import LIVEBLOG, problem
 
 if TYPE_CHECKING:
     from tests.api.site import Site
@@ -20,6 +20,17 @@ async def test_alive_and_ready(site: Site) -> None:
         response = await site.reader.get(path)
         assert (response.status_code, response.json()) == (200, content)
         assert response.headers["cache-control"] == "no-store"
+
+
+async def test_not_ready_but_alive_when_it_is_about_to_end(site: Site) -> None:
+    """A balancer is to send nobody any more; what comes all the same is served, but for new viewers."""
+    site.parts.hub.draining = True
+    answer = await site.reader.get("/readyz")
+    assert problem(answer, 503)["type"] == "urn:liveserver:problem:draining"
+    assert answer.headers["retry-after"] == "2"
+    assert (await site.reader.get("/healthz")).status_code == 200
+    await site.publish()
+    assert (await site.reader.get(LIVEBLOG)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs"])
