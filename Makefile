@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test check services format web bench clean ALWAYS
+.PHONY: help run test soak check services format web pictures bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,13 @@ run: $(VENV)/installed ## Run the demo: a live blog that is being written while 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test
 	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q
+
+soak: $(VENV)/developed services ## Cause faults for a long time, on both setups: SECONDS=1800, SEED=chance
+	@mkdir -p build
+	@for setup in embedded cluster; do \
+		PATH="$$PATH:/usr/sbin" $(BIN)/python -m tests.faults --setup $$setup --seconds $(or $(SECONDS),1800) \
+			$(if $(SEED),--seed $(SEED)) --json build/soak-$$setup.json || exit 1; \
+	done
 
 check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript
 	@$(BIN)/ruff check --quiet

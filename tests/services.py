@@ -222,6 +222,17 @@ class PostgresServer(Server):
         return subprocess.run(command, check=False, timeout=START_SECONDS).returncode == 0
 
 
+def initialise_cluster(directory: Path) -> None:
+    """Make an initialised directory of PostgreSQL, to be copied for each server."""
+    directory.mkdir()
+    user = _postgres_user()
+    if user is not None:
+        shutil.chown(directory, user)
+    command = [str(required("initdb")), "-D", str(directory), "-U", PostgresServer.user]
+    command += ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+    subprocess.run(command, check=True, capture_output=True, user=user, cwd="/")
+
+
 def _postgres_user() -> str | None:
     """Who shall run PostgreSQL, which refuses to be root. None: whoever runs the tests."""
     if os.geteuid() != 0:
@@ -280,13 +291,7 @@ def start_redis(service_directory: Path, request: pytest.FixtureRequest) -> Iter
 def postgres_cluster(service_directory: Path) -> Path:
     """An initialised directory, never started: copied for each server."""
     directory = service_directory / "cluster"
-    directory.mkdir()
-    user = _postgres_user()
-    if user is not None:
-        shutil.chown(directory, user)
-    command = [str(required("initdb")), "-D", str(directory), "-U", PostgresServer.user]
-    command += ["--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-    subprocess.run(command, check=True, capture_output=True, user=user, cwd="/")
+    initialise_cluster(directory)
     return directory
 
 
