@@ -86,10 +86,9 @@ class Desk:
         if response.status_code == 503:
             self._refused(node, begun, response)
             return None
-        body = orjson.loads(response.content) if response.content else {}
         if response.status_code not in allowed:
-            raise Broken("refused", f"{method} {path} at {node.name}: {response.status_code} {body}")
-        return Answer(response.status_code, body, at)
+            raise Broken("refused", f"{method} {path} at {node.name}: {response.status_code} {response.text}")
+        return Answer(response.status_code, orjson.loads(response.content) if response.content else {}, at)
 
     async def insist(self, method: str, path: str, content: Message | None = None, **options: Any) -> Message:
         """Ask until it is answered."""

@@ -43,7 +43,7 @@ class Line:
     def check(self, message: Message) -> None:
         """Raises Broken if the server may not send this now."""
         kind = message["type"]
-        if self._reset_due is not None and (kind != "reset" or _position(message) != self._reset_due):
+        if self._reset_due is not None and not self._settles(message):
             raise Broken("lost", f"a reset to {self._reset_due} is due, and {_short(message)} came")
         if self._at is None and kind != "hello":
             raise Broken("lost", f"a stream begins with hello, not with {_short(message)}")
@@ -55,6 +55,12 @@ class Line:
             self._change(message["seq"])
         elif kind == "heartbeat" and message["seq"] != self._reached:
             raise Broken("lost", f"a heartbeat at {message['seq']} on a stream that has come to {self._reached}")
+
+    def _settles(self, message: Message) -> bool:
+        """Whether it is the reset that is due; or the beginning again, of one who didn't take the reset at first."""
+        if message["type"] == "hello":
+            return not message["resumed"]
+        return message["type"] == "reset" and _position(message) == self._reset_due
 
     @property
     def _reached(self) -> int:
@@ -70,7 +76,7 @@ class Line:
             if told.epoch != before.epoch or told.seq < before.seq or told.seq < self._section_end:
                 raise Broken("lost", f"resumed at {told} a viewer who stood at {before}")
             self._at, self._section_end = before, told.seq
-        elif told.epoch == before.epoch and told.seq - before.seq <= REPLAY_MAX:
+        elif self._reset_due is None and told.epoch == before.epoch and told.seq - before.seq <= REPLAY_MAX:
             raise Broken("reset", f"told to start afresh at {told}, without need, from {before}")
         else:
             self._at, self._section_end, self._reset_due = told, told.seq, told

@@ -233,38 +233,37 @@ class Round:
             totals.delay[kind].add(time.monotonic() - acknowledged_at)
 
     async def _reckon(self) -> None:
-        """All is well again: now everybody must be right."""
+        """All is well again: now everybody must be right, and soon."""
         last_due = max(publisher.last_due for publisher in self._publishers)
         await asyncio.sleep(max(0.0, last_due + 1.0 - time.time()))
         for viewer in self._viewers:
             viewer.calm.set()
         begun = time.monotonic()
         for ledger in self._ledgers:
-            snapshot, entries = await self._store(ledger, begun)
-            ledger.check(snapshot["liveblog"], entries.values(), snapshot["seq"])
-            await self._check_deleted(ledger, entries)
-
-    async def _store(self, ledger: Ledger, begun: float) -> tuple[Message, dict[str, Message]]:
-        """What the store holds, at a moment at which every viewer has it too."""
-        viewers = [viewer for viewer in self._viewers if viewer.ledger is ledger]
-        while True:
-            snapshot = await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/snapshot?limit={PAGE}")
-            entries = {entry["id"]: entry async for entry in self._entries(ledger, snapshot)}
-            while any(viewer.reading.seq < snapshot["seq"] for viewer in viewers):
-                for viewer in viewers:
-                    waited = time.monotonic() - max(begun, viewer.there_since)
-                    if not viewer.away and viewer.reading.seq < snapshot["seq"] and waited > self._run.limit:
-                        raise Broken(
-                            "lost", f"{viewer} stays at {viewer.reading.seq}, the store is at {snapshot['seq']}"
-                        )
+            while True:
+                try:
+                    await self._compare(ledger)
+                    break
+                except Broken:
+                    since = max(begun, *(viewer.there_since for viewer in self._viewers))
+                    if time.monotonic() - since > self._run.limit and not any(v.away for v in self._viewers):
+                        raise
                 await asyncio.sleep(LOOK)
-            again = await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/snapshot?limit=1")
-            if again["seq"] == snapshot["seq"]:
-                break
-        for viewer in viewers:
+
+    async def _compare(self, ledger: Ledger) -> None:
+        """Raises Broken unless the store, the editors and all viewers agree."""
+        snapshot = await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/snapshot?limit={PAGE}")
+        entries = {entry["id"]: entry async for entry in self._entries(ledger, snapshot)}
+        ledger.check(snapshot["liveblog"], entries.values(), snapshot["seq"])
+        for viewer in self._viewers:
+            if viewer.ledger is not ledger:
+                continue
+            if viewer.reading.seq != snapshot["seq"]:
+                raise Broken("lost", f"{viewer} is at {viewer.reading.seq}, the store at {snapshot['seq']}")
             if viewer.reading.entries != entries or viewer.reading.liveblog != snapshot["liveblog"]:
                 raise Broken("mixed", f"{viewer} {_difference(viewer.reading.entries, entries)}")
-        return snapshot, entries
+        for item in [item for item in ledger.items.values() if item.deleted is Fate.YES][-5:]:
+            await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/entries/{item.id}", allowed=(410,))
 
     async def _entries(self, ledger: Ledger, snapshot: Message) -> AsyncIterator[Message]:
         for entry in snapshot["entries"]:
@@ -275,12 +274,6 @@ class Round:
             for entry in page["items"]:
                 yield entry
             cursor = page["next_cursor"]
-
-    async def _check_deleted(self, ledger: Ledger, entries: dict[str, Message]) -> None:
-        for item in [item for item in ledger.items.values() if item.deleted is Fate.YES][-5:]:
-            if item.id in entries:
-                raise Broken("undeleted", f"{item.id} is listed")
-            await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/entries/{item.id}", allowed=(410,))
 
 
 def _difference(shown: dict[str, Message], stored: dict[str, Message]) -> str:

@@ -43,6 +43,7 @@ GOOD: dict[str, tuple[int | None, list[Message]]] = {
     "caught up in mid-stream": (9, [hello(9), entry(10), hello(14), entry(12), entry(14, "b"), entry(15)]),
     "lagging within a replay": (3, [hello(9), entry(5), hello(11), entry(9, "b"), entry(11)]),
     "far behind": (3, [hello(2000, resumed=False), reset(2000), entry(2001)]),
+    "lagging before the reset": (3, [hello(2000, resumed=False), hello(2001, resumed=False), reset(2001)]),
     "another history": (3, [hello(1, resumed=False, epoch="bbbbbbbb"), reset(1, "bbbbbbbb"), entry(2)]),
     "another history in mid-stream": (9, [hello(9), reset(2, "bbbbbbbb"), entry(3)]),
     "sent away": (9, [hello(9), {"type": "reconnect", "after_ms": 100}]),
@@ -66,6 +67,8 @@ BAD: dict[str, tuple[int | None, list[Message], str]] = {
     "afresh without need": (9, [hello(12, resumed=False)], "reset"),
     "afresh for one ahead": (9, [hello(7, resumed=False)], "reset"),
     "afresh without a reset": (3, [hello(2000, resumed=False), entry(2001)], "lost"),
+    "resumed before the reset": (3, [hello(2000, resumed=False), hello(2000)], "lost"),
+    "another reset than told": (3, [hello(2000, resumed=False), reset(1999)], "lost"),
     "a reset without need": (9, [hello(9), reset(9)], "reset"),
 }
 

@@ -91,7 +91,7 @@ class Viewer:
         while True:
             if self._habits.kind == "changes":
                 await self._ask_changes()
-                await asyncio.sleep(self._chance.uniform(0.1, 0.8))
+                await asyncio.sleep(self._chance.uniform(0.05, 0.3))
             else:
                 await self._follow_once()
 
@@ -181,14 +181,14 @@ class Viewer:
 
     async def _take(self, message: Message) -> None:
         position = self.reading.position
-        step = self.reading.take(message)
-        if step is Step.RESYNC:
+        step, before = self.reading.take(message), None
+        # A node that hasn't heard of the latest yet may give less; whatever is missing then shows again.
+        while step is Step.RESYNC and self.reading.position != before:
+            before = self.reading.position
             self.reading.resyncs += 1
             await self._ask_changes()
             step = self.reading.step(message)
-            if step is Step.RESYNC:
-                raise Broken("lost", f"changes, asked at {position}, don't reach to {message}")
-        elif step is Step.RESET:
+        if step is Step.RESET:
             await self._start_afresh()
         if position is not None and step is Step.APPLY:
             acknowledged_at = self.ledger.acknowledged.get(message["seq"])
