@@ -22,7 +22,7 @@ from liveserver.api.docs import DOCS_ROUTES
 from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.api.requests import EXPOSED_HEADERS
-from liveserver.errors import LiveserverError
+from liveserver.errors import LiveserverError, StoreUnavailable
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
@@ -144,7 +144,7 @@ def create_app(settings: Settings) -> Starlette:
             Mount("/static", Assets(packages=[("liveserver", "static")])),
             *PAGE_ROUTES,
         ],
-        middleware=[Middleware(Observing), Middleware(Rush)],
+        middleware=[Middleware(Observing, ended=_ended), Middleware(Rush)],
         exception_handlers={
             LiveserverError: _our_error,
             HTTPException: _http_error,
@@ -169,6 +169,12 @@ async def _our_error(request: Request, error: Exception) -> Response:
         kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
         return await error_page(request, kind.status)
     return await handle_error(request, error)
+
+
+async def _ended(request: Request) -> Response:
+    if _for_people(request):
+        return plain_error_page(request, 503)
+    return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

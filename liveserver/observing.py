@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from typing import TYPE_CHECKING
 
 import structlog
+from starlette.requests import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from liveserver.services import Services
@@ -23,8 +28,10 @@ _log_level = logging.getLogger(__name__)
 class Observing:
     """ASGI middleware: counts and times HTTP requests, and forbids browsers to guess content types."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, ended: Callable[[Request], Awaitable[Response]]) -> None:
+        """`ended` answers a request that the server's end has cancelled."""
         self._app = app
+        self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -33,13 +40,15 @@ class Observing:
             return
         parts: Services = scope["state"]["services"]
         started = time.perf_counter()
+        answered = False
         # An endpoint that returns without an answer has handed its connection over: that is a stream too.
         status = 200
         stream = True
 
         async def observed_send(message: Message) -> None:
-            nonlocal status, stream
+            nonlocal answered, status, stream
             if message["type"] == "http.response.start":
+                answered = True
                 status = message["status"]
                 # The list may be shared by every answer of a page.
                 headers = message["headers"] = [*message.get("headers", ()), NOSNIFF]
@@ -55,6 +64,12 @@ class Observing:
 
         try:
             await self._app(scope, receive, observed_send)
+        except asyncio.CancelledError:
+            # uvicorn, out of patience with requests under way: left to itself it answers 500, as if we had failed.
+            if answered:
+                raise
+            response = await self._ended(Request(scope))
+            await response(scope, receive, observed_send)
         except BaseException:
             status, stream = 500, False
             raise

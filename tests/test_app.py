@@ -89,6 +89,29 @@ async def test_a_client_that_leaves_while_it_sends(
     assert "Exception in ASGI application" not in log
 
 
+@pytest.mark.parametrize(("path", "kind"), [(ENTRIES, "application/problem+json"), ("/live/marees", "text/html")])
+async def test_a_request_that_the_end_of_the_server_cancels(
+    live_site: LiveSite, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
+    """It is told to try again, as it would be by a database that doesn't answer: nothing of ours has failed."""
+    waiting = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(live_site.parts.store, "entries", never)
+    monkeypatch.setattr(live_site.parts.store, "snapshot", never)
+    asking = asyncio.create_task(live_site.reader.get(path))
+    await asyncio.wait_for(waiting.wait(), 10)
+    for task in live_site.server.server_state.tasks:
+        task.cancel()
+    response = await asyncio.wait_for(asking, 10)
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == "2"
+    assert response.headers["content-type"].startswith(kind)
+
+
 async def test_two_processes_share_a_database(settings: Settings) -> None:
     """What one publishes the other's viewers have too, by the poll alone."""
     quick = settings.model_copy(update={"poll": 0.1})
