@@ -107,7 +107,7 @@ class Viewer:
             way = await self._open(node)
         except Ended as end:
             self._explain(node, begun, end.code, opened=False)
-            await asyncio.sleep(self._chance.uniform(0.02, 0.3))
+            await asyncio.sleep(self._chance.uniform(0.05, 0.4))
             return
         self._desk.totals.connections += 1
         self._connected_at = time.monotonic()
@@ -223,7 +223,7 @@ class Viewer:
     def _explain(self, node: Node, begun: float, code: int | None, *, opened: bool) -> None:
         """Every end of a connection needs a reason; raises Broken for one without."""
         reason = self._reason(node, begun, code, opened=opened)
-        self._count_end(reason or "unexplained")
+        self._count_end(reason if opened and reason else "not opened" if reason else "unexplained")
         if reason is None:
             state = "followed" if opened else "opening"
             raise Broken("dropped", f"{self}, {state} {node.name}, was cut off with {code}, without a reason")
