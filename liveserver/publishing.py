@@ -89,7 +89,12 @@ class Publishing:
     ) -> Written:
         """A new entry; the one that the same key made before, if it is a retry."""
         at = self._clock()
-        status, publish_at, published_at = _timing(given, at)
+        refusal: Invalid | None = None
+        try:
+            status, publish_at, published_at = _timing(given, at)
+        except Invalid as error:
+            # Its time was in order when the request came first, perhaps: whether it did, only the store can tell.
+            refusal, (status, publish_at, published_at) = error, (EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_entry_id(),
             seq=None,
@@ -114,7 +119,11 @@ class Publishing:
         if idempotency_key is not None:
             content = wire.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
-        return await self._write(self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency))
+        elif refusal is not None:
+            raise refusal
+        return await self._write(
+            self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency, refusal=refusal)
+        )
 
     async def edit_entry(
         self, slug: str, entry_id: str, patch: EntryPatch, *, version: int | None, actor: str

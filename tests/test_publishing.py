@@ -172,6 +172,20 @@ async def test_a_time_that_is_now_has_come(newsroom: Newsroom) -> None:
     assert (soon.status, soon.publish_at) == (EntryStatus.SCHEDULED, at(0.001))
 
 
+async def test_a_scheduled_entry_asked_for_again_after_its_time(newsroom: Newsroom) -> None:
+    """A retry whose first answer was lost is told what became of it; a first request is told that it comes too late."""
+    asked = {"status": "scheduled", "publish_at": later(60)}
+    entry = (await newsroom.create("matin", **asked)).entry
+    newsroom.clock.time = at(75)
+    await newsroom.publishing.publish_due(SLUG, entry.id)
+    again = await newsroom.create("matin", **asked)
+    assert (again.entry.id, again.entry.status, again.replayed) == (entry.id, EntryStatus.PUBLISHED, True)
+    for key in (None, "soir"):
+        with pytest.raises(Invalid, match="gone by"):
+            await newsroom.create(key, **asked)
+    assert (await newsroom.parts.store.liveblog(SLUG)).seq == 1
+
+
 async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
     """At its time, not before; its time of publication is the one that was planned."""
     entry = (await newsroom.create(publish_at=later(60))).entry

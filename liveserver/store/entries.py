@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from liveserver.errors import LiveserverError
 
 _t = tables.entries
 
@@ -82,11 +83,21 @@ def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool
     raise NotFound(f"there is no entry {entry_id!r}")
 
 
-def create(connection: Connection, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None) -> Written:
-    """Insert the entry, unless the idempotency key has already made one."""
+def create(
+    connection: Connection,
+    slug: str,
+    entry: Entry,
+    *,
+    actor: str,
+    idempotency: Idempotency | None,
+    refusal: LiveserverError | None,
+) -> Written:
+    """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
         return _replay(connection, slug, idempotency)
+    if refusal is not None:
+        raise refusal
     entry = replace(entry, version=1, seq=None)
     if entry.status is EntryStatus.DELETED:
         raise Conflict("an entry can't begin as deleted")

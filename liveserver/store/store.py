@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
+    from liveserver.errors import LiveserverError
     from liveserver.model import (
         Changes,
         Entry,
@@ -99,14 +100,23 @@ class Store:
         return await self._database.write(liveblogs.edit, slug, edit)
 
     async def create_entry(
-        self, slug: str, entry: Entry, *, actor: str, idempotency: Idempotency | None = None
+        self,
+        slug: str,
+        entry: Entry,
+        *,
+        actor: str,
+        idempotency: Idempotency | None = None,
+        refusal: LiveserverError | None = None,
     ) -> Written:
         """Insert it, with version 1, and the next seq if it is published.
 
         With `idempotency`, the first request alone makes an entry; a repeated one gets that entry as it is now, marked
         `replayed`. Raises KeyReused if the key came with another request, and Gone if its entry was deleted since.
+        A first request with a `refusal` makes no entry, but raises that: what was in order then may not be now.
         """
-        return await self._database.write(entries.create, slug, entry, actor=actor, idempotency=idempotency)
+        return await self._database.write(
+            entries.create, slug, entry, actor=actor, idempotency=idempotency, refusal=refusal
+        )
 
     async def entry(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
         """An entry of any status but deleted. Raises NotFound, and Gone if it was deleted."""

@@ -328,6 +328,16 @@ async def test_an_idempotency_key_names_one_request(store: Store) -> None:
     assert (other.entry.seq, other.replayed) == (2, False)
 
 
+async def test_a_refusal_is_not_for_a_request_that_was_answered_before(store: Store) -> None:
+    """What makes a first request void leaves nothing, not even its key."""
+    key, refusal = Idempotency("key", "k", "hash"), Conflict("too late")
+    with pytest.raises(Conflict, match="too late"):
+        await store.create_entry("match", an_entry(), actor="desk", idempotency=key, refusal=refusal)
+    entry = (await store.create_entry("match", an_entry(), actor="desk", idempotency=key)).entry
+    replayed = await store.create_entry("match", an_entry(), actor="desk", idempotency=key, refusal=refusal)
+    assert (replayed.entry, replayed.replayed) == (entry, True)
+
+
 async def test_forgetting_idempotency_keys(store: Store) -> None:
     """Those of entries made before the moment, and no others."""
     old, new = Idempotency("key", "old", "h"), Idempotency("key", "new", "h")

@@ -68,8 +68,15 @@ class Publisher:
         due = now() + timedelta(seconds=self._chance.uniform(0.3, DUE_MAX))
         item = self._begin(due=due.timestamp())
         self.last_due = max(self.last_due, due.timestamp())
-        answer = await self._post(item, {**self._entry(item), "publish_at": wire.timestamp(due)})
-        self._asked(item, [answer], "scheduled")
+        entry = {**self._entry(item), "publish_at": wire.timestamp(due)}
+        strict = self._chance.random() < 0.5
+        if strict:
+            entry["status"] = "scheduled"
+        answer = await self._post(item, entry, allowed=(201, 422) if strict else (201,))
+        if answer is None or answer.status == 201:
+            self._asked(item, [answer], "scheduled")
+        elif now() < due:
+            raise Broken("refused", f"an entry due at {due} was refused: {answer.content}")
 
     def _asked(self, item: Item, answers: list[Answer | None], what: str) -> None:
         for answer in answers:
@@ -195,9 +202,9 @@ class Publisher:
         elif content["title"] not in self._ledger.titles:
             raise Broken("lost", f"the live blog is called {content['title']!r}")
 
-    async def _post(self, item: Item, entry: Message) -> Answer | None:
+    async def _post(self, item: Item, entry: Message, *, allowed: tuple[int, ...] = (201,)) -> Answer | None:
         headers = {"Idempotency-Key": f"{self._ledger.slug}-{item.mark}"}
-        return await self._until(lambda: self._ask("POST", "/entries", entry, headers=headers, allowed=(201,)))
+        return await self._until(lambda: self._ask("POST", "/entries", entry, headers=headers, allowed=allowed))
 
     async def _patch(self, item: Item, patch: Message, version: int) -> Answer | None:
         headers = {"If-Match": f'"{version}"'}
