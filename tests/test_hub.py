@@ -275,6 +275,23 @@ async def test_one_whose_connection_is_lost_while_joining_is_not_registered(warm
         assert sink.frames == []
 
 
+@pytest.mark.parametrize("where", [0, 1])
+async def test_one_who_comes_back_before_the_old_connection_is_gone(where: int) -> None:
+    """Each connection has everything once; that the old one ends is nothing to the new (centrifuge-go #150)."""
+    async with cluster("a", "b", nodes=2) as nodes:
+        old = await nodes[0].join(2)
+        nodes[0].publish("c")
+        new = await nodes[where].join(2)
+        nodes[1].publish("d")
+        await old.until_told("entry 4 d")
+        nodes[0].hub.leave(MATCH, old)
+        nodes[0].publish("e")
+        await new.until_told("entry 5 e")
+        assert old.told == ["hello 2", "entry 3 c", "entry 4 d"]
+        assert new.told == ["hello 3", "entry 3 c", "entry 4 d", "entry 5 e"]
+        assert [node.hub.viewers(MATCH) for node in nodes] == [where == 0, where == 1]
+
+
 # The race between subscribing, reading and registering
 
 

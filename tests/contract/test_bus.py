@@ -274,6 +274,19 @@ async def test_a_subscriber_that_redis_drops_is_rebuilt(start_redis: StartRedis)
         await ear.until_heard(b"x")
 
 
+@pytest.mark.usefixtures("hasty")
+async def test_one_message_that_is_too_large_for_a_subscriber_makes_nobody_deaf(start_redis: StartRedis) -> None:
+    """Redis drops the subscriber, whoever sent it (python-socketio #1581). Ours are small; others share a Redis."""
+    server = start_redis("--client-output-buffer-limit", "pubsub 1mb 0 0")
+    bus = RedisBus(server.url)
+    async with end(bus, "match") as ear, Redis.from_url(server.url) as stranger:
+        assert await stranger.publish("liveserver:liveblog:match", b"x" * 2_000_000) == 1
+        await ear.until_link(True, False, True)
+        assert ear.heard == []
+        bus.publish("match", b"x")
+        await ear.until_heard(b"x")
+
+
 def publish_at_once(server: RedisServer, channel: str) -> object:
     """Publish while the event loop stands still; how many subscribers Redis had."""
     with BlockingRedis.from_url(server.url) as redis:
