@@ -60,6 +60,9 @@ class LossyBus:
     async def unsubscribe(self, slug: str) -> None:
         self.subscribed.discard(slug)
 
+    def announce(self, message: bytes) -> None:
+        """Lost: how many viewers there are elsewhere is another matter."""
+
     def deliver(self, message: bytes) -> None:
         """A message arrives, if anybody listens."""
         if self.up and self.receiver is not None and MATCH in self.subscribed:
