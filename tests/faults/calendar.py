@@ -39,4 +39,9 @@ class Calendar:
 
     def throughout(self, part: str, since: float) -> bool:
         """Whether the part has been out of order, in one span, since then and until now."""
-        return any(begun <= since for begun in self._open.get(part, ()))
+        begun = self.begun(part)
+        return begun is not None and begun <= since
+
+    def begun(self, part: str) -> float | None:
+        """Since when the part is out of order; None if it isn't."""
+        return min(self._open.get(part, ()), default=None)

@@ -84,6 +84,8 @@ class Desk:
         if method != "GET":
             self.totals.answer[str(response.status_code)].add(at - begun)
         if response.status_code == 503:
+            if method != "GET":
+                node.refused_at = at
             self._refused(node, begun, response)
             return None
         if response.status_code not in allowed:

@@ -178,7 +178,8 @@ async def database_disk_full(setup: Setup, chance: random.Random) -> AsyncIterat
     with setup.calendar.out_of_order("store"):
         await asyncio.to_thread(_empty_log, setup.sqlite)
         await asyncio.to_thread(_fill, ballast)
-        yield
+        with setup.calendar.out_of_order("disk"):
+            yield
         ballast.unlink()
 
 

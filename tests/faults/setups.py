@@ -53,8 +53,8 @@ class Node(LiveServer):
         """For viewers who don't come straight."""
         self.to_database: Relay | None = None
         self.to_redis: Relay | None = None
-        self.down = asyncio.Lock()
-        """Held by who stops it, until it runs again."""
+        self.refused_at = float("-inf")
+        """`time.monotonic()` when it last refused to write."""
         self.defects: list[str] = []
 
     async def start(self) -> None:
@@ -93,11 +93,6 @@ class Setup:
     disk: Path | None = None
     """A small file system that holds the database, and can be filled."""
     key: str = ""
-
-    @property
-    def database_parts(self) -> tuple[str, ...]:
-        """The names under which the calendar knows of a store that may not answer."""
-        return ("store", *(f"store of {node.name}" for node in self.nodes))
 
 
 @contextmanager

@@ -236,9 +236,12 @@ class Viewer:
             since = min(since, begun - NOTICED)
         if code == wire.CLOSE_NO_SUCH_LIVEBLOG:
             return None
-        if code in {wire.CLOSE_TRY_AGAIN, REFUSED} or (code == 0 and not self._heard):
-            # What it needs to begin with may have to be read.
-            return "store away" if self._desk.may_refuse(node, begun) else None
+        refused = code in {wire.CLOSE_TRY_AGAIN, REFUSED}
+        # What a viewer needs to begin with may have to be read; an event stream that can't begin just ends.
+        if (refused or (opened and not self._heard)) and self._desk.may_refuse(node, begun):
+            return "store away"
+        if refused:
+            return None
         if touched(node.name, since):
             return "node fault"
         if self._habits.relayed and touched(f"way to {node.name}", since):

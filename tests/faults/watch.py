@@ -49,9 +49,20 @@ async def watch_readiness(setup: Setup, node: Node) -> None:
             except httpx2.TransportError:
                 status = 0
             gone = any(calendar.throughout(part, begun) for part in ("store gone", f"store of {node.name} gone"))
+            gone |= knows_that_the_disk_is_full(setup, node, begun)
             shaken = any(calendar.touched(part, begun - GRACE) for part in ("store", node.name))
             if gone and status == 200:
                 raise Broken("untrue", f"{node.name} says it is ready while its store is away")
             if not shaken and status != 200:
                 raise Broken("untrue", f"{node.name} says {status} on /readyz, and nothing is out of order")
             await asyncio.sleep(INTERVAL)
+
+
+def knows_that_the_disk_is_full(setup: Setup, node: Node, since: float) -> bool:
+    """Whether the node has failed to write for want of room, before then, and there is none still."""
+    full_since = setup.calendar.begun("disk")
+    return (
+        full_since is not None
+        and full_since < node.refused_at < since
+        and not setup.calendar.touched(node.name, full_since)
+    )
