@@ -144,6 +144,26 @@ async def test_a_full_disk(path: Path) -> None:
     await store.close()
 
 
+async def test_after_a_write_that_failed_ping_writes(path: Path) -> None:
+    """On a full disk a transaction begins well: only a write that succeeds shows that one can be published."""
+    store = await opened(path, patience=0.1)
+    statements: list[str] = []
+    event.listen(
+        store._database.writer.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
+    )
+    await store.ping()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable):
+            await store.create_liveblog(a_liveblog())
+        other.execute("ROLLBACK")
+    statements.clear()
+    await store.ping()
+    await store.ping()
+    assert [statement.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "BEGIN"]
+    await store.close()
+
+
 async def test_a_damaged_file(path: Path) -> None:
     """What isn't a database is said in one line."""
     await asyncio.to_thread(path.write_bytes, b"not a database at all" * 1000)
