@@ -250,6 +250,8 @@ class Database:
         self.url = url
         make = _sqlite_connections if is_sqlite(url) else _postgresql_connections
         self.writer, self.reader = make(url, pool_size, patience)
+        self._in_doubt = False
+        """Whether the last write failed: that one could begin doesn't say that it would end well (a full disk)."""
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A transaction that commits when `work` returns, and leaves nothing if it raises.
@@ -263,8 +265,14 @@ class Database:
                 connection.execute(_SHARE_HISTORY)
             return work(connection, *args, **kwargs)
 
-        with outages():
-            return await self.writer.run(transact)
+        try:
+            with outages():
+                done = await self.writer.run(transact)
+        except StoreUnavailable:
+            self._in_doubt = True
+            raise
+        self._in_doubt = False
+        return done
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A transaction that writes nothing, and in which all statements see the same state."""
@@ -272,10 +280,12 @@ class Database:
             return await self.reader.run(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
-        """Raises StoreUnavailable unless a write could begin now."""
+        """Raises StoreUnavailable unless a write could begin now; after one that failed, unless one succeeds."""
         await self.write(self._check)
 
     def _check(self, connection: Connection) -> None:
+        if self._in_doubt:
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
         # On SQLite BEGIN IMMEDIATE has just proved it.
         if not is_sqlite(self.url) and connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise StoreUnavailable("the database is read only")
