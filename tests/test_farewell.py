@@ -104,12 +104,12 @@ async def test_changes_are_delivered_until_one_leaves() -> None:
 async def test_what_was_on_its_way_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     set_slice(monkeypatch, 2)
     async with cluster() as [node]:
-        viewers = [await join(node) for _ in range(5)]
+        viewers = [await join(node) for _ in range(50)]
         node.publish("a")
         async with going(node, 0):
             pass
-        assert [viewer.told[1] for viewer in viewers] == ["entry 1 a"] * 5
-        assert [viewer.told[2:] for viewer in viewers] == [["reconnect 0"]] * 5
+        assert [viewer.told[1] for viewer in viewers] == ["entry 1 a"] * 50
+        assert [viewer.told[2:] for viewer in viewers] == [["reconnect 0"]] * 50
 
 
 async def test_nobody_else_is_let_in() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +196,10 @@ async def test_a_worker_that_hangs_is_killed(tmp_path: Path, redis_server: Redis
         hanging = server.log("server.started")[0]["pid"]
         os.kill(hanging, signal.SIGSTOP)
         begun = time.monotonic()
-        assert await server.end() == 0
+        try:
+            assert await server.end() == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(hanging, signal.SIGKILL)
         assert 5 < time.monotonic() - begun < 10
         assert [line["pid"] for line in server.log("worker.killed")] == [hanging]
