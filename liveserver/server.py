@@ -181,6 +181,9 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
     def started(parts: Services) -> None:
         log.info("server.started", url=settings.base_url, pid=os.getpid())
 
+    # A socket that came from another process doesn't know that it is non-blocking, and its copies would make it block:
+    # in all processes that share it, whose event loops would then stand still in `accept`.
+    listener.setblocking(False)
     with _quiet_end():
         Server(config, app, started, beside).run([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
 
