@@ -347,7 +347,7 @@ async def test_text_fails_at_its_first_wrong_byte(parts: list[bytes]) -> None:
     assert talk.heard() == []
     assert not talk.transport.over
     talk.say(frame(CONT, parts[1], fin=False))
-    assert talk.transport.is_closing()
+    assert talk.transport.ended.is_set()
     assert ended_with(await talk.ended(), 1007) == []
 
 
@@ -432,6 +432,33 @@ async def test_a_close_waits_for_an_application_that_has_not_read_everything() -
         {"type": "websocket.receive", "text": "Hello"},
         {"type": "websocket.disconnect", "code": 4000, "reason": "why"},
     ]
+
+
+async def test_the_last_word_is_followed_by_reading_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the peer has gone, or for a while: what isn't read would reset the connection, and our close be lost."""
+    monkeypatch.setattr(module, "CLOSE_TIMEOUT", 0.0)
+    talk = await Talk().opened()
+    talk.say(HELLO * (2 * READ_AHEAD) + END)
+    assert not talk.transport.reading
+    await asyncio.wait_for(talk.transport.ended.wait(), WAIT)
+    assert talk.transport.eof
+    assert talk.transport.reading
+    talk.say(HELLO, frame(PING), b"anything")
+    await asyncio.wait_for(talk.transport.aborted.wait(), WAIT)
+    assert ended_with(await talk.ended(), 1000) == [HEARD] * (2 * READ_AHEAD)
+
+
+@pytest.mark.parametrize("error", [OSError(107, "not connected"), NotImplementedError()])
+async def test_a_last_word_that_nothing_can_follow(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    talk = await Talk().opened()
+
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(talk.transport, "write_eof", fail)
+    talk.say(END)
+    assert ended_with(await talk.ended(), 1000) == []
+    assert talk.transport.over == "closed"
 
 
 async def test_a_close_does_not_wait_for_an_application_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:

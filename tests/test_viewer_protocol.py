@@ -442,6 +442,17 @@ def test_what_the_peer_must_not_do(served: Served, case: str) -> None:
         assert peer.disconnected() == code
 
 
+@pytest.mark.parametrize("sent", [frame(TEXT, bytes(MAX_SIZE + 1)), close(1000)])
+def test_who_goes_on_sending_still_sees_why_it_ended(served: Served, sent: bytes) -> None:
+    """Unread bytes would reset the connection, and with it what it wasn't told yet."""
+    with echoing(served) as peer:
+        peer.send(sent)
+        for _ in range(20):
+            peer.send(bytes(65536))
+        peer.closed(1009 if len(sent) > MAX_SIZE else 1000)
+        peer.ended()
+
+
 # The end
 
 

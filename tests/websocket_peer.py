@@ -89,6 +89,7 @@ class Transport(asyncio.Transport):
         self.waiting = 0
         """Bytes that the peer hasn't taken."""
         self.over = ""
+        self.eof = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """There is no socket."""
@@ -97,6 +98,7 @@ class Transport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Note it."""
         assert not self.over, "nothing is written after the end"
+        assert not self.eof, "nothing is written after the end"
         self.written.append(bytes(data))
         self.wrote.set()
 
@@ -118,6 +120,15 @@ class Transport(asyncio.Transport):
         self.over = "aborted"
         self.ended.set()
         self.aborted.set()
+
+    def can_write_eof(self) -> bool:
+        """It can."""
+        return True
+
+    def write_eof(self) -> None:
+        """Note it."""
+        self.eof = True
+        self.ended.set()
 
     def pause_reading(self) -> None:
         """Note it."""
