@@ -126,6 +126,12 @@ async def entries(server: LiveServer) -> dict[str, str]:
             more = f"&cursor={page['next_cursor']}"
 
 
+async def status(server: LiveServer, slug: str) -> int:
+    """Of a live blog's page, which the server may have kept."""
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(f"{server.url}/live/{slug}")).status_code
+
+
 async def test_under_two_servers_that_run(
     tmp_path: Path, browser: Browser, postgres_url: str, redis_server: RedisServer
 ) -> None:
@@ -156,6 +162,7 @@ async def test_under_two_servers_that_run(
         empty = await late_reader.snapshot("tard")
         late = asyncio.create_task(anext(late_reader.follow("tard", Position(empty["epoch"], 0))))
         await settles(partial(strings, page, BODIES), ["Trois", "Deux", "Un"])
+        assert [await status(server, "tard") for server in (here, there)] == [200, 200]
 
         refused = await here.run("restore", "backup.zip")
         assert refused.status == 1
@@ -174,6 +181,8 @@ async def test_under_two_servers_that_run(
             await follower.until_it_has("Un", "Deux")
             assert follower.resets == [message["epoch"]]
         await settles(partial(strings, page, BODIES), ["Deux", "Un"], seconds=SOON)
+        for server in (here, there):
+            await settles(partial(status, server, "tard"), 404, seconds=SOON)
 
         entry = await newsroom.publish("match", {"body": "<p>Quatre</p>"})
         assert entry["seq"] == message["seq"] + 1 == old["seq"]
@@ -274,16 +283,19 @@ async def test_interrupted(tmp_path: Path, postgres_url: str) -> None:
     done = await run("backup", "backup.zip", cwd=tmp_path, database_url=postgres_url)
     assert done.status == 0
     before = await store.positions(["match"])
+    forever = text("SET LOCAL idle_in_transaction_session_timeout = 0")
     for number, sign in enumerate((signal.SIGINT, signal.SIGTERM)):
         directory = tmp_path / f"backup-{number}"
         backup = Child(directory, "backup", "backup.zip", database_url=postgres_url)
         restore = Child(directory / "restore", "restore", "../../backup.zip", "--force", database_url=postgres_url)
         async with writer._engine.begin() as connection:
+            await connection.execute(forever)
             await connection.execute(text("LOCK TABLE entries IN ACCESS EXCLUSIVE MODE"))
             await backup.start()
             await eventually(partial(_has_unfinished, directory))
             assert await backup.end(sign) == 130
         async with writer._engine.begin() as connection:
+            await connection.execute(forever)
             await connection.execute(text(f"SELECT pg_advisory_xact_lock_shared({HISTORY_LOCK})"))
             await restore.start()
             await settles(partial(_waiting, connection), 1)
