@@ -134,10 +134,14 @@ class Run:
             if others and chance.random() < 0.3:
                 drawn.append(others[-1])
                 deck.remove(others[-1])
-            long = 0.0 if self.brief else 0.5
-            yield [
-                (kind, chance.uniform(1, 7) if chance.random() < long else chance.uniform(0.1, 1.5)) for kind in drawn
-            ]
+            yield [(kind, self._duration(chance)) for kind in drawn]
+
+    def _duration(self, chance: random.Random) -> float:
+        """Seconds: moments, seconds, and now and then longer than anything here is patient."""
+        if self.brief:
+            return chance.uniform(0.1, 1.5)
+        low, high = chance.choices([(0.1, 1.5), (1, 7), (15, 30)], [48, 48, 4])[0]
+        return chance.uniform(low, high)
 
 
 class Round:

@@ -62,7 +62,7 @@ class Totals:
     resyncs: int = 0
     connections: int = 0
     ends: Counter[str] = field(default_factory=Counter)
-    """Connections of viewers that ended, by reason; `unexplained` must stay 0."""
+    """Connections of viewers that ended, by reason; `unexplained` must stay 0. `not begun`: nothing came on them."""
     faults: Counter[str] = field(default_factory=Counter)
     violations: Counter[str] = field(default_factory=Counter)
     recovery: Spreads = field(default_factory=Spreads)

@@ -223,7 +223,8 @@ class Viewer:
     def _explain(self, node: Node, begun: float, code: int | None, *, opened: bool) -> None:
         """Every end of a connection needs a reason; raises Broken for one without."""
         reason = self._reason(node, begun, code, opened=opened)
-        self._count_end(reason if opened and reason else "not opened" if reason else "unexplained")
+        begun_well = opened and self._heard
+        self._count_end("unexplained" if reason is None else reason if begun_well else "not begun")
         if reason is None:
             state = "followed" if opened else "opening"
             raise Broken("dropped", f"{self}, {state} {node.name}, was cut off with {code}, without a reason")
