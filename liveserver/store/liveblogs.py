@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, literal, select, tuple_, update
+from sqlalchemy import and_, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from liveserver.errors import Conflict, NotFound
-from liveserver.model import SLUG_MAX, SLUG_PATTERN, Liveblog, LiveblogChanged, Position
+from liveserver.model import (
+    SLUG_MAX,
+    SLUG_PATTERN,
+    EntryStatus,
+    Listing,
+    Liveblog,
+    LiveblogChanged,
+    Position,
+)
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 from liveserver.store.rows import liveblog_from, liveblog_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import datetime
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection, RowMapping, Select
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
@@ -29,6 +38,20 @@ _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _TAKE_SEQ = update(_t).where(_t.c.id == bindparam("liveblog_id")).values(seq=_t.c.seq + 1).returning(_t)
 _INSERT = insert(_t)
+
+# The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
+_last = tables.entries.alias("last")
+_any = tables.entries.alias("any")
+_CHANGED_AT = func.coalesce(_last.c.updated_at, _t.c.updated_at)
+_BEGAN_AT = (
+    select(func.min(_any.c.sort_at))
+    .where(_any.c.liveblog_id == _t.c.id, _any.c.status == EntryStatus.PUBLISHED.value)
+    .scalar_subquery()
+)
+_LISTINGS: Select[Any] = select(_t, _BEGAN_AT.label("began_at"), _CHANGED_AT.label("changed_at")).outerjoin(
+    _last, and_(_last.c.liveblog_id == _t.c.id, _last.c.seq == _t.c.seq)
+)
+_LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
 
 
 class Found(NamedTuple):
@@ -89,6 +112,33 @@ def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[lis
         return items, None
     items = items[:limit]
     return items, Place(items[-1].created_at, items[-1].slug).cursor()
+
+
+def listing(connection: Connection, liveblog_id: int) -> Listing:
+    """The live blog, with when it began and when it last changed."""
+    return _listing(connection.execute(_LISTING, {"liveblog_id": liveblog_id}).mappings().one())
+
+
+def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
+    """The last changed first."""
+    query = _LISTINGS.where(_CHANGED_AT >= literal(since, _t.c.updated_at.type))
+    query = query.order_by(_CHANGED_AT.desc(), _t.c.id.desc()).limit(limit)
+    return [_listing(row) for row in connection.execute(query).mappings()]
+
+
+def numbered(connection: Connection, numbers: range) -> list[Listing]:
+    """Those of these numbers that there are, ascending."""
+    query = _LISTINGS.where(_t.c.id >= numbers.start, _t.c.id < numbers.stop).order_by(_t.c.id)
+    return [_listing(row) for row in connection.execute(query).mappings()]
+
+
+def highest_number(connection: Connection) -> int:
+    """0 if there is none."""
+    return connection.scalar(select(func.max(_t.c.id))) or 0
+
+
+def _listing(row: RowMapping) -> Listing:
+    return Listing(liveblog_from(row), row["began_at"], row["changed_at"])
 
 
 def edit(

@@ -10,11 +10,13 @@ from liveserver.errors import FieldError, Invalid, NotFound
 from liveserver.model import (
     Change,
     Changes,
+    Deletion,
     Entry,
     EntryChanged,
     EntryDeleted,
     EntryPage,
     EntryStatus,
+    Feed,
     Liveblog,
     LiveblogChanged,
     Snapshot,
@@ -94,7 +96,21 @@ def snapshot(connection: Connection, slug: str, *, limit: int) -> Snapshot:
     pinned, _ = _run(connection, query.where(_t.c.pinned), "newest", entries.PINNED_MAX)
     key_events, _ = _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
     items, more = _run(connection, query, "newest", limit)
-    return Snapshot(liveblog, pinned, key_events, items, _cursor(items[-1]) if more else None)
+    listing = liveblogs.listing(connection, liveblog_id)
+    cursor = _cursor(items[-1]) if more else None
+    return Snapshot(liveblog, pinned, key_events, items, cursor, listing.began_at, listing.changed_at)
+
+
+def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
+    """The newest entries, and the tombstones among them: of what a reader of the feed may have kept."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    items, more = _run(connection, _select(liveblog_id), "newest", limit)
+    gone = _select(liveblog_id, (EntryStatus.DELETED,)).where(_t.c.seq.is_not(None))
+    if more:
+        gone = gone.where(_t.c.sort_at >= literal(_place_of(items[-1]).at, _t.c.sort_at.type))
+    tombstones, _ = _run(connection, gone, "newest", limit)
+    deleted = [Deletion(entry.id, entry.updated_at) for entry in tombstones]
+    return Feed(liveblog, items, deleted, liveblogs.listing(connection, liveblog_id).changed_at)
 
 
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:

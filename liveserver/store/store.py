@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Changes,
         Entry,
         EntryPage,
+        Feed,
+        Listing,
         Liveblog,
         LiveblogChanged,
         Position,
@@ -167,6 +169,22 @@ class Store:
     async def snapshot(self, slug: str, *, limit: int) -> Snapshot:
         """What a page starts from: published entries only; at most 10 pinned ones and 100 key events."""
         return await self._database.read(reading.snapshot, slug, limit=limit)
+
+    async def feed(self, slug: str, *, limit: int) -> Feed:
+        """What a feed is made from: the newest published entries, and which of those that stood there are deleted."""
+        return await self._database.read(reading.feed, slug, limit=limit)
+
+    async def changed_since(self, since: datetime, *, limit: int) -> list[Listing]:
+        """Live blogs with a change (of an entry, or of their own fields) since then, the last changed first."""
+        return await self._database.read(liveblogs.changed_since, since, limit=limit)
+
+    async def numbered(self, numbers: range) -> list[Listing]:
+        """The live blogs of these numbers: each has one, greater than those made before it, and keeps it."""
+        return await self._database.read(liveblogs.numbered, numbers)
+
+    async def highest_number(self) -> int:
+        """The greatest number of a live blog; 0 if there is none."""
+        return await self._database.read(liveblogs.highest_number)
 
     async def changes(self, slug: str, after: int, *, limit: int) -> Changes:
         """What changed after a seq, with the live blog's epoch and seq as of the same moment."""

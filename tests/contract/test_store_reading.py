@@ -264,3 +264,74 @@ async def test_positions(store: Store) -> None:
         "vote": Position(vote.epoch, 0),
     }
     assert await store.positions([]) == {}
+
+
+async def test_when_a_live_blog_began_and_last_changed(store: Store) -> None:
+    """By its entries and its own fields, whichever changed last; deletions count, drafts don't."""
+
+    async def moments() -> tuple[Any, Any]:
+        snapshot = await store.snapshot("match", limit=1)
+        (listing,) = await store.numbered(range(1, 99))
+        feed = await store.feed("match", limit=1)
+        assert (listing.liveblog, listing.began_at) == (snapshot.liveblog, snapshot.began_at)
+        assert listing.changed_at == snapshot.changed_at == feed.changed_at
+        return snapshot.began_at, snapshot.changed_at
+
+    assert await moments() == (None, NOON)
+    await publish(store, a_draft(at(1)))
+    assert await moments() == (None, NOON)
+    first, second = await publish(store, an_entry(at(2)), an_entry(at(3)))
+    assert await moments() == (at(2), at(3))
+    backdated = replace(an_entry(at(4)), published_at=at(-60))
+    await publish(store, backdated)
+    assert await moments() == (at(-60), at(4))
+    await store.edit_liveblog("match", lambda blog: replace(blog, title="Autre", updated_at=at(5)))
+    assert await moments() == (at(-60), at(5))
+    await store.edit_entry("match", first.id, lambda e: replace(e, heading="Un", updated_at=at(6)), actor="desk")
+    assert await moments() == (at(-60), at(6))
+    await store.delete_entry("match", backdated.id, fine, actor="desk", at=at(7))
+    assert await moments() == (at(2), at(7))
+    for entry in (first, second):
+        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(8))
+    assert await moments() == (None, at(8))
+
+
+async def test_feed(store: Store) -> None:
+    """The newest entries, and the tombstones that would stand among them; a deleted draft never stood there."""
+    assert await store.feed("match", limit=2) == (await store.liveblog("match"), [], [], NOON)
+    entries = await publish(store, *(an_entry(at(i), pinned=i == 0) for i in range(6)))
+    (draft,) = await publish(store, a_draft(at(6)))
+    for number, entry in enumerate((draft, entries[1], entries[5], entries[3])):
+        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(10 + number))
+    feed = await store.feed("match", limit=2)
+    assert feed.liveblog == await store.liveblog("match")
+    assert feed.entries == [entries[4], entries[2]]
+    assert feed.deleted == [(entries[5].id, at(12)), (entries[3].id, at(13))]
+    assert feed.changed_at == at(13)
+    whole = await store.feed("match", limit=4)
+    assert [entry.id for entry in whole.entries] == [entries[i].id for i in (4, 2, 0)]
+    assert [deletion.id for deletion in whole.deleted] == [entries[i].id for i in (5, 3, 1)]
+    assert len((await store.feed("match", limit=3)).deleted) == 3
+    with pytest.raises(NotFound):
+        await store.feed("rien", limit=2)
+
+
+async def test_live_blogs_that_changed(store: Store) -> None:
+    """Since a moment, the last changed first; each keeps its number."""
+    for number, slug in enumerate(("un", "deux", "trois"), start=1):
+        await store.create_liveblog(a_liveblog(slug, created_at=at(number), updated_at=at(number)))
+    await store.create_entry("un", an_entry(at(20)), actor="desk")
+    changed = await store.changed_since(at(2), limit=9)
+    assert [(found.liveblog.slug, found.changed_at) for found in changed] == [
+        ("un", at(20)),
+        ("trois", at(3)),
+        ("deux", at(2)),
+    ]
+    assert [found.liveblog.slug for found in await store.changed_since(at(2), limit=2)] == ["un", "trois"]
+    assert await store.changed_since(at(20.001), limit=9) == []
+    highest = await store.highest_number()
+    everything = await store.numbered(range(1, highest + 1))
+    assert [found.liveblog.slug for found in everything] == ["match", "un", "deux", "trois"]
+    assert [found.began_at for found in everything] == [None, at(20), None, None]
+    assert await store.numbered(range(highest, highest + 5)) == everything[-1:]
+    assert await store.numbered(range(highest + 1, highest + 5)) == []
