@@ -27,8 +27,11 @@ from liveserver.history import StoreHistory
 from liveserver.hub import Hub
 from liveserver.metrics import Metrics
 from liveserver.observing import Observing
+from liveserver.pages.cards import CARD_ROUTES
+from liveserver.pages.feeds import FEED_ROUTES
 from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
 from liveserver.pages.rush import Rush
+from liveserver.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.rendering import Renderer
@@ -65,7 +68,7 @@ class Assets(StaticFiles):
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
-    renderer = Renderer(public_url=settings.base_url)
+    renderer = Renderer(public_url=settings.base_url, site_name=settings.site_name)
     store = await Store.open(settings.database_url, pool_size=settings.database_pool)
     try:
         presenter = Presenter(renderer)
@@ -143,6 +146,9 @@ def create_app(settings: Settings) -> Starlette:
             *DOCS_ROUTES,
             Mount("/static", Assets(packages=[("liveserver", "static")])),
             *PAGE_ROUTES,
+            *FEED_ROUTES,
+            *CARD_ROUTES,
+            *SITEMAP_ROUTES,
         ],
         middleware=[Middleware(Observing, ended=_ended), Middleware(Rush)],
         exception_handlers={

@@ -15,17 +15,27 @@ from zoneinfo import ZoneInfo
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from liveserver import wire
+from liveserver import cards, wire
 from liveserver.errors import SettingsError
 from liveserver.lru import Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
-from liveserver.structured_data import liveblog_posting
+from liveserver.structured_data import entry_posting, liveblog_posting
 from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from jinja2 import Template
+
 TITLE_LENGTH = 80
+DESCRIPTION_LENGTH = 200
+CARD_TITLE_LENGTH = 160
+FEEDS = {
+    "rss": "application/rss+xml",
+    "atom": "application/atom+xml",
+    "json": "application/feed+json",
+}
+"""The media type of each feed, by the ending of its address."""
 KEY_EVENTS_SHOWN = 4
 """The newest key events, which stand in the summary as it opens; the others are folded below them."""
 
@@ -71,6 +81,10 @@ class PageView:
     """The cursor of the next page, None on the last."""
     first: bool = True
     """False on the pages of older entries, which show neither pinned entries nor key events."""
+    began_at: datetime | None = None
+    """When the oldest entry of all was published, as far as it is known."""
+    changed_at: datetime | None = None
+    """When the last change of all was made, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +100,13 @@ class EntryPageView:
 class Renderer:
     """Makes HTML; holds templates, texts, and what it made of entries last. All methods are pure; for one thread.
 
-    `public_url` is the site's address without a trailing slash: `https://live.example.org`.
+    `public_url` is the site's address without a trailing slash: `https://live.example.org`; its host's name stands for
+    `site_name` where that is None.
     """
 
-    def __init__(self, *, public_url: str, assets: Assets | None = None) -> None:
+    def __init__(self, *, public_url: str, site_name: str | None = None, assets: Assets | None = None) -> None:
+        self.home_url = f"{public_url}/"
+        self.site_name = site_name or urlsplit(public_url).hostname or public_url
         self._public_url = public_url
         self._base_path = urlsplit(public_url).path
         self._assets = assets or Assets.built()
@@ -107,6 +124,7 @@ class Renderer:
         self._entry = self._environment.get_template("entry.html")
         self._articles_made: Lru[tuple[str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
         self._texts_made: Lru[str, str] = Lru(TEXTS_BYTES)
+        self._content = self._environment.get_template("content.html")
 
     def liveblog_url(self, slug: str) -> str:
         """The live blog's page."""
@@ -116,13 +134,31 @@ class Renderer:
         """The entry's permalink."""
         return f"{self._public_url}/live/{slug}/entries/{entry_id}"
 
+    def feed_url(self, slug: str, kind: str) -> str:
+        """One of the live blog's `FEEDS`."""
+        return f"{self._public_url}/live/{slug}/feed.{kind}"
+
+    def liveblog_card(self, liveblog: Liveblog) -> cards.Card:
+        """What the picture of the live blog's page says."""
+        return cards.liveblog_card(liveblog, site=self.site_name)
+
+    def entry_card(self, liveblog: Liveblog, entry: Entry) -> cards.Card:
+        """What the picture of a published entry's page says."""
+        text = self.entry_text(entry)
+        title = entry.heading or shortened(text, CARD_TITLE_LENGTH)
+        return cards.entry_card(liveblog, entry, site=self.site_name, title=title, text=text if entry.heading else "")
+
+    def liveblog_card_url(self, liveblog: Liveblog) -> str:
+        """Where the picture is: another address after each change that is seen on it."""
+        return f"{self.liveblog_url(liveblog.slug)}/card-{self.liveblog_card(liveblog).hash}.png"
+
+    def entry_card_url(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The same of a published entry."""
+        return f"{self.entry_url(liveblog.slug, entry.id)}/card-{self.entry_card(liveblog, entry).hash}.png"
+
     def entry_title(self, entry: Entry) -> str:
         """The heading, else the beginning of the body's text, about 80 characters cut at a word. Plain text."""
-        text = entry.heading or self.entry_text(entry)
-        if entry.heading or len(text) <= TITLE_LENGTH:
-            return text or "…"
-        cut = text[: TITLE_LENGTH + 1].rpartition(" ")[0] or text[:TITLE_LENGTH]
-        return cut.rstrip(" ,;:.–—-\u00a0\u202f") + "…"
+        return entry.heading or shortened(self.entry_text(entry), TITLE_LENGTH) or "…"
 
     def entry_text(self, entry: Entry) -> str:
         """The body without markup, on one line."""
@@ -131,6 +167,14 @@ class Renderer:
             text = plain_text(entry.body)
             self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body))
         return text
+
+    def entry_summary(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The beginning of the text, after the label where the entry has one: nobody should see a claim without it."""
+        text = self.entry_text(entry)
+        if entry.verification is not None:
+            label = texts_for(liveblog.language).verification(entry.verification.value, entry.source)
+            text = f"{label} – {text}"
+        return shortened(text, DESCRIPTION_LENGTH)
 
     def entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
         """The whole published entry as one `<article>`. It depends on nothing but the two arguments.
@@ -141,16 +185,20 @@ class Renderer:
         key = (liveblog.slug, liveblog.language, liveblog.timezone, entry)
         html = self._articles_made.get(key)
         if html is None:
-            html = self._entry_html(liveblog, entry)
+            html = self._entry_as(self._entry, liveblog, entry)
             self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
         return html
 
-    def _entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
+    def entry_content(self, liveblog: Liveblog, entry: Entry) -> str:
+        """What a published entry says, for a feed: label, body, source and corrections; not the heading or byline."""
+        return self._entry_as(self._content, liveblog, entry)
+
+    def _entry_as(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
         published = entry.published_at.astimezone(zone)
-        return self._entry.render(
+        return template.render(
             entry=entry,
             title=self.entry_title(entry),
             body=Markup(entry.body if _BLOCK.search(entry.body) else f"<p>{entry.body}</p>"),
@@ -172,7 +220,17 @@ class Renderer:
             older_url = f"{self.liveblog_url(view.liveblog.slug)}?cursor={quote(view.older_cursor, safe='')}"
         posting = None
         if view.first:
-            posting = _json_block(liveblog_posting(view.liveblog, [*pinned, *entries], self, key_events=key_events))
+            shown = [*pinned, *entries]
+            posting = _json_block(
+                liveblog_posting(
+                    view.liveblog,
+                    shown,
+                    self,
+                    key_events=key_events,
+                    began_at=view.began_at,
+                    changed_at=view.changed_at,
+                )
+            )
         return self._render(
             "page.html",
             view.liveblog,
@@ -184,6 +242,8 @@ class Renderer:
             key_events_shown=KEY_EVENTS_SHOWN,
             updated=_last_update([*pinned, *entries]),
             older_url=older_url,
+            card=self.liveblog_card_url(view.liveblog),
+            card_alt=view.liveblog.title,
             json_ld=posting,
         )
 
@@ -196,7 +256,10 @@ class Renderer:
             entry=view.entry,
             entry_url=self.entry_url(view.liveblog.slug, view.entry.id),
             title=self.entry_title(view.entry),
-            description=self.entry_text(view.entry)[:200],
+            description=self.entry_summary(view.liveblog, view.entry),
+            card=self.entry_card_url(view.liveblog, view.entry),
+            card_alt=self.entry_title(view.entry),
+            json_ld=_json_block(entry_posting(view.liveblog, view.entry, self)),
             focus=self._articles(view.liveblog, [view.entry]),
             newer=self._articles(view.liveblog, view.newer),
             older=self._articles(view.liveblog, view.older),
@@ -229,6 +292,8 @@ class Renderer:
             self._frame(liveblog.language),
             liveblog=liveblog,
             liveblog_url=self.liveblog_url(liveblog.slug),
+            site_name=self.site_name,
+            feeds=[(media_type, self.feed_url(liveblog.slug, kind)) for kind, media_type in FEEDS.items()],
             zone=ZoneInfo(liveblog.timezone),
             root={
                 "data-liveblog-slug": liveblog.slug,
@@ -261,7 +326,7 @@ class Renderer:
             "direction": text_direction(language),
             "assets": self._assets,
             "static": f"{self._base_path}/static/",
-            "home_url": f"{self._public_url}/",
+            "home_url": self.home_url,
             "timestamp": wire.timestamp,
             "root": {},
         }
@@ -323,6 +388,14 @@ def plain_text(html: str) -> str:
     parser.feed(html)
     parser.close()
     return _line(parser.parts) or _line(parser.alternatives)
+
+
+def shortened(text: str, length: int) -> str:
+    """The text, or its beginning with an ellipsis, cut at a word: about so many characters."""
+    if len(text) <= length:
+        return text
+    cut = text[: length + 1].rpartition(" ")[0] or text[:length]
+    return cut.rstrip(" ,;:.–—-\u00a0\u202f") + "…"
 
 
 def _line(parts: list[str]) -> str:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="The address that readers use, for example https://live.example.org"
     )
+    site_name: str | None = Field(
+        None, description="The publication's name, for search engines and feed readers; the host's name without it"
+    )
     forwarded_allow_ips: str = Field(
         "127.0.0.1", description="Proxies whose X-Forwarded-* headers are trusted (addresses, networks or *)"
     )
@@ -82,6 +85,11 @@ class Settings(BaseSettings):
         if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
             raise ValueError("must be an absolute http(s) URL without query, for example https://live.example.org")
         return value.rstrip("/")
+
+    @field_validator("site_name")
+    @classmethod
+    def _named(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
 
     @field_validator("redis_url")
     @classmethod

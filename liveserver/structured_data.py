@@ -1,4 +1,7 @@
-"""A live blog as schema.org's LiveBlogPosting, for search engines."""
+"""A live blog as schema.org's LiveBlogPosting, an entry as its BlogPosting: for search engines.
+
+Google's requirements: https://developers.google.com/search/docs/appearance/structured-data/article
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,23 @@ if TYPE_CHECKING:
     from liveserver.model import Entry, Liveblog
 
 
-class Addresses(Protocol):
-    """What names and titles an entry: the renderer."""
+class Site(Protocol):
+    """What names, titles and illustrates live blogs and entries: the renderer."""
+
+    site_name: str
+    home_url: str
 
     def liveblog_url(self, slug: str) -> str:
         """The live blog's page."""
 
     def entry_url(self, slug: str, entry_id: str) -> str:
         """The entry's permalink."""
+
+    def liveblog_card_url(self, liveblog: Liveblog) -> str:
+        """The picture of the live blog."""
+
+    def entry_card_url(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The picture of the entry."""
 
     def entry_title(self, entry: Entry) -> str:
         """The entry in one line."""
@@ -31,23 +43,28 @@ class Addresses(Protocol):
 
 
 def liveblog_posting(
-    liveblog: Liveblog, entries: list[Entry], addresses: Addresses, *, key_events: Sequence[Entry] = ()
+    liveblog: Liveblog,
+    entries: list[Entry],
+    site: Site,
+    *,
+    key_events: Sequence[Entry] = (),
+    began_at: datetime | None = None,
+    changed_at: datetime | None = None,
 ) -> dict[str, Any]:
     """The posting and the given published entries; every date with the offset of the live blog's zone.
 
-    The coverage begins no later than the oldest of the entries and key events, which may be backdated.
+    `began_at` and `changed_at` are the first publication and the last change of all entries, of which only some are
+    given. The coverage begins with the first entry, be it backdated to before the live blog was opened, or long after a
+    live blog was announced; once ended, it ended with the last entry, whatever is corrected afterwards.
 
     https://schema.org/LiveBlogPosting
     """
     zone = ZoneInfo(liveblog.timezone)
-
-    def date(moment: datetime) -> str:
-        return moment.astimezone(zone).isoformat(timespec="seconds")
-
-    url = addresses.liveblog_url(liveblog.slug)
+    url = site.liveblog_url(liveblog.slug)
     published = [entry.published_at for entry in (*entries, *key_events) if entry.published_at is not None]
-    started = min([liveblog.created_at, *published])
-    modified = max([liveblog.updated_at, *(entry.updated_at for entry in entries)])
+    known = published if began_at is None else [began_at, *published]
+    started = min(known, default=liveblog.created_at)
+    changed = [liveblog.updated_at, *(entry.updated_at for entry in entries)]
     posting: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "LiveBlogPosting",
@@ -56,37 +73,69 @@ def liveblog_posting(
         "mainEntityOfPage": url,
         "headline": liveblog.title,
         "inLanguage": liveblog.language,
-        "datePublished": date(started),
-        "dateModified": date(modified),
-        "coverageStartTime": date(started),
+        "image": [site.liveblog_card_url(liveblog)],
+        "datePublished": _date(started, zone),
+        "dateModified": _date(max(changed if changed_at is None else [changed_at, *changed]), zone),
+        "coverageStartTime": _date(started, zone),
+        "author": _publisher(site),
+        "publisher": _publisher(site),
     }
     if liveblog.summary:
         posting["description"] = liveblog.summary
     if liveblog.status is LiveblogStatus.ENDED:
-        posting["coverageEndTime"] = date(modified)
+        posting["coverageEndTime"] = _date(max(published, default=liveblog.updated_at), zone)
     newest_first = sorted(
         (entry for entry in entries if entry.published_at is not None),
         key=lambda entry: (entry.published_at, entry.id),
         reverse=True,
     )
-    posting["liveBlogUpdate"] = [_update(liveblog, entry, addresses, zone) for entry in newest_first]
+    posting["liveBlogUpdate"] = [_update(liveblog, entry, site, zone) for entry in newest_first]
     return posting
 
 
-def _update(liveblog: Liveblog, entry: Entry, addresses: Addresses, zone: ZoneInfo) -> dict[str, Any]:
+def entry_posting(liveblog: Liveblog, entry: Entry, site: Site) -> dict[str, Any]:
+    """One published entry by itself, as a part of its live blog.
+
+    https://schema.org/BlogPosting
+    """
+    url = site.liveblog_url(liveblog.slug)
+    return {
+        "@context": "https://schema.org",
+        **_update(liveblog, entry, site, ZoneInfo(liveblog.timezone)),
+        "mainEntityOfPage": site.entry_url(liveblog.slug, entry.id),
+        "inLanguage": liveblog.language,
+        "image": [site.entry_card_url(liveblog, entry)],
+        "publisher": _publisher(site),
+        "isPartOf": {"@type": "LiveBlogPosting", "@id": url, "url": url, "headline": liveblog.title},
+    }
+
+
+def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dict[str, Any]:
     assert entry.published_at is not None
-    url = addresses.entry_url(liveblog.slug, entry.id)
+    url = site.entry_url(liveblog.slug, entry.id)
     update: dict[str, Any] = {
         "@type": "BlogPosting",
         "@id": url,
         "url": url,
-        "headline": addresses.entry_title(entry),
-        "articleBody": addresses.entry_text(entry),
-        "datePublished": entry.published_at.astimezone(zone).isoformat(timespec="seconds"),
-        "dateModified": entry.updated_at.astimezone(zone).isoformat(timespec="seconds"),
+        "headline": site.entry_title(entry),
+        "articleBody": site.entry_text(entry),
+        "datePublished": _date(entry.published_at, zone),
+        "dateModified": _date(entry.updated_at, zone),
+        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _publisher(site),
     }
-    if entry.authors:
-        update["author"] = [{"@type": "Person", "name": name} for name in entry.authors]
+    if entry.tags:
+        update["keywords"] = list(entry.tags)
     if entry.corrections:
-        update["correction"] = [{"@type": "CorrectionComment", "text": c.note} for c in entry.corrections]
+        update["correction"] = [
+            {"@type": "CorrectionComment", "text": c.note, "datePublished": _date(c.at, zone)}
+            for c in entry.corrections
+        ]
     return update
+
+
+def _publisher(site: Site) -> dict[str, Any]:
+    return {"@type": "Organization", "name": site.site_name, "url": site.home_url}
+
+
+def _date(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds")

@@ -44,6 +44,10 @@ class Texts:
             values = {key: theirs.format(self._wanted, value) for key, value in values.items()}
         return escape(self._pattern(name)).format(**values)
 
+    def verification(self, name: str, source: str | None = None) -> str:
+        """The label that tells how sure the newsroom is, and whose claim it is: `Démenti : état-major`."""
+        return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
+
     def time(self, moment: datetime) -> str:
         """The hour and minute of `moment` on its own zone's clock: `14 h 07`."""
         return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")

@@ -20,6 +20,8 @@ import liveserver
 
 ROOT = Path(__file__).parent.parent
 PROMISED = [
+    "liveserver/fonts/OFL.txt",
+    "liveserver/fonts/title.otf",
     "liveserver/locales/en.toml",
     "liveserver/locales/fr.toml",
     "liveserver/py.typed",
@@ -92,7 +94,7 @@ def test_wheel(wheel: Path) -> None:
     assert not [name for name in names if "node_modules" in name]
     assert set(names) >= {f"liveserver/static/{chunk['file']}" for chunk in manifest.values()}
     assert fields["Version"] == liveserver.__version__
-    assert fields["License-Expression"] == "Apache-2.0"
+    assert fields["License-Expression"] == "Apache-2.0 AND OFL-1.1"
     assert "liveserver = liveserver.cli:main" in scripts
 
 

@@ -371,6 +371,13 @@ class TestTitle:
         assert 1 <= len(title) <= rendering.TITLE_LENGTH + 1
         assert "\n" not in title
 
+    def test_summary(self) -> None:
+        """No claim without its label, and no word cut in two."""
+        entry = an_entry(verification=Verification.DENIED, source="Kiev", body="<p>Le <b>pont</b>.</p>")
+        assert RENDERER.entry_summary(LIVEBLOG, entry) == "Démenti\u00a0: Kiev – Le pont."
+        long = an_entry(body=f"<p>{'mot ' * 99}</p>")
+        assert RENDERER.entry_summary(LIVEBLOG, long) == ("mot " * 50).strip() + "…"
+
     def test_plain_text(self) -> None:
         assert plain_text("<blockquote><p>Oui.</p><cite>Lui</cite></blockquote>non") == "Oui. Lui non"
 
@@ -500,6 +507,37 @@ class TestPage:
         assert document.one("meta", property="og:description")["content"] == LIVEBLOG.summary
         assert document.one("link", rel="stylesheet")["href"] == "/static/assets/reader-2.css"
         assert document.one("script", type="module")["src"] == "/static/assets/reader-1.js"
+        assert document.one("meta", name="robots")["content"] == "max-image-preview:large"
+
+    def test_what_machines_look_for(self) -> None:
+        """The feeds, and the picture: on the page, on those of older entries, on an entry's."""
+        entry = an_entry(heading="Le but")
+        for html, picture, alternative in (
+            (RENDERER.page(PageView(LIVEBLOG, [entry])), RENDERER.liveblog_card_url(LIVEBLOG), LIVEBLOG.title),
+            (
+                RENDERER.page(PageView(LIVEBLOG, [entry], first=False)),
+                RENDERER.liveblog_card_url(LIVEBLOG),
+                LIVEBLOG.title,
+            ),
+            (
+                RENDERER.entry_page(EntryPageView(LIVEBLOG, entry)),
+                RENDERER.entry_card_url(LIVEBLOG, entry),
+                "Le but",
+            ),
+        ):
+            document = Document(html)
+            links = {link["type"]: link for link in document.all("link", rel="alternate")}
+            assert {str(kind): link["href"] for kind, link in links.items()} == {
+                "application/rss+xml": f"{SITE}/live/match/feed.rss",
+                "application/atom+xml": f"{SITE}/live/match/feed.atom",
+                "application/feed+json": f"{SITE}/live/match/feed.json",
+            }
+            assert {link["title"] for link in links.values()} == {LIVEBLOG.title}
+            graph = {m["property"]: m["content"] for m in document.all("meta") if "property" in m.attributes}
+            assert graph["og:site_name"] == "live.example.org"
+            assert (graph["og:image"], graph["og:image:alt"]) == (picture, alternative)
+            assert (graph["og:image:width"], graph["og:image:height"]) == ("1200", "630")
+            assert document.one("meta", name="twitter:card")["content"] == "summary_large_image"
 
     def test_nothing_that_the_security_policy_forbids(self) -> None:
         """No inline script that runs, no inline style, no handler; on no page."""
@@ -551,7 +589,7 @@ class TestStructuredData:
     def test_live(self) -> None:
         posting = self.posting()
         assert posting["@type"] == "LiveBlogPosting"
-        assert posting["coverageStartTime"] == "2026-11-22T10:07:00+01:00"
+        assert posting["coverageStartTime"] == posting["datePublished"] == "2026-11-22T12:58:00+01:00"
         assert posting["dateModified"] == "2026-11-22T13:07:00+01:00"
         assert "coverageEndTime" not in posting
         assert [update["headline"] for update in posting["liveBlogUpdate"]] == ["Deux", "Texte 1"]
@@ -565,6 +603,9 @@ class TestStructuredData:
             "dateModified": "2026-11-22T13:07:00+01:00",
             "author": [{"@type": "Person", "name": "Ada"}],
         }
+        newsroom = {"@type": "Organization", "name": "live.example.org", "url": f"{SITE}/"}
+        assert posting["publisher"] == posting["author"] == posting["liveBlogUpdate"][1]["author"] == newsroom
+        assert posting["image"] == [RENDERER.liveblog_card_url(LIVEBLOG)]
 
     def test_backdated_entries_come_before_the_live_blog(self) -> None:
         """The coverage begins with the oldest entry that is known, be it only a key event of an older page."""
@@ -578,7 +619,43 @@ class TestStructuredData:
         assert posting["coverageStartTime"] == posting["datePublished"] == "2026-11-22T08:07:00+01:00"
 
     def test_ended(self) -> None:
-        assert self.posting(status=LiveblogStatus.ENDED)["coverageEndTime"] == "2026-11-22T13:07:00+01:00"
+        """With the last entry; a correction of the title a week later changes nothing in that."""
+        later = NOON + timedelta(days=7)
+        posting = self.posting(status=LiveblogStatus.ENDED, updated_at=later)
+        assert posting["coverageEndTime"] == "2026-11-22T13:07:00+01:00"
+        assert posting["dateModified"] == "2026-11-29T13:07:00+01:00"
+
+    def test_announced_long_before(self) -> None:
+        """The coverage begins with the first entry, wherever that is by now; without any, when it was opened."""
+        announced = replace(LIVEBLOG, created_at=NOON - timedelta(days=5))
+        view = PageView(
+            announced, [an_entry()], began_at=NOON - timedelta(hours=2), changed_at=NOON + timedelta(hours=1)
+        )
+        posting = json.loads(Document(RENDERER.page(view)).one("script", type="application/ld+json").text)
+        assert posting["coverageStartTime"] == posting["datePublished"] == "2026-11-22T11:07:00+01:00"
+        assert posting["dateModified"] == "2026-11-22T14:07:00+01:00"
+        empty = Document(RENDERER.page(PageView(announced, []))).one("script", type="application/ld+json").text
+        assert json.loads(empty)["coverageStartTime"] == "2026-11-17T13:07:00+01:00"
+
+    def test_corrections(self) -> None:
+        correction = Correction(NOON + timedelta(minutes=13), "8 et non 12.")
+        html = RENDERER.page(PageView(LIVEBLOG, [an_entry(corrections=(correction,), tags=("but",))]))
+        (update,) = json.loads(Document(html).one("script", type="application/ld+json").text)["liveBlogUpdate"]
+        assert update["correction"] == [
+            {"@type": "CorrectionComment", "text": "8 et non 12.", "datePublished": "2026-11-22T13:20:00+01:00"}
+        ]
+        assert update["keywords"] == ["but"]
+
+    def test_entry_by_itself(self) -> None:
+        """A permalink's page tells of its entry, as a part of the live blog."""
+        entry = an_entry(3, heading="Le but", authors=("Ada",))
+        html = RENDERER.entry_page(EntryPageView(LIVEBLOG, entry, older=[an_entry(2)]))
+        posting = json.loads(Document(html).one("script", type="application/ld+json").text)
+        assert (posting["@type"], posting["headline"], posting["articleBody"]) == ("BlogPosting", "Le but", "Texte 3")
+        assert posting["url"] == posting["mainEntityOfPage"] == RENDERER.entry_url("match", entry.id)
+        assert posting["image"] == [RENDERER.entry_card_url(LIVEBLOG, entry)]
+        assert posting["author"] == [{"@type": "Person", "name": "Ada"}]
+        assert posting["isPartOf"]["url"] == f"{SITE}/live/match"
 
 
 class TestOtherPages:
@@ -596,6 +673,7 @@ class TestOtherPages:
         assert document.one("title").text == f"Le but – {LIVEBLOG.title}"
         assert document.one("link", rel="canonical")["href"] == RENDERER.entry_url("match", entry.id)
         assert document.one("meta", property="og:title")["content"] == "Le but"
+        assert document.one("meta", name="robots")["content"] == "max-image-preview:large"
         assert any(e["href"] == f"{SITE}/live/match" for e in document.all("a"))
         assert [e.text for e in document.all("h2", class_="day")] == [
             "dimanche 22 novembre 2026",

@@ -44,8 +44,8 @@ def test_settings_do_not_change() -> None:
         settings.port = 1
 
 
-@pytest.mark.parametrize("name", ["redis_url", "public_url"])
-def test_an_empty_address_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize("name", ["redis_url", "public_url", "site_name"])
+def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"LIVESERVER_{name.upper()}", "")
     assert getattr(load(), name) is None
 

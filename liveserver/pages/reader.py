@@ -83,6 +83,8 @@ async def _newest(parts: Services, slug: str) -> Rendition:
         pinned=snapshot.pinned,
         key_events=snapshot.key_events,
         older_cursor=snapshot.next_cursor,
+        began_at=snapshot.began_at,
+        changed_at=snapshot.changed_at,
     )
     return _rendition(snapshot.liveblog, parts.renderer.page(view))
 

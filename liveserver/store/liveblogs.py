@@ -42,13 +42,13 @@ _INSERT = insert(_t)
 # The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
 _last = tables.entries.alias("last")
 _any = tables.entries.alias("any")
-_CHANGED_AT = func.coalesce(_last.c.updated_at, _t.c.updated_at)
-_BEGAN_AT = (
+_changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
+_began_at = (
     select(func.min(_any.c.sort_at))
     .where(_any.c.liveblog_id == _t.c.id, _any.c.status == EntryStatus.PUBLISHED.value)
     .scalar_subquery()
 )
-_LISTINGS: Select[Any] = select(_t, _BEGAN_AT.label("began_at"), _CHANGED_AT.label("changed_at")).outerjoin(
+_LISTINGS: Select[Any] = select(_t, _began_at.label("began_at"), _changed_at.label("changed_at")).outerjoin(
     _last, and_(_last.c.liveblog_id == _t.c.id, _last.c.seq == _t.c.seq)
 )
 _LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
@@ -121,8 +121,8 @@ def listing(connection: Connection, liveblog_id: int) -> Listing:
 
 def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
     """The last changed first."""
-    query = _LISTINGS.where(_CHANGED_AT >= literal(since, _t.c.updated_at.type))
-    query = query.order_by(_CHANGED_AT.desc(), _t.c.id.desc()).limit(limit)
+    query = _LISTINGS.where(_changed_at >= literal(since, _t.c.updated_at.type))
+    query = query.order_by(_changed_at.desc(), _t.c.id.desc()).limit(limit)
     return [_listing(row) for row in connection.execute(query).mappings()]
 
 

@@ -1,0 +1,63 @@
+"""`/live/{slug}/card-….png` and the same of an entry: the pictures that pages name to whoever shows a shared link."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from anyio import CapacityLimiter, to_thread
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from liveserver.drawing import MEDIA_TYPE, draw
+from liveserver.errors import NotFound
+from liveserver.model import EntryStatus
+from liveserver.pages.answers import answer
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.cards import Card
+
+CACHE = "public, max-age=3600"
+"""Not for ever, though the address changes with the picture: a deleted entry must not go on speaking."""
+
+# Some 20 KB each. Whoever asks for the same one again, as crawlers do within seconds, finds it.
+kept = lru_cache(maxsize=128)
+_drawn = kept(draw)
+_one_at_a_time = CapacityLimiter(1)
+
+
+async def liveblog_card(request: Request) -> Response:
+    """The picture of a live blog's page."""
+    parts = services(request)
+    liveblog = await parts.store.liveblog(request.path_params["slug"])
+    return await _answer(request, parts.renderer.liveblog_card(liveblog), parts.renderer.liveblog_card_url(liveblog))
+
+
+async def entry_card(request: Request) -> Response:
+    """The picture of an entry's page."""
+    parts = services(request)
+    liveblog, entry = await parts.store.entry(request.path_params["slug"], request.path_params["id"])
+    if entry.status is not EntryStatus.PUBLISHED:
+        raise NotFound(f"entry {entry.id} isn't published")
+    renderer = parts.renderer
+    return await _answer(request, renderer.entry_card(liveblog, entry), renderer.entry_card_url(liveblog, entry))
+
+
+async def _answer(request: Request, card: Card, url: str) -> Response:
+    if request.path_params.get("hash") != card.hash:
+        # An older picture's address, or `card.png`: what there is now is what may be shown.
+        return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
+    body = await to_thread.run_sync(_drawn, card, limiter=_one_at_a_time)
+    return answer(request, body, MEDIA_TYPE, cache=CACHE)
+
+
+CARD_ROUTES = [
+    Route("/live/{slug}/card.png", liveblog_card),
+    Route("/live/{slug}/card-{hash}.png", liveblog_card),
+    Route("/live/{slug}/entries/{id}/card.png", entry_card),
+    Route("/live/{slug}/entries/{id}/card-{hash}.png", entry_card),
+]
