@@ -185,9 +185,12 @@ class Renderer:
         key = (liveblog.slug, liveblog.language, liveblog.timezone, entry)
         html = self._articles_made.get(key)
         if html is None:
-            html = self._entry_as(self._entry, liveblog, entry)
+            html = self._entry_html(liveblog, entry)
             self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
         return html
+
+    def _entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
+        return self._entry_as(self._entry, liveblog, entry)
 
     def entry_content(self, liveblog: Liveblog, entry: Entry) -> str:
         """What a published entry says, for a feed: label, body, source and corrections; not the heading or byline."""

@@ -76,6 +76,15 @@ async def test_not_modified(site: Site, path: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
 
 
+async def test_a_feed_is_made_once_for_each_change(site: Site) -> None:
+    """However many ask for it."""
+    for made in (1, 2):
+        await site.publish()
+        for _ in range(3):
+            assert (await site.reader.get(FEED_PATHS[0])).status_code == 200
+        assert site.parts.renditions.misses == made
+
+
 async def test_a_feed_is_no_archive(site: Site) -> None:
     """The newest fifty; an old pinned entry is at the top of the page, and not in the feed."""
     entries = [await site.publish(str(number), pinned=number == 0) for number in range(LENGTH + 3)]
@@ -188,7 +197,8 @@ async def test_a_card_is_drawn_once(site: Site, monkeypatch: pytest.MonkeyPatch)
             a_second.wait(timeout=0.3)
         return b"picture"
 
-    monkeypatch.setattr(card_pages, "_drawn", card_pages.kept(draw))
+    monkeypatch.setattr(card_pages, "draw", draw)
+    await site.editor.patch(LIVEBLOG, json={"title": "Une seule fois"}, headers={"If-Match": "*"})
     url = card_of(await site.reader.get(PAGE))
     responses = await asyncio.gather(*(site.reader.get(url) for _ in range(5)))
     assert [response.content for response in responses] == [b"picture"] * 5

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from liveserver.drawing import MEDIA_TYPE, draw
 from liveserver.errors import NotFound
 from liveserver.model import EntryStatus
-from liveserver.pages.answers import answer
+from liveserver.representation import Representation
+from liveserver.responding import respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
     from liveserver.cards import Card
 
-CACHE = "public, max-age=3600"
+HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
 """Not for ever, though the address changes with the picture: a deleted entry must not go on speaking."""
 
-# Some 20 KB each. Whoever asks for the same one again, as crawlers do within seconds, finds it.
-kept = lru_cache(maxsize=128)
-_drawn = kept(draw)
+KEPT = 128
+"""Pictures in memory, of some 20 KB each: who shows a shared link asks for the same one within seconds."""
+
 _one_at_a_time = CapacityLimiter(1)
 
 
@@ -51,8 +52,12 @@ async def _answer(request: Request, card: Card, url: str) -> Response:
     if request.path_params.get("hash") != card.hash:
         # An older picture's address, or `card.png`: what there is now is what may be shown.
         return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
-    body = await to_thread.run_sync(_drawn, card, limiter=_one_at_a_time)
-    return answer(request, body, MEDIA_TYPE, cache=CACHE)
+    return respond(request.scope, await to_thread.run_sync(_picture, card, limiter=_one_at_a_time))
+
+
+@lru_cache(maxsize=KEPT)
+def _picture(card: Card) -> Representation:
+    return Representation(draw(card), MEDIA_TYPE, HEADERS)
 
 
 CARD_ROUTES = [

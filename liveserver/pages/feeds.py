@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
 from liveserver.feeds import LENGTH, WRITERS
-from liveserver.pages.answers import answer
+from liveserver.model import Position
 from liveserver.rendering import FEEDS
+from liveserver.renditions import Rendition
+from liveserver.representation import Representation
+from liveserver.responding import respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-# The pages are what search engines should lead to.
-HEADERS = {"X-Robots-Tag": "noindex"}
+    from liveserver.services import Services
+
+HEADERS = {
+    "Cache-Control": "public, no-cache",
+    "Access-Control-Allow-Origin": "*",
+    # The pages are what search engines should lead to.
+    "X-Robots-Tag": "noindex",
+}
 
 
 async def feed(request: Request) -> Response:
     """The newest entries, in the format that the address ends with."""
-    parts = services(request)
+    parts, slug = services(request), request.path_params["slug"]
     kind = request.url.path.rpartition(".")[2]
-    found = await parts.store.feed(request.path_params["slug"], limit=LENGTH)
+    rendition = await parts.renditions.get(slug, ("feed", kind), partial(_feed, parts, slug, kind))
+    return respond(request.scope, rendition.representation)
+
+
+async def _feed(parts: Services, slug: str, kind: str) -> Rendition:
+    found = await parts.store.feed(slug, limit=LENGTH)
     body = WRITERS[kind](found, parts.renderer)
-    return answer(request, body, f"{FEEDS[kind]}; charset=utf-8", headers=HEADERS)
+    position = Position(found.liveblog.epoch, found.liveblog.seq)
+    return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", HEADERS))
 
 
 FEED_ROUTES = [Route(f"/live/{{slug}}/feed.{kind}", feed) for kind in FEEDS]

@@ -9,14 +9,15 @@ from starlette.routing import Route
 from liveserver import sitemaps
 from liveserver.errors import NotFound
 from liveserver.model import now
-from liveserver.pages.answers import answer
+from liveserver.representation import Representation
+from liveserver.responding import respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-CACHE = "public, max-age=60"
+HEADERS = {"Cache-Control": "public, max-age=60"}
 """Crawlers come by the minute at most; what a sitemap says of a live blog is public in any case."""
 
 
@@ -45,11 +46,11 @@ async def sitemap(request: Request) -> Response:
 
 async def robots(request: Request) -> Response:
     """What crawlers may read. They look for it at the root of a host only."""
-    return answer(request, sitemaps.robots(services(request).renderer), "text/plain; charset=utf-8", cache=CACHE)
+    return _answer(request, sitemaps.robots(services(request).renderer), "text/plain; charset=utf-8")
 
 
-def _answer(request: Request, body: bytes) -> Response:
-    return answer(request, body, sitemaps.MEDIA_TYPE, cache=CACHE)
+def _answer(request: Request, body: bytes, media_type: str = sitemaps.MEDIA_TYPE) -> Response:
+    return respond(request.scope, Representation(body, media_type, HEADERS))
 
 
 SITEMAP_ROUTES = [
