@@ -80,6 +80,15 @@ class Comparison:
             f"{entrant.name} ({entrant.discipline}): {why}" for entrant in self.entrants for why in entrant.failures
         ]
 
+    @property
+    def overtaken(self) -> list[str]:
+        """Who wasn't done with a message when the next one was due, in some round; liveserver bundles them then."""
+        return [
+            f"{entrant.name} ({entrant.discipline})"
+            for entrant in self.entrants
+            if any(figures is not None and figures.p99_ms > 1000 / self.rate for figures in entrant.rounds)
+        ]
+
     def ratio(self, entrant: Entrant, name: str) -> Spread | None:
         """A figure as a multiple of the floor's in the same round and discipline; None without both."""
         floor = next((e for e in self.entrants if e.is_floor and e.discipline == entrant.discipline), None)

@@ -38,6 +38,13 @@ def as_markdown(comparison: Comparison) -> str:
     lines += ["", "Versions: " + "; ".join(versions) + "."]
     absent = dict.fromkeys(f"{e.name}: {e.missing}" for e in comparison.entrants if e.missing)
     lines += ["", "Not measured: " + "; ".join(absent) + "."] if absent else []
+    if comparison.overtaken:
+        lines += [
+            "",
+            f"**Overtaken:** {'; '.join(comparison.overtaken)}. More than 1 % of the deliveries came after the next "
+            "message was due. liveserver then writes several at once, which is cheaper than one by one: compare on a "
+            "machine with more time to spare, or with fewer viewers.",
+        ]
     lines += ["", "**Failed:** " + "; ".join(comparison.failed) + "."] if comparison.failed else []
     return "\n".join(lines) + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import orjson
@@ -63,6 +64,16 @@ def test_table(comparison: Comparison) -> None:
     assert "Nchan: nginx has no module nchan" in table
     assert "**Failed:** liveserver (WebSocket): round 3: 2 lost" in table
     assert "Machine: 2 cores; Linux 6. 2026-11-22, by `python -m benchmarks --rounds 3`." in table
+
+
+def test_messages_that_overtake(comparison: Comparison) -> None:
+    """When the next message was due before all had the last one, the cost of a delivery means something else."""
+    assert comparison.overtaken == []
+    assert "Overtaken" not in report.as_markdown(comparison)
+    ours = comparison.entrants[1]
+    ours.rounds[0] = replace(figures(8, 100), p99_ms=101)
+    assert comparison.overtaken == ["liveserver (WebSocket)"]
+    assert "**Overtaken:** liveserver (WebSocket)." in report.as_markdown(comparison)
 
 
 def test_picture(comparison: Comparison) -> None:
