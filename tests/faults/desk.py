@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
@@ -98,6 +99,17 @@ class Desk:
             answer = await self.ask(method, path, content, **options)
             if answer is not None:
                 return answer.content
+            await asyncio.sleep(self.chance.uniform(0.05, 0.25))
+
+    async def page(self, path: str) -> str:
+        """What a person reads there, once a node gives it."""
+        while True:
+            with suppress(httpx2.TransportError):
+                response = await self._http.get(f"{self.node().url}{path}")
+                if response.status_code == 200:
+                    return response.text
+                if response.status_code != 503:
+                    raise Broken("refused", f"GET {path}: {response.status_code}")
             await asyncio.sleep(self.chance.uniform(0.05, 0.25))
 
     def may_refuse(self, node: Node, since: float) -> bool:

@@ -51,7 +51,12 @@ class Item:
 
 def body_of(mark: str, length: int) -> str:
     """A body that carries a mark, of about so many characters."""
-    return f"<p>mark-{mark}-end {'La mer monte. ' * (length // 14)}</p>"
+    return f"<p>{marked(mark)} {'La mer monte. ' * (length // 14)}</p>"
+
+
+def marked(mark: str) -> str:
+    """A mark as it stands in a body."""
+    return f"mark-{mark}-end"
 
 
 def mark_of(entry: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults import faults
 from tests.faults.desk import Desk
-from tests.faults.ledger import Fate, Ledger
+from tests.faults.ledger import Fate, Ledger, marked
 from tests.faults.publishers import Publisher
 from tests.faults.reading import Broken
 from tests.faults.totals import Totals
@@ -266,7 +266,11 @@ class Round:
                 raise Broken("lost", f"{viewer} is at {viewer.reading.seq}, the store at {snapshot['seq']}")
             if viewer.reading.entries != entries or viewer.reading.liveblog != snapshot["liveblog"]:
                 raise Broken("mixed", f"{viewer} {_difference(viewer.reading.entries, entries)}")
-        for item in [item for item in ledger.items.values() if item.deleted is Fate.YES][-5:]:
+        deleted = [item for item in ledger.items.values() if item.deleted is Fate.YES]
+        page = await self._desk.page(f"/live/{ledger.slug}")
+        if shown := [item.id for item in deleted if marked(item.mark) in page]:
+            raise Broken("undeleted", f"the page still shows {shown}")
+        for item in deleted[-5:]:
             await self._desk.insist("GET", f"/liveblogs/{ledger.slug}/entries/{item.id}", allowed=(410,))
 
     async def _entries(self, ledger: Ledger, snapshot: Message) -> AsyncIterator[Message]:
