@@ -32,6 +32,7 @@ DISK_MEGABYTES = 96
 SETTINGS = {
     "heartbeat": str(HEARTBEAT),
     "lag_timeout": str(LAG_TIMEOUT),
+    "drain": "2",
     "graceful_timeout": "3",
     # Small, so that coming back often needs the store.
     "recent_changes": "50",

@@ -78,6 +78,8 @@ class Viewer:
         self._api_path = f"/liveblogs/{ledger.slug}"
         self._connected_at = 0.0
         self._heard = False
+        self._back_at = 0.0
+        """When a server that is going away wants it back."""
         self._stalled_at = -1e9
 
     def __str__(self) -> str:
@@ -112,12 +114,15 @@ class Viewer:
         self._desk.totals.connections += 1
         self._connected_at = time.monotonic()
         self._heard = False
+        self._back_at = 0.0
         pause: float | None = None
         try:
             pause = await self._read(way)
         except Ended as end:
-            self._explain(node, begun, end.code, opened=True)
-            pause = self._chance.uniform(0.02, 0.3)
+            pause = self._sent_away(end) if self._back_at else None
+            if pause is None:
+                self._explain(node, begun, end.code, opened=True)
+                pause = self._chance.uniform(0.02, 0.3)
         finally:
             way.abort()
         await asyncio.sleep(pause)
@@ -150,11 +155,17 @@ class Viewer:
                 raise Ended(0) from None
             self._heard = True
             if message["type"] == "reconnect":
-                self._count_end("asked to come back")
-                self.away = True
-                await way.close()
-                return float(message["after_ms"]) / 1000
+                self._back_at = time.monotonic() + message["after_ms"] / 1000
             await self._take(message)
+
+    def _sent_away(self, end: Ended) -> float:
+        """It was told to come back, and until then it is served: for how many seconds it stays away."""
+        left = max(0.0, self._back_at - time.monotonic())
+        if end.code == wire.CLOSE_RESTART and left > NOTICED:
+            raise Broken("dropped", f"{self} was closed {left:.1f} s before the moment that it was given")
+        self._count_end("asked to come back")
+        self.away = True
+        return left
 
     async def _leave(self, way: Way) -> float:
         self._count_end("left")
