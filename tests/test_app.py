@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import httpx2
 import orjson
 import pytest
 
@@ -102,11 +103,12 @@ async def test_a_request_that_the_end_of_the_server_cancels(
 
     monkeypatch.setattr(live_site.parts.store, "entries", never)
     monkeypatch.setattr(live_site.parts.store, "snapshot", never)
-    asking = asyncio.create_task(live_site.reader.get(path))
-    await asyncio.wait_for(waiting.wait(), 10)
-    for task in live_site.server.server_state.tasks:
+    async with httpx2.AsyncClient() as http:
+        asking = asyncio.create_task(http.get(live_site.url(path)))
+        await asyncio.wait_for(waiting.wait(), 10)
+        [task] = live_site.server.server_state.tasks
         task.cancel()
-    response = await asyncio.wait_for(asking, 10)
+        response = await asyncio.wait_for(asking, 10)
     assert response.status_code == 503
     assert response.headers["retry-after"] == "2"
     assert response.headers["content-type"].startswith(kind)

@@ -12,7 +12,7 @@ from tests.faults.setups import a_directory, cluster, embedded
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.timeout(150)
+pytestmark = pytest.mark.timeout(240)
 
 
 async def test_embedded(tmp_path: Path) -> None:
