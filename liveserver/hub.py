@@ -444,7 +444,7 @@ class Hub:
                 sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
             if room.idle_since is not None and room.idle_since < now - IDLE_KEEP:
-                await self._forget(slug)
+                self._forget(slug)
         if not self._rooms:
             return
         asked = list(self._rooms)
@@ -459,18 +459,19 @@ class Hub:
                 for sink in [*known.channel.viewers, *known.channel.lagging]:
                     self._leave(known, sink)
                     sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
-                await self._forget(slug)
+                self._forget(slug)
                 continue
             known.hear(position)
             here = known.channel.position
             if position.epoch != here.epoch or position.seq > here.seq:
                 self._repair(known)
 
-    async def _forget(self, slug: str) -> None:
+    def _forget(self, slug: str) -> None:
         """Drop a live blog from memory, unless somebody is joining it."""
         if slug not in self._joining.values():
             del self._rooms[slug]
-            await self._bus.unsubscribe(slug)
+            # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
+            self._spawn(self._bus.unsubscribe(slug))
 
     async def _beat_forever(self) -> None:
         while True:

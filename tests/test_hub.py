@@ -955,6 +955,24 @@ async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.Mo
         assert reader.told == ["hello 0 fresh"]
 
 
+async def test_a_bus_that_hangs_does_not_hold_up_the_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live blog is unsubscribed beside it: what the bus has lost meanwhile must be found all the same."""
+    monkeypatch.setattr(hub_module, "IDLE_KEEP", 0.0)
+    async with cluster(poll=SOON) as [node]:
+        viewer, leaving = await node.join(), await node.join(slug="other")
+        hangs = asyncio.Event()
+
+        async def unsubscribe(slug: str) -> None:
+            hangs.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(node.bus, "unsubscribe", unsubscribe)
+        node.hub.leave("other", leaving)
+        await asyncio.wait_for(hangs.wait(), PATIENCE)
+        node.history.commit(MATCH, "a")
+        await viewer.until_told("entry 1 a")
+
+
 async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
     async with cluster(*"abcd", recent_max=1) as [node]:
