@@ -331,7 +331,11 @@ class Hub:
             task = asyncio.create_task(self._load(slug), name=f"open {slug}")
             self._opening[slug] = task
             task.add_done_callback(lambda _: self._opening.pop(slug, None))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
+            del task
 
     async def _load(self, slug: str) -> Room:
         # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.

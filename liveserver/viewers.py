@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 LAST_SECONDS = 1.0
 """How long a viewer may take at the server's end to read what waits for it."""
 
+LINGER = 5.0
+"""Seconds for which what a viewer sends is still read, and thrown away, after it was told that it broke the rules."""
+
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
@@ -298,9 +301,25 @@ class WebSocketViewer(Viewer):
         if parser.state is not OPEN:
             self._ended()
             self._parser = None
-            self._transport.close()
+            if parser.parser_exc is None:
+                self._transport.close()
+            else:
+                self._hang_up()
         else:
             self._parser = None if parser.current_size is None else parser
+
+    def _hang_up(self) -> None:
+        """End the connection of a viewer who may still be sending, so that it sees the close frame.
+
+        With bytes unread a socket isn't closed but reset (RFC 6455, 7.1.1).
+        """
+        try:
+            self._transport.write_eof()
+        except (OSError, NotImplementedError):
+            # It has gone already; or under TLS, which has no end of one direction.
+            self._transport.close()
+        else:
+            asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
 
 class DeflatedViewer(WebSocketViewer):

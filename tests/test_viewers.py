@@ -19,6 +19,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from liveserver import viewers as viewers_module
 from liveserver.frames import ChangeFrame
 from liveserver.keepalive import Wheel
 from liveserver.model import Position
@@ -651,9 +652,21 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
             for piece in pieces:
                 here.viewer.data_received(piece)
             assert here.viewer.write(frame(1)) is True, name
+            # It goes on sending, as one may that doesn't know yet.
+            await here.say(b"x" * 50_000)
             assert await here.close_code() == code, name
-            await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
+            await here.leave()
             assert here.viewer._parser is None, name
+
+
+@on_both_loops
+async def test_who_broke_the_rules_and_does_not_leave_is_cut_off() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viewers_module, "LINGER", 0.05)
+        here = await seat()
+        await here.say(UNMASKED)
+        assert await here.close_code() == 1002
+        await here.audience.until(lambda: bool(here.audience.left))
 
 
 @on_both_loops
