@@ -161,7 +161,9 @@ class Viewer:
     def _sent_away(self, end: Ended) -> float:
         """It was told to come back, and until then it is served: for how many seconds it stays away."""
         left = max(0.0, self._back_at - time.monotonic())
-        if end.code == wire.CLOSE_RESTART and left > NOTICED:
+        # Its time counts from when it was told, which one that reads late doesn't know.
+        prompt = not (self._habits.slow or self._habits.relayed)
+        if end.code == wire.CLOSE_RESTART and prompt and left > NOTICED:
             raise Broken("dropped", f"{self} was closed {left:.1f} s before the moment that it was given")
         self._count_end("asked to come back")
         self.away = True
