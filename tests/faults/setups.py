@@ -101,8 +101,10 @@ def a_directory() -> Iterator[Path]:
     """A directory that PostgreSQL's user may enter, for as long as the block runs."""
     directory = Path(tempfile.mkdtemp(prefix="liveserver-faults-"))
     directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @asynccontextmanager
