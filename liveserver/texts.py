@@ -12,7 +12,7 @@ from babel.dates import format_date, get_timezone_name
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from datetime import date, datetime
+    from datetime import date, datetime, timedelta
 
 FALLBACK = "en"
 
@@ -70,7 +70,7 @@ class Texts:
 
     def date_time(self, moment: datetime) -> str:
         """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
-        zone = get_timezone_name(moment, width="long", locale=self._locale)
+        zone = _zone_name(self._locale, moment)
         return self.text("dates.date_time", date=self.date(moment), time=self.time(moment), zone=zone)
 
     def _pattern(self, name: str) -> str:
@@ -91,6 +91,19 @@ def _parts(locale: Locale, day: date) -> dict[str, str]:
     patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
     words = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
     return {**words, "year": str(day.year)}
+
+
+_zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
+"""There are a few for each zone and language."""
+
+
+def _zone_name(locale: Locale, moment: datetime) -> str:
+    """The zone's name in full: `heure d’été d’Europe centrale`. To Babel it is a tenth of rendering an entry."""
+    key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
+    name = _zone_names.get(key)
+    if name is None:
+        name = _zone_names[key] = get_timezone_name(moment, width="long", locale=locale)
+    return name
 
 
 @lru_cache(maxsize=256)
