@@ -16,6 +16,9 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from liveserver import cards, wire
+from liveserver.blocks import MEDIA_PATH
+from liveserver.bodies import Bodies
+from liveserver.embeds import Embeds
 from liveserver.errors import SettingsError
 from liveserver.lru import Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
@@ -23,6 +26,7 @@ from liveserver.structured_data import entry_posting, liveblog_posting
 from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from jinja2 import Template
@@ -101,13 +105,26 @@ class Renderer:
     """Makes HTML; holds templates, texts, and what it made of entries last. All methods are pure; for one thread.
 
     `public_url` is the site's address without a trailing slash: `https://live.example.org`; its host's name stands for
-    `site_name` where that is None.
+    `site_name` where that is None. `media_url`: where readers get pictures, if not there. `mastodon_hosts`: servers
+    whose posts are shown, beside the known ones.
     """
 
-    def __init__(self, *, public_url: str, site_name: str | None = None, assets: Assets | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        public_url: str,
+        site_name: str | None = None,
+        assets: Assets | None = None,
+        media_url: str | None = None,
+        mastodon_hosts: Collection[str] = (),
+    ) -> None:
         self.home_url = f"{public_url}/"
         self.site_name = site_name or urlsplit(public_url).hostname or public_url
         self._public_url = public_url
+        self.media_url = media_url or public_url + MEDIA_PATH
+        """What stands before the slash and a picture's name."""
+        self.embeds = Embeds(mastodon_hosts)
+        self.bodies = Bodies(media_url=self.media_url, embeds=self.embeds)
         self._base_path = urlsplit(public_url).path
         self._assets = assets or Assets.built()
         templates = (files("liveserver") / "templates").iterdir()
@@ -201,10 +218,12 @@ class Renderer:
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
         published = entry.published_at.astimezone(zone)
+        body = entry.body if _BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
+        in_feed = template is self._content
         return template.render(
             entry=entry,
             title=self.entry_title(entry),
-            body=Markup(entry.body if _BLOCK.search(entry.body) else f"<p>{entry.body}</p>"),
+            body=Markup(self.bodies.with_pictures(body) if in_feed else self.bodies.shown(body, texts)),
             url=self.entry_url(liveblog.slug, entry.id),
             published=published,
             edited=_edited(texts, published, entry, zone),

@@ -8,12 +8,13 @@ from html import unescape
 import nh3
 from markdown_it import MarkdownIt
 
+from liveserver.blocks import normalised
 from liveserver.model import CONTROL
 
 TAGS = {
     *("p", "br", "hr", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre"),
     *("a", "em", "strong", "b", "i", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "abbr", "cite", "q"),
-    *("code", "kbd", "time", "span", "bdi", "bdo"),
+    *("code", "kbd", "time", "span", "bdi", "bdo", "figure", "figcaption", "img"),
 }
 ATTRIBUTES = {
     "*": {"lang", "dir"},
@@ -22,6 +23,8 @@ ATTRIBUTES = {
     "blockquote": {"cite"},
     "q": {"cite"},
     "del": {"cite", "datetime"},
+    "figure": {"class"},
+    "img": {"src", "alt", "title"},
     "ins": {"cite", "datetime"},
     "ol": {"start", "reversed"},
     "time": {"datetime"},
@@ -39,24 +42,28 @@ _RENAMED = {
     "h2": "h3",
     "h5": "h4",
     "h6": "h4",
-    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "aside", "address", "figcaption"), "p"),
+    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "aside", "address"), "p"),
 }
 _RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECASE)
 _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
-_BLOCK_END = re.compile(r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre)>|<br>|<hr>|(?=<(?:ul|ol|li|p|blockquote)\b)")
+_BLOCK_END = re.compile(
+    r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
+    r"|(?=<(?:ul|ol|li|p|blockquote|figure|figcaption)\b)"
+)
+_PICTURE = re.compile(r'<img [^>]*alt="([^"]*)">')
 
 _CITABLE = ("https://", "http://")
 
-_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough").disable("image")
+_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
 
 
 def sanitise(body: str, markup: str = "html") -> str:
     """`body` as safe HTML. `markup` is `html` or `markdown`.
 
-    Scripts, styles, frames, images, event handlers and `javascript:` URLs are taken out; text, links, emphasis, lists
-    and quotes stay as they are. Other headings and blocks become those that there are. HTML without any tag is plain
-    text: blank lines part paragraphs.
+    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are taken out; text, links,
+    emphasis, lists and quotes stay as they are; figures come to the forms of `blocks.py`. Other headings and blocks
+    become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
     """
     html = _markdown.render(body).rstrip("\n") if markup == "markdown" else body
     html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], html)
@@ -71,7 +78,7 @@ def sanitise(body: str, markup: str = "html") -> str:
         strip_comments=True,
     )
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
-    clean = CONTROL.sub("", clean.replace("&nbsp;", "\u00a0"))
+    clean = normalised(CONTROL.sub("", clean.replace("&nbsp;", "\u00a0")))
     return _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
 
 
@@ -91,8 +98,8 @@ def _checked(_element: str, attribute: str, value: str) -> str | None:
 
 
 def lines_of(html: str) -> list[str]:
-    """Sanitised HTML as lines of text: a paragraph each, and a bullet before each item of a list."""
-    parts = _BLOCK_END.sub("\n", html.replace("<li>", "<li>• ")).split("\n")
+    """Sanitised HTML as lines of text: a paragraph each, a bullet before each item of a list, pictures in words."""
+    parts = _BLOCK_END.sub("\n", _PICTURE.sub(r"[\1]", html.replace("<li>", "<li>• "))).split("\n")
     lines = [" ".join(unescape(re.sub(r"<[^>]*>", "", part)).split()) for part in parts]
     return [line for line in lines if line]
 

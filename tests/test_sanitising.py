@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from liveserver.sanitising import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
 
 REL = ' rel="noopener noreferrer"'
+NAME = "0123456789abcdef0123456789abcdef-1200x800.jpg"
+IMG = f'<img src="/media/{NAME}" alt="La mer">'
 
 HOSTILE = [
     ("<script>alert(1)</script>x", "x"),
@@ -62,6 +64,14 @@ HOSTILE = [
     ("<h1>x</h1>", "<h3>x</h3>"),
     ("<h6>x</h6><div class=a>y</div><SECTION>z</SECTION>", "<h4>x</h4><p>y</p><p>z</p>"),
     ("A\r\n\r\nB\nC\n", "<p>A</p><p>B<br>C</p>"),
+    ('<figure onclick=a class="x" style="position:fixed"><img src=https://evil.example/a.jpg>y</figure>x', "yx"),
+    (f'<img src="/media/{NAME}" onerror=alert(1) style=x srcset="https://evil.example 1w" alt="La mer">', IMG),
+    (f'<img src="javascript:/media/{NAME}">x<img src="data:image/png,/{NAME}">', "x"),
+    (f'<img src="/media/{NAME}.svg">x<img src="//evil.example/?/{NAME}"><img src="//evil.example/#/{NAME}">', "x"),
+    ('<figure class="embed"><a href="javascript:alert(1)">x</a></figure>', f"<a{REL}>x</a>"),
+    ('<figure class="embed" data-embed-src="https://evil.example"><a href="https://x.example" onclick=a>x</a></figure>',
+     f'<figure class="embed"><a href="https://x.example"{REL}>x</a></figure>'),
+    ("<figcaption onclick=a><script>y</script>x</figcaption>", "<p>x</p>"),
 ]  # fmt: skip
 
 
@@ -87,6 +97,11 @@ KEPT = [
     '<p><del cite="https://x.example" datetime="2026-11-22">a</del><ins datetime="2026-11-22">b</ins></p>',
     '<p><abbr title="Organisation">O</abbr> <time datetime="09:30">9 h 30</time> <mark>a</mark></p>',
     "<pre><code>a\n  b\tc</code></pre><p><kbd>x</kbd> <span lang=\"en\">live</span></p>",
+    f"<figure>{IMG}</figure><figure>{IMG}<figcaption>« La mer » <small>© A &amp; B</small></figcaption></figure>",
+    f'<p>a {IMG} b</p><figure class="gallery"><figure>{IMG}</figure><figure>{IMG}<figcaption>b</figcaption></figure>'
+    "<figcaption>c</figcaption></figure>",
+    '<figure class="quote"><blockquote><p>a</p></blockquote><figcaption>b, <cite>c</cite></figcaption></figure>',
+    f'<figure class="embed"><a href="https://youtu.be/dQw4w9WgXcQ"{REL}>Titre</a><figcaption>a</figcaption></figure>',
     "\u2028a\u2029 \ufeff\u00ad b",
     "text alone, 1 line of it",
 ]  # fmt: skip
@@ -116,6 +131,11 @@ MARKDOWN = [
     ("<script>alert(1)</script>", "<p>&lt;script&gt;alert(1)&lt;/script&gt;</p>"),
     ("<b onclick=x>a</b>", "<p>&lt;b onclick=x&gt;a&lt;/b&gt;</p>"),
     ("« l’été\u00a0» 1 < 2 & 3", "<p>« l’été\u00a0» 1 &lt; 2 &amp; 3</p>"),
+    (f"![La mer](/media/{NAME})", f"<figure>{IMG}</figure>"),
+    (f'![La mer](https://live.example/media/{NAME} "Le <b> port")',
+     f"<figure>{IMG}<figcaption>Le &lt;b&gt; port</figcaption></figure>"),
+    ("a ![b](https://evil.example/c.jpg)", "<p>a </p>"),
+    ("https://youtu.be/dQw4w9WgXcQ", "<p>https://youtu.be/dQw4w9WgXcQ</p>"),
     ("```js\nx < 1\n```", "<pre><code>x &lt; 1\n</code></pre>"),
 ]  # fmt: skip
 
@@ -132,6 +152,10 @@ class Auditor(HTMLParser):
         assert tag in TAGS
         for name, value in attributes:
             assert name in ATTRIBUTES["*"] | ATTRIBUTES.get(tag, set()) | ({"rel"} if tag == "a" else set())
+            if name == "src":
+                assert re.fullmatch(r"/media/[0-9a-f]{32}-\d+x\d+\.(jpg|webp)", value or "")
+            if name == "class":
+                assert value in {"gallery", "quote", "embed"}
             if name in {"href", "cite"}:
                 scheme = re.match(
                     r"[\x00-\x20]*([a-z][a-z0-9+.-]*):", re.sub(r"[\t\r\n]", "", value or ""), re.IGNORECASE
@@ -199,6 +223,22 @@ PIECES = st.sampled_from(
             "href=",
             "<q cite=",
         ),
+        *(
+            "<figure>",
+            "</figure>",
+            '<figure class="embed">',
+            '<figure class="gallery x">',
+            "<figcaption>",
+            "</figcaption>",
+        ),
+        *(
+            IMG,
+            "<img src=https://evil.example>",
+            "<blockquote>",
+            "</blockquote>",
+            '<a href="https://x.example">',
+            "<div>",
+        ),
         *("&lt;", "&amp;", "&nbsp;", "&#106;", "&colon;", "x", "é", "👩🏽\u200d🚒"),
     ]
 )
@@ -218,6 +258,10 @@ def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str,
 @pytest.mark.parametrize(
     ("body", "markup"),
     [
+        *(
+            (tag * (100_000 // len(tag)), "html")
+            for tag in ("<figure>", "<figure><figcaption>", f"<figure>{IMG}</figure>")
+        ),
         *((tag * (100_000 // len(tag)), "html") for tag in ("<b>", "<a href=x>", "<p>", "<table>", "<svg>", "<", "&")),
         *((text * (100_000 // len(text)), "markdown") for text in ("*", "[", ">", "*a **", "[a](", "<", "- ", "_a")),
     ],
@@ -253,6 +297,7 @@ def test_lines() -> None:
     """For a terminal: blocks part lines, inline elements don't."""
     html = "<p>Le pont est <strong>fermé</strong>.</p><ul><li>a&nbsp;b</li><li>c</li></ul><p>d<br>e &amp; f</p>texte"
     assert lines_of(html) == ["Le pont est fermé.", "• a b", "• c", "d", "e & f", "texte"]
+    assert lines_of(f"<p>a</p><figure>{IMG}<figcaption>© b</figcaption></figure>c") == ["a", "[La mer]", "© b", "c"]
 
 
 def test_control_characters_do_not_come_in_by_reference() -> None:

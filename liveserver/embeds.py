@@ -1,0 +1,315 @@
+"""Videos, posts and sounds on other sites: which addresses are such, and the frame that shows them.
+
+Addresses come from whoever writes an entry, and are taken apart strictly: a host is the provider's to the letter, and
+nothing of the address gets into a frame's but ids of a known form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qs, quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from urllib.parse import SplitResult
+
+MASTODON_HOSTS = (
+    *("mastodon.social", "mastodon.online", "mstdn.social", "mas.to", "mastodon.world", "fosstodon.org"),
+    *("piaille.fr", "mamot.fr", "framapiaf.org", "journa.host", "newsie.social", "social.network.europa.eu"),
+)
+"""Servers known without a setting. Any site could answer as one, so there is no guessing from the path."""
+
+LANDSCAPE = "16 / 9"
+PORTRAIT = "9 / 16"
+
+_ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGNORECASE)
+"""Visible ASCII without the backslash, which browsers read as a slash."""
+_HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
+
+
+class Frame(NamedTuple):
+    """What an address leads to, and what shows it."""
+
+    kind: str
+    """`video`, `post` or `audio`."""
+    url: str
+    """Where people read it, without what only serves to follow them."""
+    src: str
+    """The frame's, on the host that tells the provider least of the reader."""
+    ratio: str | None = None
+    """Width to height as CSS writes it; None where the height is given."""
+    height: int | None = None
+    """Pixels to begin with, where there is no ratio."""
+
+
+class Embed(NamedTuple):
+    """Something on another site that can be shown in a frame."""
+
+    provider: str
+    """`youtube`, `bluesky` …"""
+    provider_name: str
+    frame: Frame
+
+
+class Provider(NamedTuple):
+    """A site: its hosts, its frames' origin, and how an address on it is read."""
+
+    key: str
+    name: str
+    hosts: tuple[str, ...]
+    frames: str
+    read: Callable[[SplitResult], Frame | None]
+
+
+class Embeds:
+    """The providers that there are, with the newsroom's own Mastodon servers."""
+
+    def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
+        self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
+
+    def recognise(self, address: str) -> Embed | None:
+        """What an address leads to, or None if no frame is offered for it."""
+        if not _ADDRESS.fullmatch(address):
+            return None
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            return None
+        # No user, no port but HTTPS's own, no trailing dot: the netloc is a host, or it is nothing of ours.
+        host = parts.netloc.lower()
+        if not _HOST.fullmatch(host):
+            return None
+        host = host.removesuffix(":443")
+        if host in self._mastodon:
+            frame = _mastodon(host, parts)
+            return Embed("mastodon", "Mastodon", frame) if frame else None
+        provider = _BY_HOST.get(host)
+        frame = provider.read(parts) if provider else None
+        return Embed(provider.key, provider.name, frame) if provider and frame else None
+
+    @property
+    def frame_sources(self) -> list[str]:
+        """The origins of all frames: what `frame-src` of a Content-Security-Policy must list."""
+        return sorted({*(p.frames for p in PROVIDERS), *(f"https://{host}" for host in self._mastodon)})
+
+
+def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
+    """The path against a pattern; a slash at the end doesn't matter."""
+    return re.fullmatch(pattern + "/?", parts.path, re.ASCII)
+
+
+def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
+    """The parameter, if it is there once and has this form."""
+    try:
+        values = parse_qs(parts.query, max_num_fields=30).get(name, [])
+    except ValueError:
+        return None
+    return values[0] if len(values) == 1 and re.fullmatch(pattern, values[0], re.ASCII) else None
+
+
+def _seconds(text: str | None) -> int:
+    """`90`, `90s`, `1m30s`, `1h2m3s`."""
+    match = re.fullmatch(r"(?:(\d{1,2})h)?(?:(\d{1,3})m)?(?:(\d{1,5})s?)?", text or "", re.ASCII)
+    if not match:
+        return 0
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+_YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"
+
+
+def _youtube(parts: SplitResult) -> Frame | None:
+    short = parts.netloc.lower().startswith("youtu.be")
+    if short:
+        match = _match(rf"/({_YOUTUBE_ID})", parts)
+    elif _match("/watch", parts):
+        match = re.fullmatch(rf"({_YOUTUBE_ID})", _query(parts, "v", _YOUTUBE_ID) or "", re.ASCII)
+    else:
+        match = _match(rf"/(?:shorts|live|embed|v)/({_YOUTUBE_ID})", parts)
+    if match is None:
+        return None
+    video = match[1]
+    start = _seconds(_query(parts, "t", r"[0-9hms]{1,12}") or _query(parts, "start", r"[0-9]{1,6}"))
+    upright = parts.path.startswith("/shorts/")
+    url = f"https://www.youtube.com/shorts/{video}" if upright else f"https://www.youtube.com/watch?v={video}"
+    frame = f"https://www.youtube-nocookie.com/embed/{video}?autoplay=1&playsinline=1"
+    if start:
+        url, frame = f"{url}{'?' if upright else '&'}t={start}", f"{frame}&start={start}"
+    return Frame("video", url, frame, ratio=PORTRAIT if upright else LANDSCAPE)
+
+
+def _vimeo(parts: SplitResult) -> Frame | None:
+    pattern = r"(?:/video|/channels/[\w-]{1,60}|/groups/[\w-]{1,60}/videos)?/(\d{4,12})(?:/([0-9a-f]{6,20}))?"
+    match = _match(pattern, parts)
+    if match is None:
+        return None
+    # What isn't listed can be seen with this word only.
+    word = match[2] or _query(parts, "h", "[0-9a-f]{6,20}")
+    frame = f"https://player.vimeo.com/video/{match[1]}?dnt=1&autoplay=1"
+    url = f"https://vimeo.com/{match[1]}"
+    if word:
+        url, frame = f"{url}/{word}", f"{frame}&h={word}"
+    return Frame("video", url, frame, ratio=LANDSCAPE)
+
+
+def _dailymotion(parts: SplitResult) -> Frame | None:
+    short = parts.netloc.lower().startswith("dai.ly")
+    match = _match(r"/([A-Za-z0-9]{5,20})" if short else r"/(?:embed/)?video/([A-Za-z0-9]{5,20})(?:_[^/]*)?", parts)
+    if match is None:
+        return None
+    return Frame(
+        "video",
+        f"https://www.dailymotion.com/video/{match[1]}",
+        f"https://geo.dailymotion.com/player.html?video={match[1]}",
+        ratio=LANDSCAPE,
+    )
+
+
+def _x(parts: SplitResult) -> Frame | None:
+    match = _match(r"/(\w{1,20}|i/web)/status(?:es)?/(\d{1,20})(?:/(?:photo|video)/\d)?", parts)
+    if match is None:
+        return None
+    return Frame(
+        "post",
+        f"https://x.com/{match[1]}/status/{match[2]}",
+        f"https://platform.twitter.com/embed/Tweet.html?id={match[2]}&dnt=true",
+        height=550,
+    )
+
+
+def _bluesky(parts: SplitResult) -> Frame | None:
+    actor = r"did:(?:plc|web):[A-Za-z0-9.:-]{3,100}|[A-Za-z0-9][A-Za-z0-9.-]{2,252}"
+    match = _match(rf"/profile/({actor})/post/([a-z0-9]{{8,20}})", parts)
+    if match is None:
+        return None
+    return Frame(
+        "post",
+        f"https://bsky.app/profile/{match[1]}/post/{match[2]}",
+        f"https://embed.bsky.app/embed/{match[1]}/app.bsky.feed.post/{match[2]}",
+        height=450,
+    )
+
+
+def _mastodon(host: str, parts: SplitResult) -> Frame | None:
+    match = _match(r"/(@\w{1,60}(?:@[a-z0-9.-]{3,253})?)/(\d{1,20})(?:/embed)?", parts)
+    if match is None:
+        return None
+    url = f"https://{host}/{match[1]}/{match[2]}"
+    return Frame("post", url, f"{url}/embed", height=450)
+
+
+def _instagram(parts: SplitResult) -> Frame | None:
+    match = _match(r"(?:/[\w.]{1,40})?/(p|reel|reels|tv)/([A-Za-z0-9_-]{5,40})(?:/embed(?:/captioned)?)?", parts)
+    if match is None:
+        return None
+    url = f"https://www.instagram.com/{match[1].replace('reels', 'reel')}/{match[2]}/"
+    return Frame("post", url, f"{url}embed/captioned/", height=700)
+
+
+def _tiktok(parts: SplitResult) -> Frame | None:
+    match = _match(r"/(@[\w.]{1,60})/video/(\d{5,25})", parts)
+    if match is None:
+        return None
+    return Frame(
+        "video",
+        f"https://www.tiktok.com/{match[1]}/video/{match[2]}",
+        f"https://www.tiktok.com/player/v1/{match[2]}?rel=0",
+        ratio=PORTRAIT,
+    )
+
+
+def _facebook(parts: SplitResult) -> Frame | None:
+    if _match("/watch", parts):
+        video = _query(parts, "v", r"\d{5,25}")
+        return _facebook_video(f"https://www.facebook.com/watch/?v={video}") if video else None
+    if match := _match(r"/(\w[\w.-]{0,79})/videos/(?:[\w.-]{1,120}/)?(\d{5,25})", parts):
+        return _facebook_video(f"https://www.facebook.com/{match[1]}/videos/{match[2]}")
+    if match := _match(r"/reel/(\d{5,25})", parts):
+        return _facebook_video(f"https://www.facebook.com/reel/{match[1]}", PORTRAIT)
+    if match := _match(r"/(\w[\w.-]{0,79})/posts/(?:[\w.-]{1,120}/)?(\d{5,25}|pfbid[A-Za-z0-9]{10,100})", parts):
+        url = f"https://www.facebook.com/{match[1]}/posts/{match[2]}"
+        frame = f"https://www.facebook.com/plugins/post.php?href={quote(url, safe='')}&show_text=true"
+        return Frame("post", url, frame, height=600)
+    return None
+
+
+def _facebook_video(url: str, ratio: str = LANDSCAPE) -> Frame:
+    frame = f"https://www.facebook.com/plugins/video.php?href={quote(url, safe='')}&show_text=false"
+    return Frame("video", url, frame, ratio=ratio)
+
+
+def _spotify(parts: SplitResult) -> Frame | None:
+    match = _match(
+        r"(?:/intl-[a-z]{2})?(?:/embed)?/(track|album|playlist|artist|episode|show)/([A-Za-z0-9]{22})", parts
+    )
+    if match is None:
+        return None
+    what = f"{match[1]}/{match[2]}"
+    return Frame(
+        "audio",
+        f"https://open.spotify.com/{what}",
+        f"https://open.spotify.com/embed/{what}",
+        height=352 if match[1] in {"album", "playlist", "artist"} else 152,
+    )
+
+
+_NO_SOUND = r"(?!(?:discover|stream|search|you|upload|settings|pages|charts|tags)/)"
+
+
+def _soundcloud(parts: SplitResult) -> Frame | None:
+    match = _match(rf"/{_NO_SOUND}([a-z0-9_-]{{1,60}})/((?:sets/)?[a-z0-9_-]{{1,120}})", parts)
+    if match is None or match[2] in {"sets", "tracks", "albums", "likes", "reposts", "followers", "following"}:
+        return None
+    url = f"https://soundcloud.com/{match[1]}/{match[2]}"
+    frame = f"https://w.soundcloud.com/player/?url={quote(url, safe='')}&auto_play=true"
+    return Frame("audio", url, frame, height=450 if "sets/" in match[2] else 166)
+
+
+PROVIDERS = (
+    Provider(
+        "youtube",
+        "YouTube",
+        (
+            *("youtube.com", "www.youtube.com", "m.youtube.com", "music.youtube.com", "youtu.be"),
+            *("youtube-nocookie.com", "www.youtube-nocookie.com"),
+        ),
+        "https://www.youtube-nocookie.com",
+        _youtube,
+    ),
+    Provider("vimeo", "Vimeo", ("vimeo.com", "www.vimeo.com", "player.vimeo.com"), "https://player.vimeo.com", _vimeo),
+    Provider(
+        "dailymotion",
+        "Dailymotion",
+        ("dailymotion.com", "www.dailymotion.com", "dai.ly"),
+        "https://geo.dailymotion.com",
+        _dailymotion,
+    ),
+    Provider(
+        "x",
+        "X",
+        ("x.com", "www.x.com", "twitter.com", "www.twitter.com", "mobile.twitter.com"),
+        "https://platform.twitter.com",
+        _x,
+    ),
+    Provider("bluesky", "Bluesky", ("bsky.app", "www.bsky.app"), "https://embed.bsky.app", _bluesky),
+    Provider("instagram", "Instagram", ("instagram.com", "www.instagram.com"), "https://www.instagram.com", _instagram),
+    Provider("tiktok", "TikTok", ("tiktok.com", "www.tiktok.com"), "https://www.tiktok.com", _tiktok),
+    Provider(
+        "facebook",
+        "Facebook",
+        ("facebook.com", "www.facebook.com", "m.facebook.com"),
+        "https://www.facebook.com",
+        _facebook,
+    ),
+    Provider("spotify", "Spotify", ("open.spotify.com",), "https://open.spotify.com", _spotify),
+    Provider(
+        "soundcloud",
+        "SoundCloud",
+        ("soundcloud.com", "www.soundcloud.com", "m.soundcloud.com"),
+        "https://w.soundcloud.com",
+        _soundcloud,
+    ),
+)
+_BY_HOST = {host: provider for provider in PROVIDERS for host in provider.hosts}
