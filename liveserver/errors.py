@@ -9,7 +9,10 @@ LiveserverError
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key without the scope
-├── StoreUnavailable    the database doesn't answer: try again
+├── Unavailable         something that is needed can't be had now: try again
+│   ├── StoreUnavailable    the database doesn't answer
+│   ├── FilesUnavailable    where pictures are kept doesn't answer
+│   └── Busy                too much of it is going on already
 ├── BadBackup           a file that isn't a backup, or not a whole one
 ├── Draining            this server is about to end, and takes no more viewers: come back in a moment
 └── SettingsError       the server can't start on these settings
@@ -22,7 +25,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog
+    from liveserver.model import Entry, Liveblog, Media
 
 
 class FieldError(NamedTuple):
@@ -66,7 +69,7 @@ class Conflict(LiveserverError):
 class VersionConflict(LiveserverError):
     """`If-Match` named another version than the current one, which is carried along."""
 
-    def __init__(self, current: Entry | Liveblog) -> None:
+    def __init__(self, current: Entry | Liveblog | Media) -> None:
         super().__init__(f"the current version is {current.version}")
         self.current = current
 
@@ -79,15 +82,27 @@ class Forbidden(LiveserverError):
     """The key is valid but lacks the scope."""
 
 
-class StoreUnavailable(LiveserverError):
-    """The database can't be reached, or is locked or full. The caller may try again.
+class Unavailable(LiveserverError):
+    """Something that is needed can't be had now. The caller may try again."""
+
+    retry_after = 2
+    """Seconds after which to try again."""
+
+
+class StoreUnavailable(Unavailable):
+    """The database can't be reached, or is locked or full.
 
     Nothing was written, unless the connection broke between the commit and its answer: repeat with the same
     Idempotency-Key to be safe.
     """
 
-    retry_after = 2
-    """Seconds after which to try again."""
+
+class FilesUnavailable(Unavailable):
+    """Where pictures are kept can't be reached, or is full, or refuses us."""
+
+
+class Busy(Unavailable):
+    """So much of it is going on, and waiting, that no more is taken on."""
 
 
 class BadBackup(LiveserverError):

@@ -125,6 +125,30 @@ class Revision:
     """The entry as it was from then on (empty body for `deleted`)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture of the newsroom's, to be put into entries."""
+
+    id: str
+    """UUIDv7."""
+    version: int
+    digest: str
+    """With width, height and suffix, the name of its largest file."""
+    width: int
+    height: int
+    suffix: str
+    size: int
+    """Bytes of its largest file."""
+    alt: str
+    """What it shows, in words."""
+    credit: str | None
+    actor: str
+    """The name of the API key that sent it."""
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+
+
 class EntryChanged(NamedTuple):
     """An entry was published, or a published one was edited."""
 
@@ -245,7 +269,7 @@ def new_epoch() -> str:
     return "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(EPOCH_LENGTH))
 
 
-def new_entry_id() -> str:
+def new_id() -> str:
     """A UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2): ids made one after the other on one machine sort in that order."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
@@ -253,6 +277,10 @@ def new_entry_id() -> str:
     value |= 0x7 << 76 | fraction << 64
     value |= 0b10 << 62 | secrets.randbits(62)
     return str(uuid.UUID(int=value))
+
+
+new_entry_id = new_id
+"""An entry's id; pictures have such ids too."""
 
 
 def now() -> datetime:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from html import escape
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from liveserver.model import Media
 
 WIDTHS = (480, 960, 1600)
 """Pixels. Every picture is kept in those of these widths that are smaller than its own, and in its own.
@@ -34,6 +37,11 @@ class Picture(NamedTuple):
     width: int
     height: int
     suffix: str
+
+    @classmethod
+    def of(cls, media: Media) -> Picture:
+        """The largest file of a picture of the newsroom's."""
+        return cls(media.digest, media.width, media.height, media.suffix)
 
     @classmethod
     def parse(cls, name: str) -> Picture | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus, new_entry_id, new_epoch
+from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus, Media, new_entry_id, new_epoch, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,3 +86,22 @@ def raising(error: Exception) -> Callable[[Any], Any]:
         raise error
 
     return edit
+
+
+def a_picture(moment: datetime = NOON) -> Media:
+    """A picture that is not in any store yet."""
+    media_id = new_id()
+    return Media(
+        id=media_id,
+        version=1,
+        digest=media_id.replace("-", ""),
+        width=1600,
+        height=1067,
+        suffix="jpg",
+        size=123_456,
+        alt=TYPOGRAPHY,
+        credit=None,
+        actor="Rédaction",
+        created_at=moment,
+        updated_at=moment,
+    )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
-from liveserver.store import entries, keys, liveblogs, reading, schema
+from liveserver.store import entries, keys, liveblogs, media, reading, schema
 from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Listing,
         Liveblog,
         LiveblogChanged,
+        Media,
         Position,
         Revision,
         Snapshot,
@@ -205,6 +206,30 @@ class Store:
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Epoch and seq of each live blog that exists, in one query."""
         return await self._database.read(liveblogs.positions, slugs)
+
+    async def add_media(self, picture: Media) -> Media:
+        """Insert a picture, whose files are there already."""
+        return await self._database.write(media.add, picture)
+
+    async def media(self, media_id: str) -> Media:
+        """The picture. Raises NotFound, and Gone if it was deleted."""
+        return await self._database.read(media.find, media_id)
+
+    async def media_page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
+        """One page of pictures, newest first, and the cursor of the next. Raises Invalid for a bad cursor."""
+        return await self._database.read(media.page, limit=limit, cursor=cursor)
+
+    async def media_was_deleted(self, digest: str) -> bool:
+        """Whether there was a picture of this digest, and is none any more."""
+        return await self._database.read(media.was_deleted, digest)
+
+    async def edit_media(self, media_id: str, edit: Callable[[Media], Media]) -> Media:
+        """Replace the picture's words by what `edit` makes of them, as `edit_entry` does. Raises NotFound, Gone."""
+        return await self._database.write(media.edit, media_id, edit)
+
+    async def delete_media(self, media_id: str, *, version: int | None, at: datetime) -> None:
+        """Empty the picture, whose files are gone already. Raises NotFound, Gone, VersionConflict."""
+        await self._database.write(media.remove, media_id, version, at)
 
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""

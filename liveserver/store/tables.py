@@ -166,6 +166,26 @@ idempotency = Table(
     Index("ix_idempotency_created_at", "created_at"),
 )
 
+media = Table(
+    "media",
+    metadata,
+    Column("id", _name(36), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("digest", _name(32), nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("suffix", String(8), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("alt", Text, nullable=False),
+    Column("credit", Text),
+    Column("actor", Text, nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("deleted_at", UTCDateTime),
+    Index("ix_media_digest", "digest", unique=True),
+    Index("ix_media_created_at", "created_at", "id"),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

@@ -21,7 +21,7 @@ from liveserver.errors import BadBackup, Conflict, NotFound, SettingsError, Stor
 from liveserver.model import Correction, EntryChanged, EntryStatus, LiveblogStatus, Verification
 from liveserver.store import ApiKey, Idempotency, Store, backup, backups, liveblogs, migrate, restore, schema, tables
 from liveserver.store.archive import ArchiveWriter, Holdings
-from tests.store_samples import NOON, TYPOGRAPHY, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
+from tests.store_samples import NOON, TYPOGRAPHY, a_draft, a_liveblog, a_picture, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -87,6 +87,9 @@ async def fill(store: Store) -> None:
     await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))
     await store.create_entry("match", a_draft(body="draft"), actor="desk")
     await store.create_entry("match", a_scheduled(at(3600)), actor="desk")
+    await store.add_media(a_picture())
+    deleted = await store.add_media(a_picture(at(1)))
+    await store.delete_media(deleted.id, version=1, at=at(12))
     await store.add_key(KEY)
 
 
@@ -104,6 +107,7 @@ async def seen(store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {
         "liveblogs": plain(await store.liveblogs(limit=9)),
         "keys": await store.keys(),
+        "media": await store.media_page(limit=9),
         "due": [await store.due(at(9999), limit=9), await store.next_due()],
     }
     for liveblog in (await store.liveblogs(limit=9))[0]:
@@ -135,6 +139,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "entries": 11,
         "revisions": 13,
         "idempotency": 1,
+        "media": 2,
         "api_keys": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
@@ -510,7 +515,7 @@ def later_schema(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     (migrations / "versions" / "later.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision = 'later', '0001'\n"
+        "revision, down_revision = 'later', '0002'\n"
         "def upgrade():\n"
         "    op.add_column('liveblogs', sa.Column('mood', sa.Text, nullable=False, server_default='calm'))\n"
         "    op.execute('UPDATE liveblogs SET title = upper(title)')\n"
@@ -528,7 +533,7 @@ def later_schema(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def earlier(store_url: str, path: Path) -> Path:
-    """A backup of the first schema."""
+    """A backup of the schema before that."""
     store = await Store.open(store_url)
     await fill_one(store)
     await back_up(store_url, path)
@@ -563,8 +568,8 @@ async def test_a_database_of_an_earlier_schema_can_be_backed_up(
 ) -> None:
     """As it is: before an upgrade is when one wants to."""
     manifest = await back_up(store_url, earlier)
-    assert (manifest.schema, manifest.holds.entries) == ("0001", 1)
-    assert await schema.revision(store_url) == "0001"
+    assert (manifest.schema, manifest.holds.entries) == ("0002", 1)
+    assert await schema.revision(store_url) == "0002"
 
 
 async def test_a_database_that_is_not_up_to_date_is_not_restored_into(
