@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -67,6 +68,32 @@ class Settings(BaseSettings):
     max_body_size: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         256 * 1024, description="Largest request body in bytes"
     )
+    media_dir: str | None = Field(
+        None, description="Directory for the pictures' files; without it `media`, beside the database if that is a file"
+    )
+    media_url: str | None = Field(
+        None, description="An S3-compatible bucket for them instead: s3://bucket/prefix (pip install 'liveserver[s3]')"
+    )
+    media_endpoint: str | None = Field(
+        None, description="The bucket's service, if not Amazon's: https://s3.example.org"
+    )
+    media_region: str | None = Field(None, description="The bucket's region")
+    media_access_key: str | None = Field(
+        None, description="The bucket's access key; without it, what the AWS tools would find"
+    )
+    media_secret_key: str | None = Field(None, repr=False, description="The secret that goes with it")
+    media_public_url: str | None = Field(
+        None, description="Where readers get pictures, if not from this server: the address of a CDN before the files"
+    )
+    media_max_size: Annotated[int, Field(ge=64 * 1024, le=256 * 1024 * 1024)] = Field(
+        20 * 1024 * 1024, description="Largest picture that can be sent, in bytes"
+    )
+    media_max_pixels: Annotated[int, Field(ge=1_000_000, le=500_000_000)] = Field(
+        64_000_000, description="Most pixels of a picture that is decoded"
+    )
+    mastodon_hosts: str = Field(
+        "", description="Mastodon servers whose posts can be shown, beside the known ones: a.example,b.example"
+    )
     drain: Annotated[float, Field(ge=0, le=600)] = Field(
         10, description="Seconds over which viewers are sent away at the end, each at a moment of its own"
     )
@@ -76,7 +103,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
 
-    @field_validator("public_url")
+    @field_validator("public_url", "media_public_url", "media_endpoint")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
         if value is None or value == "":
@@ -105,6 +132,36 @@ class Settings(BaseSettings):
             raise ValueError("has a port that is no number from 0 to 65535") from None
         return value
 
+    @field_validator("media_url")
+    @classmethod
+    def _bucket(cls, value: str | None) -> str | None:
+        if value is None or value == "":
+            return None
+        if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[\w.!*'()/-]*)?", value, re.ASCII):
+            raise ValueError("must be like s3://bucket or s3://bucket/prefix")
+        return value.rstrip("/")
+
+    @field_validator("media_dir", "media_region", "media_access_key", "media_secret_key")
+    @classmethod
+    def _given(cls, value: str | None) -> str | None:
+        return value or None
+
+    @field_validator("mastodon_hosts")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        hosts = [host.strip().lower() for host in value.split(",") if host.strip()]
+        for host in hosts:
+            # They become a part of the page's Content-Security-Policy.
+            if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", host, re.ASCII):
+                raise ValueError("must be host names with commas between, for example social.example.org")
+        return ",".join(hosts)
+
+    @model_validator(mode="after")
+    def _key_and_secret(self) -> Settings:
+        if (self.media_access_key is None) != (self.media_secret_key is None):
+            raise ValueError("LIVESERVER_MEDIA_ACCESS_KEY and LIVESERVER_MEDIA_SECRET_KEY go together")
+        return self
+
     @model_validator(mode="after")
     def _workers_need_redis(self) -> Settings:
         if self.workers > 1 and self.redis_url is None:
@@ -122,10 +179,17 @@ class Settings(BaseSettings):
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
+    @property
+    def media_directory(self) -> Path:
+        """Where the pictures' files are, unless there is a bucket."""
+        if self.media_dir is not None:
+            return Path(self.media_dir)
+        file = self.database_url.removeprefix("sqlite:///")
+        return Path(file).parent / "media" if file != self.database_url else Path("media")
+
     def redacted(self) -> dict[str, Any]:
-        """Every setting, passwords in URLs replaced by `***`."""
-        values = self.model_dump()
-        return {name: hide_password(v) if name.endswith("_url") and v else v for name, v in values.items()}
+        """Every setting, passwords in URLs and the bucket's secret replaced by `***`."""
+        return {name: _shown(name, value) for name, value in self.model_dump().items()}
 
 
 def load(**flags: Any) -> Settings:
@@ -154,6 +218,12 @@ def hide_password(url: str) -> str:
     # Not with urlsplit: a password may hold what a URL should not, such as # or /, and must be hidden all the more.
     url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
     return re.sub(r"^([^:/]+://[^:/?#@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
+
+
+def _shown(name: str, value: Any) -> Any:
+    if value and name.endswith("_secret_key"):
+        return "***"
+    return hide_password(value) if value and name.endswith("_url") else value
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:

@@ -44,7 +44,7 @@ def test_settings_do_not_change() -> None:
         settings.port = 1
 
 
-@pytest.mark.parametrize("name", ["redis_url", "public_url", "site_name"])
+@pytest.mark.parametrize("name", ["redis_url", "public_url", "site_name", "media_url", "media_public_url", "media_dir"])
 def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(f"LIVESERVER_{name.upper()}", "")
     assert getattr(load(), name) is None
@@ -69,6 +69,18 @@ def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> No
         ({"public_url": "https://x.example/?a=b"}, "LIVESERVER_PUBLIC_URL: "),
         ({"public_url": "https://"}, "LIVESERVER_PUBLIC_URL: "),
         ({"public_url": "https://[x"}, "LIVESERVER_PUBLIC_URL: "),
+        ({"media_url": "pictures"}, "LIVESERVER_MEDIA_URL: must be like s3://bucket"),
+        ({"media_url": "s3://"}, "LIVESERVER_MEDIA_URL: "),
+        ({"media_url": "s3://key:s3cret@bucket"}, "LIVESERVER_MEDIA_URL: "),
+        ({"media_url": "s3://bucket/a?b"}, "LIVESERVER_MEDIA_URL: "),
+        ({"media_endpoint": "s3.example.org"}, "LIVESERVER_MEDIA_ENDPOINT: must be an absolute http(s) URL"),
+        ({"media_public_url": "//cdn.example"}, "LIVESERVER_MEDIA_PUBLIC_URL: "),
+        ({"media_max_size": 10}, "LIVESERVER_MEDIA_MAX_SIZE: "),
+        ({"media_max_pixels": 10}, "LIVESERVER_MEDIA_MAX_PIXELS: "),
+        ({"media_access_key": "a"}, "LIVESERVER_MEDIA_ACCESS_KEY and LIVESERVER_MEDIA_SECRET_KEY go together"),
+        ({"mastodon_hosts": "a.example; script-src *"}, "LIVESERVER_MASTODON_HOSTS: must be host names"),
+        ({"mastodon_hosts": "https://a.example"}, "LIVESERVER_MASTODON_HOSTS: "),
+        ({"mastodon_hosts": "localhost"}, "LIVESERVER_MASTODON_HOSTS: "),
         ({"redis_url": "localhost:6379"}, "LIVESERVER_REDIS_URL: must begin with redis://"),
         ({"redis_url": "http://x.example"}, "LIVESERVER_REDIS_URL: "),
         ({"redis_url": "redis://localhost:port"}, "LIVESERVER_REDIS_URL: has a port that is no number"),
@@ -124,6 +136,29 @@ def test_the_base_url(flags: dict[str, Any], base: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "directory"),
+    [
+        ({}, "media"),
+        ({"database_url": "sqlite:///data/live.db"}, "data/media"),
+        ({"database_url": "sqlite:////var/lib/live.db"}, "/var/lib/media"),
+        ({"database_url": "postgresql://h/db"}, "media"),
+        ({"database_url": "sqlite:///data/live.db", "media_dir": "/srv/pictures"}, "/srv/pictures"),
+    ],
+)
+def test_the_directory_of_pictures(flags: dict[str, Any], directory: str) -> None:
+    assert str(load(**flags).media_directory) == directory
+
+
+def test_mastodon_servers() -> None:
+    assert load(mastodon_hosts=" Social.Example.org , b.example,").mastodon_hosts == "social.example.org,b.example"
+
+
+def test_a_bucket() -> None:
+    assert load(media_url="s3://pictures.example/a/b/").media_url == "s3://pictures.example/a/b"
+    assert load(media_url="s3://pictures").media_url == "s3://pictures"
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("redis://h:6379/0", "redis://h:6379/0"),
@@ -148,6 +183,10 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
     assert "s3cret" not in str(shown)
     assert shown["redis_url"] == "redis://:***@h"
     assert shown["public_url"] is None
+    assert shown["media_secret_key"] is None
+    hidden = load(media_access_key="a", media_secret_key="s3cret")
+    assert hidden.redacted()["media_secret_key"] == "***"
+    assert "s3cret" not in repr(hidden)
 
 
 def test_misspelt_variables_are_found() -> None:

@@ -1,0 +1,80 @@
+"""Files in a directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.errors import FilesUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = structlog.get_logger(__name__)
+
+
+class Directory:
+    """See Files. The directory is made when the first file is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    async def write(self, name: str, content: bytes) -> None:
+        with self._failures("write"):
+            await asyncio.to_thread(self._write, name, content)
+
+    async def read(self, name: str) -> bytes | None:
+        with self._failures("read"):
+            try:
+                return await asyncio.to_thread((self.path / name).read_bytes)
+            except FileNotFoundError:
+                return None
+
+    async def remove(self, name: str) -> None:
+        with self._failures("remove"):
+            await asyncio.to_thread(self._remove, name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Beside it under another name first: nobody reads half a file, and a crash leaves none.
+        descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(descriptor, 0o644)
+                os.fsync(descriptor)
+            Path(draft).replace(self.path / name)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        self._sync()
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self.path / name).unlink()
+        except FileNotFoundError:
+            return
+        self._sync()
+
+    def _sync(self) -> None:
+        """A name, too, is on the disk only when its directory is."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            log.warning("files.failed", what=what, directory=str(self.path), error=str(error))
+            raise FilesUnavailable(f"the directory of pictures can't be used: {error.strerror}") from error

@@ -1,0 +1,146 @@
+"""What every place for the files of pictures promises, and how each of them fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import obstore
+import pytest
+from obstore.store import S3Store
+
+from liveserver import files as files_package
+from liveserver.errors import FilesUnavailable, SettingsError
+from liveserver.files import Directory, Files
+from liveserver.files.bucket import Bucket
+from liveserver.settings import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.s3 import S3Server, Service
+
+pytest_plugins = ["tests.s3"]
+
+NAME = f"{'a' * 32}-480x320.jpg"
+OTHER = f"{'a' * 32}-960x640.webp"
+CONTENT = bytes(range(256)) * 2000
+
+
+@pytest.fixture(params=["directory", "bucket", "bucket with a prefix"])
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
+    """One after the other, with nothing in it."""
+    if request.param == "directory":
+        return Directory(tmp_path / "media")
+    service: Service = request.getfixturevalue("s3")
+    prefix = f"{os.urandom(4).hex()}/live" if request.param.endswith("prefix") else ""
+    return Bucket(service.bucket, prefix, service.access)
+
+
+async def test_what_is_written_is_read(files: Files) -> None:
+    await files.write(NAME, CONTENT)
+    await files.write(OTHER, b"other")
+    assert await files.read(NAME) == CONTENT
+    assert await files.read(OTHER) == b"other"
+    await files.remove(NAME)
+    await files.remove(OTHER)
+
+
+async def test_written_again_it_is_the_same(files: Files) -> None:
+    """An upload may be repeated after a lost answer."""
+    await files.write(NAME, CONTENT)
+    await files.write(NAME, CONTENT)
+    assert await files.read(NAME) == CONTENT
+    await files.remove(NAME)
+
+
+async def test_what_is_removed_is_gone(files: Files) -> None:
+    """As often as it is said, and also where there never was anything."""
+    assert await files.read(NAME) is None
+    await files.remove(NAME)
+    await files.write(NAME, CONTENT)
+    await files.remove(NAME)
+    assert await files.read(NAME) is None
+    await files.remove(NAME)
+
+
+async def test_a_directory_holds_whole_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write that breaks off leaves nothing, neither under the name nor beside it; other users may read."""
+    files = Directory(tmp_path / "media")
+    await files.write(NAME, CONTENT)
+    assert [file.name for file in files.path.iterdir()] == [NAME]
+    assert (files.path / NAME).stat().st_mode & 0o777 == 0o644
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(FilesUnavailable, match="No space left"):
+            await files.write(OTHER, CONTENT)
+    assert [file.name for file in files.path.iterdir()] == [NAME]
+
+
+async def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
+    """Is said so, and nothing of where it is: the message goes to whoever sends a picture."""
+    (tmp_path / "media").write_text("a file")
+    files = Directory(tmp_path / "media")
+    for call in (files.write(NAME, b""), files.read(NAME), files.remove(NAME)):
+        with pytest.raises(FilesUnavailable) as caught:
+            await call
+        assert str(tmp_path) not in str(caught.value)
+
+
+async def test_a_bucket_tells_what_a_cdn_passes_on(s3: Service) -> None:
+    """What is read past us is a picture, may be kept for ever, and has the name that is in our URLs."""
+    plain = S3Store(
+        s3.bucket,
+        endpoint=str(s3.access.endpoint),
+        region=str(s3.access.region),
+        access_key_id=str(s3.access.access_key),
+        secret_access_key=str(s3.access.secret_key),
+        client_options={"allow_http": True},
+    )
+    files = Bucket(s3.bucket, "live/pictures", s3.access)
+    await files.write(OTHER, b"x")
+    found = await obstore.get_async(plain, f"live/pictures/{OTHER}")
+    assert found.attributes["Content-Type"] == "image/webp"
+    assert found.attributes["Cache-Control"] == "public, max-age=31536000, immutable"
+    await files.remove(OTHER)
+
+
+async def test_a_bucket_without_the_right_key(own_s3: S3Server) -> None:
+    """Refuses, which is no reason to say that a file isn't there."""
+    files = Bucket(own_s3.bucket, "", own_s3.access._replace(secret_key="wrong"))
+    for call in (files.write(NAME, b"x"), files.read(NAME), files.remove(NAME)):
+        with pytest.raises(FilesUnavailable):
+            await call
+    right = Bucket(own_s3.bucket, "", own_s3.access)
+    assert await right.read(NAME) is None
+
+
+async def test_a_bucket_that_is_not_there(own_s3: S3Server) -> None:
+    with pytest.raises(FilesUnavailable):
+        await Bucket("elsewhere", "", own_s3.access).write(NAME, b"x")
+    own_s3.kill()
+    with pytest.raises(FilesUnavailable):
+        await Bucket(own_s3.bucket, "", own_s3.access).read(NAME)
+
+
+def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory, unless a bucket is named."""
+    monkeypatch.chdir(tmp_path)
+    directory = files_package.connect(load(database_url="sqlite:////var/lib/live.db"))
+    assert isinstance(directory, Directory)
+    assert str(directory.path) == "/var/lib/media"
+    bucket = files_package.connect(load(media_url="s3://pictures/live", media_region="eu-west-3"))
+    assert isinstance(bucket, Bucket)
+
+
+def test_what_a_bucket_needs_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It isn't installed unless it is asked for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, "liveserver.files.bucket", None)
+    with pytest.raises(SettingsError, match=r"pip install 'liveserver\[s3\]'"):
+        files_package.connect(load(media_url="s3://pictures"))
