@@ -17,14 +17,18 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from liveserver import bus as buses
+from liveserver import files
 from liveserver.api import API_ROUTES
 from liveserver.api.docs import DOCS_ROUTES
+from liveserver.api.files import FILE_ROUTES
 from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.api.requests import EXPOSED_HEADERS
+from liveserver.darkroom import Darkroom
 from liveserver.errors import LiveserverError, StoreUnavailable
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
+from liveserver.library import Library
 from liveserver.metrics import Metrics
 from liveserver.observing import Observing
 from liveserver.pages.cards import CARD_ROUTES
@@ -68,7 +72,13 @@ class Assets(StaticFiles):
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
-    renderer = Renderer(public_url=settings.base_url, site_name=settings.site_name)
+    renderer = Renderer(
+        public_url=settings.base_url,
+        site_name=settings.site_name,
+        media_url=settings.media_public_url,
+        mastodon_hosts=settings.mastodon_hosts.split(",") if settings.mastodon_hosts else (),
+    )
+    pictures = files.connect(settings)
     store = await Store.open(settings.database_url, pool_size=settings.database_pool)
     try:
         presenter = Presenter(renderer)
@@ -93,6 +103,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             return html_representation(renderer.index_page(liveblogs))
 
         index = Index(newest_liveblogs, index_page)
+        library = Library(store, pictures, Darkroom(max_pixels=settings.media_max_pixels))
         await hub.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
         try:
@@ -108,6 +119,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 renditions=renditions,
                 index=index,
                 metrics=Metrics(hub, bus, renditions),
+                library=library,
             )
         finally:
             scheduling.cancel()
@@ -115,6 +127,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 await scheduling
             await renditions.close()
             await index.close()
+            await library.close()
             await hub.close()
     finally:
         await store.close()
@@ -144,6 +157,7 @@ def create_app(settings: Settings) -> Starlette:
             Mount("/api/v1", api, middleware=[readers_anywhere]),
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
+            *FILE_ROUTES,
             Mount("/static", Assets(packages=[("liveserver", "static")])),
             *PAGE_ROUTES,
             *FEED_ROUTES,

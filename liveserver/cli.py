@@ -134,6 +134,7 @@ def demo(
         raise SettingsError(f"can't make the directory {directory}: {error.strerror}") from None
     # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
     own = {"database_url": f"sqlite:///{directory}/live.db", "redis_url": "", "log_level": "warning"}
+    own |= {"media_dir": f"{directory}/media", "media_url": ""}
     # One process: it is the one that writes.
     settings = load(**{**own, **flags, "workers": 1})
     script = load_script()

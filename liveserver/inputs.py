@@ -101,6 +101,8 @@ Author = Annotated[str, Field(max_length=100), AfterValidator(_line)]
 Authors = Annotated[list[Author], Field(max_length=20), AfterValidator(_unique)]
 Tag = Annotated[str, Field(max_length=60), AfterValidator(_line)]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_unique)]
+Alt = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
+Credit = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Note = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 Flag = Annotated[bool, Field(strict=True)]
 Format = Literal["html", "markdown"]
@@ -178,6 +180,20 @@ class EntryPatch(Input):
         if info.data.get("body") == "":
             raise ValueError("says how `body` is written, and there is no `body`")
         return value
+
+
+class MediaInput(Input):
+    """What is said of a new picture."""
+
+    alt: Alt = Field(description="What the picture shows, for those who don’t see it")
+    credit: Credit | None = Field(None, description="Whose it is, as it is to be shown")
+
+
+class MediaPatch(Input):
+    """What changes of what is said of a picture; absent fields stay, `null` empties."""
+
+    alt: Alt = ""
+    credit: Credit | None = None
 
 
 InputType = TypeVar("InputType", bound=BaseModel)

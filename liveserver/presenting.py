@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from liveserver import wire
 from liveserver.frames import ChangeFrame
 from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
+from liveserver.pictures import Picture, figure_html
 
 if TYPE_CHECKING:
+    from liveserver.model import Media
     from liveserver.rendering import Renderer
 
 LIVEBLOG_KEY = "liveblog"
@@ -35,6 +37,21 @@ class Presenter:
             entry,
             html=self._renderer.entry_html(liveblog, shown),
             url=self._renderer.entry_url(liveblog.slug, entry.id),
+        )
+
+    def media(self, media: Media) -> wire.JSON:
+        """A picture as a JSON object, with the HTML that puts it into an entry."""
+        picture = Picture.of(media)
+        base = self._renderer.media_url
+        srcset: list[wire.JSON] = [
+            {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.renditions
+        ]
+        return wire.media_object(
+            media,
+            url=f"{base}/{picture.name}",
+            srcset=srcset,
+            media_type=picture.media_type,
+            html=figure_html(picture, media.alt, media.credit, base),
         )
 
     def snapshot(self, snapshot: Snapshot) -> wire.JSON:

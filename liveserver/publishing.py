@@ -204,8 +204,8 @@ def _check_version(current: Entry | Liveblog, version: int | None) -> None:
 
 def _safe(body: str, markup: str) -> str:
     clean = sanitise(body, markup)
-    if not text_of(clean):
-        raise Invalid([FieldError("/body", "has no text left after sanitising")])
+    if not text_of(clean) and "<img " not in clean:
+        raise Invalid([FieldError("/body", "has neither text nor picture left after sanitising")])
     return clean
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from liveserver.bus import Bus
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
+    from liveserver.library import Library
     from liveserver.metrics import Metrics
     from liveserver.presenting import Presenter
     from liveserver.publishing import Publishing
@@ -35,6 +36,7 @@ class Services:
     renditions: Renditions
     index: Index
     metrics: Metrics
+    library: Library
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog, Position
+    from liveserver.model import Entry, Liveblog, Media, Position
 
 JSON = dict[str, Any]
 
@@ -88,6 +88,26 @@ def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:
     """One line of the summary of key events."""
     assert entry.published_at is not None
     return {"id": entry.id, "title": title, "published_at": timestamp(entry.published_at), "url": url}
+
+
+def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str, html: str) -> JSON:
+    """A picture as the API shows it."""
+    return {
+        "id": media.id,
+        "version": media.version,
+        "url": url,
+        "type": media_type,
+        "width": media.width,
+        "height": media.height,
+        "size": media.size,
+        "alt": media.alt,
+        "credit": media.credit,
+        "srcset": srcset,
+        "html": html,
+        "actor": media.actor,
+        "created_at": timestamp(media.created_at),
+        "updated_at": timestamp(media.updated_at),
+    }
 
 
 def hello(position: Position, *, resumed: bool, heartbeat: int) -> bytes:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from liveserver.api import entries, liveblogs, reading, schemas
+from liveserver.api import entries, liveblogs, media, reading, schemas
 from liveserver.api.operation import Operation
-from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, SnapshotQuery
-from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, SnapshotQuery, UploadQuery
+from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, MediaInput, MediaPatch
+
+PICTURE = {"type": "string", "format": "binary"}
+UPLOAD_FORM = {
+    "type": "object",
+    "required": ["file", "alt"],
+    "properties": {"file": PICTURE, **MediaInput.model_json_schema()["properties"]},
+}
 
 WRITING = (401, 403, 413, 415, 422, 503)
 
@@ -161,5 +168,67 @@ OPERATIONS = (
         (404, 422, 503),
         query=ChangesQuery,
         headers=("If-None-Match",),
+    ),
+    Operation(
+        "POST",
+        "/media",
+        media.create,
+        "Pictures",
+        "Send a picture",
+        {201: ("Kept in every width; `html` puts it into an entry", schemas.MediaObject)},
+        WRITING,
+        description="JPEG, PNG, WebP, GIF (its first frame) or AVIF, in a form or as the body itself. It is decoded, "
+        "turned upright and encoded anew: nothing of its metadata is kept, neither place nor camera.",
+        scope="publish",
+        query=UploadQuery,
+        content={"multipart/form-data": UPLOAD_FORM, "image/*": PICTURE},
+    ),
+    Operation(
+        "GET",
+        "/media",
+        media.listing,
+        "Pictures",
+        "List pictures, newest first",
+        {200: ("A page; `Link` names the next", schemas.MediaList)},
+        (401, 403, 422, 503),
+        scope="publish",
+        query=PageQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        "GET",
+        "/media/{id}",
+        media.read,
+        "Pictures",
+        "Read what is known of a picture",
+        {200: ("The picture; `ETag` is its version", schemas.MediaObject)},
+        (401, 403, 404, 410, 503),
+        scope="publish",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        "PATCH",
+        "/media/{id}",
+        media.edit,
+        "Pictures",
+        "Change a picture’s words",
+        {200: ("As it is now", schemas.MediaObject)},
+        (*WRITING, 404, 410, 412, 428),
+        description="Entries that have it already keep the words they were published with.",
+        scope="publish",
+        body=MediaPatch,
+        example={"alt": "Le quai sous l’eau, à 9 h 40", "credit": "Photo : La rédaction"},
+        headers=("If-Match",),
+    ),
+    Operation(
+        "DELETE",
+        "/media/{id}",
+        media.delete,
+        "Pictures",
+        "Delete a picture",
+        {204: ("Its files are gone, out of every entry that has it", None)},
+        (401, 403, 404, 410, 412, 422, 503),
+        scope="publish",
+        headers=("If-Match",),
     ),
 )

@@ -46,7 +46,7 @@ HEADERS: dict[str, JSON] = {
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
-    "id": {"description": "The entry’s id (UUIDv7)"},
+    "id": {"description": "The id (UUIDv7) of the entry or picture"},
 }
 
 
@@ -121,6 +121,9 @@ def _operation(operation: Operation) -> JSON:
     if operation.body:
         content = {"schema": _reference(operation.body), "example": operation.example}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if operation.content:
+        content = {media_type: {"schema": schema} for media_type, schema in operation.content.items()}
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 

@@ -30,6 +30,8 @@ class Operation:
     """What the API key must be allowed to; None: no key is needed."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
+    content: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Media type → schema of a request body that isn't JSON."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
     """Request headers that it heeds."""

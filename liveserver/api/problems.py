@@ -9,7 +9,7 @@ import structlog
 from starlette.responses import Response
 
 from liveserver import errors, wire
-from liveserver.model import Entry
+from liveserver.model import Entry, Media
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -49,13 +49,14 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.Gone: Kind(410, "gone", "It was deleted"),
     errors.Conflict: Kind(409, "conflict", "The current state does not allow this"),
     errors.VersionConflict: Kind(412, "version-conflict", "It was changed since you read it"),
-    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The request body must be JSON"),
+    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The request body is of the wrong kind"),
     TooLarge: Kind(413, "too-large", "The request body is too large"),
     PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
     errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
     errors.Draining: Kind(503, "draining", "This server is about to end"),
+    errors.Unavailable: Kind(503, "unavailable", "What this needs is not available"),
 }
 
 
@@ -101,15 +102,18 @@ async def handle_error(request: Request, error: Exception) -> Response:
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
         case errors.Draining():
             headers["Retry-After"] = str(error.retry_after)
-        case errors.StoreUnavailable():
+        case errors.Unavailable():
             headers["Retry-After"] = str(error.retry_after)
-            log.warning("store.unavailable", path=request.url.path, error=detail)
-            detail = "The database does not answer. Try again: the same Idempotency-Key publishes nothing twice."
+            if isinstance(error, errors.StoreUnavailable):
+                log.warning("store.unavailable", path=request.url.path, error=detail)
+                detail = "The database does not answer. Try again: the same Idempotency-Key publishes nothing twice."
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
 async def _current(request: Request, current: Entry | object) -> wire.JSON | None:
     parts = services(request)
+    if isinstance(current, Media):
+        return parts.presenter.media(current)
     slug = request.path_params["slug"]
     try:
         liveblog = await parts.store.liveblog(slug)

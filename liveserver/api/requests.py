@@ -66,6 +66,13 @@ class SnapshotQuery(Query):
     limit: int = Field(20, ge=1, le=100, description="The newest entries to include")
 
 
+class UploadQuery(Query):
+    """What is said of a picture that is the body itself."""
+
+    alt: str | None = Field(None, description="As in the form; needed where the body is the picture")
+    credit: str | None = Field(None, description="As in the form")
+
+
 class ChangesQuery(Query):
     """From where on."""
 

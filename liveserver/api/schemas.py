@@ -131,6 +131,40 @@ class ChangesReset(Shape):
     seq: int
 
 
+class RenditionObject(Shape):
+    """A picture in one width."""
+
+    url: str
+    width: int
+    height: int
+
+
+class MediaObject(Shape):
+    """A picture, ready to be put into entries."""
+
+    id: str = Field(description="UUIDv7")
+    version: int
+    url: str = Field(description="The largest file; it never changes")
+    type: Literal["image/jpeg", "image/webp"]
+    width: int = Field(description="Pixels, of the largest file")
+    height: int
+    size: int = Field(description="Bytes, of the largest file")
+    alt: str
+    credit: str | None
+    srcset: list[RenditionObject] = Field(description="Every width that there is, narrowest first")
+    html: str = Field(description="A `<figure>` to be put into an entry’s body")
+    actor: str = Field(description="The name of the API key that sent it")
+    created_at: datetime
+    updated_at: datetime
+
+
+class MediaList(Shape):
+    """A page of pictures, newest first."""
+
+    items: list[MediaObject]
+    next_cursor: str | None
+
+
 class BadField(Shape):
     """One bad field."""
 
@@ -147,4 +181,4 @@ class Problem(Shape):
     detail: str
     instance: str
     errors: list[BadField] | None = Field(None, description="422: every bad field")
-    current: EntryObject | LiveblogObject | None = Field(None, description="412: the current state")
+    current: EntryObject | LiveblogObject | MediaObject | None = Field(None, description="412: the current state")

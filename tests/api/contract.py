@@ -66,9 +66,9 @@ class Contract:
         if response.status_code >= 400:
             self.check_problem(response)
         elif "requestBody" in found.operation:
-            self._validate(
-                found.operation["requestBody"]["content"]["application/json"]["schema"], orjson.loads(request.content)
-            )
+            accepted = found.operation["requestBody"]["content"]
+            if "application/json" in accepted:
+                self._validate(accepted["application/json"]["schema"], orjson.loads(request.content))
 
     def check_problem(self, response: httpx2.Response) -> JSON:
         """The problem that an answer is (RFC 9457); raises AssertionError if it is none."""

@@ -66,11 +66,12 @@ class Site:
         parts: Services = self.app.state.services
         return parts
 
-    async def start(self) -> None:
-        """Make the clients and a first live blog."""
+    async def start(self, *, again: bool = False) -> None:
+        """Make the clients and a first live blog, unless it is there."""
         self.reader = await self.client()
         self.editor = await self.client(await self.key("Rédaction", ["publish", "manage"]))
-        await self.open_liveblog()
+        if not again:
+            await self.open_liveblog()
 
     async def close(self) -> None:
         """Close the clients."""
@@ -168,8 +169,8 @@ def database_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[Site]:
-    """The application without a server: for all that is no stream."""
+async def started(settings: Settings, *, again: bool = False) -> AsyncIterator[Site]:
+    """The application without a server: for all that is no stream. `again`: on a database that has the live blog."""
     app = create_app(settings)
     async with app.router.lifespan_context(app) as state:
 
@@ -177,7 +178,7 @@ async def started(settings: Settings) -> AsyncIterator[Site]:
             await app({**scope, "state": dict(state or {})}, receive, send)
 
         site = Site(app, asgi, BASE)
-        await site.start()
+        await site.start(again=again)
         yield site
         await site.close()
 

@@ -1,0 +1,111 @@
+"""Reading a picture that is sent: as a form with a file in it, or as the body itself."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from liveserver.api.problems import TooLarge, UnsupportedMediaType
+from liveserver.api.requests import UploadQuery, query_of
+from liveserver.errors import FieldError, Invalid
+from liveserver.inputs import MediaInput, parse
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+    from typing import BinaryIO
+
+    from starlette.datastructures import FormData
+    from starlette.requests import Request
+
+IN_MEMORY = 1024 * 1024
+"""Bytes; what is larger waits on the disk."""
+FIELDS_SIZE = 64 * 1024
+"""Bytes of a form beside its file."""
+FIELD_SIZE = 16 * 1024
+FIELDS_MAX = 10
+
+
+class Upload(NamedTuple):
+    """What was sent."""
+
+    file: BinaryIO
+    given: MediaInput
+
+
+@asynccontextmanager
+async def upload_of(request: Request) -> AsyncIterator[Upload]:
+    """The picture and what is said of it. Raises TooLarge, UnsupportedMediaType, and Invalid naming every bad field."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    limit = services(request).settings.media_max_size
+    if media_type == "multipart/form-data":
+        form = await _form(request, limit)
+        try:
+            yield _of_form(form, limit)
+        finally:
+            await form.close()
+    elif media_type.startswith("image/") or media_type == "application/octet-stream":
+        said = query_of(request, UploadQuery).model_dump(exclude_none=True)
+        given = parse(MediaInput, said, prefix="?")
+        file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
+        try:
+            async for chunk in _limited(request, limit, limit):
+                await file.write(chunk)
+            yield Upload(file.file, given)
+        finally:
+            await file.close()
+    else:
+        raise UnsupportedMediaType(
+            f"Content-Type must be multipart/form-data, or image/… where the body is the picture, "
+            f"not {media_type or 'absent'}"
+        )
+
+
+async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[bytes, None]:
+    declared = request.headers.get("content-length", "0")
+    size = int(declared) if declared.isdigit() else 0
+    if size <= limit:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                break
+            yield chunk
+    if size > limit:
+        raise TooLarge(f"a picture has at most {said} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
+
+
+async def _form(request: Request, limit: int) -> FormData:
+    stream = _limited(request, limit + FIELDS_SIZE, limit)
+    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=FIELDS_MAX, max_part_size=FIELD_SIZE)
+    try:
+        return await parser.parse()
+    except MultiPartException as error:
+        raise Invalid([FieldError("", f"the form can't be read: {error.message}")]) from None
+
+
+def _of_form(form: FormData, limit: int) -> Upload:
+    errors: list[FieldError] = []
+    fields = {name: value for name, value in form.multi_items() if name != "file"}
+    # A form that people fill in sends what they left empty.
+    if fields.get("credit") == "":
+        del fields["credit"]
+    given = None
+    try:
+        given = parse(MediaInput, fields)
+    except Invalid as invalid:
+        errors += invalid.errors
+    file = form.get("file")
+    if file is None:
+        errors.append(FieldError("/file", "field required"))
+    elif not isinstance(file, UploadFile):
+        errors.append(FieldError("/file", "must be a file: its part of the form needs a filename"))
+    elif (file.size or 0) > limit:
+        raise TooLarge(f"a picture has at most {limit} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
+    elif given is not None:
+        return Upload(file.file, given)
+    raise Invalid(errors)
