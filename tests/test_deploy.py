@@ -251,6 +251,17 @@ async def test_nginx_does_not_hold_events_back(proxy: Proxy) -> None:
         assert b"data: two\n\n" in await reader.readuntil(b"data: two\n\n")
 
 
+async def test_nginx_takes_pictures(proxy: Proxy) -> None:
+    """As large as liveserver takes them by default; nothing else is so large."""
+    size = Settings.model_fields["media_max_size"].default
+    for path, answer in (("media", b"100 Continue"), ("liveblogs/storm/entries", b"413")):
+        reader, writer = await proxy.send(
+            f"POST /api/v1/{path}", f"Content-Length: {size + 50_000}", "Expect: 100-continue"
+        )
+        with contextlib.closing(writer):
+            assert answer in await reader.readuntil(b"\r\n")
+
+
 async def test_nginx_keeps_metrics_inside(proxy: Proxy) -> None:
     """The metrics are not for readers."""
     assert b"404 Not Found" in await proxy.get("/metrics")
