@@ -124,6 +124,7 @@ def test_nothing_of_the_metadata_stays() -> None:
     text = chunk(b"tEXt", b"Comment\0" + SECRET) + chunk(b"zTXt", b"Author\0\0" + zlib.compress(SECRET))
     plain = saved(quarters())
     files = [
+        saved(quarters(), "JPEG", comment=SECRET),
         saved(quarters(), "JPEG", exif=exif, xmp=xmp, comment=SECRET, icc_profile=SWAPPED),
         saved(quarters(), "WEBP", exif=exif, xmp=xmp, icc_profile=SWAPPED),
         saved(quarters(), "PNG", exif=exif, icc_profile=SWAPPED),
