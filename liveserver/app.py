@@ -100,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             return (await store.liveblogs(limit=INDEX_SIZE))[0]
 
         def index_page(liveblogs: list[Liveblog]) -> Representation:
-            return html_representation(renderer.index_page(liveblogs))
+            return html_representation(renderer, renderer.index_page(liveblogs))
 
         index = Index(newest_liveblogs, index_page)
         library = Library(store, pictures, Darkroom(max_pixels=settings.media_max_pixels))

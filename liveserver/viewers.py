@@ -208,7 +208,7 @@ class EventStreamViewer(Viewer):
 class WebSocketViewer(Viewer):
     """A viewer of uncompressed text messages. What it sends is parsed only when it sends."""
 
-    __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
+    __slots__ = ("_held", "_interval", "_parser", "_patience", "_silent", "_wheel", "slot")
 
     def __init__(
         self,
@@ -227,6 +227,8 @@ class WebSocketViewer(Viewer):
         """Bytes of a frame that isn't complete."""
         self._parser: ServerProtocol | None = None
         """Kept only while a fragmented message is under way."""
+        self._patience: asyncio.TimerHandle | None = None
+        """Runs while it has been told that it broke the rules, and hasn't gone."""
         self.slot = 0
         if interval:
             wheel.add(self, interval)
@@ -280,6 +282,9 @@ class WebSocketViewer(Viewer):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._wheel.discard(self)
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         super().connection_lost(exc)
 
     def extensions(self) -> list[PerMessageDeflate]:
@@ -319,7 +324,7 @@ class WebSocketViewer(Viewer):
             # It has gone already; or under TLS, which has no end of one direction.
             self._transport.close()
         else:
-            asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
+            self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
 
 class DeflatedViewer(WebSocketViewer):

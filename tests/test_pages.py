@@ -70,6 +70,8 @@ def page(response: httpx2.Response, status: int = 200) -> Page:
     policy = response.headers["content-security-policy"]
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
     assert directives["default-src"] == directives["script-src"] == directives["style-src"] == "'self'"
+    assert "http://live.test" in directives["img-src"].split()
+    assert "https://www.youtube-nocookie.com" in directives["frame-src"].split()
     assert directives["frame-ancestors"] == directives["object-src"] == directives["base-uri"] == "'none'"
     found = Page(response.text)
     assert found.inline == []

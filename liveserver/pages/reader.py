@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.model import Liveblog
+    from liveserver.rendering import Renderer
     from liveserver.services import Services
 
 PAGE_SIZE = 20
@@ -29,20 +31,26 @@ INDEX_SIZE = 50
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' https: data:; connect-src 'self'; "
-    "object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Cache-Control": CROWD_CACHE,
-}
+
+def page_headers(renderer: Renderer) -> dict[str, str]:
+    """The headers of every page. Its frames are those of embeds, which a reader opens with a click."""
+    media = urlsplit(renderer.media_url)
+    policy = (
+        "default-src 'self'; script-src 'self'; style-src 'self'; "
+        f"img-src 'self' https: data: {media.scheme}://{media.netloc}; connect-src 'self'; "
+        f"frame-src {' '.join(renderer.embeds.frame_sources)}; "
+        "object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+    return {
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Cache-Control": CROWD_CACHE,
+    }
 
 
-def html_representation(html: str) -> Representation:
+def html_representation(renderer: Renderer, html: str) -> Representation:
     """A page, ready to be sent."""
-    return Representation(html.encode(), "text/html; charset=utf-8", HEADERS)
+    return Representation(html.encode(), "text/html; charset=utf-8", page_headers(renderer))
 
 
 async def index(request: Request) -> Response:
@@ -86,13 +94,13 @@ async def _newest(parts: Services, slug: str) -> Rendition:
         began_at=snapshot.began_at,
         changed_at=snapshot.changed_at,
     )
-    return _rendition(snapshot.liveblog, parts.renderer.page(view))
+    return _rendition(parts, snapshot.liveblog, parts.renderer.page(view))
 
 
 async def _older(parts: Services, slug: str, cursor: str) -> Rendition:
     page = await parts.store.entries(slug, limit=PAGE_SIZE, cursor=cursor)
     view = PageView(page.liveblog, page.items, older_cursor=page.next_cursor, first=False)
-    return _rendition(page.liveblog, parts.renderer.page(view))
+    return _rendition(parts, page.liveblog, parts.renderer.page(view))
 
 
 async def entry_page(request: Request) -> Response:
@@ -108,11 +116,11 @@ async def _entry(parts: Services, slug: str, entry_id: str) -> Rendition:
     view = EntryPageView(
         around.liveblog, around.items[place], newer=around.items[:place], older=around.items[place + 1 :]
     )
-    return _rendition(around.liveblog, parts.renderer.entry_page(view))
+    return _rendition(parts, around.liveblog, parts.renderer.entry_page(view))
 
 
-def _rendition(liveblog: Liveblog, html: str) -> Rendition:
-    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(html))
+def _rendition(parts: Services, liveblog: Liveblog, html: str) -> Rendition:
+    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(parts.renderer, html))
 
 
 async def error_page(request: Request, status: int) -> Response:
@@ -132,8 +140,9 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
     """The same without a look at the database."""
     accepted = request.headers.get("accept-language", "")
     language = "fr" if accepted.lower().startswith("fr") else "en"
-    html = services(request).renderer.error_page(status, language=language, liveblog=liveblog)
-    headers = {**HEADERS, "Cache-Control": "no-store"}
+    renderer = services(request).renderer
+    html = renderer.error_page(status, language=language, liveblog=liveblog)
+    headers = {**page_headers(renderer), "Cache-Control": "no-store"}
     if status == 503:
         headers["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, headers)
