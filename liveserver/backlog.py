@@ -64,9 +64,19 @@ class Backlog:
 
     def add(self, frame: Frame, before: Position) -> bool:
         """Add a message; `before` is where a viewer stands who hasn't had it. False: there is too much already."""
-        size = len(frame.message)
-        if self._size + size > BACKLOG_BYTES:
+        if self._size + len(frame.message) > BACKLOG_BYTES:
             return False
+        self._put(frame, before)
+        return True
+
+    def replace(self, frame: Frame, before: Position) -> None:
+        """Add a message that makes void all that hasn't begun to be written."""
+        while self._deliveries and self._deliveries[-1].rest is None:
+            self._size -= self._deliveries.pop().size
+        self._put(frame, before)
+
+    def _put(self, frame: Frame, before: Position) -> None:
+        size = len(frame.message)
         last = self._deliveries[-1] if self._deliveries else None
         if last is None or last.rest is not None or last.size + size > BUNDLE_BYTES:
             last = Delivery(self._number + 1)
@@ -76,15 +86,6 @@ class Backlog:
         last.frames.append(frame)
         last.before.append(before)
         last.size += size
-        return True
-
-    def replace(self, frame: Frame, before: Position) -> None:
-        """Add a message that makes void all that hasn't begun to be written."""
-        while self._deliveries and self._deliveries[-1].rest is None:
-            self._size -= self._deliveries.pop().size
-        self._deliveries.append(Delivery(self._number + 1, [frame], [before], len(frame.message)))
-        self._number += 1
-        self._size += len(frame.message)
 
     def joined(self, sink: Sink) -> None:
         """A viewer was brought up to date: it has all that is here."""

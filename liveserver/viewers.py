@@ -14,12 +14,13 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from liveserver import wire
+from liveserver.inbound import close_frame
 from liveserver.sink import Sink
 
 if TYPE_CHECKING:
@@ -243,7 +244,7 @@ class WebSocketViewer(Viewer):
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
-            self._transport.write(_close_frame(code))
+            self._transport.write(close_frame(code))
             self._transport.close()
 
     def due(self) -> int | None:
@@ -252,7 +253,7 @@ class WebSocketViewer(Viewer):
             return None
         if self._state is State.FOLLOWING:
             if self._silent:
-                self._send(_close_frame(wire.CLOSE_NO_PONG))
+                self._send(close_frame(wire.CLOSE_NO_PONG))
                 self._ended()
                 # A peer that is gone acknowledges nothing: don't wait for what is still in the buffers.
                 self._transport.abort()
@@ -340,10 +341,6 @@ class DeflatedViewer(WebSocketViewer):
     def extensions(self) -> list[PerMessageDeflate]:
         """What the parser must undo."""
         return [PerMessageDeflate(True, True, 15, 15)]
-
-
-def _close_frame(code: int) -> bytes:
-    return WebSocketFrame(Opcode.CLOSE, Close(code, "").serialize()).serialize(mask=False)
 
 
 def whole_frames(data: bytes) -> int:

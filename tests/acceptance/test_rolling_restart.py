@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ PAUSE = 0.05
 """Seconds between entries."""
 
 
-class Follower:
+class Follower(ABC):
     """A reader: what it got, and when it came back."""
 
     def __init__(self, url: str) -> None:
@@ -49,9 +50,9 @@ class Follower:
     def _is_live(self) -> None:
         self.live_at.append(asyncio.get_running_loop().time())
 
+    @abstractmethod
     async def follow(self, start: Position) -> None:
         """Go on until cancelled."""
-        raise NotImplementedError
 
 
 class WebSocketFollower(Follower):
