@@ -41,6 +41,7 @@ from liveserver.publishing import Publishing
 from liveserver.rendering import Renderer
 from liveserver.renditions import Index, Renditions
 from liveserver.scheduling import Scheduler
+from liveserver.security.keys import Keyring
 from liveserver.services import Services
 from liveserver.store import Store
 from liveserver.streams import STREAM_ROUTES
@@ -110,6 +111,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             yield Services(
                 settings=settings,
                 store=store,
+                keyring=Keyring(store),
                 bus=bus,
                 hub=hub,
                 history=history,

@@ -85,9 +85,19 @@ class Publishing:
         return liveblog
 
     async def create_entry(
-        self, slug: str, given: EntryInput, *, actor: str, key_id: str, idempotency_key: str | None = None
+        self,
+        slug: str,
+        given: EntryInput,
+        *,
+        actor: str,
+        key_id: str,
+        confirm_key: bool = False,
+        idempotency_key: str | None = None,
     ) -> Written:
-        """A new entry; the one that the same key made before, if it is a retry."""
+        """A new entry; the one that the same key made before, if it is a retry.
+
+        `confirm_key`: whether `key_id` is an API key that has to be good when the entry is written (else Unauthorized).
+        """
         at = self._clock()
         refusal: Invalid | None = None
         try:
@@ -122,7 +132,14 @@ class Publishing:
         elif refusal is not None:
             raise refusal
         return await self._write(
-            self._store.create_entry(slug, entry, actor=actor, idempotency=idempotency, refusal=refusal)
+            self._store.create_entry(
+                slug,
+                entry,
+                actor=actor,
+                key_id=key_id if confirm_key else None,
+                idempotency=idempotency,
+                refusal=refusal,
+            )
         )
 
     async def edit_entry(

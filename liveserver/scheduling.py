@@ -53,9 +53,11 @@ class Scheduler:
 
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""
-        due = await self._store.due(now(), limit=BATCH)
+        waiting = await self._store.scheduled(limit=BATCH)
+        moment = now()
+        due = [entry for entry in waiting if entry.publish_at <= moment]
         passed_over = 0
-        for slug, entry_id in due:
+        for slug, entry_id, _ in due:
             try:
                 await self._publishing.publish_due(slug, entry_id)
             except StoreUnavailable:
@@ -64,9 +66,14 @@ class Scheduler:
                 # Deleted or edited in the same moment: whoever did that has decided.
                 log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
                 passed_over += 1
+            except Exception:
+                # One that can't be published mustn't hold up those behind it.
+                log.exception("scheduler.broken", liveblog=slug, entry=entry_id)
+                passed_over += 1
         if passed_over:
             return LOOK
         if len(due) == BATCH:
             return 0.0
-        following = await self._store.next_due()
-        return LOOK if following is None else min(LOOK, max(0.0, (following - now()).total_seconds()))
+        if len(due) == len(waiting):
+            return LOOK
+        return min(LOOK, max(0.0, (waiting[len(due)].publish_at - now()).total_seconds()))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from liveserver.publishing import Publishing
     from liveserver.rendering import Renderer
     from liveserver.renditions import Index, Renditions
+    from liveserver.security.keys import Keyring
     from liveserver.settings import Settings
     from liveserver.store import Store
 
@@ -27,6 +28,7 @@ class Services:
 
     settings: Settings
     store: Store
+    keyring: Keyring
     bus: Bus
     hub: Hub
     history: StoreHistory

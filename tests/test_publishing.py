@@ -15,6 +15,7 @@ from liveserver.model import Correction, EntryStatus, LiveblogStatus
 from liveserver.publishing import Publishing
 from liveserver.scheduling import Scheduler
 from liveserver.store.engine import Database
+from liveserver.store.reading import Scheduled
 from tests.api.site import SLUG, database_away
 from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
@@ -227,14 +228,14 @@ async def test_the_scheduler_outlives_what_it_meets(newsroom: Newsroom, monkeypa
     entries = [(await newsroom.create(publish_at=later(60 + number), status="scheduled")).entry for number in range(2)]
     newsroom.clock.time = at(120)
     store = newsroom.parts.store
-    assert await store.due(at(120), limit=10) == [(SLUG, entry.id) for entry in entries]
+    assert [entry.id for entry in await store.scheduled(limit=10)] == [entry.id for entry in entries]
     await newsroom.delete(entries[0].id)
 
-    async def stale(_before: object, *, limit: int) -> list[tuple[str, str]]:
-        return [(SLUG, entry.id) for entry in entries][:limit]
+    async def stale(*, limit: int) -> list[Scheduled]:
+        return [Scheduled(SLUG, entry.id, at(60)) for entry in entries][:limit]
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "due", stale)
+        patch.setattr(store, "scheduled", stale)
         assert await Scheduler(store, newsroom.publishing).publish_due() > 0
     assert [frame.key for frame in await newsroom.told()] == [entries[1].id]
     with database_away(monkeypatch), pytest.raises(StoreUnavailable):
@@ -275,7 +276,7 @@ async def test_an_entry_that_cannot_be_pinned_any_more_is_published_unpinned(new
     await newsroom.publishing.publish_due(SLUG, scheduled.id)
     _, entry = await newsroom.parts.store.entry(SLUG, scheduled.id)
     assert (entry.status, entry.pinned) == (EntryStatus.PUBLISHED, False)
-    assert await newsroom.parts.store.next_due() is None
+    assert await newsroom.parts.store.scheduled(limit=1) == []
 
 
 async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> None:

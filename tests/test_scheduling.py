@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver import scheduling
-from liveserver.errors import Conflict, Gone, LiveserverError, StoreUnavailable
+from liveserver.errors import Conflict, Gone, StoreUnavailable
 from liveserver.scheduling import BATCH, LOOK, Scheduler
+from liveserver.store.reading import Scheduled
 from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
 
@@ -24,22 +25,20 @@ class Newsroom:
     """A store and a publishing side in one: what is scheduled, and what became of it."""
 
     def __init__(self, *times: datetime) -> None:
-        self.scheduled = {f"e{number}": time for number, time in enumerate(times)}
+        self.scheduled_at = {f"e{number}": time for number, time in enumerate(times)}
         self.published: list[str] = []
-        self.refusals: dict[str, LiveserverError] = {}
+        self.refusals: dict[str, Exception] = {}
         self.failures: list[Exception] = []
         self.limits: list[int] = []
         self.forgotten: list[datetime] = []
         self.changed = asyncio.Event()
 
-    async def due(self, moment: datetime, *, limit: int) -> list[tuple[str, str]]:
+    async def scheduled(self, *, limit: int) -> list[Scheduled]:
         self.limits.append(limit)
         if self.failures:
             raise self.failures.pop(0)
-        return [("match", id_) for id_, time in self.scheduled.items() if time <= moment][:limit]
-
-    async def next_due(self) -> datetime | None:
-        return min(self.scheduled.values(), default=None)
+        waiting = [Scheduled("match", id_, time) for id_, time in self.scheduled_at.items()]
+        return sorted(waiting, key=lambda entry: entry.publish_at)[:limit]
 
     async def forget_idempotency(self, before: datetime) -> None:
         self.forgotten.append(before)
@@ -47,9 +46,9 @@ class Newsroom:
     async def publish_due(self, slug: str, entry_id: str) -> None:
         assert slug == "match"
         if entry_id in self.refusals:
-            del self.scheduled[entry_id]
+            del self.scheduled_at[entry_id]
             raise self.refusals[entry_id]
-        del self.scheduled[entry_id]
+        del self.scheduled_at[entry_id]
         self.published.append(entry_id)
         self.changed.set()
 
@@ -67,7 +66,7 @@ async def test_what_is_due_is_published_and_the_rest_waits() -> None:
     newsroom = Newsroom(at(-5), at(0.001), at(0), at(60))
     await scheduler_of(newsroom).publish_due()
     assert newsroom.published == ["e0", "e2"]
-    assert set(newsroom.scheduled) == {"e1", "e3"}
+    assert set(newsroom.scheduled_at) == {"e1", "e3"}
 
 
 @pytest.mark.parametrize(
@@ -111,6 +110,15 @@ async def test_what_somebody_else_deleted_or_edited_is_passed_over() -> None:
         ("scheduler.passed_over", "e0"),
         ("scheduler.passed_over", "e1"),
     ]
+
+
+async def test_one_that_breaks_does_not_hold_up_those_behind_it() -> None:
+    newsroom = Newsroom(*[at(-1)] * 2)
+    newsroom.refusals = {"e0": ZeroDivisionError()}
+    with capture_logs() as logs:
+        assert await scheduler_of(newsroom).publish_due() == LOOK
+    assert newsroom.published == ["e1"]
+    assert [(entry["event"], entry["entry"]) for entry in logs] == [("scheduler.broken", "e0")]
 
 
 async def test_a_store_that_is_away_ends_the_round() -> None:

@@ -13,7 +13,7 @@ from liveserver.model import EntryChanged
 from liveserver.store import Store, migrate
 from liveserver.store.engine import LoopConnections
 from tests.services import free_port
-from tests.store_samples import NOON, a_liveblog, an_entry
+from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -52,7 +52,7 @@ async def test_a_server_that_goes_away_and_comes_back(start_postgres: StartPostg
         store.snapshot("match", limit=1),
         store.changes("match", 0, limit=1),
         store.positions(["match"]),
-        store.due(NOON, limit=1),
+        store.scheduled(limit=1),
         store.keys(),
     ):
         with pytest.raises(StoreUnavailable):

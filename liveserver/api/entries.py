@@ -17,6 +17,7 @@ from liveserver.api.requests import (
     body_of,
     idempotency_key_of,
     page_headers,
+    provisionally_authorised,
     public_representation,
     query_of,
     version_of,
@@ -41,12 +42,17 @@ VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHE
 
 async def create(request: Request) -> Response:
     """Publish an entry, or keep it as a draft or for later."""
-    actor = await authorised(request, "publish")
+    actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
     given = await body_of(request, EntryInput)
     parts = services(request)
     written = await parts.publishing.create_entry(
-        request.path_params["slug"], given, actor=actor.name, key_id=actor.key_id, idempotency_key=key
+        request.path_params["slug"],
+        given,
+        actor=actor.name,
+        key_id=actor.key_id,
+        confirm_key=True,
+        idempotency_key=key,
     )
     headers = {
         "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"

@@ -16,7 +16,7 @@ from liveserver.conditional import still_holds, tag_of
 from liveserver.errors import FieldError, Invalid
 from liveserver.inputs import parse
 from liveserver.representation import Representation
-from liveserver.security.keys import Actor, authenticate, require
+from liveserver.security.keys import Actor, require
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -128,12 +128,19 @@ async def _read(request: Request) -> bytes:
 
 async def actor_of(request: Request) -> Actor | None:
     """Who asks; None for an anonymous reader."""
-    return await authenticate(services(request).store, request.headers.get("authorization"))
+    return await services(request).keyring.authenticate(request.headers.get("authorization"))
 
 
 async def authorised(request: Request, scope: str) -> Actor:
     """Who asks, if they may; raises Unauthorized or Forbidden."""
     return require(await actor_of(request), scope)
+
+
+async def provisionally_authorised(request: Request, scope: str) -> Actor:
+    """The same for what confirms the key itself when it writes: without a look at the store for one seen before."""
+    return require(
+        services(request).keyring.recall(request.headers.get("authorization")) or await actor_of(request), scope
+    )
 
 
 def version_of(request: Request, *, required: bool) -> int | None:

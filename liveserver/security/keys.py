@@ -12,8 +12,10 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.errors import Forbidden, Unauthorized
+from liveserver.lru import Lru
 from liveserver.model import now
 from liveserver.store import ApiKey
+from liveserver.store.keys import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
+
+
+SEEN_MAX = 1_000
+"""Keys whose actors are remembered."""
 
 
 class Actor(NamedTuple):
@@ -48,22 +54,36 @@ def new_key(name: str, scopes: Collection[str], expires_at: datetime | None = No
     return key, f"lv_{key_id}_{secret}"
 
 
-async def authenticate(store: Store, authorization: str | None) -> Actor | None:
-    """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
-    if authorization is None:
-        return None
-    scheme, _, token = authorization.partition(" ")
-    match = _KEY.fullmatch(token.strip())
-    if scheme.lower() != "bearer" or match is None:
-        raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
-    key = await store.key(match[1])
-    if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
-        raise Unauthorized("the API key is unknown (was it made on another database?)")
-    if key.revoked_at is not None:
-        raise Unauthorized("the API key was revoked")
-    if key.expires_at is not None and key.expires_at <= now():
-        raise Unauthorized("the API key has expired")
-    return Actor(key.id, key.name, key.scopes)
+class Keyring:
+    """The API keys, as requests show them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._seen: Lru[str, Actor] = Lru(SEEN_MAX)
+        """Who showed a key that was good then, by a digest of all of it."""
+
+    async def authenticate(self, authorization: str | None) -> Actor | None:
+        """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.partition(" ")
+        match = _KEY.fullmatch(token.strip())
+        if scheme.lower() != "bearer" or match is None:
+            raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
+        key = await self._store.key(match[1])
+        if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
+            raise Unauthorized(UNKNOWN)
+        key.check()
+        actor = Actor(key.id, key.name, key.scopes)
+        self._seen.put(_digest(authorization), actor, 1)
+        return actor
+
+    def recall(self, authorization: str | None) -> Actor | None:
+        """Who it named when it was last seen, if that is remembered.
+
+        It may have been revoked since: only for a transaction that confirms the key itself (`Store.create_entry`).
+        """
+        return None if authorization is None else self._seen.get(_digest(authorization))
 
 
 def require(actor: Actor | None, scope: str) -> Actor:

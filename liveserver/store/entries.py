@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NotFound
 from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
-from liveserver.store import liveblogs, tables
+from liveserver.store import keys, liveblogs, tables
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
 
 if TYPE_CHECKING:
@@ -89,10 +89,13 @@ def create(
     entry: Entry,
     *,
     actor: str,
+    key_id: str | None,
     idempotency: Idempotency | None,
     refusal: LiveserverError | None,
 ) -> Written:
     """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
+    if key_id is not None:
+        keys.confirm(connection, key_id)
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
         return _replay(connection, slug, idempotency)

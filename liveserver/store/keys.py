@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from liveserver.errors import NotFound
+from liveserver.errors import NotFound, Unauthorized
+from liveserver.model import now
 from liveserver.store import tables
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 _t = tables.api_keys
+UNKNOWN = "the API key is unknown (was it made on another database?)"
+
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
 
 
@@ -31,6 +34,13 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+
+    def check(self) -> None:
+        """Raises Unauthorized for a key that isn't good any more."""
+        if self.revoked_at is not None:
+            raise Unauthorized("the API key was revoked")
+        if self.expires_at is not None and self.expires_at <= now():
+            raise Unauthorized("the API key has expired")
 
 
 def _key(row: RowMapping) -> ApiKey:
@@ -72,6 +82,14 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
     return None if row is None else _key(row)
+
+
+def confirm(connection: Connection, key_id: str) -> None:
+    """See that the key is good still, as a part of what is done with it. Raises Unauthorized."""
+    key = find(connection, key_id)
+    if key is None:
+        raise Unauthorized(UNKNOWN)
+    key.check()
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:

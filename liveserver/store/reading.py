@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import bindparam, func, literal, literal_column, select, tuple_
 
 from liveserver.errors import FieldError, Invalid, NotFound
 from liveserver.model import (
@@ -49,6 +49,25 @@ class Around(NamedTuple):
     """For `entries` with order `oldest`: what is newer than the first item. None if nothing is."""
     older_cursor: str | None
     """For `entries` with order `newest`: what is older than the last item. None if nothing is."""
+
+
+class Scheduled(NamedTuple):
+    """An entry that waits for its time."""
+
+    slug: str
+    id: str
+    publish_at: datetime
+
+
+# Made once, since every process asks twice a second. The status is a literal, not a parameter: only then do the
+# planners see that the partial index answers it.
+_SCHEDULED = (
+    select(tables.liveblogs.c.slug, _t.c.id, _t.c.publish_at)
+    .join(tables.liveblogs, tables.liveblogs.c.id == _t.c.liveblog_id)
+    .where(_t.c.status == literal_column(f"'{EntryStatus.SCHEDULED}'"))
+    .order_by(_t.c.publish_at, _t.c.id)
+    .limit(bindparam("limit"))
+)
 
 
 def page(
@@ -131,28 +150,9 @@ def _change(entry: Entry) -> Change:
     return EntryChanged(entry.seq, entry)
 
 
-def due(connection: Connection, before: datetime, *, limit: int) -> list[tuple[str, str]]:
-    """Slug and id of the scheduled entries whose time has come, the longest overdue first."""
-    blogs = tables.liveblogs
-    query = (
-        select(blogs.c.slug, _t.c.id)
-        .join(blogs, blogs.c.id == _t.c.liveblog_id)
-        .where(_scheduled(), _t.c.publish_at <= before)
-        .order_by(_t.c.publish_at, _t.c.id)
-        .limit(limit)
-    )
-    return [(slug, entry_id) for slug, entry_id in connection.execute(query)]
-
-
-def next_due(connection: Connection) -> datetime | None:
-    """When the next scheduled entry is due; None if there is none."""
-    moment: datetime | None = connection.scalar(select(func.min(_t.c.publish_at)).where(_scheduled()))
-    return moment
-
-
-def _scheduled() -> ColumnElement[bool]:
-    # A literal, not a parameter: only then do the planners see that the partial index answers it.
-    return _t.c.status == literal(EntryStatus.SCHEDULED.value, literal_execute=True)
+def scheduled(connection: Connection, *, limit: int) -> list[Scheduled]:
+    """The scheduled entries, the next due first."""
+    return [Scheduled(*row) for row in connection.execute(_SCHEDULED, {"limit": limit})]
 
 
 def _select(

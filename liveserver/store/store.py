@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from liveserver.store.entries import Idempotency, Written
     from liveserver.store.keys import ApiKey
-    from liveserver.store.reading import Around, Order
+    from liveserver.store.reading import Around, Order, Scheduled
 
 
 class Store:
@@ -108,6 +108,7 @@ class Store:
         entry: Entry,
         *,
         actor: str,
+        key_id: str | None = None,
         idempotency: Idempotency | None = None,
         refusal: LiveserverError | None = None,
     ) -> Written:
@@ -116,9 +117,10 @@ class Store:
         With `idempotency`, the first request alone makes an entry; a repeated one gets that entry as it is now, marked
         `replayed`. Raises KeyReused if the key came with another request, and Gone if its entry was deleted since.
         A first request with a `refusal` makes no entry, but raises that: what was in order then may not be now.
+        With `key_id`, an API key, raises Unauthorized unless it is good at the moment of the writing.
         """
         return await self._database.write(
-            entries.create, slug, entry, actor=actor, idempotency=idempotency, refusal=refusal
+            entries.create, slug, entry, actor=actor, key_id=key_id, idempotency=idempotency, refusal=refusal
         )
 
     async def entry(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
@@ -195,13 +197,9 @@ class Store:
         """Every state that the entry had, oldest first, also if it was deleted. Raises NotFound."""
         return await self._database.read(entries.revisions, slug, entry_id)
 
-    async def due(self, before: datetime, *, limit: int) -> list[tuple[str, str]]:
-        """Slug and id of the scheduled entries due by `before`, the longest overdue first."""
-        return await self._database.read(reading.due, before, limit=limit)
-
-    async def next_due(self) -> datetime | None:
-        """When the next scheduled entry is due; None if there is none."""
-        return await self._database.read(reading.next_due)
+    async def scheduled(self, *, limit: int) -> list[Scheduled]:
+        """The scheduled entries, the next due first."""
+        return await self._database.read(reading.scheduled, limit=limit)
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Epoch and seq of each live blog that exists, in one query."""

@@ -108,7 +108,7 @@ async def seen(store: Store) -> dict[str, Any]:
         "liveblogs": plain(await store.liveblogs(limit=9)),
         "keys": await store.keys(),
         "media": await store.media_page(limit=9),
-        "due": [await store.due(at(9999), limit=9), await store.next_due()],
+        "scheduled": await store.scheduled(limit=9),
     }
     for liveblog in (await store.liveblogs(limit=9))[0]:
         slug = liveblog.slug

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Conflict, Gone, KeyReused, NotFound, VersionConflict
+from liveserver.errors import Conflict, Gone, KeyReused, NotFound, Unauthorized, VersionConflict
 from liveserver.model import (
     Correction,
     EntryChanged,
@@ -18,7 +19,9 @@ from liveserver.model import (
     LiveblogStatus,
     Verification,
     new_entry_id,
+    now,
 )
+from liveserver.security.keys import new_key
 from liveserver.store import ApiKey, Idempotency, Store
 from tests.store_samples import (
     NOON,
@@ -336,6 +339,24 @@ async def test_a_refusal_is_not_for_a_request_that_was_answered_before(store: St
     entry = (await store.create_entry("match", an_entry(), actor="desk", idempotency=key)).entry
     replayed = await store.create_entry("match", an_entry(), actor="desk", idempotency=key, refusal=refusal)
     assert (replayed.entry, replayed.replayed) == (entry, True)
+
+
+async def test_a_key_must_be_good_when_the_entry_is_written(store: Store) -> None:
+    """Unknown, expired or revoked: nothing is written, also if the request was answered before."""
+    key, _ = new_key("Agence", ["publish"])
+    expired, _ = new_key("Trop tard", ["publish"], now() - timedelta(milliseconds=1))
+    await store.add_key(key)
+    await store.add_key(expired)
+    request = Idempotency(key.id, "k", "hash")
+    written = await store.create_entry("match", an_entry(), actor="desk", key_id=key.id, idempotency=request)
+    assert written.entry.seq == 1
+    await store.revoke_key(key.id, now())
+    for key_id, reason in ((key.id, "revoked"), (expired.id, "expired"), ("nobody", "unknown")):
+        with pytest.raises(Unauthorized, match=reason):
+            await store.create_entry("match", an_entry(), actor="desk", key_id=key_id)
+    with pytest.raises(Unauthorized):
+        await store.create_entry("match", an_entry(), actor="desk", key_id=key.id, idempotency=request)
+    assert (await store.snapshot("match", limit=9)).entries == [written.entry]
 
 
 async def test_forgetting_idempotency_keys(store: Store) -> None:

@@ -235,23 +235,25 @@ async def test_changes_in_parts(store: Store, limit: int) -> None:
     assert found == [1, 2, 3, 4]
 
 
-async def test_due(store: Store) -> None:
-    """The scheduled ones whose time has come, the longest overdue first; published and deleted ones no more."""
-    assert await store.next_due() is None
+async def test_scheduled(store: Store) -> None:
+    """The next due first; published and deleted ones no more."""
+    assert await store.scheduled(limit=10) == []
     await store.create_liveblog(a_liveblog("vote"))
     late, soon, published, gone = await publish(
         store, a_scheduled(at(20)), a_scheduled(at(10)), a_scheduled(at(5)), a_scheduled(at(6))
     )
     other = (await store.create_entry("vote", a_scheduled(at(15)), actor="desk")).entry
-    assert await store.next_due() == at(5)
+    assert await store.scheduled(limit=1) == [("match", published.id, at(5))]
     await store.edit_entry(
         "match", published.id, lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5)), actor="clock"
     )
     await store.delete_entry("match", gone.id, fine, actor="desk", at=at(5))
-    assert await store.next_due() == at(10)
-    assert await store.due(at(9), limit=10) == []
-    assert await store.due(at(20), limit=10) == [("match", soon.id), ("vote", other.id), ("match", late.id)]
-    assert await store.due(at(20), limit=1) == [("match", soon.id)]
+    assert await store.scheduled(limit=10) == [
+        ("match", soon.id, at(10)),
+        ("vote", other.id, at(15)),
+        ("match", late.id, at(20)),
+    ]
+    assert await store.scheduled(limit=1) == [("match", soon.id, at(10))]
 
 
 async def test_positions(store: Store) -> None:
