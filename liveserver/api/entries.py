@@ -24,7 +24,7 @@ from liveserver.api.requests import (
 )
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
-from liveserver.model import EntryStatus, Position
+from liveserver.model import EntryStatus, Position, Verification
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.security.keys import require
@@ -103,6 +103,7 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses) -> En
         order=query.order,
         key_events=query.key_events,
         tag=query.tag,
+        verification=Verification(query.verification) if query.verification else None,
         statuses=statuses,
     )
 

@@ -55,6 +55,9 @@ class EntriesQuery(PageQuery):
     order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
     key_events: bool = Field(False, description="Key events only")
     tag: str | None = Field(None, max_length=60, description="Only those with this tag")
+    verification: Literal["confirmed", "claimed", "unverified", "denied"] | None = Field(
+        None, description="Only those of this verification"
+    )
     status: Literal["draft", "scheduled", "published"] | None = Field(
         None, description="Only those of this status; others than `published` need a key with the scope `publish`"
     )

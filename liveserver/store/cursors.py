@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from liveserver.model import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -19,6 +22,11 @@ class Place(NamedTuple):
 
     at: datetime
     name: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Place:
+        """An entry's place: that of its publication, else of the time when it is due, else of its creation."""
+        return cls(entry.published_at or entry.publish_at or entry.created_at, entry.id)
 
     def cursor(self) -> str:
         """The place as base64url."""

@@ -20,6 +20,7 @@ from liveserver.model import (
     Liveblog,
     LiveblogChanged,
     Snapshot,
+    Verification,
 )
 from liveserver.store import entries, liveblogs, tables
 from liveserver.store.cursors import Place
@@ -79,6 +80,7 @@ def page(
     order: Order,
     key_events: bool,
     tag: str | None,
+    verification: Verification | None,
     statuses: Collection[EntryStatus],
 ) -> EntryPage:
     """One page of the entries that match."""
@@ -88,6 +90,8 @@ def page(
         query = query.where(_t.c.key_event)
     if tag is not None:
         query = query.where(_has_tag(connection, tag))
+    if verification is not None:
+        query = query.where(_t.c.verification == verification.value)
     start = None if cursor is None else Place.parse(cursor)
     items, more = _run(connection, query, order, limit, start)
     return EntryPage(liveblog, items, _cursor(items[-1]) if more else None)
@@ -99,7 +103,7 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
     entry = entries.find(connection, liveblog_id, entry_id)
     if entry.status is not EntryStatus.PUBLISHED:
         raise NotFound(f"entry {entry_id} isn't published")
-    start, query = _place_of(entry), _select(liveblog_id)
+    start, query = Place.of(entry), _select(liveblog_id)
     newer, more_newer = _run(connection, query, "oldest", after, start)
     older, more_older = _run(connection, query, "newest", before, start)
     items = [*reversed(newer), entry, *older]
@@ -126,7 +130,7 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
     items, more = _run(connection, _select(liveblog_id), "newest", limit)
     gone = _select(liveblog_id, (EntryStatus.DELETED,)).where(_t.c.seq.is_not(None))
     if more:
-        gone = gone.where(_t.c.sort_at >= literal(_place_of(items[-1]).at, _t.c.sort_at.type))
+        gone = gone.where(_t.c.sort_at >= literal(Place.of(items[-1]).at, _t.c.sort_at.type))
     tombstones, _ = _run(connection, gone, "newest", limit)
     deleted = [Deletion(entry.id, entry.updated_at) for entry in tombstones]
     return Feed(liveblog, items, deleted, liveblogs.listing(connection, liveblog_id).changed_at)
@@ -187,9 +191,5 @@ def _run(
     return items[:limit], len(items) > limit
 
 
-def _place_of(entry: Entry) -> Place:
-    return Place(entry.published_at or entry.publish_at or entry.created_at, entry.id)
-
-
 def _cursor(entry: Entry) -> str:
-    return _place_of(entry).cursor()
+    return Place.of(entry).cursor()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Position,
         Revision,
         Snapshot,
+        Verification,
     )
     from liveserver.store.entries import Idempotency, Written
     from liveserver.store.keys import ApiKey
@@ -151,6 +152,7 @@ class Store:
         order: Order = "newest",
         key_events: bool = False,
         tag: str | None = None,
+        verification: Verification | None = None,
         statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,),
     ) -> EntryPage:
         """One page, by publication (else due time, else creation), then by id. Raises Invalid for a bad cursor."""
@@ -162,6 +164,7 @@ class Store:
             order=order,
             key_events=key_events,
             tag=tag,
+            verification=verification,
             statuses=statuses,
         )
 

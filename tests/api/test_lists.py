@@ -144,10 +144,19 @@ async def test_every_bad_parameter_is_named_at_once(site: Site) -> None:
             "order": "up",
             "key_events": "maybe",
             "tag": "x" * 61,
+            "verification": "maybe",
             "status": "deleted",
         },
     )
-    assert set(bad_fields(response)) == {"?limit", "?cursor", "?order", "?key_events", "?tag", "?status"}
+    assert set(bad_fields(response)) == {
+        "?limit",
+        "?cursor",
+        "?order",
+        "?key_events",
+        "?tag",
+        "?verification",
+        "?status",
+    }
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=", "cursor=%00", "cursor=MTIz", "tag=%00", "limit=%FF"])

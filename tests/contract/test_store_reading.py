@@ -18,6 +18,7 @@ from liveserver.model import (
     EntryStatus,
     LiveblogChanged,
     Position,
+    Verification,
     new_entry_id,
 )
 from liveserver.store.cursors import Place
@@ -72,7 +73,7 @@ async def test_filters(store: Store) -> None:
     """Key events, and a tag as a whole; together both must hold."""
     plain, key, tagged, both = await publish(
         store,
-        an_entry(at(1), tags=("but", "bu", "b%t")),
+        an_entry(at(1), tags=("but", "bu", "b%t"), verification=Verification.DENIED),
         an_entry(at(2), key_event=True, tags=("buts",)),
         an_entry(at(3), tags=("VAR", "but")),
         an_entry(at(4), key_event=True, tags=("but", "é")),
@@ -80,6 +81,8 @@ async def test_filters(store: Store) -> None:
     assert (await store.entries("match", limit=9, key_events=True)).items == [both, key]
     assert (await store.entries("match", limit=9, tag="but")).items == [both, tagged, plain]
     assert (await store.entries("match", limit=9, tag="é")).items == [both]
+    assert (await store.entries("match", limit=9, verification=Verification.DENIED)).items == [plain]
+    assert (await store.entries("match", limit=9, verification=Verification.DENIED, tag="é")).items == []
     assert (await store.entries("match", limit=9, tag="b%t")).items == [plain]
     assert (await store.entries("match", limit=9, tag="but", key_events=True)).items == [both]
     assert (await store.entries("match", limit=9, tag="var")).items == []
