@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib.resources import files
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -43,6 +43,9 @@ FEEDS = {
 KEY_EVENTS_SHOWN = 4
 """The newest key events, which stand in the summary as it opens; the others are folded below them."""
 
+LONG_TEXT = 600
+"""Characters beyond which a pinned entry is folded."""
+
 ARTICLES_BYTES = 16 * 1024 * 1024
 """Memory for the HTML of entries, so that a change of one costs the rendering of one."""
 TEXTS_BYTES = 4 * 1024 * 1024
@@ -72,19 +75,39 @@ class Assets:
         return cls(script=entry["file"], styles=tuple(entry.get("css", ())))
 
 
+Order = Literal["newest", "oldest"]
+"""Which entry comes first."""
+
+
+class Only(NamedTuple):
+    """Which entries a page is limited to: those to which all of it applies."""
+
+    tag: str | None = None
+    key_events: bool = False
+    verification: Verification | None = None
+
+
+EVERY = Only()
+
+
 @dataclass(frozen=True, slots=True)
 class PageView:
-    """One page of a live blog. Lists are newest first; pinned entries may be in `entries`, and are left out there."""
+    """One page of a live blog."""
 
     liveblog: Liveblog
     """As of the same moment as the entries: its epoch and seq are the page's position."""
     entries: list[Entry]
+    """In the page's order. On the pages that begin with the newest of all, pinned ones are left out."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
-    """The cursor of the next page, None on the last."""
+    """Where the entries older than these begin; None if there are none."""
+    newer_cursor: str | None = None
+    """The same for newer ones."""
     first: bool = True
-    """False on the pages of older entries, which show neither pinned entries nor key events."""
+    """False on all pages but `/live/{slug}` itself: they show neither pinned entries nor key events."""
+    order: Order = "newest"
+    only: Only = EVERY
     began_at: datetime | None = None
     """When the oldest entry of all was published, as far as it is known."""
     changed_at: datetime | None = None
@@ -93,12 +116,17 @@ class PageView:
 
 @dataclass(frozen=True, slots=True)
 class EntryPageView:
-    """One entry among its neighbours; both lists newest first."""
+    """One entry among its neighbours."""
 
     liveblog: Liveblog
     entry: Entry
     newer: list[Entry] = field(default_factory=list)
+    """Newest first."""
     older: list[Entry] = field(default_factory=list)
+    """Newest first."""
+    older_cursor: str | None = None
+    newer_cursor: str | None = None
+    order: Order = "newest"
 
 
 class Renderer:
@@ -146,6 +174,18 @@ class Renderer:
     def liveblog_url(self, slug: str) -> str:
         """The live blog's page."""
         return f"{self._public_url}/live/{slug}"
+
+    def list_url(self, slug: str, *, order: Order = "newest", cursor: str | None = None, only: Only = EVERY) -> str:
+        """A page of some of a live blog's entries."""
+        query = {
+            "tag": only.tag,
+            "key_events": "true" if only.key_events else None,
+            "verification": only.verification and only.verification.value,
+            "order": None if order == "newest" else order,
+            "cursor": cursor,
+        }
+        given = urlencode({name: value for name, value in query.items() if value is not None}, quote_via=quote, safe="")
+        return f"{self.liveblog_url(slug)}?{given}" if given else self.liveblog_url(slug)
 
     def entry_url(self, slug: str, entry_id: str) -> str:
         """The entry's permalink."""
@@ -228,18 +268,20 @@ class Renderer:
             published=published,
             edited=_edited(texts, published, entry, zone),
             verification=_verification(texts, entry),
+            verification_url=self.list_url(liveblog.slug, only=Only(verification=entry.verification)),
+            tags=[(tag, self.list_url(liveblog.slug, only=Only(tag=tag))) for tag in entry.tags],
+            long=len(self.entry_text(entry)) > LONG_TEXT,
             corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
             t=texts,
             timestamp=wire.timestamp,
         )
 
     def page(self, view: PageView) -> str:
-        """`/live/{slug}`, the first page or one of older entries."""
-        entries = [entry for entry in view.entries if not entry.pinned]
+        """`/live/{slug}`: its first page, and every other choice of its entries."""
+        slug, texts = view.liveblog.slug, texts_for(view.liveblog.language)
+        apart = view.order == "newest" and view.only == EVERY
+        entries = [entry for entry in view.entries if not (apart and entry.pinned)]
         pinned, key_events = (view.pinned, view.key_events) if view.first else ([], [])
-        older_url = None
-        if view.older_cursor is not None:
-            older_url = f"{self.liveblog_url(view.liveblog.slug)}?cursor={quote(view.older_cursor, safe='')}"
         posting = None
         if view.first:
             shown = [*pinned, *entries]
@@ -253,28 +295,39 @@ class Renderer:
                     changed_at=view.changed_at,
                 )
             )
+        other: Order = "oldest" if view.order == "newest" else "newest"
         return self._render(
             "page.html",
             view.liveblog,
             kind="first" if view.first else "older",
+            root=_root(view.order, view.only),
             view=view,
             entries=self._articles(view.liveblog, entries),
             pinned=self._articles(view.liveblog, pinned),
             key_events=self._key_events(view.liveblog, key_events, {entry.id for entry in [*pinned, *entries]}),
             key_events_shown=KEY_EVENTS_SHOWN,
             updated=_last_update([*pinned, *entries]),
-            older_url=older_url,
             card=self.liveblog_card_url(view.liveblog),
             card_alt=view.liveblog.title,
+            ends=self._ends(view, view.entries, view.only),
+            other_order=other,
+            other_order_url=self.list_url(slug, order=other, only=view.only),
+            filters=self._filters(slug, texts, view.only),
+            only=_only_label(texts, view.only),
             json_ld=posting,
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """`/live/{slug}/entries/{id}`: the entry first, then those just after and just before it."""
+        """`/live/{slug}/entries/{id}`: the entry in its place, between those just after and just before it."""
+        entries = [*view.newer, view.entry, *view.older]
+        if view.order == "oldest":
+            entries.reverse()
         return self._render(
             "entry_page.html",
             view.liveblog,
             kind="entry",
+            root={**_root(view.order, EVERY), "data-focus": view.entry.id},
+            view=view,
             entry=view.entry,
             entry_url=self.entry_url(view.liveblog.slug, view.entry.id),
             title=self.entry_title(view.entry),
@@ -282,11 +335,38 @@ class Renderer:
             card=self.entry_card_url(view.liveblog, view.entry),
             card_alt=self.entry_title(view.entry),
             json_ld=_json_block(entry_posting(view.liveblog, view.entry, self)),
-            focus=self._articles(view.liveblog, [view.entry]),
-            newer=self._articles(view.liveblog, view.newer),
-            older=self._articles(view.liveblog, view.older),
+            entries=[
+                (day, label, _linked(html) if entry.id == view.entry.id else html)
+                for entry, (day, label, html) in zip(entries, self._articles(view.liveblog, entries), strict=True)
+            ],
+            ends=self._ends(view, entries, EVERY),
             updated=_last_update([view.entry]),
         )
+
+    def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
+        """What lies beyond a page's entries in time: of either side the way there."""
+        slug = view.liveblog.slug
+        newest, oldest = (entries[-1:], entries[:1]) if view.order == "oldest" else (entries[:1], entries[-1:])
+        return {
+            "newer": _end(
+                self.list_url(slug, order="oldest", cursor=view.newer_cursor, only=only), view.newer_cursor, newest
+            ),
+            "older": _end(self.list_url(slug, cursor=view.older_cursor, only=only), view.older_cursor, oldest),
+        }
+
+    def _filters(self, slug: str, texts: Texts, only: Only) -> list[dict[str, Any]]:
+        """What a reader may limit the list to, with what the verifications mean."""
+        kinds = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
+        return [
+            {
+                "name": name,
+                "label": texts.text(f"entry.{name}"),
+                "meaning": texts.text(f"meaning.{name}"),
+                "url": self.list_url(slug, only=choice),
+                "chosen": choice == only,
+            }
+            for name, choice in kinds
+        ]
 
     def error_page(self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None) -> str:
         """The page of a 404, a 410 (an entry that was deleted) or a 503; links to the live blog if it is given."""
@@ -308,7 +388,7 @@ class Renderer:
             text_direction=text_direction,
         )
 
-    def _render(self, template: str, liveblog: Liveblog, *, kind: str, **values: Any) -> str:
+    def _render(self, template: str, liveblog: Liveblog, *, kind: str, root: dict[str, str], **values: Any) -> str:
         texts = texts_for(liveblog.language)
         return self._environment.get_template(template).render(
             self._frame(liveblog.language),
@@ -325,6 +405,7 @@ class Renderer:
                 "data-timezone": liveblog.timezone,
                 "data-page": kind,
                 "data-url": self.liveblog_url(liveblog.slug),
+                **root,
             },
             reader_texts=_json_block(
                 {
@@ -332,8 +413,6 @@ class Renderer:
                     "dates": texts.tables["dates"],
                     "status": texts.tables["status"],
                     "reader": texts.tables["reader"],
-                    "updated": texts.tables["page"]["updated"],
-                    "updated_today": texts.tables["page"]["updated_today"],
                     "attributes": texts.attributes,
                 }
             ),
@@ -432,6 +511,43 @@ def _edited(texts: Texts, published: datetime, entry: Entry, zone: ZoneInfo) -> 
     if updated.date() == published.date():
         return texts.text("entry.edited", time=texts.time(updated))
     return texts.text("entry.edited_other_day", date=texts.short_date(updated), time=texts.time(updated))
+
+
+class End(NamedTuple):
+    """An end of a page's list."""
+
+    url: str
+    cursor: str
+    """Empty where nothing lies beyond."""
+    place: str
+    """The last entry on this side, shown or not: its time and id, as a script wants them."""
+
+
+def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
+    place = "".join(f"{wire.timestamp(entry.published_at)} {entry.id}" for entry in last if entry.published_at)
+    return End(url, cursor or "", place)
+
+
+def _linked(html: Markup) -> Markup:
+    """The entry that a permalink leads to: browsers open the page there, also without the script."""
+    return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
+
+
+def _root(order: Order, only: Only) -> dict[str, str]:
+    """What a script must know of a page that shows its entries otherwise than `/live/{slug}`."""
+    found: dict[str, str] = {} if order == "newest" else {"data-order": order}
+    if only != EVERY:
+        found["data-only"] = wire.dumps(only._asdict()).decode()
+    return found
+
+
+def _only_label(texts: Texts, only: Only) -> tuple[str, str] | None:
+    """What a page is limited to, and what that means; None if to nothing."""
+    if only.verification is not None:
+        return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
+    if only.key_events:
+        return texts.text("entry.key_event"), texts.text("meaning.key_event")
+    return None if only.tag is None else (f"#{only.tag}", "")
 
 
 def _verification(texts: Texts, entry: Entry) -> Markup | None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import timedelta
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, get_timezone_name
+from babel.dates import format_date, get_timezone_location, get_timezone_name
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
-    from datetime import date, datetime, timedelta
+    from datetime import date, datetime
 
 FALLBACK = "en"
 
@@ -49,7 +50,15 @@ class Texts:
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
     def time(self, moment: datetime) -> str:
-        """The hour and minute of `moment` on its own zone's clock: `14 h 07`."""
+        """The hour and minute of `moment` on its own zone's clock: `14 h 07`.
+
+        In the hour that a change of clocks repeats, with the offset, as the same time comes twice: `2 h 30 (UTC+2)`.
+        """
+        if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
+            return self.text("dates.repeated", time=self._clock(moment), offset=_offset(moment))
+        return self._clock(moment)
+
+    def _clock(self, moment: datetime) -> str:
         return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")
 
     def date(self, moment: datetime) -> str:
@@ -71,7 +80,11 @@ class Texts:
     def date_time(self, moment: datetime) -> str:
         """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
         zone = _zone_name(self._locale, moment)
-        return self.text("dates.date_time", date=self.date(moment), time=self.time(moment), zone=zone)
+        return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
+
+    def zone(self, timezone: str) -> str:
+        """The name of an IANA time zone for readers: its city."""
+        return get_timezone_location(timezone, locale=self._locale, return_city=True)
 
     def _pattern(self, name: str) -> str:
         table, key = name.split(".")
@@ -83,6 +96,13 @@ class Texts:
 
     def _day_number(self, moment: datetime) -> str:
         return self.text("dates.first_day") if moment.day == 1 else str(moment.day)
+
+
+def _offset(moment: datetime) -> str:
+    """How far the clock of `moment` is ahead of UTC: `+2`, `−3:30`."""
+    minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return ("\u2212" if minutes < 0 else "+") + str(hours) + (f":{rest:02}" if rest else "")
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,15 @@ async def test_everything_on_it_is_there(site: Site) -> None:
     assert (icon.status_code, icon.headers["cache-control"]) == (200, "public, max-age=300")
 
 
+async def test_the_service_worker(site: Site) -> None:
+    """Where it governs the reader's pages; browsers must see at once when there is another."""
+    response = await site.reader.get("/live/sw.js")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/javascript")
+    assert response.headers["cache-control"] == "no-cache"
+    assert "import" not in response.text, "it has to stand alone"
+
+
 async def test_not_modified(site: Site) -> None:
     """304, with the headers of the 200, until anything on the page changes."""
     entry = await site.publish()
@@ -150,6 +160,50 @@ async def test_older_pages(site: Site) -> None:
     assert seen == [entry["id"] for entry in reversed(entries)]
 
 
+async def test_the_way_on_from_a_permalink(site: Site) -> None:
+    """By ordinary links, each entry once: up to the newest, and down to the oldest; in either order."""
+    entries = [await site.publish(str(number)) for number in range(60)]
+    ids = [entry["id"] for entry in entries]
+    for order, number in (("newest", 30), ("oldest", 30), ("newest", 0), ("oldest", 59)):
+        found: dict[str, list[str]] = {}
+        for side in ("newer", "older"):
+            url: str | None = f"{entries[number]['url']}?order={order}"
+            found[side] = []
+            while url:
+                response = await site.reader.get(url)
+                listed = page(response).entries
+                positions = [ids.index(entry) for entry in listed]
+                assert positions == sorted(positions) or positions == sorted(positions, reverse=True)
+                found[side] += sorted(listed, key=ids.index, reverse=side == "older")
+                more = re.search(rf'class="{side}"><a [^>]*href="([^"]+)"', response.text)
+                url = unescape(more[1]) if more else None
+        newer, older = found["newer"], found["older"]
+        assert newer == ids[ids.index(newer[0]) :]
+        assert older == ids[ids.index(older[0]) :: -1]
+        assert ids[number] in newer
+        assert ids[number] in older
+
+
+async def test_some_of_the_entries(site: Site) -> None:
+    """By tag, by verification, the key events; in either order, with a page for what isn't there."""
+    tagged = [await site.publish(str(number), tags=["à suivre"]) for number in range(25)]
+    denied = await site.publish("<p>Non</p>", verification="denied", key_event=True)
+    await site.publish("<p>Autre</p>")
+    ids = [entry["id"] for entry in tagged]
+    first = await site.reader.get(f"{PAGE}?tag=%C3%A0%20suivre&order=oldest")
+    assert page(first).entries == ids[:20]
+    more = re.search(r'class="newer"><a [^>]*href="([^"]+)"', first.text)
+    assert more is not None
+    assert page(await site.reader.get(unescape(more[1]))).entries == ids[20:]
+    for query in ("verification=denied", "key_events=true", "verification=denied&key_events=true&order=oldest"):
+        assert page(await site.reader.get(f"{PAGE}?{query}")).entries == [denied["id"]]
+    empty = await site.reader.get(f"{PAGE}?tag=rien")
+    assert page(empty).entries == []
+    assert 'content="noindex' in empty.text
+    response = await site.reader.get(f"{PAGE}?verification=x")
+    assert (response.status_code, response.headers["location"]) == (303, f"{BASE}{PAGE}")
+
+
 async def test_a_cursor_that_was_cut_short(site: Site) -> None:
     """Leads to the newest entries; an unknown live blog is unknown all the same."""
     for cursor in ("x", "", "%00"):
@@ -170,12 +224,11 @@ async def test_pinned_entries_are_shown_once(site: Site) -> None:
 
 
 async def test_a_permalink(site: Site) -> None:
-    """The entry first, then its neighbours; its own address, title and description."""
+    """The entry among its neighbours; its own address, title and description."""
     entries = [await site.publish(f"<p>Texte {number}</p>", heading=f"Tête {number}") for number in range(12)]
     response = await site.reader.get(entries[6]["url"])
     found = page(response)
-    assert found.entries[0] == entries[6]["id"]
-    assert found.entries[1:] == [entries[i]["id"] for i in (10, 9, 8, 7, 5, 4, 3, 2)]
+    assert found.entries == [entries[i]["id"] for i in (10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)]
     assert found.links["canonical"] == entries[6]["url"]
     assert "<title>Tête 6" in response.text
     assert '<meta name="description" content="Texte 6">' in response.text

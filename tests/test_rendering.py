@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from liveserver import rendering
 from liveserver.errors import SettingsError
 from liveserver.model import Correction, Entry, EntryStatus, Liveblog, LiveblogStatus, Verification
-from liveserver.rendering import Assets, EntryPageView, PageView, Renderer, plain_text
+from liveserver.rendering import Assets, EntryPageView, Only, PageView, Renderer, plain_text
 from liveserver.texts import text_direction, texts_for
 
 SITE = "https://live.example.org"
@@ -87,7 +88,7 @@ class Element:
 class Document(HTMLParser):
     """HTML as a list of elements; fails where an element is closed that isn't the last one opened."""
 
-    VOID = frozenset({"meta", "link", "img", "br", "hr"})
+    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -436,13 +437,14 @@ class TestPage:
     def test_key_events_beyond_the_newest_are_folded(self) -> None:
         events = [an_entry(number, key_event=True) for number in range(6, 0, -1)]
         document = page_document(key_events=events)
-        folded = [any(parent.tag == "details" for parent in line.parents) for line in document.all("li")]
+        lines = [line for line in document.all("li") if "data-id" in line.attributes]
+        folded = [any(parent.tag == "details" for parent in line.parents) for line in lines]
         assert folded == [False] * 4 + [True] * 2
-        assert [line["data-id"] for line in document.all("li")] == [event.id for event in events]
+        assert [line["data-id"] for line in lines] == [event.id for event in events]
         assert document.one("section", class_="key-events")["data-key-events"] == "4"
-        assert "hidden" not in document.one("details").attributes
-        assert document.one("summary").text == "Plus tôt"
-        assert "hidden" in page_document(key_events=events[:4]).one("details").attributes
+        assert "hidden" not in document.all("details")[0].attributes
+        assert document.all("summary")[0].text == "Plus tôt"
+        assert "hidden" in page_document(key_events=events[:4]).all("details")[0].attributes
 
     def test_texts_of_another_language_are_marked(self) -> None:
         """On an Arabic page, whatever is ours is English from left to right; also what the script will write."""
@@ -489,6 +491,52 @@ class TestPage:
         assert document.all("link", rel="canonical") == []
         assert document.all("section", class_="key-events") == []
         assert any(e["href"] == f"{SITE}/live/match" for e in document.all("a"))
+
+    def test_oldest_first(self) -> None:
+        """What lies before it in time is above, what comes after it below; pinned entries stand in their place."""
+        entries = [an_entry(1), an_entry(2, NOON + timedelta(minutes=1), pinned=True)]
+        document = page_document(entries=entries, newer_cursor="x", older_cursor="y", order="oldest", first=False)
+        assert document.ids() == [1, 2]
+        assert document.one("html")["data-order"] == "oldest"
+        assert [e.attributes.get("data-older") for e in document.all("a", class_="button")][1:] == ["y", None]
+        newer = document.one("a", data_newer="x")
+        assert newer["href"] == f"{SITE}/live/match?order=oldest&cursor=x"
+        assert newer["data-place"] == f"2026-11-22T12:08:00.000Z {id_of(2)}"
+        assert document.one("a", data_order="newest")["href"] == f"{SITE}/live/match"
+
+    def test_limited_to_some(self) -> None:
+        """The page says to which, and what that means; its links keep to it."""
+        only = Only(verification=Verification.DENIED)
+        document = page_document(entries=[an_entry()], only=only, first=False, older_cursor="x")
+        assert json.loads(str(document.one("html")["data-only"])) == {
+            "tag": None,
+            "key_events": False,
+            "verification": "denied",
+        }
+        assert document.one("a", data_older="x")["href"] == f"{SITE}/live/match?verification=denied&cursor=x"
+        assert document.one("a", aria_current="true").text == "Démenti"
+        assert document.one("p", class_="only").text.startswith("Démenti A été annoncé")
+        assert document.one("title").text == f"{LIVEBLOG.title} – Démenti"
+        tagged = page_document(only=Only(tag="à côté"), first=False)
+        assert tagged.one("p", class_="only").text.startswith("#à côté")
+        assert (
+            tagged.one("a", data_order="oldest")["href"]
+            == f"{SITE}/live/match?tag=%C3%A0%20c%C3%B4t%C3%A9&order=oldest"
+        )
+
+    def test_labels_lead_to_what_they_mean(self) -> None:
+        entry = an_entry(verification=Verification.DENIED, tags=("foot & co",))
+        label, tag = [link for link in entry_document(entry).all("a") if "?" in str(link["href"])]
+        assert label["href"] == f"{SITE}/live/match?verification=denied"
+        assert str(label["title"]).startswith("A été annoncé")
+        assert tag["href"] == f"{SITE}/live/match?tag=foot%20%26%20co"
+
+    def test_pinned_entry_that_is_long(self) -> None:
+        """Says so, for it to be folded."""
+        assert entry_document(an_entry(body=f"<p>{'mot ' * 200}</p>")).one("article")["class"] == "entry entry-long"
+
+    def test_zone(self) -> None:
+        assert page_document().one("span", class_="zone").text == "Heures\u00a0: Paris"
 
     @pytest.mark.parametrize("status", list(LiveblogStatus))
     def test_empty_page_says_why(self, status: LiveblogStatus) -> None:
@@ -572,8 +620,8 @@ class TestPage:
         assert texts["locale"] == "fr"
         assert texts["reader"]["viewers"]["other"] == "{count} lecteurs"
         assert texts["dates"]["time"] == "{h}\u00a0h\u00a0{mm}"
-        assert texts["updated"] == "Mis à jour le {when}"
-        assert texts["updated_today"] == "Mis à jour à {time}"
+        assert texts["reader"]["updated"] == "Mis à jour le {when}"
+        assert texts["reader"]["updated_today"] == "Mis à jour à {time}"
         assert texts["attributes"] == {}
 
 
@@ -662,13 +710,29 @@ class TestOtherPages:
     """Permalinks, errors, the index."""
 
     def test_entry_page(self) -> None:
-        """The linked entry comes first: no neighbour can push it out of sight."""
+        """The linked entry in its place, marked as what the browser opens the page at."""
         entry = an_entry(3, heading="Le but")
         view = EntryPageView(
-            LIVEBLOG, entry, newer=[an_entry(4)], older=[an_entry(2), an_entry(1, NOON - timedelta(days=1))]
+            LIVEBLOG,
+            entry,
+            newer=[an_entry(4)],
+            older=[an_entry(2), an_entry(1, NOON - timedelta(days=1))],
+            older_cursor="avant",
+            newer_cursor="apres",
         )
         document = Document(RENDERER.entry_page(view))
-        assert document.ids() == [3, 4, 2, 1]
+        assert document.ids() == [4, 3, 2, 1]
+        linked = next(e for e in document.all("article") if "autofocus" in e.attributes)
+        assert (linked["data-id"], linked["tabindex"], linked["class"]) == (entry.id, "-1", "entry focus")
+        assert document.one("html")["data-focus"] == entry.id
+        newer, older = document.one("a", data_newer="apres"), document.one("a", data_older="avant")
+        assert newer["href"] == f"{SITE}/live/match?order=oldest&cursor=apres"
+        assert older["href"] == f"{SITE}/live/match?cursor=avant"
+        assert [link["data-place"] for link in (newer, older)] == [
+            f"2026-11-22T12:07:00.000Z {id_of(4)}",
+            f"2026-11-21T12:07:00.000Z {id_of(1)}",
+        ]
+        assert Document(RENDERER.entry_page(replace(view, order="oldest"))).ids() == [1, 2, 3, 4]
         assert document.one("html")["data-page"] == "entry"
         assert document.one("title").text == f"Le but – {LIVEBLOG.title}"
         assert document.one("link", rel="canonical")["href"] == RENDERER.entry_url("match", entry.id)
@@ -689,6 +753,16 @@ class TestOtherPages:
         assert document.one("h1").text == heading
         assert document.one("html")["lang"] == language
         assert document.one("a")["href"] == f"{SITE}/"
+
+    def test_time_that_comes_twice(self) -> None:
+        """Only in the hour that a change of clocks repeats a time says which of the two it is."""
+        moments = [datetime(2026, 10, 25, hour, 30, tzinfo=UTC) for hour in (0, 1, 2)]
+        times = [entry_document(an_entry(1, moment)).one("time").text.split("à ")[1] for moment in moments]
+        assert times == ["2\u00a0h\u00a030 (UTC+2)", "2\u00a0h\u00a030 (UTC+1)", "3\u00a0h\u00a030"]
+        moment = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+        assert texts_for("en").time(moment.astimezone(ZoneInfo("America/New_York"))) == "01:30 (UTC\u22125)"
+        moment = datetime(2026, 4, 4, 15, 15, tzinfo=UTC)
+        assert texts_for("en").time(moment.astimezone(ZoneInfo("Australia/Lord_Howe"))) == "01:45 (UTC+10:30)"
 
     def test_error_page_of_a_live_blog(self) -> None:
         document = Document(RENDERER.error_page(410, language="en", liveblog=LIVEBLOG))

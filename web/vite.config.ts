@@ -7,7 +7,7 @@ export default defineConfig({
     outDir: "../liveserver/static",
     emptyOutDir: true,
     manifest: true,
-    modulePreload: { polyfill: false },
+    modulePreload: false,
     target: ["chrome100", "firefox100", "safari16.4"],
     rolldownOptions: {
       input: { reader: "src/reader.ts" },

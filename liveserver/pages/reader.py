@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from importlib.resources import files
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors
-from liveserver.model import Position
-from liveserver.rendering import EntryPageView, PageView
+from liveserver.model import Position, Verification
+from liveserver.rendering import EntryPageView, Only, Order, PageView
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
+from liveserver.store.cursors import Place
 
 if TYPE_CHECKING:
+    from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
     from liveserver.model import Liveblog
@@ -25,8 +28,13 @@ if TYPE_CHECKING:
     from liveserver.services import Services
 
 PAGE_SIZE = 20
-NEIGHBOURS = 4
+AHEAD = 12
+"""Entries after the one linked, as the page is read."""
+BEHIND = 4
+"""Entries before it."""
 INDEX_SIZE = 50
+
+SERVICE_WORKER = str(files("liveserver") / "static" / "sw.js")
 
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
@@ -69,18 +77,50 @@ async def without_slash(request: Request) -> Response:
 
 
 async def liveblog_page(request: Request) -> Response:
-    """A live blog's newest entries, or with `?cursor=` a page of older ones."""
+    """A live blog's newest entries; with a query, others: older ones, the oldest first, those with a tag."""
     parts, slug = services(request), request.path_params["slug"]
-    cursor = request.query_params.get("cursor") if request.scope["query_string"] else None
     try:
-        if cursor is None:
+        choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
+        if choice == NEWEST_FIRST:
             rendition = await parts.renditions.get(slug, NEWEST, partial(_newest, parts, slug))
         else:
-            rendition = await parts.renditions.get(slug, ("older", cursor), partial(_older, parts, slug, cursor))
+            rendition = await parts.renditions.get(slug, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.Invalid:
         # A link that was cut short: the newest entries serve better than an error.
         return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
     return respond(request.scope, rendition.representation)
+
+
+class Choice(NamedTuple):
+    """Which of a live blog's entries."""
+
+    order: Order = "newest"
+    cursor: str | None = None
+    tag: str | None = None
+    key_events: bool = False
+    verification: Verification | None = None
+
+    @property
+    def only(self) -> Only:
+        """What the entries are limited to."""
+        return Only(self.tag, self.key_events, self.verification)
+
+
+NEWEST_FIRST = Choice()
+
+
+def _choice(query: QueryParams) -> Choice:
+    """What a query asks for. Raises Invalid for a verification that there isn't."""
+    verification = query.get("verification")
+    if verification is not None and verification not in set(Verification):
+        raise errors.Invalid([errors.FieldError("?verification", "is none of them")])
+    return Choice(
+        "oldest" if query.get("order") == "oldest" else "newest",
+        query.get("cursor"),
+        query.get("tag"),
+        query.get("key_events") == "true",
+        Verification(verification) if verification else None,
+    )
 
 
 async def _newest(parts: Services, slug: str) -> Rendition:
@@ -97,24 +137,46 @@ async def _newest(parts: Services, slug: str) -> Rendition:
     return _rendition(parts, snapshot.liveblog, parts.renderer.page(view))
 
 
-async def _older(parts: Services, slug: str, cursor: str) -> Rendition:
-    page = await parts.store.entries(slug, limit=PAGE_SIZE, cursor=cursor)
-    view = PageView(page.liveblog, page.items, older_cursor=page.next_cursor, first=False)
+async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
+    page = await parts.store.entries(slug, limit=PAGE_SIZE, **choice._asdict())
+    # A page that begins at a cursor has the other side's entries before it. Should all of them have gone meanwhile, its
+    # first entry is as good a place as any.
+    before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
+    newest = choice.order == "newest"
+    view = PageView(
+        page.liveblog,
+        page.items,
+        older_cursor=page.next_cursor if newest else before,
+        newer_cursor=before if newest else page.next_cursor,
+        first=False,
+        order=choice.order,
+        only=choice.only,
+    )
     return _rendition(parts, page.liveblog, parts.renderer.page(view))
 
 
 async def entry_page(request: Request) -> Response:
-    """One entry among its neighbours."""
+    """One entry among its neighbours; with `?order=oldest` to be read on from."""
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
-    rendition = await parts.renditions.get(slug, ("entry", entry_id), partial(_entry, parts, slug, entry_id))
+    order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
+    rendition = await parts.renditions.get(
+        slug, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order)
+    )
     return respond(request.scope, rendition.representation)
 
 
-async def _entry(parts: Services, slug: str, entry_id: str) -> Rendition:
-    around = await parts.store.around(slug, entry_id, before=NEIGHBOURS, after=NEIGHBOURS)
+async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Rendition:
+    before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
+    around = await parts.store.around(slug, entry_id, before=before, after=after)
     place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(
-        around.liveblog, around.items[place], newer=around.items[:place], older=around.items[place + 1 :]
+        around.liveblog,
+        around.items[place],
+        newer=around.items[:place],
+        older=around.items[place + 1 :],
+        older_cursor=around.older_cursor,
+        newer_cursor=around.newer_cursor,
+        order=order,
     )
     return _rendition(parts, around.liveblog, parts.renderer.entry_page(view))
 
@@ -148,6 +210,11 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
     return HTMLResponse(html, status, headers)
 
 
+async def service_worker(request: Request) -> Response:
+    """What shows a page without a network. From here it governs the reader's pages; browsers look for a newer one."""
+    return FileResponse(SERVICE_WORKER, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+
 async def favicon(request: Request) -> Response:
     """For whoever asks for it without having read a page of ours."""
     return RedirectResponse("/static/icon.svg", 308)
@@ -157,6 +224,7 @@ PAGE_ROUTES = [
     Route("/", index),
     Route("/live", to_index),
     Route("/favicon.ico", favicon),
+    Route("/live/sw.js", service_worker),
     Route("/live/{slug}", liveblog_page),
     Route("/live/{slug}/", without_slash),
     Route("/live/{slug}/entries/{id}", entry_page),

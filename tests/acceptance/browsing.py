@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
@@ -20,10 +20,22 @@ TIMEOUT_MS = 15_000
 
 
 class OpenPage(Protocol):
-    """Opens a page in a browser profile of its own. `outages`: the network is going to fail, and errors that only say
-    so are no defect."""
+    """Opens a page, in a browser profile of its own or in that of another page.
 
-    async def __call__(self, url: str, *, javascript: bool = True, outages: bool = False) -> Page: ...
+    `outages`: the network is going to fail, and errors that only say so are no defect. `policy`: False lifts the page's
+    Content-Security-Policy. The rest are Playwright's options of a context.
+    """
+
+    async def __call__(
+        self,
+        url: str,
+        *,
+        javascript: bool = True,
+        outages: bool = False,
+        policy: bool = True,
+        beside: Page | None = None,
+        **options: Any,
+    ) -> Page: ...
 
 
 @asynccontextmanager
@@ -32,12 +44,28 @@ async def pages(browser: Browser) -> AsyncIterator[OpenPage]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    async def open_page(url: str, *, javascript: bool = True, outages: bool = False) -> Page:
-        context = await browser.new_context(java_script_enabled=javascript, viewport={"width": 900, "height": 700})
+    async def new_context(*, javascript: bool, policy: bool, **options: Any) -> BrowserContext:
+        chosen = {"viewport": {"width": 900, "height": 700}, **options}
+        context = await browser.new_context(java_script_enabled=javascript, bypass_csp=not policy, **chosen)
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
         if javascript:
             await context.add_init_script(EVEN_BACKOFF)
+        return context
+
+    async def open_page(
+        url: str,
+        *,
+        javascript: bool = True,
+        outages: bool = False,
+        policy: bool = True,
+        beside: Page | None = None,
+        **options: Any,
+    ) -> Page:
+        if beside is None:
+            context = await new_context(javascript=javascript, policy=policy, **options)
+        else:
+            context = beside.context
         page = await context.new_page()
 
         def console(message: ConsoleMessage) -> None:

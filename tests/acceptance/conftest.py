@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
+from liveserver.client import Client
+from tests.acceptance.serving import serving
+from tests.acceptance.site import Site
 from tests.services import required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    import pytest
     from playwright.async_api import Browser
 
 ARGUMENTS = [
@@ -33,3 +37,13 @@ async def browser() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One server for all tests of the reader's page, with a heartbeat every second."""
+    async with (
+        serving(tmp_path_factory.mktemp("site"), heartbeat="1") as server,
+        Client(server.url, await server.key()) as newsroom,
+    ):
+        yield Site(server, newsroom)

@@ -17,11 +17,15 @@ class Proxy:
     send here.
     """
 
-    def __init__(self, upstream_port: int, *, websocket: bool = True) -> None:
+    def __init__(self, upstream_port: int, *, websocket: bool = True, endless: bool = True) -> None:
         self.requests: list[str] = []
         """Method and path, `WEBSOCKET` in place of the method where an upgrade is asked for."""
         self.websocket = websocket
         """False: upgrades are refused with 403."""
+        self.endless = endless
+        """False: nothing of an answer without an end is passed on, as by a proxy that waits for the end."""
+        self.refuse = False
+        """True: every connection is reset as soon as it is made."""
         self.answers = asyncio.Event()
         """Cleared, what the server says is held back."""
         self.answers.set()
@@ -64,6 +68,8 @@ class Proxy:
         self._tasks.add(task)
         self._connections.add(writer)
         try:
+            if self.refuse:
+                return
             # What is cut ends like this on both sides.
             with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 await self._serve(reader, writer)
@@ -104,8 +110,12 @@ class Proxy:
             await writer.drain()
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held = False
         while data := await reader.read(65_536):
             await self.answers.wait()
+            held = held or (not self.endless and b"text/event-stream" in data)
+            if held:
+                continue
             writer.write(data)
             await writer.drain()
         # The end of the stream must not overtake what was written before it.

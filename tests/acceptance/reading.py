@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 Seen = dict[str, Any]
 Value = TypeVar("Value")
 
+FRAMES = "() => new Promise(resolve => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+"""Waits until the browser has drawn what there is."""
+
 POLL_SECONDS = 0.03
+ONE_PIXEL = 1.0
+"""Heights have fractions, and windows scroll by whole pixels: less than one can't be held, nor seen."""
 
 ARTICLES = """name => [...document.querySelectorAll(`[data-list="${name}"] article`)].map(article => ({
   heading: article.querySelector(".entry-heading")?.textContent ?? null,
@@ -99,3 +104,10 @@ async def mark(page: Page) -> None:
 async def assert_never_reloaded(page: Page) -> None:
     """The mark is still there."""
     assert await page.evaluate("() => window.__marker") == "here", "the page was loaded anew"
+
+
+async def line_top(page: Page, entry_id: str) -> float:
+    """Where the entry's first paragraph is, in pixels from the top of the window."""
+    line = page.locator(f"#entry-{entry_id} .entry-body p").first
+    top: float = await line.evaluate("line => line.getBoundingClientRect().top")
+    return top

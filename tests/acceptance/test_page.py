@@ -3,61 +3,34 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-import pytest_asyncio
 
-from liveserver.client import Client
 from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
-from tests.acceptance.reading import BODIES, IDS, assert_never_reloaded, live, mark, settles, strings
-from tests.acceptance.serving import LiveServer, eventually, serving
+from tests.acceptance.reading import (
+    BODIES,
+    IDS,
+    ONE_PIXEL,
+    assert_never_reloaded,
+    line_top,
+    live,
+    mark,
+    settles,
+    strings,
+)
+from tests.acceptance.serving import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Browser, Page
+
+    from tests.acceptance.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 COUNT = 45
 PAGE_SIZE = 20
-ONE_PIXEL = 1.0
-"""Heights have fractions, and windows scroll by whole pixels: less than one can't be held, nor seen."""
-
-
-class Site:
-    """A server and its newsroom."""
-
-    def __init__(self, server: LiveServer, newsroom: Client) -> None:
-        self.server = server
-        self.newsroom = newsroom
-
-    async def liveblog(self, slug: str, count: int) -> list[str]:
-        """A new live blog with so many entries; their ids, newest first."""
-        await self.newsroom.create_liveblog(
-            {"slug": slug, "title": "Le Tour", "language": "fr", "timezone": "Europe/Paris"}
-        )
-        return [(await self.publish(slug, number))["id"] for number in range(count)][::-1]
-
-    async def publish(self, slug: str, number: int) -> dict[str, Any]:
-        """One more entry, tall enough that twenty don't fit into a window."""
-        body = f"<p>Entrée {number}</p>" + "<p>Le peloton roule groupé.</p>" * 3
-        return await self.newsroom.publish(slug, {"heading": f"Kilomètre {number}", "body": body})
-
-    def url(self, slug: str) -> str:
-        return f"{self.server.url}/live/{slug}"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """One server for all tests here."""
-    async with (
-        serving(tmp_path_factory.mktemp("site"), heartbeat="1") as server,
-        Client(server.url, await server.key()) as newsroom,
-    ):
-        yield Site(server, newsroom)
 
 
 async def test_complete_without_javascript(site: Site, browser: Browser) -> None:
@@ -84,9 +57,9 @@ async def test_complete_without_javascript(site: Site, browser: Browser) -> None
             await page.goto(site.url("sans-script"))
             await page.locator(f"#entry-{id_} .entry-time").click()
             assert page.url == f"{site.url('sans-script')}/entries/{id_}"
-            assert await page.locator(".focus article").get_attribute("data-id") == id_
+            assert await page.locator("article.focus").get_attribute("data-id") == id_
             number = COUNT - 1 - ids.index(id_)
-            assert f"Entrée {number}" in await page.locator(".focus .entry-body").inner_text()
+            assert f"Entrée {number}" in await page.locator("article.focus .entry-body").inner_text()
 
 
 async def test_older_entries_in_place(site: Site, browser: Browser) -> None:
@@ -115,18 +88,18 @@ async def test_what_is_being_read_stays_where_it_is(site: Site, browser: Browser
         await live(page)
         line = page.locator(f"#entry-{ids[8]} .entry-body p").first
         await line.evaluate("line => line.scrollIntoView({block: 'center', behavior: 'instant'})")
-        before = await _top(page, ids[8])
+        before = await line_top(page, ids[8])
         news = page.locator("[data-news]")
         for count in range(1, 4):
             await site.publish("lecture", PAGE_SIZE + count)
             await page.locator("[data-news]", has_text=f"{count} nouvelle").wait_for()
-            assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+            assert abs(await line_top(page, ids[8]) - before) < ONE_PIXEL
         await site.newsroom.edit("lecture", ids[2], {"body": "<p>Une chute.</p>" * 12})
         await page.locator(f"#entry-{ids[2]} p", has_text="Une chute.").first.wait_for(state="attached")
-        assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+        assert abs(await line_top(page, ids[8]) - before) < ONE_PIXEL
         await site.newsroom.delete("lecture", ids[5])
         await page.locator(f"#entry-{ids[5]}").wait_for(state="detached")
-        assert abs(await _top(page, ids[8]) - before) < ONE_PIXEL
+        assert abs(await line_top(page, ids[8]) - before) < ONE_PIXEL
 
         assert (await page.title()).startswith("(3) ")
         await news.click()
@@ -188,13 +161,6 @@ async def _ids(page: Page) -> list[str]:
     """The entries listed; also where the page's own scripts don't run."""
     shown = await page.locator('[data-list="entries"] article').all()
     return [await article.get_attribute("data-id") or "" for article in shown]
-
-
-async def _top(page: Page, entry_id: str) -> float:
-    """Where the entry's first paragraph is, in pixels from the top of the window."""
-    line = page.locator(f"#entry-{entry_id} .entry-body p").first
-    top: float = await line.evaluate("line => line.getBoundingClientRect().top")
-    return top
 
 
 async def _first_words(page: Page) -> list[str]:

@@ -4,7 +4,7 @@
  */
 
 import type { Batch, Message } from "./messages.js";
-import { type Link, type Opener, openEventSource, openPolling, openWebSocket } from "./transports.js";
+import { type Link, type Opener, openLazily, openWebSocket } from "./transports.js";
 
 /** `closed` is final: the server said not to come back. */
 export type Status = "connecting" | "live" | "offline" | "closed";
@@ -21,7 +21,7 @@ export interface Options {
   /** The absolute URL of the live blog in the API. */
   api: string;
   /** Where the reader stands now. */
-  position(): string;
+  position: () => string;
   message(message: Message): void;
   batch(batch: Batch): void;
   status(status: Status): void;
@@ -41,9 +41,13 @@ const FALL_BACK_MS = 2_000;
 const UPGRADE_AFTER_MS = 120_000;
 const WATCHDOG_HEARTBEATS = 2.5;
 
-const OPENERS = [openWebSocket, openEventSource, openPolling] as const;
+const OPENERS = [
+  openWebSocket,
+  openLazily(async () => (await import("./fallbacks.js")).openSharedEvents),
+  openLazily(async () => (await import("./fallbacks.js")).openPolling),
+] as const;
 
-const SYSTEM_CLOCK: Clock = {
+export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),
   random: () => Math.random(),
   setTimeout: (callback, ms) => window.setTimeout(callback, ms),
@@ -140,7 +144,7 @@ export class Connection {
     this.#options.status("connecting");
     const opener = this.#openers[this.#level];
     if (opener === undefined) {
-      throw new RangeError(`no transport ${String(this.#level)}`);
+      throw new RangeError("no transport");
     }
     // A constructor may call back before it returns; what it says is of this attempt only.
     let link: Link | null = null;
@@ -149,7 +153,7 @@ export class Connection {
       this.#end(null);
     }, OPEN_TIMEOUT_MS);
     try {
-      link = opener(this.#options.api, this.#options.position(), {
+      link = opener(this.#options.api, this.#options.position, {
         message: (message) => {
           if (current()) {
             this.#message(message);

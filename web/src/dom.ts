@@ -10,7 +10,7 @@ export function parseArticle(html: string): HTMLElement {
   template.innerHTML = html;
   const article = template.content.querySelector<HTMLElement>("article[data-id]");
   if (article === null) {
-    throw new TypeError("an entry's html without its article");
+    throw new TypeError("no article");
   }
   return document.importNode(article, true);
 }
@@ -28,6 +28,14 @@ const sources = new WeakMap<HTMLElement, string>();
 export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTMLElement | null {
   const article = shown.get(item.id);
   const { html } = item;
+  if (item.gone && article && !article.classList.contains("gone")) {
+    const word = article.cloneNode(false) as HTMLElement;
+    word.classList.add("gone");
+    word.removeAttribute("aria-labelledby");
+    article.replaceWith(word);
+    shown.set(item.id, word);
+    return word;
+  }
   if (html === null || (article !== undefined && sources.get(article) === html)) {
     return article ?? null;
   }
@@ -47,9 +55,13 @@ export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTM
 function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {
   const focused = article.contains(document.activeElement) ? document.activeElement : null;
   article.replaceWith(fresh);
-  if (focused instanceof HTMLAnchorElement) {
-    const links = [...fresh.querySelectorAll("a")];
-    (links.find((link) => link.href === focused.href) ?? links[0])?.focus({ preventScroll: true });
+  if (focused === article) {
+    fresh.tabIndex = -1;
+    fresh.focus({ preventScroll: true });
+  } else if (focused !== null) {
+    const likes = [...fresh.querySelectorAll<HTMLElement>("a, button")];
+    const same = likes.find((like) => like.className === focused.className && like.getAttribute("href") === focused.getAttribute("href"));
+    (same ?? likes[0])?.focus({ preventScroll: true });
   }
 }
 

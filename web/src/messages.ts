@@ -7,6 +7,9 @@ export interface Entry {
   html: string;
   key_event: boolean;
   pinned: boolean;
+  tags: string[];
+  verification: string | null;
+  corrections: { note: string }[];
   /** RFC 3339 in UTC with milliseconds, always of the same length: they compare as strings. */
   published_at: string;
   updated_at: string;
@@ -63,16 +66,9 @@ export interface Snapshot {
   next_cursor: string | null;
 }
 
-export interface Page {
-  items: Entry[];
-  next_cursor: string | null;
-  /** The history that the entries are of. */
-  epoch: string;
-}
-
 type Fields = Record<string, unknown>;
 
-function isFields(value: unknown): value is Fields {
+export function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
@@ -91,7 +87,9 @@ function isEntry(value: unknown): value is Entry {
     isSeq(value.seq) &&
     (value.heading === null || typeof value.heading === "string") &&
     typeof value.key_event === "boolean" &&
-    typeof value.pinned === "boolean"
+    typeof value.pinned === "boolean" &&
+    Array.isArray(value.tags) &&
+    Array.isArray(value.corrections)
   );
 }
 
@@ -165,7 +163,7 @@ export function parseBatch(value: unknown): Batch {
       return { reset: false, epoch, seq, events: value.events, more: value.more };
     }
   }
-  throw new TypeError("not an answer of changes");
+  throw new TypeError("no changes");
 }
 
 /** The answer of `snapshot`; throws a TypeError for anything else. */
@@ -183,21 +181,13 @@ export function parseSnapshot(value: unknown): Snapshot {
   ) {
     return value as unknown as Snapshot;
   }
-  throw new TypeError("not a snapshot");
+  throw new TypeError("no snapshot");
 }
 
-/** The answer of `entries`; throws a TypeError for anything else. */
-export function parsePage(value: unknown): Page {
-  if (isFields(value) && hasStrings(value, "epoch") && areEntries(value.items) && isCursor(value.next_cursor)) {
-    return value as unknown as Page;
-  }
-  throw new TypeError("not a page of entries");
-}
-
-function areEntries(value: unknown): value is Entry[] {
+export function areEntries(value: unknown): value is Entry[] {
   return Array.isArray(value) && value.every(isEntry);
 }
 
-function isCursor(value: unknown): value is string | null {
+export function isCursor(value: unknown): value is string | null {
   return value === null || typeof value === "string";
 }

@@ -1,7 +1,7 @@
 /** What the server wrote into the page: where it stands, and the entries that are there. */
 
 import type { KeyEvent } from "./messages.js";
-import type { Item, PageKind, Start } from "./timeline.js";
+import type { Item, Only, PageKind, Placed, Side, Start } from "./timeline.js";
 import type { TextData } from "./texts.js";
 
 export interface PageData {
@@ -9,19 +9,25 @@ export interface PageData {
   /** The absolute URL of the live blog in the API. */
   api: string;
   texts: TextData;
+  /** The absolute URL of the live blog's page, on the host that this page came from. */
+  url: string;
+  /** True where the oldest entry comes first. */
+  oldestFirst: boolean;
 }
 
 /** Reads the page; null if it isn't a live blog's. */
 export function readPage(): PageData | null {
-  const { api, position, page, language, timezone } = document.documentElement.dataset;
+  const { api, position, page, language, timezone, url, order, only, focus } = document.documentElement.dataset;
   const texts = document.getElementById("reader-texts")?.textContent;
   const [, epoch, seq] = /^(\w+)-(\d+)$/.exec(position ?? "") ?? [];
-  if (!api || !isPageKind(page) || !language || !timezone || !texts || !epoch || !seq) {
+  if (!api || !isPageKind(page) || !language || !timezone || !url || !texts || !epoch || !seq) {
     return null;
   }
   return {
     api: new URL(api, location.href).href,
     texts: JSON.parse(texts) as TextData,
+    url: new URL(new URL(url, location.href).pathname, location.href).href,
+    oldestFirst: order === "oldest",
     start: {
       epoch,
       seq: Number(seq),
@@ -30,13 +36,22 @@ export function readPage(): PageData | null {
       timezone,
       items: [...document.querySelectorAll<HTMLElement>("article[data-id]")].map(readItem),
       keyEvents: [...document.querySelectorAll<HTMLElement>("[data-key-events] li")].map(readKeyEvent),
-      hasOlder: Boolean(document.querySelector<HTMLElement>("[data-older]")?.dataset.older),
+      ends: { newer: readEnd("newer"), older: readEnd("older") },
+      apart: page !== "entry" && order === undefined && only === undefined,
+      only: only === undefined ? null : (JSON.parse(only) as Only),
+      focus: focus ?? null,
     },
   };
 }
 
 function isPageKind(value: string | undefined): value is PageKind {
   return value === "first" || value === "older" || value === "entry";
+}
+
+function readEnd(side: Side): Placed | null {
+  const { dataset } = document.querySelector<HTMLElement>(`[data-${side}]`) ?? {};
+  const [published_at, id] = dataset?.place?.split(" ") ?? [];
+  return dataset?.[side] && published_at && id ? { published_at, id } : null;
 }
 
 function readItem(article: HTMLElement): Item {

@@ -2,29 +2,46 @@
 
 import "./reader.css";
 
-import { Connection } from "./connection.js";
+import { Connection, SYSTEM_CLOCK } from "./connection.js";
+import { Corrections } from "./corrections.js";
 import { parseArticle } from "./dom.js";
-import { loadOlderInPlace, setOlderCursor } from "./older.js";
-import { readPage, type PageData } from "./page.js";
+import { chosenOrder, Memory } from "./memory.js";
+import { type PageData, readPage } from "./page.js";
+import type { Page } from "./pages.js";
 import { Sync } from "./sync.js";
 import { Texts } from "./texts.js";
-import { Timeline, type Outcome } from "./timeline.js";
+import { type Outcome, type Side, Timeline } from "./timeline.js";
 import { View } from "./view.js";
 
 const RELOAD_SPREAD_MS = 3_000;
 const RELOAD_INTERVAL_MS = 30_000;
+/** Who was away for less has hardly left. */
+const AWAY_MS = 5 * 60_000;
+const CONTROLS = "[data-order], [data-share], [data-alerts], [data-embed-src] .embed-link, a[data-newer], a[data-older]";
 
-function enhance({ start, api, texts: textData }: PageData): void {
+function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): void {
   const texts = new Texts(textData);
   const timeline = new Timeline(start, (entry) => parseArticle(entry.html).dataset.title ?? "");
-  const view = new View(timeline, texts);
+  const view = new View(timeline, texts, oldestFirst);
+  const memory = new Memory(api);
+  const corrections = new Corrections(memory, (article, correction) => {
+    void import("./extras.js").then(({ Notices, tellCorrection }) => {
+      tellCorrection(article, correction, texts, new Notices(texts, timeline.language));
+    });
+  });
   const loadedLanguage = timeline.language;
+  /** Where the reader had seen everything. */
+  let caughtUp = { position: "", at: "" };
+  let offline: typeof import("./offline.js") | null = null;
 
   const sync = new Sync({
     api,
     timeline,
     snapshot: (snapshot) => {
-      setOlderCursor(snapshot.next_cursor);
+      const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
+      if (older !== null && snapshot.next_cursor !== null) {
+        older.dataset.older = snapshot.next_cursor;
+      }
     },
     outcome: (outcome) => {
       if (timeline.language !== loadedLanguage) {
@@ -33,19 +50,54 @@ function enhance({ start, api, texts: textData }: PageData): void {
       show(outcome);
     },
     reload: () => {
-      // What an older page or a permalink shows is not in a snapshot.
+      // What another page shows is not in a snapshot.
       if (timeline.page !== "first") {
         reload();
       }
       return timeline.page !== "first";
     },
-    random: () => Math.random(),
-    setTimeout: (callback, ms) => window.setTimeout(callback, ms),
+    ...SYSTEM_CLOCK,
   });
 
   function show(outcome: Outcome): void {
     view.show(outcome);
+    if (outcome.changed) {
+      corrections.look();
+      catchUp();
+    }
+    if (outcome.deleted) {
+      void offline?.dropCopies(url);
+    }
+    if (memory.alerts && outcome.added.length > 0 && document.visibilityState === "hidden") {
+      void import("./extras.js").then(({ alertReader }) => alertReader(timeline, outcome.added));
+    }
     sync.request(outcome.effects);
+  }
+
+  function add(side: Side, page: Page): void {
+    timeline.addPage(side, page.items, page.next_cursor !== null);
+    view.showMore();
+    corrections.look();
+    catchUp();
+  }
+
+  function catchUp(): void {
+    if (caughtUp.position !== timeline.position && view.caughtUp && document.visibilityState === "visible") {
+      caughtUp = { position: timeline.position, at: view.updatedAt };
+    }
+  }
+
+  function leave(): void {
+    memory.save(caughtUp.position === "" ? undefined : { ...caughtUp, left: Date.now() });
+    void offline?.keepCopy(url, timeline.position);
+  }
+
+  async function greet(): Promise<void> {
+    const { visit } = memory;
+    if (visit !== null && visit.position !== timeline.position && Date.now() - visit.left > AWAY_MS && start.focus === null) {
+      const { tellSince } = await import("./extras.js");
+      await tellSince(api, visit, { memory, texts, timeline });
+    }
   }
 
   const connection = new Connection({
@@ -62,17 +114,10 @@ function enhance({ start, api, texts: textData }: PageData): void {
     },
   });
 
-  loadOlderInPlace({
-    api,
-    texts,
-    epoch: () => timeline.epoch,
-    add: (page) => {
-      timeline.addOlder(page.items, page.next_cursor !== null);
-      view.showOlder();
-    },
-  });
-
   window.addEventListener("pagehide", () => {
+    if (document.visibilityState === "visible") {
+      leave();
+    }
     connection.suspend();
   });
   window.addEventListener("pageshow", (event) => {
@@ -87,10 +132,85 @@ function enhance({ start, api, texts: textData }: PageData): void {
     connection.offline();
   });
   document.addEventListener("visibilitychange", () => {
-    connection.setVisible(document.visibilityState === "visible");
+    const visible = document.visibilityState === "visible";
+    if (visible) {
+      catchUp();
+    } else {
+      leave();
+    }
+    connection.setVisible(visible);
+  });
+  document.addEventListener("scroll", catchUp, { passive: true });
+  document.addEventListener("click", (event) => {
+    const control = (event.target as Element).closest<HTMLElement>(CONTROLS);
+    if (control === null || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) {
+      return;
+    }
+    if (control.dataset.order !== undefined) {
+      chosenOrder(control.dataset.order);
+      return;
+    }
+    event.preventDefault();
+    void import("./extras.js")
+      .then(({ click }) => click(control, { api, only: start.only, texts, memory, timeline, add }))
+      .catch(() => {
+        // Without the network there is only what the browser may have.
+        if (control instanceof HTMLAnchorElement) {
+          location.assign(control.href);
+        }
+      });
+  });
+
+  document.querySelector("[data-alerts]")?.setAttribute("aria-pressed", String(memory.alerts));
+  if (sameClock(timeline.timezone)) {
+    document.querySelector("[data-zone]")?.classList.add("same");
+  }
+  land(url);
+  window.addEventListener("hashchange", () => {
+    land(url);
   });
   connection.setVisible(document.visibilityState === "visible");
   connection.start();
+  catchUp();
+  void greet()
+    .catch(() => undefined)
+    .finally(() => {
+      corrections.look();
+    });
+  window.addEventListener("load", () => {
+    window.setTimeout(() => {
+      import("./offline.js").then(
+        (module) => {
+          offline = module;
+          void offline.keepOffline(url, timeline.position);
+        },
+        () => undefined,
+      );
+    }, 1_000);
+  });
+}
+
+/** Opens the page at the entry that was linked; one that isn't on it has a page of its own. */
+function land(url: string): void {
+  const id = /^#entry-([\da-f-]{36})$/.exec(location.hash)?.[1];
+  if (id !== undefined) {
+    if (document.getElementById(`entry-${id}`) === null) {
+      location.replace(`${url}/entries/${id}`);
+    }
+    return;
+  }
+  const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
+  const linked = document.querySelector<HTMLElement>(".focus");
+  if (linked !== null && navigation?.type === "navigate") {
+    linked.focus({ preventScroll: true });
+    linked.scrollIntoView({ block: "start", behavior: "instant" });
+  }
+}
+
+/** True if the reader's clock shows the same as the live blog's. */
+function sameClock(timeZone: string): boolean {
+  const clock = (zone?: string): string => new Date().toLocaleString("en", zone === undefined ? {} : { timeZone: zone });
+  return clock() === clock(timeZone);
 }
 
 /** Reads the page anew: spread, since every reader of the live blog may do so at once, and never in a tight loop. */
@@ -106,5 +226,9 @@ function reload(): void {
 
 const page = readPage();
 if (page !== null) {
-  enhance(page);
+  if (page.start.page === "first" && chosenOrder() === "oldest" && location.hash === "") {
+    location.replace(`${page.url}?order=oldest`);
+  } else {
+    enhance(page);
+  }
 }

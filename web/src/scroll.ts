@@ -7,30 +7,27 @@ let owed = 0;
 const SLIVER_PX = 64;
 
 /**
- * Runs `mutate`, then scrolls by as much as the first entry in view that is still there has moved; not at all while what is read
- * stands above every entry. `moving` are ids whose own place changes: following them would take the reader along. Returns what
- * `mutate` returned.
+ * Runs `mutate`, then scrolls by as much as what is being read has moved: what is next to the window's middle, and is still there;
+ * not at all while what is read stands above every entry. `moving` are ids whose own place changes: following them would take the
+ * reader along. Returns what `mutate` returned.
  */
 export function holdScroll<T>(moving: ReadonlySet<string>, mutate: () => T): T {
   const root = document.documentElement;
-  const places = [...document.querySelectorAll<HTMLElement>("article[data-id]")]
-    .map((article) => ({ id: article.id, moving: moving.has(article.dataset.id ?? ""), rect: article.getBoundingClientRect() }))
-    .filter(({ rect, moving: moves }) => rect.bottom > 0 && rect.top < windowBottom() && !moves);
+  const articles = [...document.querySelectorAll<HTMLElement>("article[data-id]")].filter(
+    (article) => isInView(article) && !moving.has(article.dataset.id ?? ""),
+  );
+  // An entry that is edited while it is read keeps its paragraphs but one or two. What the eye holds on to is in the middle.
+  const blocks = articles.flatMap((article) => blocksOf(article).filter(isInView));
+  blocks.sort((a, b) => fromMiddle(a) - fromMiddle(b));
+  const anchors = [...blocks, ...articles].map(follow);
   // The browser's own anchoring would correct the same shift a second time.
   root.style.overflowAnchor = "none";
   try {
     const result = mutate();
-    for (const place of places) {
-      const article = document.getElementById(place.id);
-      if (article !== null) {
-        const shift = article.getBoundingClientRect().top - place.rect.top + owed;
-        const whole = Math.round(shift);
-        const before = window.scrollY;
-        // Even scrolling by nothing would stop a scroll that is under way.
-        if (whole !== 0) {
-          window.scrollBy({ top: whole, behavior: "instant" });
-        }
-        owed = rest(shift - (window.scrollY - before));
+    for (const shiftOf of anchors) {
+      const shift = shiftOf();
+      if (shift !== null) {
+        move(shift + owed);
         break;
       }
     }
@@ -42,15 +39,59 @@ export function holdScroll<T>(moving: ReadonlySet<string>, mutate: () => T): T {
   }
 }
 
+function move(shift: number): void {
+  const whole = Math.round(shift);
+  const before = window.scrollY;
+  // Even scrolling by nothing would stop a scroll that is under way.
+  if (whole !== 0) {
+    window.scrollBy({ top: whole, behavior: "instant" });
+  }
+  owed = rest(shift - (window.scrollY - before));
+}
+
+/**
+ * Of an article, or of a paragraph, a heading … in one: tells when asked by how much it has moved; null if it is no longer there.
+ * After an edit, the paragraph is the one that says the same.
+ */
+function follow(element: Element): () => number | null {
+  const { top } = element.getBoundingClientRect();
+  const id = element.closest("article")?.id ?? "";
+  const alike = (other: Element): boolean => other.textContent === element.textContent;
+  const turn = alikeIn(id).indexOf(element);
+  function alikeIn(article: string): Element[] {
+    const now = document.getElementById(article);
+    return element.id === article ? (now === null ? [] : [now]) : blocksOf(now).filter(alike);
+  }
+  return () => {
+    const now = element.isConnected ? element : alikeIn(id)[turn];
+    return now === undefined ? null : now.getBoundingClientRect().top - top;
+  };
+}
+
+function blocksOf(article: Element | null): Element[] {
+  return [...(article?.querySelectorAll(".entry-heading, .entry-body > *") ?? [])];
+}
+
+function fromMiddle(element: Element): number {
+  const { top, bottom } = element.getBoundingClientRect();
+  const middle = window.innerHeight / 2;
+  return Math.max(top - middle, middle - bottom, 0);
+}
+
+function isInView(element: Element): boolean {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < windowBottom();
+}
+
 /** What is beyond rounding is no rounding: the page ended. */
 function rest(shift: number): number {
   return Math.abs(shift) < 1 ? shift : 0;
 }
 
-/** True if the element's top edge is inside the window: what is inserted there is seen to arrive. */
-export function topIsInView(element: Element): boolean {
-  const { top } = element.getBoundingClientRect();
-  return top >= 0 && top < windowBottom();
+/** True if the element's top edge, or its bottom one, is inside the window: what is inserted there is seen to arrive. */
+export function edgeIsInView(element: Element, edge: "top" | "bottom"): boolean {
+  const place = element.getBoundingClientRect()[edge];
+  return place >= 0 && place < windowBottom();
 }
 
 function windowBottom(): number {

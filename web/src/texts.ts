@@ -6,8 +6,6 @@ export interface TextData {
   dates: Record<string, string>;
   status: Record<string, string>;
   reader: Record<string, string | Record<string, string>>;
-  updated: string;
-  updated_today: string;
   /** Of an element with one of our texts: `lang` and `dir` where the live blog is in another language. */
   attributes: Attributes;
 }
@@ -17,7 +15,10 @@ export interface Attributes {
   dir?: string;
 }
 
-type PluralName = "viewers" | "new_entries" | "see_new_entries";
+type PluralName = "viewers" | "new_entries" | "see_new_entries" | "since_entries" | "since_key_events" | "since_corrections";
+
+/** By how much clocks are put back: half an hour on Lord Howe Island, an hour elsewhere. */
+const REPEATS_MS = [-60, -30, 30, 60].map((minutes) => minutes * 60_000);
 
 export class Texts {
   readonly #data: TextData;
@@ -40,6 +41,11 @@ export class Texts {
     return typeof text === "string" ? text : "";
   }
 
+  /** The text, its `{placeholders}` replaced. */
+  fill(name: string, values: Record<string, string>): string {
+    return fill(this.text(name), values);
+  }
+
   status(status: string): string {
     return this.#data.status[status] ?? status;
   }
@@ -54,34 +60,47 @@ export class Texts {
 
   /** The time of day: `14 h 07`. `moment` is RFC 3339. */
   time(moment: string, timezone: string): string {
+    const time = this.#clock(Date.parse(moment), timezone);
+    // An hour that a change of clocks repeats is told with its offset.
+    const twice = REPEATS_MS.some((ms) => this.#clock(Date.parse(moment) + ms, timezone) === time);
+    return twice ? fill(this.#data.dates.repeated ?? "", { time, offset: this.#offset(moment, timezone) }) : time;
+  }
+
+  #clock(moment: number, timezone: string): string {
     const { hour, minute } = this.#parts(moment, timezone);
     return fill(this.#data.dates.time ?? "", { h: String(Number(hour)), hh: hour, mm: minute });
   }
 
+  #offset(moment: string, timeZone: string): string {
+    const format = new Intl.DateTimeFormat("en", { timeZone, timeZoneName: "shortOffset" });
+    const name = format.formatToParts(Date.parse(moment)).find(({ type }) => type === "timeZoneName")?.value ?? "";
+    return (name.slice("GMT".length) || "+0").replace("-", "\u2212");
+  }
+
   /** Day and time in short: `22 nov. à 14 h 07`. */
   dateTime(moment: string, timezone: string): string {
-    const { day, month } = this.#parts(moment, timezone);
+    const { day, month } = this.#parts(Date.parse(moment), timezone);
     const { dates } = this.#data;
     const date = fill(dates.short_date ?? "", { day: day === "1" ? (dates.first_day ?? day) : day, month_short: month });
     return fill(dates.short_date_time ?? "", { date, time: this.time(moment, timezone) });
   }
 
-  /** When it was: on the zone's calendar day of `now` the time alone. */
-  updated(moment: string, now: string, timezone: string): string {
-    return this.day(moment, timezone) === this.day(now, timezone)
-      ? fill(this.#data.updated_today, { time: this.time(moment, timezone) })
-      : fill(this.#data.updated, { when: this.dateTime(moment, timezone) });
+  /** A text that says when: with the time alone, by the name `name_today`, on the zone's calendar day. */
+  when(name: string, moment: string, timezone: string): string {
+    return this.day(moment, timezone) === this.day(new Date().toISOString(), timezone)
+      ? this.fill(`${name}_today`, { time: this.time(moment, timezone) })
+      : this.fill(name, { when: this.dateTime(moment, timezone) });
   }
 
   /** The calendar day in the zone, as a word that compares equal for moments of the same day. */
   day(moment: string, timezone: string): string {
-    const { year, month, day } = this.#parts(moment, timezone);
+    const { year, month, day } = this.#parts(Date.parse(moment), timezone);
     return `${year} ${month} ${day}`;
   }
 
-  #parts(moment: string, timeZone: string): Record<"year" | "month" | "day" | "hour" | "minute", string> {
+  #parts(moment: number, timeZone: string): Record<"year" | "month" | "day" | "hour" | "minute", string> {
     const parts = { year: "", month: "", day: "", hour: "", minute: "" };
-    for (const { type, value } of this.#format(timeZone).formatToParts(new Date(moment))) {
+    for (const { type, value } of this.#format(timeZone).formatToParts(moment)) {
       if (type in parts) {
         parts[type as keyof typeof parts] = value;
       }

@@ -10,12 +10,27 @@ import type { Batch, Change, Entry, Hello, KeyEvent, Liveblog, Message, Snapshot
 /** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
 export type Effect = "resync" | "snapshot";
 
-/** `first` grows with new entries; `older` and `entry` show what they were made with, edited and deleted as it happens. */
+/**
+ * `first` is the page of the newest entries, where the pinned ones stand apart. The others show a stretch of the list, which grows
+ * with new entries only once it reaches up to the newest.
+ */
 export type PageKind = "first" | "older" | "entry";
+
+/** An end of the list: what lies beyond it is newer, or older. */
+export type Side = "newer" | "older";
+
+/** What the page is limited to: entries to which all of it applies. */
+export interface Only {
+  tag: string | null;
+  key_events: boolean;
+  verification: string | null;
+}
 
 /** An entry as the timeline keeps it: on the page that the server made there is an article already, and no `html`. */
 export type Item = Pick<Entry, "id" | "seq" | "key_event" | "pinned" | "published_at" | "updated_at" | "url"> & {
   html: string | null;
+  /** It was deleted, and is what the page was opened for: a word stands in its place. */
+  gone?: boolean;
 };
 
 export interface Outcome {
@@ -24,6 +39,8 @@ export interface Outcome {
   changed: boolean;
   /** Ids of the entries that are new to the reader. */
   added: string[];
+  /** True if an entry was deleted. */
+  deleted: boolean;
 }
 
 export interface Start {
@@ -34,10 +51,16 @@ export interface Start {
   timezone: string;
   items: Item[];
   keyEvents: KeyEvent[];
-  hasOlder: boolean;
+  /** The last entry on a side beyond which there are others; null if there are none. */
+  ends: Record<Side, Placed | null>;
+  /** True where pinned entries aren't listed among the others. */
+  apart: boolean;
+  only: Only | null;
+  /** The entry that the page was opened for. */
+  focus: string | null;
 }
 
-interface Placed {
+export interface Placed {
   id: string;
   published_at: string;
 }
@@ -50,7 +73,7 @@ export function newestFirst(a: Placed, b: Placed): number {
   return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
 }
 
-const NOTHING: Outcome = { effects: [], changed: false, added: [] };
+const NOTHING: Outcome = { effects: [], changed: false, added: [], deleted: false };
 
 export class Timeline {
   readonly page: PageKind;
@@ -63,9 +86,9 @@ export class Timeline {
   #seq: number;
   #language: string;
   #timezone: string;
-  #hasOlder: boolean;
-  /** The oldest entry that pages were loaded down to: what is older belongs to the next page. */
-  #horizon: Placed | null = null;
+  /** What is beyond these belongs to pages that aren't loaded. */
+  readonly #ends: Record<Side, Placed | null>;
+  readonly #start: Start;
   readonly #items = new Map<string, Item>();
   readonly #keyEvents = new Map<string, KeyEvent>();
   /** An older page that was read before a delete must not bring the entry back. */
@@ -85,7 +108,8 @@ export class Timeline {
     this.#seq = this.#highest = start.seq;
     this.#language = start.language;
     this.#timezone = start.timezone;
-    this.#hasOlder = start.hasOlder;
+    this.#start = start;
+    this.#ends = { ...start.ends };
     this.#titleOf = titleOf;
     for (const item of start.items) {
       this.#items.set(item.id, item);
@@ -93,8 +117,6 @@ export class Timeline {
     for (const event of start.keyEvents) {
       this.#keyEvents.set(event.id, event);
     }
-    // The items of a page that the server made hold pinned entries of any age; those don't tell where the page ends.
-    this.#lowerHorizon(start.items.filter((item) => !item.pinned));
   }
 
   get epoch(): string {
@@ -109,8 +131,8 @@ export class Timeline {
     return `${this.#epoch}-${String(this.#seq)}`;
   }
 
-  get hasOlder(): boolean {
-    return this.#hasOlder;
+  has(side: Side): boolean {
+    return this.#ends[side] !== null;
   }
 
   get language(): string {
@@ -125,11 +147,7 @@ export class Timeline {
     return this.#items.get(id);
   }
 
-  isDeleted(id: string): boolean {
-    return this.#deleted.has(id);
-  }
-
-  /** The entries of the list, newest first. On the first page the pinned ones stand apart. */
+  /** The entries of the list, newest first. */
   entries(): Item[] {
     return [...this.#items.values()].filter((item) => this.#isListed(item)).sort(newestFirst);
   }
@@ -200,8 +218,8 @@ export class Timeline {
     this.#items.clear();
     this.#keyEvents.clear();
     this.#deleted.clear();
-    this.#hasOlder = snapshot.next_cursor !== null;
-    this.#horizon = null;
+    this.#ends.newer = null;
+    this.#ends.older = snapshot.next_cursor === null ? null : (snapshot.entries.at(-1) ?? null);
     const items = [...snapshot.entries, ...snapshot.pinned];
     for (const entry of items) {
       this.#items.set(entry.id, entry);
@@ -209,25 +227,30 @@ export class Timeline {
     for (const event of snapshot.key_events) {
       this.#keyEvents.set(event.id, event);
     }
-    this.#lowerHorizon(snapshot.entries);
     const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
-    const outcome: Outcome = { effects: [], changed: true, added };
+    // What was deleted meanwhile isn't told: there may be something.
+    const outcome: Outcome = { effects: [], changed: true, added, deleted: true };
     if (snapshot.epoch !== this.#streamEpoch) {
       return merge(outcome, this.#ask("snapshot"));
     }
     return merge(outcome, this.#check());
   }
 
-  /** The next page of older entries. */
-  addOlder(entries: Entry[], hasOlder: boolean): Outcome {
+  /** The next page on a side, in the order of its distance; `more`: there are others beyond. */
+  addPage(side: Side, entries: Entry[], more: boolean): Outcome {
     for (const entry of entries) {
       const known = this.#items.get(entry.id);
       if (!this.#deleted.has(entry.id) && (known === undefined || known.seq < entry.seq)) {
         this.#items.set(entry.id, entry);
       }
     }
-    this.#hasOlder = hasOlder;
-    this.#lowerHorizon(entries);
+    this.#ends[side] = more ? (entries.at(-1) ?? this.#ends[side]) : null;
+    for (const id of this.elsewhere) {
+      const item = this.#items.get(id);
+      if (item === undefined || this.#isListed(item)) {
+        this.elsewhere.delete(id);
+      }
+    }
     return { ...NOTHING, changed: true };
   }
 
@@ -263,11 +286,11 @@ export class Timeline {
       case "entry":
         return this.#put(change.entry);
       case "delete":
-        this.#items.delete(change.id);
+        this.#delete(change.id);
         this.#keyEvents.delete(change.id);
         this.elsewhere.delete(change.id);
         this.#deleted.add(change.id);
-        return { ...NOTHING, changed: true };
+        return { ...NOTHING, changed: true, deleted: true };
       case "liveblog": {
         this.liveblog = change.liveblog;
         const { language, timezone } = change.liveblog;
@@ -275,6 +298,15 @@ export class Timeline {
         const stale = language !== this.#language || timezone !== this.#timezone;
         return merge({ ...NOTHING, changed: true }, stale ? this.#ask("snapshot") : NOTHING);
       }
+    }
+  }
+
+  #delete(id: string): void {
+    const item = this.#items.get(id);
+    if (item !== undefined && id === this.#start.focus) {
+      this.#items.set(id, { ...item, html: null, gone: true });
+    } else {
+      this.#items.delete(id);
     }
   }
 
@@ -287,6 +319,11 @@ export class Timeline {
       this.#keyEvents.delete(id);
     }
     this.#deleted.delete(id);
+    if (!this.#matches(entry)) {
+      this.#items.delete(id);
+      this.elsewhere.delete(id);
+      return { ...NOTHING, changed: true };
+    }
     if (known !== undefined) {
       // An older page may have brought a later state than the stream has reached.
       if (entry.seq >= known.seq) {
@@ -294,33 +331,33 @@ export class Timeline {
       }
       return { ...NOTHING, changed: true };
     }
-    if (this.page !== "first") {
-      // An edit of an entry on another page looks the same, but was published earlier than it was changed.
-      if (entry.updated_at <= published_at) {
-        this.elsewhere.add(id);
-      }
-      return { ...NOTHING, changed: true };
-    }
     this.#items.set(id, entry);
-    const added = entry.pinned || this.#isListed(entry) ? [id] : [];
-    return { effects: [], changed: true, added };
+    // An edit of an entry on a page that isn't loaded looks the same, but was published earlier than it was changed.
+    const isNew = this.page === "first" || entry.updated_at <= published_at;
+    const shown = this.#isListed(entry) || (this.page === "first" && entry.pinned);
+    if (isNew && this.#isBeyond("newer", entry)) {
+      this.elsewhere.add(id);
+    }
+    return { ...NOTHING, changed: true, added: isNew && shown ? [id] : [] };
+  }
+
+  #matches(entry: Entry): boolean {
+    const { only } = this.#start;
+    return (
+      only === null ||
+      ((only.tag === null || entry.tags.includes(only.tag)) &&
+        (!only.key_events || entry.key_event) &&
+        (only.verification === null || entry.verification === only.verification))
+    );
   }
 
   #isListed(item: Item | Entry): boolean {
-    if (this.page !== "first") {
-      return true;
-    }
-    const belongsToOlderPage = this.#hasOlder && this.#horizon !== null && newestFirst(item, this.#horizon) > 0;
-    return !item.pinned && !belongsToOlderPage;
+    return !(item.pinned && this.#start.apart) && !this.#isBeyond("newer", item) && !this.#isBeyond("older", item);
   }
 
-  #lowerHorizon(items: readonly Placed[]): void {
-    for (const { id, published_at } of items) {
-      const place = { id, published_at };
-      if (this.#horizon === null || newestFirst(place, this.#horizon) > 0) {
-        this.#horizon = place;
-      }
-    }
+  #isBeyond(side: Side, item: Placed): boolean {
+    const end = this.#ends[side];
+    return end !== null && (side === "newer" ? newestFirst(item, end) < 0 : newestFirst(item, end) > 0);
   }
 
   #check(): Outcome {
@@ -338,5 +375,10 @@ export class Timeline {
 }
 
 function merge(a: Outcome, b: Outcome): Outcome {
-  return { effects: [...a.effects, ...b.effects], changed: a.changed || b.changed, added: [...a.added, ...b.added] };
+  return {
+    effects: [...a.effects, ...b.effects],
+    changed: a.changed || b.changed,
+    added: [...a.added, ...b.added],
+    deleted: a.deleted || b.deleted,
+  };
 }

@@ -1,50 +1,65 @@
 /** The page of one live blog: shows a timeline, and nothing else decides what is on it. */
 
 import { Announcer } from "./announcer.js";
-import type { Status } from "./connection.js";
+import { type Status, SYSTEM_CLOCK } from "./connection.js";
 import { arrange, arrangeKeyEvents, currentArticle, shownArticles } from "./dom.js";
-import { holdScroll, topIsInView } from "./scroll.js";
+import { edgeIsInView, holdScroll } from "./scroll.js";
 import type { Texts } from "./texts.js";
 import type { Item, Outcome, Timeline } from "./timeline.js";
 
-const INDICATOR_AFTER_MS = 3_000;
+const INDICATOR_AFTER_MS = 5_000;
 
 export class View {
   readonly #timeline: Timeline;
   readonly #texts: Texts;
+  readonly #oldestFirst: boolean;
   readonly #announcer: Announcer;
   readonly #title = document.title;
+  readonly #newsUrl = document.querySelector<HTMLAnchorElement>("[data-news]")?.href ?? "";
   /** Entries that came while the reader was looking elsewhere. */
   readonly #unseen = new Set<string>();
+  #updates = 0;
   #indicatorTimer: number | undefined;
+  /** When the connection was lost, or the copy made that is shown. */
+  #asOf: string | undefined = document.documentElement.dataset.copied;
   #keyEventsShown: string;
 
-  constructor(timeline: Timeline, texts: Texts) {
+  constructor(timeline: Timeline, texts: Texts, oldestFirst = false) {
     this.#timeline = timeline;
     this.#texts = texts;
+    this.#oldestFirst = oldestFirst;
     this.#keyEventsShown = this.#keyEventsState();
     this.#announcer = new Announcer(
       (count) => {
         setText("[data-announcer]", texts.plural("new_entries", count));
       },
-      { now: () => performance.now(), setTimeout: (callback, ms) => window.setTimeout(callback, ms) },
+      SYSTEM_CLOCK,
     );
-    this.#watchTop();
+    this.#watchEnd();
     this.#showUpdated();
+  }
+
+  /** True while the reader has had everything that there is. */
+  get caughtUp(): boolean {
+    return this.#unseen.size === 0 && !this.#timeline.has("newer");
+  }
+
+  /** The server's time of the last change that the page shows; empty if there is none. */
+  get updatedAt(): string {
+    const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
+    return dates.reduce((a, b) => (a > b ? a : b), "");
   }
 
   /** Shows what an outcome changed. */
   show(outcome: Outcome): void {
     if (outcome.changed) {
-      const list = this.#list();
-      const reading = list !== null && !topIsInView(list);
-      this.#update(outcome.added, reading || document.visibilityState === "hidden");
+      this.#update(outcome.added, !this.#endIsInView() || document.visibilityState === "hidden");
     }
     this.#showUpdated();
   }
 
-  /** Shows the next page of older entries, which nobody needs to be told of. */
-  showOlder(): void {
+  /** Shows a page that was loaded, which nobody needs to be told of. */
+  showMore(): void {
     this.#update([], true);
   }
 
@@ -56,12 +71,17 @@ export class View {
     indicator.dataset.state = status;
     if (status === "live") {
       window.clearTimeout(this.#indicatorTimer);
-      this.#indicatorTimer = undefined;
+      this.#indicatorTimer = this.#asOf = undefined;
       indicator.hidden = true;
       return;
     }
-    indicator.textContent = this.#texts.text(status === "connecting" ? "reconnecting" : status);
-    if (status === "closed") {
+    const isCopy = document.documentElement.dataset.copied === this.#asOf && this.#asOf !== undefined;
+    this.#asOf ??= new Date().toISOString();
+    indicator.textContent =
+      status === "offline" || isCopy
+        ? this.#texts.when("offline", this.#asOf, this.#timeline.timezone)
+        : this.#texts.text(status === "connecting" ? "reconnecting" : status);
+    if (status === "closed" || isCopy) {
       indicator.hidden = false;
     }
     // One date for the whole outage, however often a retry fails in it.
@@ -70,23 +90,32 @@ export class View {
     }, INDICATOR_AFTER_MS);
   }
 
-  #update(added: readonly string[], hold: boolean): void {
+  #update(added: readonly string[], away: boolean): void {
     const shown = shownArticles();
+    const update = (this.#updates += 1);
     const render = (): void => {
-      if (this.#timeline.page === "entry") {
-        this.#patch(shown);
-      } else {
-        this.#arrange(shown, added);
-      }
-      this.#showKeyEvents(shown);
+      this.#arrange(shown, added);
       this.#showLiveblog();
     };
-    if (hold) {
+    const summarise = (): void => {
+      this.#showKeyEvents(shown);
+    };
+    // With the oldest first, what is new never pushes anything away: only edits above do.
+    if (away || this.#oldestFirst) {
       holdScroll(this.#moving(shown), render);
+      // In a frame without other updates: browsers take both together for a shift of the layout, though nothing is seen to move.
+      requestAnimationFrame(() => {
+        requestAnimationFrame(() => {
+          if (update === this.#updates) {
+            holdScroll(new Set(), summarise);
+          }
+        });
+      });
     } else {
       render();
+      summarise();
     }
-    this.#count(added, hold);
+    this.#count(added, away);
   }
 
   /** Entries that go to or from the pinned section. */
@@ -102,50 +131,28 @@ export class View {
       items.flatMap((item) => {
         const article = currentArticle(item, shown);
         article?.classList.toggle("entry-new", added.includes(item.id) || article.classList.contains("entry-new"));
+        if (item.gone && article?.textContent === "") {
+          const word = Object.assign(document.createElement("p"), this.#texts.attributes);
+          word.textContent = document.title = this.#texts.text("deleted");
+          article.append(word);
+        }
         return article === null ? [] : [article];
       });
-    const entries = articlesOf(this.#timeline.entries());
+    const items = this.#timeline.entries();
+    const entries = articlesOf(this.#oldestFirst ? items.reverse() : items);
     const list = this.#list();
     const pinnedList = document.querySelector('[data-list="pinned"]');
+    const pinned = articlesOf(this.#timeline.pinned());
     if (pinnedList !== null) {
-      const pinned = articlesOf(this.#timeline.pinned());
       arrange(pinnedList, pinned, null);
       setHidden(pinnedList.closest("section"), pinned.length === 0);
-      setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0);
     }
+    setHidden(document.querySelector("[data-empty]"), entries.length + pinned.length > 0);
     if (list !== null) {
       arrange(list, entries, this.#texts.attributes);
     }
-    setHidden(document.querySelector("[data-older]")?.closest("p"), !this.#timeline.hasOlder);
-  }
-
-  /** A page that only follows its own entries: nothing is moved, what is deleted leaves a word in place of the entry linked. */
-  #patch(shown: Map<string, HTMLElement>): void {
-    for (const [id, article] of shown) {
-      const item = this.#timeline.item(id);
-      if (item !== undefined) {
-        currentArticle(item, shown);
-      } else if (this.#timeline.isDeleted(id)) {
-        if (article.closest(".focus") !== null) {
-          const notice = Object.assign(document.createElement("p"), this.#texts.attributes);
-          notice.className = "empty";
-          notice.textContent = this.#texts.text("deleted");
-          article.replaceWith(notice);
-          document.title = this.#texts.text("deleted");
-        } else {
-          article.remove();
-        }
-      }
-    }
-    for (const heading of document.querySelectorAll(".day")) {
-      if (!heading.nextElementSibling?.matches("article")) {
-        heading.remove();
-      }
-    }
-    for (const neighbours of document.querySelectorAll(".neighbours")) {
-      if (neighbours.querySelector("article") === null) {
-        neighbours.remove();
-      }
+    for (const side of ["newer", "older"] as const) {
+      setHidden(document.querySelector(`[data-${side}]`)?.closest("p"), !this.#timeline.has(side));
     }
   }
 
@@ -207,11 +214,10 @@ export class View {
       return;
     }
     if (this.#timeline.page !== "entry") {
-      const dates = [...this.#timeline.entries(), ...this.#timeline.pinned()].map((item) => item.updated_at);
-      updated.dateTime = dates.reduce((a, b) => (a > b ? a : b), "");
+      updated.dateTime = this.updatedAt;
     }
     if (updated.dateTime !== "") {
-      setText("[data-updated]", this.#texts.updated(updated.dateTime, new Date().toISOString(), this.#timeline.timezone));
+      setText("[data-updated]", this.#texts.when("updated", updated.dateTime, this.#timeline.timezone));
     }
     updated.hidden = updated.dateTime === "";
   }
@@ -233,18 +239,16 @@ export class View {
   }
 
   #showCount(): void {
-    const first = this.#timeline.page === "first";
-    const count = first ? this.#unseen.size : this.#timeline.elsewhere.size;
+    const here = !this.#timeline.has("newer");
+    const count = here ? this.#unseen.size : this.#timeline.elsewhere.size;
     const link = document.querySelector<HTMLAnchorElement>("[data-news]");
     if (link !== null) {
-      const text = count === 0 ? "" : this.#texts.plural(first ? "new_entries" : "see_new_entries", count);
+      const text = count === 0 ? "" : this.#texts.plural(here ? "new_entries" : "see_new_entries", count);
       if (link.textContent !== text) {
         link.textContent = text;
       }
       link.hidden = count === 0;
-      if (first && count > 0) {
-        link.hash = this.#firstUnseen()?.id ?? "entries";
-      }
+      link.href = here ? `#${this.#firstUnseen()?.id ?? "entries"}` : this.#newsUrl;
     }
     const title = this.#baseTitle();
     document.title = count === 0 ? title : `(${String(count)}) ${title}`;
@@ -263,7 +267,7 @@ export class View {
     return document.title.replace(/^\(\d+\) /, "");
   }
 
-  #watchTop(): void {
+  #watchEnd(): void {
     const check = (): void => {
       this.#see();
     };
@@ -272,16 +276,22 @@ export class View {
     window.addEventListener("resize", check);
   }
 
-  /** Back at the top, or at the first of them, with the tab in front, the reader sees what is new. */
+  /** Back where new entries come, or at the first of them, with the tab in front, the reader sees what is new. */
   #see(): void {
     if (this.#unseen.size === 0 || document.visibilityState === "hidden") {
       return;
     }
-    const places = [this.#list(), this.#firstUnseen()];
-    if (places.some((place) => place && topIsInView(place))) {
+    const first = this.#firstUnseen();
+    if (this.#endIsInView() || (first !== undefined && edgeIsInView(first, "top"))) {
       this.#unseen.clear();
       this.#showCount();
     }
+  }
+
+  /** The end of the list at which new entries come. */
+  #endIsInView(): boolean {
+    const list = this.#list();
+    return list === null || edgeIsInView(list, this.#oldestFirst ? "bottom" : "top");
   }
 
   #list(): HTMLElement | null {

@@ -25,7 +25,7 @@ let connection: Connection;
 
 function opener(transport: string): Opener {
   return (_api, after, handlers) => {
-    const attempt = { transport, after, handlers, closed: false };
+    const attempt = { transport, after: after(), handlers, closed: false };
     attempts.push(attempt);
     return {
       close(): void {

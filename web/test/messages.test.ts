@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { parseBatch, parseMessage, parsePage, parseSnapshot } from "../src/messages.js";
+import { parseBatch, parseMessage, parseSnapshot } from "../src/messages.js";
+import { parsePage } from "../src/pages.js";
 import { entry, idOf, LIVEBLOG, snapshot } from "./samples.js";
 
 describe("parseMessage", () => {

@@ -16,6 +16,9 @@ export function entry(number: number, seq: number, fields: Partial<Entry> & { da
     heading: `Entry ${String(number)}`,
     key_event: false,
     pinned: false,
+    tags: [],
+    verification: null,
+    corrections: [],
     published_at,
     updated_at: published_at,
     url: `https://live.example.org/live/demo/entries/${id}`,
@@ -25,12 +28,13 @@ export function entry(number: number, seq: number, fields: Partial<Entry> & { da
 }
 
 function htmlOf(sample: Omit<Entry, "html">, day: string): string {
-  const { id, seq, pinned, key_event, published_at, updated_at, heading, url } = sample;
+  const { id, seq, pinned, key_event, published_at, updated_at, heading, url, corrections } = sample;
   return (
     `<article id="entry-${id}" data-id="${id}" data-seq="${String(seq)}" data-pinned="${String(pinned)}" ` +
     `data-key-event="${String(key_event)}" data-published-at="${published_at}" data-updated-at="${updated_at}" ` +
     `data-day="${day}" data-day-label="Day ${day}" data-title="${heading ?? "Untitled"}">` +
-    `<a href="${url}">time</a><h3>${heading ?? ""}</h3><p>text <a href="https://example.org/">link</a></p></article>`
+    `<a href="${url}">time</a><h3>${heading ?? ""}</h3><p>text <a href="https://example.org/">link</a></p>` +
+    `<ul class="corrections">${corrections.map(({ note }) => `<li><b>At</b> ${note}</li>`).join("")}</ul></article>`
   );
 }
 
@@ -52,11 +56,20 @@ export function timeline(start: Partial<Start> = {}): Timeline {
       timezone: "Europe/London",
       items: [entry(2, 2), entry(1, 1)],
       keyEvents: [],
-      hasOlder: false,
+      ends: { newer: null, older: null },
+      apart: true,
+      only: null,
+      focus: null,
       ...start,
     },
     (value) => value.heading ?? "Untitled",
   );
+}
+
+/** The end of a list at the entry of that number. */
+export function endAt(number: number): { published_at: string; id: string } {
+  const { published_at, id } = entry(number, number);
+  return { published_at, id };
 }
 
 export function snapshot(fields: Partial<Snapshot> = {}): Snapshot {
@@ -79,11 +92,27 @@ export const TEXTS = {
     short_date: "{day}\u00a0{month_short}",
     short_date_time: "{date} à {time}",
     first_day: "1er",
+    repeated: "{time} (UTC{offset})",
   },
   status: { live: "En direct", ended: "Terminé" },
   reader: {
     reconnecting: "Reconnexion…",
-    offline: "Hors connexion",
+    offline: "Hors connexion, état du {when}",
+    offline_today: "Hors connexion, état de {time}",
+    updated: "Mis à jour le {when}",
+    updated_today: "Mis à jour à {time}",
+    close: "Fermer",
+    corrected: "Corrigé",
+    since: "Depuis le {when}",
+    since_today: "Depuis {time}",
+    since_read: "Lire",
+    more_than: "plus de {count}",
+    copied: "Copié",
+    copy_failed: "Pas copié",
+    alerts_blocked: "Bloqué",
+    since_entries: { one: "{count} nouvelle", other: "{count} nouvelles" },
+    since_key_events: { one: "{count} moment", other: "{count} moments" },
+    since_corrections: { one: "{count} correction", other: "{count} corrections" },
     closed: "Fermé",
     loading: "Chargement…",
     loading_failed: "Échec",
@@ -92,8 +121,6 @@ export const TEXTS = {
     new_entries: { one: "{count} nouvelle", other: "{count} nouvelles" },
     see_new_entries: { one: "Voir la nouvelle", other: "Voir les {count} nouvelles" },
   },
-  updated: "Mis à jour le {when}",
-  updated_today: "Mis à jour à {time}",
   attributes: {},
 };
 

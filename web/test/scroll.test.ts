@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
-import { holdScroll, topIsInView } from "../src/scroll.js";
+import { edgeIsInView, holdScroll } from "../src/scroll.js";
 
 const HEIGHT = 100;
 let scrolled: number[];
@@ -68,5 +68,11 @@ it.each([
 ])("an element whose top is at %d is in view: %s", (top, inView) => {
   const element = document.createElement("div");
   vi.spyOn(element, "getBoundingClientRect").mockReturnValue(new DOMRect(0, top, 300, 2_000));
-  expect(topIsInView(element)).toBe(inView);
+  expect(edgeIsInView(element, "top")).toBe(inView);
+});
+
+it("an element's bottom edge is in view where it ends in the window", () => {
+  const element = document.createElement("div");
+  vi.spyOn(element, "getBoundingClientRect").mockReturnValue(new DOMRect(0, -1_900, 300, 2_000));
+  expect([edgeIsInView(element, "top"), edgeIsInView(element, "bottom")]).toEqual([false, true]);
 });

@@ -1,10 +1,14 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { Texts } from "../src/texts.js";
 import { TEXTS } from "./samples.js";
 
 const texts = new Texts(TEXTS);
 const PARIS = "Europe/Paris";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("times", () => {
   it("are those of the live blog's zone, in the language's own manner", () => {
@@ -15,11 +19,25 @@ describe("times", () => {
   });
 
   it("of an update are told without the day on the day itself, which is the zone's", () => {
-    const updated = (now: string): string => texts.updated("2026-11-22T08:07:00.000Z", now, PARIS);
+    const updated = (now: string): string => {
+      vi.useFakeTimers({ now: new Date(now) });
+      return texts.when("updated", "2026-11-22T08:07:00.000Z", PARIS);
+    };
     expect(updated("2026-11-21T23:00:00.000Z")).toBe("Mis à jour à 9\u00a0h\u00a007");
     expect(updated("2026-11-22T22:59:59.999Z")).toBe("Mis à jour à 9\u00a0h\u00a007");
     expect(updated("2026-11-22T23:00:00.000Z")).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
     expect(updated("2027-11-22T09:00:00.000Z")).toBe("Mis à jour le 22\u00a0nov. à 9\u00a0h\u00a007");
+  });
+
+  it("that a change of clocks repeats are told with their offset", () => {
+    const at = (moment: string, zone: string): string => texts.time(moment, zone);
+    expect(["00:30", "01:30", "02:30"].map((time) => at(`2026-10-25T${time}:00Z`, PARIS))).toEqual([
+      "2\u00a0h\u00a030 (UTC+2)",
+      "2\u00a0h\u00a030 (UTC+1)",
+      "3\u00a0h\u00a030",
+    ]);
+    expect(at("2026-11-01T06:30:00Z", "America/New_York")).toBe("1\u00a0h\u00a030 (UTC\u22125)");
+    expect(at("2026-04-04T15:15:00Z", "Australia/Lord_Howe")).toBe("1\u00a0h\u00a045 (UTC+10:30)");
   });
 
   it("fall on the day of the zone", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Entry } from "../src/messages.js";
 import type { Item } from "../src/timeline.js";
-import { entry, idOf, LIVEBLOG, snapshot, timeline } from "./samples.js";
+import { endAt, entry, idOf, LIVEBLOG, snapshot, timeline } from "./samples.js";
 
 function numbers(items: Item[]): number[] {
   return items.map((item) => Number(item.id.slice(-12)));
@@ -20,15 +20,15 @@ describe("what is new", () => {
   });
 
   it("is not what belongs to an older page", () => {
-    const line = timeline({ hasOlder: true, items: [entry(6, 2), entry(5, 1)] });
+    const line = timeline({ ends: { newer: null, older: endAt(5) }, items: [entry(6, 2), entry(5, 1)] });
     expect(line.receive(put(3, entry(2, 3))).added).toEqual([]);
     expect(line.receive(put(4, entry(3, 4, { pinned: true }))).added).toEqual([idOf(3)]);
   });
 
   it("is counted on pages that don't show it, unless it is an edit, and until it is deleted", () => {
-    const line = timeline({ page: "entry" });
+    const line = timeline({ page: "entry", apart: false, ends: { newer: endAt(2), older: endAt(1) } });
     line.receive(put(3, entry(3, 3)));
-    line.receive(put(4, entry(0, 4, { updated_at: "2026-11-22T10:00:00.000Z" })));
+    line.receive(put(4, entry(4, 4, { updated_at: "2026-11-22T10:00:00.000Z" })));
     line.receive(put(5, entry(5, 5)));
     expect([...line.elsewhere]).toEqual([idOf(3), idOf(5)]);
     line.receive({ type: "delete", seq: 6, id: idOf(3) });
@@ -38,31 +38,31 @@ describe("what is new", () => {
 });
 
 describe("older pages", () => {
-  const start = { hasOlder: true, items: [entry(6, 2), entry(5, 1)] };
+  const start = { ends: { newer: null, older: endAt(5) }, items: [entry(6, 2), entry(5, 1)] };
 
   it("lower the horizon, so that a backdated entry finds its place", () => {
     const line = timeline(start);
-    line.addOlder([entry(4, 1), entry(2, 1)], true);
+    line.addPage("older", [entry(4, 1), entry(2, 1)], true);
     line.receive(put(3, entry(3, 3)));
     line.receive(put(4, entry(1, 4)));
     expect(numbers(line.entries())).toEqual([6, 5, 4, 3, 2]);
-    expect(line.hasOlder).toBe(true);
+    expect(line.has("older")).toBe(true);
   });
 
   it("don't bring back what was deleted while they were read", () => {
     const line = timeline(start);
     line.receive({ type: "delete", seq: 3, id: idOf(4) });
-    line.addOlder([entry(4, 1), entry(3, 1)], false);
+    line.addPage("older", [entry(4, 1), entry(3, 1)], false);
     expect(numbers(line.entries())).toEqual([6, 5, 3]);
-    expect(line.hasOlder).toBe(false);
+    expect(line.has("older")).toBe(false);
   });
 
   it("don't replace a later state by an earlier one, whichever comes first", () => {
     const line = timeline(start);
     line.receive(put(3, entry(4, 3, { heading: "Later" })));
-    line.addOlder([entry(4, 1)], false);
+    line.addPage("older", [entry(4, 1)], false);
     expect(line.item(idOf(4))?.seq).toBe(3);
-    line.addOlder([entry(3, 9)], false);
+    line.addPage("older", [entry(3, 9)], false);
     line.receive(put(4, entry(3, 4)));
     expect(line.item(idOf(3))?.seq).toBe(9);
   });
@@ -75,8 +75,8 @@ describe("a snapshot", () => {
     const outcome = line.replace(snapshot({ entries: [entry(9, 9), entry(2, 2)], next_cursor: "c" }));
     expect(line.position).toBe("abc-9");
     expect(numbers(line.entries())).toEqual([9, 2]);
-    expect(outcome).toEqual({ effects: [], changed: true, added: [idOf(9)] });
-    expect(line.hasOlder).toBe(true);
+    expect(outcome).toMatchObject({ effects: [], changed: true, added: [idOf(9)] });
+    expect(line.has("older")).toBe(true);
     expect(line.liveblog).toEqual(LIVEBLOG);
   });
 
@@ -136,4 +136,73 @@ describe("where a page ends", () => {
     line.receive(put(10, entry(7, 10, { pinned: false })));
     expect(numbers(line.entries())).toEqual([9, 8, 7]);
   });
+});
+
+describe("a stretch of the list", () => {
+  const start = {
+    page: "older" as const,
+    apart: false,
+    items: [entry(6, 2), entry(5, 1)],
+    ends: { newer: endAt(6), older: endAt(5) },
+  };
+
+  it("takes in what is published within it, counts what comes beyond its newer end, and grows there to the newest", () => {
+    const line = timeline(start);
+    const between = { ...entry(5, 3), id: idOf(55), published_at: "2026-11-22T09:00:05.500Z", updated_at: "2026-11-22T09:00:05.500Z" };
+    expect(line.receive(put(3, between)).added).toEqual([idOf(55)]);
+    expect(line.receive(put(4, entry(9, 4))).added).toEqual([]);
+    expect([...line.elsewhere]).toEqual([idOf(9)]);
+    line.addPage("newer", [entry(7, 1), entry(8, 1)], true);
+    expect(numbers(line.entries())).toEqual([8, 7, 6, 55, 5]);
+    expect([...line.elsewhere]).toEqual([idOf(9)]);
+    line.addPage("newer", [entry(9, 4)], false);
+    expect(numbers(line.entries())).toEqual([9, 8, 7, 6, 55, 5]);
+    expect([line.elsewhere.size, line.has("newer")]).toEqual([0, false]);
+    expect(line.receive(put(5, entry(10, 5))).added).toEqual([idOf(10)]);
+  });
+
+  it("lists pinned entries in their place, unless they stand apart", () => {
+    const pinned = entry(5, 3, { pinned: true });
+    const line = timeline(start);
+    line.receive(put(3, pinned));
+    expect(numbers(line.entries())).toEqual([6, 5]);
+    const apart = timeline({ ...start, apart: true });
+    apart.receive(put(3, pinned));
+    expect([numbers(apart.entries()), numbers(apart.pinned())]).toEqual([[6], []]);
+  });
+
+  it("keeps to what it is limited to, also when an entry changes", () => {
+    const only = { tag: "foot", key_events: false, verification: "denied" };
+    const matching = { tags: ["foot"], verification: "denied" };
+    const line = timeline({ ...start, ends: { newer: null, older: null }, items: [], only });
+    expect(line.receive(put(3, entry(1, 3, { tags: ["foot"] }))).added).toEqual([]);
+    expect(line.receive(put(4, entry(2, 4, matching))).added).toEqual([idOf(2)]);
+    line.receive(put(5, entry(3, 5, { ...matching, tags: ["foot", "var"], key_event: true })));
+    expect(numbers(line.entries())).toEqual([3, 2]);
+    line.receive(put(6, entry(2, 6, { tags: ["foot"], verification: "confirmed" })));
+    expect(numbers(line.entries())).toEqual([3]);
+    const keyEvents = timeline({ ...start, ends: { newer: null, older: null }, items: [], only: { tag: null, key_events: true, verification: null } });
+    keyEvents.receive(put(3, entry(1, 3)));
+    keyEvents.receive(put(4, entry(2, 4, { key_event: true })));
+    expect(numbers(keyEvents.entries())).toEqual([2]);
+  });
+
+  it("keeps the place of the entry that it was opened for when that is deleted", () => {
+    const line = timeline({ ...start, page: "entry", focus: idOf(6) });
+    const outcome = line.receive({ type: "delete", seq: 3, id: idOf(6) });
+    expect(outcome.deleted).toBe(true);
+    expect(line.entries().map((item) => item.gone)).toEqual([true, undefined]);
+    line.receive({ type: "delete", seq: 4, id: idOf(5) });
+    expect(numbers(line.entries())).toEqual([6]);
+  });
+});
+
+it("an unpinned entry that was the oldest of the start page stays on it", () => {
+  const line = timeline({
+    items: [entry(9, 9), entry(8, 8), entry(7, 7, { pinned: true })],
+    ends: { newer: null, older: endAt(7) },
+    seq: 9,
+  });
+  line.receive(put(10, entry(7, 10)));
+  expect(numbers(line.entries())).toEqual([9, 8, 7]);
 });

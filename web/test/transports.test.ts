@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Batch, Message } from "../src/messages.js";
-import { fetchJson, type Handlers, openEventSource, openPolling, openWebSocket } from "../src/transports.js";
+import { openPolling } from "../src/polling.js";
+import { openEventSource } from "../src/shared-events.js";
+import { fetchJson, type Handlers, openLazily, openWebSocket } from "../src/transports.js";
 
 const API = "https://live.example.org/api/v1/liveblogs/demo";
 const HEARTBEAT = '{"type":"heartbeat","seq":2,"viewers":1}';
@@ -49,14 +51,14 @@ afterEach(() => {
 
 describe("WebSocket", () => {
   it("speaks wss to an https server, after the position", () => {
-    openWebSocket(API, "abc-2", handlers);
+    openWebSocket(API, () => "abc-2", handlers);
     expect(FakeStream.latest.url).toBe("wss://live.example.org/api/v1/liveblogs/demo/ws?after=abc-2");
-    openWebSocket(API.replace("https", "http"), "abc-2", handlers);
+    openWebSocket(API.replace("https", "http"), () => "abc-2", handlers);
     expect(FakeStream.latest.url).toMatch(/^ws:/);
   });
 
   it("passes messages and the close code on, and drops what is no message", () => {
-    openWebSocket(API, "abc-2", handlers);
+    openWebSocket(API, () => "abc-2", handlers);
     FakeStream.latest.onmessage?.({ data: HEARTBEAT });
     FakeStream.latest.onmessage?.({ data: "nonsense" });
     FakeStream.latest.onmessage?.({ data: new ArrayBuffer(3) });
@@ -66,20 +68,39 @@ describe("WebSocket", () => {
   });
 
   it("is silent once closed", () => {
-    openWebSocket(API, "abc-2", handlers).close();
+    openWebSocket(API, () => "abc-2", handlers).close();
     expect(FakeStream.latest).toMatchObject({ closed: true, onmessage: null, onclose: null });
   });
 });
 
 describe("SSE", () => {
   it("ends at the first error instead of reconnecting by itself", () => {
-    openEventSource(API, "abc-2", handlers);
+    openEventSource(API, () => "abc-2", handlers);
     expect(FakeStream.latest.url).toBe(`${API}/events?after=abc-2`);
     FakeStream.latest.onmessage?.({ data: HEARTBEAT });
     FakeStream.latest.onerror?.();
     expect(heard).toHaveLength(1);
     expect(ends).toEqual([null]);
     expect(FakeStream.latest.closed).toBe(true);
+  });
+});
+
+describe("a transport whose code is loaded when it is needed", () => {
+  it("opens once it is there, closes before or after, and ends if it can't be loaded", async () => {
+    const load = openLazily(() => Promise.resolve(openEventSource));
+    const link = load(API, () => "abc-2", handlers);
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(FakeStream.latest.url).toBe(`${API}/events?after=abc-2`);
+    link.close();
+    expect(FakeStream.latest.closed).toBe(true);
+    const before = FakeStream.latest;
+    load(API, () => "abc-3", handlers).close();
+    openLazily(() => Promise.reject(new TypeError("no network")))(API, () => "abc-2", handlers);
+    await vi.waitFor(() => {
+      expect(ends).toEqual([null]);
+    });
+    expect(FakeStream.latest).toBe(before);
   });
 });
 
@@ -103,7 +124,7 @@ describe("polling", () => {
   it("goes on from each answer, at once while there is more, and ends at the first failure", async () => {
     const event = { type: "delete", seq: 3, id: "x" };
     answers = [{ ...empty, events: [event], more: true }, empty];
-    openPolling(API, "abc-2", handlers);
+    openPolling(API, () => "abc-2", handlers);
     await vi.advanceTimersByTimeAsync(1);
     expect(asked).toEqual(["/changes?after=abc-2", "/changes?after=abc-3"]);
     await vi.advanceTimersByTimeAsync(10_000);
@@ -114,7 +135,7 @@ describe("polling", () => {
 
   it("ends at a reset: the position that it was opened with is void", async () => {
     answers = [{ reset: true, epoch: "new", seq: 5 }, empty];
-    openPolling(API, "abc-2", handlers);
+    openPolling(API, () => "abc-2", handlers);
     await vi.advanceTimersByTimeAsync(100_000);
     expect(asked).toHaveLength(1);
     expect(batches).toHaveLength(1);
@@ -123,7 +144,7 @@ describe("polling", () => {
 
   it("asks no more once closed", async () => {
     answers = [empty, empty];
-    const link = openPolling(API, "abc-2", handlers);
+    const link = openPolling(API, () => "abc-2", handlers);
     await vi.advanceTimersByTimeAsync(1);
     link.close();
     await vi.advanceTimersByTimeAsync(100_000);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
 import { type Entry, parseBatch, parseMessage } from "../src/messages.js";
-import { type Outcome, type PageKind, Timeline } from "../src/timeline.js";
+import { newestFirst, type Outcome, type PageKind, Timeline } from "../src/timeline.js";
 
 interface Case {
   name: string;
@@ -26,6 +26,11 @@ function titleOf(entry: Entry): string {
   return entry.heading ?? "";
 }
 
+/** Where pages that aren't loaded begin: beyond the last entry that the page would list. */
+function endOf(entries: Entry[], page: PageKind): Entry | null {
+  return entries.filter((entry) => page !== "first" || !entry.pinned).sort(newestFirst).at(-1) ?? null;
+}
+
 function begin({ start }: Case): Timeline {
   const [epoch = "", seq = ""] = start.position.split("-");
   return new Timeline(
@@ -35,7 +40,13 @@ function begin({ start }: Case): Timeline {
       page: start.page,
       language: start.language,
       timezone: start.timezone,
-      hasOlder: start.has_older,
+      ends: {
+        newer: start.page === "first" ? null : (start.entries.toSorted(newestFirst)[0] ?? null),
+        older: start.has_older ? endOf(start.entries, start.page) : null,
+      },
+      apart: start.page === "first",
+      only: null,
+      focus: null,
       items: start.entries,
       keyEvents: start.entries.filter((entry) => entry.key_event).map((entry) => ({ ...entry, title: titleOf(entry) })),
     },

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Entry, Message } from "../src/messages.js";
-import { loadOlderInPlace } from "../src/older.js";
+import { loadMore } from "../src/more.js";
 import { readPage } from "../src/page.js";
 import { Texts } from "../src/texts.js";
 import { Timeline } from "../src/timeline.js";
@@ -19,6 +19,8 @@ function load(kind: string, shown: Entry[], older = ""): void {
     page: kind,
     language: "en",
     timezone: "Europe/London",
+    url: "/live/demo",
+    ...(kind === "entry" ? { focus: idOf(2) } : {}),
   });
   document.title = "Demo";
   const list = `<div data-list="entries">${shown.map((value) => value.html).join("")}</div>`;
@@ -29,8 +31,9 @@ function load(kind: string, shown: Entry[], older = ""): void {
     ${kind === "first" ? '<section data-key-events="4" hidden><ol></ol><details hidden><ol></ol></details></section>' : ""}
     ${kind === "first" ? '<section hidden><div data-list="pinned"></div></section>' : ""}
     <a data-news href="#entries" hidden></a><p data-empty ${shown.length ? "hidden" : ""}></p>
-    ${kind === "entry" ? `<section class="focus">${list}</section>` : list}
-    <p ${older ? "" : "hidden"}><a data-older="${older}" href="/live/demo?cursor=${older}">Older</a><span data-older-status></span></p>
+    ${kind === "entry" ? `<p><a data-newer="c9" data-place="${shown[0]?.published_at ?? ""} ${shown[0]?.id ?? ""}" href="/live/demo?order=oldest">Newer</a></p>` : ""}
+    ${list}
+    <p ${older ? "" : "hidden"}><a data-older="${older}" data-place="${shown.at(-1)?.published_at ?? ""} ${shown.at(-1)?.id ?? ""}" href="/live/demo?cursor=${older}">Older</a><span role="status"></span></p>
     <script type="application/json" id="reader-texts">${JSON.stringify(TEXTS)}</script>`;
   begin();
 }
@@ -203,14 +206,14 @@ describe("the first page", () => {
     expect(get("[data-announcer]").textContent).toBe("5 nouvelles");
   });
 
-  it("speaks of a lost connection only after three seconds, of the end at once", () => {
+  it("speaks of a lost connection only after five seconds, of the end at once", () => {
     view.showStatus("connecting");
-    vi.advanceTimersByTime(2_999);
+    vi.advanceTimersByTime(4_999);
     view.showStatus("live");
     vi.advanceTimersByTime(10_000);
     expect(get("[data-connection]").hidden).toBe(true);
     view.showStatus("connecting");
-    vi.advanceTimersByTime(3_000);
+    vi.advanceTimersByTime(5_000);
     expect(get("[data-connection]").textContent).toBe("Reconnexion…");
     expect(get("[data-connection]").hidden).toBe(false);
     view.showStatus("live");
@@ -220,17 +223,17 @@ describe("the first page", () => {
     expect(get("[data-connection]").hidden).toBe(false);
   });
 
-  it("counts the three seconds from the loss, not from the last retry", () => {
+  it("counts the five seconds from the loss, not from the last retry", () => {
     view.showStatus("live");
     for (let retry = 0; retry < 3; retry += 1) {
       view.showStatus("connecting");
-      vi.advanceTimersByTime(900);
+      vi.advanceTimersByTime(1_500);
     }
     view.showStatus("offline");
     expect(get("[data-connection]").hidden).toBe(true);
-    vi.advanceTimersByTime(300);
+    vi.advanceTimersByTime(500);
     expect(get("[data-connection]").hidden).toBe(false);
-    expect(get("[data-connection]").textContent).toBe("Hors connexion");
+    expect(get("[data-connection]").textContent).toBe("Hors connexion, état de 12\u00a0h\u00a000");
     view.showStatus("connecting");
     expect(get("[data-connection]").textContent).toBe("Reconnexion…");
   });
@@ -245,14 +248,18 @@ describe("older entries", () => {
 
   beforeEach(() => {
     load("first", [entry(6, 2), entry(5, 1)], "c1");
-    loadOlderInPlace({
-      api: "https://live.example.org/api",
-      texts: new Texts(TEXTS),
-      epoch: () => timeline.epoch,
-      add: (page) => {
-        timeline.addOlder(page.items, page.next_cursor !== null);
-        view.showOlder();
-      },
+    get("[data-older]").addEventListener("click", (event) => {
+      event.preventDefault();
+      void loadMore("older", event.currentTarget as HTMLAnchorElement, {
+        api: "https://live.example.org/api",
+        only: null,
+        texts: new Texts(TEXTS),
+        timeline,
+        add: (side, page) => {
+          timeline.addPage(side, page.items, page.next_cursor !== null);
+          view.showMore();
+        },
+      });
     });
   });
 
@@ -266,7 +273,7 @@ describe("older entries", () => {
     await click();
     expect(ids("entries")).toEqual([6, 5, 4, 3]);
     expect(get("[data-older]").dataset.older).toBe("c 2");
-    expect(get("[data-older]").getAttribute("href")).toMatch(/\/live\/demo\?cursor=c%202$/);
+    expect(get("[data-older]").getAttribute("href")).toMatch(/\/live\/demo\?cursor=c\+2$/);
     expect(get("[data-news]").hidden).toBe(true);
   });
 
@@ -283,17 +290,17 @@ describe("older entries", () => {
     await click();
     expect(ids("entries")).toEqual([6, 5]);
     expect(get("[data-older]").dataset.older).toBe("c1");
-    expect(get("[data-older-status]").textContent).toBe("");
+    expect(get("p:has([data-older]) [role=status]").textContent).toBe("");
   });
 
   it("may fail, and be asked for again", async () => {
     answer(null);
     await click();
-    expect(get("[data-older-status]").textContent).toBe("Échec");
+    expect(get("p:has([data-older]) [role=status]").textContent).toBe("Échec");
     answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc" });
     await click();
     expect(ids("entries")).toEqual([6, 5, 4]);
-    expect(get("[data-older-status]").textContent).toBe("");
+    expect(get("p:has([data-older]) [role=status]").textContent).toBe("");
   });
 });
 
@@ -312,21 +319,10 @@ describe("a permalink", () => {
     expect(document.title).toBe("(2) Demo");
   });
 
-  it("leaves no heading over neighbours that are all deleted", () => {
-    const older = document.createElement("section");
-    older.className = "neighbours";
-    older.innerHTML = `<h2>Before</h2><div data-list="entries">${entry(1, 1).html}</div>`;
-    document.body.append(older);
-    begin();
-    put(3, entry(2, 3, { heading: "Edited" }));
-    expect(older.isConnected).toBe(true);
-    receive({ type: "delete", seq: 4, id: idOf(1) });
-    expect(older.isConnected).toBe(false);
-  });
-
   it("says that the entry was deleted", () => {
     receive({ type: "delete", seq: 3, id: idOf(2) });
-    expect(get(".focus").textContent).toBe("Supprimée");
+    expect(get("article").textContent).toBe("Supprimée");
+    expect(get("article").id).toBe(`entry-${idOf(2)}`);
     expect(document.title).toBe("Supprimée");
   });
 });
@@ -335,4 +331,41 @@ it("is nothing on another page", () => {
   document.body.innerHTML = "";
   delete document.documentElement.dataset.page;
   expect(readPage()).toBeNull();
+});
+
+describe("the oldest first", () => {
+  beforeEach(() => {
+    load("first", [entry(1, 1), entry(2, 2)]);
+    view = new View(timeline, new Texts(TEXTS), true);
+  });
+
+  it("new entries come at the end, and are counted while that is out of sight", () => {
+    const bottom = 2_000;
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(() => new DOMRect(0, 1_900, 300, bottom - 1_900));
+    put(3, entry(3, 3));
+    expect(ids("entries")).toEqual([1, 2, 3]);
+    expect([get("[data-news]").textContent, get("[data-news]").getAttribute("href")]).toEqual(["1 nouvelle", `#entry-${idOf(3)}`]);
+    expect(view.caughtUp).toBe(false);
+  });
+
+  it("shows them as they come where they are seen to", () => {
+    put(3, entry(3, 3));
+    expect(get("[data-news]").hidden).toBe(true);
+    expect([view.caughtUp, view.updatedAt]).toEqual([true, entry(3, 3).updated_at]);
+  });
+});
+
+it("a copy that is shown without a network says of when it is, at once", () => {
+  document.documentElement.dataset.copied = "2026-11-22T10:00:00.000Z";
+  load("first", [entry(1, 1)]);
+  view.showStatus("connecting");
+  expect([get("[data-connection]").hidden, get("[data-connection]").textContent]).toEqual([
+    false,
+    "Hors connexion, état de 10\u00a0h\u00a000",
+  ]);
+  view.showStatus("live");
+  expect(get("[data-connection]").hidden).toBe(true);
+  view.showStatus("connecting");
+  expect(get("[data-connection]").hidden).toBe(true);
+  delete document.documentElement.dataset.copied;
 });

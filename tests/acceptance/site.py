@@ -1,0 +1,59 @@
+"""A server with a newsroom, for tests that each have a live blog of their own there."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine
+
+from liveserver.store import entries
+from tests.store_samples import an_entry
+
+if TYPE_CHECKING:
+    from liveserver.client import Client
+    from tests.acceptance.serving import LiveServer
+
+
+class Site:
+    """A server and its newsroom."""
+
+    def __init__(self, server: LiveServer, newsroom: Client) -> None:
+        self.server = server
+        self.newsroom = newsroom
+
+    async def liveblog(self, slug: str, count: int, **fields: Any) -> list[str]:
+        """A new live blog with so many entries; their ids, newest first."""
+        given = {"slug": slug, "title": "Le Tour", "language": "fr", "timezone": "Europe/Paris"}
+        await self.newsroom.create_liveblog({**given, **fields})
+        return [(await self.publish(slug, number))["id"] for number in range(count)][::-1]
+
+    async def publish(self, slug: str, number: int, **fields: Any) -> dict[str, Any]:
+        """One more entry, tall enough that twenty don't fit into a window."""
+        body = f"<p>Entrée {number}</p>" + "<p>Le peloton roule groupé.</p>" * 3
+        return await self.newsroom.publish(slug, {"heading": f"Kilomètre {number}", "body": body, **fields})
+
+    def url(self, slug: str) -> str:
+        return f"{self.server.url}/live/{slug}"
+
+    async def many(self, slug: str, count: int) -> list[str]:
+        """A new live blog with thousands of entries, a minute apart; their ids, newest first.
+
+        They are written straight into the database, before anybody has asked for the live blog.
+        """
+        await self.liveblog(slug, 0)
+        return await asyncio.to_thread(self._insert, slug, count)
+
+    def _insert(self, slug: str, count: int) -> list[str]:
+        written = []
+        first = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
+        engine = create_engine(f"sqlite:///{self.server.directory}/live.db")
+        with engine.begin() as connection:
+            for number in range(count):
+                entry = an_entry(first + timedelta(minutes=number), body=f"<p>Entrée {number}</p>")
+                written.append(
+                    entries.create(connection, slug, entry, actor="test", idempotency=None, refusal=None).entry.id
+                )
+        engine.dispose()
+        return written[::-1]

@@ -1,0 +1,148 @@
+"""WCAG 2.2 AA as far as axe can tell, and what it can't: the keyboard, small windows, motion, announcements."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from liveserver.model import Verification
+from tests.acceptance.browsing import pages
+from tests.acceptance.reading import FRAMES, live
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+    from tests.acceptance.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+RUN = """() => axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then(
+  ({violations}) => violations.map(({id, impact, nodes: [{html, any}]}) => [id, impact, html.slice(0, 200),
+  any[0]?.message]))"""
+CONTROLS = """() => [...document.querySelectorAll("a, button, summary, input")].filter(
+  element => element.checkVisibility({visibilityProperty: true})).length"""
+STEP = """() => {
+  const element = document.activeElement;
+  if (element.dataset.stepped || element === document.body) return null;
+  element.dataset.stepped = "1";
+  const style = getComputedStyle(element), label = element.closest(".unfold");
+  const around = label ? getComputedStyle(label) : style;
+  return around.outlineStyle !== "none" && parseFloat(around.outlineWidth) >= 2;
+}"""
+
+ARABIC = "قال المتحدث باسم البلدية إن المياه بدأت تنحسر في وسط المدينة."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def slugs(site: Site) -> dict[str, str]:
+    """A live blog with some of everything, in French, and in Arabic, for which there are no texts of ours."""
+    for slug, language, text in (("acces-fr", "fr", "Le peloton roule groupé."), ("acces-ar", "ar", ARABIC)):
+        await site.liveblog(slug, 0, language=language, summary=text)
+        for number in range(24):
+            fields: dict[str, Any] = {"body": f"<p>{text}</p><blockquote><p>{text}</p><cite>{text}</cite></blockquote>"}
+            if number % 4 == 0:
+                fields |= {"verification": list(Verification)[number // 4 % 4].value, "source": text}
+            if number % 5 == 0:
+                fields |= {"key_event": True, "breaking": number == 20}
+                fields |= {"tags": [text[:12], "foot"], "authors": [text[:9]]}
+            if number == 3:
+                fields |= {"pinned": True, "body": f"<p>{text}</p>" * 30}
+            entry = await site.publish(slug, number, **fields)
+        await site.newsroom.edit(slug, entry["id"], {"correction": text})
+    return {"fr": "acces-fr", "ar": "acces-ar"}
+
+
+async def _violations(page: Page) -> list[Any]:
+    await page.evaluate(AXE)
+    found: list[Any] = await page.evaluate(RUN)
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["fr", "ar"])
+async def test_axe_finds_nothing(
+    site: Site, browser: Browser, slugs: dict[str, str], scheme: str, language: str
+) -> None:
+    """On the page with all that can be opened open, notices shown, and on the other kinds of pages."""
+    slug = slugs[language]
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), color_scheme=scheme, reduced_motion="reduce")
+        await live(page)
+        await page.locator(".filters summary").click()
+        newest = await page.locator('[data-list="entries"] article').first.get_attribute("data-id")
+        await page.locator(f"#entry-{newest}").scroll_into_view_if_needed()
+        await page.evaluate(FRAMES)
+        await site.newsroom.edit(slug, newest or "", {"correction": "8"})
+        await page.locator("[data-notice=corrected]").wait_for()
+        assert await _violations(page) == []
+        for path in ("?order=oldest", "?verification=denied", f"/entries/{newest}", "?tag=rien"):
+            await page.goto(site.url(slug) + path)
+            assert await _violations(page) == [], path
+
+
+async def test_every_control_by_keyboard(site: Site, browser: Browser, slugs: dict[str, str]) -> None:
+    """Tab reaches each once, in order, and shows where it is; Enter works them."""
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slugs["fr"]))
+        await live(page)
+        await page.locator(".filters summary").focus()
+        await page.keyboard.press("Enter")
+        await page.locator("[data-alerts]").wait_for()
+        await page.evaluate("document.activeElement.blur()")
+        expected = await page.evaluate(CONTROLS)
+        outlined = []
+        for _ in range(expected + 5):
+            await page.keyboard.press("Tab")
+            step = await page.evaluate(STEP)
+            if step is not None:
+                outlined.append(step)
+        assert len(outlined) == expected
+        assert all(outlined)
+        await page.locator("a[data-older]").focus()
+        await page.keyboard.press("Enter")
+        await page.locator("a[data-older]").wait_for(state="hidden")
+        assert await page.evaluate("document.activeElement.closest('article') !== null"), "the focus was lost"
+        box = page.locator(".unfold input")
+        await box.focus()
+        await page.keyboard.press("Space")
+        assert await box.is_checked()
+
+
+@pytest.mark.parametrize("language", ["fr", "ar"])
+async def test_small_windows(site: Site, browser: Browser, slugs: dict[str, str], language: str) -> None:
+    """320 pixels wide, which is also a zoom of 400 % of 1,280: nothing has to be scrolled sideways."""
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slugs[language]), viewport={"width": 320, "height": 600})
+        await live(page)
+        await page.locator(".filters summary").click()
+        for path in ("", "?order=oldest", "?verification=denied"):
+            await page.goto(site.url(slugs[language]) + path)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 320, path
+
+
+async def test_reduced_motion(site: Site, browser: Browser, slugs: dict[str, str]) -> None:
+    """Nothing moves by itself, not even what is new."""
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slugs["fr"]), reduced_motion="reduce")
+        await live(page)
+        published = await site.publish(slugs["fr"], 99)
+        await page.locator(f"#entry-{published['id']}").wait_for(state="attached")
+        assert await page.evaluate("document.getAnimations().length") == 0
+        lively = await open_page(site.url(slugs["fr"]))
+        assert await lively.evaluate("document.getAnimations().length") > 0
+
+
+@pytest.mark.parametrize(("zone", "shown"), [("Asia/Tokyo", True), ("Europe/Paris", False), ("Europe/Madrid", False)])
+async def test_the_time_zone_is_named(
+    site: Site, browser: Browser, slugs: dict[str, str], zone: str, shown: bool
+) -> None:
+    """Where the reader's clock shows another time."""
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slugs["fr"]), timezone_id=zone)
+        await live(page)
+        assert await page.locator("[data-zone]").is_visible() == shown
+        assert await page.locator("[data-zone]").text_content() == "Heures\u00a0: Paris"

@@ -1,0 +1,203 @@
+"""What arrives above the line that is being read doesn't move it, in either order; and only what is new is counted."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.browsing import pages
+from tests.acceptance.reading import FRAMES, IDS, ONE_PIXEL, line_top, live, settles, strings
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+    from tests.acceptance.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SHIFTS = """() => new Promise(resolve => {
+  new PerformanceObserver(list => resolve(list.getEntries().map(entry => [entry.value, entry.hadRecentInput])))
+    .observe({type: "layout-shift", buffered: true});
+  setTimeout(() => resolve([]), 100);
+})"""
+
+# What a body may hold is the sanitiser's business; how the page keeps its place is ours. So what is large comes from
+# the test's own hand: an image whose file takes its time, a card whose frame opens.
+LATE_IMAGE = """id => {
+  document.querySelector(`#entry-${id} .entry-body`).insertAdjacentHTML("beforeend",
+    '<figure><img width="800" height="500" alt=""></figure>');
+  return document.querySelector(`#entry-${id} img`).getBoundingClientRect().height;
+}"""
+CARD = """id => document.querySelector(`#entry-${id} .entry-body`).insertAdjacentHTML("beforeend",
+  `<figure class="embed" data-embed="video" data-embed-src="https://video.invalid/1" data-embed-ratio="16 / 9"
+  data-embed-title="Une vidéo" data-embed-load="Afficher ici" data-embed-note="Le site verra votre visite.">
+  <a class="embed-link" href="https://video.invalid/page">Une vidéo</a></figure>`)"""
+
+
+async def reading(page: Page, entry_id: str) -> float:
+    """Scroll to the entry, and return where its text stands."""
+    line = page.locator(f"#entry-{entry_id} .entry-body p").first
+    await line.evaluate("line => line.scrollIntoView({block: 'center', behavior: 'instant'})")
+    return await line_top(page, entry_id)
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_nothing_moves(site: Site, browser: Browser, order: str) -> None:
+    """Entries, an edit that is longer, an edit that is shorter, a deletion: the line stays where it is."""
+    slug = f"lignes-{order}"
+    ids = await site.liveblog(slug, 18)
+    async with pages(browser) as open_page:
+        page = await open_page(f"{site.url(slug)}?order={order}")
+        await live(page)
+        here = ids[9]
+        before = await reading(page, here)
+        above = ids[8] if order == "newest" else ids[11]
+        for count in (1, 2):
+            await site.publish(slug, 20 + count)
+            await page.locator("[data-news]", has_text=f"{count} nouvelle").wait_for()
+            assert abs(await line_top(page, here) - before) < ONE_PIXEL
+        for text in ("<p>Une chute.</p>" * 12, "<p>Une chute</p>"):
+            await site.newsroom.edit(slug, above, {"body": text})
+            await settles(partial(page.locator(f"#entry-{above} .entry-body p").count), text.count("<p>"))
+            assert abs(await line_top(page, here) - before) < ONE_PIXEL
+        assert "modifié à" in await page.locator(f"#entry-{above} .edited").inner_text()
+        await site.newsroom.delete(slug, above)
+        await page.locator(f"#entry-{above}").wait_for(state="detached")
+        assert abs(await line_top(page, here) - before) < ONE_PIXEL
+        assert (await page.title()).startswith("(2) "), "edits and deletions aren't new entries"
+
+
+async def test_images_and_embeds_above(site: Site, browser: Browser) -> None:
+    """Their room is kept before they are there; an embed asks first, and nothing is requested from there before."""
+    ids = await site.liveblog("images", 12)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("images"), policy=False)
+        await live(page)
+        asked: list[str] = []
+        await page.route("https://video.invalid/**", lambda route: route.fulfill(body="<p>Une vidéo</p>"))
+        page.on("request", lambda request: asked.append(request.url))
+        assert await page.evaluate(LATE_IMAGE, ids[1]) > 200, "no room was kept"
+        await page.evaluate(CARD, ids[2])
+        card = page.locator(f"#entry-{ids[2]} .embed")
+        await card.locator("a").click()
+        await card.locator("button", has_text="Afficher ici").wait_for()
+        assert "Le site verra votre visite." in await card.inner_text()
+        before = await reading(page, ids[6])
+        await page.evaluate(f"document.querySelector('#entry-{ids[1]} img').src = '/static/icon.svg'")
+        assert not [url for url in asked if ".invalid" in url]
+        await card.locator("button").evaluate("button => button.click()")
+        await settles(partial(_asked_of, asked), ["https://video.invalid/1"])
+        frame = await card.locator("iframe").evaluate("frame => [frame.offsetWidth / frame.offsetHeight, frame.title]")
+        assert frame == [pytest.approx(16 / 9, rel=0.02), "Une vidéo"]
+        await page.evaluate(FRAMES)
+        assert abs(await line_top(page, ids[6]) - before) < ONE_PIXEL
+
+
+async def _asked_of(asked: list[str]) -> list[str]:
+    return [url for url in asked if ".invalid" in url]
+
+
+async def test_no_layout_shift_on_arrival(site: Site, browser: Browser) -> None:
+    """The browser's own measure (CLS) is 0 for a page that loads and gets entries while it is read further down."""
+    ids = await site.liveblog("stable", 20)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("stable"))
+        await live(page)
+        before = await reading(page, ids[8])
+        for number in range(3):
+            await site.publish("stable", 30 + number, key_event=number == 1)
+        await page.locator("[data-news]", has_text="3 nouvelles").wait_for()
+        assert abs(await line_top(page, ids[8]) - before) < ONE_PIXEL
+        shifts = await page.evaluate(SHIFTS)
+        assert sum(value for value, by_input in shifts if not by_input) == 0
+
+
+@pytest.mark.parametrize("width", [320, 390, 900, 1400])
+async def test_no_layout_shift_on_load(site: Site, browser: Browser, width: int) -> None:
+    """Nor for what the script and the first messages add to the page: the time, the number of readers, the zone."""
+    slug = f"chargement-{width}"
+    await site.liveblog(slug, 20)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), viewport={"width": width, "height": 800}, timezone_id="Asia/Tokyo")
+        await live(page)
+        await page.locator("[data-viewers]", has_text="1 lecteur").wait_for()
+        await page.evaluate(FRAMES)
+        assert await page.evaluate(SHIFTS) == []
+
+
+async def test_a_pending_entry_is_deleted(site: Site, browser: Browser) -> None:
+    """The count of what is new goes down again, to nothing."""
+    ids = await site.liveblog("retrait", 20)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("retrait"))
+        await live(page)
+        await reading(page, ids[8])
+        first, second = await site.publish("retrait", 21), await site.publish("retrait", 22)
+        news = page.locator("[data-news]")
+        await page.locator("[data-news]", has_text="2 nouvelles").wait_for()
+        await site.newsroom.delete("retrait", first["id"])
+        await page.locator("[data-news]", has_text="1 nouvelle").wait_for()
+        assert (await page.title()).startswith("(1) ")
+        await site.newsroom.delete("retrait", second["id"])
+        await news.wait_for(state="hidden")
+        assert await page.title() == "Le Tour"
+
+
+async def test_a_claim_is_denied(site: Site, browser: Browser) -> None:
+    """The label changes where it stands and leads to what it means; a page of denied ones takes the entry in, and lets
+    it go again."""
+    ids = await site.liveblog("rumeur", 3)
+    await site.newsroom.edit("rumeur", ids[1], {"verification": "claimed", "source": "un témoin"})
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("rumeur"))
+        denied = await open_page(f"{site.url('rumeur')}?verification=denied")
+        await live(page)
+        await live(denied)
+        label = page.locator(f"#entry-{ids[1]} .label")
+        assert await label.inner_text() == "Affirmation\u00a0: un témoin"
+        assert await denied.locator("[data-empty]").is_visible()
+        await site.newsroom.edit("rumeur", ids[1], {"verification": "denied", "source": "la course"})
+        await page.locator(f"#entry-{ids[1]} .label", has_text="Démenti").wait_for()
+        await settles(partial(strings, denied, IDS), [ids[1]])
+        assert await denied.locator("[data-empty]").is_hidden()
+        await label.locator("a").click()
+        assert page.url == f"{site.url('rumeur')}?verification=denied"
+        assert "s’est révélé faux" in await page.locator(".only").inner_text()
+        await site.newsroom.edit("rumeur", ids[1], {"verification": "confirmed"})
+        await denied.locator("[data-empty]").wait_for()
+
+
+async def test_oldest_first(site: Site, browser: Browser) -> None:
+    """The choice is remembered; new entries come at the end, once the reader has got there, and are seen to come."""
+    ids = await site.liveblog("ordre", 25)
+    oldest_first = ids[::-1]
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("ordre"))
+        await live(page)
+        await page.locator("[data-order=oldest]").click()
+        await settles(partial(strings, page, IDS), oldest_first[:20])
+        await live(page)
+        published = await site.publish("ordre", 25)
+        news = page.locator("[data-news]")
+        await page.locator("[data-news]", has_text="Voir la nouvelle").wait_for()
+        await page.locator("a[data-newer]").click()
+        await settles(partial(strings, page, IDS), [*oldest_first, published["id"]])
+        await news.wait_for(state="hidden")
+        await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        await page.wait_for_function("scrollY > 1000")
+        before = await line_top(page, ids[0])
+        another = await site.publish("ordre", 26)
+        await settles(partial(strings, page, IDS), [*oldest_first, published["id"], another["id"]])
+        assert abs(await line_top(page, ids[0]) - before) < ONE_PIXEL
+        # There it is below the window's edge still.
+        await page.locator("[data-news]", has_text="1 nouvelle").click()
+        await news.wait_for(state="hidden")
+
+        await page.goto(site.url("ordre"))
+        await page.wait_for_url("**?order=oldest")
+        await page.locator("[data-order=newest]").click()
+        await settles(partial(strings, page, IDS), [another["id"], published["id"], *ids[:18]])
+        await page.goto(site.url("ordre"))
+        await settles(partial(strings, page, IDS), [another["id"], published["id"], *ids[:18]])

@@ -1,0 +1,169 @@
+"""What a reader is told who was away: what came since, what was corrected, and without a network what there was."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.acceptance.browsing import pages
+from tests.acceptance.proxy import Proxy
+from tests.acceptance.reading import IDS, live, settles, strings
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+    from tests.acceptance.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+AWAY = """slug => {
+  const key = `liveserver:/api/v1/liveblogs/${slug}`, kept = JSON.parse(localStorage.getItem(key));
+  kept.visit.left -= 3 * 86400000;
+  localStorage.setItem(key, JSON.stringify(kept));
+}"""
+VOID = """slug => {
+  const key = `liveserver:/api/v1/liveblogs/${slug}`, kept = JSON.parse(localStorage.getItem(key));
+  kept.visit.position = "another-7";
+  localStorage.setItem(key, JSON.stringify(kept));
+}"""
+COPIES = """async () => (await (await caches.open("liveserver-pages")).keys())
+  .map(request => new URL(request.url).pathname).filter(path => path.startsWith("/live/"))"""
+CONTROLLED = "() => navigator.serviceWorker.ready.then(ready => ready.active !== null)"
+
+
+async def _leave(page: Page, site: Site, slug: str) -> None:
+    """Read for a while, go away, and let three days pass."""
+    await page.goto(f"{site.server.url}/healthz")
+    await page.evaluate(AWAY, slug)
+
+
+@pytest.mark.parametrize("history", ["same", "replaced"])
+async def test_what_came_since(site: Site, browser: Browser, history: str) -> None:
+    """How many entries, which key events and corrections; and a way to read them in their order."""
+    slug = f"retour-{history}"
+    ids = await site.liveblog(slug, 30)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug))
+        await live(page)
+        assert await page.locator(".card").count() == 0
+        await _leave(page, site, slug)
+        if history == "replaced":
+            await page.evaluate(VOID, slug)
+        new = [(await site.publish(slug, 30 + n, key_event=n == 4))["id"] for n in range(25)]
+        await site.newsroom.edit(slug, ids[0], {"correction": "8 et non 12."})
+        await site.newsroom.edit(slug, ids[29], {"correction": "Jamais lu."})
+
+        await page.goto(site.url(slug))
+        card = page.locator("[data-notice=since]")
+        await card.wait_for()
+        text = await card.inner_text()
+        assert "Depuis votre visite du" in text
+        assert "25 nouvelles publications, 1 moment clé" in text
+        assert "Kilomètre 34" in text
+        if history == "same":
+            assert "1 correction de ce que vous aviez lu" in text
+            assert "8 et non 12." in text
+        assert "Jamais lu" not in text
+        await card.locator("a.button").click()
+        await live(page)
+        assert await page.locator("article.focus").get_attribute("data-id") == new[0]
+        assert await strings(page, IDS) == [*ids[3::-1], *new[:13]]
+
+        await page.goto(site.url(slug))
+        await live(page)
+        assert await page.locator(".card").count() == 0, "it is told once"
+
+
+async def test_a_correction_is_told_once(site: Site, browser: Browser) -> None:
+    """To who had the entry before their eyes, at once or at their next visit; not to others."""
+    ids = await site.liveblog("corrige", 12)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("corrige"))
+        other = await open_page(f"{site.url('corrige')}?order=oldest")
+        await live(page)
+        await live(other)
+        await site.newsroom.edit("corrige", ids[0], {"correction": "C’était le peloton."})
+        card = page.locator("[data-notice=corrected]")
+        await card.wait_for()
+        assert "Kilomètre 11 – C’était le peloton." in await card.inner_text()
+        await card.locator("a").click()
+        assert page.url.endswith(f"#entry-{ids[0]}")
+        await card.locator("button").click()
+        await card.wait_for(state="detached")
+        await other.locator(f"#entry-{ids[0]} .corrections").wait_for(state="attached")
+        assert await other.locator("[data-notice=corrected]").count() == 0
+        await page.reload()
+        await live(page)
+        assert await page.locator("[data-notice=corrected]").count() == 0
+
+        await page.goto(f"{site.server.url}/healthz")
+        await site.newsroom.edit("corrige", ids[0], {"correction": "Et le maillot jaune."})
+        await page.goto(site.url("corrige"))
+        await page.locator("[data-notice=corrected]", has_text="Et le maillot jaune.").wait_for()
+
+
+async def test_without_a_network(site: Site, browser: Browser) -> None:
+    """What was read last is there, with its age; and goes as soon as the server says that it was deleted."""
+    ids = await site.liveblog("metro", 5)
+    async with Proxy(site.server.port) as network, pages(browser) as open_page:
+        url = f"{network.url}/live/metro"
+        page = await open_page(url, outages=True)
+        assert await page.evaluate(CONTROLLED)
+        await settles(partial(strings, page, COPIES), ["/live/metro"])
+        published = await site.publish("metro", 5)
+        await settles(partial(strings, page, IDS), [published["id"], *ids])
+        await page.goto(f"{network.url}/healthz")
+        await page.goto(url)
+        await settles(partial(strings, page, COPIES), ["/live/metro"])
+
+        network.refuse = True
+        network.cut()
+        await page.reload()
+        await settles(partial(strings, page, IDS), [published["id"], *ids])
+        await page.locator("[data-connection]", has_text="Hors connexion, état de").wait_for()
+        network.refuse = False
+        await page.evaluate("dispatchEvent(new Event('online'))")
+        await live(page)
+        await page.locator("[data-connection]").wait_for(state="hidden")
+
+        await page.goto(url)
+        await settles(partial(strings, page, COPIES), ["/live/metro"])
+        await site.newsroom.delete("metro", published["id"])
+        await settles(partial(strings, page, IDS), ids)
+        await settles(partial(strings, page, COPIES), list[str]())
+        network.refuse = True
+        network.cut()
+        with pytest.raises(Exception, match="ERR_"):
+            await page.reload()
+
+
+async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
+    """Asked for by a click and not before; then a key event raises one while the tab is hidden, other entries none."""
+    await site.liveblog("alertes", 2)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("alertes"))
+        await live(page)
+        await page.evaluate("""() => {
+          window.__raised = []; window.__asked = 0;
+          window.Notification = class {
+            static permission = "granted";
+            static requestPermission() { window.__asked++; return Promise.resolve("granted"); }
+            constructor(title, options) { window.__raised.push([title, options.body]); }
+          };
+          navigator.serviceWorker.getRegistration = () => Promise.resolve(undefined);
+        }""")
+        await page.locator(".filters summary").click()
+        assert await page.evaluate("window.__asked") == 0
+        button = page.locator("[data-alerts]")
+        await button.click()
+        await page.locator("[data-alerts][aria-pressed=true]").wait_for()
+        await page.evaluate("""() => {
+          Object.defineProperty(document, "visibilityState", {get: () => "hidden", configurable: true});
+          document.dispatchEvent(new Event("visibilitychange"));
+        }""")
+        await site.publish("alertes", 2)
+        await site.publish("alertes", 3, key_event=True)
+        raised = await page.wait_for_function("() => window.__raised.length > 0 && window.__raised")
+        assert await raised.json_value() == [["Le Tour", "Kilomètre 3"]]

@@ -1,0 +1,48 @@
+/** The last resort: asking again and again. */
+
+import type { Batch } from "./messages.js";
+import { fetchBatch, type Handlers, type Link } from "./transports.js";
+
+const POLL_VISIBLE_MS = 8_000;
+const POLL_HIDDEN_MS = 60_000;
+
+export function openPolling(api: string, after: () => string, handlers: Handlers): Link {
+  const abort = new AbortController();
+  let position = after();
+  let timer: number | undefined;
+  const poll = async (): Promise<void> => {
+    try {
+      const batch = await fetchBatch(api, position, { signal: abort.signal });
+      if (abort.signal.aborted) {
+        return;
+      }
+      handlers.batch(batch);
+      if (batch.reset) {
+        // The position is void: whoever takes the snapshot opens anew from there.
+        handlers.end(null);
+        return;
+      }
+      position = nextPosition(batch);
+      const pause = document.visibilityState === "hidden" ? POLL_HIDDEN_MS : POLL_VISIBLE_MS;
+      const more = batch.more && batch.events.length > 0;
+      timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
+    } catch {
+      if (!abort.signal.aborted) {
+        handlers.end(null);
+      }
+    }
+  };
+  void poll();
+  return {
+    close(): void {
+      abort.abort();
+      window.clearTimeout(timer);
+    },
+  };
+}
+
+/** Where a reader stands after a batch. */
+function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
+  const last = batch.events.at(-1);
+  return `${batch.epoch}-${String(batch.more && last ? last.seq : batch.seq)}`;
+}

@@ -1,0 +1,24 @@
+/** Hands an entry's address on: by the device's own means, else by the clipboard. */
+
+import type { Notices } from "./notices.js";
+import type { Texts } from "./texts.js";
+
+export async function share(article: HTMLElement, texts: Texts, notices: Notices): Promise<void> {
+  const url = article.querySelector<HTMLAnchorElement>(".entry-time")?.href ?? location.href;
+  try {
+    if ("share" in navigator) {
+      await navigator.share({ title: article.dataset.title ?? "", url });
+      return;
+    }
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") {
+      return;
+    }
+  }
+  try {
+    await navigator.clipboard.writeText(url);
+    notices.tell(texts.text("copied"));
+  } catch {
+    notices.tell(texts.text("copy_failed"));
+  }
+}

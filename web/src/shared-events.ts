@@ -1,0 +1,96 @@
+/**
+ * Server-sent events, one stream for all tabs of a live blog: over HTTP/1.1 a browser has six connections to a host, and a
+ * stream holds one for ever. WebSockets aren't counted among the six.
+ *
+ * The tab that holds the lock reads the stream and hands each message to the others, who wait for the lock meanwhile. A tab that
+ * joins late, or is handed the lock, stands behind or ahead of what is handed on: the timeline repairs that as it does any gap.
+ */
+
+import type { Message } from "./messages.js";
+import { deliver, type Handlers, type Link } from "./transports.js";
+
+type Word = { message: Message } | { joined: true };
+
+export function openSharedEvents(api: string, after: () => string, handlers: Handlers): Link {
+  if (!("locks" in navigator) || !("BroadcastChannel" in window)) {
+    return openEventSource(api, after, handlers);
+  }
+  const name = `liveserver:${api}`;
+  const channel = new BroadcastChannel(name);
+  const waiting = new AbortController();
+  let stream: Link | null = null;
+  let release: (() => void) | null = null;
+  /** What a tab that joins has to know: how the stream began, and how far it has got. */
+  let hello: Message | null = null;
+  let beat: Message | null = null;
+
+  const say = (word: Word): void => {
+    channel.postMessage(word);
+  };
+  const close = (): void => {
+    waiting.abort();
+    channel.close();
+    stream?.close();
+    release?.();
+  };
+  const lead = (): void => {
+    stream = openEventSource(api, after, {
+      ...handlers,
+      message: (message) => {
+        if (message.type === "hello") {
+          hello = message;
+        }
+        if ("seq" in message) {
+          const viewers: number = message.type === "heartbeat" ? message.viewers : beat?.type === "heartbeat" ? beat.viewers : 0;
+          beat = { type: "heartbeat", seq: message.seq, viewers };
+        }
+        say({ message });
+        handlers.message(message);
+      },
+      end: (code) => {
+        close();
+        handlers.end(code);
+      },
+    });
+  };
+  channel.onmessage = ({ data }: MessageEvent<Word>) => {
+    if ("message" in data) {
+      if (stream === null) {
+        handlers.message(data.message);
+      }
+    } else if (stream !== null && hello !== null && beat !== null) {
+      say({ message: hello });
+      say({ message: beat });
+    }
+  };
+  navigator.locks
+    .request(name, { signal: waiting.signal }, () => {
+      if (waiting.signal.aborted) {
+        return;
+      }
+      lead();
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    })
+    .catch(() => undefined);
+  say({ joined: true });
+  return { close };
+}
+
+export function openEventSource(api: string, after: () => string, handlers: Handlers): Link {
+  const source = new EventSource(`${api}/events?after=${encodeURIComponent(after())}`);
+  const close = (): void => {
+    source.onmessage = source.onerror = null;
+    source.close();
+  };
+  source.onmessage = (event: MessageEvent<unknown>) => {
+    deliver(event.data, handlers);
+  };
+  source.onerror = () => {
+    // The browser's own reconnecting knows neither our back-off nor a position that `changes` has moved.
+    close();
+    handlers.end(null);
+  };
+  return { close };
+}

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+import type { Message } from "../src/messages.js";
+import { openSharedEvents } from "../src/shared-events.js";
+import type { Link } from "../src/transports.js";
+
+const API = "https://live.example.org/api/v1/liveblogs/demo";
+const HELLO = '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25}';
+
+let streams: FakeStream[];
+let channels: FakeChannel[];
+let queue: { run: () => void; signal: AbortSignal }[];
+let held: boolean;
+
+class FakeStream {
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  closed = false;
+  constructor(readonly url: string) {
+    streams.push(this);
+  }
+  close(): void {
+    this.closed = true;
+  }
+}
+
+class FakeChannel {
+  onmessage: ((event: { data: unknown }) => void) | null = null;
+  constructor() {
+    channels.push(this);
+  }
+  postMessage(data: unknown): void {
+    for (const other of channels) {
+      if (other !== this) {
+        other.onmessage?.({ data: structuredClone(data) });
+      }
+    }
+  }
+  close(): void {
+    channels = channels.filter((other) => other !== this);
+  }
+}
+
+/** One lock: whoever asks first has it, the others wait in a queue. */
+function request(_name: string, { signal }: { signal: AbortSignal }, callback: () => Promise<void> | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const run = (): void => {
+      held = true;
+      void Promise.resolve(callback()).then(() => {
+        held = false;
+        resolve();
+        next();
+      });
+    };
+    signal.addEventListener("abort", () => {
+      reject(new DOMException("no", "AbortError"));
+    });
+    queue.push({ run, signal });
+    next();
+  });
+}
+
+function next(): void {
+  if (!held) {
+    queue = queue.filter(({ signal }) => !signal.aborted);
+    queue.shift()?.run();
+  }
+}
+
+interface Tab {
+  link: Link;
+  heard: Message[];
+  ends: (number | null)[];
+}
+
+function open(after = "abc-2"): Tab {
+  const heard: Message[] = [];
+  const ends: (number | null)[] = [];
+  const link = openSharedEvents(API, () => after, {
+    message: (message) => heard.push(message),
+    batch: () => undefined,
+    end: (code) => ends.push(code),
+  });
+  return { link, heard, ends };
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn += 1) {
+    await Promise.resolve();
+  }
+}
+
+beforeEach(() => {
+  streams = [];
+  channels = [];
+  queue = [];
+  held = false;
+  vi.stubGlobal("EventSource", FakeStream);
+  vi.stubGlobal("BroadcastChannel", FakeChannel);
+  vi.stubGlobal("navigator", { locks: { request } });
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+it("one tab has the stream, and all hear of it", () => {
+  const [first, second] = [open(), open("abc-1")];
+  streams[0]?.onmessage?.({ data: HELLO });
+  expect(streams.map((stream) => stream.url)).toEqual([`${API}/events?after=abc-2`]);
+  expect([first.heard, second.heard].map((heard) => heard.map((message) => message.type))).toEqual([["hello"], ["hello"]]);
+});
+
+it("a tab that joins late is told how far the stream has got, and so asks for what it lacks", () => {
+  open();
+  streams[0]?.onmessage?.({ data: HELLO });
+  streams[0]?.onmessage?.({ data: '{"type":"delete","seq":3,"id":"x"}' });
+  const late = open("abc-1");
+  expect(late.heard).toEqual([JSON.parse(HELLO), { type: "heartbeat", seq: 3, viewers: 0 }]);
+});
+
+it("another takes over where the first leaves, or fails", async () => {
+  const [first, second, third] = [open(), open("abc-5"), open("abc-6")];
+  first.link.close();
+  await settle();
+  expect(streams.map((stream) => [stream.url.split("=")[1], stream.closed])).toEqual([
+    ["abc-2", true],
+    ["abc-5", false],
+  ]);
+  streams[1]?.onerror?.();
+  await settle();
+  expect([second.ends, third.ends]).toEqual([[null], []]);
+  expect(streams[2]?.url).toMatch(/abc-6$/);
+});
+
+it("a tab that left while it waited takes nothing over", async () => {
+  const [first, second] = [open(), open()];
+  second.link.close();
+  first.link.close();
+  await settle();
+  expect([streams.length, channels.length]).toEqual([1, 0]);
+});
+
+it("is a stream of its own where the browser has no locks", () => {
+  vi.stubGlobal("navigator", {});
+  open();
+  open();
+  expect(streams).toHaveLength(2);
+});

@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+
+import { Memory } from "../src/memory.js";
+import { readSince, tellSince } from "../src/since.js";
+import { Texts } from "../src/texts.js";
+import { entry, idOf, TEXTS, timeline } from "./samples.js";
+
+const API = "https://live.example.org/api/v1/liveblogs/demo";
+const VISIT = { position: "abc-2", at: "2026-11-22T09:00:02.000Z", left: Date.parse("2026-11-20T08:00:00Z") };
+
+let answers: unknown[];
+let asked: string[];
+
+function batch(seq: number, entries: unknown[], more = false): unknown {
+  return { epoch: "abc", seq, events: entries.map((one, index) => ({ type: "entry", seq: 3 + index, entry: one })), more };
+}
+
+beforeEach(() => {
+  localStorage.clear();
+  answers = [];
+  asked = [];
+  vi.stubGlobal("fetch", (url: string) => {
+    asked.push(url.slice(API.length));
+    const answer = answers.shift();
+    return Promise.resolve({ ok: answer !== undefined, status: 503, json: () => Promise.resolve(answer) });
+  });
+  document.body.innerHTML = "<div data-notices></div>";
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("what came since", () => {
+  it("is what was published after the visit, or made after it and backdated; not what was edited", async () => {
+    const backdated = { ...entry(1, 5), id: "01a20396-a908-7bb4-839c-d0aec79b6e8a" };
+    answers = [batch(6, [entry(1, 3), entry(4, 4), backdated, entry(3, 6)])];
+    const { fresh, complete } = await readSince(API, VISIT, new Map());
+    expect(fresh.map((one) => one.id)).toEqual([backdated.id, idOf(3), idOf(4)]);
+    expect(complete).toBe(true);
+    expect(asked).toEqual(["/changes?after=abc-2&limit=200"]);
+  });
+
+  it("is read on while there is more, and not without end", async () => {
+    answers = Array.from({ length: 5 }, (_, page) => batch(3 + page, [entry(3 + page, 3 + page)], true));
+    const { fresh, complete } = await readSince(API, VISIT, new Map());
+    expect([fresh.length, complete, asked.length]).toEqual([5, false, 5]);
+    expect(asked[1]).toBe("/changes?after=abc-3&limit=200");
+  });
+
+  it("goes by the time where the position is void", async () => {
+    answers = [
+      { reset: true, epoch: "xyz", seq: 9 },
+      { items: [entry(5, 5), entry(4, 4)], next_cursor: "c1", epoch: "xyz" },
+      { items: [entry(3, 3), entry(2, 2)], next_cursor: "c2", epoch: "xyz" },
+    ];
+    const { fresh } = await readSince(API, VISIT, new Map());
+    expect(fresh.map((one) => one.id)).toEqual([idOf(3), idOf(4), idOf(5)]);
+    expect(asked.slice(1)).toEqual(["/entries?limit=100", "/entries?limit=100&cursor=c1"]);
+  });
+
+  it("has the corrections of what had been seen", async () => {
+    const corrected = entry(1, 3, { corrections: [{ note: "8" }] });
+    answers = [batch(4, [corrected, entry(2, 4, { corrections: [{ note: "9" }] })])];
+    const found = await readSince(API, VISIT, new Map([[idOf(1), 0]]));
+    expect(found.corrected.map((one) => one.id)).toEqual([idOf(1)]);
+  });
+});
+
+describe("the reader", () => {
+  async function tell(memory: Memory): Promise<HTMLElement | null> {
+    vi.useFakeTimers({ now: new Date("2026-11-22T12:00:00Z") });
+    await tellSince(API, VISIT, { memory, texts: new Texts(TEXTS), timeline: timeline() });
+    return document.querySelector("[data-notice=since]");
+  }
+
+  it("is told counts, key events and corrections, and where to read on from", async () => {
+    const memory = new Memory(API);
+    memory.saw(idOf(1), 0);
+    answers = [
+      batch(6, [entry(1, 3, { corrections: [{ note: "8 and not 12" }] }), entry(3, 4), entry(4, 5, { key_event: true })]),
+    ];
+    const card = await tell(memory);
+    expect(card?.querySelector(".box-title")?.textContent).toBe("Depuis le 20\u00a0nov. à 8\u00a0h\u00a000");
+    expect(card?.querySelectorAll("p")[1]?.textContent).toBe("2 nouvelles, 1 moment, 1 correction");
+    expect([...(card?.querySelectorAll("li") ?? [])].map((line) => line.textContent)).toEqual([
+      "9\u00a0h\u00a000 Entry 1 – 8 and not 12",
+      "9\u00a0h\u00a000 Entry 4",
+    ]);
+    expect(card?.querySelector("a.button")?.getAttribute("href")).toBe(`${entry(3, 3).url}?order=oldest`);
+    expect(memory.seen.get(idOf(1))).toBe(1);
+  });
+
+  it("is told nothing where there is nothing to tell", async () => {
+    answers = [batch(3, [entry(1, 3)])];
+    expect(await tell(new Memory(API))).toBeNull();
+  });
+});

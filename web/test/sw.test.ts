@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+
+interface Event {
+  request: { url: string; mode: string; method: string };
+  notification: { data: string; close: () => void };
+  respondWith: (response: Promise<Response>) => void;
+  waitUntil: (done: Promise<unknown>) => void;
+}
+
+const PAGE = "https://example.org/live/a";
+
+let handlers: Record<string, (event: Event) => void>;
+let copies: Map<string, Response>;
+let online: Response | null;
+let opened: string[];
+
+beforeEach(async () => {
+  handlers = {};
+  copies = new Map();
+  online = null;
+  opened = [];
+  const cache = {
+    match: (request: { url: string }) => Promise.resolve(copies.get(request.url)?.clone()),
+    keys: () => Promise.resolve([...copies.keys()].map((url) => ({ url }))),
+    delete: (request: { url: string }) => Promise.resolve(copies.delete(request.url)),
+  };
+  vi.stubGlobal("self", {
+    addEventListener: (type: string, handler: (event: Event) => void) => {
+      handlers[type] = handler;
+    },
+    skipWaiting: () => Promise.resolve(),
+    clients: { claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(opened.push(url)) },
+  });
+  vi.stubGlobal("caches", { open: () => Promise.resolve(cache), match: cache.match });
+  vi.stubGlobal("fetch", () => (online === null ? Promise.reject(new TypeError("no network")) : Promise.resolve(online)));
+  vi.resetModules();
+  await import("../src/sw.js");
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+/** What the page asks for and gets; null if the service worker keeps out of it. */
+async function ask(url: string, { mode = "navigate", method = "GET" } = {}): Promise<Response | null> {
+  let answer: Promise<Response> | null = null;
+  const done: Promise<unknown>[] = [];
+  handlers.fetch?.({
+    request: { url, mode, method },
+    notification: { data: "", close: () => undefined },
+    respondWith: (response) => {
+      answer = response;
+    },
+    waitUntil: (promise) => done.push(promise),
+  });
+  const response = await (answer as Promise<Response> | null);
+  await Promise.all(done);
+  return response;
+}
+
+function copy(url: string): void {
+  const headers = { Date: "Sun, 22 Nov 2026 09:00:00 GMT", "Content-Type": "text/html", "Content-Encoding": "gzip" };
+  copies.set(url, new Response('<!DOCTYPE html><html lang="fr"><p>Read</p>', { headers }));
+}
+
+it("shows the copy with its age where there is no network, and fails where there is none", async () => {
+  copy(PAGE);
+  const response = await ask(PAGE);
+  expect(await response?.text()).toBe(
+    '<!DOCTYPE html><html data-copied="2026-11-22T09:00:00.000Z" lang="fr"><p>Read</p>',
+  );
+  expect(response?.headers.get("content-encoding")).toBeNull();
+  await expect(ask(`${PAGE}/entries/1`)).rejects.toThrow("no network");
+});
+
+it.each([200, 404, 410])("drops a live blog's copies at the next contact: %d", async (status) => {
+  copy(PAGE);
+  copy(`${PAGE}/entries/1`);
+  copy(`${PAGE}-2`);
+  online = new Response("new", { status });
+  expect(await (await ask(`${PAGE}/entries/2?order=oldest`))?.text()).toBe("new");
+  expect([...copies.keys()]).toEqual([`${PAGE}-2`]);
+});
+
+it("keeps them while the server is ill", async () => {
+  copy(PAGE);
+  online = new Response("", { status: 503 });
+  expect((await ask(PAGE))?.status).toBe(503);
+  expect(copies.size).toBe(1);
+});
+
+it("keeps out of everything else, but for what never changes", async () => {
+  online = new Response("{}");
+  expect(await ask("https://example.org/api/v1/liveblogs/a/changes", { mode: "cors" })).toBeNull();
+  expect(await ask(PAGE, { method: "POST" })).toBeNull();
+  copies.set("https://example.org/static/assets/reader-1.js", new Response("script"));
+  online = null;
+  expect(await (await ask("https://example.org/static/assets/reader-1.js", { mode: "no-cors" }))?.text()).toBe("script");
+});
+
+it("opens what a notification tells of", () => {
+  const closed = vi.fn();
+  handlers.notificationclick?.({
+    notification: { data: PAGE, close: closed },
+    waitUntil: () => undefined,
+  } as unknown as Event);
+  expect([opened, closed.mock.calls.length]).toEqual([[PAGE], 1]);
+});
