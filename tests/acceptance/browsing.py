@@ -22,8 +22,8 @@ TIMEOUT_MS = 15_000
 class OpenPage(Protocol):
     """Opens a page, in a browser profile of its own or in that of another page.
 
-    `outages`: the network is going to fail, and errors that only say so are no defect. `policy`: False lifts the page's
-    Content-Security-Policy. The rest are Playwright's options of a context.
+    `outages`: the network is going to fail, and errors that only say so are no defect. The rest are Playwright's
+    options of a context.
     """
 
     async def __call__(
@@ -32,7 +32,6 @@ class OpenPage(Protocol):
         *,
         javascript: bool = True,
         outages: bool = False,
-        policy: bool = True,
         beside: Page | None = None,
         **options: Any,
     ) -> Page: ...
@@ -44,9 +43,9 @@ async def pages(browser: Browser) -> AsyncIterator[OpenPage]:
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
-    async def new_context(*, javascript: bool, policy: bool, **options: Any) -> BrowserContext:
+    async def new_context(*, javascript: bool, **options: Any) -> BrowserContext:
         chosen = {"viewport": {"width": 900, "height": 700}, **options}
-        context = await browser.new_context(java_script_enabled=javascript, bypass_csp=not policy, **chosen)
+        context = await browser.new_context(java_script_enabled=javascript, **chosen)
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
         if javascript:
@@ -58,12 +57,11 @@ async def pages(browser: Browser) -> AsyncIterator[OpenPage]:
         *,
         javascript: bool = True,
         outages: bool = False,
-        policy: bool = True,
         beside: Page | None = None,
         **options: Any,
     ) -> Page:
         if beside is None:
-            context = await new_context(javascript=javascript, policy=policy, **options)
+            context = await new_context(javascript=javascript, **options)
         else:
             context = beside.context
         page = await context.new_page()
