@@ -53,7 +53,9 @@ class Site:
             for number in range(count):
                 entry = an_entry(first + timedelta(minutes=number), body=f"<p>Entrée {number}</p>")
                 written.append(
-                    entries.create(connection, slug, entry, actor="test", idempotency=None, refusal=None).entry.id
+                    entries.create(
+                        connection, slug, entry, actor="test", key_id=None, idempotency=None, refusal=None
+                    ).entry.id
                 )
         engine.dispose()
         return written[::-1]
