@@ -97,7 +97,11 @@ async def handle_error(request: Request, error: Exception) -> Response:
             more["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
         case errors.VersionConflict(current=current):
             headers["ETag"] = f'"{current.version}"'
-            more["current"] = await _current(request, current)
+            try:
+                more["current"] = await _current(request, current)
+            except errors.StoreUnavailable as outage:
+                # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
+                return await handle_error(request, outage)
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
         case errors.Draining():
@@ -110,15 +114,11 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
-async def _current(request: Request, current: Entry | object) -> wire.JSON | None:
+async def _current(request: Request, current: Entry | object) -> wire.JSON:
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current)
-    slug = request.path_params["slug"]
-    try:
-        liveblog = await parts.store.liveblog(slug)
-    except errors.StoreUnavailable:
-        return None
+    liveblog = await parts.store.liveblog(request.path_params["slug"])
     if isinstance(current, Entry):
         return parts.presenter.entry(liveblog, current)
     return parts.presenter.liveblog(liveblog)
