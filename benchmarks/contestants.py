@@ -199,6 +199,25 @@ class Floor(Contestant):
         return self.discipline.bytes_of(frame)
 
 
+class BarePython(Contestant):
+    """The floor in Python."""
+
+    name = "Python, bare loop"
+
+    @classmethod
+    def check(cls) -> str:
+        """Of the interpreter."""
+        return f"{sys.implementation.name} {sys.version.split()[0]}"
+
+    def command(self) -> Sequence[str]:
+        """As the floor."""
+        return [sys.executable, "-m", "benchmarks.servers.bare_python", str(self.port), self.opening.accept]
+
+    def body(self, frame: Frame) -> bytes:
+        """It writes what it is given."""
+        return self.discipline.bytes_of(frame)
+
+
 class Liveserver(Contestant):
     """This server, embedded defaults, one process."""
 
@@ -369,7 +388,7 @@ class Nchan(Contestant):
 
 
 CONTESTS: list[tuple[Discipline, list[type[Contestant]]]] = [
-    (WS, [Floor, Liveserver, Nchan, NodeWs, WebsocketsBroadcast, StarletteLoop]),
+    (WS, [Floor, BarePython, Liveserver, Nchan, NodeWs, WebsocketsBroadcast, StarletteLoop]),
     (DEFLATED, [Floor, Liveserver]),
     (SSE, [Floor, Liveserver]),
 ]
