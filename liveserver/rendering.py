@@ -306,7 +306,7 @@ class Renderer:
             pinned=self._articles(view.liveblog, pinned),
             key_events=self._key_events(view.liveblog, key_events, {entry.id for entry in [*pinned, *entries]}),
             key_events_shown=KEY_EVENTS_SHOWN,
-            updated=_last_update([*pinned, *entries]),
+            updated=_last_update([*pinned, *entries], view.newer_cursor) if view.only == EVERY else None,
             card=self.liveblog_card_url(view.liveblog),
             card_alt=view.liveblog.title,
             ends=self._ends(view, view.entries, view.only),
@@ -340,7 +340,7 @@ class Renderer:
                 for entry, (day, label, html) in zip(entries, self._articles(view.liveblog, entries), strict=True)
             ],
             ends=self._ends(view, entries, EVERY),
-            updated=_last_update([view.entry]),
+            updated=_last_update(entries, view.newer_cursor),
         )
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
@@ -557,8 +557,9 @@ def _verification(texts: Texts, entry: Entry) -> Markup | None:
     return texts.html(f"{name}_source", source=entry.source) if entry.source else texts.html(name)
 
 
-def _last_update(entries: list[Entry]) -> datetime | None:
-    return max((entry.updated_at for entry in entries), default=None)
+def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:
+    """None where a page doesn't reach to the newest: the live blog's last update is on another."""
+    return None if newer_cursor else max((entry.updated_at for entry in entries), default=None)
 
 
 def _json_block(value: Any) -> Markup:

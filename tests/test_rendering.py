@@ -476,6 +476,14 @@ class TestPage:
         document = page_document(entries=[an_entry(updated_at=NOON + timedelta(minutes=5))])
         assert document.one("time", class_="updated").text == "Mis à jour le 22\u00a0nov. à 13\u00a0h\u00a012"
 
+    def test_last_update_where_the_page_may_not_show_it(self) -> None:
+        entries = [an_entry(updated_at=NOON)]
+        for options in ({"newer_cursor": "c"}, {"only": Only(tag="foot")}):
+            document = page_document(entries=entries, first=False, **options)
+            assert "hidden" in document.one("time", class_="updated").attributes
+        oldest_first = page_document(entries=entries, first=False, order="oldest")
+        assert "hidden" not in oldest_first.one("time", class_="updated").attributes
+
     def test_older_entries_are_a_link(self) -> None:
         link = page_document(entries=[an_entry()], older_cursor="a+/=é").one("a", data_older="a+/=é")
         assert link["href"] == f"{SITE}/live/match?cursor=a%2B%2F%3D%C3%A9"

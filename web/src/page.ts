@@ -20,7 +20,7 @@ export function readPage(): PageData | null {
   const { api, position, page, language, timezone, url, order, only, focus } = document.documentElement.dataset;
   const texts = document.getElementById("reader-texts")?.textContent;
   const [, epoch, seq] = /^(\w+)-(\d+)$/.exec(position ?? "") ?? [];
-  if (!api || !isPageKind(page) || !language || !timezone || !url || !texts || !epoch || !seq) {
+  if (!api || !page || !language || !timezone || !url || !texts || !epoch || !seq) {
     return null;
   }
   return {
@@ -31,7 +31,7 @@ export function readPage(): PageData | null {
     start: {
       epoch,
       seq: Number(seq),
-      page,
+      page: page as PageKind,
       language,
       timezone,
       items: [...document.querySelectorAll<HTMLElement>("article[data-id]")].map(readItem),
@@ -42,10 +42,6 @@ export function readPage(): PageData | null {
       focus: focus ?? null,
     },
   };
-}
-
-function isPageKind(value: string | undefined): value is PageKind {
-  return value === "first" || value === "older" || value === "entry";
 }
 
 function readEnd(side: Side): Placed | null {

@@ -94,7 +94,7 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
 
   async function greet(): Promise<void> {
     const { visit } = memory;
-    if (visit !== null && visit.position !== timeline.position && Date.now() - visit.left > AWAY_MS && start.focus === null) {
+    if (visit !== null && Date.now() - visit.left > AWAY_MS && start.focus === null) {
       const { tellSince } = await import("./extras.js");
       await tellSince(api, visit, { memory, texts, timeline });
     }
@@ -203,7 +203,11 @@ function land(url: string): void {
   const linked = document.querySelector<HTMLElement>(".focus");
   if (linked !== null && navigation?.type === "navigate") {
     linked.focus({ preventScroll: true });
-    linked.scrollIntoView({ block: "start", behavior: "instant" });
+    // The browser may have brought it into view before, and the reader begun to read: then it stays where it is.
+    const { top, bottom } = linked.getBoundingClientRect();
+    if (top < parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || bottom > innerHeight) {
+      linked.scrollIntoView({ block: "start", behavior: "instant" });
+    }
   }
 }
 

@@ -213,9 +213,8 @@ export class View {
     if (updated === null) {
       return;
     }
-    if (this.#timeline.page !== "entry") {
-      updated.dateTime = this.updatedAt;
-    }
+    // A page that shows some entries doesn't know of the others.
+    updated.dateTime = this.#timeline.has("newer") || document.documentElement.dataset.only ? "" : this.updatedAt;
     if (updated.dateTime !== "") {
       setText("[data-updated]", this.#texts.when("updated", updated.dateTime, this.#timeline.timezone));
     }
