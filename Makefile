@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test soak check services format web pictures bench clean ALWAYS
+.PHONY: help run test soak check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(VENV)/installed ## Compare with other servers: make bench ROUNDS=3 VIEW
 
 pictures: $(VENV)/developed ## Take the README's pictures, from a demo that runs in another terminal
 	@$(BIN)/python scripts/pictures
+
+gallery: $(VENV)/developed ## Take pictures of the page in each of its states, into docs/gallery
+	@$(BIN)/python scripts/gallery
 
 clean: ## Remove what make made: the environment, the front end's bundle, caches
 	@rm -rf $(VENV) build dist liveserver/static web/node_modules
