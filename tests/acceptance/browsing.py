@@ -22,8 +22,8 @@ TIMEOUT_MS = 15_000
 class OpenPage(Protocol):
     """Opens a page, in a browser profile of its own or in that of another page.
 
-    `outages`: the network is going to fail, and errors that only say so are no defect. The rest are Playwright's
-    options of a context.
+    `outages`: the network is going to fail, and errors that only say so are no defect. `script` runs before the page's
+    own ones. The rest are Playwright's options of a context.
     """
 
     async def __call__(
@@ -33,6 +33,7 @@ class OpenPage(Protocol):
         javascript: bool = True,
         outages: bool = False,
         beside: Page | None = None,
+        script: str = "",
         **options: Any,
     ) -> Page: ...
 
@@ -58,10 +59,12 @@ async def pages(browser: Browser) -> AsyncIterator[OpenPage]:
         javascript: bool = True,
         outages: bool = False,
         beside: Page | None = None,
+        script: str = "",
         **options: Any,
     ) -> Page:
         if beside is None:
             context = await new_context(javascript=javascript, **options)
+            await context.add_init_script(script)
         else:
             context = beside.context
         page = await context.new_page()
