@@ -6,9 +6,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 from sqlalchemy import create_engine
 
 from liveserver.store import entries
+from tests.images import quarters, saved
 from tests.store_samples import an_entry
 
 if TYPE_CHECKING:
@@ -33,6 +35,20 @@ class Site:
         """One more entry, tall enough that twenty don't fit into a window."""
         body = f"<p>Entrée {number}</p>" + "<p>Le peloton roule groupé.</p>" * 3
         return await self.newsroom.publish(slug, {"heading": f"Kilomètre {number}", "body": body, **fields})
+
+    async def picture(self, alt: str) -> str:
+        """A picture's HTML, for a body."""
+        key = await self.server.key("publish")
+        async with httpx2.AsyncClient(base_url=self.server.api) as http:
+            answer = await http.post(
+                "/media",
+                params={"alt": alt},
+                content=saved(quarters(800, 500), "JPEG"),
+                headers={"Authorization": f"Bearer {key}", "Content-Type": "image/jpeg"},
+            )
+        assert answer.status_code == 201, answer.text
+        html: str = answer.json()["html"]
+        return html
 
     def url(self, slug: str) -> str:
         return f"{self.server.url}/live/{slug}"

@@ -34,6 +34,21 @@ STEP = """() => {
   return around.outlineStyle !== "none" && parseFloat(around.outlineWidth) >= 2;
 }"""
 
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary, label, input")].filter(control => {
+  if (!control.checkVisibility({visibilityProperty: true}) || control.matches(".visually-hidden, .skip")) return false;
+  // What stands in a sentence is as high as its line (WCAG 2.5.8).
+  if (control.matches(".entry-body p a, .entry-body li a, .card a:not(.button)")) return false;
+  const {width, height} = control.getBoundingClientRect();
+  return width < 24 || height < 24;
+}).map(control => control.outerHTML.slice(0, 120))"""
+
+SAID = """() => {
+  window.__said = [];
+  const announcer = document.querySelector("[data-announcer]");
+  new MutationObserver(() => { if (announcer.textContent) window.__said.push(announcer.textContent); })
+    .observe(announcer, {childList: true, characterData: true, subtree: true});
+}"""
+
 ARABIC = "قال المتحدث باسم البلدية إن المياه بدأت تنحسر في وسط المدينة."
 
 
@@ -110,6 +125,71 @@ async def test_every_control_by_keyboard(site: Site, browser: Browser, slugs: di
         await box.focus()
         await page.keyboard.press("Space")
         assert await box.is_checked()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_controls_are_large_enough(site: Site, browser: Browser, slugs: dict[str, str], width: int) -> None:
+    """24 pixels in both directions, on every kind of page."""
+    slug = slugs["fr"]
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), viewport={"width": width, "height": 800})
+        await live(page)
+        await page.locator(".filters summary").click()
+        newest = await page.locator('[data-list="entries"] article').first.get_attribute("data-id")
+        assert await page.evaluate(SMALL_TARGETS) == []
+        for path in ("?order=oldest", "?verification=denied", "?tag=foot", f"/entries/{newest}"):
+            await page.goto(site.url(slug) + path)
+            await live(page)
+            assert await page.evaluate(SMALL_TARGETS) == [], path
+
+
+@pytest.mark.parametrize("reading", [False, True])
+async def test_a_burst_of_five_is_one_sentence(site: Site, browser: Browser, reading: bool) -> None:
+    """At the top of the page as well as further down; and who uses the keyboard stays where they are."""
+    slug = f"rafale-{reading}".lower()
+    ids = await site.liveblog(slug, 12)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), reduced_motion="reduce")
+        await live(page)
+        where = ids[8] if reading else ids[0]
+        await page.locator(f"#entry-{where} .share").focus()
+        await page.evaluate(SAID)
+        for number in range(5):
+            await site.publish(slug, 20 + number)
+        said = await page.wait_for_function("() => window.__said.length > 0 && window.__said")
+        assert await said.json_value() == ["5 nouvelles publications"]
+        assert await page.locator("[data-announcer]").get_attribute("role") == "status"
+        assert await page.evaluate("document.activeElement.closest('article').dataset.id") == where
+        assert await page.evaluate("document.activeElement.matches('.share')")
+        assert await page.evaluate("document.getAnimations().length") == 0
+        for number in range(3):
+            await site.publish(slug, 30 + number)
+        await page.locator("article", has_text="Entrée 32").wait_for(state="attached")
+        assert len(await page.evaluate("window.__said")) == 1, "not again so soon"
+
+
+async def test_key_events_without_javascript(site: Site, browser: Browser) -> None:
+    """The summary leads to those on the page and to those that are on older ones, each in its place."""
+    ids = await site.liveblog("essentiel", 30)
+    for place in (2, 27):
+        await site.newsroom.edit("essentiel", ids[place], {"key_event": True})
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("essentiel"), javascript=False)
+        links = page.locator("[data-key-events] a")
+        assert await links.count() == 2
+        await links.nth(0).click()
+        assert page.url == f"{site.url('essentiel')}#entry-{ids[2]}"
+        await expect_in_window(page, ids[2])
+        await links.nth(1).click()
+        assert page.url == f"{site.url('essentiel')}/entries/{ids[27]}"
+        await expect_in_window(page, ids[27])
+
+
+async def expect_in_window(page: Page, entry_id: str) -> None:
+    """The entry's beginning can be read."""
+    box = await page.locator(f"#entry-{entry_id} .entry-heading").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 700
 
 
 @pytest.mark.parametrize("language", ["fr", "ar"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from tests.acceptance.browsing import pages
 from tests.acceptance.reading import FRAMES, IDS, ONE_PIXEL, line_top, live, settles, strings
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
     from tests.acceptance.site import Site
 
@@ -94,6 +95,77 @@ async def test_images_and_embeds_above(site: Site, browser: Browser) -> None:
 async def _elsewhere(site: Site, asked: list[str]) -> list[str]:
     """The other sites that were asked for something."""
     return ["/".join(url.split("/")[:3]) for url in asked if not url.startswith(site.server.url)]
+
+
+async def test_an_entry_of_page_three_is_edited(site: Site, browser: Browser) -> None:
+    """Who reads it sees the edit in its place, marked; on no page does it count as new, nor move anything."""
+    ids = await site.liveblog("page-trois", 50)
+    edited = ids[44]
+    async with pages(browser) as open_page:
+        first = await open_page(site.url("page-trois"))
+        third = await open_page(site.url("page-trois"))
+        in_place = await open_page(site.url("page-trois"))
+        for _ in range(2):
+            await third.goto(await third.locator("a[data-older]").get_attribute("href") or "")
+        for count in (40, 50):
+            await in_place.locator("a[data-older]").evaluate("link => link.click()")
+            await settles(partial(strings, in_place, IDS), ids[:count])
+        for page in (first, third, in_place):
+            await live(page)
+        before = [await strings(page, IDS) for page in (first, third, in_place)]
+        assert before == [ids[:20], ids[40:], ids]
+        lines = [await reading(page, id_) for page, id_ in ((first, ids[9]), (third, ids[47]), (in_place, ids[47]))]
+
+        await site.newsroom.edit("page-trois", edited, {"body": "<p>Une chute dans la descente.</p>" * 9})
+        for page in (third, in_place):
+            await page.locator(f"#entry-{edited} p", has_text="Une chute").first.wait_for(state="attached")
+            assert "modifié à" in await page.locator(f"#entry-{edited} .edited").inner_text()
+        last = await site.publish("page-trois", 60)
+        await first.locator(f"#entry-{last['id']}").wait_for(state="attached")
+        await settles(partial(strings, in_place, IDS), [last["id"], *ids])
+        assert await strings(first, IDS) == [last["id"], *ids[:20]]
+        assert await strings(third, IDS) == ids[40:]
+        assert await first.locator(f"#entry-{edited}").count() == 0
+        for page in (first, third, in_place):
+            assert (await page.title()).startswith("(1) "), "only what was published counts"
+        after = [await line_top(page, id_) for page, id_ in ((first, ids[9]), (third, ids[47]), (in_place, ids[47]))]
+        assert after == pytest.approx(lines, abs=ONE_PIXEL)
+
+
+async def test_a_text_a_picture_and_an_embed_arrive(site: Site, browser: Browser) -> None:
+    """Above the middle of an entry that is being read: 0 pixels, also while the picture loads and once it is there."""
+    ids = await site.liveblog("milieu", 14)
+    await site.newsroom.edit("milieu", ids[5], {"body": "<p>Le peloton roule groupé.</p>" * 40})
+    picture = await site.picture("Le col")
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("milieu"))
+        await live(page)
+        line = page.locator(f"#entry-{ids[5]} .entry-body p").nth(20)
+        await line.evaluate("line => line.scrollIntoView({block: 'center', behavior: 'instant'})")
+        let_through = asyncio.Event()
+
+        async def slowly(route: Route) -> None:
+            await let_through.wait()
+            await route.continue_()
+
+        await page.route("**/media/**", slowly)
+        top = "line => line.getBoundingClientRect().top"
+        before = await line.evaluate(top)
+        for body in ("<p>Une chute.</p>" * 5, f"<p>Regardez.</p>{picture}", "<p>https://youtu.be/dQw4w9WgXcQ</p>"):
+            entry = await site.newsroom.publish("milieu", {"body": body})
+            await page.locator(f"#entry-{entry['id']}").wait_for(state="attached")
+            await page.evaluate(FRAMES)
+            assert await line.evaluate(top) == pytest.approx(before, abs=ONE_PIXEL)
+        image = page.locator('[data-list="entries"] img')
+        await image.evaluate("image => { image.loading = 'eager'; }")
+        height = await image.evaluate("image => image.getBoundingClientRect().height")
+        assert height > 200, "no room was kept"
+        let_through.set()
+        await image.evaluate("image => image.decode()")
+        await page.evaluate(FRAMES)
+        assert await image.evaluate("image => image.getBoundingClientRect().height") == height
+        assert await line.evaluate(top) == pytest.approx(before, abs=ONE_PIXEL)
+        assert await page.title() == "(3) Le Tour"
 
 
 async def test_no_layout_shift_on_arrival(site: Site, browser: Browser) -> None:

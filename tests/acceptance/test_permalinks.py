@@ -28,14 +28,19 @@ LANDING = """() => {
 AT_THE_END = "() => scrollY + innerHeight >= document.documentElement.scrollHeight - 1"
 
 
+SCROLLS = """addEventListener("scroll", () => { (window.__scrolls ??= []).push(scrollY); })"""
+
+
 async def _assert_landed(page: Page, entry_id: str) -> None:
-    """The entry stands just below what sticks to the window's top, or as high as the page's end allows; and has the
-    focus."""
+    """The whole entry is in the window, or as much of it as there is room for below what sticks to its top; it has the
+    focus, and the window came there at once."""
     assert await page.locator("article.focus").get_attribute("data-id") == entry_id
     distance, focused = await page.evaluate(LANDING)
     assert distance > -ONE_PIXEL
-    assert distance < 30 or await page.evaluate(AT_THE_END)
+    whole = "document.querySelector('article.focus').getBoundingClientRect().bottom <= innerHeight"
+    assert distance < 30 or await page.evaluate(whole) or await page.evaluate(AT_THE_END)
     assert focused
+    assert await page.evaluate("window.__scrolls.length") == 1, "it was there, and moved again"
 
 
 async def test_the_oldest_of_two_thousand(site: Site, browser: Browser) -> None:
@@ -50,7 +55,7 @@ async def test_the_oldest_of_two_thousand(site: Site, browser: Browser) -> None:
         neighbours = await plain.locator("article").all()
         assert [await article.get_attribute("data-id") for article in neighbours] == ids[996:1_013]
 
-        page = await open_page(f"{site.url('deux-mille')}/entries/{oldest}")
+        page = await open_page(f"{site.url('deux-mille')}/entries/{oldest}", script=SCROLLS)
         await live(page)
         await settles(partial(strings, page, IDS), ids[-5:])
         await _assert_landed(page, oldest)
@@ -64,6 +69,34 @@ async def test_the_oldest_of_two_thousand(site: Site, browser: Browser) -> None:
         await page.wait_for_url(f"**/entries/{middle}")
         await live(page)
         await _assert_landed(page, middle)
+
+
+@pytest.mark.parametrize("height", [360, 800])
+async def test_an_entry_longer_than_the_window(site: Site, browser: Browser, height: int) -> None:
+    """Its beginning stands just below what sticks to the window's top; so it does after what is loaded above it."""
+    slug = f"longue-{height}"
+    ids = await site.liveblog(slug, 30)
+    await site.newsroom.edit(slug, ids[15], {"body": "<p>Le peloton roule groupé.</p>" * 60})
+    async with pages(browser) as open_page:
+        page = await open_page(f"{site.url(slug)}/entries/{ids[15]}", viewport={"width": 500, "height": height})
+        await live(page)
+        distance, focused = await page.evaluate(LANDING)
+        assert -ONE_PIXEL < distance < 30
+        assert focused
+        await page.locator("a[data-newer]").evaluate("link => link.click()")
+        await settles(partial(strings, page, IDS), ids[:28])
+        assert await page.evaluate(LANDING) == [pytest.approx(distance, abs=ONE_PIXEL), True]
+
+
+async def test_two_thousand_entries_make_no_long_page(site: Site, browser: Browser) -> None:
+    """The server sends twenty of them, and the browser asks for no more."""
+    await site.many("deux-mille-et-un", COUNT)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("deux-mille-et-un"))
+        await live(page)
+        sizes = await page.evaluate("performance.getEntriesByType('navigation').map(entry => entry.decodedBodySize)")
+        assert sizes[0] < 100_000
+        assert len(await strings(page, IDS)) == 20
 
 
 async def test_up_to_the_newest(site: Site, browser: Browser) -> None:
