@@ -96,7 +96,7 @@ export class Timeline {
   #pending: Effect | null = null;
   /** Up to this seq the stream may skip. */
   #replayUntil = 0;
-  /** The epoch that the stream's seqs count in. */
+  /** The epoch that the stream's seqs count in. While it isn't ours, a snapshot is pending. */
   #streamEpoch: string;
   /** The highest seq that the stream has shown to exist. */
   #highest: number;
@@ -183,13 +183,17 @@ export class Timeline {
 
   /** The answer of `changes`: all of it follows our position, with skips. */
   applyBatch(batch: Batch): Outcome {
-    if (batch.reset || batch.epoch !== this.#epoch) {
+    if (batch.reset) {
       this.#streamEpoch = batch.epoch;
       this.#highest = batch.seq;
       return this.#ask("snapshot");
     }
     if (this.#pending === "resync") {
       this.#pending = null;
+    }
+    // Of a history that is over: asked for before we knew.
+    if (batch.epoch !== this.#epoch || this.#streamEpoch !== this.#epoch) {
+      return this.#check();
     }
     let outcome = NOTHING;
     for (const change of batch.events) {
@@ -209,6 +213,10 @@ export class Timeline {
     const known = new Set(this.#items.keys());
     const sameHistory = snapshot.epoch === this.#epoch;
     this.#pending = null;
+    // Out of a cache, and older than what we have: what was deleted since would be back.
+    if (sameHistory && snapshot.seq < Math.min(this.#seq, this.#highest)) {
+      return this.#ask("snapshot");
+    }
     this.#epoch = snapshot.epoch;
     this.#seq = snapshot.seq;
     this.#replayUntil = 0;
@@ -260,13 +268,15 @@ export class Timeline {
       this.#highest = hello.seq;
       return this.#ask("snapshot");
     }
-    this.#highest = Math.max(this.#highest, hello.seq);
-    this.#replayUntil = hello.seq;
+    // Not what was the highest: that may have been counted in another history.
+    this.#highest = Math.max(this.#seq, hello.seq);
+    // Over a gap, the replay may begin beyond it: from where the stream has got to, not from where we stand.
+    this.#replayUntil = this.#pending === null ? hello.seq : 0;
     return NOTHING;
   }
 
   #live(change: Change): Outcome {
-    if (this.#streamEpoch !== this.#epoch || this.#pending === "snapshot") {
+    if (this.#pending === "snapshot") {
       this.#highest = Math.max(this.#highest, change.seq);
       return NOTHING;
     }
@@ -361,8 +371,7 @@ export class Timeline {
   }
 
   #check(): Outcome {
-    const behind = this.#streamEpoch === this.#epoch && this.#highest > this.#seq;
-    return behind ? this.#ask("resync") : NOTHING;
+    return this.#highest > this.#seq ? this.#ask("resync") : NOTHING;
   }
 
   #ask(effect: Effect): Outcome {

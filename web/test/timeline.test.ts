@@ -104,6 +104,48 @@ describe("a snapshot", () => {
   });
 });
 
+describe("what comes late, or from elsewhere", () => {
+  it("is no snapshot out of a cache: what was deleted since would be back", () => {
+    const line = timeline({ seq: 8 });
+    line.receive({ type: "delete", seq: 9, id: idOf(1) });
+    const old = snapshot({ seq: 8, entries: [entry(2, 2), entry(1, 1)] });
+    expect(line.replace(old)).toMatchObject({ effects: ["snapshot"], changed: false });
+    expect(numbers(line.entries())).toEqual([2]);
+    expect(line.replace(snapshot({ seq: 9, entries: [entry(2, 2)] })).effects).toEqual([]);
+  });
+
+  it("is not the replay of a viewer that has what we haven't", () => {
+    const line = timeline();
+    expect(line.receive(put(4, entry(4, 4))).effects).toEqual(["resync"]);
+    line.receive({ type: "hello", epoch: "abc", seq: 6, resumed: true, heartbeat: 25 });
+    line.receive(put(6, entry(6, 6)));
+    expect(line.position).toBe("abc-2");
+    const events = [put(3, entry(3, 3)), put(4, entry(4, 4)), put(6, entry(6, 6))];
+    expect(line.applyBatch({ reset: false, epoch: "abc", seq: 6, events, more: false }).effects).toEqual([]);
+    expect(numbers(line.entries())).toEqual([6, 4, 3, 2, 1]);
+  });
+
+  it("is not an answer of a history that is over, whether we have the new one or are waiting for it", () => {
+    const late = { reset: false as const, epoch: "abc", seq: 40, events: [put(40, entry(40, 40))], more: false };
+    const line = timeline();
+    line.receive({ type: "reset", epoch: "xyz", seq: 9 });
+    expect(line.applyBatch(late)).toMatchObject({ effects: [], changed: false });
+    expect(line.replace(snapshot({ epoch: "xyz" })).effects).toEqual([]);
+    expect(line.applyBatch(late)).toMatchObject({ effects: [], changed: false });
+    expect(line.receive({ type: "heartbeat", seq: 9, viewers: 1 }).effects).toEqual([]);
+  });
+
+  it("is not how far another history had got", () => {
+    const line = timeline();
+    line.receive({ type: "heartbeat", seq: 40, viewers: 1 });
+    line.applyBatch({ reset: true, epoch: "xyz", seq: 9 });
+    line.receive(put(41, entry(41, 41)));
+    line.replace(snapshot({ epoch: "xyz" }));
+    line.receive({ type: "hello", epoch: "xyz", seq: 9, resumed: true, heartbeat: 25 });
+    expect(line.applyBatch({ reset: false, epoch: "xyz", seq: 9, events: [], more: false }).effects).toEqual([]);
+  });
+});
+
 describe("what is shown", () => {
   it("changes with the number of viewers, and not with a heartbeat that says the same", () => {
     const line = timeline();
