@@ -25,7 +25,7 @@ from websockets.frames import Frame, Opcode
 from liveserver import handshake
 from liveserver.inbound import CLOSE_NO_STATUS, Inbound, close_frame
 from liveserver.keepalive import wheel_of
-from liveserver.viewers import PING, DeflatedViewer, WebSocketViewer
+from liveserver.viewers import PING, DeflatedViewer, WebSocketViewer, hang_up
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -426,23 +426,14 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _finish(self) -> None:
-        """Say the last word to a peer that has ended it, and read on until it has gone, for a while.
-
-        With bytes unread a socket isn't closed but reset, and the peer may never see what we said (RFC 6455, 7.1.1).
-        """
+        """Say the last word to a peer that has ended it, and read on until it has gone, for a while."""
         self._stop_timer()
         self._state = State.CLOSED
         self._transport.write(self._last)
         self.resume_writing()
         if not self._reading:
             self._transport.resume_reading()
-        try:
-            self._transport.write_eof()
-        except (OSError, NotImplementedError):
-            # It has gone already; or under TLS, which has no end of one direction.
-            self._close_transport()
-        else:
-            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+        self._timer = hang_up(self._transport, CLOSE_TIMEOUT)
 
     def _close_transport(self) -> None:
         """End the connection after what was written; a peer that doesn't read it has a while."""

@@ -323,22 +323,9 @@ class WebSocketViewer(Viewer):
             if parser.parser_exc is None:
                 self._transport.close()
             else:
-                self._hang_up()
+                self._patience = hang_up(self._transport, LINGER)
         else:
             self._parser = None if parser.current_size is None else parser
-
-    def _hang_up(self) -> None:
-        """End the connection of a viewer who may still be sending, so that it sees the close frame.
-
-        With bytes unread a socket isn't closed but reset (RFC 6455, 7.1.1).
-        """
-        try:
-            self._transport.write_eof()
-        except (OSError, NotImplementedError):
-            # It has gone already; or under TLS, which has no end of one direction.
-            self._transport.close()
-        else:
-            self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
 
 
 class DeflatedViewer(WebSocketViewer):
@@ -363,6 +350,20 @@ def _borrowed(owned: Any) -> SocketType:
     has no `send`.
     """
     return SocketType(owned.family, owned.type, owned.proto, owned.fileno())
+
+
+def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle:
+    """End the connection to a peer that may still be sending, so that it sees what was written last.
+
+    With bytes unread a socket isn't closed but reset (RFC 6455, 7.1.1): they are read on. The timer that is returned
+    cuts off a peer that hasn't gone after so many seconds; cancel it when the connection is lost.
+    """
+    try:
+        transport.write_eof()
+    except (OSError, NotImplementedError):
+        # It has gone already; or under TLS, which has no end of one direction.
+        transport.close()
+    return asyncio.get_running_loop().call_later(seconds, transport.abort)
 
 
 def whole_frames(data: bytes) -> int:
