@@ -19,16 +19,25 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import pytest
 
-from liveserver.store import migrate
+from liveserver.store import migrate, schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 30.0
+
+EMPTY = """DO $$ DECLARE names text; BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  SELECT string_agg(format('%I', tablename), ', ') INTO names FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'alembic_version';
+  EXECUTE 'TRUNCATE ' || names || ' RESTART IDENTITY CASCADE';
+END $$;
+SELECT version_num FROM alembic_version"""
 
 
 def required(program: str) -> Path:
@@ -39,12 +48,16 @@ def required(program: str) -> Path:
     # Debian keeps PostgreSQL's servers off the PATH, one directory a version.
     installed = Path("/usr/lib/postgresql").glob(f"*/bin/{program}")
     newest = max(installed, key=lambda path: float(path.parts[-3]), default=None)
-    if newest is not None:
-        return newest
-    message = f"{program} is not installed"
+    if newest is None:
+        lacking(f"{program} is not installed")
+    return newest
+
+
+def lacking(what: str) -> NoReturn:
+    """Skip the test for want of something, or fail it if nothing may be wanting."""
     if os.environ.get("LIVESERVER_TEST_REQUIRE_SERVICES") == "1":
-        pytest.fail(message)
-    pytest.skip(message)
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def free_port() -> int:
@@ -213,6 +226,10 @@ class PostgresServer(Server):
         self.sql(f"CREATE DATABASE {name} TEMPLATE {template}")
         return name
 
+    def empty_database(self, name: str) -> str:
+        """Cut who is still connected, and take all rows out of it: a third of what a new one costs; its revision."""
+        return self.sql(EMPTY, database=name).strip()
+
     def drop_database(self, name: str) -> None:
         """Drop it, and cut who is still connected."""
         self.sql(f"DROP DATABASE {name} WITH (FORCE)")
@@ -333,12 +350,21 @@ def postgres_template(postgres_server: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def postgres_spares() -> list[str]:
+    """The names of migrated, empty databases that no test uses."""
+    return []
+
+
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
-    """A migrated, empty database for one test."""
-    name = postgres_server.create_database(template=postgres_template)
+def postgres_url(postgres_server: PostgresServer, postgres_template: str, postgres_spares: list[str]) -> Iterator[str]:
+    """A migrated, empty database for one test. Another one gets it afterwards, unless it has another revision now."""
+    name = postgres_spares.pop() if postgres_spares else postgres_server.create_database(template=postgres_template)
     yield postgres_server.url(name)
-    postgres_server.drop_database(name)
+    if postgres_server.empty_database(name) == schema.newest():
+        postgres_spares.append(name)
+    else:
+        postgres_server.drop_database(name)
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
         await writing.create_entry("match", an_entry(), actor="desk")
     assert (await writing.liveblog("match")).seq == 0
     await writing.close()
+    await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
 
 async def test_the_reading_connections_can_not_write(postgres_url: str) -> None:

@@ -16,6 +16,9 @@ import httpx2
 import orjson
 
 import liveserver
+from liveserver.model import SCOPES
+from liveserver.security.keys import new_key
+from liveserver.store import Store
 from tests.services import free_port
 
 if TYPE_CHECKING:
@@ -194,11 +197,12 @@ class LiveServer(Child):
         return await run(*arguments, cwd=self.directory, stdin=stdin, **{**self.settings, **settings})
 
     async def key(self, *scopes: str) -> str:
-        """An API key; without scopes, one that may do everything."""
-        options = [option for scope in scopes or ("publish", "manage") for option in ("--scope", scope)]
-        made = await self.run("keys", "create", "--name", "acceptance", *options)
-        assert made.status == 0, made.stderr
-        return made.stdout.strip()
+        """An API key; without scopes, one that may do everything. Made as `keys create` makes it, in this process."""
+        stored, shown = new_key("acceptance", scopes or SCOPES)
+        store = await Store.open(self.settings["database_url"])
+        await store.add_key(stored)
+        await store.close()
+        return shown
 
 
 @asynccontextmanager

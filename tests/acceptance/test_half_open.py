@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import pytest
 from liveserver.client import Client
 from tests.acceptance.serving import eventually, serving
 from tests.acceptance.test_slow import EVENTS, WEBSOCKET, sockets_to
+from tests.services import lacking, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +58,9 @@ class Country:
 
 @pytest.fixture
 def country() -> Iterator[Country]:
-    if os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("network namespaces need root, and iproute2")
+    required("ip")
+    if os.geteuid() != 0:
+        lacking("network namespaces need root")
     number = os.getpid() % 200
     found = Country(f"live-{os.getpid()}", f"10.213.{number}")
     with _made(found) as possible:
