@@ -22,7 +22,8 @@ from liveserver.client import Client
 from liveserver.model import Position, now
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import settles
-from tests.acceptance.serving import LiveServer, started
+from tests.acceptance.serving import LiveServer, eventually, started
+from tests.acceptance.test_slow import sockets_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -196,8 +197,10 @@ async def test_who_leaves_while_it_is_committed_has_published(cluster: Cluster) 
                 + body
             )
             await settles(partial(_locked_out, engine), True, seconds=AT_ONCE)
+            here, there = writer.get_extra_info("sockname")[1], cluster.nodes[0].port
+            assert sockets_to(there, peer=here) == 1
             writer.transport.abort()
-            await asyncio.sleep(0.2)
+            await eventually(lambda: sockets_to(there, peer=here) == 0, what="the end of the connection")
         for message in await asyncio.wait_for(asyncio.gather(*waiting), AT_ONCE):
             assert message["entry"]["body"] == "<p>Parti trop vite</p>"
 

@@ -31,12 +31,16 @@ def stalled(port: int, request: str) -> socket.socket:
     return viewer
 
 
-def sockets_to(port: int) -> int:
-    """Connections that the server's side of the kernel still holds (states 01 to 0B but LISTEN and TIME_WAIT)."""
+def sockets_to(port: int, *, peer: int | None = None) -> int:
+    """Connections that the server's side of the kernel still holds (states 01 to 0B but LISTEN and TIME_WAIT).
+
+    `peer`: only that of the client which has this port.
+    """
     held = 0
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        local, _, state = line.split()[1:4]
-        held += int(local.split(":")[1], 16) == port and state not in {"0A", "06"}
+        local, remote, state = line.split()[1:4]
+        ours = int(local.split(":")[1], 16) == port and peer in {None, int(remote.split(":")[1], 16)}
+        held += ours and state not in {"0A", "06"}
     return held
 
 
