@@ -40,7 +40,7 @@ async def _postings(page: Page) -> list[dict[str, Any]]:
 async def test_each_update_has_its_own(site: Site, browser: Browser) -> None:
     """Headline, dates, authors, address and corrections; an end of the coverage only once it has ended."""
     await site.liveblog(SLUG, 0)
-    authors = (["Ada Vernier"], ["Bao Tran", "Ada Vernier"], [])
+    authors: tuple[list[str], ...] = (["Ada Vernier"], ["Bao Tran", "Ada Vernier"], [])
     ids = []
     for number, names in enumerate(authors):
         ids.append((await site.publish(SLUG, number, authors=names, pinned=number == 0))["id"])
