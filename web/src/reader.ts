@@ -24,11 +24,8 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
   const timeline = new Timeline(start, (entry) => parseArticle(entry.html).dataset.title ?? "");
   const view = new View(timeline, texts, oldestFirst);
   const memory = new Memory(api);
-  const corrections = new Corrections(memory, (article, correction) => {
-    void import("./extras.js").then(({ Notices, tellCorrection }) => {
-      tellCorrection(article, correction, texts, new Notices(texts, timeline.language));
-    });
-  });
+  /** Of what was corrected since the last visit, a reader is told with all that came since: what comes by the stream waits for that. */
+  let corrections: Corrections | undefined;
   const loadedLanguage = timeline.language;
   /** Where the reader had seen everything. */
   let caughtUp = { position: "", at: "" };
@@ -62,7 +59,7 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
   function show(outcome: Outcome): void {
     view.show(outcome);
     if (outcome.changed) {
-      corrections.look();
+      corrections?.look();
       catchUp();
     }
     if (outcome.deleted) {
@@ -77,7 +74,7 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
   function add(side: Side, page: Page): void {
     timeline.addPage(side, page.items, page.next_cursor !== null);
     view.showMore();
-    corrections.look();
+    corrections?.look();
     catchUp();
   }
 
@@ -175,6 +172,11 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
   void greet()
     .catch(() => undefined)
     .finally(() => {
+      corrections = new Corrections(memory, (article, correction) => {
+        void import("./extras.js").then(({ Notices, tellCorrection }) => {
+          tellCorrection(article, correction, texts, new Notices(texts, timeline.language));
+        });
+      });
       corrections.look();
     });
   window.addEventListener("load", () => {
