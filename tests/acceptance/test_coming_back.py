@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,10 @@ import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
-from tests.acceptance.reading import IDS, live, settles, strings
+from tests.acceptance.reading import FRAMES, IDS, live, settles, strings
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
     from tests.acceptance.site import Site
 
@@ -74,6 +75,48 @@ async def test_what_came_since(site: Site, browser: Browser, history: str) -> No
         await page.goto(site.url(slug))
         await live(page)
         assert await page.locator(".card").count() == 0, "it is told once"
+
+
+async def test_what_came_since_is_told_in_one_place(site: Site, browser: Browser) -> None:
+    """Also where the stream is quicker than the answer about the last visit."""
+    ids = await site.liveblog("retour-lent", 3)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("retour-lent"))
+        await live(page)
+        await _leave(page, site, "retour-lent")
+        await site.newsroom.edit("retour-lent", ids[0], {"correction": "8 et non 12."})
+        let_through = asyncio.Event()
+
+        async def slowly(route: Route) -> None:
+            await let_through.wait()
+            await route.continue_()
+
+        await page.route("**/changes?*", slowly)
+        await page.goto(site.url("retour-lent"))
+        published = await site.publish("retour-lent", 3)
+        await page.locator(f"#entry-{published['id']}").wait_for(state="attached")
+        await page.evaluate(FRAMES)
+        assert await page.locator(".card").count() == 0
+        let_through.set()
+        card = page.locator("[data-notice=since]")
+        await card.wait_for()
+        assert "8 et non 12." in await card.inner_text()
+        await page.evaluate(FRAMES)
+        assert await page.locator(".card").count() == 1
+
+
+async def test_back_to_a_page_that_the_browser_has(site: Site, browser: Browser) -> None:
+    """It stands where the reader left; they are told all the same what came since."""
+    await site.liveblog("retour-cache", 3)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("retour-cache"))
+        await live(page)
+        await _leave(page, site, "retour-cache")
+        await site.publish("retour-cache", 3, key_event=True)
+        await page.go_back()
+        card = page.locator("[data-notice=since]")
+        await card.wait_for()
+        assert "1 nouvelle publication, 1 moment clé" in await card.inner_text()
 
 
 async def test_a_correction_is_told_once(site: Site, browser: Browser) -> None:
