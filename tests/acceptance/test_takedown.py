@@ -147,7 +147,7 @@ async def _come_back(page: Page) -> float:
     await page.wait_for_function("() => window.__persisted")
     assert await page.evaluate("window.__kept"), "the browser made the page anew: this test shows nothing"
     start: float = await page.evaluate("Date.now() / 1000")
-    gone: float = await page.evaluate(GONE)
+    gone: float = await asyncio.wait_for(page.evaluate(GONE), 20)
     await live(page)
     return gone - start
 
