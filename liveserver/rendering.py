@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from importlib.resources import files
 from sys import getsizeof
@@ -129,6 +130,20 @@ class EntryPageView:
     order: Order = "newest"
 
 
+@cache
+def _environment() -> Environment:
+    """The templates. Compiling them takes longer than anything else that a new application does."""
+    templates = (files("liveserver") / "templates").iterdir()
+    return Environment(
+        loader=DictLoader({file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
 class Renderer:
     """Makes HTML; holds templates, texts, and what it made of entries last. All methods are pure; for one thread.
 
@@ -155,17 +170,7 @@ class Renderer:
         self.bodies = Bodies(media_url=self.media_url, embeds=self.embeds)
         self._base_path = urlsplit(public_url).path
         self._assets = assets or Assets.built()
-        templates = (files("liveserver") / "templates").iterdir()
-        self._environment = Environment(
-            loader=DictLoader(
-                {file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}
-            ),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+        self._environment = _environment()
         self._entry = self._environment.get_template("entry.html")
         self._articles_made: Lru[tuple[str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
         self._texts_made: Lru[str, str] = Lru(TEXTS_BYTES)
