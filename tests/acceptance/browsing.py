@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 EVEN_BACKOFF = "Math.random = () => 0.2;"
 """Makes what a page leaves to chance, its pauses before it connects again, short and the same in every run."""
 
-NETWORK_ERRORS = ("Failed to load resource", "WebSocket connection to", "EventSource's response")
+NETWORK_ERRORS = (
+    "Failed to load resource",
+    "WebSocket connection to",
+    "EventSource's response",
+    # The service worker's.
+    "An unknown error occurred when fetching the script",
+)
 TIMEOUT_MS = 15_000
 
 

@@ -11,6 +11,8 @@ import { fetchBatch } from "./transports.js";
 
 const PAGES_MAX = 5;
 const LISTED_MAX = 5;
+/** An id is made a little later than the entry's time is taken. */
+const MADE_WITHIN_MS = 1_000;
 
 export interface Since {
   /** Entries that the reader hasn't had, the oldest first. */
@@ -24,7 +26,8 @@ export interface Since {
 /** By the position of the visit; by its time where history was replaced since. */
 export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>): Promise<Since> {
   const changed = (await changesAfter(api, visit.position)) ?? (await publishedAfter(api, visit.at));
-  const fresh = changed.entries.filter((entry) => Math.max(Date.parse(entry.published_at), createdAt(entry)) > (Date.parse(visit.at) || 0));
+  const since = Date.parse(visit.at) || 0;
+  const fresh = changed.entries.filter((entry) => Math.max(Date.parse(entry.published_at), createdAt(entry) - MADE_WITHIN_MS) > since);
   fresh.sort((a, b) => (a.published_at < b.published_at || (a.published_at === b.published_at && a.id < b.id) ? -1 : 1));
   const corrected = changed.entries.filter((entry) => entry.corrections.length > (seen.get(entry.id) ?? Infinity));
   return { fresh, corrected, complete: changed.complete };

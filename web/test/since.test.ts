@@ -50,10 +50,12 @@ describe("what came since", () => {
   });
 
   it("goes by the time where the position is void", async () => {
+    // Its id was made a millisecond after its time was taken.
+    const had = { ...entry(2, 2), id: "01a2027b-de51-7bb4-839c-d0aec79b6e8a" };
     answers = [
       { reset: true, epoch: "xyz", seq: 9 },
       { items: [entry(5, 5), entry(4, 4)], next_cursor: "c1", epoch: "xyz" },
-      { items: [entry(3, 3), entry(2, 2)], next_cursor: "c2", epoch: "xyz" },
+      { items: [entry(3, 3), had], next_cursor: "c2", epoch: "xyz" },
     ];
     const { fresh } = await readSince(API, VISIT, new Map());
     expect(fresh.map((one) => one.id)).toEqual([idOf(3), idOf(4), idOf(5)]);
