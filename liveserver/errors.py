@@ -74,6 +74,12 @@ class VersionConflict(LiveserverError):
         self.current = current
 
 
+def check_version(current: Entry | Liveblog | Media, version: int | None) -> None:
+    """Raises VersionConflict if what was edited is another version than the current one (None: whichever is)."""
+    if version is not None and version != current.version:
+        raise VersionConflict(current)
+
+
 class Unauthorized(LiveserverError):
     """No API key, or one that is malformed, unknown, expired or revoked."""
 

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from liveserver.errors import Gone, NotFound, VersionConflict
+from liveserver.errors import Gone, NotFound, check_version
 from liveserver.model import Media, new_id, now
 from liveserver.pictures import Picture
 from liveserver.shelf import Shelf
@@ -77,7 +77,7 @@ class Library:
         at = self._clock()
 
         def edit(current: Media) -> Media:
-            _check_version(current, version)
+            check_version(current, version)
             edited = replace(current, **{name: getattr(patch, name) for name in patch.model_fields_set})
             return current if edited == current else replace(edited, updated_at=at)
 
@@ -86,7 +86,7 @@ class Library:
     async def delete(self, media_id: str, *, version: int | None) -> None:
         """Take a picture away, for good. After FilesUnavailable or StoreUnavailable, call it again."""
         media = await self._store.media(media_id)
-        _check_version(media, version)
+        check_version(media, version)
         for picture in Picture.of(media).renditions:
             await self._files.remove(picture.name)
             self._shelf.forget(picture.name)
@@ -100,8 +100,3 @@ class Library:
         if await self._store.media_was_deleted(picture.digest):
             raise Gone("the picture was deleted")
         raise NotFound(f"there is no picture {picture.name}")
-
-
-def _check_version(current: Media, version: int | None) -> None:
-    if version is not None and version != current.version:
-        raise VersionConflict(current)

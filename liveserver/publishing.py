@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from liveserver import wire
-from liveserver.errors import Conflict, FieldError, Invalid, VersionConflict
+from liveserver.errors import Conflict, FieldError, Invalid, check_version
 from liveserver.model import (
     Correction,
     Entry,
@@ -74,7 +74,7 @@ class Publishing:
         at = self._clock()
 
         def edit(current: Liveblog) -> Liveblog:
-            _check_version(current, version)
+            check_version(current, version)
             fields = {name: getattr(patch, name) for name in patch.model_fields_set}
             edited = replace(current, **fields)
             return current if edited == current else replace(edited, updated_at=at)
@@ -90,13 +90,13 @@ class Publishing:
         given: EntryInput,
         *,
         actor: str,
-        key_id: str,
-        confirm_key: bool = False,
+        key_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Written:
         """A new entry; the one that the same key made before, if it is a retry.
 
-        `confirm_key`: whether `key_id` is an API key that has to be good when the entry is written (else Unauthorized).
+        `key_id`: the API key that it is made with, which has to be good when the entry is written (else Unauthorized),
+        and within which an `idempotency_key` counts.
         """
         at = self._clock()
         refusal: Invalid | None = None
@@ -126,7 +126,7 @@ class Publishing:
             updated_at=at,
         )
         idempotency = None
-        if idempotency_key is not None:
+        if key_id is not None and idempotency_key is not None:
             content = wire.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
         elif refusal is not None:
@@ -136,7 +136,7 @@ class Publishing:
                 slug,
                 entry,
                 actor=actor,
-                key_id=key_id if confirm_key else None,
+                key_id=key_id,
                 idempotency=idempotency,
                 refusal=refusal,
             )
@@ -149,7 +149,7 @@ class Publishing:
         at = self._clock()
 
         def edit(current: Entry) -> Entry:
-            _check_version(current, version)
+            check_version(current, version)
             return _edited(current, patch, at)
 
         return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor))
@@ -158,7 +158,7 @@ class Publishing:
         """Take an entry away, for good."""
         await self._write(
             self._store.delete_entry(
-                slug, entry_id, lambda current: _check_version(current, version), actor=actor, at=self._clock()
+                slug, entry_id, lambda current: check_version(current, version), actor=actor, at=self._clock()
             )
         )
 
@@ -212,11 +212,6 @@ class Publishing:
 
 def _failed(task: asyncio.Task[Any]) -> bool:
     return task.cancelled() or task.exception() is not None
-
-
-def _check_version(current: Entry | Liveblog, version: int | None) -> None:
-    if version is not None and version != current.version:
-        raise VersionConflict(current)
 
 
 def _safe(body: str, markup: str) -> str:

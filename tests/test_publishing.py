@@ -14,6 +14,7 @@ from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPat
 from liveserver.model import Correction, EntryStatus, LiveblogStatus
 from liveserver.publishing import Publishing
 from liveserver.scheduling import Scheduler
+from liveserver.store import ApiKey
 from liveserver.store.engine import Database
 from liveserver.store.reading import Scheduled
 from tests.api.site import SLUG, database_away
@@ -72,6 +73,7 @@ class Newsroom:
 
 @pytest.fixture
 async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
+    await site.parts.store.add_key(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None))
     return Newsroom(site, monkeypatch)
 
 

@@ -51,7 +51,6 @@ async def create(request: Request) -> Response:
         given,
         actor=actor.name,
         key_id=actor.key_id,
-        confirm_key=True,
         idempotency_key=key,
     )
     headers = {

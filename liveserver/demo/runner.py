@@ -78,7 +78,7 @@ class Newsroom:
         match step:
             case Publish(ref, entry):
                 given = parse(EntryInput, {**entry, **(more or {})})
-                written = await publishing.create_entry(self.slug, given, actor=ACTOR, key_id=ACTOR)
+                written = await publishing.create_entry(self.slug, given, actor=ACTOR)
                 self._ids[ref] = written.entry.id
             case Edit(ref, entry, correction):
                 patch = parse(EntryPatch, {**entry, "correction": correction})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, literal, select, tuple_, update
 
-from liveserver.errors import Gone, NotFound, VersionConflict
+from liveserver.errors import Gone, NotFound, check_version
 from liveserver.model import Media
 from liveserver.store import tables
 from liveserver.store.cursors import Place
@@ -79,7 +79,6 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
 def remove(connection: Connection, media_id: str, version: int | None, at: datetime) -> None:
     """Leave a tombstone, emptied of words. Raises NotFound, Gone, VersionConflict."""
     old = find(connection, media_id, lock=True)
-    if version is not None and version != old.version:
-        raise VersionConflict(old)
+    check_version(old, version)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))
