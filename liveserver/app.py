@@ -36,6 +36,7 @@ from liveserver.pages.feeds import FEED_ROUTES
 from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
 from liveserver.pages.rush import Rush
 from liveserver.pages.sitemaps import SITEMAP_ROUTES
+from liveserver.partners import Partners
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.rendering import Renderer
@@ -45,6 +46,7 @@ from liveserver.security.keys import Keyring
 from liveserver.services import Services
 from liveserver.store import Store
 from liveserver.streams import STREAM_ROUTES
+from liveserver.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -85,9 +87,10 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         presenter = Presenter(renderer)
         history = StoreHistory(store, presenter)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
+        views = Views(store, history, bus)
         hub = Hub(
-            history,
-            bus,
+            views,
+            views,
             heartbeat=settings.heartbeat,
             poll=settings.poll,
             poll_fast=settings.poll_fast,
@@ -105,7 +108,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
 
         index = Index(newest_liveblogs, index_page)
         library = Library(store, pictures, Darkroom(max_pixels=settings.media_max_pixels))
+        partners = Partners(store, hub, base_url=settings.base_url)
         await hub.start()
+        await partners.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
         try:
             yield Services(
@@ -122,11 +127,13 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 index=index,
                 metrics=Metrics(hub, bus, renditions),
                 library=library,
+                partners=partners,
             )
         finally:
             scheduling.cancel()
             with suppress(asyncio.CancelledError):
                 await scheduling
+            await partners.close()
             await renditions.close()
             await index.close()
             await library.close()

@@ -20,6 +20,7 @@ from liveserver.sink import Crowd
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from liveserver.model import Withdrawal
     from liveserver.sink import Sink
 
 AHEAD_MAX = 256
@@ -41,6 +42,8 @@ class Replay(NamedTuple):
     floor: int
     """The frames cover everything after this seq."""
     frames: list[ChangeFrame]
+    withdrawn: tuple[Withdrawal, ...] = ()
+    """Of a view that is late: what it still shows, and must not show any more."""
 
 
 class Offer(Enum):
@@ -79,8 +82,11 @@ class Channel:
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
+        self._withdrawn: dict[str, tuple[int, Frame]] = {}
+        """Entries that are gone before their deletion has its turn: its seq, and what viewers are told at once."""
+        self._note(start.withdrawn)
         for frame in start.frames:
-            self._remember(frame)
+            self._remember(self._shown(frame))
 
     @property
     def count(self) -> int:
@@ -109,6 +115,7 @@ class Channel:
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
             return True
+        self.withdraw(replay.withdrawn, now)
         if replay.floor > self.position.seq:
             return False
         frames = [frame for frame in replay.frames if frame.seq > self.position.seq]
@@ -121,6 +128,11 @@ class Channel:
         self._deliver_ahead(now)
         return True
 
+    def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
+        """Tell the viewers at once that entries are gone, and nobody any more what they were."""
+        for frame in self._note(withdrawals):
+            self._write(frame, self.position, now)
+
     def covers(self, after: Position) -> bool:
         """Whether memory holds everything that came after `after`."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
@@ -132,13 +144,14 @@ class Channel:
         doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
         """
         if after is None:
-            self._enter(sink, [self._hello(self.position, resumed=False)], self.position, now)
+            self._enter(sink, [self._hello(self.position, resumed=False), *self._gone()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
             frames = [self._hello(self.position, resumed=False), Frame(wire.reset(self.position))]
             self._enter(sink, frames, _NOWHERE, now)
         else:
-            replay = latest([*(frame for frame in older if frame.seq <= self.floor), *self.recent], after.seq)
-            self._enter(sink, [self._hello(self.position, resumed=True), *replay], after, now)
+            before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
+            replay = latest([*before, *self.recent], after.seq)
+            self._enter(sink, [self._hello(self.position, resumed=True), *replay, *self._gone()], after, now)
 
     def leave(self, sink: Sink) -> None:
         """Forget a viewer."""
@@ -171,11 +184,39 @@ class Channel:
         self.viewers.add(sink)
         self.backlog.joined(sink)
 
+    def _gone(self) -> list[Frame]:
+        return [frame for _, frame in self._withdrawn.values()]
+
+    def _shown(self, frame: ChangeFrame) -> ChangeFrame:
+        """The change as it may be shown: one of an entry that is gone is its deletion."""
+        return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
+
+    def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
+        """Keep in mind what is gone; what the viewers are to be told."""
+        news = {
+            entry_id: (seq, Frame(wire.gone_message(entry_id)))
+            for entry_id, seq in withdrawals
+            if seq > self.position.seq and entry_id not in self._withdrawn
+        }
+        if news:
+            self._withdrawn.update(news)
+            self.recent = deque(map(self._shown, self.recent))
+            self._recent_bytes = sum(len(frame.message) for frame in self.recent)
+        return [frame for _, frame in news.values()]
+
+    def _forget_withdrawn(self) -> None:
+        """Forget those whose deletion has had its turn."""
+        if self._withdrawn:
+            there = self._withdrawn.items()
+            self._withdrawn = {key: value for key, value in there if value[0] > self.position.seq}
+
     def _deliver(self, frame: ChangeFrame, now: float) -> None:
+        frame = self._shown(frame)
         before = self.position
         self.position = frame.position
         self._remember(frame)
         self._write(frame, before, now)
+        self._forget_withdrawn()
 
     def _deliver_ahead(self, now: float) -> None:
         while (frame := self.ahead.pop(self.position.seq + 1, None)) is not None:
@@ -187,10 +228,11 @@ class Channel:
         before = self.position
         self.position = position
         self._write(self._hello(position, resumed=True), before, now)
-        for frame in frames:
+        for frame in map(self._shown, frames):
             self._remember(frame)
             self._write(frame, before, now)
             before = frame.position
+        self._forget_withdrawn()
 
     def _replace(self, start: Replay, now: float) -> None:
         before = self.position
@@ -199,8 +241,10 @@ class Channel:
         self.recent.clear()
         self._recent_bytes = 0
         self.ahead.clear()
+        self._withdrawn.clear()
+        self._note(start.withdrawn)
         for frame in start.frames:
-            self._remember(frame)
+            self._remember(self._shown(frame))
         reset = Frame(wire.reset(self.position))
         if self.backlog:
             self.backlog.replace(reset, before)

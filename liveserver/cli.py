@@ -20,6 +20,7 @@ from liveserver import __version__
 from liveserver.bench.opening import Transport
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.model import SCOPES, Position, now
+from liveserver.partner_commands import add_partner_commands
 from liveserver.sanitising import lines_of
 from liveserver.settings import Settings, hide_password, load
 from liveserver.wire import dumps, timestamp
@@ -44,6 +45,10 @@ app = typer.Typer(
 )
 keys_app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
+partners_app = typer.Typer(
+    help="Take partners in, change their rules, switch them off.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(partners_app, name="partners")
 
 ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="The server to talk to")]
 
@@ -311,6 +316,9 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
     except NotFound:
         _fail(f"there is no key {key_id}", 1)
     typer.echo(f"Revoked {key_id}.")
+
+
+add_partner_commands(partners_app, with_settings("database_url"), _store_of)
 
 
 @app.command()

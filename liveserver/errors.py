@@ -9,6 +9,7 @@ LiveserverError
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key without the scope
+├── NotAdmitted         a partner, or a page, that may not show the live blog
 ├── Unavailable         something that is needed can't be had now: try again
 │   ├── StoreUnavailable    the database doesn't answer
 │   ├── FilesUnavailable    where pictures are kept doesn't answer
@@ -25,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog, Media
+    from liveserver.model import Entry, Liveblog, Media, Partner
 
 
 class FieldError(NamedTuple):
@@ -69,7 +70,7 @@ class Conflict(LiveserverError):
 class VersionConflict(LiveserverError):
     """`If-Match` named another version than the current one, which is carried along."""
 
-    def __init__(self, current: Entry | Liveblog | Media) -> None:
+    def __init__(self, current: Entry | Liveblog | Media | Partner) -> None:
         super().__init__(f"the current version is {current.version}")
         self.current = current
 
@@ -86,6 +87,28 @@ class Unauthorized(LiveserverError):
 
 class Forbidden(LiveserverError):
     """The key is valid but lacks the scope."""
+
+
+class NotAdmitted(LiveserverError):
+    """A partner that may not show the live blog (any more), or a page that may not. `reason` is one word for programs.
+
+    `unknown`, `disabled`, `expired`: of the partner. `liveblog`: not one of its live blogs. `origin`: the page isn't
+    the partner's. `embedding`: the live blog's own setting doesn't allow the page.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(_REFUSALS[reason])
+        self.reason = reason
+
+
+_REFUSALS = {
+    "unknown": "there is no such partner",
+    "disabled": "the partner has been switched off",
+    "expired": "the partner's time is over",
+    "liveblog": "the partner may not show this live blog",
+    "origin": "pages of this origin are not the partner's",
+    "embedding": "pages of this origin may not show this live blog",
+}
 
 
 class Unavailable(LiveserverError):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as _Frame
 from websockets.frames import Opcode
 
-from liveserver.model import Position
+from liveserver import wire
+from liveserver.model import Position, Withdrawal
 
 DEFLATE_MIN = 128
 """Bytes below which a message is sent as it is: deflating it would make it longer or hardly shorter."""
 
 BUS_MESSAGE_MAX = 64 * 1024
 """Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
+
+
+_GONE = re.compile(rb"gone ([0-9]{1,18}) ([!-~]{1,64})")
 
 
 class Frame:
@@ -67,6 +72,15 @@ class ChangeFrame(Frame):
         """The change's number."""
         return self.position.seq
 
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes an entry away."""
+        return self.message.startswith(b'{"type":"delete",')
+
+    def withdrawn(self) -> ChangeFrame:
+        """The change, as readers get it who must not see the entry (any more)."""
+        return ChangeFrame(self.position, self.key, wire.delete_message(self.seq, self.key))
+
 
 def pack(frame: ChangeFrame) -> bytes:
     """A change as it travels on the bus: `epoch-seq key`, a line break, its JSON; too large, `epoch-seq` alone."""
@@ -75,8 +89,15 @@ def pack(frame: ChangeFrame) -> bytes:
     return b"%s %s\n%s" % (str(frame.position).encode(), frame.key.encode(), frame.message)
 
 
-def unpack(data: bytes) -> ChangeFrame | Position | None:
-    """What `pack` made: the change, or its position alone; None for anything else."""
+def pack_withdrawal(withdrawal: Withdrawal) -> bytes:
+    """What readers who are late must not have any more: `gone seq key`."""
+    return b"gone %d %s" % (withdrawal.seq, withdrawal.id.encode())
+
+
+def unpack(data: bytes) -> ChangeFrame | Position | Withdrawal | None:
+    """What `pack` made: the change, or its position alone; or a withdrawal; None for anything else."""
+    if gone := _GONE.fullmatch(data):
+        return Withdrawal(gone[2].decode("ascii", "replace"), int(gone[1]))
     head, separator, message = data.partition(b"\n")
     words = head.decode("ascii", "replace").split(" ")
     position = Position.parse(words[0])

@@ -10,22 +10,25 @@ import asyncio
 import secrets
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from liveserver import attendance, wire
-from liveserver.channel import Channel, Lag, Offer, Replay
+from liveserver.channel import Channel, Offer
 from liveserver.coalescing import Coalesced
 from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, unpack
-from liveserver.model import VOID, Position
+from liveserver.model import VOID, Withdrawal
+from liveserver.rooms import Audience, Room
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterator
+    from collections.abc import Coroutine, Iterator
 
     from liveserver.bus import Bus
+    from liveserver.channel import Lag, Replay
+    from liveserver.model import Position
+    from liveserver.rooms import History
     from liveserver.sink import Sink
 
 GAP_GRACE = 0.05
@@ -42,64 +45,6 @@ IDLE_KEEP = 60.0
 
 
 log = structlog.get_logger(__name__)
-
-
-class History(Protocol):
-    """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
-
-    async def after(self, slug: str, position: Position) -> Replay:
-        """Everything after a position; the last changes, if it is of another history than the store's.
-
-        A seq beyond the store's gives an empty replay at the store's position.
-        """
-
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
-
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each live blog stands."""
-
-
-@dataclass(slots=True)
-class Room:
-    """A live blog in memory, and the reads under way for it."""
-
-    channel: Channel
-    refresh: Coalesced[None]
-    """Reads what the store has beyond the channel, and delivers it."""
-    idle_since: float | None
-    """Since when nobody reads it here."""
-    heard: Position
-    """How far the store was last known to have got: the channel may be about to follow."""
-    replay: tuple[Position, asyncio.Task[Replay]] | None = None
-    """A read from a position on, for viewers that memory doesn't cover."""
-    grace: bool = False
-    """Whether a missing change is being waited for."""
-    pumping: bool = False
-    """Whether the next slice of the backlog has been scheduled."""
-
-    def hear(self, position: Position) -> None:
-        """Note a position that the store has reached."""
-        if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
-            self.heard = position
-
-
-class Audience:
-    """The hub, as the viewers of one live blog know it."""
-
-    __slots__ = ("_hub", "_slug")
-
-    def __init__(self, hub: Hub, slug: str) -> None:
-        self._hub = hub
-        self._slug = slug
-
-    def drained(self, sink: Sink, /) -> None:
-        """The viewer had refused a message, and can be written to again."""
-        self._hub.drained(self._slug, sink)
-
-    def gone(self, sink: Sink, /) -> None:
-        """The viewer's connection has ended."""
-        self._hub.leave(self._slug, sink)
 
 
 class Hub:
@@ -292,6 +237,10 @@ class Hub:
 
     def _take(self, room: Room, message: bytes) -> None:
         change = unpack(message)
+        if isinstance(change, Withdrawal):
+            room.channel.withdraw([change], self._now())
+            self._pump_soon(room)
+            return
         here = room.channel.position
         told = change.position if isinstance(change, ChangeFrame) else change
         if told is not None and told.epoch == room.heard.epoch:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC
 from functools import cache
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import (
@@ -20,8 +21,9 @@ from pydantic import (
     field_validator,
 )
 
+from liveserver import origins
 from liveserver.errors import FieldError, Invalid
-from liveserver.model import CONTROL, SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
+from liveserver.model import CONTROL, DELAY_MAX, SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -88,6 +90,13 @@ def _milliseconds(value: AwareDatetime) -> AwareDatetime:
     return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
 
 
+def _link(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or not value.isprintable() or " " in value:
+        raise ValueError("must be an absolute http(s) URL")
+    return value
+
+
 Slug = Annotated[str, Field(max_length=SLUG_MAX), AfterValidator(_slug)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language_tag)]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
@@ -104,6 +113,13 @@ Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_unique)]
 Alt = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 Credit = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Note = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
+Origin = Annotated[str, Field(max_length=300), AfterValidator(origins.pattern)]
+Origins = Annotated[list[Origin], Field(max_length=100), AfterValidator(_unique)]
+Colour = Annotated[str, Field(pattern=r"^#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
+# What can stand in a style sheet's font-family without ending it.
+Font = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9 ,_-]+$")]
+Name = Annotated[str, Field(max_length=100), AfterValidator(_line)]
+Link = Annotated[str, Field(max_length=2_000), AfterValidator(_link)]
 Flag = Annotated[bool, Field(strict=True)]
 Format = Literal["html", "markdown"]
 WritableStatus = Literal["draft", "scheduled", "published"]
@@ -115,6 +131,25 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=False)
 
 
+class EmbeddingInput(Input):
+    """Whose pages may show the live blog, partners aside."""
+
+    mode: Literal["anyone", "origins", "nobody"]
+    origins: Origins = Field(
+        [], description="With mode `origins`: `https://www.example.org`, `https://*.example.org`", validate_default=True
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _go_with_their_mode(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if bool(value) != (info.data.get("mode") == "origins"):
+            raise ValueError("must be given with mode origins, and with no other")
+        return value
+
+
+ANYONE = EmbeddingInput(mode="anyone", origins=[])
+
+
 class LiveblogInput(Input):
     """A new live blog."""
 
@@ -124,6 +159,7 @@ class LiveblogInput(Input):
     language: Language = Field(description="BCP 47, for example `fr`")
     timezone: Timezone = Field(description="IANA name, for example `Europe/Paris`")
     status: LiveblogStatus = LiveblogStatus.LIVE
+    embedding: EmbeddingInput = ANYONE
 
 
 class LiveblogPatch(Input):
@@ -134,6 +170,7 @@ class LiveblogPatch(Input):
     language: Language = ""
     timezone: Timezone = ""
     status: LiveblogStatus = LiveblogStatus.LIVE
+    embedding: EmbeddingInput = ANYONE
 
 
 class EntryInput(Input):
@@ -194,6 +231,62 @@ class MediaPatch(Input):
 
     alt: Alt = ""
     credit: Credit | None = None
+
+
+class ThemeInput(Input):
+    """What a partner's pages look like unless they say otherwise."""
+
+    accent: Colour | None = Field(None, description="`#rrggbb`")
+    background: Colour | None = None
+    text: Colour | None = None
+    font: Font | None = Field(None, description="Names of fonts, commas between")
+    scheme: Literal["auto", "light", "dark"] | None = None
+
+
+class AttributionInput(Input):
+    """How a partner's page says whose live blog it is."""
+
+    text: Name
+    url: Link
+
+
+PLAIN = ThemeInput.model_validate({})
+
+
+class PartnerInput(Input):
+    """A new partner."""
+
+    name: Name
+    origins: Origins = Field(
+        [],
+        description="Whose pages may show what the partner may: `https://www.example.org`, `https://*.example.org`, "
+        "`null` for sandboxed frames; empty: anybody’s",
+    )
+    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = Field(
+        [], description="Their slugs; empty: all"
+    )
+    tags: Tags = Field([], description="Only entries with one of these; empty: all entries")
+    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = Field(
+        0, description="Seconds by which the partner’s readers are late"
+    )
+    expires_at: Moment | None = None
+    enabled: Flag = True
+    theme: ThemeInput = PLAIN
+    attribution: AttributionInput | None = None
+
+
+class PartnerPatch(Input):
+    """What changes of a partner; absent fields stay, `null` empties."""
+
+    name: Name = ""
+    origins: Origins = []
+    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = []
+    tags: Tags = []
+    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = 0
+    expires_at: Moment | None = None
+    enabled: Flag = True
+    theme: ThemeInput = PLAIN
+    attribution: AttributionInput | None = None
 
 
 InputType = TypeVar("InputType", bound=BaseModel)

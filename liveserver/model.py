@@ -10,7 +10,10 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 SLUG_MAX = 100
@@ -20,6 +23,10 @@ SCOPES = ("publish", "manage")
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
+
+PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
+DELAY_MAX = 3_600
+"""Seconds by which a partner's readers may be late."""
 
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8
@@ -52,6 +59,17 @@ class Verification(StrEnum):
     DENIED = "denied"
 
 
+class Embedding(NamedTuple):
+    """Whose pages may show a live blog without being a partner's."""
+
+    mode: Literal["anyone", "origins", "nobody"] = "anyone"
+    origins: tuple[str, ...] = ()
+    """With `origins`: whose (`origins.py`)."""
+
+
+ANYONE = Embedding()
+
+
 @dataclass(frozen=True, slots=True)
 class Liveblog:
     """One live coverage."""
@@ -74,6 +92,7 @@ class Liveblog:
     """The last change of the live blog's own fields (0: never changed since it was created)."""
     created_at: datetime
     updated_at: datetime
+    embedding: Embedding = ANYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +168,38 @@ class Media:
     deleted_at: datetime | None = None
 
 
+class Attribution(NamedTuple):
+    """How a partner's page says whose live blog it shows."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Another site that shows live blogs, under rules."""
+
+    id: str
+    """`p_` and twelve letters or digits. It stands in public pages, and is no secret."""
+    name: str
+    origins: tuple[str, ...]
+    """Whose pages may show them (`origins.py`); empty: anybody's."""
+    liveblogs: tuple[str, ...]
+    """The slugs of those that it may show; empty: all."""
+    tags: tuple[str, ...]
+    """It gets entries with one of these; empty: all entries."""
+    delay: int
+    """Seconds by which its readers are late."""
+    expires_at: datetime | None
+    enabled: bool
+    theme: Mapping[str, str]
+    """`accent`, `background`, `text`, `font`, `scheme`: those that are set."""
+    attribution: Attribution | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
 class EntryChanged(NamedTuple):
     """An entry was published, or a published one was edited."""
 
@@ -195,6 +246,14 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 VOID = Position("0", 0)
 """Stands for a position that can't be read, or is too old: no history has this epoch (`0` is no letter of epochs)."""
+
+
+class Withdrawal(NamedTuple):
+    """An entry that readers who are late still have, and that was deleted by now."""
+
+    id: str
+    seq: int
+    """The change that deleted it."""
 
 
 class Changes(NamedTuple):
@@ -281,6 +340,11 @@ def new_id() -> str:
 
 new_entry_id = new_id
 """An entry's id; pictures have such ids too."""
+
+
+def new_partner_id() -> str:
+    """A random name for a partner."""
+    return "p_" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
 
 
 def now() -> datetime:

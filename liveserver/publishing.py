@@ -11,6 +11,7 @@ from liveserver import wire
 from liveserver.errors import Conflict, FieldError, Invalid, check_version
 from liveserver.model import (
     Correction,
+    Embedding,
     Entry,
     EntryStatus,
     Liveblog,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.hub import Hub
-    from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+    from liveserver.inputs import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
     from liveserver.model import Change
     from liveserver.presenting import Presenter
 
@@ -66,6 +67,7 @@ class Publishing:
                 changed_seq=0,
                 created_at=at,
                 updated_at=at,
+                embedding=_embedding(given.embedding),
             )
         )
 
@@ -76,6 +78,8 @@ class Publishing:
         def edit(current: Liveblog) -> Liveblog:
             check_version(current, version)
             fields = {name: getattr(patch, name) for name in patch.model_fields_set}
+            if "embedding" in fields:
+                fields["embedding"] = _embedding(patch.embedding)
             edited = replace(current, **fields)
             return current if edited == current else replace(edited, updated_at=at)
 
@@ -208,6 +212,10 @@ class Publishing:
             # The editor is answered first: what the response writes goes out before this turn of the loop ends.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
+
+
+def _embedding(given: EmbeddingInput) -> Embedding:
+    return Embedding(given.mode, tuple(given.origins))
 
 
 def _failed(task: asyncio.Task[Any]) -> bool:

@@ -27,9 +27,10 @@ from liveserver.lru import Lru
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from liveserver.hub import History, Hub
+    from liveserver.hub import Hub
     from liveserver.model import Liveblog, Position
     from liveserver.representation import Representation
+    from liveserver.rooms import History
 
     Make = Callable[[], Awaitable["Rendition"]]
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from liveserver.hub import Hub
     from liveserver.library import Library
     from liveserver.metrics import Metrics
+    from liveserver.partners import Partners
     from liveserver.presenting import Presenter
     from liveserver.publishing import Publishing
     from liveserver.rendering import Renderer
@@ -39,6 +40,7 @@ class Services:
     index: Index
     metrics: Metrics
     library: Library
+    partners: Partners
 
 
 def services(connection: HTTPConnection) -> Services:

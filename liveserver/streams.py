@@ -14,7 +14,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import wire
-from liveserver.errors import Draining, NotFound, StoreUnavailable
+from liveserver.errors import Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable
 from liveserver.model import VOID, Position
 from liveserver.services import services
 from liveserver.sink import Sink
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from liveserver.frames import Frame
-    from liveserver.hub import Hub
+    from liveserver.partners import PartnerAudience
+    from liveserver.rooms import Audience
     from liveserver.viewers import Viewer
 
 QUEUE_BYTES = 512 * 1024
@@ -136,34 +137,40 @@ class WebSocketStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept, and stream until one side ends it."""
-        hub = scope["state"]["services"].hub
+        parts = scope["state"]["services"]
         slug = scope["path_params"]["slug"]
-        after = position_of(QueryParams(scope["query_string"]).get("after")) if scope["query_string"] else None
-        if hub.draining:
+        after = partner = None
+        if scope["query_string"]:
+            query = QueryParams(scope["query_string"])
+            after, partner = position_of(query.get("after")), query.get("partner")
+        if parts.hub.draining:
             # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
             await _refuse(WebSocket(scope, receive, send))
             return
         # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+        try:
+            audience = await parts.partners.audience(slug, partner, scope["headers"])
+        except (NotAdmitted, StoreUnavailable) as error:
+            websocket = WebSocket(scope, receive, send)
+            await websocket.accept()
+            await _briefly(websocket.close(_code_of(error)))
+            return
         hand_over = _hand_over_of(scope)
         if hand_over is not None:
             # It may have left already.
             with suppress(OSError):
-                await _seat(hub, slug, hand_over(hub.audience(slug)), after)
+                await _seat(audience, hand_over(audience), after)
             return
         websocket = WebSocket(scope, receive, send)
         await websocket.accept()
-        sink = QueueSink(lambda sink: hub.drained(slug, sink))
+        sink = QueueSink(audience.drained)
         try:
-            await hub.join(slug, sink, after)
+            await audience.join(sink, after)
             await _serve_websocket(websocket, sink)
-        except NotFound:
-            await _briefly(websocket.close(wire.CLOSE_NO_SUCH_LIVEBLOG))
-        except StoreUnavailable:
-            await _briefly(websocket.close(wire.CLOSE_TRY_AGAIN))
-        except Draining:
-            await _briefly(websocket.close(wire.CLOSE_RESTART))
+        except (NotFound, StoreUnavailable, Draining) as error:
+            await _briefly(websocket.close(_code_of(error)))
         finally:
-            hub.leave(slug, sink)
+            audience.gone(sink)
 
 
 def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
@@ -181,16 +188,25 @@ async def _refuse(websocket: WebSocket) -> None:
         await websocket.close()
 
 
-async def _seat(hub: Hub, slug: str, viewer: Viewer, after: Position | None) -> None:
+async def _seat(audience: Audience | PartnerAudience, viewer: Viewer, after: Position | None) -> None:
     """Register a viewer that was handed over. Nothing is left running for it."""
     try:
-        await hub.join(slug, viewer, after)
-    except NotFound:
-        viewer.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
-    except StoreUnavailable:
-        viewer.close(wire.CLOSE_TRY_AGAIN)
-    except Draining:
-        viewer.close(wire.CLOSE_RESTART)
+        await audience.join(viewer, after)
+    except (NotFound, StoreUnavailable, Draining) as error:
+        viewer.close(_code_of(error))
+
+
+def _code_of(error: LiveserverError) -> int:
+    """The close code that tells why a viewer isn't let in."""
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
+
+
+_CODES: dict[type[LiveserverError], int] = {
+    NotFound: wire.CLOSE_NO_SUCH_LIVEBLOG,
+    NotAdmitted: wire.CLOSE_NOT_ADMITTED,
+    StoreUnavailable: wire.CLOSE_TRY_AGAIN,
+    Draining: wire.CLOSE_RESTART,
+}
 
 
 async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
@@ -223,26 +239,27 @@ async def _ignore_inbound(websocket: WebSocket) -> int | None:
 
 async def events_endpoint(request: Request) -> Response:
     """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
+    parts, slug = services(request), request.path_params["slug"]
+    audience = await parts.partners.audience(slug, request.query_params.get("partner"), request.scope["headers"])
     if request.method == "HEAD":
-        await services(request).store.liveblog(request.path_params["slug"])
+        await parts.store.liveblog(slug)
         return Response(headers=SSE_HEADERS)
     after = position_of(request.headers.get("last-event-id") or request.query_params.get("after"))
-    return EventStream(services(request).hub, request.path_params["slug"], after)
+    return EventStream(audience, after)
 
 
 class EventStream(Response):
     """A text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, hub: Hub, slug: str, after: Position | None) -> None:
+    def __init__(self, audience: Audience | PartnerAudience, after: Position | None) -> None:
         super().__init__(headers=SSE_HEADERS)
         del self.headers["content-length"]
-        self._hub = hub
-        self._slug = slug
+        self._audience = audience
         self._after = after
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until one side ends it."""
-        sink = QueueSink(lambda sink: self._hub.drained(self._slug, sink))
+        sink = QueueSink(self._audience.drained)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
@@ -260,22 +277,22 @@ class EventStream(Response):
         hand_over = _hand_over_of(scope)
         if hand_over is not None:
             # What this raises becomes a problem document, as nothing has been sent yet.
-            await self._hub.enter(self._slug)
+            await self._audience.enter()
             try:
-                viewer = hand_over(self._hub.audience(self._slug), 200, self.raw_headers, RETRY)
+                viewer = hand_over(self._audience, 200, self.raw_headers, RETRY)
             except OSError:
                 # It left while the live blog was being read.
                 return
-            await _seat(self._hub, self._slug, viewer, self._after)
+            await _seat(self._audience, viewer, self._after)
             return
         # What join raises becomes a problem document, as nothing has been sent yet.
-        await self._hub.join(self._slug, sink, self._after)
+        await self._audience.join(sink, self._after)
         sending = asyncio.create_task(run())
         leaving = asyncio.create_task(wait_for_disconnect())
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._hub.leave(self._slug, sink)
+            self._audience.gone(sink)
             for task in (sending, leaving):
                 task.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog, Media, Position
+    from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position
 
 JSON = dict[str, Any]
 
@@ -21,6 +21,7 @@ CLOSE_RESTART = 1012
 CLOSE_TRY_AGAIN = 1013
 CLOSE_TOO_SLOW = 4000
 CLOSE_NO_PONG = 4001
+CLOSE_NOT_ADMITTED = 4503
 CLOSE_NO_SUCH_LIVEBLOG = 4504
 
 INBOUND_MAX = 512
@@ -53,8 +54,33 @@ def liveblog_object(liveblog: Liveblog, *, url: str) -> JSON:
         "version": liveblog.version,
         "created_at": timestamp(liveblog.created_at),
         "updated_at": timestamp(liveblog.updated_at),
+        "embedding": {"mode": liveblog.embedding.mode, "origins": liveblog.embedding.origins},
         "url": url,
     }
+
+
+def partner_object(partner: Partner) -> JSON:
+    """A partner as the API shows it."""
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "origins": partner.origins,
+        "liveblogs": partner.liveblogs,
+        "tags": partner.tags,
+        "delay": partner.delay,
+        "expires_at": _optional(partner.expires_at),
+        "enabled": partner.enabled,
+        "theme": partner.theme,
+        "attribution": attribution_object(partner.attribution),
+        "created_at": timestamp(partner.created_at),
+        "updated_at": timestamp(partner.updated_at),
+        "version": partner.version,
+    }
+
+
+def attribution_object(attribution: Attribution | None) -> JSON | None:
+    """How a partner's page says whose live blog it shows."""
+    return None if attribution is None else attribution._asdict()
 
 
 def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
@@ -131,6 +157,11 @@ def entry_message(seq: int, entry: JSON) -> bytes:
 def delete_message(seq: int, entry_id: str) -> bytes:
     """Take the entry away."""
     return dumps({"type": "delete", "seq": seq, "id": entry_id})
+
+
+def gone_message(entry_id: str) -> bytes:
+    """Take the entry away at once; its `delete` follows in its turn, to readers who are late."""
+    return dumps({"type": "gone", "id": entry_id})
 
 
 def liveblog_message(seq: int, liveblog: JSON) -> bytes:

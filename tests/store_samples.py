@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus, Media, new_entry_id, new_epoch, new_id
+from liveserver.model import (
+    Entry,
+    EntryStatus,
+    Liveblog,
+    LiveblogStatus,
+    Media,
+    Partner,
+    new_entry_id,
+    new_epoch,
+    new_id,
+    new_partner_id,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +49,26 @@ def a_liveblog(slug: str = "match", **fields: Any) -> Liveblog:
         "updated_at": NOON,
     }
     return Liveblog(**values | fields)
+
+
+def a_partner(moment: datetime = NOON, **fields: Any) -> Partner:
+    """A partner that is not in any store yet."""
+    values: dict[str, Any] = {
+        "id": new_partner_id(),
+        "name": "Le Phare",
+        "origins": ("https://www.example.org", "https://*.example.org"),
+        "liveblogs": (),
+        "tags": (),
+        "delay": 0,
+        "expires_at": None,
+        "enabled": True,
+        "theme": {"accent": "#c00"},
+        "attribution": None,
+        "created_at": moment,
+        "updated_at": moment,
+        "version": 1,
+    }
+    return Partner(**values | fields)
 
 
 def an_entry(moment: datetime = NOON, **fields: Any) -> Entry:

@@ -72,6 +72,7 @@ def test_a_live_blog() -> None:
         "version": 3,
         "created_at": "2026-11-22T12:00:00.000Z",
         "updated_at": "2026-11-22T12:00:01.500Z",
+        "embedding": {"mode": "anyone", "origins": ()},
         "url": "https://x.example/live/match",
     }
 

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from liveserver.api import entries, liveblogs, media, reading, schemas
+from liveserver.api import entries, liveblogs, media, partners, reading, schemas
 from liveserver.api.operation import Operation
-from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, SnapshotQuery, UploadQuery
-from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, MediaInput, MediaPatch
+from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, PartnerQuery, SnapshotQuery, UploadQuery
+from liveserver.inputs import (
+    EntryInput,
+    EntryPatch,
+    LiveblogInput,
+    LiveblogPatch,
+    MediaInput,
+    MediaPatch,
+    PartnerInput,
+    PartnerPatch,
+)
 
 PICTURE = {"type": "string", "format": "binary"}
 UPLOAD_FORM = {
@@ -154,7 +163,7 @@ OPERATIONS = (
         "Reading",
         "What a page starts from",
         {200: ("Everything as of one moment", schemas.SnapshotObject)},
-        (404, 422, 503),
+        (403, 404, 422, 503),
         query=SnapshotQuery,
         headers=("If-None-Match",),
     ),
@@ -165,9 +174,20 @@ OPERATIONS = (
         "Reading",
         "What changed since a position",
         {200: ("The stream’s messages, or a reset", (schemas.ChangesObject, schemas.ChangesReset))},
-        (404, 422, 503),
+        (403, 404, 422, 503),
         query=ChangesQuery,
         headers=("If-None-Match",),
+    ),
+    Operation(
+        "GET",
+        "/liveblogs/{slug}/embed",
+        partners.embed,
+        "Partners",
+        "Whether a page may show a live blog",
+        {200: ("What a widget is told that wasn’t let in", schemas.EmbedObject)},
+        (404, 422, 503),
+        description="Judged by the request’s `Origin`, if a browser sends one.",
+        query=PartnerQuery,
     ),
     Operation(
         "POST",
@@ -229,6 +249,73 @@ OPERATIONS = (
         {204: ("Its files are gone, out of every entry that has it", None)},
         (401, 403, 404, 410, 412, 422, 503),
         scope="publish",
+        headers=("If-Match",),
+    ),
+    Operation(
+        "POST",
+        "/partners",
+        partners.create,
+        "Partners",
+        "Take a partner in",
+        {201: ("Its readers may come; `Location` names it", schemas.PartnerObject)},
+        WRITING,
+        description="Its readers read with `?partner=ID`: `snapshot`, `entries`, `changes` and both streams.",
+        scope="manage",
+        body=PartnerInput,
+        example={
+            "name": "Le Phare",
+            "origins": ["https://www.exemple.fr", "https://*.exemple.fr"],
+            "tags": ["côte"],
+            "delay": 30,
+            "attribution": {"text": "Avec La rédaction", "url": "https://live.exemple.org/"},
+        },
+    ),
+    Operation(
+        "GET",
+        "/partners",
+        partners.listing,
+        "Partners",
+        "List partners, newest first",
+        {200: ("A page; `Link` names the next", schemas.PartnerList)},
+        (401, 403, 422, 503),
+        scope="manage",
+        query=PageQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        "GET",
+        "/partners/{id}",
+        partners.read,
+        "Partners",
+        "Read a partner",
+        {200: ("The partner; `ETag` is its version", schemas.PartnerObject)},
+        (401, 403, 404, 503),
+        scope="manage",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        "PATCH",
+        "/partners/{id}",
+        partners.edit,
+        "Partners",
+        "Change a partner’s rules, or switch it off",
+        {200: ("As it is now", schemas.PartnerObject)},
+        (*WRITING, 404, 412, 428),
+        description='`{"enabled": false}` closes its viewers within seconds, on every node (4503).',
+        scope="manage",
+        body=PartnerPatch,
+        example={"enabled": False},
+        headers=("If-Match",),
+    ),
+    Operation(
+        "DELETE",
+        "/partners/{id}",
+        partners.delete,
+        "Partners",
+        "Remove a partner",
+        {204: ("Its viewers are closed within seconds", None)},
+        (401, 403, 404, 412, 422, 503),
+        scope="manage",
         headers=("If-Match",),
     ),
 )

@@ -15,11 +15,13 @@ from liveserver.api.requests import (
     answer,
     authorised,
     body_of,
+    caching_of,
     idempotency_key_of,
     page_headers,
     provisionally_authorised,
     public_representation,
     query_of,
+    rendition_for,
     version_of,
 )
 from liveserver.errors import NotFound
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.model import Entry, EntryPage, Liveblog
+    from liveserver.partners import Pass
+    from liveserver.view import View
 
     Statuses = tuple[EntryStatus, ...]
 
@@ -72,11 +76,13 @@ async def listing(request: Request) -> Response:
         statuses: Statuses = (EntryStatus(query.status),)
     else:
         statuses = VISIBLE_TO_EDITORS if editor else (EntryStatus.PUBLISHED,)
-    if actor is None:
+    if actor is None or query.partner is not None:
+        parts, slug = services(request), request.path_params["slug"]
+        admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
         # The query as it was written: the link to the next page repeats it.
         variant = ("entries", request.scope["query_string"].decode("latin-1"))
-        make = partial(_for_readers, request, query, statuses)
-        rendition = await services(request).renditions.get(request.path_params["slug"], variant, make)
+        make = partial(_for_readers, request, query, admitted)
+        rendition = await rendition_for(parts, admitted, variant, make)
         return respond(request.scope, rendition.representation)
     page = await _read(request, query, statuses)
     public = statuses == (EntryStatus.PUBLISHED,)
@@ -84,18 +90,20 @@ async def listing(request: Request) -> Response:
     return answer(request, _list(request, page), public=public, headers=headers)
 
 
-async def _for_readers(request: Request, query: EntriesQuery, statuses: Statuses) -> Rendition:
-    page = await _read(request, query, statuses)
-    headers = page_headers(request, page.next_cursor)
+async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
+    page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.view)
+    caching = caching_of(admitted, CROWD_CACHE)
+    headers = {**(caching["headers"] or {}), **page_headers(request, page.next_cursor)}
     body = wire.dumps(_list(request, page))
     return Rendition(
         Position(page.liveblog.epoch, page.liveblog.seq),
-        public_representation(body, cache=CROWD_CACHE, headers=headers),
+        public_representation(body, cache=caching["cache"], headers=headers),
     )
 
 
-async def _read(request: Request, query: EntriesQuery, statuses: Statuses) -> EntryPage:
-    return await services(request).store.entries(
+async def _read(request: Request, query: EntriesQuery, statuses: Statuses, view: View | None = None) -> EntryPage:
+    parts = services(request)
+    return await parts.store.entries(
         request.path_params["slug"],
         limit=query.limit,
         cursor=query.cursor,
@@ -104,6 +112,8 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses) -> En
         tag=query.tag,
         verification=Verification(query.verification) if query.verification else None,
         statuses=statuses,
+        tags=view.tags if view else (),
+        moment=parts.history.moment(view) if view and view.delay else None,
     )
 
 

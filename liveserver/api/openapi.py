@@ -46,7 +46,7 @@ HEADERS: dict[str, JSON] = {
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
-    "id": {"description": "The id (UUIDv7) of the entry or picture"},
+    "id": {"description": "The id (UUIDv7) of the entry or picture, or of the partner"},
 }
 
 

@@ -9,7 +9,7 @@ import structlog
 from starlette.responses import Response
 
 from liveserver import errors, wire
-from liveserver.model import Entry, Media
+from liveserver.model import Entry, Media, Partner
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     TooLarge: Kind(413, "too-large", "The request body is too large"),
     PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
+    errors.NotAdmitted: Kind(403, "not-admitted", "The live blog may not be shown here"),
     errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
     errors.Draining: Kind(503, "draining", "This server is about to end"),
@@ -102,6 +103,8 @@ async def handle_error(request: Request, error: Exception) -> Response:
             except errors.StoreUnavailable as outage:
                 # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
                 return await handle_error(request, outage)
+        case errors.NotAdmitted():
+            more["reason"] = error.reason
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
         case errors.Draining():
@@ -118,6 +121,8 @@ async def _current(request: Request, current: Entry | object) -> wire.JSON:
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current)
+    if isinstance(current, Partner):
+        return wire.partner_object(current)
     liveblog = await parts.store.liveblog(request.path_params["slug"])
     if isinstance(current, Entry):
         return parts.presenter.entry(liveblog, current)

@@ -6,7 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver import wire
-from liveserver.api.requests import ChangesQuery, SnapshotQuery, public_representation, query_of
+from liveserver.api.requests import (
+    ChangesQuery,
+    SnapshotQuery,
+    caching_of,
+    public_representation,
+    query_of,
+    rendition_for,
+)
 from liveserver.model import Position
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from liveserver.partners import Pass
     from liveserver.services import Services
 
 
@@ -23,15 +31,17 @@ async def snapshot(request: Request) -> Response:
     """What a page starts from."""
     query = query_of(request, SnapshotQuery)
     parts, slug = services(request), request.path_params["slug"]
-    make = partial(_snapshot, parts, slug, query.limit)
-    rendition = await parts.renditions.get(slug, ("snapshot", query.limit), make)
+    admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
+    make = partial(_snapshot, parts, admitted, query.limit)
+    rendition = await rendition_for(parts, admitted, ("snapshot", query.limit), make)
     return respond(request.scope, rendition.representation)
 
 
-async def _snapshot(parts: Services, slug: str, limit: int) -> Rendition:
-    found = await parts.store.snapshot(slug, limit=limit)
+async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
+    found = await parts.history.snapshot(admitted.view, limit=limit)
     body = wire.dumps(parts.presenter.snapshot(found))
-    return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), public_representation(body, cache=CROWD_CACHE))
+    representation = public_representation(body, **caching_of(admitted, CROWD_CACHE))
+    return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), representation)
 
 
 async def changes(request: Request) -> Response:
@@ -41,17 +51,20 @@ async def changes(request: Request) -> Response:
     after = Position.parse(query.after)
     # Whatever is no position at all has the same answer.
     variant = ("changes", str(after) if after else None, query.limit)
-    rendition = await parts.renditions.get(slug, variant, partial(_changes, parts, slug, after, query.limit))
+    admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
+    rendition = await rendition_for(parts, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
     return respond(request.scope, rendition.representation)
 
 
-async def _changes(parts: Services, slug: str, after: Position | None, limit: int) -> Rendition:
-    found = await parts.store.changes(slug, after.seq if after else 0, limit=limit)
+async def _changes(parts: Services, admitted: Pass, after: Position | None, limit: int) -> Rendition:
+    found, withdrawn = await parts.history.changes(admitted.view, after.seq if after else 0, limit=limit)
     here = Position(found.liveblog.epoch, found.liveblog.seq)
     if after is None or after.epoch != here.epoch or after.seq > here.seq:
         body = wire.changes_reset(here)
     else:
         frames = parts.history.frames(found)
         reached = frames[-1].position if found.more else here
-        body = wire.changes_object(reached, [frame.message for frame in frames], more=found.more)
-    return Rendition(here, public_representation(body, cache=POLL_CACHE))
+        events = [frame.message for frame in frames]
+        events += [wire.gone_message(withdrawal.id) for withdrawal in withdrawn]
+        body = wire.changes_object(reached, events, more=found.more)
+    return Rendition(here, public_representation(body, **caching_of(admitted, POLL_CACHE)))

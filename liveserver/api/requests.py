@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlencode
 
 import orjson
@@ -13,9 +14,10 @@ from starlette.responses import Response
 from liveserver import wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.conditional import still_holds, tag_of
-from liveserver.errors import FieldError, Invalid
+from liveserver.errors import Draining, FieldError, Invalid
 from liveserver.inputs import parse
 from liveserver.representation import Representation
+from liveserver.responding import POLL_CACHE
 from liveserver.security.keys import Actor, require
 from liveserver.services import services
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.inputs import InputType
+    from liveserver.partners import Pass
+    from liveserver.renditions import Make, Rendition, Variant
+    from liveserver.services import Services
 
 PUBLIC_CACHE = "public, no-cache"
 """Anyone may keep it, and asks whether it still holds before using it."""
@@ -49,7 +54,13 @@ class PageQuery(Query):
     cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
 
 
-class EntriesQuery(PageQuery):
+class PartnerQuery(Query):
+    """With whom."""
+
+    partner: str | None = Field(None, max_length=100, description="The id of the partner on whose pages it is shown")
+
+
+class EntriesQuery(PageQuery, PartnerQuery):
     """Which entries."""
 
     order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
@@ -63,7 +74,7 @@ class EntriesQuery(PageQuery):
     )
 
 
-class SnapshotQuery(Query):
+class SnapshotQuery(PartnerQuery):
     """How much of a snapshot."""
 
     limit: int = Field(20, ge=1, le=100, description="The newest entries to include")
@@ -76,7 +87,7 @@ class UploadQuery(Query):
     credit: str | None = Field(None, description="As in the form")
 
 
-class ChangesQuery(Query):
+class ChangesQuery(PartnerQuery):
     """From where on."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
@@ -198,6 +209,34 @@ def public_representation(body: bytes, *, cache: str, headers: dict[str, str] | 
     """
     allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
     return Representation(body, "application/json", {"Cache-Control": cache, **allowed, **(headers or {})})
+
+
+async def rendition_for(parts: Services, admitted: Pass, variant: Variant, make: Make) -> Rendition:
+    """What somebody gets who was let in, made once for all who get the same. Raises what `make` raises."""
+    view = admitted.view
+    if admitted.partner is None:
+        return await parts.renditions.get(view.slug, variant, make)
+    if not view.delay:
+        return await parts.renditions.get(view.slug, (*variant, "for", view.key), make)
+    # It is good while neither the view gets on nor the live blog does, which may have lost an entry.
+    with suppress(Draining):
+        await parts.hub.enter(view.slug)
+    reached = parts.hub.reached(view.slug)
+    return await (make() if reached is None else parts.renditions.get(view.key, (*variant, str(reached)), make))
+
+
+def caching_of(admitted: Pass, cache: str) -> Caching:
+    """How an answer may be kept: one to a partner's page not for long, and not for pages of other sites."""
+    if admitted.partner is None:
+        return {"cache": cache, "headers": None}
+    return {"cache": POLL_CACHE, "headers": {"Vary": "Origin"}}
+
+
+class Caching(TypedDict):
+    """What `public_representation` is told."""
+
+    cache: str
+    headers: dict[str, str] | None
 
 
 def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:

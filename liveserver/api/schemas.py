@@ -16,6 +16,13 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class EmbeddingObject(Shape):
+    """Whose pages may show a live blog, partners aside."""
+
+    mode: Literal["anyone", "origins", "nobody"]
+    origins: list[str]
+
+
 class LiveblogObject(Shape):
     """One live coverage."""
 
@@ -28,6 +35,7 @@ class LiveblogObject(Shape):
     version: int
     created_at: datetime
     updated_at: datetime
+    embedding: EmbeddingObject
     url: str = Field(description="The reader's page")
 
 
@@ -165,6 +173,61 @@ class MediaList(Shape):
     next_cursor: str | None
 
 
+class ThemeObject(Shape):
+    """What a partner's pages look like unless they say otherwise; only what is set is there."""
+
+    accent: str | None = None
+    background: str | None = None
+    text: str | None = None
+    font: str | None = None
+    scheme: Literal["auto", "light", "dark"] | None = None
+
+
+class AttributionObject(Shape):
+    """How a partner's page says whose live blog it is."""
+
+    text: str
+    url: str
+
+
+class PartnerObject(Shape):
+    """Another site that shows live blogs, under rules."""
+
+    id: str = Field(description="It stands in public pages, and is no secret")
+    name: str
+    origins: list[str] = Field(description="Whose pages may show them; empty: anybody’s")
+    liveblogs: list[str] = Field(description="Slugs; empty: all")
+    tags: list[str] = Field(description="Only entries with one of these; empty: all entries")
+    delay: int = Field(description="Seconds by which its readers are late")
+    expires_at: datetime | None
+    enabled: bool
+    theme: ThemeObject
+    attribution: AttributionObject | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class PartnerList(Shape):
+    """A page of partners, newest first."""
+
+    items: list[PartnerObject]
+    next_cursor: str | None
+
+
+Reason = Literal["unknown", "disabled", "expired", "liveblog", "origin", "embedding"]
+
+
+class EmbedObject(Shape):
+    """Whether a page may show a live blog."""
+
+    allowed: bool
+    reason: Reason | None = Field(description="Why not")
+    theme: ThemeObject
+    attribution: AttributionObject | None
+    fallback_url: str = Field(description="Where to read it instead")
+
+
 class BadField(Shape):
     """One bad field."""
 
@@ -181,4 +244,7 @@ class Problem(Shape):
     detail: str
     instance: str
     errors: list[BadField] | None = Field(None, description="422: every bad field")
-    current: EntryObject | LiveblogObject | MediaObject | None = Field(None, description="412: the current state")
+    reason: Reason | None = Field(None, description="403 of a partner, or of a page on another site")
+    current: EntryObject | LiveblogObject | MediaObject | PartnerObject | None = Field(
+        None, description="412: the current state"
+    )

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECTIONS = ("liveblogs", "entries", "revisions", "idempotency", "media", "api_keys")
+SECTIONS = ("liveblogs", "entries", "revisions", "idempotency", "media", "partners", "moments", "api_keys")
 """Every table, what is referred to before what refers to it. An earlier schema needn't have them all."""
 
 ROWS = 100

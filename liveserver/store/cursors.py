@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_PLACE = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9-]{1,100})", re.ASCII)
+_PLACE = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
 
 
 class Place(NamedTuple):

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NotFound
 from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
-from liveserver.store import keys, liveblogs, tables
+from liveserver.store import clock, keys, liveblogs, tables
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ def create(
         entry = replace(entry, seq=liveblog.seq)
         _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
+        clock.record(connection, liveblog_id, liveblog.seq, entry)
     connection.execute(_INSERT, {"liveblog_id": liveblog_id, **entry_values(entry)})
     _record(connection, entry, actor=actor, action="created" if change is None else "published")
     return Written(liveblog, entry, change, replayed=False)
@@ -133,6 +134,7 @@ def edit(connection: Connection, slug: str, entry_id: str, change: Callable[[Ent
         new = replace(new, seq=liveblog.seq)
         _check_pinned(connection, liveblog_id, new)
         visible = EntryChanged(liveblog.seq, new)
+        clock.record(connection, liveblog_id, liveblog.seq, new)
     _update(connection, new)
     published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
     _record(connection, new, actor=actor, action="published" if published_now else "edited")
@@ -177,6 +179,7 @@ def remove(
         liveblog = liveblogs.take_seq(connection, liveblog_id)
         new = replace(new, seq=liveblog.seq)
         change = EntryDeleted(liveblog.seq, new.id)
+        clock.record(connection, liveblog_id, liveblog.seq, new)
     _update(connection, new)
     _record(connection, new, actor=actor, action="deleted")
     return Written(liveblog, new, change, replayed=False)

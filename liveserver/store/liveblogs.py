@@ -19,7 +19,7 @@ from liveserver.model import (
     LiveblogChanged,
     Position,
 )
-from liveserver.store import tables
+from liveserver.store import clock, tables
 from liveserver.store.cursors import Place
 from liveserver.store.rows import liveblog_from, liveblog_values
 
@@ -160,6 +160,7 @@ def edit(
     seq = old.seq + 1
     new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
     connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
+    clock.record_liveblog(connection, liveblog_id, seq, old)
     return new, LiveblogChanged(seq, new)
 
 

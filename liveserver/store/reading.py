@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import bindparam, func, literal, literal_column, select, tuple_
+from sqlalchemy import bindparam, func, literal, literal_column, or_, select, tuple_
 
 from liveserver.errors import FieldError, Invalid, NotFound
 from liveserver.model import (
@@ -21,13 +21,14 @@ from liveserver.model import (
     LiveblogChanged,
     Snapshot,
     Verification,
+    Withdrawal,
 )
-from liveserver.store import entries, liveblogs, tables
+from liveserver.store import entries, liveblogs, moments, tables
 from liveserver.store.cursors import Place
 from liveserver.store.rows import entry_from
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
@@ -82,19 +83,20 @@ def page(
     tag: str | None,
     verification: Verification | None,
     statuses: Collection[EntryStatus],
+    tags: Collection[str],
+    moment: datetime | None,
 ) -> EntryPage:
-    """One page of the entries that match."""
-    liveblog_id, liveblog = liveblogs.find(connection, slug)
-    query = _select(liveblog_id, statuses)
+    """One page of the entries that match, of those with one of `tags`, as of a moment gone by."""
+    lens = _lens(connection, slug, tags, moment, statuses)
     if key_events:
-        query = query.where(_t.c.key_event)
+        lens = lens.only(_t.c.key_event, lambda entry: entry.key_event)
     if tag is not None:
-        query = query.where(_has_tag(connection, tag))
+        lens = lens.only(_has_tag(connection, tag), lambda entry: tag in entry.tags)
     if verification is not None:
-        query = query.where(_t.c.verification == verification.value)
+        lens = lens.only(_t.c.verification == verification.value, lambda entry: entry.verification is verification)
     start = None if cursor is None else Place.parse(cursor)
-    items, more = _run(connection, query, order, limit, start)
-    return EntryPage(liveblog, items, _cursor(items[-1]) if more else None)
+    items, more = _run(connection, lens.query, order, limit, start, lens.besides)
+    return EntryPage(lens.liveblog, items, _cursor(items[-1]) if more else None)
 
 
 def around(connection: Connection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
@@ -112,16 +114,20 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
     )
 
 
-def snapshot(connection: Connection, slug: str, *, limit: int) -> Snapshot:
-    """What a page starts from."""
-    liveblog_id, liveblog = liveblogs.find(connection, slug)
-    query = _select(liveblog_id)
-    pinned, _ = _run(connection, query.where(_t.c.pinned), "newest", entries.PINNED_MAX)
-    key_events, _ = _run(connection, query.where(_t.c.key_event), "newest", KEY_EVENTS_MAX)
-    items, more = _run(connection, query, "newest", limit)
-    listing = liveblogs.listing(connection, liveblog_id)
+def snapshot(
+    connection: Connection, slug: str, *, limit: int, tags: Collection[str], moment: datetime | None
+) -> Snapshot:
+    """What a page starts from: of the entries with one of `tags`, as of a moment gone by."""
+    lens = _lens(connection, slug, tags, moment)
+    on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
+    key = lens.only(_t.c.key_event, lambda entry: entry.key_event)
+    pinned, _ = _run(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
+    key_events, _ = _run(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
+    items, more = _run(connection, lens.query, "newest", limit, None, lens.besides)
+    listing = liveblogs.listing(connection, lens.liveblog_id)
+    changed_at = listing.changed_at if moment is None else min(listing.changed_at, moment)
     cursor = _cursor(items[-1]) if more else None
-    return Snapshot(liveblog, pinned, key_events, items, cursor, listing.began_at, listing.changed_at)
+    return Snapshot(lens.liveblog, pinned, key_events, items, cursor, listing.began_at, changed_at)
 
 
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
@@ -147,6 +153,25 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
     return Changes(liveblog, items[:limit], more=len(items) > limit)
 
 
+def changes_then(
+    connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
+) -> tuple[Changes, list[Withdrawal]]:
+    """The same as of a moment gone by, and the entries that were there then and are deleted by now.
+
+    Those are never among the items as they were: a change of one counts as its deletion.
+    """
+    liveblog_id, current = liveblogs.find(connection, slug)
+    liveblog, changed, withdrawn = moments.past(connection, liveblog_id, current, moment)
+    query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after, _t.c.seq <= liveblog.seq)
+    rows = connection.execute(query.order_by(_t.c.seq).limit(limit + 1)).mappings()
+    items = [_change(entry_from(row)) for row in rows]
+    items += map(_change, changed)
+    items += [EntryDeleted(seq, each.id) for seq, each in withdrawn]
+    items.append(LiveblogChanged(liveblog.changed_seq, liveblog))
+    items = sorted((change for change in items if change.seq > after), key=lambda change: change.seq)
+    return Changes(liveblog, items[:limit], more=len(items) > limit), [each for _, each in withdrawn]
+
+
 def _change(entry: Entry) -> Change:
     assert entry.seq is not None
     if entry.status is EntryStatus.DELETED:
@@ -157,6 +182,40 @@ def _change(entry: Entry) -> Change:
 def scheduled(connection: Connection, *, limit: int) -> list[Scheduled]:
     """The scheduled entries, the next due first."""
     return [Scheduled(*row) for row in connection.execute(_SCHEDULED, {"limit": limit})]
+
+
+class _Lens(NamedTuple):
+    """Which entries are looked for, and what the live blog was when they were there."""
+
+    liveblog_id: int
+    liveblog: Liveblog
+    query: Select[tuple[object, ...]]
+    besides: list[Entry]
+    """Those that the query doesn't find, since they have changed."""
+
+    def only(self, condition: ColumnElement[bool], holds: Callable[[Entry], bool]) -> _Lens:
+        """Those of them for which a condition holds, which is given twice: for the query, and for the others."""
+        return self._replace(
+            query=self.query.where(condition), besides=[entry for entry in self.besides if holds(entry)]
+        )
+
+
+def _lens(
+    connection: Connection,
+    slug: str,
+    tags: Collection[str],
+    moment: datetime | None,
+    statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,),
+) -> _Lens:
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    lens = _Lens(liveblog_id, liveblog, _select(liveblog_id, statuses), [])
+    if moment is not None:
+        then, changed, _ = moments.past(connection, liveblog_id, liveblog, moment)
+        lens = _Lens(liveblog_id, then, lens.query.where(_t.c.seq <= then.seq), changed)
+    if tags:
+        either = or_(*(_has_tag(connection, tag) for tag in tags))
+        lens = lens.only(either, lambda entry: not set(tags).isdisjoint(entry.tags))
+    return lens
 
 
 def _select(
@@ -180,14 +239,19 @@ def _run(
     order: Order,
     limit: int,
     start: Place | None = None,
+    besides: Collection[Entry] = (),
 ) -> tuple[list[Entry], bool]:
-    """Up to `limit` entries beyond `start`, and whether there are more."""
+    """Up to `limit` entries beyond `start`, `besides` among them, and whether there are more."""
     if start is not None:
         place = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
         query = query.where(_place < place if order == "newest" else _place > place)
     columns = (_t.c.sort_at, _t.c.id)
     query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns)).limit(limit + 1)
     items = [entry_from(row) for row in connection.execute(query).mappings()]
+    if besides:
+        newest_first = order == "newest"
+        others = [e for e in besides if start is None or (Place.of(e) < start if newest_first else Place.of(e) > start)]
+        items = sorted([*items, *others], key=Place.of, reverse=newest_first)
     return items[:limit], len(items) > limit
 
 

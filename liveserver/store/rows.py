@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from liveserver.model import Correction, Entry, EntryStatus, Liveblog, LiveblogStatus, Revision, Verification
+from liveserver.model import (
+    Correction,
+    Embedding,
+    Entry,
+    EntryStatus,
+    Liveblog,
+    LiveblogStatus,
+    Revision,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -28,7 +38,13 @@ def liveblog_from(row: RowMapping) -> Liveblog:
         changed_seq=row["changed_seq"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        embedding=embedding_from(row["embedding"]),
     )
+
+
+def embedding_from(document: Values | None) -> Embedding:
+    """What the column `embedding` says; None is what it says of most."""
+    return Embedding(document["mode"], tuple(document["origins"])) if document else Embedding()
 
 
 def liveblog_values(liveblog: Liveblog) -> Values:
@@ -46,7 +62,34 @@ def liveblog_values(liveblog: Liveblog) -> Values:
         "changed_seq": liveblog.changed_seq,
         "created_at": liveblog.created_at,
         "updated_at": liveblog.updated_at,
+        "embedding": None if liveblog.embedding.mode == "anyone" else liveblog.embedding._asdict(),
     }
+
+
+def liveblog_document(liveblog: Liveblog) -> Values:
+    """The live blog's own fields as JSON, as `moments` keep them."""
+    return {
+        "title": liveblog.title,
+        "summary": liveblog.summary,
+        "language": liveblog.language,
+        "timezone": liveblog.timezone,
+        "status": liveblog.status.value,
+        "version": liveblog.version,
+        "changed_seq": liveblog.changed_seq,
+        "updated_at": liveblog.updated_at.isoformat(),
+    }
+
+
+def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
+    """The live blog as it was; who may show it is a rule, and as it is."""
+    return replace(
+        current,
+        **{
+            **document,
+            "status": LiveblogStatus(document["status"]),
+            "updated_at": datetime.fromisoformat(document["updated_at"]),
+        },
+    )
 
 
 def entry_from(row: RowMapping | Values) -> Entry:

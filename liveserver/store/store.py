@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
-from liveserver.store import entries, keys, liveblogs, media, reading, schema
+from liveserver.store import entries, keys, liveblogs, media, moments, partners, reading, schema
 from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 
 if TYPE_CHECKING:
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
         Liveblog,
         LiveblogChanged,
         Media,
+        Partner,
         Position,
         Revision,
         Snapshot,
         Verification,
+        Withdrawal,
     )
     from liveserver.store.entries import Idempotency, Written
     from liveserver.store.keys import ApiKey
+    from liveserver.store.moments import Pending
+    from liveserver.store.partners import Rules
     from liveserver.store.reading import Around, Order, Scheduled
 
 
@@ -154,8 +158,14 @@ class Store:
         tag: str | None = None,
         verification: Verification | None = None,
         statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,),
+        tags: Collection[str] = (),
+        moment: datetime | None = None,
     ) -> EntryPage:
-        """One page, by publication (else due time, else creation), then by id. Raises Invalid for a bad cursor."""
+        """One page, by publication (else due time, else creation), then by id. Raises Invalid for a bad cursor.
+
+        `tags`: only entries with one of these. `moment`: as it was then, at most an hour ago; published entries only,
+        and none that is deleted by now.
+        """
         return await self._database.read(
             reading.page,
             slug,
@@ -166,15 +176,22 @@ class Store:
             tag=tag,
             verification=verification,
             statuses=statuses,
+            tags=tags,
+            moment=moment,
         )
 
     async def around(self, slug: str, entry_id: str, *, before: int, after: int) -> Around:
         """A published entry with up to `after` newer and `before` older ones. Raises NotFound, and Gone if deleted."""
         return await self._database.read(reading.around, slug, entry_id, before=before, after=after)
 
-    async def snapshot(self, slug: str, *, limit: int) -> Snapshot:
-        """What a page starts from: published entries only; at most 10 pinned ones and 100 key events."""
-        return await self._database.read(reading.snapshot, slug, limit=limit)
+    async def snapshot(
+        self, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
+    ) -> Snapshot:
+        """What a page starts from: published entries only; at most 10 pinned ones and 100 key events.
+
+        `tags` and `moment` as for `entries`.
+        """
+        return await self._database.read(reading.snapshot, slug, limit=limit, tags=tags, moment=moment)
 
     async def feed(self, slug: str, *, limit: int) -> Feed:
         """What a feed is made from: the newest published entries, and which of those that stood there are deleted."""
@@ -195,6 +212,20 @@ class Store:
     async def changes(self, slug: str, after: int, *, limit: int) -> Changes:
         """What changed after a seq, with the live blog's epoch and seq as of the same moment."""
         return await self._database.read(reading.changes, slug, after, limit=limit)
+
+    async def changes_then(
+        self, slug: str, after: int, *, limit: int, moment: datetime
+    ) -> tuple[Changes, list[Withdrawal]]:
+        """The same as of a moment, at most an hour ago; and what was there then, and is deleted by now."""
+        return await self._database.read(reading.changes_then, slug, after, limit=limit, moment=moment)
+
+    async def pending(self, slug: str, moment: datetime) -> Pending:
+        """What has happened to a live blog since a moment, at most an hour ago."""
+        return await self._database.read(moments.pending, slug, moment)
+
+    async def positions_then(self, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
+        """Where each live blog that exists stood at a moment, at most an hour ago."""
+        return await self._database.read(moments.positions, wanted)
 
     async def revisions(self, slug: str, entry_id: str) -> list[Revision]:
         """Every state that the entry had, oldest first, also if it was deleted. Raises NotFound."""
@@ -231,6 +262,30 @@ class Store:
     async def delete_media(self, media_id: str, *, version: int | None, at: datetime) -> None:
         """Empty the picture, whose files are gone already. Raises NotFound, Gone, VersionConflict."""
         await self._database.write(media.remove, media_id, version, at)
+
+    async def add_partner(self, partner: Partner) -> Partner:
+        """Insert a partner."""
+        return await self._database.write(partners.add, partner)
+
+    async def partner(self, partner_id: str) -> Partner:
+        """The partner. Raises NotFound."""
+        return await self._database.read(partners.find, partner_id)
+
+    async def partner_page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
+        """One page of partners, newest first, and the cursor of the next. Raises Invalid for a bad cursor."""
+        return await self._database.read(partners.page, limit=limit, cursor=cursor)
+
+    async def edit_partner(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:
+        """Replace the partner by what `edit` makes of it, as `edit_entry` does. Raises NotFound."""
+        return await self._database.write(partners.edit, partner_id, edit)
+
+    async def delete_partner(self, partner_id: str, *, version: int | None) -> None:
+        """Forget the partner. Raises NotFound, VersionConflict."""
+        await self._database.write(partners.remove, partner_id, version)
+
+    async def rules(self) -> Rules:
+        """Every partner, and every live blog that not just anyone may show."""
+        return await self._database.read(partners.rules)
 
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""

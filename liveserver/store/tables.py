@@ -56,7 +56,7 @@ def _name(length: int) -> String:
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
-DOCUMENT = JSON().with_variant(JSONB(), "postgresql")
+DOCUMENT = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -83,6 +83,8 @@ liveblogs = Table(
     Column("changed_seq", BigInteger, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
+    # None: anyone may show it.
+    Column("embedding", DOCUMENT),
     Index("ix_liveblogs_slug", "slug", unique=True),
     Index("ix_liveblogs_created_at", "created_at", "slug"),
 )
@@ -115,6 +117,12 @@ entries = Table(
     # Unique, so that a seq can never be taken twice, whatever the code does.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
     Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
+)
+Index(
+    "ix_liveblogs_embedding",
+    liveblogs.c.slug,
+    sqlite_where=liveblogs.c.embedding.is_not(None),
+    postgresql_where=liveblogs.c.embedding.is_not(None),
 )
 # SQLite uses a partial index only for a query that says its condition in the same words.
 Index(
@@ -184,6 +192,41 @@ media = Table(
     Column("deleted_at", UTCDateTime),
     Index("ix_media_digest", "digest", unique=True),
     Index("ix_media_created_at", "created_at", "id"),
+)
+
+partners = Table(
+    "partners",
+    metadata,
+    Column("id", _name(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("origins", DOCUMENT, nullable=False),
+    Column("liveblogs", DOCUMENT, nullable=False),
+    Column("tags", DOCUMENT, nullable=False),
+    Column("delay", Integer, nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("enabled", Boolean, nullable=False),
+    Column("theme", DOCUMENT, nullable=False),
+    Column("attribution", DOCUMENT),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("updated_at", UTCDateTime, nullable=False),
+    Column("version", Integer, nullable=False),
+    Index("ix_partners_created_at", "created_at", "id"),
+)
+
+# When each change was made, and what it replaced: for readers who are late. Kept for hours, not for ever.
+moments = Table(
+    "moments",
+    metadata,
+    Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    # Of an entry's change: which version of it that made. None: the live blog's own fields changed.
+    Column("entry_id", _name(36)),
+    Column("version", Integer),
+    # What the live blog's own fields were before.
+    Column("before", DOCUMENT),
+    PrimaryKeyConstraint("liveblog_id", "seq"),
+    Index("ix_moments_at", "liveblog_id", "at", "seq"),
 )
 
 api_keys = Table(

@@ -18,10 +18,21 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_only
 
 from liveserver.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
-from liveserver.model import Correction, EntryChanged, EntryStatus, LiveblogStatus, Verification
+from liveserver.model import Attribution, Correction, Embedding, EntryChanged, EntryStatus, LiveblogStatus, Verification
 from liveserver.store import ApiKey, Idempotency, Store, backup, backups, liveblogs, migrate, restore, schema, tables
 from liveserver.store.archive import ArchiveWriter, Holdings
-from tests.store_samples import NOON, TYPOGRAPHY, a_draft, a_liveblog, a_picture, a_scheduled, an_entry, at, fine
+from tests.store_samples import (
+    NOON,
+    TYPOGRAPHY,
+    a_draft,
+    a_liveblog,
+    a_partner,
+    a_picture,
+    a_scheduled,
+    an_entry,
+    at,
+    fine,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -90,6 +101,8 @@ async def fill(store: Store) -> None:
     await store.add_media(a_picture())
     deleted = await store.add_media(a_picture(at(1)))
     await store.delete_media(deleted.id, version=1, at=at(12))
+    await store.add_partner(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
+    await store.edit_liveblog("vote", lambda b: replace(b, embedding=Embedding("nobody"), updated_at=at(50)))
     await store.add_key(KEY)
 
 
@@ -108,6 +121,7 @@ async def seen(store: Store) -> dict[str, Any]:
         "liveblogs": plain(await store.liveblogs(limit=9)),
         "keys": await store.keys(),
         "media": await store.media_page(limit=9),
+        "rules": await store.rules(),
         "scheduled": await store.scheduled(limit=9),
     }
     for liveblog in (await store.liveblogs(limit=9))[0]:
@@ -140,6 +154,8 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "revisions": 13,
         "idempotency": 1,
         "media": 2,
+        "partners": 1,
+        "moments": 12,
         "api_keys": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)

@@ -1,0 +1,380 @@
+"""Who may show a live blog on other sites: partners, under their rules, and everyone else, as the live blog says.
+
+The rules are few, kept in memory, and read again every second and a half, all of them by one query; so what an editor
+changes on one node holds on all of them within two seconds. A partner's viewers are on its roll: that is all that is
+done for each, when it comes and when it goes. Who is on the roll of a partner that was switched off is closed.
+
+What guards is the origin, which browsers tell and scripts outside of browsers make up. Pages of this server's own are
+let in with every partner: who may frame them, their `frame-ancestors` say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import structlog
+
+from liveserver import origins, wire
+from liveserver.coalescing import Coalesced
+from liveserver.errors import NotAdmitted, StoreUnavailable, VersionConflict
+from liveserver.frames import Frame
+from liveserver.model import Attribution, Embedding, Partner, Position, new_partner_id, now
+from liveserver.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from liveserver.hub import Hub
+    from liveserver.inputs import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.rooms import Audience
+    from liveserver.sink import Sink
+    from liveserver.store import Store
+    from liveserver.store.partners import Rules
+
+    RawHeaders = Iterable[tuple[bytes, bytes]]
+
+POLL = 1.5
+"""Seconds between two looks at the rules."""
+
+UNKNOWN_AGAIN = 0.5
+"""Seconds after which the rules are looked at again for a partner that isn't among them: it may be new."""
+
+SLICE = 500
+"""Viewers that are closed in one turn of the event loop."""
+
+log = structlog.get_logger(__name__)
+
+
+class Caller(NamedTuple):
+    """Whose page asks: what a browser says of it."""
+
+    origin: str | None
+    """None: no script of another page's asks, or no browser."""
+    host: str
+    """The server, as it was addressed."""
+
+    @classmethod
+    def of(cls, headers: RawHeaders) -> Caller:
+        """Who asks, by the headers of a request."""
+        found = {name: value for name, value in headers if name in {b"origin", b"host"}}
+        origin = found.get(b"origin")
+        return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
+
+
+class Pass(NamedTuple):
+    """What somebody was let in to see, and with whom."""
+
+    view: View
+    partner: Partner | None
+
+
+class _Guest(NamedTuple):
+    """A viewer on a partner's roll."""
+
+    key: str
+    caller: Caller
+
+
+class PartnerAudience:
+    """The hub, as a partner's viewers know it."""
+
+    __slots__ = ("_caller", "_key", "_partner_id", "_partners")
+
+    def __init__(self, partners: Partners, partner_id: str, key: str, caller: Caller) -> None:
+        self._partners = partners
+        self._partner_id = partner_id
+        self._key = key
+        self._caller = caller
+
+    async def enter(self) -> None:
+        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
+        await self._partners.hub.enter(self._key)
+
+    async def join(self, sink: Sink, after: Position | None, /) -> None:
+        """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
+        # On the roll first: the partner may be switched off while the live blog is being read.
+        self._partners.enrol(self._partner_id, sink, self._key, self._caller)
+        try:
+            await self._partners.hub.join(self._key, sink, after)
+        except BaseException:
+            self._partners.strike(self._partner_id, sink)
+            raise
+
+    def drained(self, sink: Sink, /) -> None:
+        """The viewer had refused a message, and can be written to again."""
+        self._partners.hub.drained(self._key, sink)
+
+    def gone(self, sink: Sink, /) -> None:
+        """The viewer's connection has ended."""
+        self._partners.strike(self._partner_id, sink)
+        self._partners.hub.leave(self._key, sink)
+
+
+class Partners:
+    """One process's partners: the rules, who is let in by them, and who came with whom."""
+
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        *,
+        base_url: str,
+        poll: float = POLL,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.hub = hub
+        self._store = store
+        self._own = urlsplit(base_url)
+        self._poll = poll
+        self._clock = clock
+        self._partners: dict[str, Partner] = {}
+        self._restricted: dict[str, Embedding] = {}
+        self._read_at: float | None = None
+        """When the rules were read, by the event loop's clock; None: they haven't been."""
+        self._reading = Coalesced(self._read)
+        self._roll: dict[str, dict[Sink, _Guest]] = {}
+        self._enforced: dict[str, tuple[int, bool]] = {}
+        """The version of each partner, and whether it was good, when its roll was last gone through."""
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read the rules, and begin to look at them again and again."""
+        with suppress(StoreUnavailable):
+            await self.refresh()
+        self._task = asyncio.create_task(self._poll_forever(), name="partners")
+
+    async def close(self) -> None:
+        """Stop."""
+        tasks = [*self._reading.cancel(), *([self._task] if self._task else [])]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Read the rules now, and close whom they don't let in any more. Raises StoreUnavailable."""
+        await self._reading()
+        await self._enforce()
+
+    async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Pass:
+        """What a request gets to see of a live blog, which needn't exist. Raises NotAdmitted and StoreUnavailable."""
+        partner = None if partner_id is None else await self._find(partner_id)
+        if self._read_at is None:
+            await self.refresh()
+        if partner_id is None:
+            if slug in self._restricted and not self._may_embed(slug, Caller.of(headers)):
+                raise NotAdmitted("embedding")
+            return Pass(View(slug), None)
+        if reason := self._refusal(partner, slug, Caller.of(headers)):
+            raise NotAdmitted(reason)
+        assert partner is not None
+        return Pass(_view(partner, slug), partner)
+
+    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience | PartnerAudience:
+        """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
+        if partner_id is None and slug not in self._restricted and self._read_at is not None:
+            return self.hub.audience(slug)
+        found = await self.admit(slug, partner_id, headers)
+        if found.partner is None:
+            return self.hub.audience(slug)
+        return PartnerAudience(self, found.partner.id, found.view.key, Caller.of(headers))
+
+    async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
+        """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
+
+        Raises NotAdmitted for a partner that may not show it, and StoreUnavailable.
+        """
+        if partner_id is not None:
+            partner = (await self.admit(slug, partner_id, ())).partner
+            return origins.frame_ancestors(partner.origins) if partner and partner.origins else "*"
+        if self._read_at is None:
+            await self.refresh()
+        embedding = self._restricted.get(slug, Embedding())
+        return "*" if embedding.mode == "anyone" else origins.frame_ancestors(embedding.origins)
+
+    def known(self, partner_id: str | None) -> Partner | None:
+        """The partner, as the rules were last read."""
+        return None if partner_id is None else self._partners.get(partner_id)
+
+    def viewers(self, partner_id: str) -> int:
+        """How many viewers a partner has here."""
+        return len(self._roll.get(partner_id, ()))
+
+    async def create(self, given: PartnerInput) -> Partner:
+        """A new partner."""
+        partner = await self._store.add_partner(made(given, self._clock()))
+        await self._refreshed()
+        return partner
+
+    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: int | None) -> Partner:
+        """Change a partner. `version`: the one that was edited (None: whichever is current)."""
+        at = self._clock()
+
+        def edit(current: Partner) -> Partner:
+            if version is not None and version != current.version:
+                raise VersionConflict(current)
+            return edited(current, patch, at)
+
+        partner = await self._store.edit_partner(partner_id, edit)
+        await self._refreshed()
+        return partner
+
+    async def delete(self, partner_id: str, *, version: int | None) -> None:
+        """Forget a partner, and close its viewers."""
+        await self._store.delete_partner(partner_id, version=version)
+        await self._refreshed()
+
+    def enrol(self, partner_id: str, sink: Sink, key: str, caller: Caller) -> None:
+        """Put a viewer on a partner's roll."""
+        self._roll.setdefault(partner_id, {})[sink] = _Guest(key, caller)
+
+    def strike(self, partner_id: str, sink: Sink) -> None:
+        """Take a viewer off the roll; one that isn't on it is no error."""
+        guests = self._roll.get(partner_id)
+        if guests is not None:
+            guests.pop(sink, None)
+            if not guests:
+                del self._roll[partner_id]
+                self._enforced.pop(partner_id, None)
+
+    async def _find(self, partner_id: str) -> Partner | None:
+        partner = self._partners.get(partner_id)
+        if partner is None and (self._read_at is None or self._now() - self._read_at > UNKNOWN_AGAIN):
+            await self.refresh()
+            partner = self._partners.get(partner_id)
+        return partner
+
+    async def _read(self) -> None:
+        began = self._now()
+        rules: Rules = await self._store.rules()
+        self._partners, self._restricted = rules
+        self._read_at = began
+
+    async def _refreshed(self) -> None:
+        # It is written: if it can't be read at this moment, the poll will.
+        with suppress(StoreUnavailable):
+            await self.refresh()
+
+    async def _poll_forever(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll)
+            try:
+                with suppress(StoreUnavailable):
+                    await self._reading()
+                # Without the database too: a time that is over needs none.
+                await self._enforce()
+            except Exception:
+                # What switches partners off must outlive any defect.
+                log.exception("partners.poll_broken")
+
+    def _may_embed(self, slug: str, caller: Caller) -> bool:
+        embedding = self._restricted[slug]
+        return caller.origin is None or self._is_own(caller) or origins.allows(embedding.origins, caller.origin)
+
+    def _is_own(self, caller: Caller) -> bool:
+        if caller.origin is None:
+            return False
+        scheme, _, place = caller.origin.partition("://")
+        return place == caller.host.lower() or (scheme, place) == (self._own.scheme, self._own.netloc.lower())
+
+    def _refusal(self, partner: Partner | None, slug: str, caller: Caller) -> str | None:
+        """Why the partner may not show the live blog to this caller; None if it may."""
+        if partner is None:
+            return "unknown"
+        if not partner.enabled:
+            return "disabled"
+        if partner.expires_at is not None and partner.expires_at <= self._clock():
+            return "expired"
+        if partner.liveblogs and slug not in partner.liveblogs:
+            return "liveblog"
+        if partner.origins and caller.origin is not None and not self._is_own(caller):
+            return None if origins.allows(partner.origins, caller.origin) else "origin"
+        return None
+
+    async def _enforce(self) -> None:
+        """Close the viewers that the rules don't let in any more, and send those back whose view has changed."""
+        at = self._clock()
+        for partner_id in list(self._roll):
+            partner = self._partners.get(partner_id)
+            over = partner is None or (partner.expires_at is not None and partner.expires_at <= at)
+            state = (partner.version if partner else 0, over)
+            if self._enforced.get(partner_id) != state:
+                self._enforced[partner_id] = state
+                await self._go_through(partner_id, partner)
+
+    async def _go_through(self, partner_id: str, partner: Partner | None) -> None:
+        closed = 0
+        for sink, guest in list(self._roll.get(partner_id, {}).items()):
+            slug = View.of(guest.key).slug
+            if self._refusal(partner, slug, guest.caller) is not None:
+                self._close(partner_id, sink, guest, wire.CLOSE_NOT_ADMITTED)
+            elif partner is not None and _view(partner, slug).key != guest.key:
+                # It must neither keep what it may not see any more, nor miss what it may see now.
+                position = self.hub.reached(guest.key)
+                if position is not None:
+                    sink.write(Frame(wire.reset(position)))
+                self._close(partner_id, sink, guest, wire.CLOSE_RESTART)
+            else:
+                continue
+            closed += 1
+            if closed % SLICE == 0:
+                await asyncio.sleep(0)
+        if closed:
+            log.info("partners.closed", partner=partner_id, viewers=closed)
+
+    def _close(self, partner_id: str, sink: Sink, guest: _Guest, code: int) -> None:
+        self.strike(partner_id, sink)
+        self.hub.leave(guest.key, sink)
+        sink.close(code)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def made(given: PartnerInput, at: datetime) -> Partner:
+    """A new partner, to be stored."""
+    return Partner(
+        id=new_partner_id(),
+        name=given.name,
+        origins=tuple(given.origins),
+        liveblogs=tuple(given.liveblogs),
+        tags=tuple(given.tags),
+        delay=given.delay,
+        expires_at=given.expires_at,
+        enabled=given.enabled,
+        theme=given.theme.model_dump(exclude_none=True),
+        attribution=_attribution(given.attribution),
+        created_at=at,
+        updated_at=at,
+        version=1,
+    )
+
+
+def edited(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
+    """A partner with what the patch names; the same, if it says the same."""
+    new = replace(current, **_fields(patch))
+    return current if new == current else replace(new, updated_at=at)
+
+
+def _view(partner: Partner, slug: str) -> View:
+    return View(slug, tuple(sorted(partner.tags)), partner.delay)
+
+
+def _fields(patch: PartnerPatch) -> dict[str, Any]:
+    """The fields that a patch names, as a partner has them."""
+    fields: dict[str, Any] = {name: getattr(patch, name) for name in patch.model_fields_set}
+    for name in {"origins", "liveblogs", "tags"} & fields.keys():
+        fields[name] = tuple(getattr(patch, name))
+    if "theme" in fields:
+        fields["theme"] = patch.theme.model_dump(exclude_none=True)
+    if "attribution" in fields:
+        fields["attribution"] = _attribution(patch.attribution)
+    return fields
+
+
+def _attribution(given: AttributionInput | None) -> Attribution | None:
+    return None if given is None else Attribution(given.text, given.url)
