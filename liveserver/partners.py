@@ -42,7 +42,7 @@ POLL = 1.5
 """Seconds between two looks at the rules."""
 
 UNKNOWN_AGAIN = 0.5
-"""Seconds after which the rules are looked at again for a partner that isn't among them: it may be new."""
+"""Seconds between two looks for the sake of partners that aren't among the rules."""
 
 SLICE = 500
 """Viewers that are closed in one turn of the event loop."""
@@ -242,11 +242,14 @@ class Partners:
                 self._enforced.pop(partner_id, None)
 
     async def _find(self, partner_id: str) -> Partner | None:
-        partner = self._partners.get(partner_id)
-        if partner is None and (self._read_at is None or self._now() - self._read_at > UNKNOWN_AGAIN):
-            await self.refresh()
-            partner = self._partners.get(partner_id)
-        return partner
+        asked = self._now()
+        if partner_id not in self._partners:
+            # It may be new, and "unknown" is final. Not at once, lest whoever makes ids up has all of them looked up.
+            if self._read_at is not None:
+                await asyncio.sleep(self._read_at + UNKNOWN_AGAIN - asked)
+            if self._read_at is None or self._read_at < asked:
+                await self.refresh()
+        return self._partners.get(partner_id)
 
     async def _read(self) -> None:
         began = self._now()

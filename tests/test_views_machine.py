@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from liveserver.client import Step, Tracker
 from liveserver.errors import StoreUnavailable
@@ -24,8 +24,8 @@ from liveserver.view import View
 from liveserver.views import Views
 from tests.faults.reading import CHANGES, Line
 from tests.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
-from tests.test_hub_machine import Socket
 from tests.store_samples import NOON
+from tests.test_hub_machine import Socket
 from tests.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ VIEWS = [
 ]
 TAGS: list[tuple[str, ...]] = [(), ("sea",), ("land",), ("sky", "land")]
 NODES = st.integers(0, 1)
-ENTRIES = st.sampled_from(["a", "b", "c"])
+ENTRIES = st.sampled_from(["a", "b", "c", "d"])
 
 
 class TwoEnds:
@@ -174,13 +174,15 @@ class ViewsMachine(RuleBasedStateMachine):
 
     readers = Bundle("readers")
 
-    @initialize(changes=st.lists(ENTRIES, max_size=4), recent_max=st.integers(1, 5))
-    def begin(self, changes: list[str], recent_max: int) -> None:
+    @initialize(old=st.sets(ENTRIES, min_size=2), recent_max=st.sampled_from([1, 3, 50]))
+    def begin(self, old: set[str], recent_max: int) -> None:
         self.loop = VirtualTimeLoop()
         self.store = MemoryStore(self._now)
         self.everyone: list[Reader] = []
-        for key in changes:
+        self.troubled_at = self.loop.time()
+        for key in sorted(old):
             self.store.commit(key, tags=("sea",))
+        self.loop.spend(60)
         self.ends: list[TwoEnds] = []
         self.ends += [TwoEnds(self.ends) for _ in range(2)]
         self.hubs = []
@@ -206,28 +208,25 @@ class ViewsMachine(RuleBasedStateMachine):
 
     @rule(node=NODES, key=ENTRIES)
     def delete(self, node: int, key: str) -> None:
-        """It is gone at once, for everybody who hears of it."""
-        if not self._there(key):
-            return
-        listening = [reader for reader in self.everyone if self._hears(reader)]
-        self._tell(node, key, deleted=True)
-        for reader in listening:
-            reader.read()
-            assert key not in reader.shown
+        if self._there(key):
+            self._tell(node, key, deleted=True)
 
     @rule(key=ENTRIES, tags=st.sampled_from(TAGS), deleted=st.booleans())
     def publish_and_die(self, key: str, tags: tuple[str, ...], deleted: bool) -> None:
         """Committed, and nobody was told."""
+        self._trouble()
         if self._there(key) if deleted else self._there(key) is not False:
             self.store.commit(key, tags=tags, deleted=deleted)
 
     @rule(node=NODES, deaf=st.booleans())
     def the_bus(self, node: int, deaf: bool) -> None:
         self.ends[node].deaf = deaf
+        self._trouble()
 
     @rule(down=st.booleans())
     def the_store(self, down: bool) -> None:
         self.store.down = down
+        self._trouble()
 
     @rule(target=readers, node=NODES, view=st.sampled_from(VIEWS), room=st.sampled_from([None, None, 1, 3]))
     def join(self, node: int, view: View, room: int | None) -> Reader:
@@ -256,6 +255,18 @@ class ViewsMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.01, 0.06, 0.6, 2.0, 3.0, 9.0]))
     def time_goes_by(self, seconds: float) -> None:
         self.loop.spend(seconds)
+
+    @invariant()
+    def nobody_has_what_was_deleted(self) -> None:
+        """Neither who was there, nor who has come back, whatever they had; and nobody has anything too early."""
+        if not hasattr(self, "loop"):
+            return
+        calm = self.loop.time() >= self.troubled_at + 2 * POLL
+        for reader in self.everyone:
+            if self._hears(reader):
+                reader.read()
+                assert not calm or all(self._there(key) for key in reader.shown)
+            assert reader.tracker.position is None or reader.tracker.position.seq <= reader.moment()
 
     def teardown(self) -> None:
         """All is well again; after two polls and a heartbeat everybody must be right, and a while later still."""
@@ -296,6 +307,10 @@ class ViewsMachine(RuleBasedStateMachine):
         """Whether the entry is published; None if it never was. What was deleted doesn't come back."""
         change = self.store.latest(len(self.store.log)).get(key)
         return None if change is None else isinstance(change, EntryChanged)
+
+    def _trouble(self) -> None:
+        """Something is lost now, or will be: the hubs have two polls to find it."""
+        self.troubled_at = self.loop.time() + (1_000_000 if self.store.down or any(e.deaf for e in self.ends) else 0)
 
     def _tell(self, node: int, key: str, **change: Any) -> None:
         frame = self.store.commit(key, **change)

@@ -155,7 +155,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "idempotency": 1,
         "media": 2,
         "partners": 1,
-        "moments": 12,
+        "moments": 13,
         "api_keys": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
