@@ -46,6 +46,7 @@ from liveserver.security.keys import Keyring
 from liveserver.services import Services
 from liveserver.store import Store
 from liveserver.streams import STREAM_ROUTES
+from liveserver.takedowns import Takedowns
 from liveserver.views import Views
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
     pictures = files.connect(settings)
     store = await Store.open(settings.database_url, pool_size=settings.database_pool)
     try:
-        presenter = Presenter(renderer)
-        history = StoreHistory(store, presenter)
+        confirming: dict[str, int] = {}
+        presenter = Presenter(renderer, confirming)
+        history = StoreHistory(store, presenter, confirming)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
         views = Views(store, history, bus)
         hub = Hub(
@@ -97,7 +99,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             lag_timeout=settings.lag_timeout,
             recent_max=settings.recent_changes,
         )
-        publishing = Publishing(store, hub, presenter)
+        takedowns = Takedowns(store, hub, views, confirming)
+        publishing = Publishing(store, hub, presenter, takedowns)
         renditions = Renditions(hub, history, budget=settings.page_cache)
 
         async def newest_liveblogs() -> list[Liveblog]:
@@ -128,6 +131,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 metrics=Metrics(hub, bus, renditions),
                 library=library,
                 partners=partners,
+                takedowns=takedowns,
             )
         finally:
             scheduling.cancel()
@@ -137,6 +141,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             await renditions.close()
             await index.close()
             await library.close()
+            await takedowns.close()
             await hub.close()
     finally:
         await store.close()

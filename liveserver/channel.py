@@ -144,20 +144,25 @@ class Channel:
         doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
         """
         if after is None:
-            self._enter(sink, [self._hello(self.position, resumed=False), *self._gone()], self.position, now)
+            hello = self._hello(self.position, resumed=False, viewer=sink.word)
+            self._enter(sink, [hello, *self._gone()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
-            frames = [self._hello(self.position, resumed=False), Frame(wire.reset(self.position))]
+            hello = self._hello(self.position, resumed=False, viewer=sink.word)
+            frames = [hello, Frame(wire.reset(self.position))]
             self._enter(sink, frames, _NOWHERE, now)
         else:
+            hello = self._hello(self.position, resumed=True, viewer=sink.word)
             before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
             replay = latest([*before, *self.recent], after.seq)
-            self._enter(sink, [self._hello(self.position, resumed=True), *replay, *self._gone()], after, now)
+            self._enter(sink, [hello, *replay, *self._gone()], after, now)
 
-    def leave(self, sink: Sink) -> None:
-        """Forget a viewer."""
+    def leave(self, sink: Sink) -> bool:
+        """Forget a viewer; False for one that is unknown."""
+        was_here = sink in self.viewers or sink in self.lagging
         self.viewers.discard(sink)
         self.backlog.left(sink)
         self.lagging.pop(sink, None)
+        return was_here
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
         """Send a heartbeat with the number of viewers, those of the other nodes included."""
@@ -167,7 +172,9 @@ class Channel:
         """The viewers that have lagged since before that time."""
         return [sink for sink, lag in self.lagging.items() if lag.since < before]
 
-    def _hello(self, position: Position, *, resumed: bool) -> Frame:
+    def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
+        if viewer:
+            return Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
         # Who comes while nothing changes gets the same bytes as the one before.
         made = self._hellos.get(resumed)
         if made is None or made[0] != position:
@@ -194,8 +201,8 @@ class Channel:
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
         """Keep in mind what is gone; what the viewers are to be told."""
         news = {
-            entry_id: (seq, Frame(wire.gone_message(entry_id)))
-            for entry_id, seq in withdrawals
+            entry_id: (seq, Frame(wire.withdrawal_message(entry_id, within=within)))
+            for entry_id, seq, within in withdrawals
             if seq > self.position.seq and entry_id not in self._withdrawn
         }
         if news:

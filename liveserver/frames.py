@@ -19,7 +19,7 @@ BUS_MESSAGE_MAX = 64 * 1024
 """Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
 
 
-_GONE = re.compile(rb"gone ([0-9]{1,18}) ([!-~]{1,64})")
+_GONE = re.compile(rb"gone ([0-9]{1,18}) ([!-~]{1,64})(?: ([0-9]{1,9}))?")
 
 
 class Frame:
@@ -90,14 +90,15 @@ def pack(frame: ChangeFrame) -> bytes:
 
 
 def pack_withdrawal(withdrawal: Withdrawal) -> bytes:
-    """What readers who are late must not have any more: `gone seq key`."""
-    return b"gone %d %s" % (withdrawal.seq, withdrawal.id.encode())
+    """What readers who are late must not have any more: `gone seq key`, and within how many ms it is to be confirmed."""
+    within = b"" if withdrawal.within is None else b" %d" % withdrawal.within
+    return b"gone %d %s%s" % (withdrawal.seq, withdrawal.id.encode(), within)
 
 
 def unpack(data: bytes) -> ChangeFrame | Position | Withdrawal | None:
     """What `pack` made: the change, or its position alone; or a withdrawal; None for anything else."""
     if gone := _GONE.fullmatch(data):
-        return Withdrawal(gone[2].decode("ascii", "replace"), int(gone[1]))
+        return Withdrawal(gone[2].decode("ascii", "replace"), int(gone[1]), int(gone[3]) if gone[3] else None)
     head, separator, message = data.partition(b"\n")
     words = head.decode("ascii", "replace").split(" ")
     position = Position.parse(words[0])

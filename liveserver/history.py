@@ -11,7 +11,7 @@ from liveserver.model import EntryChanged, EntryDeleted, Position, now
 from liveserver.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
     from liveserver.frames import ChangeFrame
@@ -26,9 +26,18 @@ BATCH = 100
 class StoreHistory:
     """The history that the store holds. Whatever takes a slug takes the key of any other view as well."""
 
-    def __init__(self, store: Store, presenter: Presenter, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        presenter: Presenter,
+        confirming: Mapping[str, int] | None = None,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """`confirming`: as `Presenter` says."""
         self._store = store
         self._presenter = presenter
+        self._confirming = {} if confirming is None else confirming
         self._clock = clock
 
     async def after(self, slug: str, position: Position) -> Replay:
@@ -80,7 +89,8 @@ class StoreHistory:
         withdrawn: list[Withdrawal] = []
         if view.delay:
             moment = self.moment(view)
-            found, withdrawn = await self._store.changes_then(view.slug, after, limit=limit, moment=moment)
+            found, told = await self._store.changes_then(view.slug, after, limit=limit, moment=moment)
+            withdrawn = self.asking(told)
         else:
             found = await self._store.changes(view.slug, after, limit=limit)
         if not view.tags:
@@ -92,6 +102,10 @@ class StoreHistory:
             for change in found.items
         ]
         return found._replace(items=items), withdrawn
+
+    def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
+        """What the store says is gone, and whether readers are to confirm it."""
+        return [withdrawal._replace(within=self._confirming.get(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, view: View, *, limit: int) -> Snapshot:
         """What a page that shows a view starts from."""

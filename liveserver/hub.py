@@ -21,6 +21,7 @@ from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, unpack
 from liveserver.model import VOID, Withdrawal
 from liveserver.rooms import Audience, Room
+from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from liveserver.bus import Bus
     from liveserver.channel import Lag, Replay
     from liveserver.model import Position
-    from liveserver.rooms import History
+    from liveserver.rooms import History, Witness
     from liveserver.sink import Sink
 
 GAP_GRACE = 0.05
@@ -70,8 +71,13 @@ class Hub:
         self._recent_max = recent_max
         self.draining = False
         """The process is about to end: nobody is let in any more."""
-        self._attendance = attendance.Attendance(secrets.token_hex(8))
+        self.witnesses: list[Witness] = []
+        self.node = secrets.token_hex(8)
+        """By what the other nodes know this one."""
+        self._attendance = attendance.Attendance(self.node)
         self._rooms: dict[str, Room] = {}
+        self._readings: dict[str, dict[str, Room]] = {}
+        """The rooms of each live blog: its own, and those of its views."""
         self._opening: dict[str, asyncio.Task[Room]] = {}
         self._joining: dict[Sink, str] = {}
         """Viewers that are being brought up to date, and what they read."""
@@ -97,6 +103,7 @@ class Hub:
             running += room.refresh.cancel()
             running += [room.replay[1]] if room.replay else []
         self._rooms.clear()
+        self._readings.clear()
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -118,9 +125,13 @@ class Hub:
             await self._eased.wait()
 
     def viewers(self, slug: str) -> int:
-        """How many viewers of a live blog are connected here."""
-        room = self._rooms.get(slug)
-        return room.channel.count if room else 0
+        """How many viewers of a live blog are connected here, those of its views included; given a key, of a view."""
+        return sum(room.channel.count for room in self._of(slug))
+
+    def viewers_of(self, slug: str) -> list[Sink]:
+        """The same viewers, one by one."""
+        channels = [room.channel for room in self._of(slug)]
+        return [sink for channel in channels for sink in (*channel.viewers, *channel.lagging)]
 
     def viewers_everywhere(self, slug: str) -> int:
         """The same with those of the other nodes, as they last said: right within some seconds."""
@@ -180,6 +191,8 @@ class Hub:
             if sink in self._joining:
                 room.idle_since = None
                 room.channel.join(sink, after, self._now(), older)
+                for witness in self.witnesses:
+                    witness.came(room.liveblog, sink)
         finally:
             self._joining.pop(sink, None)
 
@@ -189,6 +202,11 @@ class Hub:
         room = self._rooms.get(slug)
         if room is not None:
             self._leave(room, sink)
+
+    def said(self, slug: str, sink: Sink, message: bytes) -> None:
+        """A viewer sent a short text message."""
+        for witness in self.witnesses:
+            witness.said(slug_of(slug), sink, message)
 
     def drained(self, slug: str, sink: Sink) -> None:
         """A lagging viewer can be written to again: bring it up to date."""
@@ -227,12 +245,14 @@ class Hub:
     def announced(self, message: bytes) -> None:
         """Another node, or this one, says how many viewers it has."""
         self._attendance.hear(message, self._now())
+        for witness in self.witnesses:
+            witness.announced(message)
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
             self._attendance.forget(self._now() - attendance.LIFETIME)
-            for message in self._attendance.tell({c.slug: c.count for c in self.channels() if c.count}):
+            for message in self._attendance.tell({slug: n for slug in self._readings if (n := self.viewers(slug))}):
                 self._bus.announce(message)
 
     def _take(self, room: Room, message: bytes) -> None:
@@ -299,6 +319,7 @@ class Hub:
         channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
         room = Room(channel, Coalesced(lambda: self._refresh(channel)), self._now(), channel.position)
         self._rooms[slug] = room
+        self._readings.setdefault(room.liveblog, {})[slug] = room
         for message in self._early.pop(slug):
             self._take(room, message)
         return room
@@ -422,7 +443,11 @@ class Hub:
     def _forget(self, slug: str) -> None:
         """Drop a live blog from memory, unless somebody is joining it."""
         if slug not in self._joining.values():
-            del self._rooms[slug]
+            room = self._rooms.pop(slug)
+            readings = self._readings[room.liveblog]
+            del readings[slug]
+            if not readings:
+                del self._readings[room.liveblog]
             # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
             self._spawn(self._bus.unsubscribe(slug))
 
@@ -430,7 +455,8 @@ class Hub:
         while True:
             await asyncio.sleep(self._heartbeat)
             for room in list(self._rooms.values()):
-                room.channel.beat(self._now(), self._attendance.elsewhere(room.channel.slug))
+                others = self.viewers_everywhere(room.liveblog) - room.channel.count
+                room.channel.beat(self._now(), others)
                 self._pump_soon(room)
 
     async def _announce_forever(self) -> None:
@@ -438,8 +464,17 @@ class Hub:
             self.announce()
             await asyncio.sleep(attendance.INTERVAL)
 
+    def _of(self, slug: str) -> list[Room]:
+        """The rooms of a live blog and of its views; given the key of a view, that view's."""
+        if "?" in slug:
+            return [room] if (room := self._rooms.get(slug)) else []
+        return list(self._readings.get(slug, {}).values())
+
     def _leave(self, room: Room, sink: Sink) -> None:
-        room.channel.leave(sink)
+        if not room.channel.leave(sink):
+            return
+        for witness in self.witnesses:
+            witness.left(room.liveblog, sink)
         self._eased.set()
         if room.channel.count == 0 and room.idle_since is None:
             room.idle_since = self._now()

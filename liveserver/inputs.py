@@ -289,6 +289,16 @@ class PartnerPatch(Input):
     attribution: AttributionInput | None = None
 
 
+class GoneInput(Input):
+    """A viewer's word that an entry isn't shown any more."""
+
+    id: Annotated[str, Field(max_length=36)] = Field(description="The entry’s")
+    had: Flag = Field(description="Whether it was there before")
+    viewer: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        description="The `viewer` of the stream’s `hello`; without a stream, a random word of your own"
+    )
+
+
 InputType = TypeVar("InputType", bound=BaseModel)
 
 

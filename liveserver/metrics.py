@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from liveserver import __version__
+from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from liveserver.bus import Bus
+    from liveserver.channel import Channel
     from liveserver.hub import Hub
     from liveserver.renditions import Renditions
 
@@ -71,7 +73,9 @@ class _Readings(Collector):
         self._renditions = renditions
 
     def collect(self) -> Iterator[Metric]:
-        channels = list(self._hub.channels())
+        channels: dict[str, list[Channel]] = {}
+        for channel in self._hub.channels():
+            channels.setdefault(slug_of(channel.slug), []).append(channel)
         info = GaugeMetricFamily("liveserver_info", "The running version", labels=["version"])
         info.add_metric([__version__], 1)
         yield info
@@ -82,10 +86,10 @@ class _Readings(Collector):
         everywhere = GaugeMetricFamily(
             "liveserver_viewers_everywhere", "Viewers connected to any node, as they last said", labels=["liveblog"]
         )
-        for channel in channels:
-            viewers.add_metric([channel.slug], channel.count)
-            lagging.add_metric([channel.slug], len(channel.lagging))
-            everywhere.add_metric([channel.slug], self._hub.viewers_everywhere(channel.slug))
+        for slug, views in channels.items():
+            viewers.add_metric([slug], sum(channel.count for channel in views))
+            lagging.add_metric([slug], sum(len(channel.lagging) for channel in views))
+            everywhere.add_metric([slug], self._hub.viewers_everywhere(slug))
         yield viewers
         yield everywhere
         yield lagging

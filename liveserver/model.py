@@ -200,6 +200,44 @@ class Partner:
     version: int
 
 
+@dataclass(slots=True)
+class Counts:
+    """What became of the viewers who were asked to confirm that a deleted entry is gone."""
+
+    asked: int = 0
+    had: int = 0
+    """Of those who confirmed: they had it until then."""
+    confirmed: int = 0
+    gone: int = 0
+    """They left without having answered."""
+
+    @property
+    def waiting(self) -> int:
+        """Those who are connected, and haven't answered."""
+        return self.asked - self.confirmed - self.gone
+
+    def add(self, other: Counts) -> None:
+        """Count those of another node too."""
+        self.asked += other.asked
+        self.had += other.had
+        self.confirmed += other.confirmed
+        self.gone += other.gone
+
+
+@dataclass(frozen=True, slots=True)
+class Takedown:
+    """A deletion that viewers are asked to confirm."""
+
+    entry_id: str
+    seq: int
+    """The change that deleted it."""
+    at: datetime
+    ended_at: datetime | None
+    """When counting ended; None while it goes on."""
+    by_partner: dict[str, Counts]
+    """The partner's id, or "" for the newsroom's own pages and anonymous embeds."""
+
+
 class EntryChanged(NamedTuple):
     """An entry was published, or a published one was edited."""
 
@@ -254,6 +292,8 @@ class Withdrawal(NamedTuple):
     id: str
     seq: int
     """The change that deleted it."""
+    within: int | None = None
+    """Milliseconds within which readers are to confirm that it is gone; None if they aren't asked."""
 
 
 class Changes(NamedTuple):

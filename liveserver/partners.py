@@ -97,6 +97,7 @@ class PartnerAudience:
 
     async def join(self, sink: Sink, after: Position | None, /) -> None:
         """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
+        sink.partner = self._partner_id
         # On the roll first: the partner may be switched off while the live blog is being read.
         self._partners.enrol(self._partner_id, sink, self._key, self._caller)
         try:
@@ -108,6 +109,10 @@ class PartnerAudience:
     def drained(self, sink: Sink, /) -> None:
         """The viewer had refused a message, and can be written to again."""
         self._partners.hub.drained(self._key, sink)
+
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        """The viewer sent a short text message."""
+        self._partners.hub.said(self._key, sink, message)
 
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""

@@ -11,6 +11,8 @@ from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, Liveblog
 from liveserver.pictures import Picture, figure_html
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from liveserver.model import Media
     from liveserver.rendering import Renderer
 
@@ -21,8 +23,10 @@ LIVEBLOG_KEY = "liveblog"
 class Presenter:
     """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, confirming: Mapping[str, int] | None = None) -> None:
+        """`confirming`: deleted entries that viewers are to confirm at present, and within how many milliseconds."""
         self._renderer = renderer
+        self._confirming = {} if confirming is None else confirming
 
     def liveblog(self, liveblog: Liveblog) -> wire.JSON:
         """A live blog as a JSON object."""
@@ -80,7 +84,8 @@ class Presenter:
             case EntryChanged(seq, entry):
                 key, message = entry.id, wire.entry_message(seq, self.entry(liveblog, entry))
             case EntryDeleted(seq, entry_id):
-                key, message = entry_id, wire.delete_message(seq, entry_id)
+                within = self._confirming.get(entry_id)
+                key, message = entry_id, wire.delete_message(seq, entry_id, within=within)
             case _:
                 key, message = LIVEBLOG_KEY, wire.liveblog_message(change.seq, self.liveblog(change.liveblog))
         return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)

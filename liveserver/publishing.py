@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from liveserver.hub import Hub
     from liveserver.inputs import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
-    from liveserver.model import Change
+    from liveserver.model import Change, Takedown
     from liveserver.presenting import Presenter
+    from liveserver.takedowns import Takedowns
 
 
 T = TypeVar("T")
@@ -40,10 +41,19 @@ T = TypeVar("T")
 class Publishing:
     """The editors' side of the server."""
 
-    def __init__(self, store: Store, hub: Hub, presenter: Presenter, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        store: Store,
+        hub: Hub,
+        presenter: Presenter,
+        takedowns: Takedowns,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
         self._store = store
         self._hub = hub
         self._presenter = presenter
+        self._takedowns = takedowns
         self._clock = clock
         self._commits: set[asyncio.Task[Any]] = set()
 
@@ -158,13 +168,28 @@ class Publishing:
 
         return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor))
 
-    async def delete_entry(self, slug: str, entry_id: str, *, version: int | None, actor: str) -> None:
-        """Take an entry away, for good."""
-        await self._write(
+    async def delete_entry(
+        self, slug: str, entry_id: str, *, version: int | None, actor: str, confirm: bool = False
+    ) -> Takedown | None:
+        """Take an entry away, for good. With `confirm`, viewers are asked to confirm that it is gone.
+
+        Returns how that begins; None without `confirm`, or if readers never saw the entry.
+        """
+        takedown: Takedown | None = None
+
+        def announce(written: Written) -> None:
+            nonlocal takedown
+            if confirm and written.change is not None:
+                takedown = self._takedowns.begin(slug, entry_id, written.change.seq)
+            self._announce(written.liveblog, written.change)
+
+        await self._commit(
             self._store.delete_entry(
                 slug, entry_id, lambda current: check_version(current, version), actor=actor, at=self._clock()
-            )
+            ),
+            announce,
         )
+        return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
         """Publish a scheduled entry whose time has come, unless somebody else has, or has thought better of it."""

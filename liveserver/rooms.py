@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from liveserver.view import slug_of
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Collection
@@ -50,10 +52,31 @@ class Room:
     pumping: bool = False
     """Whether the next slice of the backlog has been scheduled."""
 
+    @property
+    def liveblog(self) -> str:
+        """The slug of what its viewers read, all of it or a view of it."""
+        return slug_of(self.channel.slug)
+
     def hear(self, position: Position) -> None:
         """Note a position that the store has reached."""
         if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
             self.heard = position
+
+
+class Witness(Protocol):
+    """Who is told of viewers, one by one. No call may block, raise, or call the hub back from within."""
+
+    def came(self, slug: str, sink: Sink, /) -> None:
+        """A viewer of the live blog was registered, be it of all of it or of a partner's view."""
+
+    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
+        """A viewer sent a short text message."""
+
+    def left(self, slug: str, sink: Sink, /) -> None:
+        """A viewer that had come isn't there any more."""
+
+    def announced(self, message: bytes, /) -> None:
+        """A node, perhaps this one, told all others something."""
 
 
 class Audience:
@@ -76,6 +99,10 @@ class Audience:
     def drained(self, sink: Sink, /) -> None:
         """The viewer had refused a message, and can be written to again."""
         self._hub.drained(self._slug, sink)
+
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        """The viewer sent a short text message."""
+        self._hub.said(self._slug, sink, message)
 
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""

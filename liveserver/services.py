@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from liveserver.security.keys import Keyring
     from liveserver.settings import Settings
     from liveserver.store import Store
+    from liveserver.takedowns import Takedowns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Services:
     metrics: Metrics
     library: Library
     partners: Partners
+    takedowns: Takedowns
 
 
 def services(connection: HTTPConnection) -> Services:

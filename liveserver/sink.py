@@ -16,6 +16,11 @@ class Sink(ABC):
 
     __slots__ = ()
 
+    word: str = ""
+    """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
+    partner: str = ""
+    """The partner on whose pages it reads; "" for none."""
+
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:
         """Take one message. False: the viewer lags, took nothing of it, and will be reported by `Hub.drained`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -56,12 +57,13 @@ SSE_HEADERS = {
 class QueueSink(Sink):
     """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
 
-    def __init__(self, on_drained: Callable[[QueueSink], None]) -> None:
+    def __init__(self, on_drained: Callable[[QueueSink], None], word: str = "") -> None:
         self._on_drained = on_drained
         self._queue: deque[Frame] = deque()
         self._bytes = 0
         self._lagging = False
         self._close_code: int | None = None
+        self.word = word
         self._filled = asyncio.Event()
         self._running: asyncio.Task[object] | None = None
 
@@ -166,7 +168,7 @@ class WebSocketStream:
         sink = QueueSink(audience.drained)
         try:
             await audience.join(sink, after)
-            await _serve_websocket(websocket, sink)
+            await _serve_websocket(websocket, sink, lambda message: audience.said(sink, message))
         except (NotFound, StoreUnavailable, Draining) as error:
             await _briefly(websocket.close(_code_of(error)))
         finally:
@@ -209,12 +211,12 @@ _CODES: dict[type[LiveserverError], int] = {
 }
 
 
-async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
+async def _serve_websocket(websocket: WebSocket, sink: QueueSink, said: Callable[[bytes], None]) -> None:
     async def send(frame: Frame) -> None:
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
     sending = asyncio.create_task(sink.run(send))
-    receiving = asyncio.create_task(_ignore_inbound(websocket))
+    receiving = asyncio.create_task(_hear(websocket, said))
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         ended = receiving if receiving.done() else sending
@@ -227,14 +229,17 @@ async def _serve_websocket(websocket: WebSocket, sink: QueueSink) -> None:
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _ignore_inbound(websocket: WebSocket) -> int | None:
-    """Read and forget what the viewer sends; returns when it left (None), or with the code to close with."""
+async def _hear(websocket: WebSocket, said: Callable[[bytes], None]) -> int | None:
+    """Read what the viewer sends; returns when it left (None), or with the code to close with."""
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
-        if len(message.get("bytes") or (message.get("text") or "").encode()) > wire.INBOUND_MAX:
+        text = (message.get("text") or "").encode()
+        if len(message.get("bytes") or text) > wire.INBOUND_MAX:
             return wire.CLOSE_TOO_BIG
+        if text and len(text) <= wire.HEARD_MAX:
+            said(text)
 
 
 async def events_endpoint(request: Request) -> Response:
@@ -245,21 +250,23 @@ async def events_endpoint(request: Request) -> Response:
         await parts.store.liveblog(slug)
         return Response(headers=SSE_HEADERS)
     after = position_of(request.headers.get("last-event-id") or request.query_params.get("after"))
-    return EventStream(audience, after)
+    return EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}")
 
 
 class EventStream(Response):
     """A text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Audience | PartnerAudience, after: Position | None) -> None:
+    def __init__(self, audience: Audience | PartnerAudience, after: Position | None, word: str) -> None:
+        """`word`: by what the viewer is known when it posts."""
         super().__init__(headers=SSE_HEADERS)
         del self.headers["content-length"]
         self._audience = audience
         self._after = after
+        self._word = word
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until one side ends it."""
-        sink = QueueSink(self._audience.drained)
+        sink = QueueSink(self._audience.drained, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
@@ -283,6 +290,7 @@ class EventStream(Response):
             except OSError:
                 # It left while the live blog was being read.
                 return
+            viewer.word = self._word
             await _seat(self._audience, viewer, self._after)
             return
         # What join raises becomes a problem document, as nothing has been sent yet.

@@ -9,6 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+def slug_of(key: str) -> str:
+    """The slug of the live blog of which a view has this name."""
+    return key.partition("?")[0]
+
+
 class View(NamedTuple):
     """A live blog, as some of its readers get it. Those with equal views share everything."""
 

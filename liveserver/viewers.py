@@ -45,6 +45,9 @@ class Audience(Protocol):
     def drained(self, sink: Sink, /) -> None:
         """The viewer had refused a message, and can be written to again."""
 
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        """The viewer sent a short text message."""
+
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""
 
@@ -62,7 +65,10 @@ class State(Enum):
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_direct", "_opening", "_socket", "_state", "_transport")
+    __slots__ = ("_audience", "_connections", "_direct", "_opening", "_socket", "_state", "_transport", "partner", "word")
+
+    word: str
+    partner: str
 
     def __init__(
         self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
@@ -71,6 +77,8 @@ class Viewer(asyncio.Protocol, Sink):
         self._audience = audience
         self._connections = connections
         self._state = State.FOLLOWING
+        self.word = ""
+        self.partner = ""
         self._socket: SocketType | None = None
         if transport.get_extra_info("sslcontext") is None:
             # Under TLS the socket's bytes are not ours to write.
@@ -276,7 +284,7 @@ class WebSocketViewer(Viewer):
         return self._interval
 
     def data_received(self, data: bytes) -> None:
-        """What the viewer says: pongs, pings, a close; anything else is read and forgotten."""
+        """What the viewer says: pongs, pings, a close, a short text; anything else is read and forgotten."""
         self._silent = False
         if self._state is State.CLOSED:
             return
@@ -311,7 +319,10 @@ class WebSocketViewer(Viewer):
             parser = ServerProtocol(state=OPEN, max_size=wire.INBOUND_MAX)
             parser.extensions = list(self.extensions())
         parser.receive_data(data)
-        parser.events_received()
+        for event in parser.events_received():
+            assert isinstance(event, WebSocketFrame)
+            if event.opcode is Opcode.TEXT and event.fin and len(event.data) <= wire.HEARD_MAX:
+                self._audience.said(self, bytes(event.data))
         for reply in parser.data_to_send():
             if reply:
                 self._transport.write(reply)

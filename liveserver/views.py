@@ -237,10 +237,13 @@ class Views:
             # What is missing may be a deletion, which must not wait.
             self._check(line)
         line.heard = max(heard, position, key=lambda each: each.seq)
+        if isinstance(change, ChangeFrame) and change.deletes:
+            # Readers are asked to confirm it now, by the withdrawal, not once more in its turn.
+            shown = change.withdrawn()
         line.put(position.seq, shown, self._now() + line.view.delay)
         self._wind(key, line)
         if isinstance(change, ChangeFrame) and change.deletes:
-            self._withdraw(key, line, Withdrawal(change.key, position.seq))
+            self._withdraw(key, line, Withdrawal(change.key, position.seq, _within_of(change)))
 
     def _withdraw(self, key: str, line: Line, withdrawal: Withdrawal) -> None:
         line.withdraw(withdrawal.id)
@@ -285,7 +288,7 @@ class Views:
         for seq, at in changes:
             line.put(seq, Position(position.epoch, seq), began + (at - moment).total_seconds() + MARGIN)
         self._wind(key, line)
-        for withdrawal in withdrawn:
+        for withdrawal in self._history.asking(withdrawn):
             self._withdraw(key, line, withdrawal)
 
     def _now(self) -> float:
@@ -294,6 +297,12 @@ class Views:
 
 def _is_news(here: Position, heard: Position | None) -> bool:
     return heard is None or here.epoch != heard.epoch or here.seq > heard.seq
+
+
+def _within_of(deletion: ChangeFrame) -> int | None:
+    """Within how many milliseconds readers are to confirm a deletion; None if they aren't asked."""
+    message: Any = orjson.loads(deletion.message)
+    return message["confirm"]["within"] if "confirm" in message else None
 
 
 def _tags_of(change: ChangeFrame) -> list[str] | None:

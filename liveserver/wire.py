@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from liveserver.model import Counts
+
 if TYPE_CHECKING:
-    from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position
+    from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position, Takedown
 
 JSON = dict[str, Any]
 
@@ -26,6 +28,9 @@ CLOSE_NO_SUCH_LIVEBLOG = 4504
 
 INBOUND_MAX = 512
 """Bytes. Public streams are receive-only: a larger message from a viewer closes its connection (1009)."""
+
+HEARD_MAX = 256
+"""Bytes. A text message from a viewer that is larger isn't looked at."""
 
 
 def dumps(value: Any) -> bytes:
@@ -136,17 +141,46 @@ def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str,
     }
 
 
-def hello(position: Position, *, resumed: bool, heartbeat: int) -> bytes:
-    """The first message of a stream, and of every catching-up within it: the changes up to its seq may skip."""
-    return dumps(
-        {
-            "type": "hello",
-            "epoch": position.epoch,
-            "seq": position.seq,
-            "resumed": resumed,
-            "heartbeat": heartbeat,
-        }
-    )
+def takedown_object(takedown: Takedown) -> JSON:
+    """How far a takedown has got."""
+    total = Counts()
+    for counts in takedown.by_partner.values():
+        total.add(counts)
+    return {
+        "entry_id": takedown.entry_id,
+        "seq": takedown.seq,
+        "at": timestamp(takedown.at),
+        "ended_at": _optional(takedown.ended_at),
+        **_counts_object(total),
+        "by_partner": {partner: _counts_object(counts) for partner, counts in sorted(takedown.by_partner.items())},
+    }
+
+
+def _counts_object(counts: Counts) -> JSON:
+    return {
+        "asked": counts.asked,
+        "had": counts.had,
+        "confirmed": counts.confirmed,
+        "gone": counts.gone,
+        "waiting": counts.waiting,
+    }
+
+
+def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
+    """The first message of a stream, and of every catching-up within it: the changes up to its seq may skip.
+
+    `viewer` is the word by which a viewer that can't answer on its own stream (SSE) is known when it posts.
+    """
+    message: JSON = {
+        "type": "hello",
+        "epoch": position.epoch,
+        "seq": position.seq,
+        "resumed": resumed,
+        "heartbeat": heartbeat,
+    }
+    if viewer:
+        message["viewer"] = viewer
+    return dumps(message)
 
 
 def entry_message(seq: int, entry: JSON) -> bytes:
@@ -154,14 +188,28 @@ def entry_message(seq: int, entry: JSON) -> bytes:
     return dumps({"type": "entry", "seq": seq, "entry": entry})
 
 
-def delete_message(seq: int, entry_id: str) -> bytes:
-    """Take the entry away."""
-    return dumps({"type": "delete", "seq": seq, "id": entry_id})
+def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> bytes:
+    """Take the entry away, and confirm it at some moment within so many milliseconds, if any are given."""
+    message: JSON = {"type": "delete", "seq": seq, "id": entry_id}
+    if within is not None:
+        message["confirm"] = {"within": within}
+    return dumps(message)
 
 
-def gone_message(entry_id: str) -> bytes:
-    """Take the entry away at once; its `delete` follows in its turn, to readers who are late."""
-    return dumps({"type": "gone", "id": entry_id})
+def gone_answer(entry_id: str, *, had: bool) -> bytes:
+    """What a viewer answers: the entry isn't shown here (any more)."""
+    return dumps({"type": "gone", "id": entry_id, "had": had})
+
+
+def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
+    """Take the entry away at once; its `delete` follows in its turn, to readers who are late.
+
+    They are to confirm it at some moment within so many milliseconds, if any are given.
+    """
+    message: JSON = {"type": "gone", "id": entry_id}
+    if within is not None:
+        message["confirm"] = {"within": within}
+    return dumps(message)
 
 
 def liveblog_message(seq: int, liveblog: JSON) -> bytes:

@@ -48,7 +48,9 @@ class Newsroom:
         self.parts = site.parts
         self.clock = Clock()
         self.heard: list[ChangeFrame] = []
-        self.publishing = Publishing(self.parts.store, self.parts.hub, self.parts.presenter, clock=self.clock)
+        self.publishing = Publishing(
+            self.parts.store, self.parts.hub, self.parts.presenter, self.parts.takedowns, clock=self.clock
+        )
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
 
     async def told(self) -> list[ChangeFrame]:

@@ -80,11 +80,15 @@ class Listener:
     def __init__(self) -> None:
         self.drains: list[Sink] = []
         self.left: list[Sink] = []
+        self.words: list[bytes] = []
         self.heard = asyncio.Event()
 
     def drained(self, sink: Sink, /) -> None:
         self.drains.append(sink)
         self.heard.set()
+
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        self.words.append(message)
 
     def gone(self, sink: Sink, /) -> None:
         self.left.append(sink)

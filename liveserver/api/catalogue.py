@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from liveserver.api import entries, liveblogs, media, partners, reading, schemas
+from liveserver.api import entries, liveblogs, media, partners, reading, schemas, takedowns
 from liveserver.api.operation import Operation
-from liveserver.api.requests import ChangesQuery, EntriesQuery, PageQuery, PartnerQuery, SnapshotQuery, UploadQuery
+from liveserver.api.requests import (
+    ChangesQuery,
+    DeleteQuery,
+    EntriesQuery,
+    PageQuery,
+    PartnerQuery,
+    SnapshotQuery,
+    UploadQuery,
+)
 from liveserver.inputs import (
     EntryInput,
     EntryPatch,
+    GoneInput,
     LiveblogInput,
     LiveblogPatch,
     MediaInput,
@@ -141,9 +150,13 @@ OPERATIONS = (
         entries.delete,
         "Entries",
         "Delete an entry",
-        {204: ("Gone, everywhere and for good", None)},
+        {
+            200: ("With `confirm`: gone, and viewers have been asked", schemas.Deletion),
+            204: ("Gone, everywhere and for good", None),
+        },
         (401, 403, 404, 410, 412, 422, 503),
         scope="publish",
+        query=DeleteQuery,
         headers=("If-Match",),
     ),
     Operation(
@@ -155,6 +168,30 @@ OPERATIONS = (
         {200: ("Every state, oldest first", schemas.RevisionList)},
         (401, 403, 404, 503),
         scope="publish",
+    ),
+    Operation(
+        "GET",
+        "/liveblogs/{slug}/takedowns/{id}",
+        takedowns.read,
+        "Entries",
+        "How many viewers have confirmed that an entry is gone",
+        {200: ("As it stands; it goes on for a minute at most", schemas.TakedownObject)},
+        (401, 403, 404, 503),
+        description="Of an entry that was deleted with `confirm`. `{id}` is the entry’s.",
+        scope="publish",
+    ),
+    Operation(
+        "POST",
+        "/liveblogs/{slug}/gone",
+        takedowns.confirm,
+        "Reading",
+        "Confirm that an entry is gone",
+        {204: ("Counted, if it was asked for", None)},
+        (413, 422, 503),
+        description="For viewers that can’t say so on their WebSocket, once each: a delete message with `confirm` asks "
+        "for it, at a random moment within so many milliseconds.",
+        body=GoneInput,
+        example={"id": "0192c0de-0000-7000-8000-000000000000", "had": True, "viewer": "c0ffee"},
     ),
     Operation(
         "GET",

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from liveserver import wire
 from liveserver.api.requests import (
+    DeleteQuery,
     EntriesQuery,
     actor_of,
     answer,
@@ -151,13 +152,18 @@ async def edit(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """Take an entry away from every surface."""
     actor = await authorised(request, "publish")
-    await services(request).publishing.delete_entry(
+    confirm = query_of(request, DeleteQuery).confirm
+    takedown = await services(request).publishing.delete_entry(
         request.path_params["slug"],
         request.path_params["id"],
         version=version_of(request, required=False),
         actor=actor.name,
+        confirm=confirm,
     )
-    return Response(status_code=204)
+    if not confirm:
+        return Response(status_code=204)
+    content = {"takedown": None if takedown is None else wire.takedown_object(takedown)}
+    return answer(request, content, public=False)
 
 
 async def revisions(request: Request) -> Response:

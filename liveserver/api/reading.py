@@ -65,6 +65,6 @@ async def _changes(parts: Services, admitted: Pass, after: Position | None, limi
         frames = parts.history.frames(found)
         reached = frames[-1].position if found.more else here
         events = [frame.message for frame in frames]
-        events += [wire.gone_message(withdrawal.id) for withdrawal in withdrawn]
+        events += [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
         body = wire.changes_object(reached, events, more=found.more)
     return Rendition(here, public_representation(body, **caching_of(admitted, POLL_CACHE)))

@@ -94,6 +94,32 @@ class EntryList(Shape):
     epoch: str = Field(description="The history that the entries are of: never put pages of two together")
 
 
+class CountsObject(Shape):
+    """What became of the viewers who were asked."""
+
+    asked: int
+    had: int = Field(description="Of those who confirmed: they had the entry until then")
+    confirmed: int
+    gone: int = Field(description="They left without having answered")
+    waiting: int = Field(description="They are connected, and haven’t answered")
+
+
+class TakedownObject(CountsObject):
+    """How far a takedown has got."""
+
+    entry_id: str
+    seq: int = Field(description="The change that deleted the entry")
+    at: datetime
+    ended_at: datetime | None = Field(description="When counting ended; null while it goes on")
+    by_partner: dict[str, CountsObject] = Field(description='By the partner’s id; `""`: none')
+
+
+class Deletion(Shape):
+    """A deletion that is to be confirmed."""
+
+    takedown: TakedownObject | None = Field(description="null: readers never saw the entry")
+
+
 class RevisionObject(Shape):
     """One state that an entry had."""
 

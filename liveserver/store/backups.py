@@ -56,7 +56,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SECTIONS = ("liveblogs", "entries", "revisions", "idempotency", "media", "partners", "moments", "api_keys")
+SECTIONS = (
+    "liveblogs",
+    "entries",
+    "revisions",
+    "takedowns",
+    "idempotency",
+    "media",
+    "partners",
+    "moments",
+    "api_keys",
+)
 """Every table, what is referred to before what refers to it. An earlier schema needn't have them all."""
 
 ROWS = 100

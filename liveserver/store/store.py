@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
-from liveserver.store import entries, keys, liveblogs, media, moments, partners, reading, schema
+from liveserver.store import entries, keys, liveblogs, media, moments, partners, reading, schema, takedowns
 from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Position,
         Revision,
         Snapshot,
+        Takedown,
         Verification,
         Withdrawal,
     )
@@ -146,6 +147,14 @@ class Store:
     ) -> Written:
         """Empty the entry, and keep its tombstone. Raises NotFound, Gone, and what `check` raises of the entry."""
         return await self._database.write(entries.remove, slug, entry_id, check, actor=actor, at=at)
+
+    async def keep_takedown(self, takedown: Takedown) -> None:
+        """Write its counts down, in the place of those that were kept before."""
+        await self._database.write(takedowns.keep, takedown)
+
+    async def takedown(self, slug: str, entry_id: str) -> Takedown:
+        """What was last kept of it. Raises NotFound."""
+        return await self._database.read(takedowns.find, slug, entry_id)
 
     async def entries(
         self,

@@ -174,6 +174,16 @@ idempotency = Table(
     Index("ix_idempotency_created_at", "created_at"),
 )
 
+takedowns = Table(
+    "takedowns",
+    metadata,
+    Column("entry_id", _name(36), ForeignKey("entries.id"), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", UTCDateTime, nullable=False),
+    Column("ended_at", UTCDateTime),
+    Column("by_partner", DOCUMENT, nullable=False),
+)
+
 media = Table(
     "media",
     metadata,

@@ -18,7 +18,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_only
 
 from liveserver.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
-from liveserver.model import Attribution, Correction, Embedding, EntryChanged, EntryStatus, LiveblogStatus, Verification
+from liveserver.model import (
+    Attribution,
+    Correction,
+    Counts,
+    Embedding,
+    EntryChanged,
+    EntryDeleted,
+    EntryStatus,
+    LiveblogStatus,
+    Takedown,
+    Verification,
+)
 from liveserver.store import ApiKey, Idempotency, Store, backup, backups, liveblogs, migrate, restore, schema, tables
 from liveserver.store.archive import ArchiveWriter, Holdings
 from tests.store_samples import (
@@ -97,7 +108,9 @@ async def fill(store: Store) -> None:
     await store.create_entry("match", full, actor=TYPOGRAPHY, idempotency=REQUEST)
     entries = [(await store.create_entry("match", an_entry(at(n)), actor="desk")).entry for n in range(8)]
     await store.edit_entry("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
-    await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))
+    deletion = (await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))).change
+    assert deletion is not None
+    await store.keep_takedown(Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": Counts(3, 1, 2, 1)}))
     await store.create_entry("match", a_draft(body="draft"), actor="desk")
     await store.create_entry("match", a_scheduled(at(3600)), actor="desk")
     await store.add_media(a_picture())
@@ -134,6 +147,7 @@ async def seen(store: Store) -> dict[str, Any]:
             "changes": plain(changes),
             "entries": plain(page),
             "revisions": [await store.revisions(slug, entry.id) for entry in page.items],
+            "takedowns": [await store.takedown(slug, c.id) for c in changes.items if isinstance(c, EntryDeleted)],
         }
     return found
 
@@ -153,6 +167,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "liveblogs": 2,
         "entries": 11,
         "revisions": 13,
+        "takedowns": 1,
         "idempotency": 1,
         "media": 2,
         "partners": 1,

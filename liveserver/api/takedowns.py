@@ -1,0 +1,30 @@
+"""`/api/v1/liveblogs/{slug}/takedowns` and `…/gone`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from liveserver import wire
+from liveserver.api.requests import answer, authorised, simple_body_of
+from liveserver.inputs import GoneInput
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+async def read(request: Request) -> Response:
+    """How far a takedown has got."""
+    await authorised(request, "publish")
+    takedown = await services(request).takedowns.find(request.path_params["slug"], request.path_params["id"])
+    return answer(request, wire.takedown_object(takedown), public=False)
+
+
+async def confirm(request: Request) -> Response:
+    """A viewer says that it doesn't show an entry any more."""
+    given = await simple_body_of(request, GoneInput, most=wire.HEARD_MAX)
+    slug = request.path_params["slug"]
+    services(request).takedowns.posted(slug, given.id, given.viewer, had=given.had)
+    return Response(status_code=204)
