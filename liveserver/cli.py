@@ -356,6 +356,22 @@ def publish(
 
 
 @app.command()
+def takedown(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    entry_id: Annotated[str, typer.Argument(metavar="ID", help="The entry's id, or its permalink")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures in the end, as JSON")] = False,
+    url: ServerUrl = "http://localhost:8000",
+    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+) -> None:
+    """Delete an entry, and show live how many viewers have confirmed that it is gone."""
+    if key is None:
+        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    from liveserver.proof import watch
+
+    raise typer.Exit(asyncio.run(watch(url, key, slug, entry_id.rstrip("/").rpartition("/")[2], as_json=as_json)))
+
+
+@app.command()
 def tail(
     slug: Annotated[str, typer.Argument(help="The live blog")],
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=100, help="Earlier entries to show first")] = 5,

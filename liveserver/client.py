@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from contextlib import suppress
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -16,9 +17,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.errors import LiveserverError
 from liveserver.model import Position
+from liveserver.wire import gone_message
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping
 
 Message = dict[str, Any]
 
@@ -117,6 +119,41 @@ class Tracker:
         return Step.APPLY
 
 
+class Witness:
+    """Which entries a follower has, and what it says of those that are deleted."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._has = set(known)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """The follower has done what a message says; if that is to be confirmed, it is, at a random moment."""
+        match change["type"]:
+            case "entry":
+                self._has.add(change["entry"]["id"])
+            case "reset":
+                self._has = {entry["id"] for entry in (*change["entries"], *change["pinned"])}
+            case "delete":
+                had = change["id"] in self._has
+                self._has.discard(change["id"])
+                if "confirm" in change:
+                    word = gone_message(change["id"], had=had).decode()
+                    task = asyncio.create_task(_later(change["confirm"]["within"] / 1000, send, word))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """The connection is lost, and with it what wasn't said yet."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _later(within: float, send: Callable[[str], Coroutine[Any, Any, None]], word: str) -> None:
+    await asyncio.sleep(random.uniform(0, within))
+    with suppress(ConnectionClosed):
+        await send(word)
+
+
 class Client:
     """Talks to one server. Use it as an asynchronous context manager.
 
@@ -157,6 +194,24 @@ class Client:
         """Delete an entry."""
         await self._send("DELETE", _entry(slug, entry_id))
 
+    async def take_down(self, slug: str, entry_id: str) -> Message | None:
+        """Delete an entry and ask viewers to confirm that it is gone; how that begins, or None if nobody ever saw it.
+
+        For one that was deleted so before (a lost answer, perhaps), how far it has got.
+        """
+        try:
+            answer = await self._send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
+        except ClientError as error:
+            if error.status != 410:
+                raise
+            return await self.takedown(slug, entry_id)
+        takedown: Message | None = answer["takedown"]
+        return takedown
+
+    async def takedown(self, slug: str, entry_id: str) -> Message:
+        """How many viewers have confirmed that an entry is gone."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
+
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
         """What a page starts from."""
         return await self._send("GET", f"/liveblogs/{quote(slug)}/snapshot", params={"limit": limit})
@@ -171,14 +226,20 @@ class Client:
         after: Position | None = None,
         *,
         on_state: Callable[[str], None] = lambda state: None,
+        confirm: bool = False,
+        known: Iterable[str] = (),
         sleep: Callable[[float], Any] = asyncio.sleep,
     ) -> AsyncGenerator[Message, None]:
         """The changes of a live blog from `after` on (None: from now on), each once and in order, for ever.
 
         Yields `entry`, `delete` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot when the
         position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and `lost`.
+
+        `confirm`: for who takes away what is deleted before asking for the next message. When the newsroom asks for
+        it, the server is told that the entry is gone here; `known` are the ids of those there were before the first.
         """
         tracker = Tracker(after)
+        witness = Witness(known) if confirm else None
         wait = BACKOFF_FIRST
         clock = asyncio.get_running_loop().time
         while True:
@@ -195,11 +256,16 @@ class Client:
                             continue
                         async for change in self._take(slug, tracker, message):
                             yield change
+                            if witness is not None:
+                                witness.saw(change, stream.send)
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
                     raise ClientError(404, f"no live blog {slug} at {self._url}") from None
             except (*_LOST, ClientError):
                 pass
+            finally:
+                if witness is not None:
+                    witness.stop()
             on_state("lost")
             await sleep(random.uniform(0, wait) if back_at is None else max(0.0, back_at - clock()))
             wait = min(wait * 2, BACKOFF_MAX)

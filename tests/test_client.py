@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from liveserver import client as client_module
 from liveserver import wire
@@ -184,6 +185,11 @@ class Stream:
     async def send(self, *messages: Message) -> None:
         for message in messages:
             await self._connection.send(wire.dumps(message).decode())
+
+    async def receive(self) -> Message:
+        async with asyncio.timeout(PATIENCE):
+            message: Message = json.loads(await self._connection.recv())
+        return message
 
     async def close(self, code: int) -> None:
         await self._connection.close(code)
@@ -568,3 +574,63 @@ async def test_a_refusal_is_said_in_words_and_not_repeated(
     assert str(caught.value) == said
     assert caught.value.status == response.status_code
     assert len(api.requests) == 1
+
+
+# Confirming deletions
+
+
+def deleted(seq: int, entry_id: str) -> Message:
+    return {"type": "delete", "seq": seq, "id": entry_id, "confirm": {"within": 1}}
+
+
+async def test_a_follower_confirms_what_it_has_taken_away() -> None:
+    """Once the consumer asks for the next message, with whether it had the entry; and nothing that isn't asked for."""
+    answers: list[Message] = []
+    told = asyncio.Event()
+
+    async def script(stream: Stream) -> None:
+        plain = {"type": "delete", "seq": 4, "id": "before"}
+        await stream.send(hello(2), entry(3), plain, deleted(5, "e3"), deleted(6, "other"), deleted(7, "e3"), entry(8))
+        answers.extend([await stream.receive() for _ in range(3)])
+        told.set()
+        await stream.until_closed()
+
+    async with LiveServer(script).running() as client:
+        changes = client.follow("match", at(2), confirm=True, known=["before"])
+        seqs = [(await anext(changes))["seq"] for _ in range(6)]
+        assert seqs == [3, 4, 5, 6, 7, 8]
+        async with asyncio.timeout(PATIENCE):
+            await told.wait()
+        await changes.aclose()
+    expected = [("e3", True), ("other", False), ("e3", False)]
+    assert sorted((a["id"], a["had"]) for a in answers) == sorted(expected)
+    assert all(answer["type"] == "gone" for answer in answers)
+
+
+async def test_a_follower_that_was_not_told_to_says_nothing() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), deleted(3, "a"), entry(4))
+        with pytest.raises(ConnectionClosed):
+            await stream.receive()
+
+    async with LiveServer(script).running() as client:
+        changes = client.follow("match", at(2))
+        assert [(await anext(changes))["seq"] for _ in range(2)] == [3, 4]
+        await asyncio.sleep(0.02)
+        await changes.aclose()
+
+
+async def test_what_was_not_confirmed_when_the_connection_was_lost_is_left() -> None:
+    """The server counts it as gone; nothing is left running."""
+
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), {**deleted(3, "a"), "confirm": {"within": 10**7}}, entry(4))
+        await stream.until_closed()
+
+    before = asyncio.all_tasks()
+    async with LiveServer(script).running() as client:
+        changes = client.follow("match", at(2), confirm=True)
+        assert [(await anext(changes))["seq"] for _ in range(2)] == [3, 4]
+        await changes.aclose()
+        await asyncio.sleep(0)
+        assert not any("_later" in repr(task) for task in asyncio.all_tasks() - before)

@@ -137,6 +137,12 @@ class Child:
             await self._process.wait()
             raise AssertionError(f"still there {seconds} s after {how.name}: {self.stderr[-2000:]}") from None
 
+    async def wait(self, *, seconds: float = STOP_SECONDS) -> int:
+        """Its status, once it has ended by itself."""
+        assert self._process is not None, "not started"
+        async with asyncio.timeout(seconds):
+            return await self._process.wait()
+
     async def kill(self) -> None:
         """SIGKILL it."""
         await self.end(signal.SIGKILL)

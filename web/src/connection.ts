@@ -3,7 +3,7 @@
  * is away. It knows when to connect, not what the messages say of entries.
  */
 
-import type { Batch, Message } from "./messages.js";
+import type { Batch, Gone, Message } from "./messages.js";
 import { type Link, type Opener, openLazily, openWebSocket } from "./transports.js";
 
 /** `closed` is final: the server said not to come back. */
@@ -102,6 +102,11 @@ export class Connection {
       this.#drop();
       this.#state = "resting";
     }
+  }
+
+  /** Confirm a deletion, by whatever way there is now. */
+  tell(gone: Gone): void {
+    this.#link?.tell(gone);
   }
 
   /** Drop what there is and connect again at once; not sooner than a server that went away asked for. */

@@ -38,12 +38,20 @@ export interface Hello {
   resumed: boolean;
   /** Seconds. */
   heartbeat: number;
+  /** By what the server knows a stream that can't be answered on. */
+  viewer?: string;
 }
 
 export type Change =
   | { type: "entry"; seq: number; entry: Entry }
-  | { type: "delete"; seq: number; id: string }
+  | { type: "delete"; seq: number; id: string; confirm?: { within: number } }
   | { type: "liveblog"; seq: number; liveblog: Liveblog };
+
+/** What a page answers where a delete asks for it: the entry isn't shown; whether it was. */
+export interface Gone {
+  id: string;
+  had: boolean;
+}
 
 export type Message =
   | Hello

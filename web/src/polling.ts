@@ -1,6 +1,7 @@
 /** The last resort: asking again and again. */
 
 import type { Batch } from "./messages.js";
+import { post } from "./posting.js";
 import { fetchBatch, type Handlers, type Link } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;
@@ -34,6 +35,9 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
   };
   void poll();
   return {
+    tell(gone): void {
+      post(api, gone);
+    },
     close(): void {
       abort.abort();
       window.clearTimeout(timer);

@@ -17,6 +17,7 @@ const RELOAD_SPREAD_MS = 3_000;
 const RELOAD_INTERVAL_MS = 30_000;
 /** Who was away for less has hardly left. */
 const AWAY_MS = 5 * 60_000;
+const JSON_LD = "script[type='application/ld+json']";
 const CONTROLS = "[data-order], [data-share], [data-alerts], [data-embed-src] .embed-link, a[data-newer], a[data-older]";
 
 function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): void {
@@ -63,10 +64,20 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
       catchUp();
     }
     if (outcome.deleted) {
+      // What the page says for machines quotes entries.
+      const quoting = start.focus === null ? JSON_LD : `${JSON_LD}, meta[name=description], meta[property]`;
+      for (const element of document.head.querySelectorAll(quoting)) {
+        element.remove();
+      }
       void offline?.dropCopies(url);
     }
     if (memory.alerts && outcome.added.length > 0 && document.visibilityState === "hidden") {
       void import("./extras.js").then(({ alertReader }) => alertReader(timeline, outcome.added));
+    }
+    for (const { within, ...gone } of outcome.asked) {
+      window.setTimeout(() => {
+        connection.tell(gone);
+      }, Math.random() * within);
     }
     sync.request(outcome.effects);
   }

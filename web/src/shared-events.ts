@@ -6,7 +6,8 @@
  * joins late, or is handed the lock, stands behind or ahead of what is handed on: the timeline repairs that as it does any gap.
  */
 
-import type { Message } from "./messages.js";
+import type { Gone, Message } from "./messages.js";
+import { post } from "./posting.js";
 import { deliver, type Handlers, type Link } from "./transports.js";
 
 type Word = { message: Message } | { joined: true };
@@ -75,7 +76,15 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
     })
     .catch(() => undefined);
   say({ joined: true });
-  return { close };
+  const tell = (gone: Gone): void => {
+    if (stream === null) {
+      // The server knows the stream, and not who listens to it in other tabs.
+      post(api, gone);
+    } else {
+      stream.tell(gone);
+    }
+  };
+  return { tell, close };
 }
 
 export function openEventSource(api: string, after: () => string, handlers: Handlers): Link {
@@ -84,13 +93,25 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
     source.onmessage = source.onerror = null;
     source.close();
   };
+  let viewer: string | undefined;
   source.onmessage = (event: MessageEvent<unknown>) => {
-    deliver(event.data, handlers);
+    deliver(event.data, {
+      ...handlers,
+      message: (message) => {
+        if (message.type === "hello") {
+          viewer = message.viewer ?? viewer;
+        }
+        handlers.message(message);
+      },
+    });
   };
   source.onerror = () => {
     // The browser's own reconnecting knows neither our back-off nor a position that `changes` has moved.
     close();
     handlers.end(null);
   };
-  return { close };
+  const tell = (gone: Gone): void => {
+    post(api, gone, viewer);
+  };
+  return { tell, close };
 }

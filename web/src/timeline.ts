@@ -5,7 +5,7 @@
  * What isn't the next is never applied: the gap is filled from `changes` first.
  */
 
-import type { Batch, Change, Entry, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
+import type { Batch, Change, Entry, Gone, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
 
 /** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
 export type Effect = "resync" | "snapshot";
@@ -41,6 +41,8 @@ export interface Outcome {
   added: string[];
   /** True if an entry was deleted. */
   deleted: boolean;
+  /** Deletions to be confirmed, at some moment within so many milliseconds. */
+  asked: (Gone & { within: number })[];
 }
 
 export interface Start {
@@ -73,7 +75,7 @@ export function newestFirst(a: Placed, b: Placed): number {
   return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
 }
 
-const NOTHING: Outcome = { effects: [], changed: false, added: [], deleted: false };
+const NOTHING: Outcome = { effects: [], changed: false, added: [], deleted: false, asked: [] };
 
 export class Timeline {
   readonly page: PageKind;
@@ -237,7 +239,7 @@ export class Timeline {
     }
     const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
     // What was deleted meanwhile isn't told: there may be something.
-    const outcome: Outcome = { effects: [], changed: true, added, deleted: true };
+    const outcome: Outcome = { ...NOTHING, changed: true, added, deleted: true };
     if (snapshot.epoch !== this.#streamEpoch) {
       return merge(outcome, this.#ask("snapshot"));
     }
@@ -295,12 +297,13 @@ export class Timeline {
     switch (change.type) {
       case "entry":
         return this.#put(change.entry);
-      case "delete":
-        this.#delete(change.id);
-        this.#keyEvents.delete(change.id);
-        this.elsewhere.delete(change.id);
-        this.#deleted.add(change.id);
-        return { ...NOTHING, changed: true, deleted: true };
+      case "delete": {
+        const { id, confirm } = change;
+        const had = [this.#delete(id), this.#keyEvents.delete(id)].includes(true);
+        this.elsewhere.delete(id);
+        this.#deleted.add(id);
+        return { ...NOTHING, changed: true, deleted: true, asked: confirm ? [{ id, had, within: confirm.within }] : [] };
+      }
       case "liveblog": {
         this.liveblog = change.liveblog;
         const { language, timezone } = change.liveblog;
@@ -311,13 +314,14 @@ export class Timeline {
     }
   }
 
-  #delete(id: string): void {
+  /** True if it was there. */
+  #delete(id: string): boolean {
     const item = this.#items.get(id);
     if (item !== undefined && id === this.#start.focus) {
       this.#items.set(id, { ...item, html: null, gone: true });
-    } else {
-      this.#items.delete(id);
+      return true;
     }
+    return this.#items.delete(id);
   }
 
   #put(entry: Entry): Outcome {
@@ -389,5 +393,6 @@ function merge(a: Outcome, b: Outcome): Outcome {
     changed: a.changed || b.changed,
     added: [...a.added, ...b.added],
     deleted: a.deleted || b.deleted,
+    asked: [...a.asked, ...b.asked],
   };
 }

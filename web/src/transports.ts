@@ -1,6 +1,6 @@
 /** How to hear of changes. A transport is opened at a position, delivers until it ends, and never reconnects by itself. */
 
-import { type Batch, type Message, parseBatch, parseMessage } from "./messages.js";
+import { type Batch, type Gone, type Message, parseBatch, parseMessage } from "./messages.js";
 
 export interface Handlers {
   message(message: Message): void;
@@ -11,6 +11,8 @@ export interface Handlers {
 }
 
 export interface Link {
+  /** Confirms a deletion; what can't be sent is lost. */
+  tell(gone: Gone): void;
   close(): void;
 }
 
@@ -28,6 +30,11 @@ export function openWebSocket(api: string, after: () => string, handlers: Handle
     handlers.end(event.code);
   };
   return {
+    tell(gone): void {
+      if (socket.readyState === socket.OPEN) {
+        socket.send(JSON.stringify({ type: "gone", ...gone }));
+      }
+    },
     close(): void {
       socket.onmessage = socket.onclose = null;
       socket.close(1000);
@@ -52,6 +59,9 @@ export function openLazily(load: () => Promise<Opener>): Opener {
         }
       });
     return {
+      tell(gone): void {
+        link?.tell(gone);
+      },
       close(): void {
         closed = true;
         link?.close();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { Connection } from "../src/connection.js";
-import type { Message } from "../src/messages.js";
+import type { Gone, Message } from "../src/messages.js";
 import type { Handlers, Opener } from "../src/transports.js";
 import { TestClock } from "./samples.js";
 
@@ -14,6 +14,7 @@ interface Attempt {
   after: string;
   handlers: Handlers;
   closed: boolean;
+  told: Gone[];
 }
 
 let clock: TestClock;
@@ -25,9 +26,12 @@ let connection: Connection;
 
 function opener(transport: string): Opener {
   return (_api, after, handlers) => {
-    const attempt = { transport, after: after(), handlers, closed: false };
+    const attempt = { transport, after: after(), handlers, closed: false, told: [] as Gone[] };
     attempts.push(attempt);
     return {
+      tell(gone): void {
+        attempt.told.push(gone);
+      },
       close(): void {
         attempt.closed = true;
       },
@@ -348,5 +352,16 @@ describe("the page", () => {
     last().handlers.end(1006);
     connection.online();
     expect(attempts).toHaveLength(2);
+  });
+});
+
+describe("confirming a deletion", () => {
+  it("goes by the link that there is, and not without one", () => {
+    const gone = { id: "a", had: true };
+    connection.tell(gone);
+    expect(last().told).toEqual([gone]);
+    connection.suspend();
+    connection.tell(gone);
+    expect(attempts.flatMap((attempt) => attempt.told)).toEqual([gone]);
   });
 });

@@ -147,3 +147,18 @@ it("is a stream of its own where the browser has no locks", () => {
   open();
   expect(streams).toHaveLength(2);
 });
+
+it("confirms a deletion for every tab: the stream's viewer for the one that reads it, a word of their own for the others", () => {
+  const posted: Record<string, unknown>[] = [];
+  vi.stubGlobal("fetch", (_url: string, init: RequestInit) => {
+    posted.push(JSON.parse(init.body as string) as Record<string, unknown>);
+    return Promise.resolve();
+  });
+  const [first, second] = [open(), open()];
+  streams[0]?.onmessage?.({ data: HELLO.replace("}", ',"viewer":"w"}') });
+  first.link.tell({ id: "a", had: true });
+  second.link.tell({ id: "a", had: false });
+  expect(posted.map(({ had }) => had)).toEqual([true, false]);
+  expect(posted[0]?.viewer).toBe("w");
+  expect(posted[1]?.viewer).not.toBe("w");
+});

@@ -248,3 +248,28 @@ it("an unpinned entry that was the oldest of the start page stays on it", () => 
   line.receive(put(10, entry(7, 10)));
   expect(numbers(line.entries())).toEqual([9, 8, 7]);
 });
+
+describe("a deletion that is to be confirmed", () => {
+  const confirm = { within: 5000 };
+
+  it("is, once it was applied, with whether the entry was there, or among the key events", () => {
+    const line = timeline({ items: [entry(6, 2), entry(5, 1)], keyEvents: [{ ...entry(4, 1), title: "4" }] });
+    const asked = [6, 6, 4, 9].map((number, index) => line.receive({ type: "delete", seq: 3 + index, id: idOf(number), confirm }).asked);
+    expect(asked).toEqual([6, 6, 4, 9].map((number, index) => [{ id: idOf(number), had: [true, false, true, false][index], within: 5000 }]));
+    expect(line.receive({ type: "delete", seq: 7, id: idOf(5) }).asked).toEqual([]);
+  });
+
+  it("isn't before what is missing has come", () => {
+    const line = timeline({ items: [entry(6, 2)] });
+    const message = { type: "delete", seq: 9, id: idOf(6), confirm } as const;
+    expect(line.receive(message).asked).toEqual([]);
+    const batch = { reset: false as const, epoch: line.epoch, seq: 9, events: [put(8, entry(7, 8)), message], more: false };
+    expect(line.applyBatch(batch).asked).toEqual([{ id: idOf(6), had: true, within: 5000 }]);
+    expect(line.receive(message).asked).toEqual([]);
+  });
+
+  it("is of the entry that the page was opened for, too", () => {
+    const line = timeline({ page: "entry", focus: idOf(6), items: [entry(6, 2)] });
+    expect(line.receive({ type: "delete", seq: 3, id: idOf(6), confirm }).asked[0]?.had).toBe(true);
+  });
+});

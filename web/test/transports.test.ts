@@ -26,6 +26,12 @@ class FakeStream {
     FakeStream.latest = this;
   }
 
+  sent: string[] = [];
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
   close(): void {
     this.closed = true;
   }
@@ -154,5 +160,64 @@ describe("polling", () => {
 
   it("names what was refused", async () => {
     await expect(fetchJson(`${API}/snapshot`)).rejects.toThrow("503 from");
+  });
+});
+
+describe("confirming a deletion", () => {
+  const gone = { id: "a", had: true };
+  let posted: { url: string; body: Record<string, unknown>; init: RequestInit }[];
+
+  beforeEach(() => {
+    posted = [];
+    vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+      if (init.method === "POST") {
+        posted.push({ url, body: JSON.parse(init.body as string) as Record<string, unknown>, init });
+      }
+      return Promise.reject(new TypeError("offline"));
+    });
+  });
+
+  it("is a message on the WebSocket", () => {
+    openWebSocket(API, () => "abc-2", handlers).tell(gone);
+    expect(FakeStream.latest.sent).toEqual(['{"type":"gone","id":"a","had":true}']);
+  });
+
+  it("is a post by the viewer that the stream's hello names, and needs no preflight", () => {
+    const link = openEventSource(API, () => "abc-2", handlers);
+    FakeStream.latest.onmessage?.({ data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25,"viewer":"w"}' });
+    FakeStream.latest.onmessage?.({ data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25}' });
+    link.tell(gone);
+    expect(heard).toHaveLength(2);
+    expect(posted.map(({ url, body }) => ({ url, body }))).toEqual([
+      { url: `${API}/gone`, body: { id: "a", had: true, viewer: "w" } },
+    ]);
+    expect(posted[0]?.init.headers).toBeUndefined();
+  });
+
+  it("is a post by a word of one's own where one polls", () => {
+    const link = openPolling(API, () => "abc-2", handlers);
+    link.tell(gone);
+    link.tell({ id: "b", had: false });
+    expect(posted.map(({ body }) => [body.id, body.had])).toEqual([
+      ["a", true],
+      ["b", false],
+    ]);
+    expect(posted[0]?.body.viewer).toMatch(/^[a-z0-9]{5,}$/);
+    expect(posted[0]?.body.viewer).not.toBe(posted[1]?.body.viewer);
+    link.close();
+  });
+
+  it("goes by the transport that was loaded, and is lost before", async () => {
+    const told: unknown[] = [];
+    const link = openLazily(() => Promise.resolve(() => ({ tell: (word) => told.push(word), close: () => undefined })))(
+      API,
+      () => "abc-2",
+      handlers,
+    );
+    link.tell(gone);
+    await Promise.resolve();
+    await Promise.resolve();
+    link.tell(gone);
+    expect(told).toEqual([gone]);
   });
 });
