@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.bench import svg
-from liveserver.bench.svg import Scale
+from liveserver import svg
+from liveserver.svg import Scale
 
 if TYPE_CHECKING:
     from benchmarks.comparison import Comparison, Entrant, Spread

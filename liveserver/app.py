@@ -33,12 +33,14 @@ from liveserver.metrics import Metrics
 from liveserver.observing import Observing
 from liveserver.pages.cards import CARD_ROUTES
 from liveserver.pages.feeds import FEED_ROUTES
+from liveserver.pages.reach import REACH_ROUTES
 from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
 from liveserver.pages.rush import Rush
 from liveserver.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.partners import Partners
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
+from liveserver.reach import Reach
 from liveserver.rendering import Renderer
 from liveserver.renditions import Index, Renditions
 from liveserver.scheduling import Scheduler
@@ -100,6 +102,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             recent_max=settings.recent_changes,
         )
         takedowns = Takedowns(store, hub, views, confirming)
+        reach = Reach(store, hub, views)
         publishing = Publishing(store, hub, presenter, takedowns)
         renditions = Renditions(hub, history, budget=settings.page_cache)
 
@@ -115,6 +118,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await hub.start()
         await partners.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
+        counting = asyncio.create_task(reach.run(), name="reach")
         try:
             yield Services(
                 settings=settings,
@@ -132,12 +136,15 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 library=library,
                 partners=partners,
                 takedowns=takedowns,
+                reach=reach,
             )
         finally:
-            scheduling.cancel()
-            with suppress(asyncio.CancelledError):
-                await scheduling
+            for task in (scheduling, counting):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await partners.close()
+            await reach.flush()
             await renditions.close()
             await index.close()
             await library.close()
@@ -177,6 +184,7 @@ def create_app(settings: Settings) -> Starlette:
             *FEED_ROUTES,
             *CARD_ROUTES,
             *SITEMAP_ROUTES,
+            *REACH_ROUTES,
         ],
         middleware=[Middleware(Observing, ended=_ended), Middleware(Rush)],
         exception_handlers={

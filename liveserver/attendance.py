@@ -34,8 +34,10 @@ class _Said(NamedTuple):
 class Attendance:
     """What one node says to the others, and what they have said."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, what: str = "viewers") -> None:
+        """`what` names the counts in messages, so that several can be told."""
         self._node = node
+        self._what = what
         self._told: set[str] = set()
         """The live blogs that had viewers here when that was last said."""
         self._heard: dict[str, dict[str, _Said]] = {}
@@ -46,17 +48,21 @@ class Attendance:
         counts = [*here.items(), *((slug, 0) for slug in self._told - here.keys())]
         self._told = set(here)
         parts = [counts[start : start + SLUGS_MAX] for start in range(0, len(counts), SLUGS_MAX)]
-        return [wire.dumps({"node": self._node, "viewers": dict(part)}) for part in parts]
+        return [wire.dumps({"node": self._node, self._what: dict(part)}) for part in parts]
 
     def hear(self, message: bytes, now: float) -> None:
         """Take what a node has said. What can't be read is ignored: a newer version may say it differently."""
-        for node, slug, viewers in _read(message):
+        for node, slug, viewers in _read(message, self._what):
             if node != self._node:
                 self._heard.setdefault(slug, {})[node] = _Said(viewers, now)
 
     def elsewhere(self, slug: str) -> int:
         """The viewers of a live blog on the other nodes."""
         return sum(said.viewers for said in self._heard.get(slug, {}).values())
+
+    def heard_of(self) -> list[str]:
+        """What other nodes have said something of."""
+        return list(self._heard)
 
     def forget(self, before: float) -> None:
         """Believe nobody who has said nothing since then."""
@@ -73,11 +79,11 @@ class Attendance:
             nodes.update({node: said._replace(at=now) for node, said in nodes.items()})
 
 
-def _read(message: bytes) -> list[tuple[str, str, int]]:
+def _read(message: bytes, what: str) -> list[tuple[str, str, int]]:
     """Node, live blog and viewers of each thing that is said."""
     try:
         said: Any = orjson.loads(message)
-        node, viewers = said["node"], said["viewers"]
+        node, viewers = said["node"], said[what]
         return [(str(node), slug, int(count)) for slug, count in viewers.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []

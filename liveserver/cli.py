@@ -372,6 +372,31 @@ def takedown(
 
 
 @app.command()
+def reach(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    since: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day")] = None,
+    partner: Annotated[str | None, typer.Option(help="Of this partner only")] = None,
+    link: Annotated[bool, typer.Option("--link", help="Print a link to a page with plots instead")] = False,
+    days: Annotated[int, typer.Option(min=1, max=31, help="For how long that link is good")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer")] = False,
+    url: ServerUrl = "http://localhost:8000",
+    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+) -> None:
+    """Show how many read a live blog, now and by the day."""
+    if key is None:
+        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    from liveserver.audience import link_to, show
+
+    if link:
+        typer.echo(link_to(url, key, slug, days=days))
+        return
+    asked = {"from": since, "to": until, "partner": partner}
+    query = {name: value for name, value in asked.items() if value is not None}
+    asyncio.run(show(url, key, slug, query, as_json=as_json))
+
+
+@app.command()
 def tail(
     slug: Annotated[str, typer.Argument(help="The live blog")],
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=100, help="Earlier entries to show first")] = 5,

@@ -208,6 +208,10 @@ class Client:
         takedown: Message | None = answer["takedown"]
         return takedown
 
+    async def reach(self, slug: str, **query: str) -> Message:
+        """How many read it; `query` as the API names it: `from`, `to`, `partner`."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
+
     async def takedown(self, slug: str, entry_id: str) -> Message:
         """How many viewers have confirmed that an entry is gone."""
         return await self._send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")

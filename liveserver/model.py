@@ -200,6 +200,21 @@ class Partner:
     version: int
 
 
+class ReachHour(NamedTuple):
+    """What came of a live blog in one hour, on a partner's pages or on no partner's."""
+
+    partner: str
+    """The partner's id, or "" for none."""
+    hour: datetime
+    """Its beginning, in UTC."""
+    views: int
+    """Streams that were opened."""
+    seconds: int
+    """For which they were open, added up."""
+    peak: int
+    """The most that were open at once."""
+
+
 @dataclass(slots=True)
 class Counts:
     """What became of the viewers who were asked to confirm that a deleted entry is gone."""

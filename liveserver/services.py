@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from liveserver.partners import Partners
     from liveserver.presenting import Presenter
     from liveserver.publishing import Publishing
+    from liveserver.reach import Reach
     from liveserver.rendering import Renderer
     from liveserver.renditions import Index, Renditions
     from liveserver.security.keys import Keyring
@@ -43,6 +44,7 @@ class Services:
     library: Library
     partners: Partners
     takedowns: Takedowns
+    reach: Reach
 
 
 def services(connection: HTTPConnection) -> Services:

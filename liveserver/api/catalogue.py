@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.api import entries, liveblogs, media, partners, reading, schemas, takedowns
+from liveserver.api import entries, liveblogs, media, partners, reach, reading, schemas, takedowns
 from liveserver.api.operation import Operation
 from liveserver.api.requests import (
     ChangesQuery,
@@ -10,6 +10,7 @@ from liveserver.api.requests import (
     EntriesQuery,
     PageQuery,
     PartnerQuery,
+    ReachQuery,
     SnapshotQuery,
     UploadQuery,
 )
@@ -86,6 +87,18 @@ OPERATIONS = (
         body=LiveblogPatch,
         example={"status": "ended"},
         headers=("If-Match",),
+    ),
+    Operation(
+        "GET",
+        "/liveblogs/{slug}/reach",
+        reach.read,
+        "Live blogs",
+        "How many read it, by partner, day and hour",
+        {200: ("Without anything of any single reader", schemas.ReachObject)},
+        (401, 403, 404, 422, 503),
+        description="Those who have a stream open. What was counted in the last minute is missing.",
+        scope="manage",
+        query=ReachQuery,
     ),
     Operation(
         "POST",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from urllib.parse import urlencode
 
@@ -78,6 +79,16 @@ class DeleteQuery(Query):
     """How to delete."""
 
     confirm: bool = Field(False, description="Ask every viewer to confirm that the entry is gone")
+
+
+class ReachQuery(Query):
+    """Of which days, and of whom."""
+
+    since: date | None = Field(
+        None, alias="from", description="The first day, in the live blog’s time zone; without it, 30 days in all"
+    )
+    until: date | None = Field(None, alias="to", description="The last day; without it, today")
+    partner: str | None = Field(None, max_length=64, description="Of this partner only; empty: of no partner")
 
 
 class SnapshotQuery(PartnerQuery):

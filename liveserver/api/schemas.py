@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -118,6 +118,48 @@ class Deletion(Shape):
     """A deletion that is to be confirmed."""
 
     takedown: TakedownObject | None = Field(description="null: readers never saw the entry")
+
+
+class ReachHourObject(Shape):
+    """What came of a live blog in one hour."""
+
+    hour: datetime = Field(description="Its beginning")
+    views: int
+    seconds: int
+    peak: int
+
+
+class ReachDayObject(Shape):
+    """What came of a live blog on one day, in its own time zone."""
+
+    date: date
+    views: int
+    seconds: int
+    peak: int
+
+
+class PartnerReachObject(Shape):
+    """What came of a live blog on one partner’s pages."""
+
+    partner: str = Field(description="The partner’s id; empty: no partner")
+    viewers: int = Field(description="Now, on all nodes")
+    views: int = Field(description="Streams that were opened; who lost its connection and came back counts again")
+    seconds: int = Field(description="For which they were open, added up")
+    peak: int = Field(description="The most that were open at once")
+    days: list[ReachDayObject]
+    hours: list[ReachHourObject] = Field(description="Those in which there was anybody")
+
+
+class ReachObject(Shape):
+    """The reach of a live blog, without anything of any single reader."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    liveblog: str = Field(description="Its slug")
+    timezone: str
+    since: date = Field(alias="from")
+    until: date = Field(alias="to", description="The last day")
+    partners: list[PartnerReachObject]
 
 
 class RevisionObject(Shape):

@@ -6,8 +6,9 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from liveserver.bench import report, svg
-from liveserver.bench.svg import Scale
+from liveserver import svg
+from liveserver.bench import report
+from liveserver.svg import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -86,6 +86,14 @@ class Keyring:
         return None if authorization is None else self._seen.get(_digest(authorization))
 
 
+def parts_of(key: str) -> tuple[str, str]:
+    """An API key's id, and its secret's hash as the store keeps it. Raises Unauthorized for what is none."""
+    match = _KEY.fullmatch(key.strip())
+    if match is None:
+        raise Unauthorized("that is no API key: it is like lv_<id>_<secret>")
+    return match[1], _digest(match[2])
+
+
 def require(actor: Actor | None, scope: str) -> Actor:
     """The actor, if it has the scope; raises Unauthorized or Forbidden otherwise."""
     if actor is None:

@@ -61,6 +61,7 @@ SECTIONS = (
     "entries",
     "revisions",
     "takedowns",
+    "reach",
     "idempotency",
     "media",
     "partners",

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
-from liveserver.store import entries, keys, liveblogs, media, moments, partners, reading, schema, takedowns
+from liveserver.store import entries, keys, liveblogs, media, moments, partners, reach, reading, schema, takedowns
 from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from liveserver.errors import LiveserverError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Media,
         Partner,
         Position,
+        ReachHour,
         Revision,
         Snapshot,
         Takedown,
@@ -155,6 +156,16 @@ class Store:
     async def takedown(self, slug: str, entry_id: str) -> Takedown:
         """What was last kept of it. Raises NotFound."""
         return await self._database.read(takedowns.find, slug, entry_id)
+
+    async def add_reach(self, counted: Sequence[tuple[str, ReachHour]]) -> None:
+        """Add what a node has counted, by slug, to what is there. A slug that no live blog has is left out."""
+        await self._database.write(reach.add, counted)
+
+    async def reach(
+        self, slug: str, since: datetime, until: datetime, *, partner: str | None = None
+    ) -> list[ReachHour]:
+        """The hours that begin from `since` up to before `until`, by partner (None: all of them) and hour."""
+        return await self._database.read(reach.find, slug, since, until, partner=partner)
 
     async def entries(
         self,

@@ -184,6 +184,18 @@ takedowns = Table(
     Column("by_partner", DOCUMENT, nullable=False),
 )
 
+reach = Table(
+    "reach",
+    metadata,
+    Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
+    Column("partner", _name(64), nullable=False),
+    Column("hour", UTCDateTime, nullable=False),
+    Column("views", BigInteger, nullable=False),
+    Column("seconds", BigInteger, nullable=False),
+    Column("peak", BigInteger, nullable=False),
+    PrimaryKeyConstraint("liveblog_id", "partner", "hour"),
+)
+
 media = Table(
     "media",
     metadata,

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from liveserver.bench import plot, report, svg
+from liveserver import svg
+from liveserver.bench import plot, report
 from liveserver.bench.plan import Plan
 from liveserver.bench.run import Result, Usage
 from liveserver.bench.tally import Second, Tally

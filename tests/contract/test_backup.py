@@ -27,6 +27,7 @@ from liveserver.model import (
     EntryDeleted,
     EntryStatus,
     LiveblogStatus,
+    ReachHour,
     Takedown,
     Verification,
 )
@@ -111,6 +112,7 @@ async def fill(store: Store) -> None:
     deletion = (await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))).change
     assert deletion is not None
     await store.keep_takedown(Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": Counts(3, 1, 2, 1)}))
+    await store.add_reach([("vote", ReachHour("p_a", at(3600), 4, 5, 6))])
     await store.create_entry("match", a_draft(body="draft"), actor="desk")
     await store.create_entry("match", a_scheduled(at(3600)), actor="desk")
     await store.add_media(a_picture())
@@ -146,6 +148,7 @@ async def seen(store: Store) -> dict[str, Any]:
             "snapshot": plain(await store.snapshot(slug, limit=5)),
             "changes": plain(changes),
             "entries": plain(page),
+            "reach": await store.reach(slug, at(-9999), at(9999)),
             "revisions": [await store.revisions(slug, entry.id) for entry in page.items],
             "takedowns": [await store.takedown(slug, c.id) for c in changes.items if isinstance(c, EntryDeleted)],
         }
@@ -168,6 +171,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "entries": 11,
         "revisions": 13,
         "takedowns": 1,
+        "reach": 1,
         "idempotency": 1,
         "media": 2,
         "partners": 1,

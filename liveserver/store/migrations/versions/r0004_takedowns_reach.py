@@ -1,4 +1,4 @@
-"""What became of the viewers who were asked to confirm a deletion."""
+"""What became of the viewers who were asked to confirm a deletion; and how many there are, by the hour."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _document() -> sa.JSON:
 
 
 def upgrade() -> None:
-    """A table of its own; nothing else changes."""
+    """Tables of their own; nothing else changes."""
     op.create_table(
         "takedowns",
         sa.Column("entry_id", _name(36), nullable=False),
@@ -35,4 +35,15 @@ def upgrade() -> None:
         sa.Column("by_partner", _document(), nullable=False),
         sa.PrimaryKeyConstraint("entry_id", name="pk_takedowns"),
         sa.ForeignKeyConstraint(["entry_id"], ["entries.id"], name="fk_takedowns_entry_id"),
+    )
+    op.create_table(
+        "reach",
+        sa.Column("liveblog_id", sa.Integer, nullable=False),
+        sa.Column("partner", _name(64), nullable=False),
+        sa.Column("hour", _moment(), nullable=False),
+        sa.Column("views", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.BigInteger, nullable=False),
+        sa.Column("peak", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("liveblog_id", "partner", "hour", name="pk_reach"),
+        sa.ForeignKeyConstraint(["liveblog_id"], ["liveblogs.id"], name="fk_reach_liveblog_id"),
     )

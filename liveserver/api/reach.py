@@ -1,0 +1,53 @@
+"""`/api/v1/liveblogs/{slug}/reach`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.api.requests import ReachQuery, answer, authorised, query_of
+from liveserver.services import services
+from liveserver.wire import timestamp
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.reach import Report
+    from liveserver.wire import JSON
+
+
+async def read(request: Request) -> Response:
+    """Viewers now, and by the day and the hour, by partner."""
+    await authorised(request, "manage")
+    query = query_of(request, ReachQuery)
+    report = await services(request).reach.report(
+        request.path_params["slug"], query.since, query.until, partner=query.partner
+    )
+    return answer(request, _object(report), public=False)
+
+
+def _object(report: Report) -> JSON:
+    return {
+        "liveblog": report.liveblog.slug,
+        "timezone": report.liveblog.timezone,
+        "from": report.since.isoformat(),
+        "to": report.until.isoformat(),
+        "partners": [
+            {
+                "partner": found.partner,
+                "viewers": found.viewers,
+                "views": found.views,
+                "seconds": found.seconds,
+                "peak": found.peak,
+                "days": [
+                    {"date": day.day.isoformat(), "views": day.views, "seconds": day.seconds, "peak": day.peak}
+                    for day in found.days
+                ],
+                "hours": [
+                    {"hour": timestamp(hour.hour), "views": hour.views, "seconds": hour.seconds, "peak": hour.peak}
+                    for hour in found.hours
+                ],
+            }
+            for found in report.partners
+        ],
+    }

@@ -1,0 +1,45 @@
+"""`liveserver reach`: who reads a live blog, in the terminal; and the link to the page that draws it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import typer
+
+from liveserver.client import Client
+from liveserver.model import now
+from liveserver.security.links import signed
+from liveserver.wire import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEADS = ("", "viewers now", "peak", "views", "hours read")
+
+
+def link_to(url: str, key: str, slug: str, *, days: int) -> str:
+    """The page's address, good for so many days."""
+    expires = int((now() + timedelta(days=days)).timestamp())
+    return url.rstrip("/") + signed(key, f"/reach/{slug}", expires)
+
+
+async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
+    """A line for each partner, and under it one for each day."""
+    async with Client(url, key) as client:
+        found = await client.reach(slug, **query)
+    if as_json:
+        typer.echo(dumps(found).decode())
+        return
+    rows = [(f"{found['from']} to {found['to']}", *HEADS[1:])]
+    for partner in found["partners"]:
+        figures = (f"{partner['viewers']:,}", f"{partner['peak']:,}", f"{partner['views']:,}")
+        rows.append((partner["partner"] or "no partner", *figures, f"{partner['seconds'] / 3600:,.1f}"))
+        rows += [
+            (f"  {day['date']}", "", f"{day['peak']:,}", f"{day['views']:,}", f"{day['seconds'] / 3600:,.1f}")
+            for day in partner["days"]
+        ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        typer.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())

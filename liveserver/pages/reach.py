@@ -1,0 +1,35 @@
+"""`/reach/{slug}`: who reads a live blog, drawn. For who has a signed link (`security/links.py`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from liveserver import curves
+from liveserver.security import links
+from liveserver.services import services
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    # The link is what opens the page.
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+
+
+async def page(request: Request) -> Response:
+    """The last thirty days, by partner."""
+    parts = services(request)
+    slug = request.path_params["slug"]
+    await links.check(parts.store, f"/reach/{slug}", request.query_params, "manage")
+    return HTMLResponse(curves.page(await parts.reach.report(slug)), headers=HEADERS)
+
+
+REACH_ROUTES = [Route("/reach/{slug}", page)]
