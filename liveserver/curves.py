@@ -25,11 +25,14 @@ def page(report: Report) -> str:
     """The whole page."""
     liveblog = report.liveblog
     sections = "\n".join(_section(report, found) for found in report.partners)
-    return PAGE.format(
-        title=escape(f"Reach of {liveblog.title}"),
-        days=f"{report.since.isoformat()} to {report.until.isoformat()}, {escape(liveblog.timezone)}",
-        sections=sections or "<p>Nobody has read it in this time.</p>",
-    )
+    days = f"{report.since.isoformat()} to {report.until.isoformat()}, {escape(liveblog.timezone)}"
+    content = INTRODUCTION.format(days=days) + (sections or "<p>Nobody has read it in this time.</p>")
+    return PAGE.format(title=escape(f"Reach of {liveblog.title}"), content=content)
+
+
+def refusal(reason: str) -> str:
+    """What one sees with a link that isn't good."""
+    return PAGE.format(title="This link isn’t good (any more)", content=f"<p>{escape(reason)}.</p>")
 
 
 def picture(report: Report, found: PartnerReach) -> str:
@@ -96,6 +99,10 @@ SECTION = """<section aria-label="{name}">
 </table>
 </section>"""
 
+INTRODUCTION = """<p>{days}. Views are streams that were opened: a page that lost its connection and came back counts
+again. What was counted in the last minute is missing. Nothing is kept of any single reader.</p>
+"""
+
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -115,9 +122,7 @@ th:first-child {{ text-align: start; font-weight: inherit; }}
 <body>
 <main>
 <h1>{title}</h1>
-<p>{days}. Views are streams that were opened: a page that lost its connection and came back counts again. What was
-counted in the last minute is missing. Nothing is kept of any single reader.</p>
-{sections}
+{content}
 </main>
 </body>
 </html>

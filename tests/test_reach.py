@@ -129,12 +129,21 @@ async def test_the_page(site: Site) -> None:
         good.replace("signature=", "signature=%C3%A9"),
         f"{path}?key=%00&expires=x",
     ]
-    for address in refused:
-        problem(await site.reader.get(address), 401)
-    problem(await site.reader.get(signed(await site.key("Desk", ["publish"]), path, soon)), 403)
+    publisher = signed(await site.key("Desk", ["publish"]), path, soon)
+    for address in (*refused, publisher):
+        assert "dl>" not in await refusal(site, address)
+    assert "lacks the scope “manage”" in await refusal(site, publisher)
+    assert "has expired" in await refusal(site, refused[3])
     problem(await site.reader.get(signed(key, "/reach/rien", soon)), 404)
     await site.parts.store.revoke_key(key.split("_")[1], now())
-    problem(await site.reader.get(good), 401)
+    assert "was revoked" in await refusal(site, good)
+
+
+async def refusal(site: Site, address: str) -> str:
+    """What the page says to a link that isn't good."""
+    response = await site.reader.get(address)
+    assert (response.status_code, response.headers["cache-control"]) == (403, "private, no-store")
+    return response.text
 
 
 # Several nodes

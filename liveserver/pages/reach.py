@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from liveserver import curves
+from liveserver.errors import Forbidden, Unauthorized
 from liveserver.security import links
 from liveserver.services import services
 
@@ -28,7 +29,10 @@ async def page(request: Request) -> Response:
     """The last thirty days, by partner."""
     parts = services(request)
     slug = request.path_params["slug"]
-    await links.check(parts.store, f"/reach/{slug}", request.query_params, "manage")
+    try:
+        await links.check(parts.store, f"/reach/{slug}", request.query_params, "manage")
+    except (Unauthorized, Forbidden) as error:
+        return HTMLResponse(curves.refusal(str(error)), 403, HEADERS)
     return HTMLResponse(curves.page(await parts.reach.report(slug)), headers=HEADERS)
 
 

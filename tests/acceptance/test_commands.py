@@ -211,3 +211,16 @@ async def _entry(server: LiveServer, entry_id: str) -> dict[str, Any]:
         answer = await http.get(f"{server.api}/liveblogs/essai/entries/{entry_id}")
         assert answer.status_code == 200
         return dict(answer.json())
+
+
+async def test_reach(server: LiveServer) -> None:
+    """A line for each partner and day; or a link, which opens the page."""
+    manager = await server.key("manage")
+    asked = ("reach", "essai", "--key", manager, "--url", server.url)
+    shown = await server.run(*asked, "--from", "2026-11-01", "--to", "2026-11-30")
+    assert (shown.status, shown.stderr) == (0, "")
+    assert re.match(r"2026-11-01 to 2026-11-30 +viewers now +peak +views +hours read\n", shown.stdout)
+    made = await server.run(*asked, "--link", "--days", "1")
+    assert made.stdout.startswith(f"{server.url}/reach/essai?key=")
+    async with httpx2.AsyncClient() as http:
+        assert "<title>Reach of L’essai</title>" in (await http.get(made.stdout.strip())).text
