@@ -15,17 +15,17 @@ export function parseArticle(html: string): HTMLElement {
   return document.importNode(article, true);
 }
 
-/** Every entry that is in the page, by id. */
-export function shownArticles(): Map<string, HTMLElement> {
-  const articles = document.querySelectorAll<HTMLElement>("article[data-id]");
+/** Every entry that is in the page, or in this part of it, by id. */
+export function shownArticles(root: ParentNode = document): Map<string, HTMLElement> {
+  const articles = root.querySelectorAll<HTMLElement>("article[data-id]");
   return new Map([...articles].map((article) => [article.dataset.id ?? "", article]));
 }
 
 /** What each article was made from, where we made it. */
 const sources = new WeakMap<HTMLElement, string>();
 
-/** The article that shows the item: the one in the page if it shows the same, else a new one in its place. */
-export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTMLElement | null {
+/** The article that shows the item: the one in the page if it shows the same, else a new one in its place, made by `make`. */
+export function currentArticle(item: Item, shown: Map<string, HTMLElement>, make: (html: string) => HTMLElement): HTMLElement | null {
   const article = shown.get(item.id);
   const { html } = item;
   if (item.gone && article && !article.classList.contains("gone")) {
@@ -39,7 +39,7 @@ export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTM
   if (html === null || (article !== undefined && sources.get(article) === html)) {
     return article ?? null;
   }
-  const fresh = parseArticle(html);
+  const fresh = make(html);
   if (article?.isEqualNode(fresh)) {
     sources.set(article, html);
     return article;
@@ -53,7 +53,8 @@ export function currentArticle(item: Item, shown: Map<string, HTMLElement>): HTM
 }
 
 function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {
-  const focused = article.contains(document.activeElement) ? document.activeElement : null;
+  const { activeElement } = article.getRootNode() as Document | ShadowRoot;
+  const focused = article.contains(activeElement) ? activeElement : null;
   article.replaceWith(fresh);
   if (focused === article) {
     fresh.tabIndex = -1;

@@ -1,7 +1,7 @@
 /** Pages of a live blog's entries, as the API gives them. */
 
 import { areEntries, type Entry, isCursor, isFields } from "./messages.js";
-import { fetchJson } from "./transports.js";
+import { endpoint, fetchJson } from "./transports.js";
 
 export interface Page {
   items: Entry[];
@@ -11,7 +11,7 @@ export interface Page {
 }
 
 export async function fetchPage(api: string, query: Record<string, string>): Promise<Page> {
-  return parsePage(await fetchJson(`${api}/entries?${new URLSearchParams(query).toString()}`));
+  return parsePage(await fetchJson(endpoint(api, "entries", query)));
 }
 
 /** The answer of `entries`; throws a TypeError for anything else. */

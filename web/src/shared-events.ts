@@ -8,7 +8,7 @@
 
 import type { Gone, Message } from "./messages.js";
 import { post } from "./posting.js";
-import { deliver, type Handlers, type Link } from "./transports.js";
+import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
 
 type Word = { message: Message } | { joined: true };
 
@@ -74,7 +74,12 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
         release = resolve;
       });
     })
-    .catch(() => undefined);
+    .catch(() => {
+      // In a frame without an origin nothing can be shared.
+      if (!waiting.signal.aborted) {
+        lead();
+      }
+    });
   say({ joined: true });
   const tell = (gone: Gone): void => {
     if (stream === null) {
@@ -88,7 +93,7 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
 }
 
 export function openEventSource(api: string, after: () => string, handlers: Handlers): Link {
-  const source = new EventSource(`${api}/events?after=${encodeURIComponent(after())}`);
+  const source = new EventSource(endpoint(api, "events", { after: after() }));
   const close = (): void => {
     source.onmessage = source.onerror = null;
     source.close();

@@ -2,7 +2,7 @@
 
 import { parseSnapshot, type Snapshot } from "./messages.js";
 import type { Effect, Outcome, Timeline } from "./timeline.js";
-import { fetchBatch, fetchJson } from "./transports.js";
+import { endpoint, fetchBatch, fetchJson } from "./transports.js";
 
 export interface SyncOptions {
   api: string;
@@ -91,7 +91,7 @@ export class Sync {
   async #snapshot(): Promise<Outcome> {
     const { api, timeline } = this.#options;
     const limit = Math.min(SNAPSHOT_MAX, Math.max(SNAPSHOT_MIN, timeline.entries().length));
-    const snapshot = parseSnapshot(await fetchJson(`${api}/snapshot?limit=${String(limit)}`));
+    const snapshot = parseSnapshot(await fetchJson(endpoint(api, "snapshot", { limit: String(limit) })));
     this.#options.snapshot(snapshot);
     return timeline.replace(snapshot);
   }

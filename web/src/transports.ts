@@ -19,10 +19,18 @@ export interface Link {
 /** Opens a transport for the API at `api` (an absolute URL) after a position, which is asked for when it is needed. */
 export type Opener = (api: string, after: () => string, handlers: Handlers) => Link;
 
+/** What is below the live blog in the API. The live blog's own address may have a query, which stays. */
+export function endpoint(api: string, path: string, query: Record<string, string>): string {
+  const url = new URL(api);
+  url.pathname += `/${path}`;
+  for (const [name, value] of Object.entries(query)) {
+    url.searchParams.set(name, value);
+  }
+  return url.href;
+}
+
 export function openWebSocket(api: string, after: () => string, handlers: Handlers): Link {
-  const url = new URL(`${api}/ws?after=${encodeURIComponent(after())}`);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  const socket = new WebSocket(url);
+  const socket = new WebSocket(endpoint(api, "ws", { after: after() }).replace("http", "ws"));
   socket.onmessage = (event) => {
     deliver(event.data, handlers);
   };
@@ -76,8 +84,8 @@ export async function fetchBatch(
   after: string,
   { limit, signal }: { limit?: number; signal?: AbortSignal } = {},
 ): Promise<Batch> {
-  const most = limit === undefined ? "" : `&limit=${String(limit)}`;
-  return parseBatch(await fetchJson(`${api}/changes?after=${encodeURIComponent(after)}${most}`, signal));
+  const query = limit === undefined ? { after } : { after, limit: String(limit) };
+  return parseBatch(await fetchJson(endpoint(api, "changes", query), signal));
 }
 
 export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {

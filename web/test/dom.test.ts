@@ -16,7 +16,7 @@ function outline(): string[] {
 
 function articles(...entries: ReturnType<typeof entry>[]): HTMLElement[] {
   const shown = shownArticles();
-  return entries.flatMap((value) => currentArticle(value, shown) ?? []);
+  return entries.flatMap((value) => currentArticle(value, shown, parseArticle) ?? []);
 }
 
 describe("arrange", () => {
@@ -56,15 +56,15 @@ describe("currentArticle", () => {
   it("keeps an article of the same state, also one that the server wrote into the page", () => {
     list.innerHTML = entry(1, 1).html;
     const article = list.firstElementChild;
-    expect(currentArticle(entry(1, 1), shownArticles())).toBe(article);
-    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles())).toBe(article);
+    expect(currentArticle(entry(1, 1), shownArticles(), parseArticle)).toBe(article);
+    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles(), parseArticle)).toBe(article);
   });
 
   it("replaces an article of another state in its place, with the focus in it", () => {
     list.innerHTML = entry(2, 2).html + entry(1, 1).html;
     const links = list.querySelectorAll("a");
     links[1]?.focus();
-    currentArticle(entry(2, 3, { heading: "Edited" }), shownArticles());
+    currentArticle(entry(2, 3, { heading: "Edited" }), shownArticles(), parseArticle);
     expect(outline()).toEqual(["02", "01"]);
     expect(list.querySelector("h3")?.textContent).toBe("Edited");
     expect(document.activeElement).toBe(list.querySelectorAll("a")[1]);
@@ -73,12 +73,12 @@ describe("currentArticle", () => {
   it("replaces an article of the same seq whose html differs: the time zone may have changed", () => {
     arrange(list, articles(entry(1, 1)), null);
     const other = { ...entry(1, 1), html: entry(1, 1).html.replace(">time<", ">another time<") };
-    currentArticle(other, shownArticles());
+    currentArticle(other, shownArticles(), parseArticle);
     expect(list.querySelector("a")?.textContent).toBe("another time");
   });
 
   it("has nothing to show of an entry that is not on the page and came without html", () => {
-    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles())).toBeNull();
+    expect(currentArticle({ ...entry(1, 1), html: null }, shownArticles(), parseArticle)).toBeNull();
   });
 
   it("refuses html without an article", () => {
