@@ -25,6 +25,7 @@ from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.api.requests import EXPOSED_HEADERS
 from liveserver.darkroom import Darkroom
+from liveserver.embedding import Embedding
 from liveserver.errors import LiveserverError, StoreUnavailable
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
@@ -32,6 +33,7 @@ from liveserver.library import Library
 from liveserver.metrics import Metrics
 from liveserver.observing import Observing
 from liveserver.pages.cards import CARD_ROUTES
+from liveserver.pages.embed import EMBED_ROUTES
 from liveserver.pages.feeds import FEED_ROUTES
 from liveserver.pages.reach import REACH_ROUTES
 from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
@@ -72,6 +74,9 @@ class Assets(StaticFiles):
         scope = next(arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict))
         hashed = "/static/assets/" in scope["path"]
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "public, max-age=300"
+        # Other sites' pages load the widget's modules, which browsers allow only if this is said (and so it may be).
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
 
@@ -137,6 +142,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 partners=partners,
                 takedowns=takedowns,
                 reach=reach,
+                embedding=Embedding(renderer),
             )
         finally:
             for task in (scheduling, counting):
@@ -185,6 +191,7 @@ def create_app(settings: Settings) -> Starlette:
             *CARD_ROUTES,
             *SITEMAP_ROUTES,
             *REACH_ROUTES,
+            *EMBED_ROUTES,
         ],
         middleware=[Middleware(Observing, ended=_ended), Middleware(Rush)],
         exception_handlers={

@@ -290,7 +290,7 @@ class Renderer:
         posting = None
         if view.first:
             shown = [*pinned, *entries]
-            posting = _json_block(
+            posting = json_block(
                 liveblog_posting(
                     view.liveblog,
                     shown,
@@ -339,7 +339,7 @@ class Renderer:
             description=self.entry_summary(view.liveblog, view.entry),
             card=self.entry_card_url(view.liveblog, view.entry),
             card_alt=self.entry_title(view.entry),
-            json_ld=_json_block(entry_posting(view.liveblog, view.entry, self)),
+            json_ld=json_block(entry_posting(view.liveblog, view.entry, self)),
             entries=[
                 (day, label, _linked(html) if entry.id == view.entry.id else html)
                 for entry, (day, label, html) in zip(entries, self._articles(view.liveblog, entries), strict=True)
@@ -347,6 +347,18 @@ class Renderer:
             ends=self._ends(view, entries, EVERY),
             updated=_last_update(entries, view.newer_cursor),
         )
+
+    def fill(self, template: str, language: str, **values: Any) -> str:
+        """A template of our own, with what the frame of every page needs, and `values`."""
+        return self._environment.get_template(template).render({**self._frame(language), **values})
+
+    def dated_articles(self, liveblog: Liveblog, entries: list[Entry]) -> list[tuple[str, str, Markup]]:
+        """Of published entries the day, for machines and for readers, and the HTML."""
+        return self._articles(liveblog, entries)
+
+    def oembed_url(self, slug: str) -> str:
+        """Where a CMS learns how to embed the live blog."""
+        return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog_url(slug)})}"
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
         """What lies beyond a page's entries in time: of either side the way there."""
@@ -401,6 +413,7 @@ class Renderer:
             liveblog_url=self.liveblog_url(liveblog.slug),
             site_name=self.site_name,
             feeds=[(media_type, self.feed_url(liveblog.slug, kind)) for kind, media_type in FEEDS.items()],
+            oembed_url=self.oembed_url(liveblog.slug),
             zone=ZoneInfo(liveblog.timezone),
             root={
                 "data-liveblog-slug": liveblog.slug,
@@ -412,7 +425,7 @@ class Renderer:
                 "data-url": self.liveblog_url(liveblog.slug),
                 **root,
             },
-            reader_texts=_json_block(
+            reader_texts=json_block(
                 {
                     "locale": texts.language,
                     "dates": texts.tables["dates"],
@@ -567,6 +580,6 @@ def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | N
     return None if newer_cursor else max((entry.updated_at for entry in entries), default=None)
 
 
-def _json_block(value: Any) -> Markup:
+def json_block(value: Any) -> Markup:
     """JSON that is safe inside a `<script>` element."""
     return Markup(wire.dumps(value).decode().replace("<", "\\u003c"))

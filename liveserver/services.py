@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from liveserver.bus import Bus
+    from liveserver.embedding import Embedding
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
     from liveserver.library import Library
@@ -45,6 +46,7 @@ class Services:
     partners: Partners
     takedowns: Takedowns
     reach: Reach
+    embedding: Embedding
 
 
 def services(connection: HTTPConnection) -> Services:

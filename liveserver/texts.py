@@ -140,6 +140,14 @@ def texts_for(language: str) -> Texts:
     return Texts(FALLBACK, _tables()[FALLBACK], wanted=language)
 
 
+def known_language(wanted: str | None) -> str | None:
+    """The tag as we have texts for it: `fr` for `fr` and for `FR-ca`; None where we have none."""
+    for tag in (wanted, _base(wanted)) if wanted is not None else ():
+        if tag.lower() in _tables():
+            return tag.lower()
+    return None
+
+
 def text_direction(language: str) -> str:
     """`rtl` or `ltr`, as the language is written."""
     locale = babel_locale(language) or babel_locale(_base(language))

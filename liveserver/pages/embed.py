@@ -1,0 +1,228 @@
+"""What other sites load: `/embed/v1.js`, the page for frames, the fragment, the page to try it; and `/oembed`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from liveserver import errors, wire
+from liveserver.embedding import LIMIT, THEMES, Look
+from liveserver.model import Position
+from liveserver.pages.reader import html_representation
+from liveserver.rendering import PageView
+from liveserver.renditions import Rendition
+from liveserver.representation import Representation
+from liveserver.responding import CROWD_CACHE, respond
+from liveserver.services import services
+from liveserver.texts import known_language
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.embedding import Embedding
+    from liveserver.model import Liveblog
+    from liveserver.services import Services
+
+LIMIT_MAX = 100
+ANYWHERE = {
+    "Access-Control-Allow-Origin": "*",
+    # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only what says that it may.
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+SCRIPT = "text/javascript; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+FOR_EVER = "public, max-age=31536000, immutable"
+PROVIDER_CACHE = "public, max-age=300"
+
+
+async def loader(request: Request) -> Response:
+    """What a partner's page has a `<script>` for: kept for minutes, and looked after in the background for a day."""
+    cache = "public, max-age=300, stale-while-revalidate=86400"
+    return _script(request, services(request).embedding.assets.loader, cache)
+
+
+async def pinned(request: Request) -> Response:
+    """The widget in one file, under a name that never means another."""
+    assets = services(request).embedding.assets
+    if request.path_params["hash"] != assets.pinned_hash:
+        raise errors.NotFound("this server has another version of the widget")
+    return _script(request, assets.pinned, FOR_EVER)
+
+
+async def current(request: Request) -> Response:
+    """The widget's file for a `v1.js` that names one of an earlier version, as caches may still have it."""
+    parts = services(request)
+    headers = {**ANYWHERE, "Cache-Control": "no-cache"}
+    return RedirectResponse(parts.embedding.static_url(parts.embedding.assets.widget), 302, headers)
+
+
+async def shell(request: Request) -> Response:
+    """The widget without entries, in the language that `lang` names."""
+    parts, slug = services(request), request.path_params["slug"]
+    language = _language(request)
+    rendition = await parts.renditions.get(slug, ("embed-shell", language), partial(_shell, parts, slug, language))
+    return respond(request.scope, rendition.representation)
+
+
+async def _shell(parts: Services, slug: str, language: str | None) -> Rendition:
+    liveblog = await parts.store.liveblog(slug)
+    body = wire.dumps(parts.embedding.shell(liveblog, language))
+    return _rendition(liveblog, Representation(body, "application/json", {**ANYWHERE, "Cache-Control": CROWD_CACHE}))
+
+
+async def page(request: Request) -> Response:
+    """The widget for a frame."""
+    parts, slug, look = services(request), request.path_params["slug"], _look(request)
+    try:
+        rendition = await parts.renditions.get(slug, ("embed", *look), partial(_page, parts, slug, look))
+    except errors.NotFound:
+        # In the frame, where the browser would else show its own complaint.
+        html = parts.renderer.error_page(404, language=_accepted(request))
+        return Response(html, 404, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
+    return respond(request.scope, rendition.representation)
+
+
+async def _page(parts: Services, slug: str, look: Look) -> Rendition:
+    view = await _view(parts, slug, look.limit)
+    html = parts.embedding.page(view, look)
+    return _rendition(view.liveblog, Representation(html.encode(), HTML, _frame_headers(parts)))
+
+
+async def fragment(request: Request) -> Response:
+    """HTML that a partner's CMS puts into a page of its own."""
+    parts, slug, look = services(request), request.path_params["slug"], _look(request)
+    rendition = await parts.renditions.get(slug, ("fragment", *look), partial(_fragment, parts, slug, look))
+    return respond(request.scope, rendition.representation)
+
+
+async def _fragment(parts: Services, slug: str, look: Look) -> Rendition:
+    view = await _view(parts, slug, look.limit)
+    headers = {
+        **ANYWHERE,
+        "Cache-Control": CROWD_CACHE,
+        # Opened by itself it is no page of ours.
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Robots-Tag": "noindex",
+    }
+    return _rendition(view.liveblog, Representation(parts.embedding.fragment(view, look).encode(), HTML, headers))
+
+
+async def preview(request: Request) -> Response:
+    """A page to try the widget."""
+    parts, slug = services(request), request.path_params["slug"]
+    rendition = await parts.renditions.get(slug, ("embed-preview",), partial(_preview, parts, slug))
+    return respond(request.scope, rendition.representation)
+
+
+async def _preview(parts: Services, slug: str) -> Rendition:
+    liveblog = await parts.store.liveblog(slug)
+    html = parts.embedding.preview(liveblog)
+    return _rendition(liveblog, html_representation(parts.renderer, html))
+
+
+async def oembed(request: Request) -> Response:
+    """What a CMS asks when somebody pastes the address of a live blog (https://oembed.com)."""
+    parts, query = services(request), request.query_params
+    if query.get("format", "json") != "json":
+        # 2.3.3: the format that we don't have.
+        return Response("only json\n", 501, ANYWHERE, "text/plain")
+    if "url" not in query:
+        raise errors.Invalid([errors.FieldError("?url", "is missing")])
+    most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
+    liveblog = await parts.store.liveblog(parts.embedding.slug_of(query["url"]))
+    answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
+    headers = {**ANYWHERE, "Cache-Control": PROVIDER_CACHE}
+    return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
+
+
+def frame_policy(embedding: Embedding, ancestors: str | None = None) -> str:
+    """The page for frames: its origin may be null, so that `'self'` alone wouldn't say enough.
+
+    `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them; None: any.
+    """
+    renderer = embedding.renderer
+    home, media = urlsplit(renderer.home_url), urlsplit(renderer.media_url)
+    origin = f"{home.scheme}://{home.netloc}"
+    socket = f"{'wss' if home.scheme == 'https' else 'ws'}://{home.netloc}"
+    rules = [
+        "default-src 'none'",
+        f"script-src 'self' {origin}",
+        f"style-src 'self' {origin}",
+        f"connect-src 'self' {origin} {socket}",
+        f"img-src 'self' https: data: {media.scheme}://{media.netloc}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+    ]
+    return "; ".join([*rules, *([f"frame-ancestors {ancestors}"] if ancestors is not None else [])])
+
+
+def _frame_headers(parts: Services) -> dict[str, str]:
+    return {
+        "Content-Security-Policy": frame_policy(parts.embedding),
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "Cache-Control": CROWD_CACHE,
+    }
+
+
+async def _view(parts: Services, slug: str, limit: int) -> PageView:
+    snapshot = await parts.store.snapshot(slug, limit=limit)
+    return PageView(
+        snapshot.liveblog,
+        snapshot.entries,
+        pinned=snapshot.pinned,
+        key_events=snapshot.key_events,
+        older_cursor=snapshot.next_cursor,
+        began_at=snapshot.began_at,
+        changed_at=snapshot.changed_at,
+    )
+
+
+def _rendition(liveblog: Liveblog, representation: Representation) -> Rendition:
+    return Rendition(Position(liveblog.epoch, liveblog.seq), representation)
+
+
+def _script(request: Request, body: bytes, cache: str) -> Response:
+    return respond(request.scope, Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache}))
+
+
+def _look(request: Request) -> Look:
+    """What the query wishes; what it wishes in vain is left out, as nobody would read a complaint in a frame."""
+    query = request.query_params
+    theme, limit = query.get("theme", "auto"), query.get("limit", "")
+    count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
+    return Look(theme if theme in THEMES else "auto", min(LIMIT_MAX, max(1, count)), _language(request))
+
+
+def _language(request: Request) -> str | None:
+    """The language of our own texts that the query names, if it is one that we have."""
+    return known_language(request.query_params.get("lang"))
+
+
+def _accepted(request: Request) -> str:
+    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+
+
+def _pixels(value: str | None, name: str) -> int | None:
+    if value is None or value == "":
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 6):
+        raise errors.Invalid([errors.FieldError(f"?{name}", "must be a whole number of pixels")])
+    return int(value)
+
+
+EMBED_ROUTES = [
+    Route("/oembed", oembed),
+    Route("/embed/v1.js", loader),
+    Route("/embed/v1-{hash}.js", pinned),
+    Route("/embed/widget.js", current),
+    Route("/embed/preview/{slug}", preview),
+    Route("/embed/{slug}/shell.json", shell),
+    Route("/embed/{slug}/fragment", fragment),
+    Route("/embed/{slug}", page),
+]

@@ -1,0 +1,221 @@
+/** What a widget shows: a timeline in a shadow tree. It decides nothing of what is in the live blog. */
+
+import type { Announcer } from "../announcer.js";
+import type { Status } from "../connection.js";
+import { arrange, currentArticle, shownArticles } from "../dom.js";
+import type { Attributes } from "../texts.js";
+import type { Item, Outcome, Timeline } from "../timeline.js";
+import { build } from "./markup.js";
+
+/** What the server gives for a live blog in some language. */
+export interface Shell {
+  /** The widget without entries, in that language. */
+  html: string;
+  /** Of that language. */
+  locale: string;
+  /** Of the days' headings, which are in the language of the entries: `lang` and `dir` where we have none of our own in it. */
+  days: Attributes;
+  status: Record<string, string>;
+  new_entries: Record<string, string>;
+  text: Record<string, string>;
+}
+
+/** What a partner has set. */
+export interface Terms {
+  theme?: Record<string, string>;
+  attribution?: { text: string; url: string } | null;
+  fallback_url?: string;
+}
+
+const INDICATOR_AFTER_MS = 5_000;
+const PARTS = ["entry-time", "entry-heading", "entry-body"];
+
+export class Panel {
+  readonly element: HTMLElement;
+  /** Loads older entries, if there are any. */
+  older: () => Promise<void> = () => Promise.resolve();
+  #room: number;
+  #noteTimer = 0;
+  #topIsSeen = true;
+  /** Entries that came while the reader was elsewhere. They are shown when the reader is back, or asks for them. */
+  readonly #held = new Set<string>();
+  #announcer: Promise<Announcer> | undefined;
+  readonly #observer: IntersectionObserver;
+  readonly #timeline: Timeline;
+  readonly #shell: Shell;
+
+  /** `limit`: how many entries at first, and how many more at each wish. */
+  constructor(timeline: Timeline, shell: Shell, limit: number) {
+    this.#timeline = timeline;
+    this.#shell = shell;
+    this.#room = limit;
+    this.element = build(shell.html).firstElementChild as HTMLElement;
+    this.element.querySelectorAll("a").forEach(beside);
+    this.#at("news").onclick = () => {
+      this.#held.clear();
+      this.#update();
+      this.#at("top").scrollIntoView();
+    };
+    this.#at("older").onclick = async () => {
+      if (timeline.entries().length <= this.#room) {
+        await this.older();
+      }
+      this.#room += limit;
+      this.#update();
+    };
+    this.#observer = new IntersectionObserver(
+      (records) => {
+        this.#topIsSeen = records.at(-1)?.isIntersecting ?? false;
+        this.look();
+      },
+      // A line's height above the window, the reader is still at the top.
+      { rootMargin: "64px 0px 0px" },
+    );
+    this.#observer.observe(this.#at("top"));
+    this.#update();
+  }
+
+  #at(name: string): HTMLElement {
+    return this.element.querySelector(`.${name}`) as HTMLElement;
+  }
+
+  close(): void {
+    this.#observer.disconnect();
+    clearTimeout(this.#noteTimer);
+  }
+
+  show({ changed, added }: Outcome): void {
+    if (!changed) {
+      return;
+    }
+    if (!this.#isRead()) {
+      for (const id of added) {
+        this.#held.add(id);
+      }
+    }
+    this.#update();
+    if (added.length > 0) {
+      this.#announce(added.length).catch(() => undefined);
+    }
+  }
+
+  /** Shows what waited, if the reader is where it comes. */
+  look(): void {
+    if (this.#held.size > 0 && this.#isRead()) {
+      this.#held.clear();
+      this.#update();
+    }
+  }
+
+  showStatus(status: Status): void {
+    clearTimeout(this.#noteTimer);
+    const note = this.#at("note");
+    if (status === "live") {
+      note.hidden = true;
+    } else if (note.hidden) {
+      this.#noteTimer = window.setTimeout(
+        () => {
+          note.textContent = this.text(status);
+          note.hidden = false;
+        },
+        status === "offline" ? 0 : INDICATOR_AFTER_MS,
+      );
+    }
+  }
+
+  text(name: string): string {
+    return this.#shell.text[name] ?? "";
+  }
+
+  add(anchor: HTMLAnchorElement): void {
+    this.#at("foot").append(" ", anchor);
+  }
+
+  #isRead(): boolean {
+    return this.#topIsSeen && isVisible();
+  }
+
+  #update(): void {
+    const timeline = this.#timeline;
+    for (const id of this.#held) {
+      if (timeline.item(id) === undefined) {
+        this.#held.delete(id);
+      }
+    }
+    const isShown = ({ id }: Item): boolean => !this.#held.has(id);
+    const listed = timeline.entries().filter(isShown);
+    const shown = shownArticles(this.element);
+    const fill = (name: string, items: Item[], days: Attributes | null): boolean => {
+      const articles = items.flatMap((item) => currentArticle(item, shown, article) ?? []);
+      arrange(this.#at(name), articles, days);
+      return articles.length > 0;
+    };
+    const pinned = fill("pinned", timeline.pinned().filter(isShown), null);
+    const entries = fill("list", listed.slice(0, this.#room), this.#shell.days);
+    const { status = "", title = "" } = timeline.liveblog ?? {};
+    this.element.lang = timeline.language;
+    this.#show("pinned", pinned);
+    this.#show("older", listed.length > this.#room || timeline.has("older"));
+    this.#show("news", this.#held.size > 0, this.#counted(this.#held.size));
+    this.#show("empty", !pinned && !entries, this.text(`empty_${status}`));
+    this.#show("name", true, title);
+    this.#show("status", true, this.#shell.status[status] ?? status).className = `status ${status}`;
+  }
+
+  #show(name: string, shown: boolean, text?: string): HTMLElement {
+    const element = this.#at(name);
+    element.hidden = !shown;
+    if (text !== undefined) {
+      element.textContent = text;
+    }
+    return element;
+  }
+
+  async #announce(count: number): Promise<void> {
+    this.#announcer ??= import("./extras.js").then(({ announcer }) =>
+      announcer((all) => {
+        this.#at("said").textContent = this.#counted(all);
+      }),
+    );
+    (await this.#announcer).add(count);
+  }
+
+  #counted(count: number): string {
+    const { new_entries, locale } = this.#shell;
+    const form = new_entries[new Intl.PluralRules(locale).select(count)] ?? new_entries.other ?? "";
+    return form.replace("{count}", count.toLocaleString(locale));
+  }
+}
+
+/** The article of an entry's HTML, for a page that isn't ours: its links open beside it. */
+function article(html: string): HTMLElement {
+  const found = build(html).querySelector<HTMLElement>("article[data-id]");
+  if (found === null) {
+    throw new TypeError("no article");
+  }
+  found.querySelectorAll("a").forEach(beside);
+  found.setAttribute("part", "entry");
+  for (const part of PARTS) {
+    found.querySelector(`.${part}`)?.setAttribute("part", part);
+  }
+  return found;
+}
+
+export function isVisible(): boolean {
+  return document.visibilityState === "visible";
+}
+
+export function link(url: string, text: string): HTMLAnchorElement {
+  const anchor = document.createElement("a");
+  anchor.textContent = text;
+  if (/^https?:/.test(url)) {
+    anchor.href = url;
+  }
+  beside(anchor);
+  return anchor;
+}
+
+function beside(anchor: HTMLAnchorElement): void {
+  anchor.target = "_blank";
+  anchor.rel = "noopener";
+}

@@ -1,0 +1,11 @@
+/** The whole widget in one file that never changes, for who names its digest in `integrity`. */
+
+import { define, fitFrames } from "./element.js";
+import { mount } from "./widget.js";
+
+const script = document.currentScript;
+
+define(() => Promise.resolve(mount));
+if (script instanceof HTMLScriptElement) {
+  fitFrames(new URL("..", script.src).href);
+}

@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+
+import { defineConfig } from "vite";
+
+interface Manifest {
+  "src/widget/widget.ts": { file: string };
+}
+
+/**
+ * What a partner's page has a `<script>` for: `v1.js`, which names the widget's file, and with `--mode pinned` one file that holds
+ * all of it.
+ */
+export default defineConfig(({ mode }) => {
+  const manifest = JSON.parse(readFileSync("../liveserver/static/.vite/widget.json", "utf8")) as Manifest;
+  const name = mode === "pinned" ? "pinned" : "v1";
+  return {
+    publicDir: false,
+    define: { WIDGET: JSON.stringify(`static/${manifest["src/widget/widget.ts"].file}`) },
+    build: {
+      outDir: "../liveserver/static/embed",
+      emptyOutDir: false,
+      lib: { entry: { [name]: `src/widget/${name}.ts` }, formats: ["iife" as const], name: "liveserver" },
+      minify: true,
+      cssTarget: ["chrome123", "firefox120", "safari17.5"],
+      target: ["chrome100", "firefox100", "safari16.4"],
+      rolldownOptions: { output: { minify: true, entryFileNames: "[name].js", codeSplitting: false } },
+    },
+  };
+});
