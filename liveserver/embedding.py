@@ -155,9 +155,7 @@ class Embedding:
         return self.renderer.fill(
             "embed_page.html",
             liveblog.language,
-            **self._shell(liveblog, texts),
-            **self._articles(view),
-            scheme=look.theme,
+            **(self._shell(liveblog, texts) | self._articles(view) | {"scheme": look.theme}),
             attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
             script_url=self.script_url,
             frame_script=self.static_url(self.assets.frame),
@@ -254,7 +252,6 @@ class Embedding:
             "scheme": "auto",
             "pinned": [],
             "articles": [],
-            "older": False,
         }
 
     def _articles(self, view: PageView) -> dict[str, Any]:
@@ -263,5 +260,4 @@ class Embedding:
             "articles": self.renderer.dated_articles(
                 view.liveblog, [entry for entry in view.entries if not entry.pinned]
             ),
-            "older": view.older_cursor is not None,
         }

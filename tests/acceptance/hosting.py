@@ -65,5 +65,6 @@ def document(body: str, *, head: str = "", root: str = 'lang="fr"') -> str:
     """A partner's page."""
     return (
         f"<!DOCTYPE html><html {root}><head><meta charset=utf-8><title>Partenaire</title>"
-        f'<link rel="icon" href="data:,">{head}</head><body><main><h1>La une</h1>{body}<p>Pied.</p></main></body></html>'
+        f'<link rel="icon" href="data:,">{head}</head>'
+        f"<body><main><h1>La une</h1>{body}<p>Pied.</p></main></body></html>"
     )

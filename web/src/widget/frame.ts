@@ -21,7 +21,14 @@ function tell(again = false): void {
   }
 }
 
+// Once the widget lives, what the server had written is a copy that grows old.
+document.addEventListener("liveblog:update", ({ target }) => {
+  (target as Element).replaceChildren();
+});
+
 if (parent !== window) {
+  // WordPress keeps a frame hidden until it has spoken, and what is hidden isn't observed.
+  tell();
   new ResizeObserver(() => {
     tell();
   }).observe(document.body);

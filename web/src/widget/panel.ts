@@ -65,7 +65,10 @@ export class Panel {
     };
     this.#observer = new IntersectionObserver(
       (records) => {
-        this.#topIsSeen = records.at(-1)?.isIntersecting ?? false;
+        for (const { isIntersecting, boundingClientRect, rootBounds } of records) {
+          // What comes below the window moves nothing that is read; frames of another origin don't know where that is.
+          this.#topIsSeen = isIntersecting || boundingClientRect.top >= (rootBounds?.bottom ?? Infinity);
+        }
         this.look();
       },
       // A line's height above the window, the reader is still at the top.
