@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -216,13 +218,16 @@ def _pixels(value: str | None, name: str) -> int | None:
     return int(value)
 
 
+# Refusals too must be readable from anywhere.
+_READABLE = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"])]
+
 EMBED_ROUTES = [
-    Route("/oembed", oembed),
+    Route("/oembed", oembed, middleware=_READABLE),
     Route("/embed/v1.js", loader),
     Route("/embed/v1-{hash}.js", pinned),
     Route("/embed/widget.js", current),
     Route("/embed/preview/{slug}", preview),
-    Route("/embed/{slug}/shell.json", shell),
-    Route("/embed/{slug}/fragment", fragment),
+    Route("/embed/{slug}/shell.json", shell, middleware=_READABLE),
+    Route("/embed/{slug}/fragment", fragment, middleware=_READABLE),
     Route("/embed/{slug}", page),
 ]

@@ -250,9 +250,7 @@ async def test_new_entries_wait_for_who_reads_below(site: Site, browser: Browser
         assert await line.evaluate(top) == pytest.approx(where, abs=1)
         await news.click()
         await settles(read, ["Kilomètre 9", "Kilomètre 8", *before])
-        assert await page.evaluate(
-            "() => document.querySelector('live-blog').shadowRoot.querySelector('.top').getBoundingClientRect().top >= 0"
-        )
+        assert await page.locator("live-blog .top").evaluate(top) >= 0
 
 
 async def test_events_attributes_and_older_entries(site: Site, browser: Browser) -> None:

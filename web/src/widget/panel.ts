@@ -57,10 +57,10 @@ export class Panel {
       this.#at("top").scrollIntoView();
     };
     this.#at("older").onclick = async () => {
-      if (timeline.entries().length <= this.#room) {
+      this.#room += limit;
+      if (timeline.entries().length < this.#room) {
         await this.older();
       }
-      this.#room += limit;
       this.#update();
     };
     this.#observer = new IntersectionObserver(
