@@ -22,15 +22,15 @@ export function define(load: () => Promise<Mount>): void {
     return;
   }
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(":host{display:block!important;min-height:1px}:host([hidden]){display:none!important}");
+  sheet.replaceSync(":host{display:block!important}:host([hidden]){display:none!important}");
 
   class LiveBlog extends HTMLElement {
     static readonly observedAttributes = ["src", "partner", "lang", "limit", "height", "theme"];
     static readonly #observer = new IntersectionObserver(
       (records) => {
         for (const { isIntersecting, target } of records) {
-          if (isIntersecting) {
-            void (target as LiveBlog).#start();
+          if (isIntersecting && target instanceof LiveBlog) {
+            void target.#start();
           }
         }
       },

@@ -56,13 +56,7 @@ export class Panel {
       this.#update();
       this.#at("top").scrollIntoView();
     };
-    this.#at("older").onclick = async () => {
-      this.#room += limit;
-      if (timeline.entries().length < this.#room) {
-        await this.older();
-      }
-      this.#update();
-    };
+    this.#at("older").onclick = () => this.#more(this.#room + limit);
     this.#observer = new IntersectionObserver(
       (records) => {
         for (const { isIntersecting, boundingClientRect, rootBounds } of records) {
@@ -72,14 +66,14 @@ export class Panel {
         this.look();
       },
       // A line's height above the window, the reader is still at the top.
-      { rootMargin: "64px 0px 0px" },
+      { rootMargin: "64px" },
     );
     this.#observer.observe(this.#at("top"));
     this.#update();
   }
 
   #at(name: string): HTMLElement {
-    return this.element.querySelector(`.${name}`) as HTMLElement;
+    return this.element.querySelector<Element>(`.${name}`) as HTMLElement;
   }
 
   close(): void {
@@ -96,7 +90,7 @@ export class Panel {
         this.#held.add(id);
       }
     }
-    this.#update();
+    void this.#more(this.#room);
     if (added.length > 0) {
       this.#announce(added.length).catch(() => undefined);
     }
@@ -132,6 +126,16 @@ export class Panel {
 
   add(anchor: HTMLAnchorElement): void {
     this.#at("foot").append(" ", anchor);
+  }
+
+  /** Shows so many entries, where there are so many: after deletions, older ones come up. */
+  async #more(room: number): Promise<void> {
+    this.#room = room;
+    this.#update();
+    if (this.#timeline.has("older") && this.#timeline.entries().length < room) {
+      await this.older().catch(() => undefined);
+      this.#update();
+    }
   }
 
   #isRead(): boolean {
