@@ -205,7 +205,11 @@ class Embedding:
 
     def slug_of(self, url: str) -> str:
         """The live blog of an address of ours: its page, or one of its entries. Raises NotFound."""
-        home, asked = urlsplit(self.renderer.home_url), urlsplit(url)
+        home = urlsplit(self.renderer.home_url)
+        try:
+            asked = urlsplit(url)
+        except ValueError:
+            raise NotFound("the URL is none") from None
         path = asked.path.removeprefix(home.path.rstrip("/")) if asked.path.startswith(home.path) else ""
         found = _LIVE_PATH.fullmatch(path)
         if found is None or asked.netloc.lower() != home.netloc.lower() or asked.scheme not in {"http", "https"}:
@@ -217,7 +221,7 @@ class Embedding:
 
         WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last.
         """
-        width = max(NARROWEST, min(WIDTH, max_width or WIDTH)) if max_width != 0 else WIDTH
+        width = max(NARROWEST, min(WIDTH, max_width or WIDTH))
         height = max(LOWEST, min(HEIGHT, max_height or HEIGHT))
         url, title = self.renderer.liveblog_url(liveblog.slug), escape(liveblog.title)
         return {

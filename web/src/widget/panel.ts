@@ -73,7 +73,8 @@ export class Panel {
   }
 
   #at(name: string): HTMLElement {
-    return this.element.querySelector<Element>(`.${name}`) as HTMLElement;
+    const found: Element | null = this.element.querySelector(`.${name}`);
+    return found as HTMLElement;
   }
 
   close(): void {

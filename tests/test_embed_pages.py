@@ -1,0 +1,189 @@
+"""What other sites load, over HTTP. What a browser makes of it is tested in tests/acceptance/test_widget*.py."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+
+from tests.api.site import BASE, LIVEBLOG, SLUG
+
+if TYPE_CHECKING:
+    import httpx2
+
+    from tests.api.site import Site
+
+pytest_plugins = ["tests.api.fixtures"]
+
+EMBED = f"/embed/{SLUG}"
+PAGE = f"{BASE}/live/{SLUG}"
+ELSEWHERE = {"Origin": "https://partner.example"}
+
+
+def directives(response: httpx2.Response) -> dict[str, str]:
+    """The rules of an answer's Content-Security-Policy."""
+    rules = response.headers["content-security-policy"].split("; ")
+    return {name: value for name, _, value in (rule.partition(" ") for rule in rules)}
+
+
+async def ask(site: Site, **query: str) -> httpx2.Response:
+    """The oEmbed endpoint's answer."""
+    return await site.reader.get(f"/oembed?{urlencode(query)}", headers=ELSEWHERE)
+
+
+async def test_scripts(site: Site) -> None:
+    """`v1.js` for minutes, what it loads for ever, both from anywhere; an old `v1.js` finds today's widget."""
+    loader = await site.reader.get("/embed/v1.js")
+    assert loader.headers["cache-control"] == "public, max-age=300, stale-while-revalidate=86400"
+    widget = re.search(r"static/assets/widget-[\w-]+\.js", loader.text)
+    assert widget is not None
+    chunk = await site.reader.get(f"/{widget[0]}")
+    assert chunk.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for response in (loader, chunk):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/javascript")
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["cross-origin-resource-policy"] == "cross-origin"
+    today = await site.reader.get("/embed/widget.js", follow_redirects=False)
+    assert (today.status_code, today.headers["location"]) == (302, f"{BASE}/{widget[0]}")
+
+
+async def test_the_pinned_script(site: Site) -> None:
+    """The preview names it with the digest of what is served; another version's there isn't."""
+    preview = unescape((await site.reader.get(f"/embed/preview/{SLUG}")).text)
+    found = re.search(r'src="([^"]+/embed/v1-\w+\.js)" integrity="sha384-([^"]+)"', preview)
+    assert found is not None
+    pinned = await site.reader.get(found[1])
+    assert pinned.status_code == 200
+    assert base64.b64encode(hashlib.sha384(pinned.content).digest()).decode() == found[2]
+    assert "immutable" in pinned.headers["cache-control"]
+    assert (await site.reader.get("/embed/v1-0123456789abcdef.js")).status_code == 404
+
+
+async def test_the_page_for_frames(site: Site) -> None:
+    """Whole without scripts, of its own policy, made once for each change; any page may show it."""
+    entry = await site.publish("<p>La mer monte.</p>", heading="Marée")
+    response = await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en-GB&nonsense=1")
+    assert response.status_code == 200
+    rules = directives(response)
+    assert "frame-ancestors" not in rules
+    assert rules["default-src"] == rules["base-uri"] == "'none'"
+    assert rules["connect-src"] == f"'self' {BASE} ws://live.test"
+    assert rules["require-trusted-types-for"] == "'script'"
+    assert "set-cookie" not in response.headers
+    assert f'<live-blog src="{PAGE}" theme="dark" limit="7" lang="en">' in response.text
+    assert 'data-scheme="dark"' in response.text
+    assert "La mer monte." in response.text
+    misses = site.parts.renditions.misses
+    assert (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text == response.text
+    assert site.parts.renditions.misses == misses
+    await site.delete(entry)
+    assert "La mer monte." not in (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text
+
+
+@pytest.mark.parametrize("query", ["theme=pink", "limit=0", "limit=1e9", "limit=99999", "limit=²", "lang=xx", "lang="])
+async def test_wishes_in_vain(site: Site, query: str) -> None:
+    """Nobody would read a complaint inside a frame."""
+    assert (await site.reader.get(f"{EMBED}?{query}")).status_code == 200
+
+
+async def test_pages_that_are_not_there(site: Site) -> None:
+    """Told inside the frame; everything else may not be framed."""
+    missing = await site.reader.get("/embed/rien")
+    assert missing.status_code == 404
+    assert "frame-ancestors" not in directives(missing)
+    for path in ("/live/rien", f"/live/{SLUG}", "/", f"/embed/preview/{SLUG}", f"{EMBED}/fragment"):
+        response = await site.reader.get(path, headers={"Accept": "text/html"})
+        assert directives(response)["frame-ancestors"] == "'none'", path
+    for path in ("/embed/rien/shell.json", "/embed/rien/fragment"):
+        response = await site.reader.get(path, headers=ELSEWHERE)
+        assert (response.status_code, response.headers["access-control-allow-origin"]) == (404, "*")
+
+
+async def test_the_shell(site: Site) -> None:
+    """The widget's frame in the live blog's language, or in one that is asked for and that we have."""
+    french = (await site.reader.get(f"{EMBED}/shell.json", headers=ELSEWHERE)).json()
+    assert french["locale"] == "fr"
+    assert french["status"]["live"] == "En direct"
+    assert "Publications plus anciennes" in french["html"]
+    english = (await site.reader.get(f"{EMBED}/shell.json?lang=en")).json()
+    assert english["locale"] == "en"
+    assert re.search(r'<button class="older"[^>]* lang="en" dir="ltr">Older entries<', english["html"])
+
+
+async def test_a_live_blog_in_a_language_that_we_have_not(site: Site) -> None:
+    """It is written from right to left; our own words say that they are English."""
+    changed = await site.editor.patch(
+        LIVEBLOG, json={"language": "ar"}, headers={"If-Match": (await site.editor.get(LIVEBLOG)).headers["etag"]}
+    )
+    assert changed.status_code == 200
+    shell = (await site.reader.get(f"{EMBED}/shell.json")).json()
+    assert 'lang="ar" dir="rtl"' in shell["html"]
+    assert 'lang="en" dir="ltr">Live<' in shell["html"]
+    assert shell["days"] == {"lang": "en", "dir": "ltr"}
+
+
+async def test_the_fragment(site: Site) -> None:
+    """Entries, JSON-LD, and the element that makes them live."""
+    await site.publish("<p>La mer</p>", heading="Marée </script>")
+    response = await site.reader.get(f"{EMBED}/fragment", headers=ELSEWHERE)
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "<html" not in response.text
+    block = re.search(r'<script type="application/ld\+json">(.*?)</script>', response.text, re.DOTALL)
+    assert block is not None
+    posting: dict[str, Any] = orjson.loads(block[1])
+    assert (posting["@type"], posting["url"]) == ("LiveBlogPosting", PAGE)
+    assert [update["headline"] for update in posting["liveBlogUpdate"]] == ["Marée </script>"]
+    tag = response.headers["etag"]
+    unchanged = await site.reader.get(f"{EMBED}/fragment", headers={"If-None-Match": tag})
+    assert unchanged.status_code == 304
+
+
+async def test_oembed(site: Site) -> None:
+    """Of a live blog's page, and of an entry's; discovered from both."""
+    entry = await site.publish()
+    for address in (PAGE, f"{PAGE}/", f"{PAGE}?order=oldest#x", entry["url"]):
+        response = await ask(site, url=address)
+        assert response.status_code == 200, response.text
+        assert response.headers["access-control-allow-origin"] == "*"
+        answer = response.json()
+        assert (answer["version"], answer["type"], answer["width"], answer["height"]) == ("1.0", "rich", 600, 600)
+        assert f'<iframe src="{BASE}{EMBED}"' in answer["html"]
+    for address in (PAGE, entry["url"]):
+        link = re.search(r'type="application/json\+oembed"[^>]* href="([^"]+)"', (await site.reader.get(address)).text)
+        assert link is not None
+        assert (await site.reader.get(unescape(link[1]))).json() == answer
+
+
+async def test_oembed_honours_the_most(site: Site) -> None:
+    """Never larger than it may be, unless that were too small to read."""
+    for most, expected in ((("400", "300"), (400, 300)), (("9999", "9999"), (600, 600)), (("1", "1"), (220, 200))):
+        answer = (await ask(site, url=PAGE, maxwidth=most[0], maxheight=most[1])).json()
+        assert (answer["width"], answer["height"]) == expected
+        assert f'width="{expected[0]}" height="{expected[1]}"' in answer["html"]
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"url": f"{BASE}/live/rien"}, 404),
+        ({"url": f"https://elsewhere.example/live/{SLUG}"}, 404),
+        ({"url": f"{BASE}/live/"}, 404),
+        ({"url": f"javascript://live.test/live/{SLUG}"}, 404),
+        ({"url": "http://[bad/live/x"}, 404),
+        ({"url": PAGE, "format": "xml"}, 501),
+        ({"url": PAGE, "maxwidth": "wide"}, 422),
+        ({}, 422),
+    ],
+)
+async def test_oembed_refuses(site: Site, query: dict[str, str], status: int) -> None:
+    """What isn't ours, and what it can't do."""
+    response = await ask(site, **query)
+    assert response.status_code == status
+    assert response.headers["access-control-allow-origin"] == "*"
