@@ -586,6 +586,7 @@ class TestPage:
             assert {str(kind): link["href"] for kind, link in links.items()} == {
                 "application/rss+xml": f"{SITE}/live/match/feed.rss",
                 "application/atom+xml": f"{SITE}/live/match/feed.atom",
+                "application/json+oembed": f"{SITE}/oembed?url=https%3A%2F%2Flive.example.org%2Flive%2Fmatch",
                 "application/feed+json": f"{SITE}/live/match/feed.json",
             }
             assert {link["title"] for link in links.values()} == {LIVEBLOG.title}

@@ -204,28 +204,36 @@ async def test_fifty_insertions(site: Site, browser: Browser) -> None:
 
 
 async def test_insertion_is_quick(site: Site, browser: Browser) -> None:
-    """No task takes more than 50 ms when a live blog of many entries comes into a page."""
+    """All that a live blog costs the page's thread until it is shown is less than 50 ms: so is each task of it.
+
+    In the thread's own time, as on a busy machine the clock tells more of the others.
+    """
     slug = "widget-quick"
     await site.many(slug, 100)
-    watch = """<script>
-      window.tasks = [];
-      new PerformanceObserver(list => tasks.push(...list.getEntries().map(task => task.duration)))
-        .observe({ type: "longtask" });
-    </script>"""
     async with hosting() as host, pages(browser) as open_page:
-        url = host.add("/", document(widget(site.server.url, slug), head=watch))
-        tasks: list[float] = []
-        # A busy machine may stop the browser at any moment: one insertion in five must get through undisturbed.
-        for _ in range(5):
-            page = await open_page(url)
-            await page.wait_for_function(
-                "() => document.querySelector('live-blog').shadowRoot.querySelector('article')"
-            )
-            await page.evaluate(FRAMES)
-            tasks = await page.evaluate("() => tasks")
-            if not tasks:
-                break
-        assert tasks == []
+        page = await open_page(host.add("/", document(f'<script async src="{site.server.url}/embed/v1.js"></script>')))
+        await page.wait_for_function("() => customElements.get('live-blog')")
+        devtools = await page.context.new_cdp_session(page)
+        await devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        async def spent() -> float:
+            metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
+            names = {"ScriptDuration", "LayoutDuration", "RecalcStyleDuration"}
+            return sum(metric["value"] for metric in metrics if metric["name"] in names)
+
+        before = await spent()
+        await page.evaluate(
+            """src => new Promise(resolve => {
+              const element = document.createElement("live-blog");
+              element.addEventListener("liveblog:update", resolve, { once: true });
+              element.setAttribute("src", src);
+              document.querySelector("main").append(element);
+            }).then(() => undefined)""",
+            site.url(slug),
+        )
+        await page.evaluate(FRAMES)
+        assert await page.locator("live-blog article").count() == 20
+        assert 0 < await spent() - before < 0.05
 
 
 async def test_new_entries_wait_for_who_reads_below(site: Site, browser: Browser) -> None:
