@@ -219,7 +219,7 @@ async def test_insertion_is_quick(site: Site, browser: Browser) -> None:
         async def spent() -> float:
             metrics = (await devtools.send("Performance.getMetrics"))["metrics"]
             names = {"ScriptDuration", "LayoutDuration", "RecalcStyleDuration"}
-            return sum(metric["value"] for metric in metrics if metric["name"] in names)
+            return sum(float(metric["value"]) for metric in metrics if metric["name"] in names)
 
         before = await spent()
         await page.evaluate(
