@@ -80,6 +80,9 @@ async def test_the_page_for_frames(site: Site) -> None:
     assert f'<live-blog src="{PAGE}" theme="dark" limit="7" lang="en">' in response.text
     assert 'data-scheme="dark"' in response.text
     assert "La mer monte." in response.text
+    partners = await site.reader.get(f"{EMBED}?partner=p_abcdefghi012")
+    assert f'<live-blog src="{PAGE}" partner="p_abcdefghi012">' in partners.text
+    assert "partner=" not in (await site.reader.get(f"{EMBED}?partner=<b>")).text
     misses = site.parts.renditions.misses
     assert (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text == response.text
     assert site.parts.renditions.misses == misses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from liveserver.services import Services
 
 LIMIT_MAX = 100
+PARTNER = re.compile(r"p_[a-z0-9]{12}")
 ANYWHERE = {
     "Access-Control-Allow-Origin": "*",
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only what says that it may.
@@ -198,7 +200,13 @@ def _look(request: Request) -> Look:
     query = request.query_params
     theme, limit = query.get("theme", "auto"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
-    return Look(theme if theme in THEMES else "auto", min(LIMIT_MAX, max(1, count)), _language(request))
+    partner = query.get("partner", "")
+    return Look(
+        theme if theme in THEMES else "auto",
+        min(LIMIT_MAX, max(1, count)),
+        _language(request),
+        partner if PARTNER.fullmatch(partner) else None,
+    )
 
 
 def _language(request: Request) -> str | None:
