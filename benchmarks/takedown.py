@@ -24,7 +24,7 @@ from liveserver.client import Client
 from liveserver.model import SCOPES
 from liveserver.security.keys import new_key
 from liveserver.store import Store
-from liveserver.wire import gone_message
+from liveserver.wire import gone_answer
 
 SLUG = "takedown"
 HANDSHAKE = (
@@ -75,7 +75,7 @@ class Viewer(asyncio.Protocol):
         if self.behaviour == "leave":
             self.leave()
             return
-        payload = gone_message(entry_id, had=True)
+        payload = gone_answer(entry_id, had=True)
         assert self._transport is not None
         # The mask 0, which RFC 6455 permits.
         self._transport.write(b"\x81" + bytes([0x80 | len(payload)]) + bytes(4) + payload)

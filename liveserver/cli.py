@@ -488,7 +488,7 @@ def _show(message: dict[str, Any], zone: ZoneInfo, as_json: bool) -> None:
     match message["type"]:
         case "entry":
             _show_entry(message["entry"], zone)
-        case "delete":
+        case "delete" | "gone":
             typer.echo(f"✕ deleted: {message['id']}\n")
         case "liveblog":
             typer.echo(f"≡ {message['liveblog']['title']} ({message['liveblog']['status']})\n")

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.errors import LiveserverError
 from liveserver.model import Position
-from liveserver.wire import gone_message
+from liveserver.wire import gone_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -66,6 +66,8 @@ class Tracker:
         """The history that the stream's seqs count in; until a snapshot of it is taken, they mean nothing here."""
         self._section_end = -1
         """Up to this seq messages may skip: they are a replay of latest states."""
+        self._gone: set[str] = set()
+        """Entries that were taken away before their deletion had its turn, on a stream that is late."""
 
     def step(self, message: Message) -> Step:
         """Take one message of the stream."""
@@ -81,6 +83,11 @@ class Tracker:
                 return self._heartbeat(message["seq"])
             case "entry" | "delete" | "liveblog":
                 return self._change(message["seq"])
+            case "gone":
+                # It moves nobody, and may be told again and again.
+                known = message["id"] in self._gone
+                self._gone.add(message["id"])
+                return Step.IGNORE if known else Step.APPLY
             case _:
                 return Step.IGNORE
 
@@ -133,11 +140,11 @@ class Witness:
                 self._has.add(change["entry"]["id"])
             case "reset":
                 self._has = {entry["id"] for entry in (*change["entries"], *change["pinned"])}
-            case "delete":
+            case "delete" | "gone":
                 had = change["id"] in self._has
                 self._has.discard(change["id"])
                 if "confirm" in change:
-                    word = gone_message(change["id"], had=had).decode()
+                    word = gone_answer(change["id"], had=had).decode()
                     task = asyncio.create_task(_later(change["confirm"]["within"] / 1000, send, word))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
@@ -236,8 +243,9 @@ class Client:
     ) -> AsyncGenerator[Message, None]:
         """The changes of a live blog from `after` on (None: from now on), each once and in order, for ever.
 
-        Yields `entry`, `delete` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot when the
-        position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and `lost`.
+        Yields `entry`, `delete`, `gone` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot when
+        the position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and
+        `lost`.
 
         `confirm`: for who takes away what is deleted before asking for the next message. When the newsroom asks for
         it, the server is told that the entry is gone here; `known` are the ids of those there were before the first.
@@ -300,6 +308,10 @@ class Client:
                 yield await self._afresh(slug, tracker)
                 return
             for event in answer["events"]:
+                if event["type"] == "gone":
+                    if tracker.step(event) is Step.APPLY:
+                        yield event
+                    continue
                 tracker.caught_up(Position(answer["epoch"], event["seq"]))
                 yield event
             if not answer["more"]:

@@ -19,7 +19,7 @@ from liveserver.structured_data import liveblog_posting
 from liveserver.texts import text_direction, texts_for
 
 if TYPE_CHECKING:
-    from liveserver.model import Liveblog
+    from liveserver.model import Attribution, Liveblog
     from liveserver.rendering import PageView, Renderer
     from liveserver.texts import Texts
 
@@ -86,11 +86,19 @@ class WidgetAssets:
 class Look(NamedTuple):
     """How a partner wants a widget."""
 
-    theme: str = "auto"
+    theme: str | None = None
+    """None: the partner's, or else as the reader's system has it."""
     limit: int = LIMIT
     language: str | None = None
     """Of our own texts; None: the live blog's."""
     partner: str | None = None
+    attribution: Attribution | None = None
+    """How it says whose live blog it is."""
+
+    @property
+    def variant(self) -> tuple[str | int | None, ...]:
+        """What tells a rendition with this look from one with another."""
+        return (self.theme, self.limit, self.language, self.partner, *(self.attribution or ()))
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -101,7 +109,7 @@ class Look(NamedTuple):
             "lang": self.language,
             "partner": self.partner,
         }
-        usual = {"theme": "auto", "limit": str(LIMIT)}
+        usual = {"limit": str(LIMIT)}
         return {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
 
 
@@ -155,7 +163,7 @@ class Embedding:
         return self.renderer.fill(
             "embed_page.html",
             liveblog.language,
-            **(self._shell(liveblog, texts) | self._articles(view) | {"scheme": look.theme}),
+            **(self._shell(liveblog, texts) | self._articles(view) | self._dress(look)),
             attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
             script_url=self.script_url,
             frame_script=self.static_url(self.assets.frame),
@@ -181,6 +189,7 @@ class Embedding:
             url=self.renderer.liveblog_url(liveblog.slug),
             text_direction=text_direction,
             **self._articles(view),
+            attribution=look.attribution,
             attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
             script_url=self.script_url,
             json_ld=json_block(posting),
@@ -254,9 +263,14 @@ class Embedding:
             "texts": texts,
             "ours": ours,
             "scheme": "auto",
+            "attribution": None,
             "pinned": [],
             "articles": [],
         }
+
+    @staticmethod
+    def _dress(look: Look) -> dict[str, Any]:
+        return {"scheme": look.theme or "auto", "attribution": look.attribution}
 
     def _articles(self, view: PageView) -> dict[str, Any]:
         return {

@@ -90,7 +90,7 @@ def pack(frame: ChangeFrame) -> bytes:
 
 
 def pack_withdrawal(withdrawal: Withdrawal) -> bytes:
-    """What readers who are late must not have any more: `gone seq key`, and within how many ms it is to be confirmed."""
+    """What readers who are late must not have any more: `gone seq key`; then in how many ms to confirm it."""
     within = b"" if withdrawal.within is None else b" %d" % withdrawal.within
     return b"gone %d %s%s" % (withdrawal.seq, withdrawal.id.encode(), within)
 

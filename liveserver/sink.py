@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 class Sink(ABC):
     """A viewer. No call raises, waits, or calls the hub back from within."""
 
-    __slots__ = ()
+    __slots__ = ("partner", "word")
 
-    word: str = ""
-    """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
-    partner: str = ""
-    """The partner on whose pages it reads; "" for none."""
+    def __init__(self, word: str = "") -> None:
+        self.word = word
+        """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
+        self.partner = ""
+        """The partner on whose pages it reads; "" for none."""
 
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:

@@ -58,12 +58,12 @@ class QueueSink(Sink):
     """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
 
     def __init__(self, on_drained: Callable[[QueueSink], None], word: str = "") -> None:
+        super().__init__(word)
         self._on_drained = on_drained
         self._queue: deque[Frame] = deque()
         self._bytes = 0
         self._lagging = False
         self._close_code: int | None = None
-        self.word = word
         self._filled = asyncio.Event()
         self._running: asyncio.Task[object] | None = None
 

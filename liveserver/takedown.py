@@ -51,7 +51,7 @@ class Tally:
         counts.confirmed += 1
         counts.had += had
 
-    def posted(self, word: str, *, had: bool) -> None:
+    def posted(self, word: str, *, had: bool, partner: str = "") -> None:
         """The same by a word: of a viewer here that can't say it on its stream, or of one that polls."""
         if self.closed or word in self._done or len(self._done) >= WORDS_MAX:
             return
@@ -60,7 +60,7 @@ class Tally:
         if sink is not None:
             self.answered(sink, had=had)
             return
-        counts = self._counts("")
+        counts = self._counts(partner)
         counts.asked += 1
         counts.confirmed += 1
         counts.had += had

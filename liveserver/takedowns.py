@@ -110,8 +110,8 @@ class Takedowns:
             return counting.state()
         return await self._store.takedown(slug, entry_id)
 
-    def posted(self, slug: str, entry_id: str, word: str, *, had: bool) -> None:
-        """An answer that came by itself."""
+    def posted(self, slug: str, entry_id: str, word: str, *, had: bool, partner: str = "") -> None:
+        """An answer that came by itself, from a page of the partner's."""
         counting = self._active.get(entry_id)
         if counting is None or counting.slug != slug:
             return
@@ -120,7 +120,7 @@ class Takedowns:
             if len(counting.pending) < PENDING_MAX:
                 counting.pending.append((word, had))
         else:
-            counting.tally.posted(word, had=had)
+            counting.tally.posted(word, had=had, partner=partner)
 
     def came(self, slug: str, sink: Sink, /) -> None:
         """A viewer was registered: it counts once it answers."""

@@ -65,20 +65,16 @@ class State(Enum):
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_direct", "_opening", "_socket", "_state", "_transport", "partner", "word")
-
-    word: str
-    partner: str
+    __slots__ = ("_audience", "_connections", "_direct", "_opening", "_socket", "_state", "_transport")
 
     def __init__(
         self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
     ) -> None:
+        Sink.__init__(self)
         self._transport = transport
         self._audience = audience
         self._connections = connections
         self._state = State.FOLLOWING
-        self.word = ""
-        self.partner = ""
         self._socket: SocketType | None = None
         if transport.get_extra_info("sslcontext") is None:
             # Under TLS the socket's bytes are not ours to write.

@@ -27,6 +27,7 @@ class ListSink(Sink):
     """A viewer that keeps what it is sent. `room` is how many frames it can still take (None: any number)."""
 
     def __init__(self, room: int | None = None) -> None:
+        super().__init__()
         self.frames: list[Frame] = []
         self.room = room
         self.closed: int | None = None

@@ -130,6 +130,7 @@ class Listener(Sink):
     """A viewer of the other process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.frames: asyncio.Queue[Frame] = asyncio.Queue()
 
     def write(self, frame: Frame) -> bool:

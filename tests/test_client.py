@@ -97,6 +97,9 @@ class Follower:
             return
         self._pending = None
         for event in answer["events"]:
+            if event["type"] == "gone":
+                self.tracker.step(event)
+                continue
             self.tracker.caught_up(Position(answer["epoch"], event["seq"]))
         if answer["more"]:
             self._ask(Step.RESYNC)

@@ -80,14 +80,61 @@ async def test_the_page_for_frames(site: Site) -> None:
     assert f'<live-blog src="{PAGE}" theme="dark" limit="7" lang="en">' in response.text
     assert 'data-scheme="dark"' in response.text
     assert "La mer monte." in response.text
-    partners = await site.reader.get(f"{EMBED}?partner=p_abcdefghi012")
-    assert f'<live-blog src="{PAGE}" partner="p_abcdefghi012">' in partners.text
     assert "partner=" not in (await site.reader.get(f"{EMBED}?partner=<b>")).text
     misses = site.parts.renditions.misses
     assert (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text == response.text
     assert site.parts.renditions.misses == misses
     await site.delete(entry)
     assert "La mer monte." not in (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text
+
+
+async def test_the_pages_of_a_partner(site: Site) -> None:
+    """They show what it may see, as it wants it, where it may; and a link once it is switched off."""
+    given = {
+        "name": "Le Phare",
+        "origins": ["https://*.exemple.fr"],
+        "tags": ["mer"],
+        "theme": {"scheme": "dark"},
+        "attribution": {"text": "Avec nous", "url": "https://direct.exemple.org/"},
+    }
+    partner = (await site.editor.post("/api/v1/partners", json=given)).json()["id"]
+    await site.publish("<p>La mer monte.</p>", tags=["mer"])
+    await site.publish("<p>La terre tremble.</p>")
+    query = {"partner": partner}
+    page = await site.reader.get(EMBED, params=query)
+    fragment = await site.reader.get(f"{EMBED}/fragment", params=query, headers={"Origin": "https://www.exemple.fr"})
+    for response in (page, fragment):
+        assert response.status_code == 200
+        assert f'<live-blog src="{PAGE}" theme="dark" partner="{partner}">' in response.text
+        assert "La mer monte." in response.text
+        assert "La terre tremble." not in response.text
+        assert '<a href="https://direct.exemple.org/">Avec nous</a>' in response.text
+    assert directives(page)["frame-ancestors"] == "'self' https://*.exemple.fr"
+    assert 'data-scheme="dark"' in page.text
+    assert 'data-scheme="light"' in (await site.reader.get(EMBED, params={**query, "theme": "light"})).text
+    elsewhere = await site.reader.get(f"{EMBED}/fragment", params=query, headers=ELSEWHERE)
+    assert (elsewhere.status_code, elsewhere.headers["access-control-allow-origin"]) == (403, "*")
+    rules: dict[str, list[str]] = {"origins": [], "tags": []}
+    await site.editor.patch(f"/api/v1/partners/{partner}", json=rules, headers={"If-Match": "*"})
+    page = await site.reader.get(EMBED, params=query)
+    assert "frame-ancestors" not in directives(page)
+    assert "La terre tremble." in page.text
+    await site.editor.patch(f"/api/v1/partners/{partner}", json={"enabled": False}, headers={"If-Match": "*"})
+    page = await site.reader.get(EMBED, params=query)
+    assert (page.status_code, page.headers["cache-control"]) == (403, "no-store")
+    assert "La mer monte." not in page.text
+    assert f'href="{PAGE}"' in page.text
+    assert (await site.reader.get(f"{EMBED}/fragment", params=query)).status_code == 403
+
+
+async def test_a_live_blog_that_some_may_embed(site: Site) -> None:
+    """Its own setting says who may frame it."""
+    tag = (await site.editor.get(LIVEBLOG)).headers["etag"]
+    setting = {"embedding": {"mode": "origins", "origins": ["https://www.exemple.fr"]}}
+    assert (await site.editor.patch(LIVEBLOG, json=setting, headers={"If-Match": tag})).status_code == 200
+    await site.parts.partners.refresh()
+    assert directives(await site.reader.get(EMBED))["frame-ancestors"] == "'self' https://www.exemple.fr"
+    assert (await site.reader.get(f"{EMBED}/fragment", headers=ELSEWHERE)).status_code == 403
 
 
 @pytest.mark.parametrize("query", ["theme=pink", "limit=0", "limit=1e9", "limit=99999", "limit=²", "lang=xx", "lang="])

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 import liveserver.store
 from liveserver.errors import SettingsError
-from liveserver.store import Store, migrate
+from liveserver.store import Store, migrate, schema
 from liveserver.store.engine import migration_connections, parse_url, shown
 from liveserver.store.tables import metadata
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 ROOT = Path(__file__).parents[1]
-HEAD = "0004"
+HEAD = schema.newest()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

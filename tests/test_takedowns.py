@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -14,7 +15,7 @@ from liveserver import takedowns
 from liveserver.bus.local import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.hub import Hub
-from liveserver.model import EntryDeleted, Liveblog, Takedown
+from liveserver.model import EntryDeleted, Liveblog, Takedown, now
 from liveserver.presenting import Presenter
 from liveserver.rendering import Renderer
 from liveserver.takedowns import Takedowns
@@ -135,6 +136,71 @@ async def test_who_comes_back_and_who_polls(live_site: LiveSite) -> None:
         await reached(live_site, entry, 1, 1, 1, 0, 0)
         await post(live_site, {"id": entry["id"], "had": False, "viewer": "a-poller"})
         await reached(live_site, entry, 2, 1, 2, 0, 0)
+
+
+async def test_viewers_of_partners(live_site: LiveSite) -> None:
+    """They count for the live blog, each for its partner; who is late is asked at once."""
+    rules: JSON = {"plain": {}, "filtered": {"tags": ["mer"]}, "late": {"delay": 60}, "away": {}}
+    ids = {}
+    for name in rules:
+        given = {"name": name, **rules[name]}
+        ids[name] = (await live_site.editor.post("/api/v1/partners", json=given)).json()["id"]
+    query = {name: f"?partner={partner}" for name, partner in ids.items()}
+    entry = await live_site.publish()
+    asking = {"confirm": {"within": 5000}}
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(websocket(live_site, query.get(n, ""))) for n in ("", *ids)]
+        for viewer in viewers:
+            await viewer.next()
+        ours, plain, filtered, late, _ = viewers
+        stream = await stack.enter_async_context(events(live_site, query["plain"]))
+        await stream.block()
+        word = (await stream.next()).message["viewer"]
+        assert live_site.parts.hub.viewers(SLUG) == 6
+        now = (await live_site.parts.reach.report(SLUG)).partners
+        expected = {"": 1, ids["plain"]: 2, ids["filtered"]: 1, ids["late"]: 1, ids["away"]: 1}
+        assert {one.partner: one.viewers for one in now} == expected
+        assert figures(await take_down(live_site, entry)) == [6, 0, 0, 0, 6]
+        for viewer in (ours, plain, filtered):
+            assert await viewer.next() == {"type": "delete", "seq": 2, "id": entry["id"], **asking}
+        # The entry itself isn't due yet either.
+        assert await late.next() == {"type": "gone", "id": entry["id"], **asking}
+        for viewer, had in ((plain, True), (filtered, False), (late, True)):
+            await say(viewer, gone_answer(entry["id"], had=had))
+        await post(live_site, {"id": entry["id"], "had": True, "viewer": word})
+        await live_site.editor.patch(
+            f"/api/v1/partners/{ids['away']}", json={"enabled": False}, headers={"If-Match": "*"}
+        )
+        await reached(live_site, entry, 6, 3, 4, 1, 1)
+        headers = {"Origin": "https://www.example.org"}
+        answer = {"id": entry["id"], "had": True, "viewer": "a-poller"}
+        path = f"{LIVEBLOG}/gone{query['late']}"
+        assert (await live_site.reader.post(path, content=orjson.dumps(answer), headers=headers)).status_code == 204
+        found = await state(live_site, entry)
+        assert {partner: figures(counts) for partner, counts in found["by_partner"].items()} == {
+            "": [1, 0, 0, 0, 1],
+            ids["plain"]: [2, 2, 2, 0, 0],
+            ids["filtered"]: [1, 0, 1, 0, 0],
+            ids["late"]: [2, 2, 2, 0, 0],
+            ids["away"]: [1, 0, 0, 1, 0],
+        }
+
+
+async def test_who_is_late_and_polls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked as well, by what `changes` says is gone; it counts for the partner."""
+    given = {"name": "Le Phare", "delay": 3600}
+    partner = (await site.editor.post("/api/v1/partners", json=given)).json()["id"]
+    entry = await site.publish()
+    then = now() + timedelta(seconds=3600)
+    monkeypatch.setattr(site.parts.history, "_clock", lambda: then)
+    query = {"partner": partner, "after": await site.position()}
+    await take_down(site, entry)
+    changes = (await site.reader.get(f"{LIVEBLOG}/changes", params=query)).json()
+    assert changes["events"] == [{"type": "gone", "id": entry["id"], "confirm": {"within": 5000}}]
+    answer = orjson.dumps({"id": entry["id"], "had": True, "viewer": "a-poller"})
+    response = await site.reader.post(f"{LIVEBLOG}/gone", params={"partner": partner}, content=answer)
+    assert response.status_code == 204
+    assert figures((await state(site, entry))["by_partner"][partner]) == [1, 1, 1, 0, 0]
 
 
 async def test_what_viewers_may_say(live_site: LiveSite) -> None:

@@ -1,8 +1,11 @@
 import { defineConfig } from "vite";
 
+import { plainImports } from "./plain-imports.js";
+
 /** Of our pages around the widget: the one for frames, and the one to try it. */
 export default defineConfig({
   base: "/static/",
+  plugins: [plainImports],
   publicDir: false,
   build: {
     outDir: "../liveserver/static",

@@ -1,10 +1,13 @@
 import { defineConfig } from "vite";
 
+import { plainImports } from "./plain-imports.js";
+
 /**
  * The widget, which other sites' pages load. As a library, as in Vite's other builds dynamic imports look through the page for
  * styles that they might need.
  */
 export default defineConfig({
+  plugins: [plainImports],
   publicDir: false,
   build: {
     outDir: "../liveserver/static",

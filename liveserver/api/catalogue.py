@@ -203,6 +203,7 @@ OPERATIONS = (
         (413, 422, 503),
         description="For viewers that can’t say so on their WebSocket, once each: a delete message with `confirm` asks "
         "for it, at a random moment within so many milliseconds.",
+        query=PartnerQuery,
         body=GoneInput,
         example={"id": "0192c0de-0000-7000-8000-000000000000", "had": True, "viewer": "c0ffee"},
     ),

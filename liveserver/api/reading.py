@@ -64,7 +64,7 @@ async def _changes(parts: Services, admitted: Pass, after: Position | None, limi
     else:
         frames = parts.history.frames(found)
         reached = frames[-1].position if found.more else here
-        events = [frame.message for frame in frames]
-        events += [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
+        events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
+        events += [frame.message for frame in frames]
         body = wire.changes_object(reached, events, more=found.more)
     return Rendition(here, public_representation(body, **caching_of(admitted, POLL_CACHE)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver import wire
-from liveserver.api.requests import answer, authorised, simple_body_of
+from liveserver.api.requests import PartnerQuery, answer, authorised, query_of, simple_body_of
 from liveserver.inputs import GoneInput
 from liveserver.services import services
 
@@ -25,6 +25,7 @@ async def read(request: Request) -> Response:
 async def confirm(request: Request) -> Response:
     """A viewer says that it doesn't show an entry any more."""
     given = await simple_body_of(request, GoneInput, most=wire.HEARD_MAX)
-    slug = request.path_params["slug"]
-    services(request).takedowns.posted(slug, given.id, given.viewer, had=given.had)
+    parts, slug = services(request), request.path_params["slug"]
+    partner = parts.partners.known(query_of(request, PartnerQuery).partner)
+    parts.takedowns.posted(slug, given.id, given.viewer, had=given.had, partner=partner.id if partner else "")
     return Response(status_code=204)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -13,13 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors, wire
+from liveserver.api.requests import caching_of, rendition_for
 from liveserver.embedding import LIMIT, THEMES, Look
-from liveserver.model import Position
+from liveserver.model import PARTNER_ID_PATTERN, Position
 from liveserver.pages.reader import html_representation
 from liveserver.rendering import PageView
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
-from liveserver.responding import CROWD_CACHE, respond
+from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.services import services
 from liveserver.texts import known_language
 
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
 
     from liveserver.embedding import Embedding
     from liveserver.model import Liveblog
+    from liveserver.partners import Pass
     from liveserver.services import Services
 
 LIMIT_MAX = 100
-PARTNER = re.compile(r"p_[a-z0-9]{12}")
+PARTNER = re.compile(PARTNER_ID_PATTERN)
 ANYWHERE = {
     "Access-Control-Allow-Origin": "*",
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only what says that it may.
@@ -82,32 +85,54 @@ async def page(request: Request) -> Response:
     """The widget for a frame."""
     parts, slug, look = services(request), request.path_params["slug"], _look(request)
     try:
-        rendition = await parts.renditions.get(slug, ("embed", *look), partial(_page, parts, slug, look))
-    except errors.NotFound:
+        # Who may frame it, its policy says: what browsers tell of who asks for a frame's page is no origin.
+        admitted = await parts.partners.admit(slug, look.partner, ())
+        ancestors = await parts.partners.frame_ancestors(slug, look.partner)
+        look = _of_partner(look, admitted)
+        make = partial(_page, parts, admitted, look, ancestors)
+        rendition = await rendition_for(parts, admitted, ("embed", *look.variant, ancestors), make)
+    except (errors.NotFound, errors.NotAdmitted) as error:
         # In the frame, where the browser would else show its own complaint.
-        html = parts.renderer.error_page(404, language=_accepted(request))
-        return Response(html, 404, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
+        liveblog = None if isinstance(error, errors.NotFound) else await _there(parts, slug)
+        status = 404 if isinstance(error, errors.NotFound) else 403
+        html = parts.renderer.error_page(status, language=_accepted(request), liveblog=liveblog)
+        return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
     return respond(request.scope, rendition.representation)
 
 
-async def _page(parts: Services, slug: str, look: Look) -> Rendition:
-    view = await _view(parts, slug, look.limit)
+async def _page(parts: Services, admitted: Pass, look: Look, ancestors: str) -> Rendition:
+    view = await _view(parts, admitted, look.limit)
     html = parts.embedding.page(view, look)
-    return _rendition(view.liveblog, Representation(html.encode(), HTML, _frame_headers(parts)))
+    headers = _frame_headers(parts, ancestors)
+    if admitted.partner is not None:
+        headers["Cache-Control"] = POLL_CACHE
+    return _rendition(view.liveblog, Representation(html.encode(), HTML, headers))
+
+
+async def _there(parts: Services, slug: str) -> Liveblog | None:
+    """The live blog, for a link to its own page."""
+    with suppress(errors.NotFound):
+        return await parts.store.liveblog(slug)
+    return None
 
 
 async def fragment(request: Request) -> Response:
     """HTML that a partner's CMS puts into a page of its own."""
     parts, slug, look = services(request), request.path_params["slug"], _look(request)
-    rendition = await parts.renditions.get(slug, ("fragment", *look), partial(_fragment, parts, slug, look))
+    admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
+    look = _of_partner(look, admitted)
+    make = partial(_fragment, parts, admitted, look)
+    rendition = await rendition_for(parts, admitted, ("fragment", *look.variant), make)
     return respond(request.scope, rendition.representation)
 
 
-async def _fragment(parts: Services, slug: str, look: Look) -> Rendition:
-    view = await _view(parts, slug, look.limit)
+async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
+    view = await _view(parts, admitted, look.limit)
+    caching = caching_of(admitted, CROWD_CACHE)
     headers = {
         **ANYWHERE,
-        "Cache-Control": CROWD_CACHE,
+        **(caching["headers"] or {}),
+        "Cache-Control": caching["cache"],
         # Opened by itself it is no page of ours.
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         "X-Robots-Tag": "noindex",
@@ -165,17 +190,19 @@ def frame_policy(embedding: Embedding, ancestors: str | None = None) -> str:
     return "; ".join([*rules, *([f"frame-ancestors {ancestors}"] if ancestors is not None else [])])
 
 
-def _frame_headers(parts: Services) -> dict[str, str]:
+def _frame_headers(parts: Services, ancestors: str = "*") -> dict[str, str]:
+    # Not even `*` stands for pages whose origin is null: they may show what anybody may where nothing is said.
+    policy = frame_policy(parts.embedding, None if ancestors == "*" else ancestors)
     return {
-        "Content-Security-Policy": frame_policy(parts.embedding),
+        "Content-Security-Policy": policy,
         "Cross-Origin-Resource-Policy": "cross-origin",
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "Cache-Control": CROWD_CACHE,
     }
 
 
-async def _view(parts: Services, slug: str, limit: int) -> PageView:
-    snapshot = await parts.store.snapshot(slug, limit=limit)
+async def _view(parts: Services, admitted: Pass, limit: int) -> PageView:
+    snapshot = await parts.history.snapshot(admitted.view, limit=limit)
     return PageView(
         snapshot.liveblog,
         snapshot.entries,
@@ -198,15 +225,23 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 def _look(request: Request) -> Look:
     """What the query wishes; what it wishes in vain is left out, as nobody would read a complaint in a frame."""
     query = request.query_params
-    theme, limit = query.get("theme", "auto"), query.get("limit", "")
+    theme, limit = query.get("theme"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
     partner = query.get("partner", "")
     return Look(
-        theme if theme in THEMES else "auto",
+        theme if theme in THEMES else None,
         min(LIMIT_MAX, max(1, count)),
         _language(request),
         partner if PARTNER.fullmatch(partner) else None,
     )
+
+
+def _of_partner(look: Look, admitted: Pass) -> Look:
+    """The same with what the newsroom has set for the partner, where the query wishes nothing else."""
+    if admitted.partner is None:
+        return look
+    scheme = look.theme or admitted.partner.theme.get("scheme")
+    return look._replace(theme=scheme, attribution=admitted.partner.attribution)
 
 
 def _language(request: Request) -> str | None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
+from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, settles, strings
 
 if TYPE_CHECKING:
@@ -288,6 +289,47 @@ async def test_events_attributes_and_older_entries(site: Site, browser: Browser)
         await older.wait_for(state="hidden")
         box = page.locator("live-blog .scroll")
         assert await box.evaluate("list => list.clientHeight <= 300 && list.scrollHeight > 300")
+
+
+@pytest.mark.parametrize("websocket", [True, False], ids=["websocket", "events"])
+async def test_a_partner_that_is_switched_off(site: Site, browser: Browser, websocket: bool) -> None:
+    """Its readers see its attribution, confirm a takedown, and have the fallback within five seconds of the switch."""
+    slug = f"widget-partner-{websocket}".lower()
+    headers = {"Authorization": f"Bearer {await site.server.key('manage')}", "If-Match": "*"}
+    async with (
+        httpx2.AsyncClient(base_url=site.server.api, headers=headers) as manager,
+        hosting() as host,
+        Proxy(site.server.port, websocket=websocket) as network,
+        pages(browser) as open_page,
+    ):
+        ids = await site.liveblog(slug, 2)
+        given = {
+            "name": "Le Phare",
+            "origins": [host.url],
+            "theme": {"accent": "#123456"},
+            "attribution": {"text": "Avec nous", "url": "https://direct.exemple.org/"},
+        }
+        partner = (await manager.post("/partners", json=given)).json()["id"]
+        url = host.add("/", document(widget(network.url, slug, partner=partner)))
+        page = await open_page(url, outages=True)
+        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 1", "Kilomètre 0"])
+        assert await page.get_by_role("link", name="Avec nous").is_visible()
+        # Live, by whichever transport: its first entry has come.
+        await site.publish(slug, 2)
+        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 2", "Kilomètre 1", "Kilomètre 0"])
+        await site.newsroom.take_down(slug, ids[0])
+        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 2", "Kilomètre 0"])
+
+        async def had() -> list[str]:
+            found = (await site.newsroom.takedown(slug, ids[0]))["by_partner"]
+            return [str(found[partner]["had"])] if partner in found else []
+
+        await settles(had, ["1"])
+        await manager.patch(f"/partners/{partner}", json={"enabled": False})
+        async with asyncio.timeout(5):
+            await page.get_by_role("link", name="En direct").wait_for(state="visible")
+        assert await page.evaluate(HEADINGS) == []
+        assert await page.get_by_text("Kilomètre").count() == 0
 
 
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:

@@ -44,8 +44,17 @@ export interface Hello {
 
 export type Change =
   | { type: "entry"; seq: number; entry: Entry }
-  | { type: "delete"; seq: number; id: string; confirm?: { within: number } }
+  | (Deletion & { type: "delete"; seq: number })
   | { type: "liveblog"; seq: number; liveblog: Liveblog };
+
+export interface Deletion {
+  id: string;
+  /** It is to be confirmed at some moment within so many milliseconds. */
+  confirm?: { within: number };
+}
+
+/** Of a stream that is late: a deletion that doesn't wait for its turn, and moves nobody. */
+export type Withdrawal = Deletion & { type: "gone" };
 
 /** What a page answers where a delete asks for it: the entry isn't shown; whether it was. */
 export interface Gone {
@@ -56,13 +65,14 @@ export interface Gone {
 export type Message =
   | Hello
   | Change
+  | Withdrawal
   | { type: "heartbeat"; seq: number; viewers: number }
   | { type: "reset"; epoch: string; seq: number }
   | { type: "reconnect"; after_ms: number };
 
 export type Batch =
   | { reset: true; epoch: string; seq: number }
-  | { reset: false; epoch: string; seq: number; events: Change[]; more: boolean };
+  | { reset: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
 
 export interface Snapshot {
   epoch: string;
@@ -125,6 +135,14 @@ function isChange(value: unknown): value is Change {
   }
 }
 
+function isWithdrawal(value: unknown): value is Withdrawal {
+  return isFields(value) && value.type === "gone" && hasStrings(value, "id");
+}
+
+function isEvent(value: unknown): value is Change | Withdrawal {
+  return isWithdrawal(value) || isChange(value);
+}
+
 function isMessage(value: unknown): value is Message {
   if (!isFields(value)) {
     return false;
@@ -145,7 +163,7 @@ function isMessage(value: unknown): value is Message {
     case "reconnect":
       return typeof value.after_ms === "number" && value.after_ms >= 0;
     default:
-      return isChange(value);
+      return isEvent(value);
   }
 }
 
@@ -167,7 +185,7 @@ export function parseBatch(value: unknown): Batch {
     if (value.reset === true) {
       return { reset: true, epoch, seq };
     }
-    if (Array.isArray(value.events) && value.events.every(isChange) && typeof value.more === "boolean") {
+    if (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean") {
       return { reset: false, epoch, seq, events: value.events, more: value.more };
     }
   }

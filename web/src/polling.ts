@@ -6,6 +6,7 @@ import { fetchBatch, type Handlers, type Link } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;
+const NOT_ADMITTED = 4503;
 
 export function openPolling(api: string, after: () => string, handlers: Handlers): Link {
   const abort = new AbortController();
@@ -27,9 +28,9 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
       const pause = document.visibilityState === "hidden" ? POLL_HIDDEN_MS : POLL_VISIBLE_MS;
       const more = batch.more && batch.events.length > 0;
       timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
-    } catch {
+    } catch (error) {
       if (!abort.signal.aborted) {
-        handlers.end(null);
+        handlers.end(finalCode(error));
       }
     }
   };
@@ -47,6 +48,11 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
 
 /** Where a reader stands after a batch. */
 function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
-  const last = batch.events.at(-1);
-  return `${batch.epoch}-${String(batch.more && last ? last.seq : batch.seq)}`;
+  const last = batch.events.flatMap((event) => (event.type === "gone" ? [] : [event.seq])).at(-1);
+  return `${batch.epoch}-${String((batch.more ? last : undefined) ?? batch.seq)}`;
+}
+
+/** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */
+export function finalCode(error: unknown): number | null {
+  return error instanceof Error && /^4(?:03|04|10) /.test(error.message) ? NOT_ADMITTED : null;
 }

@@ -7,8 +7,12 @@
  */
 
 import type { Gone, Message } from "./messages.js";
+import { finalCode } from "./polling.js";
 import { post } from "./posting.js";
-import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
+import { deliver, endpoint, fetchBatch, type Handlers, type Link } from "./transports.js";
+
+/** `EventSource.CLOSED`: the server has answered with something else than a stream. */
+const CLOSED = 2;
 
 type Word = { message: Message } | { joined: true };
 
@@ -110,13 +114,39 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
       },
     });
   };
+  let closed = false;
   source.onerror = () => {
     // The browser's own reconnecting knows neither our back-off nor a position that `changes` has moved.
+    const refused = source.readyState === CLOSED;
     close();
-    handlers.end(null);
+    if (!refused) {
+      handlers.end(null);
+      return;
+    }
+    void reason(api, after()).then((code) => {
+      if (!closed) {
+        handlers.end(code);
+      }
+    });
   };
   const tell = (gone: Gone): void => {
     post(api, gone, viewer);
   };
-  return { tell, close };
+  return {
+    tell,
+    close: () => {
+      closed = true;
+      close();
+    },
+  };
+}
+
+/** With which status a stream was refused isn't told: `changes` is refused alike, and says it. */
+async function reason(api: string, after: string): Promise<number | null> {
+  try {
+    await fetchBatch(api, after, { limit: 1 });
+    return null;
+  } catch (error) {
+    return finalCode(error);
+  }
 }

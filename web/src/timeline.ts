@@ -5,7 +5,7 @@
  * What isn't the next is never applied: the gap is filled from `changes` first.
  */
 
-import type { Batch, Change, Entry, Gone, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
+import type { Batch, Change, Deletion, Entry, Gone, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
 
 /** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
 export type Effect = "resync" | "snapshot";
@@ -95,6 +95,8 @@ export class Timeline {
   readonly #keyEvents = new Map<string, KeyEvent>();
   /** An older page that was read before a delete must not bring the entry back. */
   readonly #deleted = new Set<string>();
+  /** Gone for good before their deletion has its turn: what was read before, and comes now, must not bring them back. */
+  readonly #gone = new Set<string>();
   #pending: Effect | null = null;
   /** Up to this seq the stream may skip. */
   #replayUntil = 0;
@@ -176,6 +178,8 @@ export class Timeline {
         this.#highest = Math.max(this.#highest, message.seq);
         return { ...this.#check(), changed };
       }
+      case "gone":
+        return this.#withdraw(message);
       case "reconnect":
         return NOTHING;
       default:
@@ -199,7 +203,9 @@ export class Timeline {
     }
     let outcome = NOTHING;
     for (const change of batch.events) {
-      if (change.seq > this.#seq) {
+      if (change.type === "gone") {
+        outcome = merge(outcome, this.#withdraw(change));
+      } else if (change.seq > this.#seq) {
         outcome = merge(outcome, this.#apply(change));
       }
     }
@@ -236,6 +242,9 @@ export class Timeline {
     }
     for (const event of snapshot.key_events) {
       this.#keyEvents.set(event.id, event);
+    }
+    for (const id of this.#gone) {
+      this.#remove({ id });
     }
     const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
     // What was deleted meanwhile isn't told: there may be something.
@@ -297,13 +306,8 @@ export class Timeline {
     switch (change.type) {
       case "entry":
         return this.#put(change.entry);
-      case "delete": {
-        const { id, confirm } = change;
-        const had = [this.#delete(id), this.#keyEvents.delete(id)].includes(true);
-        this.elsewhere.delete(id);
-        this.#deleted.add(id);
-        return { ...NOTHING, changed: true, deleted: true, asked: confirm ? [{ id, had, within: confirm.within }] : [] };
-      }
+      case "delete":
+        return this.#remove(change);
       case "liveblog": {
         this.liveblog = change.liveblog;
         const { language, timezone } = change.liveblog;
@@ -312,6 +316,22 @@ export class Timeline {
         return merge({ ...NOTHING, changed: true }, stale ? this.#ask("snapshot") : NOTHING);
       }
     }
+  }
+
+  /** At once, whatever is pending: it isn't told again. */
+  #withdraw(deletion: Deletion): Outcome {
+    if (this.#gone.has(deletion.id)) {
+      return NOTHING;
+    }
+    this.#gone.add(deletion.id);
+    return this.#remove(deletion);
+  }
+
+  #remove({ id, confirm }: Deletion): Outcome {
+    const had = [this.#delete(id), this.#keyEvents.delete(id)].includes(true);
+    this.elsewhere.delete(id);
+    this.#deleted.add(id);
+    return { ...NOTHING, changed: true, deleted: true, asked: confirm ? [{ id, had, within: confirm.within }] : [] };
   }
 
   /** True if it was there. */
@@ -327,6 +347,9 @@ export class Timeline {
   #put(entry: Entry): Outcome {
     const { id, url, published_at } = entry;
     const known = this.#items.get(id);
+    if (this.#gone.has(id)) {
+      return NOTHING;
+    }
     if (entry.key_event) {
       this.#keyEvents.set(id, { id, title: this.#titleOf(entry), published_at, url });
     } else {

@@ -335,7 +335,7 @@ class World {
   #applyBatch(batch: Batch): Outcome {
     const { epoch, seq } = this.#line;
     const outcome = this.#line.applyBatch(batch);
-    const news = !batch.reset && batch.epoch === epoch && batch.events.some((change) => change.seq > seq);
+    const news = !batch.reset && batch.epoch === epoch && batch.events.some((event) => event.type === "gone" || event.seq > seq);
     expect(outcome.changed && !news, "applied twice").toBe(false);
     return outcome;
   }

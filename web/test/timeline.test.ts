@@ -268,6 +268,23 @@ describe("a deletion that is to be confirmed", () => {
     expect(line.receive(message).asked).toEqual([]);
   });
 
+  it("is, where the stream is late, when it is told that the entry is gone, and once", () => {
+    const line = timeline({ items: [entry(6, 2), entry(5, 1)] });
+    const message = { type: "gone", id: idOf(6), confirm } as const;
+    expect(line.receive(message)).toMatchObject({ deleted: true, asked: [{ id: idOf(6), had: true, within: 5000 }] });
+    expect(line.receive(message)).toMatchObject({ changed: false, asked: [] });
+    const batch = { reset: false as const, epoch: line.epoch, seq: line.seq, events: [message], more: false };
+    expect(line.applyBatch(batch).asked).toEqual([]);
+    expect(numbers(line.entries())).toEqual([5]);
+  });
+
+  it("doesn't come back with a snapshot or a page that was read before", () => {
+    const line = timeline({ items: [entry(5, 1)] });
+    line.receive({ type: "gone", id: idOf(6) });
+    line.addPage("older", [entry(6, 1)], false);
+    expect(numbers(line.entries())).toEqual([5]);
+  });
+
   it("is of the entry that the page was opened for, too", () => {
     const line = timeline({ page: "entry", focus: idOf(6), items: [entry(6, 2)] });
     expect(line.receive({ type: "delete", seq: 3, id: idOf(6), confirm }).asked[0]?.had).toBe(true);

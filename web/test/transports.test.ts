@@ -19,6 +19,8 @@ class FakeStream {
   onclose: ((event: { code: number }) => void) | null = null;
   onerror: (() => void) | null = null;
   closed = false;
+  readyState = 1;
+  readonly OPEN = 1;
   readonly url: string;
 
   constructor(url: string | URL) {
@@ -89,6 +91,31 @@ describe("SSE", () => {
     expect(ends).toEqual([null]);
     expect(FakeStream.latest.closed).toBe(true);
   });
+
+  it.each([
+    [403, 4503],
+    [404, 4503],
+    [503, null],
+  ])("asks why it was refused: %i ends with %s", async (status, code) => {
+    vi.stubGlobal("fetch", () => Promise.resolve({ ok: false, status }));
+    openEventSource(API, () => "abc-2", handlers);
+    FakeStream.latest.readyState = 2;
+    FakeStream.latest.onerror?.();
+    expect(ends).toEqual([]);
+    await vi.waitFor(() => {
+      expect(ends).toEqual([code]);
+    });
+  });
+
+  it("is silent once closed, whatever the answer", async () => {
+    vi.stubGlobal("fetch", () => Promise.resolve({ ok: false, status: 403 }));
+    const link = openEventSource(API, () => "abc-2", handlers);
+    FakeStream.latest.readyState = 2;
+    FakeStream.latest.onerror?.();
+    link.close();
+    await new Promise((resolve) => setTimeout(resolve));
+    expect(ends).toEqual([]);
+  });
 });
 
 describe("a transport whose code is loaded when it is needed", () => {
@@ -137,6 +164,22 @@ describe("polling", () => {
     expect(asked.at(-1)).toBe("/changes?after=abc-4");
     expect(batches).toHaveLength(2);
     expect(ends).toEqual([null]);
+  });
+
+  it("takes a withdrawal for no place in the history", async () => {
+    const event = { type: "delete", seq: 3, id: "x" };
+    answers = [{ ...empty, events: [event, { type: "gone", id: "y" }], more: true }, empty];
+    openPolling(API, () => "abc-2", handlers);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked).toEqual(["/changes?after=abc-2", "/changes?after=abc-3"]);
+    expect(batches).toHaveLength(2);
+  });
+
+  it("ends for good where asking again won't help", async () => {
+    vi.stubGlobal("fetch", () => Promise.resolve({ ok: false, status: 403 }));
+    openPolling(API, () => "abc-2", handlers);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(ends).toEqual([4503]);
   });
 
   it("ends at a reset: the position that it was opened with is void", async () => {

@@ -2,8 +2,8 @@
 
 import { Connection, type Status, SYSTEM_CLOCK } from "../connection.js";
 import { parseSnapshot, type Snapshot } from "../messages.js";
-import { Sync } from "../sync.js";
-import { type Outcome, Timeline } from "../timeline.js";
+import type { Sync } from "../sync.js";
+import { type Effect, type Outcome, Timeline } from "../timeline.js";
 import { endpoint, fetchJson } from "../transports.js";
 import type { Mounted } from "./element.js";
 import { isVisible, link, Panel, type Shell, type Terms } from "./panel.js";
@@ -174,31 +174,53 @@ class Widget implements Mounted {
     };
     const show = (outcome: Outcome): void => {
       panel.show(outcome);
-      sync.request(outcome.effects);
+      for (const { within, ...gone } of outcome.asked) {
+        window.setTimeout(() => {
+          connection.tell(gone);
+        }, Math.random() * within);
+      }
+      request(outcome.effects);
       if (outcome.changed) {
         const { added, deleted } = outcome;
         const { title, status } = timeline.liveblog ?? liveblog;
         this.#emit("update", { position: timeline.position, added, deleted, title, status });
       }
     };
-    const sync = new Sync({
-      ...SYSTEM_CLOCK,
-      api: this.#api,
-      timeline,
-      outcome: show,
-      snapshot: ({ next_cursor }) => {
-        cursor = next_cursor;
-      },
-      reload: () => false,
-      setTimeout: (callback, ms) =>
-        window.setTimeout(() => {
-          if (this.#running) {
-            callback();
-          } else {
-            this.#parked.push(callback);
-          }
-        }, ms),
-    });
+    const later = (callback: () => void, ms: number): number =>
+      window.setTimeout(() => {
+        if (this.#running) {
+          callback();
+        } else {
+          this.#parked.push(callback);
+        }
+      }, ms);
+    let sync: Sync | undefined;
+    const request = (effects: readonly Effect[]): void => {
+      if (effects.length > 0) {
+        import("./extras.js").then(
+          ({ Sync: Made }) => {
+            sync ??= new Made({
+              ...SYSTEM_CLOCK,
+              api: this.#api,
+              timeline,
+              outcome: show,
+              snapshot: ({ next_cursor }) => {
+                cursor = next_cursor;
+              },
+              reload: () => false,
+              setTimeout: later,
+            });
+            sync.request(effects);
+          },
+          () => {
+            // What the timeline has asked for it doesn't ask for again.
+            later(() => {
+              request(effects);
+            }, RETRY_MIN_MS + Math.random() * RETRY_MAX_MS);
+          },
+        );
+      }
+    };
     const connection = new Connection({
       api: this.#api,
       position: () => timeline.position,
@@ -222,7 +244,7 @@ class Widget implements Mounted {
     this.#root.replaceChildren(panel.element);
     connection.setVisible(isVisible());
     connection.start();
-    show({ effects: [], changed: true, added: [], deleted: false });
+    show({ effects: [], changed: true, added: [], deleted: false, asked: [] });
   }
 
   #tell(status: Status): void {
