@@ -75,7 +75,7 @@ class VersionConflict(LiveserverError):
         self.current = current
 
 
-def check_version(current: Entry | Liveblog | Media, version: int | None) -> None:
+def check_version(current: Entry | Liveblog | Media | Partner, version: int | None) -> None:
     """Raises VersionConflict if what was edited is another version than the current one (None: whichever is)."""
     if version is not None and version != current.version:
         raise VersionConflict(current)

@@ -20,7 +20,7 @@ import structlog
 
 from liveserver import origins, wire
 from liveserver.coalescing import Coalesced
-from liveserver.errors import NotAdmitted, StoreUnavailable, VersionConflict
+from liveserver.errors import NotAdmitted, StoreUnavailable, check_version
 from liveserver.frames import Frame
 from liveserver.model import Attribution, Embedding, Partner, Position, new_partner_id, now
 from liveserver.view import View
@@ -220,8 +220,7 @@ class Partners:
         at = self._clock()
 
         def edit(current: Partner) -> Partner:
-            if version is not None and version != current.version:
-                raise VersionConflict(current)
+            check_version(current, version)
             return edited(current, patch, at)
 
         partner = await self._store.edit_partner(partner_id, edit)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, insert, literal, select, tuple_, update
 
-from liveserver.errors import NotFound, VersionConflict
+from liveserver.errors import NotFound, check_version
 from liveserver.model import PARTNER_ID_PATTERN, Attribution, Embedding, Partner
 from liveserver.store import tables
 from liveserver.store.cursors import Place
@@ -89,8 +89,7 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
 def remove(connection: Connection, partner_id: str, version: int | None) -> None:
     """Forget it. Raises NotFound, VersionConflict."""
     old = find(connection, partner_id, lock=True)
-    if version is not None and version != old.version:
-        raise VersionConflict(old)
+    check_version(old, version)
     connection.execute(delete(_t).where(_t.c.id == partner_id))
 
 
