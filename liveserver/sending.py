@@ -51,13 +51,18 @@ def send_all(descriptors: Sequence[int], data: bytes) -> list[tuple[int, int]]:
     Returns those that didn't take the whole: their places in `descriptors`, each with the number of bytes that it took,
     or with a negative errno. Never raises.
     """
-    ring = _local.ring if _allowed and len(descriptors) > FEW else None
+    ring = _ring() if len(descriptors) > FEW else None
     if ring is None:
         return _one_by_one(descriptors, data)
     rest = []
     for start in range(0, len(descriptors), ENTRIES):
         rest += [(start + place, sent) for place, sent in ring.send(descriptors[start : start + ENTRIES], data)]
     return rest
+
+
+def batched() -> bool:
+    """Whether one call writes to many, in this thread."""
+    return _ring() is not None
 
 
 def one_by_one() -> None:
@@ -167,6 +172,10 @@ class Ring:
         """A field of the next completions, which may go on at the queue's beginning."""
         first = head % len(field)
         return field[first : first + count].tobytes() + field[: max(first + count - len(field), 0)].tobytes()
+
+
+def _ring() -> Ring | None:
+    return _local.ring if _allowed else None
 
 
 class _Local(threading.local):

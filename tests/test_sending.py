@@ -30,9 +30,11 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         except OSError as error:
             pytest.skip(f"io_uring: {error}")
         monkeypatch.setattr(sending, "_one_by_one", None)
+        assert sending.batched()
     else:
         monkeypatch.setattr(sending, "_allowed", True)
         sending.one_by_one()
+        assert not sending.batched()
 
 
 class Pairs:
@@ -183,6 +185,7 @@ def test_a_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch, pairs: Pairs) ->
 
     monkeypatch.setattr(sending, "Ring", Refused)
     monkeypatch.setattr(sending, "_local", sending._Local())
+    assert not sending.batched()
     assert send_all(pairs.descriptors(), b"x") == []
     assert {unread(peer) for peer in pairs.peers} == {b"x"}
 
