@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from liveserver import __version__
+from liveserver.sending import batched
 from liveserver.view import slug_of
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class _Readings(Collector):
         info.add_metric([__version__], 1)
         yield info
         yield GaugeMetricFamily("liveserver_bus_up", "1 while the bus delivers", value=int(self._bus.up))
+        yield GaugeMetricFamily(
+            "liveserver_batched_writes", "1 if one call into the kernel writes to many viewers", value=int(batched())
+        )
         yield GaugeMetricFamily("liveserver_liveblogs_open", "Live blogs in memory", value=len(channels))
         viewers = GaugeMetricFamily("liveserver_viewers", "Viewers connected here", labels=["liveblog"])
         lagging = GaugeMetricFamily("liveserver_viewers_lagging", "Those of them that lag", labels=["liveblog"])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import structlog
 import uvicorn
 
-from liveserver import logs
+from liveserver import logs, sending
 from liveserver.app import create_app
 from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
@@ -177,6 +177,9 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
     )
+
+    if not settings.io_uring:
+        sending.one_by_one()
 
     def started(parts: Services) -> None:
         log.info("server.started", url=settings.base_url, pid=os.getpid())

@@ -100,6 +100,7 @@ class Settings(BaseSettings):
     graceful_timeout: Annotated[float, Field(ge=0, le=600)] = Field(
         10, description="Seconds that requests under way get to finish at the end"
     )
+    io_uring: bool = Field(True, description="Write to many viewers in one call (io_uring), where Linux allows it")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
 

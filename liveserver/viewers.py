@@ -1,8 +1,8 @@
 """A viewer at rest: a transport, a socket, and a place in the hub. A connection becomes this after the hand-over.
 
 There is no task, no queue and no parser for it. What the hub sends are bytes that all viewers of an encoding share.
-While nothing waits in the transport they go straight to the socket, which saves the transport's bookkeeping for each
-write; otherwise through the transport, which keeps the order. Nothing here knows which server accepted the connection.
+While nothing waits in the transport they go straight to the socket, to hundreds in one call (`sending.py`); otherwise
+through the transport, which keeps the order. Nothing here knows which server accepted the connection.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from enum import Enum, auto
-from socket import SocketType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from websockets.extensions.permessage_deflate import PerMessageDeflate
@@ -21,10 +20,11 @@ from websockets.server import ServerProtocol
 
 from liveserver import wire
 from liveserver.inbound import close_frame
+from liveserver.sending import send_all
 from liveserver.sink import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from liveserver.frames import Frame
     from liveserver.keepalive import Wheel
@@ -35,6 +35,9 @@ LAST_SECONDS = 1.0
 
 LINGER = 5.0
 """Seconds for which what a viewer sends is still read, and thrown away, after it was told that it broke the rules."""
+
+INDIRECT = -1
+"""In the place of a descriptor: everything goes through the transport."""
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
@@ -65,7 +68,7 @@ class State(Enum):
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_direct", "_opening", "_socket", "_state", "_transport")
+    __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_state", "_transport")
 
     def __init__(
         self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
@@ -75,12 +78,8 @@ class Viewer(asyncio.Protocol, Sink):
         self._audience = audience
         self._connections = connections
         self._state = State.FOLLOWING
-        self._socket: SocketType | None = None
-        if transport.get_extra_info("sslcontext") is None:
-            # Under TLS the socket's bytes are not ours to write.
-            self._socket = _borrowed(transport.get_extra_info("socket"))
-        self._direct: Callable[[bytes], int] | None = None
-        """How to write without the transport. Not yet: the answer to the request may still wait in it."""
+        self._descriptor = INDIRECT
+        """The socket's, while what is written may pass the transport by. Not yet: the answer may still wait there."""
         self._opening = opening
         """The answer that opens the connection. It waits for the first message, to save a write and a wake-up."""
         connections.add(self)
@@ -101,22 +100,18 @@ class Viewer(asyncio.Protocol, Sink):
     def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
         """Write messages to many; who lags took none of them."""
         data = b"".join([cls.encoded(frame) for frame in frames])
-        size = len(data)
         lagging: list[tuple[Sink, int]] = []
-        # Every instruction here is executed for each viewer and each message.
-        for viewer in cast("Sequence[Viewer]", sinks):
-            direct = viewer._direct
-            if direct is None:
-                if not viewer._send(data):
-                    lagging.append((viewer, 0))
-                continue
-            try:
-                sent = direct(data)
-            except OSError as error:
-                viewer._failed(error, data)
-            else:
-                if sent != size:
-                    viewer._queue(data, sent)
+        viewers = cast("Sequence[Viewer]", sinks)
+        # What stands here is done for each viewer and each message.
+        descriptors = [viewer._descriptor for viewer in viewers]
+        if INDIRECT in descriptors:
+            lagging = [(viewer, 0) for viewer in viewers if viewer._descriptor == INDIRECT and not viewer._send(data)]
+            viewers = [
+                viewer for viewer, descriptor in zip(viewers, descriptors, strict=True) if descriptor != INDIRECT
+            ]
+            descriptors = [descriptor for descriptor in descriptors if descriptor != INDIRECT]
+        for place, sent in send_all(descriptors, data):
+            viewers[place]._unsent(data, sent)
         return lagging
 
     def open(self) -> None:
@@ -151,54 +146,36 @@ class Viewer(asyncio.Protocol, Sink):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._ended()
-        self._release()
         self._connections.discard(self)
         self._audience.gone(self)
 
     def _send(self, data: bytes) -> bool:
         if self._state is not State.FOLLOWING:
             return self._state is State.CLOSED
-        direct = self._direct
-        if direct is None:
-            if self._opening:
-                data, self._opening = self._opening + data, b""
-            if self._socket is None or self._transport.get_write_buffer_size():
+        if self._opening:
+            data, self._opening = self._opening + data, b""
+        if self._descriptor == INDIRECT:
+            # Under TLS the socket's bytes are not ours to write.
+            if self._transport.get_extra_info("sslcontext") is not None or self._transport.get_write_buffer_size():
                 self._transport.write(data)
                 return True
-            direct = self._direct = self._socket.send
-        try:
-            sent = direct(data)
-        except OSError as error:
-            self._failed(error, data)
-        else:
-            if sent != len(data):
-                self._queue(data, sent)
+            self._descriptor = self._transport.get_extra_info("socket").fileno()
+        for _, sent in send_all([self._descriptor], data):
+            self._unsent(data, sent)
         return True
 
-    def _queue(self, data: bytes, sent: int) -> None:
-        """Leave the rest to the transport, and what follows, until it is empty again."""
-        self._direct = None
-        self._transport.write(memoryview(data)[sent:])
+    def _unsent(self, data: bytes, sent: int) -> None:
+        """The socket took so many bytes, or answered with a negative errno: leave the rest to the transport.
 
-    def _failed(self, error: OSError, data: bytes) -> None:
-        """The socket took nothing. If the peer is gone, the transport will notice by itself."""
-        if isinstance(error, BlockingIOError):
-            self._queue(data, 0)
-
-    def _release(self) -> None:
-        """Leave the socket to its owner, the transport, which is about to close it."""
-        if self._socket is not None:
-            self._socket.detach()
-            self._socket = None
-
-    def __del__(self) -> None:
-        # A loop that is closed under its transports tells nobody that they are lost.
-        self._release()
+        So too what follows, until the transport is empty again. If the peer is gone, the transport finds out.
+        """
+        self._descriptor = INDIRECT
+        self._transport.write(memoryview(data)[max(sent, 0) :])
 
     def _ended(self) -> None:
         """Nothing more is written."""
         self._state = State.CLOSED
-        self._direct = None
+        self._descriptor = INDIRECT
         self._opening = b""
 
 
@@ -323,7 +300,7 @@ class WebSocketViewer(Viewer):
             if reply:
                 self._transport.write(reply)
                 # It may wait there, half written: what follows must not overtake it.
-                self._direct = None
+                self._descriptor = INDIRECT
         if parser.state is not OPEN:
             self._ended()
             self._parser = None
@@ -348,15 +325,6 @@ class DeflatedViewer(WebSocketViewer):
     def extensions(self) -> list[PerMessageDeflate]:
         """What the parser must undo."""
         return [PerMessageDeflate(True, True, 15, 15)]
-
-
-def _borrowed(owned: Any) -> SocketType:
-    """Another object for a transport's socket, to send by. It must be detached: else it closes what isn't its own.
-
-    `send` costs the kernel less than `write`, which treats the socket as a file first; and the transport's own object
-    has no `send`.
-    """
-    return SocketType(owned.family, owned.type, owned.proto, owned.fileno())
 
 
 def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle:

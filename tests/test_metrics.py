@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import connect
 
@@ -12,8 +13,6 @@ from liveserver import __version__
 from tests.api.site import ENTRIES, LIVEBLOG, settled
 
 if TYPE_CHECKING:
-    import pytest
-
     from tests.api.site import LiveSite, Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -79,6 +78,13 @@ async def test_renderings_are_counted(site: Site) -> None:
     }
     assert counted == {"hits": 2, "misses": 1}
     assert after["liveserver_page_cache_bytes", ()] > before["liveserver_page_cache_bytes", ()] == 0
+
+
+@pytest.mark.parametrize("batched", [True, False])
+async def test_how_viewers_are_written_to(site: Site, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
+    """By the hundred or one by one."""
+    monkeypatch.setattr("liveserver.metrics.batched", lambda: batched)
+    assert (await figures(site))["liveserver_batched_writes", ()] == int(batched)
 
 
 async def test_what_runs(site: Site) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,7 +96,7 @@ async def test_a_server_that_dies_in_the_middle_of_writes(start_postgres: StartP
 async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
     """SIGSTOP: reads and writes give up within a few times their patience, and go on when it does."""
     server = await asyncio.to_thread(start_postgres)
-    store = await opened(server, patience=0.5)
+    store = await opened(server, patience=1.0)
     await asyncio.to_thread(server.pause)
     try:
         async with asyncio.timeout(10):
@@ -117,7 +118,7 @@ async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
 
 async def test_a_lock_of_another_program(postgres_url: str) -> None:
     """A write that can't have its live blog in time is StoreUnavailable; reads don't notice."""
-    store = await Store.open(postgres_url, patience=0.3)
+    store = await Store.open(postgres_url, patience=1.0)
     other = await Store.open(postgres_url)
     await store.create_liveblog(a_liveblog())
     async with transaction(other._database.writer) as connection:
@@ -172,6 +173,14 @@ async def test_a_server_that_is_not_there() -> None:
         assert message.startswith("can't open the database postgresql://anna:***@127.0.0.1:")
         assert "secret" not in message
         assert "\n" not in message
+
+
+async def test_a_server_that_does_not_answer() -> None:
+    """Takes the connection, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        with pytest.raises(SettingsError, match=rf"127.0.0.1:{port}/live: no answer$"):
+            await Store.open(f"postgresql://anna@127.0.0.1:{port}/live", patience=0.1)
 
 
 async def test_a_database_that_is_not_there(postgres_server: PostgresServer) -> None:

@@ -19,6 +19,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
+from liveserver import sending
 from liveserver import viewers as viewers_module
 from liveserver.frames import ChangeFrame
 from liveserver.keepalive import Wheel
@@ -66,6 +67,19 @@ def on_both_loops(test: Callable[[], Awaitable[None]]) -> Callable[[Callable[[],
 
     run.__doc__ = test.__doc__
     return run
+
+
+@pytest.fixture(autouse=True, params=["ring", "one by one"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How bytes go to sockets: all through a ring, or none."""
+    if request.param == "ring":
+        try:
+            sending.Ring()
+        except OSError as error:
+            pytest.skip(f"io_uring: {error}")
+        monkeypatch.setattr(sending, "FEW", 0)
+    else:
+        monkeypatch.setattr(sending, "_allowed", False)
 
 
 def frame(seq: int, size: int = 10) -> Frame:

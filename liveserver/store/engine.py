@@ -164,10 +164,13 @@ def opening(url: URL) -> Iterator[None]:
     try:
         yield
     except (StoreUnavailable, DBAPIError, sqlite3.Error, OSError) as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
+        cause: Exception = error
+        # What is no Exception is how a timeout came about: it says less than the timeout.
+        while isinstance(cause.__cause__, Exception):
             cause = cause.__cause__
-        reason = (str(cause) or type(cause).__name__).splitlines()[0]
+        reason = (
+            "no answer" if isinstance(cause, TimeoutError) else (str(cause) or type(cause).__name__).splitlines()[0]
+        )
         raise SettingsError(f"can't open the database {shown(url)}: {reason}") from error
 
 
