@@ -96,18 +96,18 @@ def create(
     """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
     if key_id is not None:
         keys.confirm(connection, key_id)
-    liveblog_id, liveblog = liveblogs.find(connection, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
         return _replay(connection, slug, idempotency)
     if refusal is not None:
+        liveblogs.find(connection, slug)
         raise refusal
-    entry = replace(entry, version=1, seq=None)
     if entry.status is EntryStatus.DELETED:
         raise Conflict("an entry can't begin as deleted")
+    published = entry.status is EntryStatus.PUBLISHED
+    liveblog_id, liveblog = liveblogs.take_seq(connection, slug) if published else liveblogs.find(connection, slug)
+    entry = replace(entry, version=1, seq=liveblog.seq if published else None)
     change: Change | None = None
-    if entry.status is EntryStatus.PUBLISHED:
-        liveblog = liveblogs.take_seq(connection, liveblog_id)
-        entry = replace(entry, seq=liveblog.seq)
+    if published:
         _check_pinned(connection, liveblog_id, entry)
         change = EntryChanged(liveblog.seq, entry)
         clock.record(connection, liveblog_id, liveblog.seq, entry)
@@ -130,7 +130,7 @@ def edit(connection: Connection, slug: str, entry_id: str, change: Callable[[Ent
     new = replace(new, version=old.version + 1)
     visible: Change | None = None
     if new.status is EntryStatus.PUBLISHED:
-        liveblog = liveblogs.take_seq(connection, liveblog_id)
+        liveblog = liveblogs.take_seq(connection, slug).liveblog
         new = replace(new, seq=liveblog.seq)
         _check_pinned(connection, liveblog_id, new)
         visible = EntryChanged(liveblog.seq, new)
@@ -176,7 +176,7 @@ def remove(
     )
     change: Change | None = None
     if old.status is EntryStatus.PUBLISHED:
-        liveblog = liveblogs.take_seq(connection, liveblog_id)
+        liveblog = liveblogs.take_seq(connection, slug).liveblog
         new = replace(new, seq=liveblog.seq)
         change = EntryDeleted(liveblog.seq, new.id)
         clock.record(connection, liveblog_id, liveblog.seq, new)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
 
-    from sqlalchemy import Connection, RowMapping, Select
+    from sqlalchemy import Connection, Executable, RowMapping, Select
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
@@ -36,7 +36,7 @@ _SLUG = re.compile(SLUG_PATTERN)
 _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 # Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
-_TAKE_SEQ = update(_t).where(_t.c.id == bindparam("liveblog_id")).values(seq=_t.c.seq + 1).returning(_t)
+_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("its_slug")).values(seq=_t.c.seq + 1).returning(_t)
 _INSERT = insert(_t)
 
 # The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
@@ -71,8 +71,12 @@ def _is_slug(text: str) -> bool:
 
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
     """The live blog; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
+    return _one(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
+
+
+def _one(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
     if _is_slug(slug):
-        row = connection.execute(_FIND_LOCKED if lock else _FIND, {"slug": slug}).mappings().one_or_none()
+        row = connection.execute(statement, values).mappings().one_or_none()
         if row is not None:
             return _found(row)
     raise NotFound(f"there is no live blog {slug!r}")
@@ -83,12 +87,12 @@ def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
-def take_seq(connection: Connection, liveblog_id: int) -> Liveblog:
-    """The live blog with its next seq taken. Others who want one wait until this transaction ends.
+def take_seq(connection: Connection, slug: str) -> Found:
+    """The live blog with its next seq taken. Others who want one wait until this transaction ends. Raises NotFound.
 
     That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
     """
-    return liveblog_from(connection.execute(_TAKE_SEQ, {"liveblog_id": liveblog_id}).mappings().one())
+    return _one(connection, _TAKE_SEQ, {"its_slug": slug}, slug)
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
