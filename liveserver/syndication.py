@@ -16,7 +16,7 @@ import secrets
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import timedelta
-from io import BytesIO
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -418,7 +418,10 @@ class Follower:
                 return None
             words = " ".join(alt.split())[:1_000] or self._name
             given = MediaInput.model_construct(alt=words, credit=self._name)
-            media = await self._library.add(BytesIO(content), given, actor=self._actor, media_id=media_id)
+            with TemporaryFile() as file:
+                await asyncio.to_thread(file.write, content)
+                file.seek(0)
+                media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
         except ClientError as error:
             if 400 <= error.status < 500:
                 return None
