@@ -44,9 +44,9 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-LEASE = timedelta(seconds=7)
+LEASE = timedelta(seconds=5)
 """For how long a process has a source to itself."""
-LOOK = 2.0
+LOOK = 1.5
 """Seconds between looks for sources: with LEASE, that is how long one is without a follower at most."""
 REPORT = 5.0
 """Seconds between two notes on how it stands, if nothing happens."""

@@ -176,6 +176,8 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "media": 2,
         "partners": 1,
         "moments": 12,
+        "sources": 1,
+        "copies": 1,
         "api_keys": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
