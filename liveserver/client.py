@@ -366,7 +366,7 @@ class Client:
             return connect(url, max_size=MESSAGE_MAX)
         port = parts.port or (443 if scheme == "wss" else 80)
         host = await self._gate.address(parts.hostname or "", port)
-        return connect(url, max_size=MESSAGE_MAX, host=host, port=port, proxy=None)
+        return _Straight(url, max_size=MESSAGE_MAX, host=host, port=port, proxy=None)
 
     async def _refusal(self, slug: str, code: int) -> ClientError:
         if code != CLOSE_NOT_ADMITTED:
@@ -395,6 +395,14 @@ class Client:
             await asyncio.sleep(random.uniform(wait / 2, wait))
             wait *= 2
         raise AssertionError
+
+
+class _Straight(connect):
+    """A connection that isn't sent elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """None is followed."""
+        return exc
 
 
 def _server(url: str) -> str:

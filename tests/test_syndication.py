@@ -12,8 +12,9 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from liveserver import syndication
-from liveserver.model import Position
+from liveserver import remote, syndication
+from liveserver.client import Client, ClientError
+from liveserver.model import Position, now
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
@@ -267,12 +268,12 @@ async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: py
     sent = await pair.source.editor.post(
         "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
     )
-    real = syndication.Client.file
+    real = Client.file
 
     async def away(*_: object) -> bytes:
-        raise syndication.ClientError(0, "away")
+        raise ClientError(0, "away")
 
-    monkeypatch.setattr(syndication.Client, "file", away)
+    monkeypatch.setattr(Client, "file", away)
     await pair.follow()
     await pair.source.publish(sent.json()["html"])
 
@@ -280,7 +281,7 @@ async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: py
         return [each["body"] for each in await pair.followed()] == ["<p>Le quai</p>"]
 
     await settled(in_words)
-    monkeypatch.setattr(syndication.Client, "file", real)
+    monkeypatch.setattr(Client, "file", real)
 
     async def shown() -> bool:
         return all("<img" in each["body"] for each in await pair.followed())
@@ -364,12 +365,12 @@ async def test_an_entry_that_cant_be_taken_over_says_no_more_what_it_said(
     entry = await pair.source.publish()
     other = await pair.source.publish("<p>Sans histoire.</p>")
     await pair.level()
-    real = syndication.remote.read
+    real = remote.read
 
     def spoilt(data: Any) -> Any:
         return real({**data, "heading": 7} if data["id"] == entry["id"] else data)
 
-    monkeypatch.setattr(syndication.remote, "read", spoilt)
+    monkeypatch.setattr(remote, "read", spoilt)
     await pair.source.edit(entry, body="<p>Autrement.</p>")
 
     async def only_the_other() -> bool:
@@ -389,14 +390,14 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     await pair.source.publish()
     await pair.level()
     store = pair.mirror.parts.store
-    source = await store.source(SLUG, syndication.now())
+    source = await store.source(SLUG, now())
     stranger = Hold(source.id, "stranger", source.position)
     given = Incoming("01935000-0000-7000-8000-000000000001", 99, replace(an_entry(), id=""))
     for reached in (None, Position("aaaaaaaa", 99)):
         with pytest.raises(NotHeld):
-            await store.take_over(SLUG, stranger, reached, given, actor="x", at=syndication.now())
-    assert await store.hold_sources("stranger", syndication.now(), syndication.LEASE) == []
-    late = syndication.now() + syndication.LEASE + syndication.LEASE
+            await store.take_over(SLUG, stranger, reached, given, actor="x", at=now())
+    assert await store.hold_sources("stranger", now(), syndication.LEASE) == []
+    late = now() + syndication.LEASE + syndication.LEASE
     assert [each.slug for each in await store.hold_sources("stranger", late, syndication.LEASE)] == [SLUG]
     await pair.source.publish("<p>À qui ?</p>")
 
