@@ -12,7 +12,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from liveserver import remote, syndication
+from liveserver import following, remote, syndication
 from liveserver.client import Client, ClientError
 from liveserver.model import Position, now
 from liveserver.settings import Settings
@@ -264,7 +264,7 @@ async def test_pictures_are_kept_here(pair: Pair) -> None:
 
 async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there in words, and the picture is put in when it can be had."""
-    monkeypatch.setattr(syndication, "PICTURES_AGAIN", 0.2)
+    monkeypatch.setattr(following, "PICTURES_AGAIN", 0.2)
     sent = await pair.source.editor.post(
         "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
     )
@@ -312,6 +312,20 @@ async def test_as_a_partner(pair: Pair) -> None:
     await pair.source.editor.patch(path, json={"enabled": False}, headers={"If-Match": "*"})
     await pair.in_state("refused")
     assert "disabled" in (await pair.state())["error"]
+
+
+async def test_a_partner_whose_rules_change(pair: Pair) -> None:
+    """What it may see no more goes, and what it may see now comes, though nothing was written there."""
+    made = await pair.source.editor.post("/api/v1/partners", json={"name": "Nous", "tags": ["mer"]})
+    partner = made.json()["id"]
+    await pair.source.publish("<p>La mer.</p>", tags=["mer"])
+    await pair.source.publish("<p>La terre.</p>", tags=["terre"])
+    await pair.follow(partner=partner)
+    await pair.in_state("live")
+    assert [each["body"] for each in await pair.level(f"&partner={partner}")] == ["<p>La mer.</p>"]
+    path = f"/api/v1/partners/{partner}"
+    await pair.source.editor.patch(path, json={"tags": ["terre"]}, headers={"If-Match": "*"})
+    assert [each["body"] for each in await pair.level(f"&partner={partner}")] == ["<p>La terre.</p>"]
 
 
 async def test_a_late_partner_is_told_of_deletions_at_once(pair: Pair) -> None:
