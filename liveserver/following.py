@@ -86,8 +86,10 @@ class Follower:
         """An entry is written by one at a time: with what the stream brings, or with its pictures."""
         self._one_picture = asyncio.Lock()
         self._fetching: set[asyncio.Task[Any]] = set()
-        self._missing = asyncio.Event()
-        """Pictures of some entry aren't here."""
+        self._late = asyncio.Event()
+        """Pictures have come that an entry didn't wait for."""
+        self._wait = 1.0
+        """Seconds until the source is tried again."""
 
     async def run(self) -> None:
         """Go on until cancelled, or until another process follows the source, or nobody is to."""
@@ -104,27 +106,27 @@ class Follower:
 
     async def _go_on(self) -> None:
         """Follow, and come back after whatever goes wrong; returns when it isn't ours to follow any more."""
-        wait = 1.0
         while True:
             try:
                 await self._follow()
-                wait = 1.0
             except (NotHeld, NotFound):
                 return
             except StoreUnavailable:
-                wait = 1.0
+                self._wait = 1.0
             except TimeoutError:
-                self._stands(SourceState.LOST, "it takes too long to answer")
-                wait = min(wait * 2, BACKOFF_MAX)
+                self._failed(SourceState.LOST, "it takes too long to answer")
             except ClientError as error:
                 refused = 400 <= error.status < 500
-                self._stands(SourceState.REFUSED if refused else SourceState.LOST, str(error))
-                wait = AGAIN if refused else min(wait * 2, BACKOFF_MAX)
+                self._failed(SourceState.REFUSED if refused else SourceState.LOST, str(error))
             except (KeyError, TypeError, ValueError, Invalid) as error:
-                self._stands(SourceState.LOST, f"it doesn't answer as a liveserver does ({error!r:.200})")
                 log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=repr(error))
-                wait = AGAIN
-            await asyncio.sleep(wait * random.uniform(0.5, 1))
+                self._failed(SourceState.LOST, f"it doesn't answer as a liveserver does ({error!r:.200})", wait=AGAIN)
+            await asyncio.sleep(self._wait * random.uniform(0.5, 1))
+
+    def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:
+        again = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
+        self._wait = wait or again
+        self._stands(state, error)
 
     async def _follow(self) -> None:
         """Follow until the source's history is replaced; then all is taken over again."""
@@ -164,8 +166,8 @@ class Follower:
         if not answer["allowed"]:
             raise ClientError(403, f"{self._source.server} doesn't let us in: {answer['reason']}")
         wish = answer["attribution"]
-        if self._source.name is None and wish is not None and text_of(str(wish["text"])):
-            self._name = text_of(str(wish["text"]))[:100]
+        if self._source.name is None and wish is not None and (name := remote.line_of(wish["text"])):
+            self._name = name
 
     async def _take_all(self, client: Client) -> None:
         """Take over everything that the source has, and take away what it doesn't have."""
@@ -173,8 +175,9 @@ class Follower:
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
             head = await client.snapshot(slug, limit=1)
-        self._told = int(head["seq"])
-        reached, seen = Position(head["epoch"], 0), set()
+        told = remote.position_of(head["epoch"], head["seq"])
+        self._told = told.seq
+        reached, seen = Position(told.epoch, 0), set()
         taken = 0
         while True:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -190,8 +193,8 @@ class Follower:
             taken += len(answer["events"])
             if taken > CHANGES_MAX:
                 raise ClientError(413, f"it has more than {CHANGES_MAX} changes")
-            before, reached = reached, Position(answer["epoch"], int(answer["seq"]))
-            if not answer["more"] and reached.seq >= self._told:
+            before, reached = reached, remote.position_of(answer["epoch"], answer["seq"])
+            if not answer["more"] and reached.seq >= told.seq:
                 break
             if reached == before:
                 # A cache has answered with what was before the snapshot.
@@ -203,15 +206,17 @@ class Follower:
 
     async def _take(self, change: Message, *, moving: bool) -> None:
         """Do here what a message says."""
-        reached = None
-        if moving and "seq" in change:
-            assert self._position is not None
-            reached = Position(self._position.epoch, int(change["seq"]))
+        seq, reached = 0, None
+        if "seq" in change:
+            seq = remote.position_of("any", change["seq"]).seq
+            if moving:
+                assert self._position is not None
+                reached = Position(self._position.epoch, seq)
         match change["type"]:
             case "entry":
-                await self._write(await self._incoming(change["entry"], int(change["seq"])), reached)
+                await self._write(await self._incoming(change["entry"], seq), reached)
             case "delete" | "gone":
-                await self._write(Incoming(str(change["id"]), int(change.get("seq", 0)), None), reached)
+                await self._write(Incoming(remote.id_of(change["id"]), seq, None), reached)
             case _ if reached is not None:
                 await self._store.move_source(self._hold(), reached)
                 self._position = reached
@@ -246,8 +251,9 @@ class Follower:
         try:
             entry = remote.read(data)
         except Invalid as error:
-            self._stands(self._state, f"the entry {data['id']} can't be taken over: {error}"[:500])
-            return Incoming(str(data["id"]), seq, None)
+            entry_id = remote.id_of(data["id"])
+            self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
+            return Incoming(entry_id, seq, None)
         body = sanitise(entry.body)
         if entry.via is not None or not (text_of(body) or "<img " in body):
             # What they have from others, others are to be followed for: two who follow each other would never end.
@@ -270,14 +276,12 @@ class Follower:
         done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
         if done:
             self._fetching.discard(fetching)
-            found, complete = fetching.result()
-            if not complete:
-                self._missing.set()
-            return found, complete
+            return fetching.result()
 
-        def fetched(task: asyncio.Task[Any]) -> None:
+        def fetched(task: asyncio.Task[tuple[dict[str, Picture], bool]]) -> None:
             self._fetching.discard(task)
-            self._missing.set()
+            if not task.cancelled() and task.exception() is None and task.result()[1]:
+                self._late.set()
 
         fetching.add_done_callback(fetched)
         return {}, False
@@ -332,8 +336,8 @@ class Follower:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(PICTURES_AGAIN):
-                    await self._missing.wait()
-            self._missing.clear()
+                    await self._late.wait()
+            self._late.clear()
             try:
                 await self._complete_now()
             except (ClientError, StoreUnavailable, NotFound, TimeoutError, KeyError, TypeError, ValueError) as error:
@@ -363,6 +367,7 @@ class Follower:
 
     def _on_state(self, state: str) -> None:
         if state == "live":
+            self._wait = 1.0
             self._stands(SourceState.LIVE, None)
         else:
             self._stands(SourceState.LOST, self._error or "the connection was lost")
@@ -375,8 +380,8 @@ class Follower:
         if message["type"] == "reset":
             # Where we stand may be right, and what we have not: a partner's rules have changed.
             raise _Reset
-        if isinstance(seq := message.get("seq"), int):
-            self._told = seq
+        if "seq" in message:
+            self._told = remote.position_of("any", message["seq"]).seq
 
     def _stands(self, state: SourceState, error: str | None) -> None:
         if state is not self._state:

@@ -8,11 +8,11 @@ import uuid
 from html import escape, unescape
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from liveserver.blocks import MEDIA_PATH
 from liveserver.inputs import Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags, parse
-from liveserver.model import Correction, Entry, EntryStatus, Verification, Via
+from liveserver.model import CONTROL, Correction, Entry, EntryStatus, Position, Verification, Via
 from liveserver.pictures import NAME
 from liveserver.sanitising import sanitise, text_of
 
@@ -24,7 +24,30 @@ if TYPE_CHECKING:
 PICTURES_MAX = 20
 """Pictures of one entry that are taken over."""
 
+NAME_MAX = 100
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _PICTURE = re.compile(rf'<img src="{MEDIA_PATH}/({NAME})" alt="([^"]*)">')
+
+
+def id_of(value: object) -> str:
+    """The id of an entry. Raises ValueError for anything else."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ValueError("is no entry's id")
+    return value
+
+
+def position_of(epoch: object, seq: object) -> Position:
+    """Where a live blog there stands. Raises ValueError for what can't be a position."""
+    position = Position.parse(f"{epoch}-{seq}")
+    if position is None:
+        raise ValueError("is no position")
+    return position
+
+
+def line_of(value: object) -> str:
+    """A name, as it can be shown and kept; empty if nothing is left of it."""
+    return " ".join(CONTROL.sub("", value).split())[:NAME_MAX] if isinstance(value, str) else ""
 
 
 class RemoteCorrection(BaseModel):
@@ -39,7 +62,7 @@ class RemoteEntry(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+    id: Annotated[str, AfterValidator(id_of)]
     version: Annotated[int, Field(ge=1)]
     heading: Heading | None
     body: Body

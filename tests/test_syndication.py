@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -450,3 +451,50 @@ async def test_it_follows_one_at_most(live_site: LiveSite) -> None:
     publisher = await live_site.client(await live_site.key("Autre", ["publish"]))
     assert problem(await publisher.get(f"{LIVEBLOG}/source"), 403)
     assert problem(await live_site.reader.delete(f"{LIVEBLOG}/source"), 401)
+
+
+ID = "01935000-0000-7000-8000-000000000001"
+EMBED: JSON = {"allowed": True, "reason": None, "theme": {}, "attribution": None, "fallback_url": "https://x.example/"}
+HEAD: JSON = {"epoch": "k3f9x2ab", "seq": 1}
+CHANGES: JSON = {"epoch": "k3f9x2ab", "seq": 1, "more": False, "events": []}
+
+
+@pytest.mark.parametrize(
+    ("embed", "head", "changes"),
+    [
+        ({}, HEAD, CHANGES),
+        ([], HEAD, CHANGES),
+        (EMBED, {"epoch": "x" * 99, "seq": 1}, CHANGES),
+        (EMBED, {"epoch": "k3f9x2ab", "seq": 10**30}, CHANGES),
+        (EMBED, {"epoch": "k3f9x2ab", "seq": "1"}, {**CHANGES, "events": "all"}),
+        (EMBED, HEAD, {**CHANGES, "seq": None}),
+        (EMBED, HEAD, {**CHANGES, "events": [7]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "delete", "seq": 1, "id": "\x00"}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "delete", "seq": 1, "id": ["x"]}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 1, "entry": {"id": "x"}}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 10**30, "entry": {"id": ID}}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 1, "entry": None}]}),
+    ],
+)
+async def test_nonsense_is_not_followed(pair: Pair, embed: Any, head: Any, changes: Any) -> None:
+    """It is said that it is nonsense, and nothing of it is here."""
+    answers = {"embed": embed, "snapshot": head, "changes": changes}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+        body = json.dumps(answers[line.decode().rpartition("/")[2].partition("?")[0]]).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live/{SLUG}"
+        await pair.follow(url=url)
+
+        async def said() -> bool:
+            state = await pair.state()
+            return state["state"] == "lost" and "doesn't answer as a liveserver does" in (state["error"] or "")
+
+        await settled(said)
+    assert await entries(pair.mirror) == []
