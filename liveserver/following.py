@@ -56,10 +56,6 @@ PICTURES_AGAIN = 30.0
 log = structlog.get_logger(__name__)
 
 
-class _Reset(Exception):
-    """What was taken over may not be what there is."""
-
-
 class Follower:
     """Follows one source, while this process holds it."""
 
@@ -147,14 +143,12 @@ class Follower:
                 confirm=True,
                 known=await self._store.copies(self._slug),
             )
-            try:
-                async with aclosing(stream):
-                    async for change in stream:
-                        if change["type"] == "reset":
-                            raise _Reset
-                        await self._take(change, moving=True)
-            except _Reset:
-                await self._take_all(client)
+            async with aclosing(stream):
+                async for change in stream:
+                    if change["type"] == "reset":
+                        break
+                    await self._take(change, moving=True)
+            await self._take_all(client)
 
     def _client(self) -> Client:
         return Client(self._source.server, partner=self._source.partner, gate=self._gate)
@@ -377,9 +371,6 @@ class Follower:
 
     def _on_message(self, message: Message) -> None:
         self._heard_at = now()
-        if message["type"] == "reset":
-            # Where we stand may be right, and what we have not: a partner's rules have changed.
-            raise _Reset
         if "seq" in message:
             self._told = remote.position_of("any", message["seq"]).seq
 
