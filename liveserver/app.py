@@ -50,6 +50,7 @@ from liveserver.security.keys import Keyring
 from liveserver.services import Services
 from liveserver.store import Store
 from liveserver.streams import STREAM_ROUTES
+from liveserver.syndication import Syndication
 from liveserver.takedowns import Takedowns
 from liveserver.views import Views
 
@@ -124,6 +125,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         await partners.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
         counting = asyncio.create_task(reach.run(), name="reach")
+        syndication = Syndication(store, publishing, library, settings, node=hub.node)
+        following = asyncio.create_task(syndication.run(), name="syndication")
         try:
             yield Services(
                 settings=settings,
@@ -143,12 +146,14 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 takedowns=takedowns,
                 reach=reach,
                 embedding=Embedding(renderer),
+                syndication=syndication,
             )
         finally:
-            for task in (scheduling, counting):
+            for task in (scheduling, counting, following):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+            await syndication.close()
             await partners.close()
             await reach.flush()
             await renditions.close()

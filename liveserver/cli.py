@@ -19,6 +19,7 @@ import typer
 from liveserver import __version__
 from liveserver.bench.opening import Transport
 from liveserver.errors import LiveserverError, NotFound, SettingsError
+from liveserver.follow_command import add_follow_command
 from liveserver.model import SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.sanitising import lines_of
@@ -319,6 +320,7 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
 
 
 add_partner_commands(partners_app, with_settings("database_url"), _store_of)
+add_follow_command(app, with_settings("database_url", "public_url", "follow_private"), _store_of)
 
 
 @app.command()

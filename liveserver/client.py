@@ -7,8 +7,8 @@ import random
 import uuid
 from contextlib import suppress
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 import httpx2
 import orjson
@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.errors import LiveserverError
 from liveserver.model import Position
-from liveserver.wire import gone_answer
+from liveserver.wire import CLOSE_NOT_ADMITTED, gone_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping
@@ -28,6 +28,8 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 BACKOFF_MAX = 30.0
+MESSAGE_MAX = 4 * 1024 * 1024
+"""Bytes of a message of the stream."""
 FINAL_CODES = range(4500, 5000)
 """Close codes after which one doesn't come back."""
 
@@ -42,6 +44,16 @@ class ClientError(LiveserverError):
         super().__init__(message)
         self.status = status
         self.problem = problem or {}
+
+
+class Gate(Protocol):
+    """Decides to which addresses connections are made."""
+
+    async def address(self, host: str, port: int) -> str:
+        """To which address one to this host goes. Raises OSError if to none."""
+
+    def transport(self) -> httpx2.AsyncBaseTransport:
+        """What HTTP requests go through."""
 
 
 class Step(Enum):
@@ -166,12 +178,20 @@ class Client:
 
     Raises ClientError for what the server refuses; what got no answer, or 503, is tried again first: that is safe, as
     every entry is sent with an Idempotency-Key.
+
+    `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
+    mustn't connect to just any address.
     """
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(
+        self, url: str, key: str | None = None, *, partner: str | None = None, gate: Gate | None = None
+    ) -> None:
         self._url = _server(url)
+        self._reading = {} if partner is None else {"partner": partner}
+        self._gate = gate
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._http = httpx2.AsyncClient(base_url=f"{self._url}/api/v1", headers=headers, timeout=TIMEOUT)
+        through: dict[str, Any] = {"transport": gate.transport(), "trust_env": False} if gate else {}
+        self._http = httpx2.AsyncClient(base_url=f"{self._url}/api/v1", headers=headers, timeout=TIMEOUT, **through)
 
     async def __aenter__(self) -> Self:
         return self
@@ -225,11 +245,24 @@ class Client:
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
         """What a page starts from."""
-        return await self._send("GET", f"/liveblogs/{quote(slug)}/snapshot", params={"limit": limit})
+        query = {"limit": limit, **self._reading}
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/snapshot", params=query)
 
-    async def changes(self, slug: str, after: Position) -> Message:
+    async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
         """What changed since a position."""
-        return await self._send("GET", f"/liveblogs/{quote(slug)}/changes", params={"after": str(after)})
+        query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
+
+    async def embed(self, slug: str) -> Message:
+        """Whether the live blog may be shown elsewhere, and what is to be said of whose it is."""
+        return await self._send("GET", f"/liveblogs/{quote(slug)}/embed", params=self._reading)
+
+    async def file(self, path: str) -> bytes:
+        """A file of the server's, by its path; through a gate, of a bounded size."""
+        response = await self._answer("GET", f"{self._url}{path}")
+        if not response.is_success:
+            raise ClientError(response.status_code, f"{response.status_code} {path}")
+        return response.content
 
     async def follow(
         self,
@@ -237,6 +270,8 @@ class Client:
         after: Position | None = None,
         *,
         on_state: Callable[[str], None] = lambda state: None,
+        on_message: Callable[[Message], None] = lambda message: None,
+        on_error: Callable[[Exception], None] = lambda error: None,
         confirm: bool = False,
         known: Iterable[str] = (),
         sleep: Callable[[float], Any] = asyncio.sleep,
@@ -245,7 +280,9 @@ class Client:
 
         Yields `entry`, `delete`, `gone` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot when
         the position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and
-        `lost`.
+        `lost`, `on_message` of whatever the stream says, before it is heeded, and `on_error` of why it was lost.
+
+        Raises ClientError where one isn't to come back: 403 for a partner that isn't let in, else 404.
 
         `confirm`: for who takes away what is deleted before asking for the next message. When the newsroom asks for
         it, the server is told that the entry is gone here; `known` are the ids of those there were before the first.
@@ -257,11 +294,12 @@ class Client:
         while True:
             back_at: float | None = None
             try:
-                async with connect(self._stream_url(slug, tracker.position), max_size=4 * 1024 * 1024) as stream:
+                async with await self._connected(slug, tracker.position) as stream:
                     on_state("live")
                     async for raw in stream:
                         message = orjson.loads(raw)
                         wait = BACKOFF_FIRST
+                        on_message(message)
                         if message["type"] == "reconnect":
                             # It goes on delivering until then.
                             back_at = clock() + message["after_ms"] / 1000
@@ -272,9 +310,10 @@ class Client:
                                 witness.saw(change, stream.send)
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
-                    raise ClientError(404, f"no live blog {slug} at {self._url}") from None
-            except (*_LOST, ClientError):
-                pass
+                    raise await self._refusal(slug, error.rcvd.code) from None
+                on_error(error)
+            except (*_LOST, ClientError) as error:
+                on_error(error)
             finally:
                 if witness is not None:
                     witness.stop()
@@ -318,25 +357,52 @@ class Client:
                 tracker.caught_up(Position(answer["epoch"], answer["seq"]))
                 return
 
-    def _stream_url(self, slug: str, after: Position | None) -> str:
+    async def _connected(self, slug: str, after: Position | None) -> connect:
         parts = urlsplit(f"{self._url}/api/v1/liveblogs/{quote(slug)}/ws")
         scheme = "wss" if parts.scheme == "https" else "ws"
-        return urlunsplit(parts._replace(scheme=scheme, query=f"after={after}" if after else ""))
+        query = urlencode({**({"after": str(after)} if after else {}), **self._reading})
+        url = urlunsplit(parts._replace(scheme=scheme, query=query))
+        if self._gate is None:
+            return connect(url, max_size=MESSAGE_MAX)
+        port = parts.port or (443 if scheme == "wss" else 80)
+        host = await self._gate.address(parts.hostname or "", port)
+        return _Straight(url, max_size=MESSAGE_MAX, host=host, port=port, proxy=None)
+
+    async def _refusal(self, slug: str, code: int) -> ClientError:
+        if code != CLOSE_NOT_ADMITTED:
+            return ClientError(404, f"no live blog {slug} at {self._url}")
+        reason = "refused"
+        with suppress(ClientError):
+            reason = (await self.embed(slug))["reason"] or reason
+        return ClientError(403, f"{self._url} doesn't let us in: {reason}", {"reason": reason})
 
     async def _send(self, method: str, path: str, **options: Any) -> Message:
+        return _result(await self._answer(method, path, **options))
+
+    async def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         wait = BACKOFF_FIRST
         for attempt in range(1, TRIES + 1):
             try:
                 response = await self._http.request(method, path, **options)
+            except httpx2.DecodingError as error:
+                raise ClientError(413, f"{self._url}: {error}") from error
             except _UNREACHABLE as error:
                 if attempt == TRIES:
                     raise ClientError(0, f"can't reach {self._url}: {str(error) or type(error).__name__}") from error
             else:
                 if response.status_code != 503 or attempt == TRIES:
-                    return _result(response)
+                    return response
             await asyncio.sleep(random.uniform(wait / 2, wait))
             wait *= 2
         raise AssertionError
+
+
+class _Straight(connect):
+    """A connection that isn't sent elsewhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """None is followed."""
+        return exc
 
 
 def _server(url: str) -> str:

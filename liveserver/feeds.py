@@ -65,6 +65,8 @@ def rss(feed: Feed, renderer: Renderer) -> bytes:
             element(item, "dc:creator", author)
         for tag in entry.tags:
             element(item, "category", tag)
+        if entry.via is not None:
+            element(item, "atom:link", rel="via", href=entry.via.url, title=entry.via.name)
         element(item, "description", escape(renderer.entry_summary(liveblog, entry), quote=False))
         element(item, "content:encoded", _content(liveblog, entry, renderer))
     return document(root)
@@ -102,6 +104,8 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
             element(element(item, "author"), "name", author)
         for tag in entry.tags:
             element(item, "category", term=tag)
+        if entry.via is not None:
+            element(item, "link", rel="via", href=entry.via.url, title=entry.via.name)
         element(item, "content", _content(liveblog, entry, renderer), type="html")
     for deletion in feed.deleted:
         element(root, "at:deleted-entry", ref=_name(deletion.id), when=wire.timestamp(deletion.at))
@@ -125,6 +129,8 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
             item["authors"] = [{"name": author} for author in entry.authors]
         if entry.tags:
             item["tags"] = list(entry.tags)
+        if entry.via is not None:
+            item["_via"] = entry.via._asdict()
         items.append(item)
     value: wire.JSON = {
         "version": "https://jsonfeed.org/version/1.1",

@@ -23,10 +23,20 @@ from pydantic import (
 
 from liveserver import origins
 from liveserver.errors import FieldError, Invalid
-from liveserver.model import CONTROL, DELAY_MAX, SLUG_MAX, SLUG_PATTERN, LiveblogStatus, Verification
+from liveserver.model import (
+    CONTROL,
+    DELAY_MAX,
+    PARTNER_ID_PATTERN,
+    SLUG_MAX,
+    SLUG_PATTERN,
+    LiveblogStatus,
+    Verification,
+)
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
+
+_LIVE_PATH = re.compile(r"((?:/[\w.~-]+)*)/(?:live|embed)/([a-z0-9-]+)/?", re.ASCII)
 
 # Beyond these a time zone's offset leads out of what `datetime` can hold.
 _YEARS = range(1970, 9999)
@@ -88,6 +98,22 @@ def _milliseconds(value: AwareDatetime) -> AwareDatetime:
     if value.year not in _YEARS:
         raise ValueError(f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}")
     return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def _live_page(value: str) -> str:
+    live_page(value)
+    return value
+
+
+def live_page(url: str) -> tuple[str, str]:
+    """The server and the slug that the address of a live blog's page names. Raises ValueError for anything else."""
+    parts = urlsplit(_link(url))
+    match = _LIVE_PATH.fullmatch(parts.path)
+    if match is None or not re.fullmatch(SLUG_PATTERN, match[2], re.ASCII) or len(match[2]) > SLUG_MAX:
+        raise ValueError("must be the address of a live blog's page, for example https://live.example.org/live/marees")
+    if "@" in parts.netloc or parts.port == 0:
+        raise ValueError("must name a host, and nobody's password")
+    return f"{parts.scheme}://{parts.netloc.lower()}{match[1]}", match[2]
 
 
 def _link(value: str) -> str:
@@ -287,6 +313,27 @@ class PartnerPatch(Input):
     enabled: Flag = True
     theme: ThemeInput = PLAIN
     attribution: AttributionInput | None = None
+
+
+class SourceAttributionInput(Input):
+    """What is said of whose the entries are."""
+
+    text: Name
+    url: Link | None = Field(None, description="Where it leads; without it, to each entry, where it stands there")
+
+
+class SourceInput(Input):
+    """The live blog that is to be followed."""
+
+    url: Annotated[str, Field(max_length=2_000), AfterValidator(_live_page)] = Field(
+        description="The address of its page, on another liveserver"
+    )
+    partner: Annotated[str, Field(pattern=PARTNER_ID_PATTERN)] | None = Field(
+        None, description="As which partner of theirs it is read; without one, as anybody reads it"
+    )
+    attribution: SourceAttributionInput | None = Field(
+        None, description="Without it, what the source asks of the partner, else its host’s name"
+    )
 
 
 class GoneInput(Input):

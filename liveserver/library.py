@@ -42,10 +42,13 @@ class Library:
         """End what is being developed."""
         await self._darkroom.close()
 
-    async def add(self, file: BinaryIO, given: MediaInput, *, actor: str) -> Media:
-        """A new picture. Raises Invalid if the file can't be served, Busy, FilesUnavailable."""
+    async def add(self, file: BinaryIO, given: MediaInput, *, actor: str, media_id: str | None = None) -> Media:
+        """A new picture. Raises Invalid if the file can't be served, Busy, FilesUnavailable.
+
+        `media_id`: its id, a UUID that no other picture has or had, if it isn't to be a new one.
+        """
         developed = await self._darkroom.develop(file)
-        media_id = new_id()
+        media_id = media_id or new_id()
         largest = developed.renditions[-1]
         # The id is in it: the same file sent twice makes two pictures, each with files that can go with it.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]

@@ -22,7 +22,7 @@ from liveserver import origins, wire
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotAdmitted, StoreUnavailable, check_version
 from liveserver.frames import Frame
-from liveserver.model import Attribution, Embedding, Partner, Position, new_partner_id, now
+from liveserver.model import VOID, Attribution, Embedding, Partner, Position, new_partner_id, now
 from liveserver.view import View
 
 if TYPE_CHECKING:
@@ -321,9 +321,8 @@ class Partners:
                 self._close(partner_id, sink, guest, wire.CLOSE_NOT_ADMITTED)
             elif partner is not None and _view(partner, slug).key != guest.key:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
-                position = self.hub.reached(guest.key)
-                if position is not None:
-                    sink.write(Frame(wire.reset(position)))
+                # Of no history: who stands where the live blog does would take its own for right.
+                sink.write(Frame(wire.reset(VOID)))
                 self._close(partner_id, sink, guest, wire.CLOSE_RESTART)
             else:
                 continue

@@ -211,6 +211,15 @@ class Publishing:
                 )
             )
 
+    async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
+        """Have a change of a source written, and tell of what readers see of it."""
+
+        def announce(written: Written | None) -> None:
+            if written is not None:
+                self._announce(written.liveblog, written.change)
+
+        await self._commit(writing, announce)
+
     async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
         return await self._commit(writing, lambda written: self._announce(written.liveblog, written.change))
 

@@ -274,6 +274,7 @@ class Renderer:
             edited=_edited(texts, published, entry, zone),
             verification=_verification(texts, entry),
             verification_url=self.list_url(liveblog.slug, only=Only(verification=entry.verification)),
+            via=_via(texts, entry),
             tags=[(tag, self.list_url(liveblog.slug, only=Only(tag=tag))) for tag in entry.tags],
             long=len(self.entry_text(entry)) > LONG_TEXT,
             corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
@@ -573,6 +574,13 @@ def _verification(texts: Texts, entry: Entry) -> Markup | None:
         return None
     name = f"entry.{Verification(entry.verification).value}"
     return texts.html(f"{name}_source", source=entry.source) if entry.source else texts.html(name)
+
+
+def _via(texts: Texts, entry: Entry) -> Markup | None:
+    if entry.via is None:
+        return None
+    link = Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(entry.via.url, entry.via.name)
+    return texts.html("entry.via", whose=link)
 
 
 def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:

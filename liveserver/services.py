@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from liveserver.security.keys import Keyring
     from liveserver.settings import Settings
     from liveserver.store import Store
+    from liveserver.syndication import Syndication
     from liveserver.takedowns import Takedowns
 
 
@@ -47,6 +48,7 @@ class Services:
     takedowns: Takedowns
     reach: Reach
     embedding: Embedding
+    syndication: Syndication
 
 
 def services(connection: HTTPConnection) -> Services:

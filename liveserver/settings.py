@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     mastodon_hosts: str = Field(
         "", description="Mastodon servers whose posts can be shown, beside the known ones: a.example,b.example"
     )
+    follow_private: bool = Field(
+        False, description="Whether live blogs of servers at private addresses may be followed"
+    )
     drain: Annotated[float, Field(ge=0, le=600)] = Field(
         10, description="Seconds over which viewers are sent away at the end, each at a moment of its own"
     )

@@ -121,8 +121,10 @@ def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dic
         "articleBody": site.entry_text(entry),
         "datePublished": _date(entry.published_at, zone),
         "dateModified": _date(entry.updated_at, zone),
-        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _publisher(site),
+        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, site),
     }
+    if entry.via is not None:
+        update["isBasedOn"] = entry.via.url
     if entry.tags:
         update["keywords"] = list(entry.tags)
     if entry.corrections:
@@ -131,6 +133,11 @@ def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dic
             for c in entry.corrections
         ]
     return update
+
+
+def _author(entry: Entry, site: Site) -> dict[str, Any]:
+    """Who wrote what nobody has signed."""
+    return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(site)
 
 
 def _publisher(site: Site) -> dict[str, Any]:

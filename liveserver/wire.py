@@ -13,7 +13,7 @@ import orjson
 from liveserver.model import Counts
 
 if TYPE_CHECKING:
-    from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position, Takedown
+    from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position, Source, Takedown
 
 JSON = dict[str, Any]
 
@@ -89,7 +89,10 @@ def attribution_object(attribution: Attribution | None) -> JSON | None:
 
 
 def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
-    """An entry as the API and the stream show it. `publish_at` is there only while the entry isn't published."""
+    """An entry as the API and the stream show it. `publish_at` is there only while the entry isn't published.
+
+    `via` is there only where it was taken over from another live blog.
+    """
     value: JSON = {
         "id": entry.id,
         "seq": entry.seq,
@@ -112,7 +115,24 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
     }
     if entry.published_at is None:
         value["publish_at"] = _optional(entry.publish_at)
+    if entry.via is not None:
+        value["via"] = entry.via._asdict()
     return value
+
+
+def source_object(source: Source) -> JSON:
+    """What a live blog follows, and how it stands."""
+    return {
+        "url": source.page,
+        "partner": source.partner,
+        "attribution": None if source.name is None else {"text": source.name, "url": source.url},
+        "state": source.state.value,
+        "error": source.error,
+        "position": None if source.position is None else str(source.position),
+        "behind": source.behind,
+        "heard_at": _optional(source.heard_at),
+        "created_at": timestamp(source.created_at),
+    }
 
 
 def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:

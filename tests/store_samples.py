@@ -12,6 +12,8 @@ from liveserver.model import (
     LiveblogStatus,
     Media,
     Partner,
+    Source,
+    SourceState,
     new_entry_id,
     new_epoch,
     new_id,
@@ -69,6 +71,26 @@ def a_partner(moment: datetime = NOON, **fields: Any) -> Partner:
         "version": 1,
     }
     return Partner(**values | fields)
+
+
+def a_source(slug: str = "match", **fields: Any) -> Source:
+    """A source that is not in any store yet."""
+    values: dict[str, Any] = {
+        "id": "source",
+        "slug": slug,
+        "server": "https://there.example",
+        "remote_slug": "x",
+        "partner": None,
+        "name": None,
+        "url": None,
+        "position": None,
+        "state": SourceState.WAITING,
+        "error": None,
+        "told": None,
+        "heard_at": None,
+        "created_at": NOON,
+    }
+    return Source(**values | fields)
 
 
 def an_entry(moment: datetime = NOON, **fields: Any) -> Entry:

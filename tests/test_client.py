@@ -208,15 +208,16 @@ class LiveServer:
         self.url = ""
         self.afters: list[str | None] = []
         self.asked: list[str] = []
-        self.answers: dict[str, list[Message]] = {"changes": [], "snapshot": []}
+        self.queries: list[str] = []
+        self.answers: dict[str, list[Message]] = {"changes": [], "snapshot": [], "embed": []}
         self._scripts = list(scripts)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Client]:
+    async def running(self, **options: Any) -> AsyncIterator[Client]:
         async with serve(self._serve, "127.0.0.1", 0, process_request=self._process) as server:
             port = next(iter(server.sockets)).getsockname()[1]
             self.url = f"http://127.0.0.1:{port}/"
-            async with Client(self.url) as client:
+            async with Client(self.url, **options) as client:
                 yield client
 
     def _process(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -224,6 +225,7 @@ class LiveServer:
         assert parts.path.startswith("/api/v1/liveblogs/match/")
         name = parts.path.rpartition("/")[2]
         after = parse_qs(parts.query).get("after", [None])[0]
+        self.queries.append(parts.query)
         if name == "ws":
             self.afters.append(after)
             return None
@@ -371,6 +373,56 @@ async def test_an_unknown_live_blog_is_final() -> None:
         with pytest.raises(ClientError, match="no live blog match") as caught:
             await Following(client).next()
         assert caught.value.status == 404
+
+
+async def test_a_partner_that_isnt_let_in_is_final_and_told_why() -> None:
+    async def refuse(stream: Stream) -> None:
+        await stream.close(4503)
+
+    server = LiveServer(refuse, refuse)
+    server.answers["embed"] = [{"allowed": False, "reason": "disabled"}]
+    async with server.running(partner="p_0a1b2c3d4e5f") as client:
+        for said in ("disabled", "refused"):
+            with pytest.raises(ClientError, match=f"doesn't let us in: {said}") as caught:
+                await Following(client).next()
+            assert caught.value.status == 403
+
+
+async def test_a_partner_reads_all_as_that() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), entry(4))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [{"epoch": EPOCH, "seq": 4, "more": False, "events": [entry(4)]}]
+    server.answers["snapshot"] = [{"epoch": EPOCH, "seq": 2}]
+    async with server.running(partner="p_0a1b2c3d4e5f") as client:
+        await client.snapshot("match", limit=1)
+        assert await Following(client, at(2)).seqs(1) == [4]
+    assert len(server.queries) == 3
+    assert all("partner=p_0a1b2c3d4e5f" in query for query in server.queries)
+
+
+async def _at_once(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+async def test_whoever_wants_hears_everything_and_why_it_was_lost() -> None:
+    async def break_off(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(2), entry(3))
+        await stream.close(1012)
+
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(3), entry(4))
+        await stream.until_closed()
+
+    heard: list[Message] = []
+    errors: list[Exception] = []
+    async with LiveServer(break_off, script).running() as client, asyncio.timeout(PATIENCE):
+        changes = client.follow("match", at(2), on_message=heard.append, on_error=errors.append, sleep=_at_once)
+        assert [(await anext(changes))["seq"] for _ in range(2)] == [3, 4]
+    assert [message["type"] for message in heard] == ["hello", "heartbeat", "entry", "hello", "entry"]
+    assert "1012" in str(errors[0])
 
 
 async def test_a_skip_is_filled_from_changes_page_by_page() -> None:

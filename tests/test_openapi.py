@@ -72,7 +72,7 @@ def test_every_operation_is_described() -> None:
         assert re.fullmatch(r"[a-z_]+", operation["operationId"])
         in_path = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
         assert in_path == set(re.findall(r"\{(\w+)\}", path))
-        private = any(word in path for word in ("/revisions", "/media", "/partners", "/takedowns", "/reach"))
+        private = any(word in path for word in ("/revisions", "/media", "/partners", "/takedowns", "/reach", "/source"))
         assert ("security" in operation) == (private or (method != "GET" and not path.endswith("/gone")))
         if "security" in operation:
             assert {"401", "403"} <= set(operation["responses"])

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from websockets.typing import Origin
 
+from liveserver.client import Client
 from liveserver.model import Position
 from liveserver.settings import Settings
 from liveserver.view import View
@@ -68,6 +69,13 @@ async def test_neither_filter_nor_delay(live: LiveSite) -> None:
         await live.publish()
         assert (await viewer.raw()) == (await other.raw()) == (await stream.next()).data
     await settled(_nobody(live, query))
+
+
+def _somebody(site: LiveSite, query: str) -> Any:
+    async def came() -> bool:
+        return site.parts.partners.viewers(query.removeprefix("?partner=")) == 1
+
+    return came
 
 
 def _nobody(site: LiveSite, query: str) -> Any:
@@ -193,6 +201,31 @@ async def test_other_rules(live: LiveSite) -> None:
         await change(live, query, tags=["terre"])
         assert (await viewer.next())["type"] == "reset"
         assert await viewer.end() == 1012
+
+
+async def test_other_rules_for_who_has_it_all(live: LiveSite) -> None:
+    """Where a reader stands says nothing of what it has: it starts afresh, though nothing was written meanwhile."""
+    await live.publish(tags=["mer"])
+    await live.publish(tags=["terre"])
+    query = await take_in(live, tags=["mer"])
+    shown: asyncio.Queue[JSON] = asyncio.Queue()
+
+    async def follow(client: Client) -> None:
+        snapshot = await client.snapshot(SLUG)
+        shown.put_nowait(snapshot)
+        position = Position(snapshot["epoch"], snapshot["seq"])
+        async for message in client.follow(SLUG, position, on_state=lambda state: shown.put_nowait({"type": state})):
+            shown.put_nowait(message)
+
+    async with Client(live.url(""), partner=query.removeprefix("?partner=")) as client, asyncio.timeout(10):
+        following = asyncio.create_task(follow(client))
+        assert [entry["tags"] for entry in (await shown.get())["entries"]] == [["mer"]]
+        assert await shown.get() == {"type": "live"}
+        await settled(_somebody(live, query))
+        await change(live, query, tags=["terre"])
+        assert [entry["tags"] for entry in (await shown.get())["entries"]] == [["terre"]]
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 async def test_switched_off_on_another_node(empty_database: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.api import entries, liveblogs, media, partners, reach, reading, schemas, takedowns
+from liveserver.api import entries, liveblogs, media, partners, reach, reading, schemas, sources, takedowns
 from liveserver.api.operation import Operation
 from liveserver.api.requests import (
     ChangesQuery,
@@ -24,6 +24,7 @@ from liveserver.inputs import (
     MediaPatch,
     PartnerInput,
     PartnerPatch,
+    SourceInput,
 )
 
 PICTURE = {"type": "string", "format": "binary"}
@@ -99,6 +100,40 @@ OPERATIONS = (
         description="Those who have a stream open. What was counted in the last minute is missing.",
         scope="manage",
         query=ReachQuery,
+    ),
+    Operation(
+        "POST",
+        "/liveblogs/{slug}/source",
+        sources.create,
+        "Syndication",
+        "Follow a live blog of another server",
+        {201: ("It will be followed within seconds; ask how it stands", schemas.SourceObject)},
+        (*WRITING, 404, 409),
+        description="What is published, edited and deleted there is so here, with its attribution. "
+        "The newsroom’s own entries stand among it.",
+        scope="manage",
+        body=SourceInput,
+        example={"url": "https://live.exemple.org/live/grandes-marees", "partner": "p_0a1b2c3d4e5f"},
+    ),
+    Operation(
+        "GET",
+        "/liveblogs/{slug}/source",
+        sources.read,
+        "Syndication",
+        "What a live blog follows, and how that stands",
+        {200: ("As it was seconds ago", schemas.SourceObject)},
+        (401, 403, 404, 503),
+        scope="manage",
+    ),
+    Operation(
+        "DELETE",
+        "/liveblogs/{slug}/source",
+        sources.delete,
+        "Syndication",
+        "Stop following",
+        {204: ("What was taken over stays, and is the newsroom’s to edit", None)},
+        (401, 403, 404, 503),
+        scope="manage",
     ),
     Operation(
         "POST",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from liveserver.model import EntryStatus, LiveblogStatus, Verification
+from liveserver.model import EntryStatus, LiveblogStatus, SourceState, Verification
 
 
 class Shape(BaseModel):
@@ -46,6 +46,13 @@ class CorrectionObject(Shape):
     note: str
 
 
+class ViaObject(Shape):
+    """Whose an entry is that was taken over."""
+
+    name: str
+    url: str = Field(description="Where it stands there")
+
+
 class EntryObject(Shape):
     """One item of a live blog."""
 
@@ -68,6 +75,7 @@ class EntryObject(Shape):
     updated_at: datetime
     url: str = Field(description="The permalink")
     publish_at: datetime | None = Field(None, description="Only while the entry isn't published")
+    via: ViaObject | None = Field(None, description="Only of what was taken over from another live blog")
 
 
 class KeyEventObject(Shape):
@@ -256,6 +264,27 @@ class AttributionObject(Shape):
 
     text: str
     url: str
+
+
+class SourceAttribution(Shape):
+    """What is said of whose the entries are."""
+
+    text: str
+    url: str | None = Field(description="Where that leads; null: to each entry, where it stands there")
+
+
+class SourceObject(Shape):
+    """The live blog that another one follows, and how it stands between them."""
+
+    url: str
+    partner: str | None = Field(description="As which partner of theirs it is read")
+    attribution: SourceAttribution | None = Field(description="null: what the source asks for, else its host’s name")
+    state: SourceState
+    error: str | None = Field(description="What went wrong last; null while all is well")
+    position: str | None = Field(description="Up to where the source’s changes are here; null: not yet all it has")
+    behind: int | None = Field(description="Of the source’s changes that we know of, those that aren’t here yet")
+    heard_at: datetime | None = Field(description="When the source last said anything")
+    created_at: datetime
 
 
 class PartnerObject(Shape):

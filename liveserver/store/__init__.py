@@ -7,6 +7,20 @@ from liveserver.store.entries import Idempotency, Written
 from liveserver.store.keys import ApiKey
 from liveserver.store.reading import Around, Order
 from liveserver.store.schema import migrate
+from liveserver.store.sources import Hold, Incoming, NotHeld
 from liveserver.store.store import Store
 
-__all__ = ["ApiKey", "Around", "Idempotency", "Order", "Store", "Written", "backup", "migrate", "restore"]
+__all__ = [
+    "ApiKey",
+    "Around",
+    "Hold",
+    "Idempotency",
+    "Incoming",
+    "NotHeld",
+    "Order",
+    "Store",
+    "Written",
+    "backup",
+    "migrate",
+    "restore",
+]

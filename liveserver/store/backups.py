@@ -66,6 +66,8 @@ SECTIONS = (
     "media",
     "partners",
     "moments",
+    "sources",
+    "copies",
     "api_keys",
 )
 """Every table, what is referred to before what refers to it. An earlier schema needn't have them all."""

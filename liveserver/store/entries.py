@@ -33,6 +33,7 @@ _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
 _INSERT_REVISION = insert(tables.revisions)
+_FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
 
 PINNED_MAX = 10
 """Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
@@ -116,10 +117,23 @@ def create(
     return Written(liveblog, entry, change, replayed=False)
 
 
-def edit(connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str) -> Written:
-    """Apply `change` to the current state; an equal result writes nothing."""
+def edit(
+    connection: Connection,
+    slug: str,
+    entry_id: str,
+    change: Callable[[Entry], Entry],
+    *,
+    actor: str,
+    as_source: bool = False,
+) -> Written:
+    """Apply `change` to the current state; an equal result writes nothing.
+
+    What was taken over from a source that is still followed is changed there alone (`as_source`), else raises Conflict.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
+    if old.via is not None and not as_source and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
+        raise Conflict(f"the entry is {old.via.name}'s and is edited there: delete it to hide it, or stop following")
     new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
     if new == old:
         return Written(liveblog, old, None, replayed=False)

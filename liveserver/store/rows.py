@@ -15,6 +15,7 @@ from liveserver.model import (
     LiveblogStatus,
     Revision,
     Verification,
+    Via,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def entry_from(row: RowMapping | Values) -> Entry:
         published_at=row["published_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        via=Via(**via) if (via := row.get("via")) else None,
     )
 
 
@@ -138,6 +140,7 @@ def entry_values(entry: Entry) -> Values:
         "created_at": entry.created_at,
         "updated_at": entry.updated_at,
         "sort_at": entry.published_at or entry.publish_at or entry.created_at,
+        "via": entry.via._asdict() if entry.via else None,
     }
 
 

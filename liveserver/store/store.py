@@ -6,16 +6,29 @@ from typing import TYPE_CHECKING
 
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
-from liveserver.store import entries, keys, liveblogs, media, moments, partners, reach, reading, schema, takedowns
+from liveserver.store import (
+    entries,
+    keys,
+    liveblogs,
+    media,
+    moments,
+    partners,
+    reach,
+    reading,
+    schema,
+    sources,
+    takedowns,
+)
 from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from liveserver.errors import LiveserverError
     from liveserver.model import (
         Changes,
+        Copy,
         Entry,
         EntryPage,
         Feed,
@@ -28,6 +41,8 @@ if TYPE_CHECKING:
         ReachHour,
         Revision,
         Snapshot,
+        Source,
+        SourceState,
         Takedown,
         Verification,
         Withdrawal,
@@ -37,6 +52,7 @@ if TYPE_CHECKING:
     from liveserver.store.moments import Pending
     from liveserver.store.partners import Rules
     from liveserver.store.reading import Around, Order, Scheduled
+    from liveserver.store.sources import Hold, Incoming
 
 
 class Store:
@@ -306,6 +322,52 @@ class Store:
     async def rules(self) -> Rules:
         """Every partner, and every live blog that not just anyone may show."""
         return await self._database.read(partners.rules)
+
+    async def add_source(self, source: Source) -> Source:
+        """Have a live blog follow another one. Raises Conflict if it follows one already."""
+        return await self._database.write(sources.add, source)
+
+    async def source(self, slug: str, at: datetime) -> Source:
+        """What a live blog follows; waiting, if no process does so at that moment. Raises NotFound."""
+        return await self._database.read(sources.find, slug, at)
+
+    async def remove_source(self, slug: str) -> None:
+        """Follow it no more; what was taken over stays. Raises NotFound."""
+        await self._database.write(sources.remove, slug)
+
+    async def hold_sources(self, holder: str, at: datetime, lease: timedelta) -> list[Source]:
+        """The sources that a process is to follow for so long: those it has, and those that nobody has."""
+        if not await self._database.read(sources.exist):
+            return []
+        return await self._database.write(sources.hold, holder, at, lease)
+
+    async def release_sources(self, holder: str) -> None:
+        """Leave a process's sources to whoever comes next."""
+        if await self._database.read(sources.exist):
+            await self._database.write(sources.release, holder)
+
+    async def note_source(
+        self, hold: Hold, state: SourceState, *, error: str | None, told: int | None, heard_at: datetime | None
+    ) -> None:
+        """Write down how it stands between a live blog and its source."""
+        await self._database.write(sources.note, hold, state, error, told, heard_at)
+
+    async def take_over(
+        self, slug: str, hold: Hold, reached: Position | None, given: Incoming, *, actor: str, at: datetime
+    ) -> Written | None:
+        """Do here what was done to an entry of the source, and move on to `reached` (None: stay); None: nothing to do.
+
+        What the newsroom has deleted here stays so. Raises NotHeld, and Conflict for one pinned entry too many.
+        """
+        return await self._database.write(sources.take, slug, hold, reached, given, actor=actor, at=at)
+
+    async def move_source(self, hold: Hold, reached: Position) -> None:
+        """Move on past what does nothing here. Raises NotHeld."""
+        await self._database.write(sources.move, hold, reached)
+
+    async def copies(self, slug: str) -> dict[str, Copy]:
+        """The source's entries that are here, by their ids there."""
+        return await self._database.read(sources.copies, slug)
 
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""

@@ -113,6 +113,8 @@ entries = Table(
     Column("updated_at", UTCDateTime, nullable=False),
     # When it was published, else when it is due, else when it was made: what every list is ordered by.
     Column("sort_at", UTCDateTime, nullable=False),
+    # Whose it is; None: ours.
+    Column("via", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
     # Unique, so that a seq can never be taken twice, whatever the code does.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
@@ -249,6 +251,42 @@ moments = Table(
     Column("before", DOCUMENT),
     PrimaryKeyConstraint("liveblog_id", "seq"),
     Index("ix_moments_at", "liveblog_id", "at", "seq"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("liveblog_id", ForeignKey("liveblogs.id"), primary_key=True, autoincrement=False),
+    Column("id", _name(16), nullable=False),
+    Column("server", Text, nullable=False),
+    Column("remote_slug", _name(100), nullable=False),
+    Column("partner", String(64)),
+    Column("name", Text),
+    Column("url", Text),
+    Column("epoch", String(32)),
+    Column("seq", BigInteger),
+    Column("state", String(16), nullable=False),
+    Column("error", Text),
+    Column("told", BigInteger),
+    Column("heard_at", UTCDateTime),
+    Column("created_at", UTCDateTime, nullable=False),
+    # The process that follows it, and until when it has that to itself.
+    Column("holder", String(32)),
+    Column("held_until", UTCDateTime),
+)
+
+# Entries of sources, by their ids there. They outlive their source, so that the same one followed again is known.
+copies = Table(
+    "copies",
+    metadata,
+    Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
+    Column("remote_id", _name(36), nullable=False),
+    Column("entry_id", _name(36), ForeignKey("entries.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    # Whether the source has taken it away; one that was deleted here isn't, and stays deleted.
+    Column("gone", Boolean, nullable=False),
+    Column("complete", Boolean, nullable=False),
+    PrimaryKeyConstraint("liveblog_id", "remote_id"),
 )
 
 api_keys = Table(

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,27 @@ from liveserver.model import (
     EntryDeleted,
     EntryStatus,
     LiveblogStatus,
+    Position,
     ReachHour,
     Takedown,
     Verification,
+    Via,
+    new_entry_id,
 )
-from liveserver.store import ApiKey, Idempotency, Store, backup, backups, liveblogs, migrate, restore, schema, tables
+from liveserver.store import (
+    ApiKey,
+    Hold,
+    Idempotency,
+    Incoming,
+    Store,
+    backup,
+    backups,
+    liveblogs,
+    migrate,
+    restore,
+    schema,
+    tables,
+)
 from liveserver.store.archive import ArchiveWriter, Holdings
 from tests.store_samples import (
     NOON,
@@ -41,6 +58,7 @@ from tests.store_samples import (
     a_partner,
     a_picture,
     a_scheduled,
+    a_source,
     an_entry,
     at,
     fine,
@@ -107,7 +125,12 @@ async def fill(store: Store) -> None:
         corrections=(Correction(at(3), TYPOGRAPHY),),
     )
     await store.create_entry("match", full, actor=TYPOGRAPHY, idempotency=REQUEST)
-    entries = [(await store.create_entry("match", an_entry(at(n)), actor="desk")).entry for n in range(8)]
+    entries = [(await store.create_entry("match", an_entry(at(n)), actor="desk")).entry for n in range(7)]
+    await store.add_source(a_source())
+    await store.hold_sources("node", at(0), timedelta(seconds=5))
+    taken = Incoming(new_entry_id(), 3, an_entry(at(7), id="", via=Via(TYPOGRAPHY, "https://there.example/live/x")))
+    hold = Hold(a_source().id, "node", None)
+    await store.take_over("match", hold, Position("k3f9x2ab", 3), taken, actor="via there", at=at(7))
     await store.edit_entry("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
     deletion = (await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))).change
     assert deletion is not None
@@ -139,6 +162,8 @@ async def seen(store: Store) -> dict[str, Any]:
         "media": await store.media_page(limit=9),
         "rules": await store.rules(),
         "scheduled": await store.scheduled(limit=9),
+        "source": await store.source("match", at(9999)),
+        "copies": await store.copies("match"),
     }
     for liveblog in (await store.liveblogs(limit=9))[0]:
         slug = liveblog.slug
@@ -176,6 +201,8 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "media": 2,
         "partners": 1,
         "moments": 12,
+        "sources": 1,
+        "copies": 1,
         "api_keys": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)

@@ -1,0 +1,396 @@
+"""Following one live blog of another server: what is published, edited and deleted there, is here.
+
+Where it begins, and where the source's history was replaced, all that there is is taken over (`changes` from the
+beginning), and what the source doesn't have is taken away. From there on the stream is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from liveserver import remote
+from liveserver.client import Client, ClientError
+from liveserver.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
+from liveserver.inputs import MediaInput
+from liveserver.model import Position, Source, SourceState, Via, now
+from liveserver.outgoing import PublicGate
+from liveserver.pictures import Picture
+from liveserver.sanitising import sanitise, text_of
+from liveserver.store import Hold, Incoming, NotHeld
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from liveserver.library import Library
+    from liveserver.publishing import Publishing
+    from liveserver.settings import Settings
+    from liveserver.store import Store
+
+Message = dict[str, Any]
+
+REPORT = 5.0
+"""Seconds between two notes on how it stands, if nothing happens."""
+AGAIN = 60.0
+"""Seconds after which a source that doesn't let us in is asked again."""
+BACKOFF_MAX = 30.0
+
+PAGE = 25
+"""Changes that are asked for at a time."""
+CHANGES_MAX = 100_000
+"""Of a source that has more, nothing is taken over."""
+ANSWER_BYTES = 32 * 1024 * 1024
+ANSWER_SECONDS = 60.0
+
+PICTURES_WAIT = 3.0
+"""Seconds that an entry waits for its pictures; those that come later are put into it."""
+PICTURES_AGAIN = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """Follows one source, while this process holds it."""
+
+    def __init__(
+        self, source: Source, node: str, store: Store, publishing: Publishing, library: Library, settings: Settings
+    ) -> None:
+        self._source = source
+        self._slug = source.slug
+        self._node = node
+        self._store = store
+        self._publishing = publishing
+        self._library = library
+        self._media_max = settings.media_max_size
+        self._gate = PublicGate(private=settings.follow_private, most=max(ANSWER_BYTES, settings.media_max_size))
+        self._name = source.name or urlsplit(source.server).hostname or source.server
+        self._actor = f"via {urlsplit(source.server).hostname}"
+        self._position = source.position
+        self._state = SourceState.CONNECTING
+        self._error: str | None = None
+        self._told: int | None = source.told
+        self._heard_at = source.heard_at
+        self._news = asyncio.Event()
+        self._writing = asyncio.Lock()
+        """An entry is written by one at a time: with what the stream brings, or with its pictures."""
+        self._one_picture = asyncio.Lock()
+        self._fetching: set[asyncio.Task[Any]] = set()
+        self._late = asyncio.Event()
+        """Pictures have come that an entry didn't wait for."""
+        self._wait = 1.0
+        """Seconds until the source is tried again."""
+
+    async def run(self) -> None:
+        """Go on until cancelled, or until another process follows the source, or nobody is to."""
+        tasks = [asyncio.create_task(work) for work in (self._go_on(), self._report(), self._complete())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done() and (error := task.exception()) is not None:
+                    log.error("syndication.failed", liveblog=self._slug, exc_info=error)
+        finally:
+            for task in (*tasks, *self._fetching):
+                task.cancel()
+            await asyncio.gather(*tasks, *self._fetching, return_exceptions=True)
+
+    async def _go_on(self) -> None:
+        """Follow, and come back after whatever goes wrong; returns when it isn't ours to follow any more."""
+        while True:
+            try:
+                await self._follow()
+            except (NotHeld, NotFound):
+                return
+            except StoreUnavailable:
+                self._wait = 1.0
+            except TimeoutError:
+                self._failed(SourceState.LOST, "it takes too long to answer")
+            except ClientError as error:
+                refused = 400 <= error.status < 500
+                self._failed(SourceState.REFUSED if refused else SourceState.LOST, str(error))
+            except (KeyError, TypeError, ValueError, Invalid) as error:
+                log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=repr(error))
+                self._failed(SourceState.LOST, f"it doesn't answer as a liveserver does ({error!r:.200})", wait=AGAIN)
+            await asyncio.sleep(self._wait * random.uniform(0.5, 1))
+
+    def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:
+        again = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
+        self._wait = wait or again
+        self._stands(state, error)
+
+    async def _follow(self) -> None:
+        """Follow until the source's history is replaced; then all is taken over again."""
+        source = await self._store.source(self._slug, now())
+        if source.id != self._source.id:
+            raise NotHeld("it follows another live blog")
+        self._position = source.position
+        async with self._client() as client:
+            await self._introduce(client)
+            if self._position is None:
+                await self._take_all(client)
+            stream = client.follow(
+                source.remote_slug,
+                self._position,
+                on_state=self._on_state,
+                on_message=self._on_message,
+                on_error=self._on_error,
+                confirm=True,
+                known=await self._store.copies(self._slug),
+            )
+            async with aclosing(stream):
+                async for change in stream:
+                    if change["type"] == "reset":
+                        break
+                    await self._take(change, moving=True)
+            await self._take_all(client)
+
+    def _client(self) -> Client:
+        return Client(self._source.server, partner=self._source.partner, gate=self._gate)
+
+    async def _introduce(self, client: Client) -> None:
+        """Hear whether we are let in, and what is to be said of whose it is."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await client.embed(self._source.remote_slug)
+        if not answer["allowed"]:
+            raise ClientError(403, f"{self._source.server} doesn't let us in: {answer['reason']}")
+        wish = answer["attribution"]
+        if self._source.name is None and wish is not None and (name := remote.line_of(wish["text"])):
+            self._name = name
+
+    async def _take_all(self, client: Client) -> None:
+        """Take over everything that the source has, and take away what it doesn't have."""
+        self._stands(SourceState.CONNECTING, self._error)
+        slug = self._source.remote_slug
+        async with asyncio.timeout(ANSWER_SECONDS):
+            head = await client.snapshot(slug, limit=1)
+        told = remote.position_of(head["epoch"], head["seq"])
+        self._told = told.seq
+        reached, seen = Position(told.epoch, 0), set()
+        taken = 0
+        while True:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await client.changes(slug, reached, limit=PAGE)
+            if answer.get("reset") or answer["epoch"] != reached.epoch:
+                raise ClientError(0, "its history was replaced meanwhile")
+            for event in answer["events"]:
+                await self._take(event, moving=False)
+                if event["type"] == "entry":
+                    seen.add(event["entry"]["id"])
+                elif event["type"] in {"delete", "gone"}:
+                    seen.discard(event["id"])
+            taken += len(answer["events"])
+            if taken > CHANGES_MAX:
+                raise ClientError(413, f"it has more than {CHANGES_MAX} changes")
+            before, reached = reached, remote.position_of(answer["epoch"], answer["seq"])
+            if not answer["more"] and reached.seq >= told.seq:
+                break
+            if reached == before:
+                # A cache has answered with what was before the snapshot.
+                await asyncio.sleep(1)
+        for remote_id in (await self._store.copies(self._slug)).keys() - seen:
+            await self._write(Incoming(remote_id, 0, None), None)
+        await self._store.move_source(self._hold(), reached)
+        self._position = reached
+
+    async def _take(self, change: Message, *, moving: bool) -> None:
+        """Do here what a message says."""
+        seq, reached = 0, None
+        if "seq" in change:
+            seq = remote.position_of("any", change["seq"]).seq
+            if moving:
+                assert self._position is not None
+                reached = Position(self._position.epoch, seq)
+        match change["type"]:
+            case "entry":
+                await self._write(await self._incoming(change["entry"], seq), reached)
+            case "delete" | "gone":
+                await self._write(Incoming(remote.id_of(change["id"]), seq, None), reached)
+            case _ if reached is not None:
+                await self._store.move_source(self._hold(), reached)
+                self._position = reached
+
+    async def _write(self, given: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
+        """Have it written; with `unless_newer`, only if nothing else was taken over of the entry meanwhile."""
+        async with self._writing:
+            if unless_newer:
+                there = (await self._store.copies(self._slug)).get(given.id)
+                if there is None or there.seq != given.seq:
+                    return
+            try:
+                await self._publishing.take_over(self._taking(given, reached))
+            except NotHeld:
+                raise
+            except Conflict:
+                # One pinned entry too many: better unpinned than not at all.
+                assert given.entry is not None
+                given = given._replace(entry=replace(given.entry, pinned=False))
+                await self._publishing.take_over(self._taking(given, reached))
+            if reached is not None:
+                self._position = reached
+
+    def _taking(self, given: Incoming, reached: Position | None) -> Coroutine[Any, Any, Any]:
+        return self._store.take_over(self._slug, self._hold(), reached, given, actor=self._actor, at=now())
+
+    def _hold(self) -> Hold:
+        return Hold(self._source.id, self._node, self._position)
+
+    async def _incoming(self, data: Message, seq: int) -> Incoming:
+        """The entry as it is to be here. One that can't be is taken away: what it said before it says no more."""
+        try:
+            entry = remote.read(data)
+        except Invalid as error:
+            entry_id = remote.id_of(data["id"])
+            self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
+            return Incoming(entry_id, seq, None)
+        body = sanitise(entry.body)
+        if entry.via is not None or not (text_of(body) or "<img " in body):
+            # What they have from others, others are to be followed for: two who follow each other would never end.
+            return Incoming(entry.id, seq, None)
+        pictures, complete = await self._pictures(body)
+        via = Via(self._name, self._source.url or entry.url)
+        return Incoming(
+            entry.id, seq, remote.entry_of(entry, remote.with_pictures(body, pictures), via), complete=complete
+        )
+
+    # Pictures
+
+    async def _pictures(self, body: str) -> tuple[dict[str, Picture], bool]:
+        """Those of the body's pictures that are here soon; and whether there is nothing more to wait for."""
+        names = remote.pictures_of(body)
+        if not names:
+            return {}, True
+        fetching = asyncio.create_task(self._fetch(names))
+        self._fetching.add(fetching)
+        done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
+        if done:
+            self._fetching.discard(fetching)
+            return fetching.result()
+
+        def fetched(task: asyncio.Task[tuple[dict[str, Picture], bool]]) -> None:
+            self._fetching.discard(task)
+            if not task.cancelled() and task.exception() is None and task.result()[1]:
+                self._late.set()
+
+        fetching.add_done_callback(fetched)
+        return {}, False
+
+    async def _fetch(self, names: dict[str, str]) -> tuple[dict[str, Picture], bool]:
+        """Have pictures here; those that are, and whether the others never will be."""
+        found: dict[str, Picture] = {}
+        complete = True
+        async with self._client() as client:
+            for name, alt in names.items():
+                try:
+                    async with self._one_picture:
+                        picture = await self._picture(client, name, alt)
+                except (ClientError, Unavailable, TimeoutError) as error:
+                    log.info("syndication.picture_missing", liveblog=self._slug, picture=name, error=str(error))
+                    complete = False
+                else:
+                    if picture is not None:
+                        found[name] = picture
+        return found, complete
+
+    async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
+        """A picture of theirs among ours; None if it can never be. Raises ClientError, Unavailable, TimeoutError."""
+        media_id = remote.media_id_of(self._slug, self._source.server, name)
+        try:
+            return Picture.of(await self._store.media(media_id))
+        except Gone:
+            return None
+        except NotFound:
+            pass
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                content = await client.file(f"/media/{name}")
+            if len(content) > self._media_max:
+                return None
+            words = " ".join(alt.split())[:1_000] or self._name
+            given = MediaInput.model_construct(alt=words, credit=self._name)
+            with TemporaryFile() as file:
+                await asyncio.to_thread(file.write, content)
+                file.seek(0)
+                media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
+        except ClientError as error:
+            if 400 <= error.status < 500:
+                return None
+            raise
+        except Invalid:
+            return None
+        return Picture.of(media)
+
+    async def _complete(self) -> None:
+        """Put pictures into entries that had to go without, once they are here."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PICTURES_AGAIN):
+                    await self._late.wait()
+            self._late.clear()
+            try:
+                await self._complete_now()
+            except (ClientError, StoreUnavailable, NotFound, TimeoutError, KeyError, TypeError, ValueError) as error:
+                log.info("syndication.pictures_later", liveblog=self._slug, error=repr(error))
+            except NotHeld:
+                return
+
+    async def _complete_now(self) -> None:
+        position = self._position
+        if position is None:
+            return
+        copies = await self._store.copies(self._slug)
+        for remote_id, copy in copies.items():
+            if copy.complete or not copy.seq:
+                continue
+            async with self._client() as client, asyncio.timeout(ANSWER_SECONDS):
+                before = Position(position.epoch, copy.seq - 1)
+                answer = await client.changes(self._source.remote_slug, before, limit=1)
+            found = [event for event in answer.get("events", ()) if event["type"] == "entry"]
+            if not found or found[0]["entry"]["id"] != remote_id or found[0]["seq"] != copy.seq:
+                continue
+            incoming = await self._incoming(found[0]["entry"], copy.seq)
+            if incoming.complete:
+                await self._write(incoming, None, unless_newer=True)
+
+    # How it stands
+
+    def _on_state(self, state: str) -> None:
+        if state == "live":
+            self._wait = 1.0
+            self._stands(SourceState.LIVE, None)
+        else:
+            self._stands(SourceState.LOST, self._error or "the connection was lost")
+
+    def _on_error(self, error: Exception) -> None:
+        self._error = str(error)[:500] or type(error).__name__
+
+    def _on_message(self, message: Message) -> None:
+        self._heard_at = now()
+        if "seq" in message:
+            self._told = remote.position_of("any", message["seq"]).seq
+
+    def _stands(self, state: SourceState, error: str | None) -> None:
+        if state is not self._state:
+            log.info("syndication.state", liveblog=self._slug, source=self._source.page, state=state, error=error)
+        self._state, self._error = state, error
+        self._news.set()
+
+    async def _report(self) -> None:
+        written: object = None
+        while True:
+            stands = (self._state, self._error, self._told, self._heard_at)
+            self._news.clear()
+            if stands != written:
+                with suppress(StoreUnavailable):
+                    await self._store.note_source(
+                        self._hold(), stands[0], error=stands[1], told=stands[2], heard_at=stands[3]
+                    )
+                    written = stands
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPORT):
+                    await self._news.wait()

@@ -1,0 +1,500 @@
+"""Following a live blog of another server: two real servers, one of which republishes what the other publishes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import feedparser
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+
+from liveserver import following, remote, syndication
+from liveserver.client import Client, ClientError
+from liveserver.model import Position, now
+from liveserver.settings import Settings
+from liveserver.store import Hold, Incoming, NotHeld
+from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
+from tests.images import quarters, saved
+from tests.store_samples import an_entry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tests.api.site import JSON
+
+pytest_plugins = ["tests.api.fixtures"]
+
+SOURCE = "https://source.example"
+MIRRORED = (
+    *("heading", "body", "authors", "key_event", "breaking", "pinned", "tags", "verification", "source"),
+    *("corrections", "published_at", "updated_at"),
+)
+
+
+class Pair:
+    """A source, and the server whose live blog of the same slug follows it."""
+
+    def __init__(self, source: LiveSite, mirror: LiveSite) -> None:
+        self.source = source
+        self.mirror = mirror
+
+    @property
+    def address(self) -> str:
+        return self.source.url(f"/live/{SLUG}")
+
+    async def follow(self, **fields: Any) -> None:
+        response = await self.mirror.editor.post(f"{LIVEBLOG}/source", json={"url": self.address, **fields})
+        assert response.status_code == 201, response.text
+
+    async def stop(self) -> None:
+        assert (await self.mirror.editor.delete(f"{LIVEBLOG}/source")).status_code == 204
+
+    async def state(self) -> JSON:
+        response = await self.mirror.editor.get(f"{LIVEBLOG}/source")
+        assert response.status_code == 200, response.text
+        state: JSON = response.json()
+        return state
+
+    async def in_state(self, name: str) -> None:
+        async def is_so() -> bool:
+            return bool((await self.state())["state"] == name)
+
+        await settled(is_so)
+
+    async def level(self, query: str = "") -> list[JSON]:
+        """The followed entries, newest first, once they are those of the source (as a partner sees them)."""
+
+        async def is_so() -> bool:
+            return contents(await entries(self.source, query)) == contents(await self.followed())
+
+        await settled(is_so, seconds=15)
+        return await self.followed()
+
+    async def followed(self) -> list[JSON]:
+        return [entry for entry in await entries(self.mirror) if "via" in entry]
+
+
+async def entries(site: LiveSite, query: str = "") -> list[JSON]:
+    answer = (await site.reader.get(f"{ENTRIES}?limit=100{query}")).json()
+    found: list[JSON] = answer["items"]
+    return found
+
+
+def contents(found: list[JSON]) -> list[list[Any]]:
+    """What entries say, without what differs from server to server: ids, seqs, versions, addresses."""
+    return sorted([[entry[name] for name in MIRRORED] for entry in found], key=str)
+
+
+@pytest.fixture
+async def pair(settings: Settings, empty_database: Path, tmp_path: Path) -> AsyncIterator[Pair]:
+    directory = tmp_path / "source"
+    directory.mkdir()
+    shutil.copy(empty_database, directory / "live.db")
+    theirs = {**SETTINGS, "public_url": SOURCE, "database_url": f"sqlite:///{directory}/live.db"}
+    ours = settings.model_copy(update={"follow_private": True})
+    async with serving(Settings(**theirs)) as source, serving(ours) as mirror:
+        yield Pair(source, mirror)
+
+
+async def test_what_is_published_edited_and_deleted_there_is_here(pair: Pair) -> None:
+    before = await pair.source.publish("<p>Avant.</p>", heading="Hier", publish_at="2026-11-01T10:00:00Z")
+    await pair.follow()
+    await pair.in_state("live")
+    entry = await pair.source.publish(
+        "<p>La mer <em>monte</em>.</p>",
+        heading="À quai",
+        authors=["Léa"],
+        key_event=True,
+        breaking=True,
+        pinned=True,
+        tags=["côte"],
+        verification="claimed",
+        source="Un pêcheur",
+    )
+    await pair.mirror.publish("<p>Le nôtre.</p>")
+    first = await pair.level()
+    assert [each["published_at"] for each in first] == [entry["published_at"], before["published_at"]]
+    assert first[0]["id"] != entry["id"]
+    assert first[0]["via"] == {"name": "127.0.0.1", "url": entry["url"]}
+    assert 'class="edited"' not in first[1]["html"], "backdated isn't edited"
+    edited = await pair.source.edit(entry, body="<p>La mer descend.</p>", correction="Elle ne montait pas.")
+    second = await pair.level()
+    assert (second[0]["id"], second[0]["version"]) == (first[0]["id"], 2)
+    assert second[0]["corrections"] == edited["corrections"] != []
+    await pair.source.delete(edited)
+    assert len(await pair.level()) == 1
+    assert (await pair.mirror.reader.get(f"{ENTRIES}/{first[0]['id']}")).status_code == 410
+    assert len(await entries(pair.mirror)) == 2, "the newsroom's own stays"
+    state = await pair.state()
+    assert (state["state"], state["behind"], state["error"]) == ("live", 0, None)
+    assert state["position"] == await pair.source.position()
+
+
+async def test_readers_are_told_as_of_any_other_change(pair: Pair) -> None:
+    await pair.follow()
+    await pair.in_state("live")
+    async with connect(pair.mirror.url(f"{LIVEBLOG}/ws", "ws")) as viewer:
+        hello = orjson.loads(await viewer.recv())
+        entry = await pair.source.publish()
+        async with asyncio.timeout(5):
+            told = orjson.loads(await viewer.recv())
+        assert (told["type"], told["seq"]) == ("entry", hello["seq"] + 1)
+        await pair.source.delete(entry)
+        async with asyncio.timeout(5):
+            assert orjson.loads(await viewer.recv()) == {
+                "type": "delete",
+                "seq": told["seq"] + 1,
+                "id": told["entry"]["id"],
+            }
+
+
+async def test_whose_it_is_stands_on_every_surface(pair: Pair) -> None:
+    await pair.follow(attribution={"text": "Le <Phare>"})
+    entry = await pair.source.publish(heading="Phare")
+    (here,) = await pair.level()
+    link = f'via <a href="{entry["url"]}" rel="noopener noreferrer">Le &lt;Phare&gt;</a>'
+    assert link in here["html"]
+    page = (await pair.mirror.reader.get(f"/live/{SLUG}")).text
+    assert link in page
+    assert f'"isBasedOn":"{entry["url"]}"' in page
+    assert f'"isBasedOn":"{entry["url"]}"' in (await pair.mirror.reader.get(f"/live/{SLUG}/entries/{here['id']}")).text
+    atom = feedparser.parse((await pair.mirror.reader.get(f"/live/{SLUG}/feed.atom")).content).entries[0]
+    assert [(link.rel, link.href) for link in atom.links if link.rel == "via"] == [("via", entry["url"])]
+    rss = feedparser.parse((await pair.mirror.reader.get(f"/live/{SLUG}/feed.rss")).content).entries[0]
+    assert [link.href for link in rss.links if link.rel == "via"] == [entry["url"]]
+    feed = orjson.loads((await pair.mirror.reader.get(f"/live/{SLUG}/feed.json")).content)
+    assert feed["items"][0]["_via"] == {"name": "Le <Phare>", "url": entry["url"]}
+    assert "via <a" in feed["items"][0]["content_html"]
+
+
+async def test_it_is_edited_there_alone_and_may_be_hidden_here(pair: Pair) -> None:
+    await pair.follow()
+    entry = await pair.source.publish()
+    (here,) = await pair.level()
+    refused = await pair.mirror.editor.patch(
+        f"{ENTRIES}/{here['id']}", json={"heading": "Le nôtre"}, headers={"If-Match": "*"}
+    )
+    assert "delete it to hide it" in problem(refused, 409)["detail"]
+    await pair.mirror.delete(here)
+    await pair.source.edit(entry, body="<p>Encore.</p>")
+    other = await pair.source.publish("<p>Un autre.</p>")
+
+    async def other_is_here() -> bool:
+        return [each["body"] for each in await pair.followed()] == [other["body"]]
+
+    await settled(other_is_here)
+    # All that the source has is taken over again: what was hidden stays so.
+    await pair.stop()
+    await pair.follow()
+    await pair.in_state("live")
+    assert [each["body"] for each in await pair.followed()] == [other["body"]]
+
+
+async def test_after_it_was_stopped_what_was_taken_over_is_the_newsrooms(pair: Pair) -> None:
+    await pair.follow()
+    entry = await pair.source.publish()
+    (here,) = await pair.level()
+    await pair.stop()
+    assert (await pair.mirror.editor.get(f"{LIVEBLOG}/source")).status_code == 404
+    mine = await pair.mirror.edit(here, heading="Le nôtre")
+    assert mine["heading"] == "Le nôtre"
+    # Followed again, it is known, and is the source's again.
+    await pair.source.edit(entry, heading="Le leur")
+    await pair.follow()
+    (again,) = await pair.level()
+    assert (again["id"], again["heading"]) == (here["id"], "Le leur")
+
+
+async def test_what_the_source_has_from_others_is_left_out(pair: Pair) -> None:
+    """Two live blogs that follow each other would never end otherwise."""
+    await pair.follow()
+    back = {"url": pair.mirror.url(f"/live/{SLUG}")}
+    pair.source.parts.syndication._settings = pair.mirror.parts.settings
+    assert (await pair.source.editor.post(f"{LIVEBLOG}/source", json=back)).status_code == 201
+    ours = await pair.mirror.publish("<p>D’ici.</p>")
+    theirs = await pair.source.publish("<p>De là.</p>")
+
+    async def both() -> bool:
+        here, there = await entries(pair.mirror), await entries(pair.source)
+        return [{each["body"] for each in found} for found in (here, there)] == [{ours["body"], theirs["body"]}] * 2
+
+    await settled(both)
+    for site in (pair.mirror, pair.source):
+        last = await site.publish("<p>La fin.</p>", tags=["fin"])
+        other = pair.source if site is pair.mirror else pair.mirror
+
+        async def arrived(other: LiveSite = other, moment: str = last["published_at"]) -> bool:
+            return moment in {each["published_at"] for each in await entries(other, "&tag=fin")}
+
+        await settled(arrived)
+    assert [len(await entries(site)) for site in (pair.mirror, pair.source)] == [4, 4]
+
+
+async def test_pictures_are_kept_here(pair: Pair) -> None:
+    sent = await pair.source.editor.post(
+        "/api/v1/media?alt=Le%20quai", content=saved(quarters(800, 400)), headers={"Content-Type": "image/png"}
+    )
+    picture = sent.json()
+    await pair.follow()
+    await pair.source.publish(f"<p>Voyez.</p>{picture['html']}")
+
+    async def shown() -> bool:
+        return any("<img" in each["body"] for each in await pair.followed())
+
+    await settled(shown)
+    (here,) = await pair.followed()
+    assert 'alt="Le quai"' in here["body"]
+    assert picture["url"].rpartition("/")[2] not in here["body"]
+    name = here["body"].partition('src="')[2].partition('"')[0]
+    assert (await pair.mirror.reader.get(name)).status_code == 200
+    # Seen again, it isn't taken over again.
+    await pair.source.publish(f"<p>Encore.</p>{picture['html']}")
+
+    async def both() -> bool:
+        return [each["body"].count(name) for each in await pair.followed()] == [1, 1]
+
+    await settled(both)
+    assert len((await pair.mirror.editor.get("/api/v1/media")).json()["items"]) == 1
+
+
+async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is there in words, and the picture is put in when it can be had."""
+    monkeypatch.setattr(following, "PICTURES_AGAIN", 0.2)
+    sent = await pair.source.editor.post(
+        "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
+    )
+    real = Client.file
+
+    async def away(*_: object) -> bytes:
+        raise ClientError(0, "away")
+
+    monkeypatch.setattr(Client, "file", away)
+    await pair.follow()
+    await pair.source.publish(sent.json()["html"])
+
+    async def in_words() -> bool:
+        return [each["body"] for each in await pair.followed()] == ["<p>Le quai</p>"]
+
+    await settled(in_words)
+    monkeypatch.setattr(Client, "file", real)
+
+    async def shown() -> bool:
+        return all("<img" in each["body"] for each in await pair.followed())
+
+    await settled(shown)
+
+
+async def test_as_a_partner(pair: Pair) -> None:
+    """What the partner may see, with the credit it was asked for; an entry that loses its tag goes, and comes back."""
+    made = await pair.source.editor.post(
+        "/api/v1/partners",
+        json={"name": "Nous", "tags": ["côte"], "attribution": {"text": "Le Phare", "url": "https://phare.example/"}},
+    )
+    partner = made.json()["id"]
+    query = f"&partner={partner}"
+    shown = await pair.source.publish("<p>Vu.</p>", tags=["côte"])
+    await pair.source.publish("<p>Pas vu.</p>")
+    await pair.follow(partner=partner)
+    (here,) = await pair.level(query)
+    assert (here["body"], here["via"]["name"]) == ("<p>Vu.</p>", "Le Phare")
+    without = await pair.source.edit(shown, tags=[])
+    await pair.level(query)
+    assert await pair.followed() == []
+    await pair.source.edit(without, tags=["côte"], body="<p>Revu.</p>")
+    (back,) = await pair.level(query)
+    assert back["body"] == "<p>Revu.</p>"
+    path = f"/api/v1/partners/{partner}"
+    await pair.source.editor.patch(path, json={"enabled": False}, headers={"If-Match": "*"})
+    await pair.in_state("refused")
+    assert "disabled" in (await pair.state())["error"]
+
+
+async def test_a_partner_whose_rules_change(pair: Pair) -> None:
+    """What it may see no more goes, and what it may see now comes, though nothing was written there."""
+    made = await pair.source.editor.post("/api/v1/partners", json={"name": "Nous", "tags": ["mer"]})
+    partner = made.json()["id"]
+    await pair.source.publish("<p>La mer.</p>", tags=["mer"])
+    await pair.source.publish("<p>La terre.</p>", tags=["terre"])
+    await pair.follow(partner=partner)
+    await pair.in_state("live")
+    assert [each["body"] for each in await pair.level(f"&partner={partner}")] == ["<p>La mer.</p>"]
+    path = f"/api/v1/partners/{partner}"
+    await pair.source.editor.patch(path, json={"tags": ["terre"]}, headers={"If-Match": "*"})
+    assert [each["body"] for each in await pair.level(f"&partner={partner}")] == ["<p>La terre.</p>"]
+
+
+async def test_a_late_partner_is_told_of_deletions_at_once(pair: Pair) -> None:
+    """With a delay, entries are late; what is deleted is gone here at once, and is confirmed."""
+    made = await pair.source.editor.post("/api/v1/partners", json={"name": "Nous", "delay": 3})
+    partner = made.json()["id"]
+    await pair.follow(partner=partner)
+    await pair.in_state("live")
+    entry = await pair.source.publish()
+    assert await pair.followed() == []
+    await pair.level(f"&partner={partner}")
+    await settled(lambda: _some(pair))
+    started = asyncio.get_running_loop().time()
+    await pair.source.editor.delete(f"{ENTRIES}/{entry['id']}?confirm=true")
+    await settled(lambda: _none(pair))
+    assert asyncio.get_running_loop().time() - started < 2, "not after the delay"
+
+    async def confirmed() -> bool:
+        takedown = (await pair.source.editor.get(f"{LIVEBLOG}/takedowns/{entry['id']}")).json()
+        return (takedown["asked"], takedown["had"], takedown["confirmed"]) == (1, 1, 1)
+
+    await settled(confirmed)
+    # The deletion itself follows in its turn, and has nothing left to do.
+    other = await pair.source.publish("<p>Le suivant.</p>")
+    await settled(lambda: _some(pair))
+    assert [each["body"] for each in await pair.followed()] == [other["body"]]
+
+
+async def _some(pair: Pair) -> bool:
+    return bool(await pair.followed())
+
+
+async def _none(pair: Pair) -> bool:
+    return not await pair.followed()
+
+
+async def test_pinned_entries_beyond_what_there_is_room_for(pair: Pair) -> None:
+    for number in range(10):
+        await pair.mirror.publish(f"<p>{number}</p>", pinned=True)
+    await pair.follow()
+    await pair.source.publish("<p>Un de trop.</p>", pinned=True)
+    await settled(lambda: _some(pair))
+    assert [each["pinned"] for each in await pair.followed()] == [False]
+
+
+async def test_an_entry_that_cant_be_taken_over_says_no_more_what_it_said(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await pair.follow()
+    await pair.in_state("live")
+    entry = await pair.source.publish()
+    other = await pair.source.publish("<p>Sans histoire.</p>")
+    await pair.level()
+    real = remote.read
+
+    def spoilt(data: Any) -> Any:
+        return real({**data, "heading": 7} if data["id"] == entry["id"] else data)
+
+    monkeypatch.setattr(remote, "read", spoilt)
+    await pair.source.edit(entry, body="<p>Autrement.</p>")
+
+    async def only_the_other() -> bool:
+        return [each["body"] for each in await pair.followed()] == [other["body"]]
+
+    await settled(only_the_other)
+
+    async def said() -> bool:
+        return f"{entry['id']} can't be taken over: /heading" in ((await pair.state())["error"] or "")
+
+    await settled(said)
+
+
+async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
+    """Who doesn't hold the source writes nothing."""
+    await pair.follow()
+    await pair.source.publish()
+    await pair.level()
+    store = pair.mirror.parts.store
+    source = await store.source(SLUG, now())
+    stranger = Hold(source.id, "stranger", source.position)
+    given = Incoming("01935000-0000-7000-8000-000000000001", 99, replace(an_entry(), id=""))
+    for reached in (None, Position("aaaaaaaa", 99)):
+        with pytest.raises(NotHeld):
+            await store.take_over(SLUG, stranger, reached, given, actor="x", at=now())
+    assert await store.hold_sources("stranger", now(), syndication.LEASE) == []
+    late = now() + syndication.LEASE + syndication.LEASE
+    assert [each.slug for each in await store.hold_sources("stranger", late, syndication.LEASE)] == [SLUG]
+    await pair.source.publish("<p>À qui ?</p>")
+
+    async def taken_by_nobody() -> bool:
+        return not pair.mirror.parts.syndication._following
+
+    await settled(taken_by_nobody)
+    assert len(await pair.followed()) == 1
+    await store.release_sources("stranger")
+    await pair.level()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://live.example.org/", "must be the address of a live blog's page"),
+        ("https://live.example.org/live/", "must be the address of a live blog's page"),
+        ("ftp://live.example.org/live/x", "must be an absolute http(s) URL"),
+        ("https://a:b@live.example.org/live/x", "must name a host"),
+        ("http://169.254.169.254/live/x", "is at a private address"),
+        ("http://[::ffff:10.0.0.1]/live/x", "is at a private address"),
+        ("http://localhost:8000/live/x", "is at a private address"),
+        (f"http://live.test/live/{SLUG}", "is this live blog itself"),
+    ],
+)
+async def test_addresses_that_arent_followed(live_site: LiveSite, url: str, said: str) -> None:
+    response = await live_site.editor.post(f"{LIVEBLOG}/source", json={"url": url})
+    assert said in bad_fields(response)["/url"]
+
+
+async def test_it_follows_one_at_most(live_site: LiveSite) -> None:
+    url = "https://live.invalid/live/x"
+    assert (await live_site.editor.post(f"{LIVEBLOG}/source", json={"url": url})).status_code == 201
+    assert problem(await live_site.editor.post(f"{LIVEBLOG}/source", json={"url": url}), 409)
+    assert problem(await live_site.editor.post("/api/v1/liveblogs/none/source", json={"url": url}), 404)
+    publisher = await live_site.client(await live_site.key("Autre", ["publish"]))
+    assert problem(await publisher.get(f"{LIVEBLOG}/source"), 403)
+    assert problem(await live_site.reader.delete(f"{LIVEBLOG}/source"), 401)
+
+
+ID = "01935000-0000-7000-8000-000000000001"
+EMBED: JSON = {"allowed": True, "reason": None, "theme": {}, "attribution": None, "fallback_url": "https://x.example/"}
+HEAD: JSON = {"epoch": "k3f9x2ab", "seq": 1}
+CHANGES: JSON = {"epoch": "k3f9x2ab", "seq": 1, "more": False, "events": []}
+
+
+@pytest.mark.parametrize(
+    ("embed", "head", "changes"),
+    [
+        ({}, HEAD, CHANGES),
+        ([], HEAD, CHANGES),
+        (EMBED, {"epoch": "x" * 99, "seq": 1}, CHANGES),
+        (EMBED, {"epoch": "k3f9x2ab", "seq": 10**30}, CHANGES),
+        (EMBED, {"epoch": "k3f9x2ab", "seq": "1"}, {**CHANGES, "events": "all"}),
+        (EMBED, HEAD, {**CHANGES, "seq": None}),
+        (EMBED, HEAD, {**CHANGES, "events": [7]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "delete", "seq": 1, "id": "\x00"}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "delete", "seq": 1, "id": ["x"]}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 1, "entry": {"id": "x"}}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 10**30, "entry": {"id": ID}}]}),
+        (EMBED, HEAD, {**CHANGES, "events": [{"type": "entry", "seq": 1, "entry": None}]}),
+    ],
+)
+async def test_nonsense_is_not_followed(pair: Pair, embed: Any, head: Any, changes: Any) -> None:
+    """It is said that it is nonsense, and nothing of it is here."""
+    answers = {"embed": embed, "snapshot": head, "changes": changes}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+        body = json.dumps(answers[line.decode().rpartition("/")[2].partition("?")[0]]).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live/{SLUG}"
+        await pair.follow(url=url)
+
+        async def said() -> bool:
+            state = await pair.state()
+            return state["state"] == "lost" and "doesn't answer as a liveserver does" in (state["error"] or "")
+
+        await settled(said)
+    assert await entries(pair.mirror) == []
