@@ -16,27 +16,24 @@ import structlog
 
 from liveserver import attendance, wire
 from liveserver.channel import Channel, Offer
-from liveserver.coalescing import Coalesced
 from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, unpack
-from liveserver.model import VOID, Withdrawal
-from liveserver.rooms import Audience, Room
+from liveserver.model import Withdrawal
+from liveserver.rooms import Room, now
 from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from liveserver.bus import Bus
-    from liveserver.channel import Lag, Replay
+    from liveserver.channel import Lag
     from liveserver.model import Position
-    from liveserver.rooms import History, Witness
+    from liveserver.rooms import History
     from liveserver.sink import Sink
+    from liveserver.witness import Witness
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
-
-REPLAY_MAX = 1_000
-"""Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
 
 EARLY_MAX = 256
 """Messages kept for a live blog that is being opened. When the oldest is lost, the next one shows the gap."""
@@ -100,8 +97,7 @@ class Hub:
         await self._bus.close()
         running: list[asyncio.Task[Any]] = [*self._tasks, *self._opening.values()]
         for room in self._rooms.values():
-            running += room.refresh.cancel()
-            running += [room.replay[1]] if room.replay else []
+            running += room.cancel()
         self._rooms.clear()
         self._readings.clear()
         for task in running:
@@ -156,12 +152,8 @@ class Hub:
         if room is None:
             return None
         if room.idle_since is not None:
-            room.idle_since = self._now()
-        here, heard = room.channel.position, room.heard
-        if heard.epoch != here.epoch:
-            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to hear of it.
-            return None
-        return heard if heard.seq > here.seq else here
+            room.idle_since = now()
+        return room.reached
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
@@ -184,13 +176,13 @@ class Hub:
         try:
             room = await self._open(slug)
             if after is not None:
-                after = _within_reach(room, after)
-            older = await self._bridge(room, after) if after is not None else []
+                after = room.within_reach(after)
+            older = await room.bridge(after) if after is not None else []
             if self.draining:
                 raise Draining
             if sink in self._joining:
                 room.idle_since = None
-                room.channel.join(sink, after, self._now(), older)
+                room.channel.join(sink, after, now(), older)
                 for witness in self.witnesses:
                     witness.came(room.liveblog, sink)
         finally:
@@ -216,7 +208,7 @@ class Hub:
             return
         if room.channel.covers(lag.position):
             del room.channel.lagging[sink]
-            room.channel.join(sink, lag.position, self._now())
+            room.channel.join(sink, lag.position, now())
         else:
             self._spawn(self._catch_up(room, sink, lag))
 
@@ -240,26 +232,26 @@ class Hub:
         """The bus went down (poll faster), or came back (read what it lost)."""
         self._poll_now.set()
         if up:
-            self._attendance.renew(self._now())
+            self._attendance.renew(now())
 
     def announced(self, message: bytes) -> None:
         """Another node, or this one, says how many viewers it has."""
-        self._attendance.hear(message, self._now())
+        self._attendance.hear(message, now())
         for witness in self.witnesses:
             witness.announced(message)
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
-            self._attendance.forget(self._now() - attendance.LIFETIME)
+            self._attendance.forget(now() - attendance.LIFETIME)
             for message in self._attendance.tell({slug: n for slug in self._readings if (n := self.viewers(slug))}):
                 self._bus.announce(message)
 
     def _take(self, room: Room, message: bytes) -> None:
         change = unpack(message)
         if isinstance(change, Withdrawal):
-            room.channel.withdraw([change], self._now())
-            self._pump_soon(room)
+            room.channel.withdraw([change], now())
+            room.pump_soon()
             return
         here = room.channel.position
         told = change.position if isinstance(change, ChangeFrame) else change
@@ -272,24 +264,13 @@ class Hub:
             self._repair(room)
 
     def _offer(self, room: Room, frame: ChangeFrame) -> None:
-        offer = room.channel.offer(frame, self._now())
-        self._pump_soon(room)
+        offer = room.channel.offer(frame, now())
+        room.pump_soon()
         if offer is Offer.FOREIGN:
             self._repair(room)
         elif offer is Offer.AHEAD and not room.grace:
             room.grace = True
             self._spawn(self._repair_unless_closed(room))
-
-    def _pump_soon(self, room: Room) -> None:
-        if room.channel.backlog and not room.pumping:
-            room.pumping = True
-            asyncio.get_running_loop().call_soon(self._pump, room)
-
-    def _pump(self, room: Room) -> None:
-        room.channel.pump(self._now())
-        room.pumping = False
-        self._eased.set()
-        self._pump_soon(room)
 
     async def _open(self, slug: str) -> Room:
         room = self._rooms.get(slug)
@@ -317,43 +298,17 @@ class Hub:
             await self._bus.unsubscribe(slug)
             raise
         channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = Room(channel, Coalesced(lambda: self._refresh(channel)), self._now(), channel.position)
+        room = Room(channel, self._history, self._eased)
         self._rooms[slug] = room
         self._readings.setdefault(room.liveblog, {})[slug] = room
         for message in self._early.pop(slug):
             self._take(room, message)
         return room
 
-    async def _bridge(self, room: Room, after: Position) -> list[ChangeFrame]:
-        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
-        channel = room.channel
-        if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # It may come from another node, and know more than this one. Only the store can call its position void.
-            await room.refresh()
-        while after.epoch == channel.position.epoch and after.seq < channel.floor:
-            replay = await self._replay(room, after)
-            if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
-                return replay.frames
-            await room.refresh()
-        return []
-
-    async def _replay(self, room: Room, after: Position) -> Replay:
-        """What the store has after a position; viewers that come back together share one read."""
-        if room.replay is None or room.replay[0].epoch != after.epoch or room.replay[0].seq > after.seq:
-            task = asyncio.create_task(self._history.after(room.channel.slug, after))
-            read = room.replay = (after, task)
-
-            def forget(_: asyncio.Task[Replay]) -> None:
-                if room.replay is read:
-                    room.replay = None
-
-            task.add_done_callback(forget)
-        return await asyncio.shield(room.replay[1])
-
     async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
-        position = _within_reach(room, lag.position)
+        position = room.within_reach(lag.position)
         try:
-            older = await self._bridge(room, position)
+            older = await room.bridge(position)
         except (StoreUnavailable, NotFound):
             self._leave(room, sink)
             sink.close(wire.CLOSE_TOO_SLOW)
@@ -361,7 +316,7 @@ class Hub:
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if room.channel.lagging.get(sink) is lag:
             del room.channel.lagging[sink]
-            room.channel.join(sink, position, self._now(), older)
+            room.channel.join(sink, position, now(), older)
 
     def _repair(self, room: Room) -> None:
         if not room.refresh.pending:
@@ -377,18 +332,6 @@ class Hub:
         room.grace = False
         if room.channel.ahead:
             await self._repair_now(room)
-
-    async def _refresh(self, channel: Channel) -> None:
-        """Read what the store has beyond the channel, and deliver it."""
-        while True:
-            before = channel.position
-            replay = await self._history.after(channel.slug, before)
-            if replay.position == before or channel.repair(replay, self._now()):
-                break
-        if (room := self._rooms.get(channel.slug)) is not None:
-            self._pump_soon(room)
-        if channel.position != before:
-            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
 
     async def _poll_forever(self) -> None:
         failing = False
@@ -411,13 +354,13 @@ class Hub:
 
     async def _tend(self) -> None:
         """Close who is too slow, forget what nobody reads or no longer exists, and find what the bus has lost."""
-        now = self._now()
+        at = now()
         for room in list(self._rooms.values()):
-            for sink in room.channel.overdue(now - self._lag_timeout):
+            for sink in room.channel.overdue(at - self._lag_timeout):
                 self._leave(room, sink)
                 sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
-            if room.idle_since is not None and room.idle_since < now - IDLE_KEEP:
+            if room.idle_since is not None and room.idle_since < at - IDLE_KEEP:
                 self._forget(slug)
         if not self._rooms:
             return
@@ -456,8 +399,8 @@ class Hub:
             await asyncio.sleep(self._heartbeat)
             for room in list(self._rooms.values()):
                 others = self.viewers_everywhere(room.liveblog) - room.channel.count
-                room.channel.beat(self._now(), others)
-                self._pump_soon(room)
+                room.channel.beat(now(), others)
+                room.pump_soon()
 
     async def _announce_forever(self) -> None:
         while True:
@@ -477,10 +420,7 @@ class Hub:
             witness.left(room.liveblog, sink)
         self._eased.set()
         if room.channel.count == 0 and room.idle_since is None:
-            room.idle_since = self._now()
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+            room.idle_since = now()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -488,6 +428,32 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
 
-def _within_reach(room: Room, after: Position) -> Position:
-    """The position, or a void one if it lies too far back."""
-    return VOID if room.channel.position.seq - after.seq > REPLAY_MAX else after
+class Audience:
+    """The hub, as the viewers of one live blog know it, or of a view of it."""
+
+    __slots__ = ("_hub", "key")
+
+    def __init__(self, hub: Hub, key: str) -> None:
+        self._hub = hub
+        self.key = key
+        """What they read."""
+
+    async def enter(self) -> None:
+        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
+        await self._hub.enter(self.key)
+
+    async def join(self, sink: Sink, after: Position | None, /) -> None:
+        """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
+        await self._hub.join(self.key, sink, after)
+
+    def drained(self, sink: Sink, /) -> None:
+        """The viewer had refused a message, and can be written to again."""
+        self._hub.drained(self.key, sink)
+
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        """The viewer sent a short text message."""
+        self._hub.said(self.key, sink, message)
+
+    def gone(self, sink: Sink, /) -> None:
+        """The viewer's connection has ended."""
+        self._hub.leave(self.key, sink)
