@@ -8,35 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from liveserver import attendance, wire
-from liveserver.channel import Channel, Offer
+from liveserver.channel import Offer
 from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, unpack
 from liveserver.model import Withdrawal
-from liveserver.rooms import Room, now
+from liveserver.room import now
+from liveserver.rooms import Rooms
 from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from liveserver.bus import Bus
-    from liveserver.channel import Lag
+    from liveserver.channel import Channel, Lag
     from liveserver.model import Position
-    from liveserver.rooms import History
+    from liveserver.room import History, Room
     from liveserver.sink import Sink
     from liveserver.witness import Witness
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
-
-EARLY_MAX = 256
-"""Messages kept for a live blog that is being opened. When the oldest is lost, the next one shows the gap."""
 
 IDLE_KEEP = 60.0
 """Seconds that a live blog without viewers stays in memory, so that one who reloads finds it warm."""
@@ -65,24 +62,18 @@ class Hub:
         self._poll = poll
         self._poll_fast = poll_fast
         self._lag_timeout = lag_timeout
-        self._recent_max = recent_max
         self.draining = False
         """The process is about to end: nobody is let in any more."""
         self.witnesses: list[Witness] = []
         self.node = secrets.token_hex(8)
         """By what the other nodes know this one."""
         self._attendance = attendance.Attendance(self.node)
-        self._rooms: dict[str, Room] = {}
-        self._readings: dict[str, dict[str, Room]] = {}
-        """The rooms of each live blog: its own, and those of its views."""
-        self._opening: dict[str, asyncio.Task[Room]] = {}
-        self._joining: dict[Sink, str] = {}
-        """Viewers that are being brought up to date, and what they read."""
-        self._early: dict[str, deque[bytes]] = {}
-        """Messages of live blogs that are being opened."""
-        self._poll_now = asyncio.Event()
         self._eased = asyncio.Event()
         """Somebody has left, or a backlog has been written."""
+        self._rooms = Rooms(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
+        self._joining: dict[Sink, str] = {}
+        """Viewers that are being brought up to date, and what they read."""
+        self._poll_now = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -95,18 +86,15 @@ class Hub:
     async def close(self) -> None:
         """Stop, and forget everyone; `farewell.py` comes before."""
         await self._bus.close()
-        running: list[asyncio.Task[Any]] = [*self._tasks, *self._opening.values()]
-        for room in self._rooms.values():
-            running += room.cancel()
-        self._rooms.clear()
-        self._readings.clear()
+        running = list(self._tasks)
         for task in running:
             task.cancel()
+        await self._rooms.close()
         await asyncio.gather(*running, return_exceptions=True)
 
     def sinks(self) -> list[Sink]:
         """Everyone who is connected."""
-        return [sink for channel in self.channels() for sink in (*channel.viewers, *channel.lagging)]
+        return [sink for channel in self.channels() for sink in channel.sinks()]
 
     async def flushed(self) -> None:
         """Return once everything that was published has been written."""
@@ -122,12 +110,11 @@ class Hub:
 
     def viewers(self, slug: str) -> int:
         """How many viewers of a live blog are connected here, those of its views included; given a key, of a view."""
-        return sum(room.channel.count for room in self._of(slug))
+        return sum(room.channel.count for room in self._rooms.of(slug))
 
     def viewers_of(self, slug: str) -> list[Sink]:
         """The same viewers, one by one."""
-        channels = [room.channel for room in self._of(slug)]
-        return [sink for channel in channels for sink in (*channel.viewers, *channel.lagging)]
+        return [sink for room in self._rooms.of(slug) for sink in room.channel.sinks()]
 
     def viewers_everywhere(self, slug: str) -> int:
         """The same with those of the other nodes, as they last said: right within some seconds."""
@@ -135,13 +122,13 @@ class Hub:
 
     def channels(self) -> Iterator[Channel]:
         """What is in memory, for the metrics."""
-        return (room.channel for room in self._rooms.values())
+        return (room.channel for room in self._rooms)
 
     async def enter(self, slug: str) -> None:
         """Have a live blog in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
         if self.draining:
             raise Draining
-        await self._open(slug)
+        await self._rooms.open(slug)
 
     def reached(self, slug: str) -> Position | None:
         """How far a live blog is known to have got; None if that isn't known here, and the store must be asked.
@@ -157,9 +144,7 @@ class Hub:
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
-        if slug in self._early:
-            self._early[slug].append(str(position).encode())
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, str(position).encode())) is not None:
             room.hear(position)
 
     def audience(self, slug: str) -> Audience:
@@ -174,7 +159,7 @@ class Hub:
         """
         self._joining[sink] = slug
         try:
-            room = await self._open(slug)
+            room = await self._rooms.open(slug)
             if after is not None:
                 after = room.within_reach(after)
             older = await room.bridge(after) if after is not None else []
@@ -215,17 +200,13 @@ class Hub:
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
         message = pack(frame)
-        if slug in self._early:
-            self._early[slug].append(message)
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, message)) is not None:
             self._offer(room, frame)
         self._bus.publish(slug, message)
 
     def received(self, slug: str, message: bytes) -> None:
         """A message from the bus."""
-        if slug in self._early:
-            self._early[slug].append(message)
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, message)) is not None:
             self._take(room, message)
 
     def link_changed(self, up: bool) -> None:
@@ -244,7 +225,8 @@ class Hub:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
             self._attendance.forget(now() - attendance.LIFETIME)
-            for message in self._attendance.tell({slug: n for slug in self._readings if (n := self.viewers(slug))}):
+            here = {slug: count for slug in self._rooms.liveblogs() if (count := self.viewers(slug))}
+            for message in self._attendance.tell(here):
                 self._bus.announce(message)
 
     def _take(self, room: Room, message: bytes) -> None:
@@ -271,39 +253,6 @@ class Hub:
         elif offer is Offer.AHEAD and not room.grace:
             room.grace = True
             self._spawn(self._repair_unless_closed(room))
-
-    async def _open(self, slug: str) -> Room:
-        room = self._rooms.get(slug)
-        if room is not None:
-            return room
-        task = self._opening.get(slug)
-        if task is None:
-            task = asyncio.create_task(self._load(slug), name=f"open {slug}")
-            self._opening[slug] = task
-            task.add_done_callback(lambda _: self._opening.pop(slug, None))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
-            del task
-
-    async def _load(self, slug: str) -> Room:
-        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
-        self._early[slug] = deque(maxlen=EARLY_MAX)
-        try:
-            await self._bus.subscribe(slug)
-            start = await self._history.recent(slug, self._recent_max)
-        except BaseException:
-            del self._early[slug]
-            await self._bus.unsubscribe(slug)
-            raise
-        channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = Room(channel, self._history, self._eased)
-        self._rooms[slug] = room
-        self._readings.setdefault(room.liveblog, {})[slug] = room
-        for message in self._early.pop(slug):
-            self._take(room, message)
-        return room
 
     async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
         position = room.within_reach(lag.position)
@@ -355,16 +304,16 @@ class Hub:
     async def _tend(self) -> None:
         """Close who is too slow, forget what nobody reads or no longer exists, and find what the bus has lost."""
         at = now()
-        for room in list(self._rooms.values()):
+        for room in self._rooms:
             for sink in room.channel.overdue(at - self._lag_timeout):
                 self._leave(room, sink)
                 sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
             if room.idle_since is not None and room.idle_since < at - IDLE_KEEP:
                 self._forget(slug)
-        if not self._rooms:
+        asked = [room.channel.slug for room in self._rooms]
+        if not asked:
             return
-        asked = list(self._rooms)
         positions = await self._history.positions(asked)
         for slug in asked:
             known = self._rooms.get(slug)
@@ -373,7 +322,7 @@ class Hub:
             position = positions.get(slug)
             if position is None:
                 # A backup was restored that is older than the live blog.
-                for sink in [*known.channel.viewers, *known.channel.lagging]:
+                for sink in known.channel.sinks():
                     self._leave(known, sink)
                     sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(slug)
@@ -386,18 +335,14 @@ class Hub:
     def _forget(self, slug: str) -> None:
         """Drop a live blog from memory, unless somebody is joining it."""
         if slug not in self._joining.values():
-            room = self._rooms.pop(slug)
-            readings = self._readings[room.liveblog]
-            del readings[slug]
-            if not readings:
-                del self._readings[room.liveblog]
+            self._rooms.drop(slug)
             # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
             self._spawn(self._bus.unsubscribe(slug))
 
     async def _beat_forever(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for room in list(self._rooms.values()):
+            for room in self._rooms:
                 others = self.viewers_everywhere(room.liveblog) - room.channel.count
                 room.channel.beat(now(), others)
                 room.pump_soon()
@@ -406,12 +351,6 @@ class Hub:
         while True:
             self.announce()
             await asyncio.sleep(attendance.INTERVAL)
-
-    def _of(self, slug: str) -> list[Room]:
-        """The rooms of a live blog and of its views; given the key of a view, that view's."""
-        if "?" in slug:
-            return [room] if (room := self._rooms.get(slug)) else []
-        return list(self._readings.get(slug, {}).values())
 
     def _leave(self, room: Room, sink: Sink) -> None:
         if not room.channel.leave(sink):

@@ -1,143 +1,123 @@
-"""A live blog that somebody reads here: its channel, what is known of it elsewhere, and the reads under way for it."""
+"""The live blogs that somebody reads here, each with its views: opened when they are asked for, and forgotten again."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import deque
+from typing import TYPE_CHECKING
 
-import structlog
-
-from liveserver.coalescing import Coalesced
-from liveserver.model import VOID
-from liveserver.view import slug_of
+from liveserver.channel import Channel
+from liveserver.room import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Iterator
 
-    from liveserver.channel import Channel, Replay
-    from liveserver.frames import ChangeFrame
-    from liveserver.model import Position
+    from liveserver.bus import Bus
+    from liveserver.room import History
 
-REPLAY_MAX = 1_000
-"""Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
-
-log = structlog.get_logger(__name__)
+EARLY_MAX = 256
+"""Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""
 
 
-class History(Protocol):
-    """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
+class Rooms:
+    """The rooms of a hub, by what is read in them: a slug, or the key of a view."""
 
-    async def after(self, slug: str, position: Position) -> Replay:
-        """Everything after a position; the last changes, if it is of another history than the store's.
-
-        A seq beyond the store's gives an empty replay at the store's position.
-        """
-
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
-
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each live blog stands."""
-
-
-class Room:
-    """A live blog in memory, or a view of one."""
-
-    def __init__(self, channel: Channel, history: History, eased: asyncio.Event) -> None:
-        """`eased`: set whenever some of what waits has been written."""
-        self.channel = channel
-        self.liveblog = slug_of(channel.slug)
-        """The slug of what its viewers read, all of it or a view of it."""
-        self.idle_since: float | None = now()
-        """Since when nobody reads it here."""
-        self.heard = channel.position
-        """How far the store was last known to have got: the channel may be about to follow."""
-        self.grace = False
-        """Whether a missing change is being waited for."""
-        self.refresh = Coalesced(self._refresh)
-        """Reads what the store has beyond the channel, and delivers it."""
+    def __init__(
+        self,
+        history: History,
+        bus: Bus,
+        eased: asyncio.Event,
+        take: Callable[[Room, bytes], None],
+        *,
+        heartbeat: int,
+        recent_max: int,
+    ) -> None:
+        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `Room`."""
         self._history = history
+        self._bus = bus
         self._eased = eased
-        self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
-        """A read from a position on, for viewers that memory doesn't cover."""
-        self._pumping = False
-        """Whether the next slice of the backlog has been scheduled."""
+        self._take = take
+        self._heartbeat = heartbeat
+        self._recent_max = recent_max
+        self._rooms: dict[str, Room] = {}
+        self._readings: dict[str, dict[str, Room]] = {}
+        """The rooms of each live blog: its own, and those of its views."""
+        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._early: dict[str, deque[bytes]] = {}
+        """Messages for rooms that are being opened."""
 
-    def cancel(self) -> list[asyncio.Task[Any]]:
-        """End the reads under way; they are returned for the caller to gather."""
-        tasks: list[asyncio.Task[Any]] = [*self.refresh.cancel(), *([self._replay[1]] if self._replay else [])]
-        for task in tasks:
-            task.cancel()
-        return tasks
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
 
-    def hear(self, position: Position) -> None:
-        """Note a position that the store has reached."""
-        if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
-            self.heard = position
+    def get(self, key: str) -> Room | None:
+        """The room, if it is open."""
+        return self._rooms.get(key)
 
-    @property
-    def reached(self) -> Position | None:
-        """How far the live blog is known to have got; None if that isn't known here."""
-        here, heard = self.channel.position, self.heard
-        if heard.epoch != here.epoch:
-            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to hear of it.
+    def ready(self, key: str, message: bytes) -> Room | None:
+        """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
+        early = self._early.get(key)
+        if early is not None:
+            early.append(message)
             return None
-        return heard if heard.seq > here.seq else here
+        return self._rooms.get(key)
 
-    def pump_soon(self) -> None:
-        """Have what waits written, slice by slice, each in a turn of its own."""
-        if self.channel.backlog and not self._pumping:
-            self._pumping = True
-            asyncio.get_running_loop().call_soon(self._pump)
+    def of(self, slug: str) -> list[Room]:
+        """The rooms of a live blog and of its views; given the key of a view, that view's."""
+        if "?" in slug:
+            return [room] if (room := self._rooms.get(slug)) else []
+        return list(self._readings.get(slug, {}).values())
 
-    def within_reach(self, after: Position) -> Position:
-        """The position, or a void one if it lies too far back."""
-        return VOID if self.channel.position.seq - after.seq > REPLAY_MAX else after
+    def liveblogs(self) -> list[str]:
+        """The slugs of those that have a room, or a view of which has one."""
+        return list(self._readings)
 
-    async def bridge(self, after: Position) -> list[ChangeFrame]:
-        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
-        channel = self.channel
-        if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # It may come from another node, and know more than this one. Only the store can call its position void.
-            await self.refresh()
-        while after.epoch == channel.position.epoch and after.seq < channel.floor:
-            replay = await self._read_from(after)
-            if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
-                return replay.frames
-            await self.refresh()
-        return []
+    async def open(self, key: str) -> Room:
+        """The room, made if there is none. Raises NotFound and StoreUnavailable."""
+        room = self._rooms.get(key)
+        if room is not None:
+            return room
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._load(key), name=f"open {key}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
+            del task
 
-    async def _read_from(self, after: Position) -> Replay:
-        """What the store has after a position; viewers that come back together share one read."""
-        if self._replay is None or self._replay[0].epoch != after.epoch or self._replay[0].seq > after.seq:
-            task = asyncio.create_task(self._history.after(self.channel.slug, after))
-            read = self._replay = (after, task)
+    def drop(self, key: str) -> None:
+        """Forget a room. The caller unsubscribes from the bus."""
+        room = self._rooms.pop(key)
+        readings = self._readings[room.liveblog]
+        del readings[key]
+        if not readings:
+            del self._readings[room.liveblog]
 
-            def forget(_: asyncio.Task[Replay]) -> None:
-                if self._replay is read:
-                    self._replay = None
+    async def close(self) -> None:
+        """Forget all of them, and end what is being read."""
+        running = [task for room in self for task in room.cancel()]
+        self._rooms.clear()
+        self._readings.clear()
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*running, *self._opening.values(), return_exceptions=True)
 
-            task.add_done_callback(forget)
-        return await asyncio.shield(self._replay[1])
-
-    async def _refresh(self) -> None:
-        channel = self.channel
-        while True:
-            before = channel.position
-            replay = await self._history.after(channel.slug, before)
-            if replay.position == before or channel.repair(replay, now()):
-                break
-        self.pump_soon()
-        if channel.position != before:
-            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
-
-    def _pump(self) -> None:
-        self.channel.pump(now())
-        self._pumping = False
-        self._eased.set()
-        self.pump_soon()
-
-
-def now() -> float:
-    """The event loop's time."""
-    return asyncio.get_running_loop().time()
+    async def _load(self, key: str) -> Room:
+        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
+        self._early[key] = deque(maxlen=EARLY_MAX)
+        try:
+            await self._bus.subscribe(key)
+            start = await self._history.recent(key, self._recent_max)
+        except BaseException:
+            del self._early[key]
+            await self._bus.unsubscribe(key)
+            raise
+        channel = Channel(key, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
+        room = Room(channel, self._history, self._eased)
+        self._rooms[key] = room
+        self._readings.setdefault(room.liveblog, {})[key] = room
+        for message in self._early.pop(key):
+            self._take(room, message)
+        return room

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.client import Step, Tracker
 from liveserver.model import Position
-from liveserver.rooms import REPLAY_MAX
+from liveserver.room import REPLAY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
