@@ -72,7 +72,7 @@ export type Message =
 
 export type Batch =
   | { reset: true; epoch: string; seq: number }
-  | { reset: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
+  | { reset?: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
 
 export interface Snapshot {
   epoch: string;
@@ -180,16 +180,17 @@ export function parseMessage(text: string): Message | null {
   return isMessage(value) ? value : null;
 }
 
+function isBatch(value: unknown): value is Batch {
+  return (
+    isPlaced(value) &&
+    (value.reset === true || (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
+  );
+}
+
 /** The answer of `changes`; throws a TypeError for anything else. */
 export function parseBatch(value: unknown): Batch {
-  if (isPlaced(value)) {
-    const { epoch, seq } = value;
-    if (value.reset === true) {
-      return { reset: true, epoch, seq };
-    }
-    if (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean") {
-      return { reset: false, epoch, seq, events: value.events, more: value.more };
-    }
+  if (isBatch(value)) {
+    return value;
   }
   throw new TypeError("no changes");
 }
