@@ -93,6 +93,10 @@ class Channel:
         """How many viewers are connected, the lagging ones included."""
         return len(self.viewers) + len(self.lagging)
 
+    def sinks(self) -> list[Sink]:
+        """All of them."""
+        return [*self.viewers, *self.lagging]
+
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
         """Deliver a change if it is the next one; keep it for a while if it is a later one."""
         if frame.position.epoch != self.position.epoch:

@@ -94,11 +94,19 @@ class Look(NamedTuple):
     partner: str | None = None
     attribution: Attribution | None = None
     """How it says whose live blog it is."""
+    colours: tuple[tuple[str, str], ...] = ()
+    """The partner's, and its font, by the names that they have in its theme."""
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
         """What tells a rendition with this look from one with another."""
-        return (self.theme, self.limit, self.language, self.partner, *(self.attribution or ()))
+        return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
+
+    @property
+    def style(self) -> str:
+        """A style sheet that says the colours to a page without scripts; empty where there are none."""
+        rules = ";".join(f"--own-{name}:{value}" for name, value in self.colours)
+        return f".lv{{{rules}}}" if rules else ""
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -166,6 +174,7 @@ class Embedding:
             **(self._shell(liveblog, texts) | self._articles(view) | self._dress(look)),
             attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
             script_url=self.script_url,
+            style=look.style,
             frame_script=self.static_url(self.assets.frame),
             frame_styles=[self.static_url(style) for style in self.assets.styles],
         )
@@ -195,14 +204,15 @@ class Embedding:
             json_ld=json_block(posting),
         )
 
-    def preview(self, liveblog: Liveblog) -> str:
-        """`/embed/preview/{slug}`: the widget with what there is to choose, and the lines to copy."""
+    def preview(self, liveblog: Liveblog, partner: str | None) -> str:
+        """`/embed/preview/{slug}`: the widget with what there is to choose, and the lines to copy, the partner's."""
         return self.renderer.fill(
             "embed_preview.html",
             texts_for(liveblog.language).language,
             liveblog=liveblog,
             url=self.renderer.liveblog_url(liveblog.slug),
-            embed_url=self.embed_url(liveblog.slug),
+            partner=partner,
+            embed_url=self.embed_url(liveblog.slug, Look(partner=partner)),
             script_url=self.script_url,
             pinned_url=self.pinned_url,
             integrity=self.assets.integrity,
@@ -226,10 +236,14 @@ class Embedding:
         return found[1]
 
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
-        """The answer of `/oembed` (https://oembed.com, 2.3.4.4).
+        """The answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed the live blog.
 
-        WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last.
+        WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last. Where some sites may, it
+        is the same for all: nothing tells who asks, and the page in the frame says to the browser who may show it.
         """
+        if liveblog.embedding.mode == "nobody":
+            # 2.3.3: there is no response for this address. 401 would say that the page is private, which it isn't.
+            raise NotFound("this live blog is not for other sites: link to it")
         width = max(NARROWEST, min(WIDTH, max_width or WIDTH))
         height = max(LOWEST, min(HEIGHT, max_height or HEIGHT))
         url, title = self.renderer.liveblog_url(liveblog.slug), escape(liveblog.title)

@@ -8,38 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 
 from liveserver import attendance, wire
-from liveserver.channel import Channel, Offer
-from liveserver.coalescing import Coalesced
+from liveserver.channel import Offer
 from liveserver.errors import Draining, NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, unpack
-from liveserver.model import VOID, Withdrawal
-from liveserver.rooms import Audience, Room
+from liveserver.model import Withdrawal
+from liveserver.room import now
+from liveserver.rooms import Rooms
 from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from liveserver.bus import Bus
-    from liveserver.channel import Lag, Replay
+    from liveserver.channel import Channel, Lag
     from liveserver.model import Position
-    from liveserver.rooms import History, Witness
+    from liveserver.room import History, Room
     from liveserver.sink import Sink
+    from liveserver.witness import Witness
 
 GAP_GRACE = 0.05
 """Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
-
-REPLAY_MAX = 1_000
-"""Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
-
-EARLY_MAX = 256
-"""Messages kept for a live blog that is being opened. When the oldest is lost, the next one shows the gap."""
 
 IDLE_KEEP = 60.0
 """Seconds that a live blog without viewers stays in memory, so that one who reloads finds it warm."""
@@ -68,24 +62,18 @@ class Hub:
         self._poll = poll
         self._poll_fast = poll_fast
         self._lag_timeout = lag_timeout
-        self._recent_max = recent_max
         self.draining = False
         """The process is about to end: nobody is let in any more."""
         self.witnesses: list[Witness] = []
         self.node = secrets.token_hex(8)
         """By what the other nodes know this one."""
         self._attendance = attendance.Attendance(self.node)
-        self._rooms: dict[str, Room] = {}
-        self._readings: dict[str, dict[str, Room]] = {}
-        """The rooms of each live blog: its own, and those of its views."""
-        self._opening: dict[str, asyncio.Task[Room]] = {}
-        self._joining: dict[Sink, str] = {}
-        """Viewers that are being brought up to date, and what they read."""
-        self._early: dict[str, deque[bytes]] = {}
-        """Messages of live blogs that are being opened."""
-        self._poll_now = asyncio.Event()
         self._eased = asyncio.Event()
         """Somebody has left, or a backlog has been written."""
+        self._rooms = Rooms(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
+        self._joining: dict[Sink, str] = {}
+        """Viewers that are being brought up to date, and what they read."""
+        self._poll_now = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -98,19 +86,15 @@ class Hub:
     async def close(self) -> None:
         """Stop, and forget everyone; `farewell.py` comes before."""
         await self._bus.close()
-        running: list[asyncio.Task[Any]] = [*self._tasks, *self._opening.values()]
-        for room in self._rooms.values():
-            running += room.refresh.cancel()
-            running += [room.replay[1]] if room.replay else []
-        self._rooms.clear()
-        self._readings.clear()
+        running = list(self._tasks)
         for task in running:
             task.cancel()
+        await self._rooms.close()
         await asyncio.gather(*running, return_exceptions=True)
 
     def sinks(self) -> list[Sink]:
         """Everyone who is connected."""
-        return [sink for channel in self.channels() for sink in (*channel.viewers, *channel.lagging)]
+        return [sink for channel in self.channels() for sink in channel.sinks()]
 
     async def flushed(self) -> None:
         """Return once everything that was published has been written."""
@@ -126,12 +110,11 @@ class Hub:
 
     def viewers(self, slug: str) -> int:
         """How many viewers of a live blog are connected here, those of its views included; given a key, of a view."""
-        return sum(room.channel.count for room in self._of(slug))
+        return sum(room.channel.count for room in self._rooms.of(slug))
 
     def viewers_of(self, slug: str) -> list[Sink]:
         """The same viewers, one by one."""
-        channels = [room.channel for room in self._of(slug)]
-        return [sink for channel in channels for sink in (*channel.viewers, *channel.lagging)]
+        return [sink for room in self._rooms.of(slug) for sink in room.channel.sinks()]
 
     def viewers_everywhere(self, slug: str) -> int:
         """The same with those of the other nodes, as they last said: right within some seconds."""
@@ -139,13 +122,13 @@ class Hub:
 
     def channels(self) -> Iterator[Channel]:
         """What is in memory, for the metrics."""
-        return (room.channel for room in self._rooms.values())
+        return (room.channel for room in self._rooms)
 
     async def enter(self, slug: str) -> None:
         """Have a live blog in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
         if self.draining:
             raise Draining
-        await self._open(slug)
+        await self._rooms.open(slug)
 
     def reached(self, slug: str) -> Position | None:
         """How far a live blog is known to have got; None if that isn't known here, and the store must be asked.
@@ -156,18 +139,12 @@ class Hub:
         if room is None:
             return None
         if room.idle_since is not None:
-            room.idle_since = self._now()
-        here, heard = room.channel.position, room.heard
-        if heard.epoch != here.epoch:
-            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to hear of it.
-            return None
-        return heard if heard.seq > here.seq else here
+            room.idle_since = now()
+        return room.reached
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
-        if slug in self._early:
-            self._early[slug].append(str(position).encode())
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, str(position).encode())) is not None:
             room.hear(position)
 
     def audience(self, slug: str) -> Audience:
@@ -182,15 +159,15 @@ class Hub:
         """
         self._joining[sink] = slug
         try:
-            room = await self._open(slug)
+            room = await self._rooms.open(slug)
             if after is not None:
-                after = _within_reach(room, after)
-            older = await self._bridge(room, after) if after is not None else []
+                after = room.within_reach(after)
+            older = await room.bridge(after) if after is not None else []
             if self.draining:
                 raise Draining
             if sink in self._joining:
                 room.idle_since = None
-                room.channel.join(sink, after, self._now(), older)
+                room.channel.join(sink, after, now(), older)
                 for witness in self.witnesses:
                     witness.came(room.liveblog, sink)
         finally:
@@ -216,50 +193,47 @@ class Hub:
             return
         if room.channel.covers(lag.position):
             del room.channel.lagging[sink]
-            room.channel.join(sink, lag.position, self._now())
+            room.channel.join(sink, lag.position, now())
         else:
             self._spawn(self._catch_up(room, sink, lag))
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
         message = pack(frame)
-        if slug in self._early:
-            self._early[slug].append(message)
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, message)) is not None:
             self._offer(room, frame)
         self._bus.publish(slug, message)
 
     def received(self, slug: str, message: bytes) -> None:
         """A message from the bus."""
-        if slug in self._early:
-            self._early[slug].append(message)
-        elif (room := self._rooms.get(slug)) is not None:
+        if (room := self._rooms.ready(slug, message)) is not None:
             self._take(room, message)
 
     def link_changed(self, up: bool) -> None:
         """The bus went down (poll faster), or came back (read what it lost)."""
         self._poll_now.set()
         if up:
-            self._attendance.renew(self._now())
+            self._attendance.renew(now())
 
     def announced(self, message: bytes) -> None:
         """Another node, or this one, says how many viewers it has."""
-        self._attendance.hear(message, self._now())
+        self._attendance.hear(message, now())
         for witness in self.witnesses:
             witness.announced(message)
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
-            self._attendance.forget(self._now() - attendance.LIFETIME)
-            for message in self._attendance.tell({slug: n for slug in self._readings if (n := self.viewers(slug))}):
+            self._attendance.forget(now() - attendance.LIFETIME)
+            here = {slug: count for slug in self._rooms.liveblogs() if (count := self.viewers(slug))}
+            for message in self._attendance.tell(here):
                 self._bus.announce(message)
 
     def _take(self, room: Room, message: bytes) -> None:
         change = unpack(message)
         if isinstance(change, Withdrawal):
-            room.channel.withdraw([change], self._now())
-            self._pump_soon(room)
+            room.channel.withdraw([change], now())
+            room.pump_soon()
             return
         here = room.channel.position
         told = change.position if isinstance(change, ChangeFrame) else change
@@ -272,88 +246,18 @@ class Hub:
             self._repair(room)
 
     def _offer(self, room: Room, frame: ChangeFrame) -> None:
-        offer = room.channel.offer(frame, self._now())
-        self._pump_soon(room)
+        offer = room.channel.offer(frame, now())
+        room.pump_soon()
         if offer is Offer.FOREIGN:
             self._repair(room)
         elif offer is Offer.AHEAD and not room.grace:
             room.grace = True
             self._spawn(self._repair_unless_closed(room))
 
-    def _pump_soon(self, room: Room) -> None:
-        if room.channel.backlog and not room.pumping:
-            room.pumping = True
-            asyncio.get_running_loop().call_soon(self._pump, room)
-
-    def _pump(self, room: Room) -> None:
-        room.channel.pump(self._now())
-        room.pumping = False
-        self._eased.set()
-        self._pump_soon(room)
-
-    async def _open(self, slug: str) -> Room:
-        room = self._rooms.get(slug)
-        if room is not None:
-            return room
-        task = self._opening.get(slug)
-        if task is None:
-            task = asyncio.create_task(self._load(slug), name=f"open {slug}")
-            self._opening[slug] = task
-            task.add_done_callback(lambda _: self._opening.pop(slug, None))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
-            del task
-
-    async def _load(self, slug: str) -> Room:
-        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
-        self._early[slug] = deque(maxlen=EARLY_MAX)
-        try:
-            await self._bus.subscribe(slug)
-            start = await self._history.recent(slug, self._recent_max)
-        except BaseException:
-            del self._early[slug]
-            await self._bus.unsubscribe(slug)
-            raise
-        channel = Channel(slug, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = Room(channel, Coalesced(lambda: self._refresh(channel)), self._now(), channel.position)
-        self._rooms[slug] = room
-        self._readings.setdefault(room.liveblog, {})[slug] = room
-        for message in self._early.pop(slug):
-            self._take(room, message)
-        return room
-
-    async def _bridge(self, room: Room, after: Position) -> list[ChangeFrame]:
-        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
-        channel = room.channel
-        if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # It may come from another node, and know more than this one. Only the store can call its position void.
-            await room.refresh()
-        while after.epoch == channel.position.epoch and after.seq < channel.floor:
-            replay = await self._replay(room, after)
-            if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
-                return replay.frames
-            await room.refresh()
-        return []
-
-    async def _replay(self, room: Room, after: Position) -> Replay:
-        """What the store has after a position; viewers that come back together share one read."""
-        if room.replay is None or room.replay[0].epoch != after.epoch or room.replay[0].seq > after.seq:
-            task = asyncio.create_task(self._history.after(room.channel.slug, after))
-            read = room.replay = (after, task)
-
-            def forget(_: asyncio.Task[Replay]) -> None:
-                if room.replay is read:
-                    room.replay = None
-
-            task.add_done_callback(forget)
-        return await asyncio.shield(room.replay[1])
-
     async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
-        position = _within_reach(room, lag.position)
+        position = room.within_reach(lag.position)
         try:
-            older = await self._bridge(room, position)
+            older = await room.bridge(position)
         except (StoreUnavailable, NotFound):
             self._leave(room, sink)
             sink.close(wire.CLOSE_TOO_SLOW)
@@ -361,7 +265,7 @@ class Hub:
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if room.channel.lagging.get(sink) is lag:
             del room.channel.lagging[sink]
-            room.channel.join(sink, position, self._now(), older)
+            room.channel.join(sink, position, now(), older)
 
     def _repair(self, room: Room) -> None:
         if not room.refresh.pending:
@@ -377,18 +281,6 @@ class Hub:
         room.grace = False
         if room.channel.ahead:
             await self._repair_now(room)
-
-    async def _refresh(self, channel: Channel) -> None:
-        """Read what the store has beyond the channel, and deliver it."""
-        while True:
-            before = channel.position
-            replay = await self._history.after(channel.slug, before)
-            if replay.position == before or channel.repair(replay, self._now()):
-                break
-        if (room := self._rooms.get(channel.slug)) is not None:
-            self._pump_soon(room)
-        if channel.position != before:
-            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
 
     async def _poll_forever(self) -> None:
         failing = False
@@ -411,17 +303,17 @@ class Hub:
 
     async def _tend(self) -> None:
         """Close who is too slow, forget what nobody reads or no longer exists, and find what the bus has lost."""
-        now = self._now()
-        for room in list(self._rooms.values()):
-            for sink in room.channel.overdue(now - self._lag_timeout):
+        at = now()
+        for room in self._rooms:
+            for sink in room.channel.overdue(at - self._lag_timeout):
                 self._leave(room, sink)
                 sink.close(wire.CLOSE_TOO_SLOW)
             slug = room.channel.slug
-            if room.idle_since is not None and room.idle_since < now - IDLE_KEEP:
+            if room.idle_since is not None and room.idle_since < at - IDLE_KEEP:
                 self._forget(slug)
-        if not self._rooms:
+        asked = [room.channel.slug for room in self._rooms]
+        if not asked:
             return
-        asked = list(self._rooms)
         positions = await self._history.positions(asked)
         for slug in asked:
             known = self._rooms.get(slug)
@@ -430,7 +322,7 @@ class Hub:
             position = positions.get(slug)
             if position is None:
                 # A backup was restored that is older than the live blog.
-                for sink in [*known.channel.viewers, *known.channel.lagging]:
+                for sink in known.channel.sinks():
                     self._leave(known, sink)
                     sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(slug)
@@ -443,32 +335,22 @@ class Hub:
     def _forget(self, slug: str) -> None:
         """Drop a live blog from memory, unless somebody is joining it."""
         if slug not in self._joining.values():
-            room = self._rooms.pop(slug)
-            readings = self._readings[room.liveblog]
-            del readings[slug]
-            if not readings:
-                del self._readings[room.liveblog]
+            self._rooms.drop(slug)
             # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
             self._spawn(self._bus.unsubscribe(slug))
 
     async def _beat_forever(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for room in list(self._rooms.values()):
+            for room in self._rooms:
                 others = self.viewers_everywhere(room.liveblog) - room.channel.count
-                room.channel.beat(self._now(), others)
-                self._pump_soon(room)
+                room.channel.beat(now(), others)
+                room.pump_soon()
 
     async def _announce_forever(self) -> None:
         while True:
             self.announce()
             await asyncio.sleep(attendance.INTERVAL)
-
-    def _of(self, slug: str) -> list[Room]:
-        """The rooms of a live blog and of its views; given the key of a view, that view's."""
-        if "?" in slug:
-            return [room] if (room := self._rooms.get(slug)) else []
-        return list(self._readings.get(slug, {}).values())
 
     def _leave(self, room: Room, sink: Sink) -> None:
         if not room.channel.leave(sink):
@@ -477,10 +359,7 @@ class Hub:
             witness.left(room.liveblog, sink)
         self._eased.set()
         if room.channel.count == 0 and room.idle_since is None:
-            room.idle_since = self._now()
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
+            room.idle_since = now()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -488,6 +367,32 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
 
-def _within_reach(room: Room, after: Position) -> Position:
-    """The position, or a void one if it lies too far back."""
-    return VOID if room.channel.position.seq - after.seq > REPLAY_MAX else after
+class Audience:
+    """The hub, as the viewers of one live blog know it, or of a view of it."""
+
+    __slots__ = ("_hub", "key")
+
+    def __init__(self, hub: Hub, key: str) -> None:
+        self._hub = hub
+        self.key = key
+        """What they read."""
+
+    async def enter(self) -> None:
+        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
+        await self._hub.enter(self.key)
+
+    async def join(self, sink: Sink, after: Position | None, /) -> None:
+        """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
+        await self._hub.join(self.key, sink, after)
+
+    def drained(self, sink: Sink, /) -> None:
+        """The viewer had refused a message, and can be written to again."""
+        self._hub.drained(self.key, sink)
+
+    def said(self, sink: Sink, message: bytes, /) -> None:
+        """The viewer sent a short text message."""
+        self._hub.said(self.key, sink, message)
+
+    def gone(self, sink: Sink, /) -> None:
+        """The viewer's connection has ended."""
+        self._hub.leave(self.key, sink)

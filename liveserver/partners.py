@@ -22,21 +22,19 @@ from liveserver import origins, wire
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotAdmitted, StoreUnavailable, check_version
 from liveserver.frames import Frame
-from liveserver.model import VOID, Attribution, Embedding, Partner, Position, new_partner_id, now
+from liveserver.model import VOID, Attribution, Embedding, Partner, new_partner_id, now
+from liveserver.roll import Caller, Reviewed, Roll
 from liveserver.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
-    from liveserver.hub import Hub
+    from liveserver.hub import Audience, Hub
     from liveserver.inputs import AttributionInput, PartnerInput, PartnerPatch
-    from liveserver.rooms import Audience
-    from liveserver.sink import Sink
+    from liveserver.roll import RawHeaders
     from liveserver.store import Store
     from liveserver.store.partners import Rules
-
-    RawHeaders = Iterable[tuple[bytes, bytes]]
 
 POLL = 1.5
 """Seconds between two looks at the rules."""
@@ -50,74 +48,11 @@ SLICE = 500
 log = structlog.get_logger(__name__)
 
 
-class Caller(NamedTuple):
-    """Whose page asks: what a browser says of it."""
-
-    origin: str | None
-    """None: no script of another page's asks, or no browser."""
-    host: str
-    """The server, as it was addressed."""
-
-    @classmethod
-    def of(cls, headers: RawHeaders) -> Caller:
-        """Who asks, by the headers of a request."""
-        found = {name: value for name, value in headers if name in {b"origin", b"host"}}
-        origin = found.get(b"origin")
-        return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
-
-
 class Pass(NamedTuple):
     """What somebody was let in to see, and with whom."""
 
     view: View
     partner: Partner | None
-
-
-class _Guest(NamedTuple):
-    """A viewer on a partner's roll."""
-
-    key: str
-    caller: Caller
-
-
-class PartnerAudience:
-    """The hub, as a partner's viewers know it."""
-
-    __slots__ = ("_caller", "_key", "_partner_id", "_partners")
-
-    def __init__(self, partners: Partners, partner_id: str, key: str, caller: Caller) -> None:
-        self._partners = partners
-        self._partner_id = partner_id
-        self._key = key
-        self._caller = caller
-
-    async def enter(self) -> None:
-        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
-        await self._partners.hub.enter(self._key)
-
-    async def join(self, sink: Sink, after: Position | None, /) -> None:
-        """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
-        sink.partner = self._partner_id
-        # On the roll first: the partner may be switched off while the live blog is being read.
-        self._partners.enrol(self._partner_id, sink, self._key, self._caller)
-        try:
-            await self._partners.hub.join(self._key, sink, after)
-        except BaseException:
-            self._partners.strike(self._partner_id, sink)
-            raise
-
-    def drained(self, sink: Sink, /) -> None:
-        """The viewer had refused a message, and can be written to again."""
-        self._partners.hub.drained(self._key, sink)
-
-    def said(self, sink: Sink, message: bytes, /) -> None:
-        """The viewer sent a short text message."""
-        self._partners.hub.said(self._key, sink, message)
-
-    def gone(self, sink: Sink, /) -> None:
-        """The viewer's connection has ended."""
-        self._partners.strike(self._partner_id, sink)
-        self._partners.hub.leave(self._key, sink)
 
 
 class Partners:
@@ -132,7 +67,7 @@ class Partners:
         poll: float = POLL,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self.hub = hub
+        self._hub = hub
         self._store = store
         self._own = urlsplit(base_url)
         self._poll = poll
@@ -142,9 +77,7 @@ class Partners:
         self._read_at: float | None = None
         """When the rules were read, by the event loop's clock; None: they haven't been."""
         self._reading = Coalesced(self._read)
-        self._roll: dict[str, dict[Sink, _Guest]] = {}
-        self._enforced: dict[str, tuple[int, bool]] = {}
-        """The version of each partner, and whether it was good, when its roll was last gone through."""
+        self._roll = Roll(hub)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -179,14 +112,14 @@ class Partners:
         assert partner is not None
         return Pass(_view(partner, slug), partner)
 
-    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience | PartnerAudience:
+    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
-            return self.hub.audience(slug)
-        found = await self.admit(slug, partner_id, headers)
-        if found.partner is None:
-            return self.hub.audience(slug)
-        return PartnerAudience(self, found.partner.id, found.view.key, Caller.of(headers))
+            return self._hub.audience(slug)
+        view, partner = await self.admit(slug, partner_id, headers)
+        if partner is None:
+            return self._hub.audience(slug)
+        return self._roll.audience(partner, view.key, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
@@ -207,7 +140,7 @@ class Partners:
 
     def viewers(self, partner_id: str) -> int:
         """How many viewers a partner has here."""
-        return len(self._roll.get(partner_id, ()))
+        return self._roll.count(partner_id)
 
     async def create(self, given: PartnerInput) -> Partner:
         """A new partner."""
@@ -231,19 +164,6 @@ class Partners:
         """Forget a partner, and close its viewers."""
         await self._store.delete_partner(partner_id, version=version)
         await self._refreshed()
-
-    def enrol(self, partner_id: str, sink: Sink, key: str, caller: Caller) -> None:
-        """Put a viewer on a partner's roll."""
-        self._roll.setdefault(partner_id, {})[sink] = _Guest(key, caller)
-
-    def strike(self, partner_id: str, sink: Sink) -> None:
-        """Take a viewer off the roll; one that isn't on it is no error."""
-        guests = self._roll.get(partner_id)
-        if guests is not None:
-            guests.pop(sink, None)
-            if not guests:
-                del self._roll[partner_id]
-                self._enforced.pop(partner_id, None)
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked = self._now()
@@ -305,25 +225,23 @@ class Partners:
     async def _enforce(self) -> None:
         """Close the viewers that the rules don't let in any more, and send those back whose view has changed."""
         at = self._clock()
-        for partner_id in list(self._roll):
+        for partner_id in self._roll.partners():
             partner = self._partners.get(partner_id)
             over = partner is None or (partner.expires_at is not None and partner.expires_at <= at)
-            state = (partner.version if partner else 0, over)
-            if self._enforced.get(partner_id) != state:
-                self._enforced[partner_id] = state
+            if self._roll.review(partner_id, Reviewed(partner.version if partner else 0, over)):
                 await self._go_through(partner_id, partner)
 
     async def _go_through(self, partner_id: str, partner: Partner | None) -> None:
         closed = 0
-        for sink, guest in list(self._roll.get(partner_id, {}).items()):
+        for guest in self._roll.guests(partner_id):
             slug = View.of(guest.key).slug
             if self._refusal(partner, slug, guest.caller) is not None:
-                self._close(partner_id, sink, guest, wire.CLOSE_NOT_ADMITTED)
+                self._roll.close(partner_id, guest, wire.CLOSE_NOT_ADMITTED)
             elif partner is not None and _view(partner, slug).key != guest.key:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
                 # Of no history: who stands where the live blog does would take its own for right.
-                sink.write(Frame(wire.reset(VOID)))
-                self._close(partner_id, sink, guest, wire.CLOSE_RESTART)
+                guest.sink.write(Frame(wire.reset(VOID)))
+                self._roll.close(partner_id, guest, wire.CLOSE_RESTART)
             else:
                 continue
             closed += 1
@@ -331,11 +249,6 @@ class Partners:
                 await asyncio.sleep(0)
         if closed:
             log.info("partners.closed", partner=partner_id, viewers=closed)
-
-    def _close(self, partner_id: str, sink: Sink, guest: _Guest, code: int) -> None:
-        self.strike(partner_id, sink)
-        self.hub.leave(guest.key, sink)
-        sink.close(code)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

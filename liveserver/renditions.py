@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from liveserver.hub import Hub
     from liveserver.model import Liveblog, Position
     from liveserver.representation import Representation
-    from liveserver.rooms import History
+    from liveserver.room import History
 
     Make = Callable[[], Awaitable["Rendition"]]
 

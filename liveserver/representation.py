@@ -75,7 +75,8 @@ class Representation:
         return self._coded(packed, f'{tag[:-1]}-gzip"', {"Content-Encoding": "gzip"})
 
     def _coded(self, body: bytes, tag: str, more: Mapping[str, str] | None = None) -> Coded:
-        unmodified = {**self._headers, "ETag": tag, "Vary": "Accept-Encoding"}
+        vary = ", ".join(filter(None, [self._headers.get("Vary"), "Accept-Encoding"]))
+        unmodified = {**self._headers, "ETag": tag, "Vary": vary}
         full = {**unmodified, "Content-Type": self._media_type, "Content-Length": str(len(body)), **(more or {})}
         return Coded(body, tag, _raw(full), _raw(unmodified))
 

@@ -1,109 +1,123 @@
-"""What the hub has of each live blog that somebody reads: its room, whence it is read, and how its viewers see it."""
+"""The live blogs that somebody reads here, each with its views: opened when they are asked for, and forgotten again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
 
-from liveserver.view import slug_of
+from liveserver.channel import Channel
+from liveserver.room import Room
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Collection
+    from collections.abc import Callable, Iterator
 
-    from liveserver.channel import Channel, Replay
-    from liveserver.coalescing import Coalesced
-    from liveserver.hub import Hub
-    from liveserver.model import Position
-    from liveserver.sink import Sink
+    from liveserver.bus import Bus
+    from liveserver.room import History
 
-
-class History(Protocol):
-    """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
-
-    async def after(self, slug: str, position: Position) -> Replay:
-        """Everything after a position; the last changes, if it is of another history than the store's.
-
-        A seq beyond the store's gives an empty replay at the store's position.
-        """
-
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
-
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each live blog stands."""
+EARLY_MAX = 256
+"""Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""
 
 
-@dataclass(slots=True)
-class Room:
-    """A live blog in memory, and the reads under way for it."""
+class Rooms:
+    """The rooms of a hub, by what is read in them: a slug, or the key of a view."""
 
-    channel: Channel
-    refresh: Coalesced[None]
-    """Reads what the store has beyond the channel, and delivers it."""
-    idle_since: float | None
-    """Since when nobody reads it here."""
-    heard: Position
-    """How far the store was last known to have got: the channel may be about to follow."""
-    replay: tuple[Position, asyncio.Task[Replay]] | None = None
-    """A read from a position on, for viewers that memory doesn't cover."""
-    grace: bool = False
-    """Whether a missing change is being waited for."""
-    pumping: bool = False
-    """Whether the next slice of the backlog has been scheduled."""
+    def __init__(
+        self,
+        history: History,
+        bus: Bus,
+        eased: asyncio.Event,
+        take: Callable[[Room, bytes], None],
+        *,
+        heartbeat: int,
+        recent_max: int,
+    ) -> None:
+        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `Room`."""
+        self._history = history
+        self._bus = bus
+        self._eased = eased
+        self._take = take
+        self._heartbeat = heartbeat
+        self._recent_max = recent_max
+        self._rooms: dict[str, Room] = {}
+        self._readings: dict[str, dict[str, Room]] = {}
+        """The rooms of each live blog: its own, and those of its views."""
+        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._early: dict[str, deque[bytes]] = {}
+        """Messages for rooms that are being opened."""
 
-    @property
-    def liveblog(self) -> str:
-        """The slug of what its viewers read, all of it or a view of it."""
-        return slug_of(self.channel.slug)
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
 
-    def hear(self, position: Position) -> None:
-        """Note a position that the store has reached."""
-        if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
-            self.heard = position
+    def get(self, key: str) -> Room | None:
+        """The room, if it is open."""
+        return self._rooms.get(key)
 
+    def ready(self, key: str, message: bytes) -> Room | None:
+        """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
+        early = self._early.get(key)
+        if early is not None:
+            early.append(message)
+            return None
+        return self._rooms.get(key)
 
-class Witness(Protocol):
-    """Who is told of viewers, one by one. No call may block, raise, or call the hub back from within."""
+    def of(self, slug: str) -> list[Room]:
+        """The rooms of a live blog and of its views; given the key of a view, that view's."""
+        if "?" in slug:
+            return [room] if (room := self._rooms.get(slug)) else []
+        return list(self._readings.get(slug, {}).values())
 
-    def came(self, slug: str, sink: Sink, /) -> None:
-        """A viewer of the live blog was registered, be it of all of it or of a partner's view."""
+    def liveblogs(self) -> list[str]:
+        """The slugs of those that have a room, or a view of which has one."""
+        return list(self._readings)
 
-    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
-        """A viewer sent a short text message."""
+    async def open(self, key: str) -> Room:
+        """The room, made if there is none. Raises NotFound and StoreUnavailable."""
+        room = self._rooms.get(key)
+        if room is not None:
+            return room
+        task = self._opening.get(key)
+        if task is None:
+            task = asyncio.create_task(self._load(key), name=f"open {key}")
+            self._opening[key] = task
+            task.add_done_callback(lambda _: self._opening.pop(key, None))
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
+            del task
 
-    def left(self, slug: str, sink: Sink, /) -> None:
-        """A viewer that had come isn't there any more."""
+    def drop(self, key: str) -> None:
+        """Forget a room. The caller unsubscribes from the bus."""
+        room = self._rooms.pop(key)
+        readings = self._readings[room.liveblog]
+        del readings[key]
+        if not readings:
+            del self._readings[room.liveblog]
 
-    def announced(self, message: bytes, /) -> None:
-        """A node, perhaps this one, told all others something."""
+    async def close(self) -> None:
+        """Forget all of them, and end what is being read."""
+        running = [task for room in self for task in room.cancel()]
+        self._rooms.clear()
+        self._readings.clear()
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*running, *self._opening.values(), return_exceptions=True)
 
-
-class Audience:
-    """The hub, as the viewers of one live blog know it."""
-
-    __slots__ = ("_hub", "_slug")
-
-    def __init__(self, hub: Hub, slug: str) -> None:
-        self._hub = hub
-        self._slug = slug
-
-    async def enter(self) -> None:
-        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
-        await self._hub.enter(self._slug)
-
-    async def join(self, sink: Sink, after: Position | None, /) -> None:
-        """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
-        await self._hub.join(self._slug, sink, after)
-
-    def drained(self, sink: Sink, /) -> None:
-        """The viewer had refused a message, and can be written to again."""
-        self._hub.drained(self._slug, sink)
-
-    def said(self, sink: Sink, message: bytes, /) -> None:
-        """The viewer sent a short text message."""
-        self._hub.said(self._slug, sink, message)
-
-    def gone(self, sink: Sink, /) -> None:
-        """The viewer's connection has ended."""
-        self._hub.leave(self._slug, sink)
+    async def _load(self, key: str) -> Room:
+        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
+        self._early[key] = deque(maxlen=EARLY_MAX)
+        try:
+            await self._bus.subscribe(key)
+            start = await self._history.recent(key, self._recent_max)
+        except BaseException:
+            del self._early[key]
+            await self._bus.unsubscribe(key)
+            raise
+        channel = Channel(key, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
+        room = Room(channel, self._history, self._eased)
+        self._rooms[key] = room
+        self._readings.setdefault(room.liveblog, {})[key] = room
+        for message in self._early.pop(key):
+            self._take(room, message)
+        return room

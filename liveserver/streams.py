@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from liveserver.frames import Frame
-    from liveserver.partners import PartnerAudience
-    from liveserver.rooms import Audience
+    from liveserver.hub import Audience
     from liveserver.viewers import Viewer
 
 QUEUE_BYTES = 512 * 1024
@@ -190,7 +189,7 @@ async def _refuse(websocket: WebSocket) -> None:
         await websocket.close()
 
 
-async def _seat(audience: Audience | PartnerAudience, viewer: Viewer, after: Position | None) -> None:
+async def _seat(audience: Audience, viewer: Viewer, after: Position | None) -> None:
     """Register a viewer that was handed over. Nothing is left running for it."""
     try:
         await audience.join(viewer, after)
@@ -256,7 +255,7 @@ async def events_endpoint(request: Request) -> Response:
 class EventStream(Response):
     """A text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Audience | PartnerAudience, after: Position | None, word: str) -> None:
+    def __init__(self, audience: Audience, after: Position | None, word: str) -> None:
         """`word`: by what the viewer is known when it posts."""
         super().__init__(headers=SSE_HEADERS)
         del self.headers["content-length"]

@@ -1,7 +1,7 @@
 """Takedown with proof: which viewers have confirmed that a deleted entry is gone from their pages.
 
 The delete message asks for it (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by a
-POST. Every node counts its own viewers (`takedown.py`) and tells the others its totals again and again, as it does with
+POST. Every node counts its own viewers (`tally.py`) and tells the others its totals again and again, as it does with
 viewers (`attendance.py`): messages for each node and interval, however many viewers there are. The node that deleted
 the entry ends the counting, and keeps the totals in the store.
 """
@@ -19,7 +19,7 @@ import structlog
 from liveserver import wire
 from liveserver.errors import StoreUnavailable
 from liveserver.model import Counts, Takedown, now
-from liveserver.takedown import Tally, total, waiting
+from liveserver.tally import Tally, total, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable

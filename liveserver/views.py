@@ -11,8 +11,9 @@ Like all that the bus brings, these are hints. What is missing the hub reads fro
 from __future__ import annotations
 
 import asyncio
-import heapq
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -20,87 +21,39 @@ import orjson
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, pack_withdrawal, unpack
+from liveserver.line import Line
 from liveserver.model import Position, Withdrawal
 from liveserver.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Collection
 
     from liveserver.bus import Bus, Receiver
     from liveserver.channel import Replay
     from liveserver.history import StoreHistory
     from liveserver.store import Store
 
-LINE_BYTES = 8 * 1024 * 1024
-"""How much may wait in one line; of what comes then, the position waits, and the store is read when its time comes."""
-
 MARGIN = 0.002
 """Seconds by which what is read from the store comes later: moments are kept in milliseconds."""
 
 
-class Line:
-    """What waits for its time in a view that is late."""
+@dataclass(slots=True, eq=False)
+class Late:
+    """A view that is late."""
 
-    def __init__(self, view: View, read: Callable[[Line], Awaitable[None]]) -> None:
-        self.view = view
-        self.check: Coalesced[None] = Coalesced(lambda: read(self))
-        """Reads from the store what the line doesn't know."""
-        self.heard: Position | None = None
-        """How far the live blog is known to have got; None: that hasn't been read yet."""
-        self.released = 0
-        """Up to here nothing waits any more."""
-        self.timer: asyncio.TimerHandle | None = None
-        self._waiting: dict[int, ChangeFrame | Position] = {}
-        """By seq; a position alone has to be read from the store when its time comes."""
-        self._due: list[tuple[float, int]] = []
-        """A heap of when, by the event loop's clock, and which."""
-        self._size = 0
+    view: View
+    check: Coalesced[None]
+    """Reads from the store what the line doesn't know."""
+    line: Line = field(default_factory=Line)
+    """What waits for its time."""
+    timer: asyncio.TimerHandle | None = None
+    """Rings when the next of it is due."""
 
-    @property
-    def due(self) -> float | None:
-        """When the next change is due; None while nothing waits."""
-        return self._due[0][0] if self._due else None
-
-    def clear(self) -> None:
-        """Nothing waits any more."""
-        self._waiting.clear()
-        self._due.clear()
-        self._size = 0
+    def stop(self) -> None:
+        """Bring nothing of what waits."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-
-    def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Have a change wait, unless it has had its time; one that waits already keeps its time."""
-        there = self._waiting.get(seq)
-        if seq <= self.released or isinstance(there, ChangeFrame):
-            return
-        if isinstance(change, ChangeFrame):
-            if self._size + len(change.message) > LINE_BYTES:
-                change = change.position
-            else:
-                self._size += len(change.message)
-        if there is None:
-            heapq.heappush(self._due, (due, seq))
-        self._waiting[seq] = change
-
-    def take(self, now: float) -> list[ChangeFrame | Position]:
-        """What is due, ascending by seq."""
-        seqs = []
-        while self._due and self._due[0][0] <= now:
-            seqs.append(heapq.heappop(self._due)[1])
-        taken = [self._waiting.pop(seq) for seq in sorted(seqs)]
-        self._size -= sum(len(change.message) for change in taken if isinstance(change, ChangeFrame))
-        self.released = max([self.released, *seqs])
-        return taken
-
-    def withdraw(self, entry_id: str) -> None:
-        """What waits of an entry loses its words."""
-        for seq, change in self._waiting.items():
-            if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
-                emptied = change.withdrawn()
-                self._size += len(emptied.message) - len(change.message)
-                self._waiting[seq] = emptied
 
 
 class Views:
@@ -113,8 +66,8 @@ class Views:
         self._receiver: Receiver | None = None
         self._keys: dict[str, set[str]] = {}
         """Of each live blog: what is subscribed of it, by its views' keys."""
-        self._lines: dict[str, Line] = {}
-        """Of the views that are late."""
+        self._late: dict[str, Late] = {}
+        """Those of them that are late."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -132,9 +85,9 @@ class Views:
         await self._bus.close()
         self._receiver = None
         running: list[asyncio.Task[Any]] = list(self._tasks)
-        for line in self._lines.values():
-            line.clear()
-            running += line.check.cancel()
+        for late in self._late.values():
+            late.stop()
+            running += late.check.cancel()
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -153,19 +106,19 @@ class Views:
         """Deliver a view's messages from now on. Raises NotFound and StoreUnavailable for one that is late."""
         view = View.of(slug)
         self._keys.setdefault(view.slug, set()).add(slug)
-        if view.delay and slug not in self._lines:
-            self._lines[slug] = Line(view, lambda line: self._read_into(slug, line))
+        if view.delay and slug not in self._late:
+            self._late[slug] = Late(view, Coalesced(partial(self._read_into, slug)))
         await self._bus.subscribe(view.slug)
         if view.delay:
-            await self._lines[slug].check()
+            await self._late[slug].check()
 
     async def unsubscribe(self, slug: str) -> None:
         """Deliver them no more."""
         whole = View.of(slug).slug
         keys = self._keys.get(whole, set())
         keys.discard(slug)
-        if (line := self._lines.pop(slug, None)) is not None:
-            line.clear()
+        if (late := self._late.pop(slug, None)) is not None:
+            late.stop()
         if not keys:
             self._keys.pop(whole, None)
             await self._bus.unsubscribe(whole)
@@ -196,12 +149,12 @@ class Views:
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Where each view stands; the lines hear of what the bus has lost."""
-        late = {key: line for key in slugs if (line := self._lines.get(key)) is not None}
-        found = await self._history.positions({*slugs, *(line.view.slug for line in late.values())})
-        for line in late.values():
-            here = found.get(line.view.slug)
-            if here is not None and _is_news(here, line.heard):
-                self._check(line)
+        asked = [late for key in slugs if (late := self._late.get(key)) is not None]
+        found = await self._history.positions({*slugs, *(late.view.slug for late in asked)})
+        for late in asked:
+            here = found.get(late.view.slug)
+            if here is not None and late.line.is_behind(here):
+                self._check(late)
         return {key: found[key] for key in slugs if key in found}
 
     def _derive(self, slug: str, message: bytes) -> None:
@@ -216,7 +169,7 @@ class Views:
             if isinstance(change, ChangeFrame) and tags is not None and not view.shows(tags):
                 shown = change.withdrawn()
             if view.delay:
-                self._queue(key, self._lines[key], change, shown)
+                self._queue(key, self._late[key], change, shown)
             else:
                 self._deliver(key, shown)
 
@@ -225,78 +178,75 @@ class Views:
             message = pack(change) if isinstance(change, ChangeFrame) else str(change).encode()
             self._receiver.received(key, message)
 
-    def _queue(self, key: str, line: Line, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
+    def _queue(self, key: str, late: Late, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
         """Put a change into a line; `shown` is what the view makes of it."""
         position = change.position if isinstance(change, ChangeFrame) else change
-        heard = line.heard
+        heard = late.line.heard
         if heard is None or position.epoch != heard.epoch:
             # The line is being read; or the history was replaced, which only the store can tell.
-            self._check(line)
+            self._check(late)
             return
         if position.seq > heard.seq + 1:
             # What is missing may be a deletion, which must not wait.
-            self._check(line)
-        line.heard = max(heard, position, key=lambda each: each.seq)
+            self._check(late)
+        late.line.hear(position)
         if isinstance(change, ChangeFrame) and change.deletes:
             # Readers are asked to confirm it now, by the withdrawal, not once more in its turn.
             shown = change.withdrawn()
-        line.put(position.seq, shown, self._now() + line.view.delay)
-        self._wind(key, line)
+        late.line.put(position.seq, shown, self._now() + late.view.delay)
+        self._wind(key, late)
         if isinstance(change, ChangeFrame) and change.deletes:
-            self._withdraw(key, line, Withdrawal(change.key, position.seq, _within_of(change)))
+            self._withdraw(key, late, Withdrawal(change.key, position.seq, _within_of(change)))
 
-    def _withdraw(self, key: str, line: Line, withdrawal: Withdrawal) -> None:
-        line.withdraw(withdrawal.id)
+    def _withdraw(self, key: str, late: Late, withdrawal: Withdrawal) -> None:
+        late.line.withdraw(withdrawal.id)
         if self._receiver is not None:
             self._receiver.received(key, pack_withdrawal(withdrawal))
 
-    def _wind(self, key: str, line: Line) -> None:
+    def _wind(self, key: str, late: Late) -> None:
         """Set the timer to what is due next."""
-        due = line.due
-        if due is not None and (line.timer is None or line.timer.when() > due):
-            if line.timer is not None:
-                line.timer.cancel()
-            line.timer = asyncio.get_running_loop().call_at(due, self._release, key, line)
+        due = late.line.due
+        if due is not None and (late.timer is None or late.timer.when() > due):
+            late.stop()
+            late.timer = asyncio.get_running_loop().call_at(due, self._release, key, late)
 
-    def _release(self, key: str, line: Line) -> None:
-        line.timer = None
-        for change in line.take(self._now()):
+    def _release(self, key: str, late: Late) -> None:
+        late.timer = None
+        for change in late.line.take(self._now()):
             self._deliver(key, change)
-        self._wind(key, line)
+        self._wind(key, late)
 
-    def _check(self, line: Line) -> None:
-        if not line.check.pending:
-            task = asyncio.create_task(self._check_now(line))
+    def _check(self, late: Late) -> None:
+        if not late.check.pending:
+            task = asyncio.create_task(self._check_now(late))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _check_now(self, line: Line) -> None:
+    async def _check_now(self, late: Late) -> None:
         # What isn't read now, the next poll finds.
         with suppress(StoreUnavailable, NotFound):
-            await line.check()
+            await late.check()
 
-    async def _read_into(self, key: str, line: Line) -> None:
-        began, moment = self._now(), self._history.moment(line.view)
-        position, changes, withdrawn = await self._store.pending(line.view.slug, moment)
-        if self._lines.get(key) is not line:
+    async def _read_into(self, key: str) -> None:
+        late = self._late.get(key)
+        if late is None:
+            return
+        line, began, moment = late.line, self._now(), self._history.moment(late.view)
+        position, changes, withdrawn = await self._store.pending(late.view.slug, moment)
+        if self._late.get(key) is not late:
             return
         if line.heard is None or line.heard.epoch != position.epoch:
-            line.clear()
-            line.heard, line.released = position, changes[0][0] - 1 if changes else position.seq
-        elif position.seq > line.heard.seq:
-            line.heard = position
+            late.stop()
+            line.restart(position, changes[0][0] - 1 if changes else position.seq)
+        line.hear(position)
         for seq, at in changes:
             line.put(seq, Position(position.epoch, seq), began + (at - moment).total_seconds() + MARGIN)
-        self._wind(key, line)
+        self._wind(key, late)
         for withdrawal in self._history.asking(withdrawn):
-            self._withdraw(key, line, withdrawal)
+            self._withdraw(key, late, withdrawal)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _is_news(here: Position, heard: Position | None) -> bool:
-    return heard is None or here.epoch != heard.epoch or here.seq > heard.seq
 
 
 def _within_of(deletion: ChangeFrame) -> int | None:

@@ -23,6 +23,7 @@ pytest_plugins = ["tests.api.fixtures"]
 
 EMBED = f"/embed/{SLUG}"
 PAGE = f"{BASE}/live/{SLUG}"
+PREVIEW = f"/embed/preview/{SLUG}"
 ELSEWHERE = {"Origin": "https://partner.example"}
 
 
@@ -56,7 +57,7 @@ async def test_scripts(site: Site) -> None:
 
 async def test_the_pinned_script(site: Site) -> None:
     """The preview names it with the digest of what is served; another version's there isn't."""
-    preview = unescape((await site.reader.get(f"/embed/preview/{SLUG}")).text)
+    preview = unescape((await site.reader.get(PREVIEW)).text)
     found = re.search(r'src="([^"]+/embed/v1-\w+\.js)" integrity="sha384-([^"]+)"', preview)
     assert found is not None
     pinned = await site.reader.get(found[1])
@@ -94,7 +95,7 @@ async def test_the_pages_of_a_partner(site: Site) -> None:
         "name": "Le Phare",
         "origins": ["https://*.exemple.fr"],
         "tags": ["mer"],
-        "theme": {"scheme": "dark"},
+        "theme": {"scheme": "dark", "accent": "#a3154a", "font": "Charter, Georgia"},
         "attribution": {"text": "Avec nous", "url": "https://direct.exemple.org/"},
     }
     partner = (await site.editor.post("/api/v1/partners", json=given)).json()["id"]
@@ -111,13 +112,19 @@ async def test_the_pages_of_a_partner(site: Site) -> None:
         assert '<a href="https://direct.exemple.org/">Avec nous</a>' in response.text
     assert directives(page)["frame-ancestors"] == "'self' https://*.exemple.fr"
     assert 'data-scheme="dark"' in page.text
+    style = ".lv{--own-accent:#a3154a;--own-font:Charter, Georgia}"
+    assert f"<style>{style}</style>" in page.text
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert directives(page)["style-src"] == f"'self' {BASE} 'sha256-{digest}'"
     assert 'data-scheme="light"' in (await site.reader.get(EMBED, params={**query, "theme": "light"})).text
     elsewhere = await site.reader.get(f"{EMBED}/fragment", params=query, headers=ELSEWHERE)
     assert (elsewhere.status_code, elsewhere.headers["access-control-allow-origin"]) == (403, "*")
-    rules: dict[str, list[str]] = {"origins": [], "tags": []}
+    rules: dict[str, Any] = {"origins": [], "tags": [], "theme": {}}
     await site.editor.patch(f"/api/v1/partners/{partner}", json=rules, headers={"If-Match": "*"})
     page = await site.reader.get(EMBED, params=query)
     assert "frame-ancestors" not in directives(page)
+    assert "<style" not in page.text
+    assert "sha256" not in directives(page)["style-src"]
     assert "La terre tremble." in page.text
     await site.editor.patch(f"/api/v1/partners/{partner}", json={"enabled": False}, headers={"If-Match": "*"})
     page = await site.reader.get(EMBED, params=query)
@@ -127,14 +134,54 @@ async def test_the_pages_of_a_partner(site: Site) -> None:
     assert (await site.reader.get(f"{EMBED}/fragment", params=query)).status_code == 403
 
 
-async def test_a_live_blog_that_some_may_embed(site: Site) -> None:
-    """Its own setting says who may frame it."""
-    tag = (await site.editor.get(LIVEBLOG)).headers["etag"]
-    setting = {"embedding": {"mode": "origins", "origins": ["https://www.exemple.fr"]}}
-    assert (await site.editor.patch(LIVEBLOG, json=setting, headers={"If-Match": tag})).status_code == 200
+async def restrict(site: Site, mode: str, *origins: str) -> None:
+    """Say who may show the live blog without being a partner's."""
+    setting = {"embedding": {"mode": mode, "origins": [*origins]}}
+    assert (await site.editor.patch(LIVEBLOG, json=setting, headers={"If-Match": "*"})).status_code == 200
     await site.parts.partners.refresh()
+
+
+async def test_a_live_blog_that_some_may_embed(site: Site) -> None:
+    """Its own setting says who may frame it; the page to try it names them."""
+    assert 'class="refused"' not in (await site.reader.get(PREVIEW)).text
+    await restrict(site, "origins", "https://www.exemple.fr")
     assert directives(await site.reader.get(EMBED))["frame-ancestors"] == "'self' https://www.exemple.fr"
     assert (await site.reader.get(f"{EMBED}/fragment", headers=ELSEWHERE)).status_code == 403
+    note = re.search(r'<p class="refused" role="note">(.*?)</p>', (await site.reader.get(PREVIEW)).text)
+    assert note is not None
+    assert "seuls ces sites" in note[1]
+    assert "<code>https://www.exemple.fr</code>" in note[1]
+    # Whoever asks is not told to a provider: the frame's own policy is what holds.
+    assert (await ask(site, url=PAGE)).status_code == 200
+
+
+async def test_a_live_blog_that_nobody_may_embed(site: Site) -> None:
+    """A link is all that there is for other sites, and nothing leads them to more; the page to try it says so."""
+    entry = await site.publish()
+    await restrict(site, "nobody")
+    assert directives(await site.reader.get(EMBED))["frame-ancestors"] == "'self'"
+    assert (await site.reader.get(f"{EMBED}/fragment", headers=ELSEWHERE)).status_code == 403
+    for address in (PAGE, entry["url"]):
+        response = await ask(site, url=address)
+        assert (response.status_code, response.headers["access-control-allow-origin"]) == (404, "*")
+        assert "not for other sites" in response.json()["detail"]
+        assert "json+oembed" not in (await site.reader.get(address)).text
+    preview = (await site.reader.get(PREVIEW)).text
+    assert "Seuls les partenaires" in preview
+    await restrict(site, "anyone")
+    assert (await ask(site, url=PAGE)).status_code == 200
+    assert "json+oembed" in (await site.reader.get(PAGE)).text
+    assert 'class="refused"' not in (await site.reader.get(PREVIEW)).text
+
+
+async def test_the_preview_for_a_partner(site: Site) -> None:
+    """The lines to copy are the partner's, whatever others may; what is no id is left out."""
+    await restrict(site, "nobody")
+    page = unescape((await site.reader.get(PREVIEW, params={"partner": "p_abcdefghijkl"})).text)
+    assert f'<live-blog src="{PAGE}" partner="p_abcdefghijkl">' in page
+    assert f'src="{BASE}{EMBED}?partner=p_abcdefghijkl"' in page
+    assert 'class="refused"' not in page
+    assert "onload" not in (await site.reader.get(PREVIEW, params={"partner": '" onload="x'})).text
 
 
 @pytest.mark.parametrize("query", ["theme=pink", "limit=0", "limit=1e9", "limit=99999", "limit=²", "lang=xx", "lang="])
@@ -148,7 +195,7 @@ async def test_pages_that_are_not_there(site: Site) -> None:
     missing = await site.reader.get("/embed/rien")
     assert missing.status_code == 404
     assert "frame-ancestors" not in directives(missing)
-    for path in ("/live/rien", f"/live/{SLUG}", "/", f"/embed/preview/{SLUG}", f"{EMBED}/fragment"):
+    for path in ("/live/rien", f"/live/{SLUG}", "/", PREVIEW, f"{EMBED}/fragment"):
         response = await site.reader.get(path, headers={"Accept": "text/html"})
         assert directives(response)["frame-ancestors"] == "'none'", path
     for path in ("/embed/rien/shell.json", "/embed/rien/fragment"):

@@ -10,6 +10,7 @@ import pytest
 
 from liveserver import attendance
 from liveserver import hub as hub_module
+from liveserver import room as room_module
 from liveserver.bus import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import BUS_MESSAGE_MAX, pack
@@ -399,7 +400,8 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     """As it does for viewers."""
     async with cluster("a") as [node]:
         times = [0.0]
-        monkeypatch.setattr(node.hub, "_now", lambda: times[-1])
+        for module in (hub_module, room_module):
+            monkeypatch.setattr(module, "now", lambda: times[-1])
         await node.hub.enter(MATCH)
         for _ in range(3):
             times.append(times[-1] + hub_module.IDLE_KEEP - 1)
@@ -1013,7 +1015,7 @@ async def poll(node: Node) -> None:
 
 async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than have the store read and everything rendered for it alone."""
-    monkeypatch.setattr(hub_module, "REPLAY_MAX", 3)
+    monkeypatch.setattr(room_module, "REPLAY_MAX", 3)
     async with cluster(*"abcdefgh", recent_max=1) as [node]:
         await node.join()
         reads = len(node.history.reads)

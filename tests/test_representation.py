@@ -80,6 +80,13 @@ def test_the_two_codings_and_their_headers() -> None:
     assert b"content-encoding" not in dict(plain.head)
 
 
+def test_what_else_an_answer_depends_on() -> None:
+    """A cache is told of the page's origin too."""
+    found = Representation(BODY, PAGE, {"Vary": "Origin"})
+    for coded in (found.coded(None), found.coded("gzip")):
+        assert dict(coded.head)[b"vary"] == dict(coded.head_unmodified)[b"vary"] == b"Origin, Accept-Encoding"
+
+
 def test_gzip_is_made_once_and_on_first_need(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[bytes] = []
     compress = gzip.compress

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from contextlib import suppress
 from functools import partial
@@ -103,7 +105,7 @@ async def page(request: Request) -> Response:
 async def _page(parts: Services, admitted: Pass, look: Look, ancestors: str) -> Rendition:
     view = await _view(parts, admitted, look.limit)
     html = parts.embedding.page(view, look)
-    headers = _frame_headers(parts, ancestors)
+    headers = _frame_headers(parts, ancestors, look.style)
     if admitted.partner is not None:
         headers["Cache-Control"] = POLL_CACHE
     return _rendition(view.liveblog, Representation(html.encode(), HTML, headers))
@@ -142,14 +144,16 @@ async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
 
 async def preview(request: Request) -> Response:
     """A page to try the widget."""
-    parts, slug = services(request), request.path_params["slug"]
-    rendition = await parts.renditions.get(slug, ("embed-preview",), partial(_preview, parts, slug))
+    parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
+    make = partial(_preview, parts, slug, partner)
+    # Ids can be made up without end, and few people come for each.
+    rendition = await (make() if partner else parts.renditions.get(slug, ("embed-preview",), make))
     return respond(request.scope, rendition.representation)
 
 
-async def _preview(parts: Services, slug: str) -> Rendition:
+async def _preview(parts: Services, slug: str, partner: str | None) -> Rendition:
     liveblog = await parts.store.liveblog(slug)
-    html = parts.embedding.preview(liveblog)
+    html = parts.embedding.preview(liveblog, partner)
     return _rendition(liveblog, html_representation(parts.renderer, html))
 
 
@@ -168,10 +172,11 @@ async def oembed(request: Request) -> Response:
     return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
 
 
-def frame_policy(embedding: Embedding, ancestors: str | None = None) -> str:
+def frame_policy(embedding: Embedding, ancestors: str | None = None, style: str = "") -> str:
     """The page for frames: its origin may be null, so that `'self'` alone wouldn't say enough.
 
-    `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them; None: any.
+    `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them; None: any. `style`: the text of
+    the one style sheet that stands in the page itself, if there is one.
     """
     renderer = embedding.renderer
     home, media = urlsplit(renderer.home_url), urlsplit(renderer.media_url)
@@ -180,7 +185,7 @@ def frame_policy(embedding: Embedding, ancestors: str | None = None) -> str:
     rules = [
         "default-src 'none'",
         f"script-src 'self' {origin}",
-        f"style-src 'self' {origin}",
+        f"style-src 'self' {origin}" + (f" 'sha256-{_digest(style)}'" if style else ""),
         f"connect-src 'self' {origin} {socket}",
         f"img-src 'self' https: data: {media.scheme}://{media.netloc}",
         "base-uri 'none'",
@@ -190,9 +195,14 @@ def frame_policy(embedding: Embedding, ancestors: str | None = None) -> str:
     return "; ".join([*rules, *([f"frame-ancestors {ancestors}"] if ancestors is not None else [])])
 
 
-def _frame_headers(parts: Services, ancestors: str = "*") -> dict[str, str]:
+def _digest(style: str) -> str:
+    """What a policy says of a style sheet (CSP 3, 2.3.1)."""
+    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> dict[str, str]:
     # Not even `*` stands for pages whose origin is null: they may show what anybody may where nothing is said.
-    policy = frame_policy(parts.embedding, None if ancestors == "*" else ancestors)
+    policy = frame_policy(parts.embedding, None if ancestors == "*" else ancestors, style)
     return {
         "Content-Security-Policy": policy,
         "Cross-Origin-Resource-Policy": "cross-origin",
@@ -240,8 +250,9 @@ def _of_partner(look: Look, admitted: Pass) -> Look:
     """The same with what the newsroom has set for the partner, where the query wishes nothing else."""
     if admitted.partner is None:
         return look
-    scheme = look.theme or admitted.partner.theme.get("scheme")
-    return look._replace(theme=scheme, attribution=admitted.partner.attribution)
+    theme, attribution = admitted.partner.theme, admitted.partner.attribution
+    colours = tuple((name, value) for name, value in sorted(theme.items()) if name != "scheme")
+    return look._replace(theme=look.theme or theme.get("scheme"), attribution=attribution, colours=colours)
 
 
 def _language(request: Request) -> str | None:

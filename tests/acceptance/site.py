@@ -24,6 +24,8 @@ class Site:
     def __init__(self, server: LiveServer, newsroom: Client) -> None:
         self.server = server
         self.newsroom = newsroom
+        self._manager = ""
+        """An API key."""
 
     async def liveblog(self, slug: str, count: int, **fields: Any) -> list[str]:
         """A new live blog with so many entries; their ids, newest first."""
@@ -49,6 +51,29 @@ class Site:
         assert answer.status_code == 201, answer.text
         html: str = answer.json()["html"]
         return html
+
+    async def partner(self, **fields: Any) -> str:
+        """A new partner of everybody's, with these rules; its id."""
+        made = await self._manage("POST", "/partners", {"name": "Le Phare", **fields})
+        partner: str = made["id"]
+        return partner
+
+    async def set_partner(self, partner: str, **fields: Any) -> None:
+        """Change its rules."""
+        await self._manage("PATCH", f"/partners/{partner}", fields)
+
+    async def set_liveblog(self, slug: str, **fields: Any) -> None:
+        """Change a live blog's own fields."""
+        await self._manage("PATCH", f"/liveblogs/{slug}", fields)
+
+    async def _manage(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        self._manager = self._manager or await self.server.key("manage")
+        headers = {"Authorization": f"Bearer {self._manager}", "If-Match": "*"}
+        async with httpx2.AsyncClient(base_url=self.server.api, headers=headers) as http:
+            answer = await http.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     def url(self, slug: str) -> str:
         return f"{self.server.url}/live/{slug}"

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from liveserver.model import Verification
 from tests.acceptance.browsing import pages
+from tests.acceptance.hosting import document, hosting, widget
 from tests.acceptance.reading import FRAMES, live
 
 if TYPE_CHECKING:
@@ -97,6 +98,23 @@ async def test_axe_finds_nothing(
         for path in ("?order=oldest", "?verification=denied", f"/entries/{newest}", "?tag=rien"):
             await page.goto(site.url(slug) + path)
             assert await _violations(page) == [], path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["fr", "ar"])
+async def test_axe_finds_nothing_in_the_widget(
+    site: Site, browser: Browser, slugs: dict[str, str], scheme: str, language: str
+) -> None:
+    """On a partner's page, in a frame, and where it can be tried."""
+    slug = slugs[language]
+    async with hosting() as host, pages(browser) as open_page:
+        partners = host.add("/", document(widget(site.server.url, slug)))
+        for url in (partners, f"{site.server.url}/embed/{slug}", f"{site.server.url}/embed/preview/{slug}"):
+            page = await open_page(url, color_scheme=scheme)
+            await page.locator("live-blog .list article").first.wait_for()
+            found = await _violations(page)
+            # The first heading is that of the page around the frame.
+            assert [each for each in found if "/embed/" not in url or each[0] != "page-has-heading-one"] == [], url
 
 
 async def test_every_control_by_keyboard(site: Site, browser: Browser, slugs: dict[str, str]) -> None:

@@ -47,22 +47,22 @@ async def reached(site: Site, slug: str, entry_id: str, *expected: int) -> None:
 
 async def test_pages_confirm(site: Site, browser: Browser) -> None:
     """Two pages by WebSocket, one that has the entry and one at another; one that is closed; two tabs on one stream."""
-    first, second = await site.liveblog("retrait", 2)
+    first, second = await site.liveblog("retrait-prouve", 2)
     async with Proxy(site.server.port, websocket=False) as network, pages(browser) as open_page:
-        page = await open_page(site.url("retrait"))
-        other = await open_page(f"{site.url('retrait')}/entries/{second}")
-        closed = await open_page(site.url("retrait"))
-        tab = await open_page(f"{network.url}/live/retrait", outages=True)
+        page = await open_page(site.url("retrait-prouve"))
+        other = await open_page(f"{site.url('retrait-prouve')}/entries/{second}")
+        closed = await open_page(site.url("retrait-prouve"))
+        tab = await open_page(f"{network.url}/live/retrait-prouve", outages=True)
         for one in (page, other, closed, tab):
             await live(one)
-        beside = await open_page(f"{network.url}/live/retrait", outages=True, beside=tab)
+        beside = await open_page(f"{network.url}/live/retrait-prouve", outages=True, beside=tab)
         await live(beside)
-        begun = figures(await site.newsroom.take_down("retrait", second))
+        begun = figures(await site.newsroom.take_down("retrait-prouve", second))
         assert begun == [4, 0, 0, 0, 4]
         await closed.close()
         await settles(partial(strings, page, IDS), [first])
         # Chance is 0.2 in these pages: they answer after a second. The second tab is nobody's viewer before it answers.
-        await reached(site, "retrait", second, 5, 4, 4, 1, 0)
+        await reached(site, "retrait-prouve", second, 5, 4, 4, 1, 0)
         for one in (page, other, tab, beside):
             assert "Entrée 0" not in await one.content()
 

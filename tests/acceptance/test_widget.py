@@ -1,207 +1,23 @@
-"""The widget on other sites' pages, hostile ones too, while entries are published, edited and deleted."""
+"""The widget on another site's page: what it costs, what a reader may do with it, what the page hears of it."""
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
-from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, settles, strings
+from tests.acceptance.widgets import HEADINGS
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser
 
     from tests.acceptance.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-HEADINGS = """() => [...document.querySelectorAll("live-blog")].flatMap(({shadowRoot}) =>
-  [...shadowRoot.querySelectorAll(".list article")].map(article => article.querySelector("h3").textContent))"""
-SHOWN = """() => {
-  const box = document.querySelector("live-blog").getBoundingClientRect();
-  const article = document.querySelector("live-blog").shadowRoot.querySelector("article").getBoundingClientRect();
-  return box.width > 200 && box.height > 200 && article.height > 30 && article.width > 150;
-}"""
-OUTSIDE = """() => {
-  const page = document.documentElement.cloneNode(true);
-  page.querySelectorAll("live-blog").forEach(element => element.replaceChildren());
-  return page.outerHTML;
-}"""
-STORED = """async () => [
-  document.cookie, localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,
-  (await caches.keys()).length, (await navigator.serviceWorker.getRegistrations()).length,
-].map(String)"""
-GLOBALS = [
-    "Object.prototype.extend = function () { throw new Error('extend'); };",
-    "Array.prototype.toJSON = function () { return String(this); };",
-    "Array.prototype.reduce = function () { return this[0]; };",
-    "Array.prototype.each = Array.prototype.remove = function () { throw new Error('each'); };",
-    "String.prototype.strip = function () { throw new Error('strip'); };",
-    "Element.prototype.hide = Element.prototype.update = function () { throw new Error('hide'); };",
-    "window.$ = window.jQuery = function () { throw new Error('$'); };",
-    "window.define = window.require = function () { throw new Error('define'); }; window.define.amd = {};",
-    "window.module = {}; window.exports = {}; window.name = 'top'; window.process = { env: {} };",
-    "window.Timeline = window.Connection = window.Widget = window.WIDGET = 1;",
-]
-"""What scripts of an earlier age leave behind."""
-
-
-def policy(server: str) -> str:
-    """What docs/embedding.md asks a partner to allow, and nothing else but the page's own icon."""
-    socket = server.replace("http", "ws")
-    return (
-        f"default-src 'none'; script-src {server}; connect-src {server} {socket}; img-src {server} data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-async def _lives(page: Page, site: Site, slug: str, ids: list[str]) -> None:
-    """It shows what there is, and what becomes of it."""
-    read = partial(strings, page, HEADINGS)
-    await settles(read, [f"Kilomètre {number}" for number in reversed(range(len(ids)))])
-    await page.locator("live-blog").first.scroll_into_view_if_needed()
-    assert await page.evaluate(SHOWN)
-    await site.publish(slug, 90)
-    await site.newsroom.edit(slug, ids[0], {"heading": "Corrigé"})
-    await site.newsroom.delete(slug, ids[1])
-    await settles(read, ["Kilomètre 90", "Corrigé", *[f"Kilomètre {n}" for n in reversed(range(len(ids) - 2))]])
-    assert await page.evaluate(SHOWN)
-
-
-PAGES: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "unset": {"head": "<style>* { all: unset; display: block !important }</style>"},
-    "important": {
-        "head": "<style>* { color: red !important; font: 3px fantasy !important; float: right !important }"
-        "html { font-size: 2px } p, h2, h3, a, article, button { display: none !important }</style>"
-    },
-    "rtl": {"root": 'lang="ar" dir="rtl"'},
-    "globals": {"head": f"<script>{''.join(GLOBALS)}</script>"},
-    "quirks": {"head": "<base href='https://elsewhere.invalid/deep/'>"},
-}
-
-
-@pytest.mark.parametrize("kind", PAGES)
-async def test_on_another_sites_page(site: Site, browser: Browser, kind: str) -> None:
-    """From another host and port; the page around stays as it was, and nothing is stored."""
-    slug = f"widget-{kind}"
-    ids = await site.liveblog(slug, 3)
-    async with hosting() as host, pages(browser) as open_page:
-        url = host.add(f"/{kind}", document(widget(site.server.url, slug), **PAGES[kind]))
-        page = await open_page(url)
-        before = await page.evaluate(OUTSIDE)
-        await _lives(page, site, slug, ids)
-        assert await page.evaluate(OUTSIDE) == before
-        if kind != "globals":
-            assert await strings(page, STORED) == ["", "0", "0", "0", "0", "0"]
-        assert await page.context.cookies() == []
-
-
-@pytest.mark.parametrize(
-    "more",
-    ["", "; require-trusted-types-for 'script'; trusted-types 'none'", "; sandbox allow-scripts"],
-    ids=["strict", "trusted-types", "no-origin"],
-)
-async def test_under_a_strict_policy(site: Site, browser: Browser, more: str) -> None:
-    """The documented policy is all that it needs: no inline style, no policy of Trusted Types, no origin."""
-    slug = f"widget-csp-{len(more)}"
-    ids = await site.liveblog(slug, 3)
-    async with hosting() as host, pages(browser) as open_page:
-        body = document(widget(site.server.url, slug))
-        page = await open_page(host.add("/", body, Content_Security_Policy=policy(site.server.url) + more))
-        await _lives(page, site, slug, ids)
-
-
-async def test_two_versions_and_several_elements(site: Site, browser: Browser) -> None:
-    """Whichever script comes first serves them all."""
-    slugs = ["widget-a", "widget-b"]
-    for slug in slugs:
-        await site.liveblog(slug, 1)
-    async with hosting() as host, pages(browser) as open_page, httpx2.AsyncClient() as http:
-        preview = (await http.get(f"{site.server.url}/embed/preview/{slugs[0]}")).text
-        pinned = preview.split("/embed/v1-")[1].split(".js")[0]
-        scripts = f'<script src="{site.server.url}/embed/v1-{pinned}.js"></script>'
-        other = site.server.url.replace("127.0.0.1", "localhost")
-        scripts += f'<script async src="{other}/embed/v1.js"></script>'
-        body = "".join(widget(site.server.url, slug) for slug in slugs)
-        page = await open_page(host.add("/", document(body, head=scripts)))
-        read = partial(strings, page, HEADINGS)
-        await settles(read, ["Kilomètre 0", "Kilomètre 0"])
-        await asyncio.gather(site.publish(slugs[0], 1), site.publish(slugs[1], 2))
-        await settles(read, ["Kilomètre 1", "Kilomètre 0", "Kilomètre 2", "Kilomètre 0"])
-
-
-async def test_a_single_page_application(site: Site, browser: Browser) -> None:
-    """Taken out it holds no connection; put in again it catches up, deletions included; moved, it stays."""
-    slug = "widget-spa"
-    ids = await site.liveblog(slug, 2)
-    async with hosting() as host, pages(browser) as open_page, httpx2.AsyncClient() as http:
-        page = await open_page(host.add("/", document(widget(site.server.url, slug))))
-        read = partial(strings, page, HEADINGS)
-        await settles(read, ["Kilomètre 1", "Kilomètre 0"])
-        await page.evaluate(
-            "() => { const element = document.querySelector('live-blog'); window.kept = element; element.remove(); }"
-        )
-        await _viewers(http, site, slug, 0)
-        await site.newsroom.delete(slug, ids[0])
-        await site.publish(slug, 7)
-        await page.evaluate("() => document.querySelector('main').prepend(window.kept)")
-        await settles(read, ["Kilomètre 7", "Kilomètre 0"])
-        await page.evaluate("() => document.body.append(window.kept)")
-        await site.publish(slug, 8)
-        await settles(read, ["Kilomètre 8", "Kilomètre 7", "Kilomètre 0"])
-        other = "widget-spa-2"
-        await site.liveblog(other, 1)
-        await page.evaluate("src => document.querySelector('live-blog').setAttribute('src', src)", site.url(other))
-        await settles(read, ["Kilomètre 0"])
-        await _viewers(http, site, slug, 0)
-
-
-async def _viewers(http: httpx2.AsyncClient, site: Site, slug: str, count: int) -> None:
-    async def read() -> int:
-        metrics = (await http.get(f"{site.server.url}/metrics")).text
-        lines = [
-            line for line in metrics.splitlines() if line.startswith("liveserver_viewers{") and f'"{slug}"' in line
-        ]
-        return int(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
-
-    await settles(read, count)
-
-
-async def test_fifty_insertions(site: Site, browser: Browser) -> None:
-    """None leaves anything behind: no element, no listener, no connection."""
-    slug = "widget-fifty"
-    await site.liveblog(slug, 5)
-    async with hosting() as host, pages(browser) as open_page:
-        page = await open_page(host.add("/", document(widget(site.server.url, slug))))
-        read = partial(strings, page, HEADINGS)
-        devtools = await page.context.new_cdp_session(page)
-        counts = []
-        for round_ in range(55):
-            await settles(read, [f"Kilomètre {number}" for number in reversed(range(5))])
-            await page.evaluate(
-                """() => {
-                  const old = document.querySelector("live-blog");
-                  const fresh = document.createElement("live-blog");
-                  fresh.setAttribute("src", old.getAttribute("src"));
-                  old.replaceWith(fresh);
-                }"""
-            )
-            if round_ in (4, 54):
-                await settles(read, [f"Kilomètre {number}" for number in reversed(range(5))])
-                await page.evaluate(FRAMES)
-                await devtools.send("HeapProfiler.collectGarbage")
-                counts.append(await devtools.send("Memory.getDOMCounters"))
-        early, late = counts
-        # The last ones may still be held by what was under way. Fifty would be thousands of nodes.
-        assert late["nodes"] <= early["nodes"] * 3
-        assert late["jsEventListeners"] <= early["jsEventListeners"] * 2
 
 
 async def test_insertion_is_quick(site: Site, browser: Browser) -> None:
@@ -289,47 +105,6 @@ async def test_events_attributes_and_older_entries(site: Site, browser: Browser)
         await older.wait_for(state="hidden")
         box = page.locator("live-blog .scroll")
         assert await box.evaluate("list => list.clientHeight <= 300 && list.scrollHeight > 300")
-
-
-@pytest.mark.parametrize("websocket", [True, False], ids=["websocket", "events"])
-async def test_a_partner_that_is_switched_off(site: Site, browser: Browser, websocket: bool) -> None:
-    """Its readers see its attribution, confirm a takedown, and have the fallback within five seconds of the switch."""
-    slug = f"widget-partner-{websocket}".lower()
-    headers = {"Authorization": f"Bearer {await site.server.key('manage')}", "If-Match": "*"}
-    async with (
-        httpx2.AsyncClient(base_url=site.server.api, headers=headers) as manager,
-        hosting() as host,
-        Proxy(site.server.port, websocket=websocket) as network,
-        pages(browser) as open_page,
-    ):
-        ids = await site.liveblog(slug, 2)
-        given = {
-            "name": "Le Phare",
-            "origins": [host.url],
-            "theme": {"accent": "#123456"},
-            "attribution": {"text": "Avec nous", "url": "https://direct.exemple.org/"},
-        }
-        partner = (await manager.post("/partners", json=given)).json()["id"]
-        url = host.add("/", document(widget(network.url, slug, partner=partner)))
-        page = await open_page(url, outages=True)
-        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 1", "Kilomètre 0"])
-        assert await page.get_by_role("link", name="Avec nous").is_visible()
-        # Live, by whichever transport: its first entry has come.
-        await site.publish(slug, 2)
-        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 2", "Kilomètre 1", "Kilomètre 0"])
-        await site.newsroom.take_down(slug, ids[0])
-        await settles(lambda: page.evaluate(HEADINGS), ["Kilomètre 2", "Kilomètre 0"])
-
-        async def had() -> list[str]:
-            found = (await site.newsroom.takedown(slug, ids[0]))["by_partner"]
-            return [str(found[partner]["had"])] if partner in found else []
-
-        await settles(had, ["1"])
-        await manager.patch(f"/partners/{partner}", json={"enabled": False})
-        async with asyncio.timeout(5):
-            await page.get_by_role("link", name="En direct").wait_for(state="visible")
-        assert await page.evaluate(HEADINGS) == []
-        assert await page.get_by_text("Kilomètre").count() == 0
 
 
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import partial
 from html import escape, unescape
@@ -112,11 +113,17 @@ async def _height(page: Page) -> float:
     return box["height"] if box else 0
 
 
-async def test_a_url_pasted_into_wordpress(site: Site, browser: Browser) -> None:
-    """It finds the answer from the page, keeps of it what it keeps, and what is left lives and sizes itself."""
-    slug = "wordpress"
+@pytest.mark.parametrize("mode", ["anyone", "origins"])
+async def test_a_url_pasted_into_wordpress(site: Site, browser: Browser, mode: str) -> None:
+    """It finds the answer from the page, keeps of it what it keeps, and what is left lives and sizes itself.
+
+    Where some sites may embed the live blog, this is one of them, and so are its frames, which have no origin.
+    """
+    slug = f"wordpress-{mode}"
     ids = await site.liveblog(slug, 1, title="L'orage & <la> « grêle »")
     async with hosting() as host, pages(browser) as open_page, httpx2.AsyncClient() as http:
+        origins = [host.url, "null"] if mode == "origins" else []
+        await site.set_liveblog(slug, embedding={"mode": mode, "origins": origins})
         head = (await http.get(site.url(slug))).text[:150_000]
         link = re.search(r'<link rel="alternate" type="application/json\+oembed"[^>]* href="([^"]+)"', head)
         assert link is not None
@@ -150,6 +157,32 @@ async def test_a_url_pasted_into_wordpress(site: Site, browser: Browser) -> None
         await inside.locator("live-blog .name").click()
         await page.wait_for_function("() => window.followed !== undefined")
         assert await page.evaluate("() => window.followed") == site.url(slug)
+
+
+async def test_wordpress_where_it_may_not(site: Site, browser: Browser) -> None:
+    """The frame of a site that isn't on the list stays hidden, as it never speaks; the link stays."""
+    slug = "wordpress-refuse"
+    await site.liveblog(slug, 1)
+    await site.set_liveblog(slug, embedding={"mode": "origins", "origins": ["https://www.exemple.fr"]})
+    async with hosting() as host, httpx2.AsyncClient() as http:
+
+        async def restricted() -> bool:
+            policy: str = (await http.get(f"{site.server.url}/embed/{slug}")).headers["content-security-policy"]
+            return "frame-ancestors 'self' https://www.exemple.fr" in policy
+
+        # The rules are read again and again.
+        await settles(restricted, True)
+        answer = await http.get(f"{site.server.url}/oembed", params={"url": site.url(slug)})
+        html = wordpress(answer.json()["html"])
+        page = await browser.new_page()
+        refused = asyncio.Event()
+        page.on("console", lambda message: refused.set() if "frame-ancestors" in message.text else None)
+        await page.goto(host.add("/", document(html, head=f"<script>{PARENT}</script>")))
+        async with asyncio.timeout(10):
+            await refused.wait()
+        assert await page.get_by_role("link", name="Le Tour").is_visible()
+        assert not await page.locator("iframe").is_visible()
+        await page.close()
 
 
 async def test_a_frame_of_a_partners(site: Site, browser: Browser) -> None:

@@ -196,7 +196,9 @@ async def test_a_filter(site: Site) -> None:
     sea = await site.publish("<p>1</p>", tags=["mer"], pinned=True, key_event=True)
     await site.publish("<p>2</p>", tags=["terre"], pinned=True, key_event=True)
     sky = await site.publish("<p>3</p>", tags=["ciel", "terre"])
-    snapshot = (await site.reader.get(f"{LIVEBLOG}/snapshot", params=partner)).json()
+    answer = await site.reader.get(f"{LIVEBLOG}/snapshot", params=partner)
+    assert "Origin" in answer.headers["vary"]
+    snapshot = answer.json()
     assert [entry["id"] for entry in snapshot["entries"]] == [sky["id"], sea["id"]]
     assert [entry["id"] for entry in snapshot["pinned"] + snapshot["key_events"]] == [sea["id"], sea["id"]]
     assert snapshot["seq"] == 3

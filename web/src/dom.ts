@@ -28,14 +28,6 @@ const sources = new WeakMap<HTMLElement, string>();
 export function currentArticle(item: Item, shown: Map<string, HTMLElement>, make: (html: string) => HTMLElement): HTMLElement | null {
   const article = shown.get(item.id);
   const { html } = item;
-  if (item.gone && article && !article.classList.contains("gone")) {
-    const word = article.cloneNode(false) as HTMLElement;
-    word.classList.add("gone");
-    word.removeAttribute("aria-labelledby");
-    article.replaceWith(word);
-    shown.set(item.id, word);
-    return word;
-  }
   if (html === null || (article !== undefined && sources.get(article) === html)) {
     return article ?? null;
   }
@@ -50,6 +42,20 @@ export function currentArticle(item: Item, shown: Map<string, HTMLElement>, make
   sources.set(fresh, html);
   shown.set(item.id, fresh);
   return fresh;
+}
+
+/** Empties the article of an item that is gone, once: a word is to stand there. */
+export function emptied(item: Item, shown: Map<string, HTMLElement>): HTMLElement | null {
+  const article = shown.get(item.id);
+  if (!article || article.classList.contains("gone")) {
+    return article ?? null;
+  }
+  const word = article.cloneNode(false) as HTMLElement;
+  word.classList.add("gone");
+  word.removeAttribute("aria-labelledby");
+  article.replaceWith(word);
+  shown.set(item.id, word);
+  return word;
 }
 
 function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {

@@ -72,7 +72,7 @@ export type Message =
 
 export type Batch =
   | { reset: true; epoch: string; seq: number }
-  | { reset: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
+  | { reset?: false; epoch: string; seq: number; events: (Change | Withdrawal)[]; more: boolean };
 
 export interface Snapshot {
   epoch: string;
@@ -94,13 +94,16 @@ function isSeq(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function hasStrings(value: Fields, ...names: string[]): boolean {
-  return names.every((name) => typeof value[name] === "string");
+function hasStrings(value: unknown, ...names: string[]): value is Fields {
+  return isFields(value) && names.every((name) => typeof value[name] === "string");
+}
+
+function isPlaced(value: unknown): value is Fields & { epoch: string; seq: number } {
+  return hasStrings(value, "epoch") && isSeq(value.seq);
 }
 
 function isEntry(value: unknown): value is Entry {
   return (
-    isFields(value) &&
     hasStrings(value, "id", "html", "published_at", "updated_at", "url") &&
     isSeq(value.seq) &&
     (value.heading === null || typeof value.heading === "string") &&
@@ -112,11 +115,11 @@ function isEntry(value: unknown): value is Entry {
 }
 
 function isKeyEvent(value: unknown): value is KeyEvent {
-  return isFields(value) && hasStrings(value, "id", "title", "published_at", "url");
+  return hasStrings(value, "id", "title", "published_at", "url");
 }
 
 function isLiveblog(value: unknown): value is Liveblog {
-  return isFields(value) && hasStrings(value, "title", "summary", "language", "timezone", "status");
+  return hasStrings(value, "title", "summary", "language", "timezone", "status");
 }
 
 function isChange(value: unknown): value is Change {
@@ -136,7 +139,7 @@ function isChange(value: unknown): value is Change {
 }
 
 function isWithdrawal(value: unknown): value is Withdrawal {
-  return isFields(value) && value.type === "gone" && hasStrings(value, "id");
+  return hasStrings(value, "id") && value.type === "gone";
 }
 
 function isEvent(value: unknown): value is Change | Withdrawal {
@@ -150,8 +153,7 @@ function isMessage(value: unknown): value is Message {
   switch (value.type) {
     case "hello":
       return (
-        hasStrings(value, "epoch") &&
-        isSeq(value.seq) &&
+        isPlaced(value) &&
         typeof value.resumed === "boolean" &&
         typeof value.heartbeat === "number" &&
         value.heartbeat > 0
@@ -159,7 +161,7 @@ function isMessage(value: unknown): value is Message {
     case "heartbeat":
       return isSeq(value.seq) && isSeq(value.viewers);
     case "reset":
-      return hasStrings(value, "epoch") && isSeq(value.seq);
+      return isPlaced(value);
     case "reconnect":
       return typeof value.after_ms === "number" && value.after_ms >= 0;
     default:
@@ -178,16 +180,17 @@ export function parseMessage(text: string): Message | null {
   return isMessage(value) ? value : null;
 }
 
+function isBatch(value: unknown): value is Batch {
+  return (
+    isPlaced(value) &&
+    (value.reset === true || (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
+  );
+}
+
 /** The answer of `changes`; throws a TypeError for anything else. */
 export function parseBatch(value: unknown): Batch {
-  if (isFields(value) && hasStrings(value, "epoch") && isSeq(value.seq)) {
-    const { epoch, seq } = value as { epoch: string; seq: number };
-    if (value.reset === true) {
-      return { reset: true, epoch, seq };
-    }
-    if (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean") {
-      return { reset: false, epoch, seq, events: value.events, more: value.more };
-    }
+  if (isBatch(value)) {
+    return value;
   }
   throw new TypeError("no changes");
 }
@@ -195,9 +198,7 @@ export function parseBatch(value: unknown): Batch {
 /** The answer of `snapshot`; throws a TypeError for anything else. */
 export function parseSnapshot(value: unknown): Snapshot {
   if (
-    isFields(value) &&
-    hasStrings(value, "epoch") &&
-    isSeq(value.seq) &&
+    isPlaced(value) &&
     isLiveblog(value.liveblog) &&
     areEntries(value.pinned) &&
     Array.isArray(value.key_events) &&

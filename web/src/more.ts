@@ -1,8 +1,9 @@
 /** Loads the next page on a side of the list in place. Without it, or when it fails, the link leads to that page. */
 
+import type { Only } from "./page.js";
 import { fetchPage, type Page } from "./pages.js";
 import type { Texts } from "./texts.js";
-import type { Only, Side, Timeline } from "./timeline.js";
+import type { Side, Timeline } from "./timeline.js";
 
 const PAGE_SIZE = 20;
 

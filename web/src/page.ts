@@ -1,11 +1,19 @@
 /** What the server wrote into the page: where it stands, and the entries that are there. */
 
-import type { KeyEvent } from "./messages.js";
-import type { Item, Only, PageKind, Placed, Side, Start } from "./timeline.js";
+import type { Entry, KeyEvent } from "./messages.js";
+import type { Item, PageKind, Placed, Side, Start } from "./timeline.js";
 import type { TextData } from "./texts.js";
+
+/** What the page is limited to: entries to which all of it applies. */
+export interface Only {
+  tag: string | null;
+  key_events: boolean;
+  verification: string | null;
+}
 
 export interface PageData {
   start: Start;
+  only: Only | null;
   /** The absolute URL of the live blog in the API. */
   api: string;
   texts: TextData;
@@ -28,6 +36,7 @@ export function readPage(): PageData | null {
     texts: JSON.parse(texts) as TextData,
     url: new URL(new URL(url, location.href).pathname, location.href).href,
     oldestFirst: order === "oldest",
+    only: only === undefined ? null : (JSON.parse(only) as Only),
     start: {
       epoch,
       seq: Number(seq),
@@ -38,10 +47,19 @@ export function readPage(): PageData | null {
       keyEvents: [...document.querySelectorAll<HTMLElement>("[data-key-events] li")].map(readKeyEvent),
       ends: { newer: readEnd("newer"), older: readEnd("older") },
       apart: page !== "entry" && order === undefined && only === undefined,
-      only: only === undefined ? null : (JSON.parse(only) as Only),
       focus: focus ?? null,
     },
   };
+}
+
+/** Whether the entry is one of them. */
+export function belongsTo(only: Only | null, entry: Entry): boolean {
+  return (
+    only === null ||
+    ((only.tag === null || entry.tags.includes(only.tag)) &&
+      (!only.key_events || entry.key_event) &&
+      (only.verification === null || entry.verification === only.verification))
+  );
 }
 
 function readEnd(side: Side): Placed | null {

@@ -6,7 +6,7 @@ import { Connection, SYSTEM_CLOCK } from "./connection.js";
 import { Corrections } from "./corrections.js";
 import { parseArticle } from "./dom.js";
 import { chosenOrder, Memory } from "./memory.js";
-import { type PageData, readPage } from "./page.js";
+import { belongsTo, type PageData, readPage } from "./page.js";
 import type { Page } from "./pages.js";
 import { Sync } from "./sync.js";
 import { Texts } from "./texts.js";
@@ -20,9 +20,13 @@ const AWAY_MS = 5 * 60_000;
 const JSON_LD = "script[type='application/ld+json']";
 const CONTROLS = "[data-order], [data-share], [data-alerts], [data-embed-src] .embed-link, a[data-newer], a[data-older]";
 
-function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): void {
+function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageData): void {
   const texts = new Texts(textData);
-  const timeline = new Timeline(start, (entry) => parseArticle(entry.html).dataset.title ?? "");
+  const timeline = new Timeline(
+    start,
+    (entry) => parseArticle(entry.html).dataset.title ?? "",
+    (entry) => belongsTo(only, entry),
+  );
   const view = new View(timeline, texts, oldestFirst);
   const memory = new Memory(api);
   /** Of what was corrected since the last visit, a reader is told with all that came since: what comes by the stream waits for that. */
@@ -160,7 +164,7 @@ function enhance({ start, api, url, oldestFirst, texts: textData }: PageData): v
     }
     event.preventDefault();
     void import("./extras.js")
-      .then(({ click }) => click(control, { api, only: start.only, texts, memory, timeline, add }))
+      .then(({ click }) => click(control, { api, only, texts, memory, timeline, add }))
       .catch(() => {
         // Without the network there is only what the browser may have.
         if (control instanceof HTMLAnchorElement) {

@@ -19,13 +19,6 @@ export type PageKind = "first" | "older" | "entry";
 /** An end of the list: what lies beyond it is newer, or older. */
 export type Side = "newer" | "older";
 
-/** What the page is limited to: entries to which all of it applies. */
-export interface Only {
-  tag: string | null;
-  key_events: boolean;
-  verification: string | null;
-}
-
 /** An entry as the timeline keeps it: on the page that the server made there is an article already, and no `html`. */
 export type Item = Pick<Entry, "id" | "seq" | "key_event" | "pinned" | "published_at" | "updated_at" | "url"> & {
   html: string | null;
@@ -45,19 +38,22 @@ export interface Outcome {
   asked: (Gone & { within: number })[];
 }
 
-export interface Start {
+/** What a page or a snapshot has of a live blog. */
+export interface Standing {
   epoch: string;
   seq: number;
-  page: PageKind;
   language: string;
   timezone: string;
   items: Item[];
   keyEvents: KeyEvent[];
   /** The last entry on a side beyond which there are others; null if there are none. */
   ends: Record<Side, Placed | null>;
+}
+
+export interface Start extends Standing {
+  page: PageKind;
   /** True where pinned entries aren't listed among the others. */
   apart: boolean;
-  only: Only | null;
   /** The entry that the page was opened for. */
   focus: string | null;
 }
@@ -69,10 +65,18 @@ export interface Placed {
 
 /** Newest first; ids order what was published in the same millisecond. */
 export function newestFirst(a: Placed, b: Placed): number {
-  if (a.published_at !== b.published_at) {
-    return a.published_at < b.published_at ? 1 : -1;
-  }
-  return a.id === b.id ? 0 : a.id < b.id ? 1 : -1;
+  return descending(a.published_at, b.published_at) || descending(a.id, b.id);
+}
+
+function descending(a: string, b: string): number {
+  return a === b ? 0 : a < b ? 1 : -1;
+}
+
+/** What a snapshot has. */
+export function standing({ epoch, seq, liveblog, entries, pinned, key_events, next_cursor }: Snapshot): Standing {
+  const { language, timezone } = liveblog;
+  const ends = { newer: null, older: next_cursor === null ? null : (entries.at(-1) ?? null) };
+  return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
 }
 
 const NOTHING: Outcome = { effects: [], changed: false, added: [], deleted: false, asked: [] };
@@ -84,12 +88,12 @@ export class Timeline {
   /** Entries that were published meanwhile and have no place on this page. */
   readonly elsewhere = new Set<string>();
 
-  #epoch: string;
-  #seq: number;
-  #language: string;
-  #timezone: string;
+  #epoch = "";
+  #seq = 0;
+  #language = "";
+  #timezone = "";
   /** What is beyond these belongs to pages that aren't loaded. */
-  readonly #ends: Record<Side, Placed | null>;
+  #ends: Record<Side, Placed | null> = { newer: null, older: null };
   readonly #start: Start;
   readonly #items = new Map<string, Item>();
   readonly #keyEvents = new Map<string, KeyEvent>();
@@ -105,22 +109,17 @@ export class Timeline {
   /** The highest seq that the stream has shown to exist. */
   #highest: number;
   readonly #titleOf: (entry: Entry) => string;
+  readonly #belongs: (entry: Entry) => boolean;
 
-  constructor(start: Start, titleOf: (entry: Entry) => string) {
+  /** `belongs`: whether an entry is one of those that the page is limited to. */
+  constructor(start: Start, titleOf: (entry: Entry) => string, belongs: (entry: Entry) => boolean = () => true) {
     this.page = start.page;
-    this.#epoch = this.#streamEpoch = start.epoch;
-    this.#seq = this.#highest = start.seq;
-    this.#language = start.language;
-    this.#timezone = start.timezone;
+    this.#streamEpoch = start.epoch;
+    this.#highest = start.seq;
     this.#start = start;
-    this.#ends = { ...start.ends };
     this.#titleOf = titleOf;
-    for (const item of start.items) {
-      this.#items.set(item.id, item);
-    }
-    for (const event of start.keyEvents) {
-      this.#keyEvents.set(event.id, event);
-    }
+    this.#belongs = belongs;
+    this.#stand(start);
   }
 
   get epoch(): string {
@@ -225,24 +224,12 @@ export class Timeline {
     if (sameHistory && snapshot.seq < Math.min(this.#seq, this.#highest)) {
       return this.#ask("snapshot");
     }
-    this.#epoch = snapshot.epoch;
-    this.#seq = snapshot.seq;
     this.#replayUntil = 0;
-    this.#language = snapshot.liveblog.language;
-    this.#timezone = snapshot.liveblog.timezone;
     this.liveblog = snapshot.liveblog;
     this.#items.clear();
     this.#keyEvents.clear();
     this.#deleted.clear();
-    this.#ends.newer = null;
-    this.#ends.older = snapshot.next_cursor === null ? null : (snapshot.entries.at(-1) ?? null);
-    const items = [...snapshot.entries, ...snapshot.pinned];
-    for (const entry of items) {
-      this.#items.set(entry.id, entry);
-    }
-    for (const event of snapshot.key_events) {
-      this.#keyEvents.set(event.id, event);
-    }
+    this.#stand(standing(snapshot));
     for (const id of this.#gone) {
       this.#remove({ id });
     }
@@ -271,6 +258,20 @@ export class Timeline {
       }
     }
     return { ...NOTHING, changed: true };
+  }
+
+  #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: Standing): void {
+    this.#epoch = epoch;
+    this.#seq = seq;
+    this.#language = language;
+    this.#timezone = timezone;
+    this.#ends = { ...ends };
+    for (const item of items) {
+      this.#items.set(item.id, item);
+    }
+    for (const event of keyEvents) {
+      this.#keyEvents.set(event.id, event);
+    }
   }
 
   #hello(hello: Hello): Outcome {
@@ -356,7 +357,7 @@ export class Timeline {
       this.#keyEvents.delete(id);
     }
     this.#deleted.delete(id);
-    if (!this.#matches(entry)) {
+    if (!this.#belongs(entry)) {
       this.#items.delete(id);
       this.elsewhere.delete(id);
       return { ...NOTHING, changed: true };
@@ -376,16 +377,6 @@ export class Timeline {
       this.elsewhere.add(id);
     }
     return { ...NOTHING, changed: true, added: isNew && shown ? [id] : [] };
-  }
-
-  #matches(entry: Entry): boolean {
-    const { only } = this.#start;
-    return (
-      only === null ||
-      ((only.tag === null || entry.tags.includes(only.tag)) &&
-        (!only.key_events || entry.key_event) &&
-        (only.verification === null || entry.verification === only.verification))
-    );
   }
 
   #isListed(item: Item | Entry): boolean {

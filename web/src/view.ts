@@ -2,7 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { type Status, SYSTEM_CLOCK } from "./connection.js";
-import { arrange, arrangeKeyEvents, currentArticle, parseArticle, shownArticles } from "./dom.js";
+import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "./dom.js";
 import { edgeIsInView, holdScroll } from "./scroll.js";
 import type { Texts } from "./texts.js";
 import type { Item, Outcome, Timeline } from "./timeline.js";
@@ -129,7 +129,7 @@ export class View {
   #arrange(shown: Map<string, HTMLElement>, added: readonly string[]): void {
     const articlesOf = (items: Item[]): HTMLElement[] =>
       items.flatMap((item) => {
-        const article = currentArticle(item, shown, parseArticle);
+        const article = item.gone ? emptied(item, shown) : currentArticle(item, shown, parseArticle);
         article?.classList.toggle("entry-new", added.includes(item.id) || article.classList.contains("entry-new"));
         if (item.gone && article?.textContent === "") {
           const word = Object.assign(document.createElement("p"), this.#texts.attributes);

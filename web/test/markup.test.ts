@@ -35,6 +35,12 @@ describe("build", () => {
     expect(html(source)).toBe("alert(1)<p>a</p><a>b</a><a>c</a><img>");
   });
 
+  it("lets nothing through in capitals either", () => {
+    expect(html('<SCRIPT>alert(1)</SCRIPT><IMG SRC="https://e.example" ONERROR="alert(1)"><p ONCLICK="alert(1)" HREF="x">a</p>')).toBe(
+      '&lt;SCRIPT&gt;alert(1)&lt;/SCRIPT&gt;&lt;IMG SRC="https://e.example" ONERROR="alert(1)"&gt;<p>a</p>',
+    );
+  });
+
   it("takes what is not well formed as text, and loses nothing of it", () => {
     expect(build("a < b > c </em> d <").textContent).toBe("a < b > c  d <");
     expect(build("<p>a<p>b</p>").querySelectorAll("p")).toHaveLength(2);

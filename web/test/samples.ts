@@ -1,4 +1,5 @@
 import type { Entry, Liveblog, Snapshot } from "../src/messages.js";
+import { belongsTo, type Only } from "../src/page.js";
 import { Timeline, type Start } from "../src/timeline.js";
 
 export function idOf(number: number): string {
@@ -46,7 +47,7 @@ export const LIVEBLOG: Liveblog = {
   status: "live",
 };
 
-export function timeline(start: Partial<Start> = {}): Timeline {
+export function timeline(start: Partial<Start> = {}, only: Only | null = null): Timeline {
   return new Timeline(
     {
       epoch: "abc",
@@ -58,11 +59,11 @@ export function timeline(start: Partial<Start> = {}): Timeline {
       keyEvents: [],
       ends: { newer: null, older: null },
       apart: true,
-      only: null,
       focus: null,
       ...start,
     },
     (value) => value.heading ?? "Untitled",
+    (value) => belongsTo(only, value),
   );
 }
 

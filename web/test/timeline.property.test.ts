@@ -226,7 +226,7 @@ class World {
     const reading = this.#reading;
     this.#reading = null;
     if (reading !== null) {
-      this.#follow("reset" in reading ? this.#applyBatch(reading) : this.#line.replace(reading));
+      this.#follow("liveblog" in reading ? this.#line.replace(reading) : this.#applyBatch(reading));
     }
   }
 

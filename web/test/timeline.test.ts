@@ -216,14 +216,14 @@ describe("a stretch of the list", () => {
   it("keeps to what it is limited to, also when an entry changes", () => {
     const only = { tag: "foot", key_events: false, verification: "denied" };
     const matching = { tags: ["foot"], verification: "denied" };
-    const line = timeline({ ...start, ends: { newer: null, older: null }, items: [], only });
+    const line = timeline({ ...start, ends: { newer: null, older: null }, items: [] }, only);
     expect(line.receive(put(3, entry(1, 3, { tags: ["foot"] }))).added).toEqual([]);
     expect(line.receive(put(4, entry(2, 4, matching))).added).toEqual([idOf(2)]);
     line.receive(put(5, entry(3, 5, { ...matching, tags: ["foot", "var"], key_event: true })));
     expect(numbers(line.entries())).toEqual([3, 2]);
     line.receive(put(6, entry(2, 6, { tags: ["foot"], verification: "confirmed" })));
     expect(numbers(line.entries())).toEqual([3]);
-    const keyEvents = timeline({ ...start, ends: { newer: null, older: null }, items: [], only: { tag: null, key_events: true, verification: null } });
+    const keyEvents = timeline({ ...start, ends: { newer: null, older: null }, items: [] }, { tag: null, key_events: true, verification: null });
     keyEvents.receive(put(3, entry(1, 3)));
     keyEvents.receive(put(4, entry(2, 4, { key_event: true })));
     expect(numbers(keyEvents.entries())).toEqual([2]);

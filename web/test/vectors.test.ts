@@ -45,7 +45,6 @@ function begin({ start }: Case): Timeline {
         older: start.has_older ? endOf(start.entries, start.page) : null,
       },
       apart: start.page === "first",
-      only: null,
       focus: null,
       items: start.entries,
       keyEvents: start.entries.filter((entry) => entry.key_event).map((entry) => ({ ...entry, title: titleOf(entry) })),

@@ -2,10 +2,10 @@
  * Makes elements of the server's HTML without the browser's parser: no sink of Trusted Types is used, so that a partner's policy
  * needs nothing for us, and whatever an entry holds, nothing but these elements and attributes gets into the partner's page.
  *
- * It reads what the server writes: whole elements, attributes in double quotes, void elements without a slash.
+ * It reads what the server writes: whole elements in lower case, attributes in double quotes, void elements without a slash.
  */
 
-const TOKEN = /<(\/?)([a-z][a-z\d]*)((?:\s+[^\s"=<>/]+(?:="[^"]*")?)*)\s*>|[^<]+|</gi;
+const TOKEN = /<(\/?)([a-z][a-z\d]*)((?:\s+[^\s"=<>/]+(?:="[^"]*")?)*)\s*>|[^<]+|</g;
 const ATTRIBUTE = /([^\s"=]+)(?:="([^"]*)")?/g;
 /** Those that the server writes. */
 const REFERENCE = /&(#x?)?(\w+);/g;
@@ -15,19 +15,18 @@ const CHARACTERS = new Map([
   ["gt", ">"],
   ["quot", '"'],
 ]);
-const VOID = /^(?:br|hr|img|wbr)$/;
+const VOID = /^(?:[bh]r|img)$/;
 const ELEMENTS =
-  /^(?:a|abbr|article|b|bdi|bdo|blockquote|br|button|cite|code|dd|del|div|dl|dt|em|fig(?:ure|caption)|footer|h[1-6]|header|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong|su[bp]|time|u|ul|wbr)$/;
+  /^(?:a|abbr|article|b|bdi|bdo|blockquote|br|button|cite|code|dd|del|div|dl|dt|em|fig(?:ure|caption)|footer|h[1-6]|header|hr|i|img|ins|kbd|li|mark|ol|p|pre|q|s|small|span|strong|su[bp]|time|u|ul)$/;
 const ATTRIBUTES =
   /^(?:alt|aria-.+|class|cite|data-.+|datetime|decoding|dir|height|hidden|href|id|lang|loading|part|rel|reversed|role|sizes|src|srcset|start|title|type|width)$/;
-const ADDRESSES = /^(?:https?:|mailto:|tel:)/i;
+const ADDRESSES = /^(?:https?|mailto|tel):/i;
 
 export function build(html: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
   const open: (Element | DocumentFragment)[] = [fragment];
   const inside = (): Element | DocumentFragment => open[open.length - 1] ?? fragment;
-  for (const [text, end, name, attributes] of html.matchAll(TOKEN)) {
-    const tag = name?.toLowerCase();
+  for (const [text, end, tag, attributes] of html.matchAll(TOKEN)) {
     if (tag === undefined) {
       inside().append(plain(text));
     } else if (end) {
@@ -38,7 +37,7 @@ export function build(html: string): DocumentFragment {
     } else if (ELEMENTS.test(tag)) {
       const element = document.createElement(tag);
       for (const [, key = "", value = ""] of (attributes ?? "").matchAll(ATTRIBUTE)) {
-        setAttribute(element, key.toLowerCase(), plain(value));
+        setAttribute(element, key, plain(value));
       }
       inside().append(element);
       if (!VOID.test(tag)) {

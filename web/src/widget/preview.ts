@@ -15,7 +15,11 @@ function show(controls: HTMLFormElement, around: HTMLElement, frame: HTMLElement
   };
   around.dataset.around = value("around");
   frame.style.width = `${value("width")}px`;
-  const attributes = [`src="${widget.getAttribute("src") ?? ""}"`];
+  const given = (name: string): string[] => {
+    const its = widget.getAttribute(name);
+    return its === null ? [] : [`${name}="${its}"`];
+  };
+  const attributes = [...given("src"), ...given("partner")];
   for (const name of ["theme", "limit", "height"]) {
     if (isUsual(name)) {
       widget.removeAttribute(name);

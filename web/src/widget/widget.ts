@@ -3,7 +3,7 @@
 import { Connection, type Status, SYSTEM_CLOCK } from "../connection.js";
 import { parseSnapshot, type Snapshot } from "../messages.js";
 import type { Sync } from "../sync.js";
-import { type Effect, type Outcome, Timeline } from "../timeline.js";
+import { type Effect, type Outcome, standing, Timeline } from "../timeline.js";
 import { endpoint, fetchJson } from "../transports.js";
 import type { Mounted } from "./element.js";
 import { isVisible, link, Panel, type Shell, type Terms } from "./panel.js";
@@ -58,11 +58,7 @@ class Widget implements Mounted {
     if (this.#connection === null) {
       void this.#load();
     } else {
-      this.#connection.setVisible(isVisible());
-      this.#connection.start();
-      this.#parked.splice(0).forEach((callback) => {
-        callback();
-      });
+      this.#wake(this.#connection);
     }
   }
 
@@ -105,6 +101,14 @@ class Widget implements Mounted {
     }
   }
 
+  #wake(connection: Connection): void {
+    connection.setVisible(isVisible());
+    connection.start();
+    this.#parked.splice(0).forEach((callback) => {
+      callback();
+    });
+  }
+
   get #limit(): number {
     return Math.min(LIMIT_MAX, Math.abs(parseInt(this.#host.getAttribute("limit") ?? "", 10)) || LIMIT);
   }
@@ -126,7 +130,7 @@ class Widget implements Mounted {
       }
       const [snapshot, shell] = await Promise.all([
         fetchJson(endpoint(this.#api, "snapshot", { limit: String(this.#limit) })).then(parseSnapshot),
-        fetchJson(`${base}/embed/${slug}/shell.json${words ? `?lang=${encodeURIComponent(words)}` : ""}`),
+        fetchJson(endpoint(`${base}/embed/${slug}`, "shell.json", words ? { lang: words } : {})),
       ]);
       if (this.#running) {
         this.#begin(snapshot, shell as Shell);
@@ -142,25 +146,10 @@ class Widget implements Mounted {
   }
 
   #begin(snapshot: Snapshot, shell: Shell): void {
-    const { epoch, seq, liveblog, entries, pinned, key_events } = snapshot;
-    const timeline = new Timeline(
-      {
-        epoch,
-        seq,
-        page: "first",
-        language: liveblog.language,
-        timezone: liveblog.timezone,
-        items: [...entries, ...pinned],
-        keyEvents: key_events,
-        ends: { newer: null, older: snapshot.next_cursor === null ? null : (entries.at(-1) ?? null) },
-        apart: true,
-        only: null,
-        focus: null,
-      },
-      (entry) => entry.heading ?? "",
-    );
-    timeline.liveblog = liveblog;
+    const { liveblog } = snapshot;
     let { next_cursor: cursor } = snapshot;
+    const timeline = new Timeline({ ...standing(snapshot), page: "first", apart: true, focus: null }, ({ heading }) => heading ?? "");
+    timeline.liveblog = liveblog;
     const panel = new Panel(timeline, shell, this.#limit);
     panel.older = async () => {
       if (cursor !== null) {
@@ -242,8 +231,7 @@ class Widget implements Mounted {
       panel.add(link(attribution.url, attribution.text));
     }
     this.#root.replaceChildren(panel.element);
-    connection.setVisible(isVisible());
-    connection.start();
+    this.#wake(connection);
     show({ effects: [], changed: true, added: [], deleted: false, asked: [] });
   }
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from liveserver import takedown
+from liveserver import tally as tally_module
 from liveserver.model import Counts
-from liveserver.takedown import Tally, total, waiting
+from liveserver.tally import Tally, total, waiting
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def test_no_viewer_is_held_once_it_has_left() -> None:
 
 
 def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(takedown, "WORDS_MAX", 3)
+    monkeypatch.setattr(tally_module, "WORDS_MAX", 3)
     tally = Tally([])
     for number in range(10):
         tally.posted(str(number), had=False)

@@ -1,0 +1,143 @@
+"""A live blog that somebody reads here: its channel, what is known of it elsewhere, and the reads under way for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Protocol
+
+import structlog
+
+from liveserver.coalescing import Coalesced
+from liveserver.model import VOID
+from liveserver.view import slug_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from liveserver.channel import Channel, Replay
+    from liveserver.frames import ChangeFrame
+    from liveserver.model import Position
+
+REPLAY_MAX = 1_000
+"""Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
+
+log = structlog.get_logger(__name__)
+
+
+class History(Protocol):
+    """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
+
+    async def after(self, slug: str, position: Position) -> Replay:
+        """Everything after a position; the last changes, if it is of another history than the store's.
+
+        A seq beyond the store's gives an empty replay at the store's position.
+        """
+
+    async def recent(self, slug: str, count: int) -> Replay:
+        """The last changes, at most `count`."""
+
+    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
+        """Where each live blog stands."""
+
+
+class Room:
+    """A live blog in memory, or a view of one."""
+
+    def __init__(self, channel: Channel, history: History, eased: asyncio.Event) -> None:
+        """`eased`: set whenever some of what waits has been written."""
+        self.channel = channel
+        self.liveblog = slug_of(channel.slug)
+        """The slug of what its viewers read, all of it or a view of it."""
+        self.idle_since: float | None = now()
+        """Since when nobody reads it here."""
+        self.heard = channel.position
+        """How far the store was last known to have got: the channel may be about to follow."""
+        self.grace = False
+        """Whether a missing change is being waited for."""
+        self.refresh = Coalesced(self._refresh)
+        """Reads what the store has beyond the channel, and delivers it."""
+        self._history = history
+        self._eased = eased
+        self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
+        """A read from a position on, for viewers that memory doesn't cover."""
+        self._pumping = False
+        """Whether the next slice of the backlog has been scheduled."""
+
+    def cancel(self) -> list[asyncio.Task[Any]]:
+        """End the reads under way; they are returned for the caller to gather."""
+        tasks: list[asyncio.Task[Any]] = [*self.refresh.cancel(), *([self._replay[1]] if self._replay else [])]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    def hear(self, position: Position) -> None:
+        """Note a position that the store has reached."""
+        if position.epoch != self.heard.epoch or position.seq > self.heard.seq:
+            self.heard = position
+
+    @property
+    def reached(self) -> Position | None:
+        """How far the live blog is known to have got; None if that isn't known here."""
+        here, heard = self.channel.position, self.heard
+        if heard.epoch != here.epoch:
+            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to hear of it.
+            return None
+        return heard if heard.seq > here.seq else here
+
+    def pump_soon(self) -> None:
+        """Have what waits written, slice by slice, each in a turn of its own."""
+        if self.channel.backlog and not self._pumping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def within_reach(self, after: Position) -> Position:
+        """The position, or a void one if it lies too far back."""
+        return VOID if self.channel.position.seq - after.seq > REPLAY_MAX else after
+
+    async def bridge(self, after: Position) -> list[ChangeFrame]:
+        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
+        channel = self.channel
+        if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
+            # It may come from another node, and know more than this one. Only the store can call its position void.
+            await self.refresh()
+        while after.epoch == channel.position.epoch and after.seq < channel.floor:
+            replay = await self._read_from(after)
+            if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
+                return replay.frames
+            await self.refresh()
+        return []
+
+    async def _read_from(self, after: Position) -> Replay:
+        """What the store has after a position; viewers that come back together share one read."""
+        if self._replay is None or self._replay[0].epoch != after.epoch or self._replay[0].seq > after.seq:
+            task = asyncio.create_task(self._history.after(self.channel.slug, after))
+            read = self._replay = (after, task)
+
+            def forget(_: asyncio.Task[Replay]) -> None:
+                if self._replay is read:
+                    self._replay = None
+
+            task.add_done_callback(forget)
+        return await asyncio.shield(self._replay[1])
+
+    async def _refresh(self) -> None:
+        channel = self.channel
+        while True:
+            before = channel.position
+            replay = await self._history.after(channel.slug, before)
+            if replay.position == before or channel.repair(replay, now()):
+                break
+        self.pump_soon()
+        if channel.position != before:
+            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
+
+    def _pump(self) -> None:
+        self.channel.pump(now())
+        self._pumping = False
+        self._eased.set()
+        self.pump_soon()
+
+
+def now() -> float:
+    """The event loop's time."""
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,96 @@
+"""Who came with which partner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from liveserver.errors import NotFound
+from liveserver.wire import CLOSE_NOT_ADMITTED
+from tests.api.site import SLUG
+from tests.sinks import ListSink
+
+if TYPE_CHECKING:
+    from liveserver.hub import Audience
+    from liveserver.roll import Guest
+    from tests.api.site import Site
+
+pytest_plugins = ["tests.api.fixtures"]
+
+HERE, THERE = "https://www.exemple.fr", "https://blog.exemple.fr"
+
+
+async def take_in(site: Site, **fields: Any) -> str:
+    """A new partner; its id."""
+    made = await site.editor.post("/api/v1/partners", json={"name": "Le Phare", **fields})
+    partner: str = made.json()["id"]
+    return partner
+
+
+async def edit(site: Site, partner: str, **fields: Any) -> None:
+    """Change its rules, which hold once this returns."""
+    changed = await site.editor.patch(f"/api/v1/partners/{partner}", json=fields, headers={"If-Match": "*"})
+    assert changed.status_code == 200
+
+
+async def let_in(site: Site, partner: str, origin: str) -> Audience:
+    """Whom a viewer on a page of this origin reports to."""
+    return await site.parts.partners.audience(SLUG, partner, [(b"origin", origin.encode())])
+
+
+async def test_coming_and_going(site: Site) -> None:
+    """A viewer is on the roll from its coming on, and no longer than it is there."""
+    partners, partner = site.parts.partners, await take_in(site, origins=[HERE])
+    audience = await let_in(site, partner, HERE)
+    assert partners.viewers(partner) == 0
+    sink = ListSink()
+    await audience.join(sink, None)
+    assert (partners.viewers(partner), sink.partner, sink.told) == (1, partner, ["hello 0 fresh"])
+    audience.gone(sink)
+    audience.gone(sink)
+    assert (partners.viewers(partner), site.parts.hub.viewers(SLUG)) == (0, 0)
+
+
+async def test_who_is_not_let_in_is_not_on_the_roll(site: Site) -> None:
+    """The live blog isn't there, say."""
+    partner = await take_in(site)
+    audience = await site.parts.partners.audience("rien", partner, [])
+    with pytest.raises(NotFound):
+        await audience.join(ListSink(), None)
+    assert site.parts.partners.viewers(partner) == 0
+
+
+async def test_rules_that_change_between_the_door_and_the_seat(site: Site) -> None:
+    """Who was let in by the rules as they were, and comes when they have changed, is looked at once more."""
+    partner = await take_in(site, origins=[HERE, THERE])
+    early, late, other = ListSink(), ListSink(), ListSink()
+    await (await let_in(site, partner, HERE)).join(early, None)
+    audience = await let_in(site, partner, THERE)
+    await edit(site, partner, origins=[HERE])
+    await audience.join(late, None)
+    await (await let_in(site, partner, HERE)).join(other, None)
+    await site.parts.partners.refresh()
+    assert (early.closed, late.closed, other.closed) == (None, CLOSE_NOT_ADMITTED, None)
+    assert site.parts.partners.viewers(partner) == 2
+
+
+async def test_a_review_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has changed isn't gone through again and again, however many viewers there are."""
+    partner = await take_in(site)
+    sink = ListSink()
+    await (await let_in(site, partner, HERE)).join(sink, None)
+    partners = site.parts.partners
+    await partners.refresh()
+    looked: list[str] = []
+    guests = partners._roll.guests
+
+    def looking(partner_id: str) -> list[Guest]:
+        looked.append(partner_id)
+        return guests(partner_id)
+
+    monkeypatch.setattr(partners._roll, "guests", looking)
+    await partners.refresh()
+    assert looked == []
+    await edit(site, partner, name="La Vigie")
+    assert (looked, sink.closed) == ([partner], None)

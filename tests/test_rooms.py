@@ -1,0 +1,86 @@
+"""Rooms that are opened and forgotten. What the hub does with them is in test_hub.py."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from liveserver.bus import LocalBus
+from liveserver.errors import NotFound
+from liveserver.rooms import EARLY_MAX, Rooms
+from tests.memory_history import MemoryHistory
+
+if TYPE_CHECKING:
+    from liveserver.room import Room
+
+MATCH, SEA = "match", "match?delay=0&tag=sea"
+
+
+class Taken:
+    """What rooms took that was kept for them."""
+
+    def __init__(self, history: MemoryHistory) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self.rooms = Rooms(history, LocalBus(), asyncio.Event(), self.take, heartbeat=25, recent_max=10)
+
+    def take(self, room: Room, message: bytes) -> None:
+        """It was for this room."""
+        self.messages.append((room.channel.slug, message))
+
+
+async def test_opened_once_for_all() -> None:
+    """Who asks while it is being opened waits for that; who asks afterwards has it at once."""
+    history = MemoryHistory(MATCH)
+    rooms = Taken(history).rooms
+    assert rooms.get(MATCH) is None
+    first, second = await asyncio.gather(rooms.open(MATCH), rooms.open(MATCH))
+    assert first is second is await rooms.open(MATCH) is rooms.get(MATCH)
+    assert history.reads == ["recent"]
+    await rooms.close()
+    assert (list(rooms), rooms.get(MATCH), rooms.liveblogs()) == ([], None, [])
+
+
+async def test_messages_for_a_room_that_is_being_opened() -> None:
+    """They are kept, the last of them, and taken once it is open; from then on nothing is kept."""
+    history = MemoryHistory(MATCH)
+    history.hold()
+    taken = Taken(history)
+    opening = asyncio.create_task(taken.rooms.open(MATCH))
+    await history.until_reads(1)
+    for number in range(EARLY_MAX + 2):
+        assert taken.rooms.ready(MATCH, b"%d" % number) is None
+    assert taken.messages == []
+    history.release()
+    room = await opening
+    assert taken.messages == [(MATCH, b"%d" % number) for number in range(2, EARLY_MAX + 2)]
+    assert taken.rooms.ready(MATCH, b"later") is room
+    assert taken.rooms.ready("other", b"nobody's") is None
+    assert len(taken.messages) == EARLY_MAX
+    await taken.rooms.close()
+
+
+async def test_a_live_blog_and_its_views() -> None:
+    """A live blog's rooms are its own and its views'; a view's is its own."""
+    rooms = Taken(MemoryHistory(MATCH, SEA)).rooms
+    view = await rooms.open(SEA)
+    assert (rooms.of(MATCH), rooms.get(MATCH)) == ([view], None)
+    whole = await rooms.open(MATCH)
+    assert (rooms.of(MATCH), rooms.of(SEA), rooms.liveblogs()) == ([view, whole], [view], [MATCH])
+    rooms.drop(SEA)
+    assert (rooms.of(MATCH), rooms.of(SEA), rooms.liveblogs()) == ([whole], [], [MATCH])
+    rooms.drop(MATCH)
+    assert (rooms.of(MATCH), rooms.liveblogs()) == ([], [])
+
+
+async def test_what_is_not_there() -> None:
+    """It has no room, and the next one who asks has another try."""
+    history = MemoryHistory()
+    taken = Taken(history)
+    for _ in range(2):
+        with pytest.raises(NotFound):
+            await taken.rooms.open(MATCH)
+    assert taken.rooms.ready(MATCH, b"x") is None
+    assert taken.messages == []
+    assert list(taken.rooms) == []
