@@ -43,7 +43,12 @@ class Finished(NamedTuple):
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment with no settings of liveserver's but these."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVESERVER_")}
+    # Whoever forbids bytecode doesn't mean that each of a hundred commands shall compile the package again.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LIVESERVER_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     chosen = {f"LIVESERVER_{name.upper()}": value for name, value in settings.items()}
     # The commands run elsewhere, lest a .env of whoever runs the tests be read.
     return {**inherited, **chosen, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
