@@ -64,12 +64,12 @@ async def test_bad_settings(tmp_path: Path) -> None:
         commands.append(Command(tuple(command.format(port=port).split()), directory, given))
         expected.append([word.format(port=port) for word in words])
     failures = []
-    for command, finished, names in zip(commands, await run_all(commands), expected, strict=True):
+    for given_command, finished, names in zip(commands, await run_all(commands), expected, strict=True):
         try:
             _assert_one_line(finished, *names)
             assert "gardez-le" not in finished.stderr
         except AssertionError as failure:
-            failures.append(f"{command.arguments}: {failure}")
+            failures.append(f"{given_command.arguments}: {failure}")
     assert failures == []
 
 
