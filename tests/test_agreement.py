@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 
 from liveserver.rendering import FEEDS, plain_text
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY
+from tests.documents import Document
 from tests.feed_rules import ITEMS, Item, moment, reader_items
 from tests.sinks import PATIENCE
-from tests.test_rendering import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from liveserver import cards
 from liveserver.cards import Card, writable
 from liveserver.model import Liveblog, LiveblogStatus, Verification
 from liveserver.rendering import Assets, Renderer
-from tests.test_rendering import LIVEBLOG, NOON, RENDERER, SITE, an_entry
+from tests.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry
 
 NAMED = Renderer(public_url=SITE, site_name="Le Courrier", assets=Assets())
 

@@ -12,13 +12,13 @@ import pytest
 from liveserver import farewell as module
 from liveserver.errors import Draining
 from liveserver.farewell import SLOTS, farewell, timetable
+from tests.hub_cluster import MATCH, cluster
 from tests.sinks import PATIENCE, ListSink, set_slice
-from tests.test_hub import MATCH, cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.test_hub import Node
+    from tests.hub_cluster import Node
 
 WINDOW = 0.2
 

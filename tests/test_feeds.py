@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from liveserver.feeds import WRITERS, absolute
 from liveserver.model import Correction, Deletion, Entry, Feed, Verification
 from liveserver.rendering import FEEDS
+from tests.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of
 from tests.feed_rules import ATOM, CREATOR, ITEMS, TOMBSTONE, Item, reader_items
-from tests.test_rendering import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of
 
 LATER = NOON + timedelta(minutes=5)
 KINDS = sorted(FEEDS)

@@ -12,8 +12,8 @@ import pytest
 from liveserver import sitemaps
 from liveserver.model import Listing
 from liveserver.rendering import Assets, Renderer
+from tests.documents import LIVEBLOG, NOON, RENDERER, SITE
 from tests.feed_rules import NEWS, SITEMAP, sitemap_urls, text_of
-from tests.test_rendering import LIVEBLOG, NOON, RENDERER, SITE
 
 if TYPE_CHECKING:
     from datetime import datetime

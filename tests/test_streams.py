@@ -377,6 +377,7 @@ async def test_any_origin_may_follow(live_site: LiveSite, origin: str) -> None:
 
 async def test_the_server_goes_away(settings: Settings, stack: Stack) -> None:
     """Every viewer is told when to come back, then closed: 1012, or the end of the stream."""
+    settings = settings.model_copy(update={"drain": 0.2})
     async with serving(settings, stack) as site:
         viewers = 20
         async with websocket(site) as viewer, events(site) as stream:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from liveserver.bus.base import Bus, Receiver
 from liveserver.bus.local import LocalBus, Medium
-from liveserver.bus.redis import RedisBus
 
-__all__ = ["Bus", "LocalBus", "Medium", "Receiver", "RedisBus", "connect"]
+__all__ = ["Bus", "LocalBus", "Medium", "Receiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:
     """The bus of these settings, not started yet."""
-    return RedisBus(redis_url, prefix=prefix) if redis_url else LocalBus()
+    if not redis_url:
+        return LocalBus()
+    # Not imported where there is no Redis: it is a fifteenth of the time that the server needs to start.
+    from liveserver.bus.redis import RedisBus
+
+    return RedisBus(redis_url, prefix=prefix)

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     import pytest
     from playwright.async_api import Browser
 
+WITHOUT = (
+    # Renderers that each new window starts for its own address bar and buttons: a third of what opening a page costs.
+    *("InitialWebUI", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxPopup", "WebUIReloadButton"),
+    "SpareRendererForSitePerProcess",
+    # The last list counts: these are of Playwright's.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "HttpsFirstBalancedModeAutoEnable"),
+    *("HttpsUpgrades", "LensOverlay", "MediaRouter", "OptimizationHints", "PaintHolding", "PreconnectToSearch"),
+    *("AvoidCorsURLLoaderRestartOnRedirect", "NetworkTimeServiceQuerying", "ThirdPartyStoragePartitioning"),
+)
+"""Features of the browser's that no page needs."""
 ARGUMENTS = [
+    f"--disable-features={','.join(WITHOUT)}",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",

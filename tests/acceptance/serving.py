@@ -22,7 +22,7 @@ from liveserver.store import Store
 from tests.services import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
 START_SECONDS = 20.0
 STOP_SECONDS = 15.0
@@ -31,6 +31,14 @@ RUN_SECONDS = 20.0
 Found = TypeVar("Found")
 
 ROOT = Path(liveserver.__file__).parents[1]
+
+
+class Command(NamedTuple):
+    """A command yet to be run."""
+
+    arguments: tuple[str, ...]
+    directory: Path
+    settings: dict[str, str]
 
 
 class Finished(NamedTuple):
@@ -43,7 +51,12 @@ class Finished(NamedTuple):
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment with no settings of liveserver's but these."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIVESERVER_")}
+    # Whoever forbids bytecode doesn't mean that each of a hundred commands shall compile the package again.
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LIVESERVER_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     chosen = {f"LIVESERVER_{name.upper()}": value for name, value in settings.items()}
     # The commands run elsewhere, lest a .env of whoever runs the tests be read.
     return {**inherited, **chosen, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
@@ -51,11 +64,27 @@ def environment(**settings: str) -> dict[str, str]:
 
 async def run(*arguments: str, cwd: Path, stdin: str = "", **settings: str) -> Finished:
     """Run a command of liveserver's to its end."""
+    return await _finished("liveserver", *arguments, cwd=cwd, env=environment(**settings), stdin=stdin)
+
+
+async def run_all(commands: Sequence[Command]) -> list[Finished]:
+    """Run commands at once, each in a process forked from one that has imported all modules."""
+    jobs = [
+        {"arguments": arguments, "directory": str(directory), "environment": environment(**settings)}
+        for arguments, directory, settings in commands
+    ]
+    stdin = orjson.dumps(jobs).decode()
+    done = await _finished("tests.acceptance.forking", cwd=ROOT, env=environment(), stdin=stdin)
+    assert done.status == 0, done.stderr
+    return [Finished(*ended) for ended in orjson.loads(done.stdout)]
+
+
+async def _finished(module: str, *arguments: str, cwd: Path, env: dict[str, str], stdin: str) -> Finished:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "liveserver", *arguments),
+        *("-m", module, *arguments),
         cwd=cwd,
-        env=environment(**settings),
+        env=env,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -201,6 +230,10 @@ class LiveServer(Child):
     async def run(self, *arguments: str, stdin: str = "", **settings: str) -> Finished:
         """Run another command on the same settings."""
         return await run(*arguments, cwd=self.directory, stdin=stdin, **{**self.settings, **settings})
+
+    def command(self, *arguments: str, **settings: str) -> Command:
+        """Another command on the same settings, for `run_all`."""
+        return Command(arguments, self.directory, {**self.settings, **settings})
 
     async def key(self, *scopes: str) -> str:
         """An API key; without scopes, one that may do everything. Made as `keys create` makes it, in this process."""

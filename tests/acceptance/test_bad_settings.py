@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.serving import Finished, LiveServer, run, started
+from tests.acceptance.serving import Command, Finished, LiveServer, run, run_all, started
 from tests.services import free_port
 
 if TYPE_CHECKING:
@@ -49,29 +48,28 @@ CASES = [
     ("publish essai pli --key lv_a_b --url ftp://localhost", {}, ("ftp://localhost", "URL")),
     ("publish essai pli --key lv_a_b --url http://", {}, ("http://", "URL")),
     ("tail essai --url http://[::1", {}, ("http://[::1", "URL")),
+    # There is no server: it tries again for some seconds.
+    ("publish essai pli --key lv_a_b --url http://127.0.0.1:{port}", {}, ("http://127.0.0.1:{port}",)),
 ]
-AT_ONCE = 3
 
 
-@pytest.mark.timeout(180)
 async def test_bad_settings(tmp_path: Path) -> None:
     """The line names what is wrong, and shows no password."""
-    turn = asyncio.Semaphore(AT_ONCE)
-
-    async def check(number: int, command: str, settings: dict[str, str], words: tuple[str, ...]) -> None:
+    commands, expected = [], []
+    for number, (command, settings, words) in enumerate(CASES):
         port = str(free_port())
         given = {"port": port} | {name: value.format(port=port) for name, value in settings.items()}
         directory = tmp_path / str(number)
         directory.mkdir()
-        async with turn:
-            finished = await run(*command.split(), cwd=directory, **given)
-        _assert_one_line(finished, *words)
-        assert "gardez-le" not in finished.stderr
-
-    outcomes = await asyncio.gather(
-        *(check(number, *case) for number, case in enumerate(CASES)), return_exceptions=True
-    )
-    failures = [f"{case}: {outcome}" for case, outcome in zip(CASES, outcomes, strict=True) if outcome is not None]
+        commands.append(Command(tuple(command.format(port=port).split()), directory, given))
+        expected.append([word.format(port=port) for word in words])
+    failures = []
+    for given_command, finished, names in zip(commands, await run_all(commands), expected, strict=True):
+        try:
+            _assert_one_line(finished, *names)
+            assert "gardez-le" not in finished.stderr
+        except AssertionError as failure:
+            failures.append(f"{given_command.arguments}: {failure}")
     assert failures == []
 
 
@@ -99,9 +97,3 @@ async def test_second_server_on_one_file(tmp_path: Path) -> None:
         assert await first.end() == 0
     async with started(first):
         assert first.running
-
-
-async def test_publish_without_a_server(tmp_path: Path) -> None:
-    """It tries again for some seconds, then names the address."""
-    url = f"http://127.0.0.1:{free_port()}"
-    _assert_one_line(await run("publish", "essai", "Un pli", "--url", url, "--key", "lv_a_b", cwd=tmp_path), url)

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.client import Client
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, live, settles, strings
-from tests.acceptance.serving import serving
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from playwright.async_api import Browser
+
+    from tests.acceptance.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,19 +21,16 @@ LIVEBLOG = {"slug": "tour", "title": "Le Tour", "language": "fr", "timezone": "E
 FROM_CACHE = "() => performance.getEntriesByType('navigation')[0].transferSize === 0"
 
 
-async def test_back_to_a_copy_of_the_page(tmp_path: Path, browser: Browser) -> None:
+async def test_back_to_a_copy_of_the_page(site: Site, browser: Browser) -> None:
     """What was deleted while the reader was elsewhere goes, and what was published comes, without a reload."""
-    async with (
-        serving(tmp_path) as server,
-        Client(server.url, await server.key()) as newsroom,
-        pages(browser) as open_page,
-    ):
+    newsroom = site.newsroom
+    async with pages(browser) as open_page:
         await newsroom.create_liveblog(LIVEBLOG)
         await newsroom.publish("tour", {"body": "<p>Le départ</p>"})
         wrong = await newsroom.publish("tour", {"body": "<p>Une chute</p>"})
-        page = await open_page(f"{server.url}/live/tour")
+        page = await open_page(site.url("tour"))
         await live(page)
-        await page.goto(f"{server.url}/")
+        await page.goto(f"{site.server.url}/")
         await newsroom.delete("tour", wrong["id"])
         await newsroom.publish("tour", {"body": "<p>Le sommet</p>"})
         await page.go_back()

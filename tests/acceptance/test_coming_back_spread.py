@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120
 
 SLUG = "reprise"
 TABS = 6
-DRAIN = 3.0
+DRAIN = 2.0
 DATES = """window.__dates = [];
 window.WebSocket = class extends WebSocket {
   constructor(...given) { super(...given); window.__dates.push(Date.now()); }
@@ -43,8 +43,7 @@ async def test_one_after_the_other(tmp_path: Path, browser: Browser) -> None:
         ids = await site.liveblog(SLUG, 1)
         url = site.url(SLUG)
         tabs = [await open_page(url, outages=True, script=DATES)]
-        for _ in range(TABS - 1):
-            tabs.append(await open_page(url, beside=tabs[0], outages=True))
+        tabs += await asyncio.gather(*(open_page(url, beside=tabs[0], outages=True) for _ in range(TABS - 1)))
         await asyncio.gather(*(live(tab) for tab in tabs))
         await asyncio.gather(*(mark(tab) for tab in tabs))
         with socket.create_connection(("127.0.0.1", server.port)) as stalled:

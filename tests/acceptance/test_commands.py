@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from liveserver import __version__
 from liveserver.client import Client
-from tests.acceptance.serving import Child, LiveServer, run, serving, started
+from tests.acceptance.serving import Child, LiveServer, run, run_all, serving, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -184,26 +184,20 @@ async def test_tail_as_json(server: LiveServer, key: str, tmp_path: Path) -> Non
         assert messages[2]["seq"] == messages[1]["seq"] + 1
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (("essai", "Un pli", "--key", "lv_abc_def"), "401 "),
-        (("nulle-part", "Un pli"), "404 "),
-        (("essai", " "), "422 /body: "),
-    ],
-)
-async def test_publish_is_refused(server: LiveServer, key: str, arguments: tuple[str, ...], complaint: str) -> None:
+REFUSALS = [
+    (("publish", "essai", "Un pli", "--key", "lv_abc_def"), "401 "),
+    (("publish", "nulle-part", "Un pli"), "404 "),
+    (("publish", "essai", " "), "422 /body: "),
+    (("tail", "nulle-part"), "404 "),
+]
+
+
+async def test_refusals(server: LiveServer, key: str) -> None:
     """One line says why, and the status tells scripts."""
-    refused = await server.run("publish", "--url", server.url, *arguments, key=key)
-    assert refused.status == 1
-    assert refused.stdout == ""
-    assert re.fullmatch(f"liveserver: {complaint}.+\n", refused.stderr)
-
-
-async def test_tail_of_an_unknown_liveblog(server: LiveServer) -> None:
-    refused = await server.run("tail", "nulle-part", "--url", server.url)
-    assert (refused.status, refused.stdout) == (1, "")
-    assert re.fullmatch("liveserver: 404 .+\n", refused.stderr)
+    commands = [server.command(*arguments, "--url", server.url, key=key) for arguments, _ in REFUSALS]
+    for (arguments, complaint), refused in zip(REFUSALS, await run_all(commands), strict=True):
+        assert (refused.status, refused.stdout) == (1, ""), arguments
+        assert re.fullmatch(f"liveserver: {complaint}.+\n", refused.stderr), arguments
 
 
 async def _entry(server: LiveServer, entry_id: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -56,19 +57,21 @@ async def test_after_a_gap_pages_are_the_servers(
         "poll": "60",
     }
     async with AsyncExitStack() as stack:
-        desk = await stack.enter_async_context(serving(tmp_path / "desk", **shared))
-        readers = await stack.enter_async_context(serving(tmp_path / "readers", **shared))
+        desk, readers = await asyncio.gather(
+            *(stack.enter_async_context(serving(tmp_path / name, **shared)) for name in ("desk", "readers"))
+        )
         newsroom = await stack.enter_async_context(Client(desk.url, await desk.key()))
         site = Site(desk, newsroom)
         ids = await site.liveblog(SLUG, BEFORE)
         open_page = await stack.enter_async_context(pages(browser))
         url = f"{readers.url}/live/{SLUG}"
-        first = await open_page(url, outages=True)
-        early = await open_page(url, outages=True, script=CLOCK_OFF % -2)
-        late = await open_page(url, outages=True, script=CLOCK_OFF % 2)
-        reading = await open_page(url, outages=True)
-        from_the_start = await open_page(f"{url}?order=oldest", outages=True)
-        every = (first, early, late, reading, from_the_start)
+        every = first, early, late, reading, from_the_start = await asyncio.gather(
+            open_page(url, outages=True),
+            open_page(url, outages=True, script=CLOCK_OFF % -2),
+            open_page(url, outages=True, script=CLOCK_OFF % 2),
+            open_page(url, outages=True),
+            open_page(f"{url}?order=oldest", outages=True),
+        )
         for page in every:
             await live(page)
             await mark(page)

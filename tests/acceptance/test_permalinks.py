@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import IDS, ONE_PIXEL, live, settles, strings
@@ -43,9 +44,15 @@ async def _assert_landed(page: Page, entry_id: str) -> None:
     assert await page.evaluate("window.__scrolls.length") == 1, "it was there, and moved again"
 
 
-async def test_the_oldest_of_two_thousand(site: Site, browser: Browser) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def two_thousand(site: Site) -> list[str]:
+    """The ids of the entries of `deux-mille`, newest first."""
+    return await site.many("deux-mille", COUNT)
+
+
+async def test_the_oldest_of_two_thousand(site: Site, browser: Browser, two_thousand: list[str]) -> None:
     """Also without JavaScript; and from there upwards, page by page, without a gap or a repetition."""
-    ids = await site.many("deux-mille", COUNT)
+    ids = two_thousand
     oldest, middle = ids[-1], ids[1_000]
     async with pages(browser) as open_page:
         plain = await open_page(f"{site.url('deux-mille')}/entries/{middle}", javascript=False)
@@ -88,11 +95,11 @@ async def test_an_entry_longer_than_the_window(site: Site, browser: Browser, hei
         assert await page.evaluate(LANDING) == [pytest.approx(distance, abs=ONE_PIXEL), True]
 
 
+@pytest.mark.usefixtures("two_thousand")
 async def test_two_thousand_entries_make_no_long_page(site: Site, browser: Browser) -> None:
     """The server sends twenty of them, and the browser asks for no more."""
-    await site.many("deux-mille-et-un", COUNT)
     async with pages(browser) as open_page:
-        page = await open_page(site.url("deux-mille-et-un"))
+        page = await open_page(site.url("deux-mille"))
         await live(page)
         sizes = await page.evaluate("performance.getEntriesByType('navigation').map(entry => entry.decodedBodySize)")
         assert sizes[0] < 100_000

@@ -138,8 +138,9 @@ async def test_under_two_servers_that_run(
     """PostgreSQL and Redis: readers over WebSocket and SSE and a page are reset, and end with what the store has."""
     shared = {"database_url": postgres_url, "redis_url": redis_server.url, "redis_prefix": tmp_path.name}
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(serving(tmp_path / "here", **shared))
-        there = await stack.enter_async_context(serving(tmp_path / "there", **shared))
+        here, there = await asyncio.gather(
+            *(stack.enter_async_context(serving(tmp_path / name, **shared)) for name in ("here", "there"))
+        )
         newsroom = await stack.enter_async_context(Client(here.url, await here.key()))
         await newsroom.create_liveblog(LIVEBLOG)
         for body in ("Un", "Deux"):
@@ -203,7 +204,9 @@ async def test_while_it_is_published(tmp_path: Path, postgres_url: str, redis_se
     """What is answered 2xx is in the store unless it was before the restore; readers hold nothing else."""
     shared = {"database_url": postgres_url, "redis_url": redis_server.url, "redis_prefix": tmp_path.name}
     async with AsyncExitStack() as stack:
-        servers = [await stack.enter_async_context(serving(tmp_path / name, **shared)) for name in ("a", "b")]
+        servers = await asyncio.gather(
+            *(stack.enter_async_context(serving(tmp_path / name, **shared)) for name in ("a", "b"))
+        )
         key = await servers[0].key()
         newsroom = [await stack.enter_async_context(Client(server.url, key)) for server in servers]
         await newsroom[0].create_liveblog(LIVEBLOG)

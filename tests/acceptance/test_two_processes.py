@@ -38,8 +38,9 @@ async def test_published_here_and_read_there(
     redis = start_redis()
     shared = {"database_url": postgres_url, "redis_url": redis.url, "poll": "60", "poll_fast": "0.2"}
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(serving(tmp_path / "here", **shared))
-        there = await stack.enter_async_context(serving(tmp_path / "there", **shared))
+        here, there = await asyncio.gather(
+            *(stack.enter_async_context(serving(tmp_path / name, **shared)) for name in ("here", "there"))
+        )
         newsroom = await stack.enter_async_context(Client(here.url, await here.key()))
         await newsroom.create_liveblog(LIVEBLOG)
         await newsroom.publish("match", {"body": "<p>Avant</p>"})

@@ -46,7 +46,7 @@ SETTINGS: JSON = {
     "poll": 300,
     "poll_fast": 60,
     # Tests that end a server with viewers shouldn't wait for them to leave.
-    "drain": 0.2,
+    "drain": 0.05,
 }
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from liveserver.bench.run import Result
 
-PLAN = Plan(20, rate=50, duration=1, processes=2)
+PLAN = Plan(20, rate=100, duration=0.5, processes=2)
 
 
 @pytest.fixture(autouse=True)

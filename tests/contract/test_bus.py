@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from liveserver import bus as bus_package
-from liveserver.bus import Bus, LocalBus, Medium, RedisBus
+from liveserver.bus import Bus, LocalBus, Medium
 from liveserver.bus import redis as redis_module
+from liveserver.bus.redis import RedisBus
 from tests.sinks import PATIENCE, settle
 
 if TYPE_CHECKING:

@@ -1,0 +1,259 @@
+"""Viewers join the hub: each gets what it missed, whatever happens between subscribing, reading and registering."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from liveserver import hub as hub_module
+from liveserver import room as room_module
+from liveserver.errors import NotFound, StoreUnavailable
+from liveserver.model import Position
+from tests.hub_cluster import MATCH, cluster, poll
+from tests.memory_history import EPOCH
+from tests.sinks import ListSink, settle
+
+
+async def test_a_fresh_viewer_gets_hello_and_is_counted() -> None:
+    async with cluster("a", "b", heartbeat=7) as [node]:
+        viewer = await node.join()
+        assert viewer.messages == [{"type": "hello", "epoch": EPOCH, "seq": 2, "resumed": False, "heartbeat": 7}]
+        assert (node.hub.viewers(MATCH), node.hub.viewers("other"), node.hub.viewers("unknown")) == (1, 0, 0)
+        assert [channel.slug for channel in node.hub.channels()] == [MATCH]
+
+
+async def test_resume_from_memory_reads_nothing() -> None:
+    async with cluster("a", "b", "a") as [node]:
+        await node.join()
+        returning = await node.join(1)
+        assert returning.told == ["hello 3", "entry 2 b", "entry 3 a"]
+        assert node.history.reads == ["recent"]
+
+
+async def test_resume_from_the_store_reaches_back_at_any_age() -> None:
+    async with cluster(*"abcabc", recent_max=2) as [node]:
+        returning = await node.join(0)
+        assert returning.told == ["hello 6", "entry 4 a", "entry 5 b", "entry 6 c"]
+        assert node.history.reads == ["recent", "after 0"]
+        node.publish("d")
+        assert returning.told[-1] == "entry 7 d"
+
+
+async def test_a_thousand_viewers_that_come_back_at_once_cost_one_read() -> None:
+    async with cluster(*"abcdef", recent_max=2) as [node]:
+        await node.join()
+        viewers = await asyncio.gather(*(node.join(1) for _ in range(1000)))
+        assert node.history.reads == ["recent", "after 1"]
+        expected = ["hello 6", "entry 2 b", "entry 3 c", "entry 4 d", "entry 5 e", "entry 6 f"]
+        assert all(viewer.told == expected for viewer in viewers)
+
+
+async def test_a_cold_live_blog_is_opened_once_for_all() -> None:
+    async with cluster("a") as [node]:
+        viewers = await asyncio.gather(*(node.join() for _ in range(100)))
+        assert node.history.reads == ["recent"]
+        assert node.bus.subscribed == ["+match"]
+        assert all(viewer.told == ["hello 1 fresh"] for viewer in viewers)
+
+
+async def test_a_viewer_further_back_starts_a_read_of_its_own() -> None:
+    async with cluster(*"abcdef", recent_max=1) as [node]:
+        await node.join()
+        node.history.hold()
+        joins = [asyncio.create_task(node.join(after)) for after in (3, 1, 2)]
+        await node.history.until_reads(3)
+        await settle()
+        node.history.release()
+        viewers = await asyncio.gather(*joins)
+        assert node.history.reads == ["recent", "after 3", "after 1"]
+        assert [viewer.told[1] for viewer in viewers] == ["entry 4 d", "entry 2 b", "entry 3 c"]
+
+
+async def test_a_position_of_another_epoch_is_void() -> None:
+    async with cluster("a") as [node]:
+        viewer = await node.join(Position("bbbbbbbb", 1))
+        assert viewer.told == ["hello 1 fresh", "reset 1"]
+
+
+async def test_a_position_ahead_of_the_store_is_void() -> None:
+    async with cluster("a") as [node]:
+        viewer = await node.join(2)
+        assert viewer.told == ["hello 1 fresh", "reset 1"]
+        assert node.history.reads == ["recent", "after 1"], "only the store can tell"
+
+
+async def test_a_viewer_ahead_of_this_hub_makes_it_catch_up() -> None:
+    async with cluster("a") as [node]:
+        viewer = await node.join()
+        node.history.commit(MATCH, "b")
+        node.history.commit(MATCH, "c")
+        ahead = await node.join(2)
+        assert ahead.told == ["hello 3", "entry 3 c"]
+        assert viewer.told == ["hello 1 fresh", "entry 2 b", "entry 3 c"]
+
+
+async def test_a_position_behind_a_floor_that_rose_during_the_read_is_read_again() -> None:
+    async with cluster(*"abcd", recent_max=2) as [node]:
+        await node.join()
+        node.history.hold()
+        joining = asyncio.create_task(node.join(1))
+        await node.history.until_reads(2)
+        for key in "efgh":
+            node.publish(key)
+        node.history.release()
+        viewer = await joining
+        assert [message["seq"] for message in viewer.messages] == [8, *range(2, 9)]
+
+
+async def test_an_unknown_live_blog_is_not_found_and_not_kept() -> None:
+    async with cluster() as [node]:
+        for _ in range(2):
+            with pytest.raises(NotFound):
+                await node.join(slug="unknown")
+        assert list(node.hub.channels()) == []
+        assert node.bus.subscribed == ["+unknown", "-unknown"] * 2
+
+
+async def test_a_store_that_is_away_refuses_those_who_need_it_only() -> None:
+    async with cluster(*"abcd", recent_max=2) as [node]:
+        node.history.down = True
+        with pytest.raises(StoreUnavailable):
+            await node.join()
+        node.history.down = False
+        await node.join()
+        node.history.down = True
+        assert (await node.join(3)).told == ["hello 4", "entry 4 d"]
+        for after in (1, 9):
+            with pytest.raises(StoreUnavailable):
+                await node.join(after)
+        assert node.hub.viewers(MATCH) == 2
+        node.history.down = False
+        assert (await node.join(1)).told[-1] == "entry 4 d"
+
+
+async def test_one_who_gives_up_while_joining_is_not_registered_and_hinders_nobody() -> None:
+    async with cluster("a") as [node]:
+        node.history.hold()
+        gone, staying = asyncio.create_task(node.join()), asyncio.create_task(node.join())
+        await node.history.until_reads(1)
+        gone.cancel()
+        await settle()
+        node.history.release()
+        assert (await staying).told == ["hello 1 fresh"]
+        assert gone.cancelled()
+        assert node.hub.viewers(MATCH) == 1
+
+
+@pytest.mark.parametrize("warm", [False, True])
+async def test_one_whose_connection_is_lost_while_joining_is_not_registered(warm: bool) -> None:
+    """The transport reports it to `leave`, while the endpoint still waits in `join`."""
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        if warm:
+            await node.join()
+        before = len(node.history.reads)
+        node.history.hold()
+        sink = ListSink()
+        joining = asyncio.create_task(node.hub.join(MATCH, sink, Position(EPOCH, 1)))
+        await node.history.until_reads(before + 1)
+        node.hub.leave(MATCH, sink)
+        node.history.release()
+        await joining
+        assert node.hub.viewers(MATCH) == int(warm)
+        assert sink.frames == []
+
+
+@pytest.mark.parametrize("where", [0, 1])
+async def test_one_who_comes_back_before_the_old_connection_is_gone(where: int) -> None:
+    """Each connection has everything once; that the old one ends is nothing to the new (centrifuge-go #150)."""
+    async with cluster("a", "b", nodes=2) as nodes:
+        old = await nodes[0].join(2)
+        nodes[0].publish("c")
+        new = await nodes[where].join(2)
+        nodes[1].publish("d")
+        await old.until_told("entry 4 d")
+        nodes[0].hub.leave(MATCH, old)
+        nodes[0].publish("e")
+        await new.until_told("entry 5 e")
+        assert old.told == ["hello 2", "entry 3 c", "entry 4 d"]
+        assert new.told == ["hello 3", "entry 3 c", "entry 4 d", "entry 5 e"]
+        assert [node.hub.viewers(MATCH) for node in nodes] == [where == 0, where == 1]
+
+
+async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than have the store read and everything rendered for it alone."""
+    monkeypatch.setattr(room_module, "REPLAY_MAX", 3)
+    async with cluster(*"abcdefgh", recent_max=1) as [node]:
+        await node.join()
+        reads = len(node.history.reads)
+        near, far = await node.join(after=5), await node.join(after=4)
+        assert near.told == ["hello 8", "entry 6 f", "entry 7 g", "entry 8 h"]
+        assert far.told == ["hello 8 fresh", "reset 8"]
+        assert len(node.history.reads) > reads
+
+
+async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        last = await node.join()
+        node.history.hold()
+        joining = asyncio.create_task(node.join(1))
+        await node.history.until_reads(2)
+        node.hub.leave(MATCH, last)
+        await poll(node)
+        node.history.release()
+        viewer = await joining
+        await poll(node)
+        node.publish("e")
+        assert viewer.told[-1] == "entry 5 e"
+        assert node.bus.subscribed == ["+match"]
+
+
+async def test_a_join_that_fails_does_not_let_the_live_blog_go_under_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        viewer = await node.join()
+        node.history.down = True
+        with pytest.raises(StoreUnavailable):
+            await node.join(1)
+        node.history.down = False
+        await poll(node)
+        node.publish("e")
+        assert viewer.told[-1] == "entry 5 e"
+
+
+# The race between subscribing, reading and registering
+
+
+async def test_a_change_between_subscribing_and_reading_is_delivered_once() -> None:
+    async with cluster("a", nodes=2) as [node, elsewhere]:
+        node.bus.on_subscribe = lambda: elsewhere.publish("b")
+        viewer = await node.join(1)
+        assert viewer.told == ["hello 2", "entry 2 b"]
+
+
+@pytest.mark.parametrize("where", [0, 1])
+async def test_a_change_between_reading_and_registering_is_not_lost(where: int) -> None:
+    """Whether it is published by this process or by another one."""
+    async with cluster("a", nodes=2) as nodes:
+        node = nodes[0]
+        node.history.hold()
+        joining = asyncio.create_task(node.join(1))
+        await node.history.until_reads(1)
+        nodes[where].publish("b")
+        nodes[where].publish("c")
+        node.history.release()
+        viewer = await joining
+        await settle()
+        assert viewer.told == ["hello 3", "entry 2 b", "entry 3 c"]
+        assert node.history.reads == ["recent"]
+
+
+async def test_a_hub_subscribes_before_it_reads() -> None:
+    async with cluster("a") as [node]:
+        at_subscribing: list[list[str]] = []
+        node.bus.on_subscribe = lambda: at_subscribing.append(list(node.history.reads))
+        await node.join()
+        assert at_subscribing == [[]]
