@@ -20,7 +20,8 @@ from liveserver.texts import text_direction, texts_for
 
 if TYPE_CHECKING:
     from liveserver.model import Attribution, Liveblog
-    from liveserver.rendering import PageView, Renderer
+    from liveserver.page_views import PageView
+    from liveserver.rendering import Renderer
     from liveserver.texts import Texts
 
 THEMES = ("auto", "light", "dark")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from html.parser import HTMLParser
 from importlib.resources import files
 from sys import getsizeof
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -23,6 +21,8 @@ from liveserver.embeds import Embeds
 from liveserver.errors import SettingsError
 from liveserver.lru import Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
+from liveserver.page_views import EVERY, EntryPageView, Only, Order, PageView
+from liveserver.plain import BLOCK, plain_text, shortened
 from liveserver.structured_data import entry_posting, liveblog_posting
 from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
 
@@ -54,8 +54,6 @@ TEXTS_BYTES = 4 * 1024 * 1024
 ENTRY_BYTES = 1024
 """What an entry takes beside its body, about."""
 
-_BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class Assets:
@@ -74,60 +72,6 @@ class Assets:
         except FileNotFoundError:
             raise SettingsError("the front end is not built: run make web") from None
         return cls(script=entry["file"], styles=tuple(entry.get("css", ())))
-
-
-Order = Literal["newest", "oldest"]
-"""Which entry comes first."""
-
-
-class Only(NamedTuple):
-    """Which entries a page is limited to: those to which all of it applies."""
-
-    tag: str | None = None
-    key_events: bool = False
-    verification: Verification | None = None
-
-
-EVERY = Only()
-
-
-@dataclass(frozen=True, slots=True)
-class PageView:
-    """One page of a live blog."""
-
-    liveblog: Liveblog
-    """As of the same moment as the entries: its epoch and seq are the page's position."""
-    entries: list[Entry]
-    """In the page's order. On the pages that begin with the newest of all, pinned ones are left out."""
-    pinned: list[Entry] = field(default_factory=list)
-    key_events: list[Entry] = field(default_factory=list)
-    older_cursor: str | None = None
-    """Where the entries older than these begin; None if there are none."""
-    newer_cursor: str | None = None
-    """The same for newer ones."""
-    first: bool = True
-    """False on all pages but `/live/{slug}` itself: they show neither pinned entries nor key events."""
-    order: Order = "newest"
-    only: Only = EVERY
-    began_at: datetime | None = None
-    """When the oldest entry of all was published, as far as it is known."""
-    changed_at: datetime | None = None
-    """When the last change of all was made, as far as it is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPageView:
-    """One entry among its neighbours."""
-
-    liveblog: Liveblog
-    entry: Entry
-    newer: list[Entry] = field(default_factory=list)
-    """Newest first."""
-    older: list[Entry] = field(default_factory=list)
-    """Newest first."""
-    older_cursor: str | None = None
-    newer_cursor: str | None = None
-    order: Order = "newest"
 
 
 @cache
@@ -263,7 +207,7 @@ class Renderer:
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
         published = entry.published_at.astimezone(zone)
-        body = entry.body if _BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
+        body = entry.body if BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
         in_feed = template is self._content
         return template.render(
             entry=entry,
@@ -478,48 +422,6 @@ class Renderer:
             }
             for entry, moment in zip(key_events, moments, strict=True)
         ]
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.alternatives: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._separate(tag)
-        if tag == "img":
-            self.alternatives += [value for name, value in attrs if name == "alt" and value]
-
-    def handle_endtag(self, tag: str) -> None:
-        self._separate(tag)
-
-    def _separate(self, tag: str) -> None:
-        if tag in {"br", "li", "cite", "figcaption"} or _BLOCK.match(f"<{tag}"):
-            self.parts.append(" ")
-
-
-def plain_text(html: str) -> str:
-    """The text of some HTML on one line; if it has none, the descriptions of its images."""
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    return _line(parser.parts) or _line(parser.alternatives)
-
-
-def shortened(text: str, length: int) -> str:
-    """The text, or its beginning with an ellipsis, cut at a word: about so many characters."""
-    if len(text) <= length:
-        return text
-    cut = text[: length + 1].rpartition(" ")[0] or text[:length]
-    return cut.rstrip(" ,;:.–—-\u00a0\u202f") + "…"
-
-
-def _line(parts: list[str]) -> str:
-    return re.sub(r"[ \t\r\n\f]+", " ", "".join(parts)).strip()
 
 
 def _edited(texts: Texts, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus
-from liveserver.rendering import Assets, PageView, Renderer
+from liveserver.page_views import PageView
+from liveserver.rendering import Assets, Renderer
 
 SITE = "https://live.example.org"
 # 13:07 in Paris, which is an hour ahead of UTC in winter.

@@ -14,7 +14,8 @@ import pytest
 from liveserver import rendering
 from liveserver.errors import SettingsError
 from liveserver.model import LiveblogStatus, Verification
-from liveserver.rendering import Assets, EntryPageView, Only, PageView, Renderer
+from liveserver.page_views import EntryPageView, Only, PageView
+from liveserver.rendering import Assets, Renderer
 from liveserver.texts import texts_for
 from tests.documents import (
     LIVEBLOG,

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from liveserver import rendering
 from liveserver.model import Correction, Verification
-from liveserver.rendering import Assets, PageView, Renderer, plain_text
+from liveserver.page_views import PageView
+from liveserver.plain import plain_text
+from liveserver.rendering import Assets, Renderer
 from tests.documents import (
     LIVEBLOG,
     NOON,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from liveserver.model import Correction, LiveblogStatus
-from liveserver.rendering import EntryPageView, PageView
+from liveserver.page_views import EntryPageView, PageView
 from tests.documents import (
     LIVEBLOG,
     NOON,

@@ -19,8 +19,8 @@ from liveserver import errors, wire
 from liveserver.api.requests import caching_of, rendition_for
 from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
+from liveserver.page_views import PageView
 from liveserver.pages.reader import html_representation
-from liveserver.rendering import PageView
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond

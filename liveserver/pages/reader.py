@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from liveserver import errors
 from liveserver.model import Position, Verification
-from liveserver.rendering import EntryPageView, Only, Order, PageView
+from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
