@@ -136,7 +136,7 @@ def outages() -> Iterator[None]:
         yield
     except (SQLAlchemyError, OSError) as error:
         if _is_outage(error):
-            raise StoreUnavailable("the database doesn't answer") from error
+            raise StoreUnavailable(f"the database doesn't answer ({_reason(error)})") from error
         raise
 
 
@@ -164,14 +164,15 @@ def opening(url: URL) -> Iterator[None]:
     try:
         yield
     except (StoreUnavailable, DBAPIError, sqlite3.Error, OSError) as error:
-        cause: Exception = error
-        # What is no Exception is how a timeout came about: it says less than the timeout.
-        while isinstance(cause.__cause__, Exception):
-            cause = cause.__cause__
-        reason = (
-            "no answer" if isinstance(cause, TimeoutError) else (str(cause) or type(cause).__name__).splitlines()[0]
-        )
-        raise SettingsError(f"can't open the database {shown(url)}: {reason}") from error
+        raise SettingsError(f"can't open the database {shown(url)}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What it came about by, in a line."""
+    # What is no Exception is how a timeout came about: it says less than the timeout.
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return "no answer" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__).splitlines()[0]
 
 
 class Connections(ABC):
