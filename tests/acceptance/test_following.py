@@ -168,9 +168,12 @@ async def test_either_side_is_killed_again_and_again(source: LiveServer, mirror:
         assert desk.done > 50
     await level(source, mirror)
     no_doubles(mirror)
-    shown = await mirror.run("follow", "match")
-    assert '"behind": 0' in shown.stdout
-    assert '"error": null' in shown.stdout
+
+    async def stands_well() -> bool:
+        shown = (await mirror.run("follow", "match")).stdout
+        return '"behind": 0' in shown and '"error": null' in shown
+
+    await soon(stands_well)
 
 
 async def test_the_source_is_restored_from_a_backup(source: LiveServer, mirror: LiveServer, tmp_path: Path) -> None:

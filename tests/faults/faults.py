@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Fault = Callable[[Setup, random.Random], AbstractAsyncContextManager[None]]
 
 STOP_SECONDS = 15.0
+ROOM = 16 * 1024 * 1024
+"""Bytes that a small disk must have left, or it is full by itself."""
 """Within which a server has ended after SIGTERM, whatever its viewers and its database do."""
 
 
@@ -174,6 +177,7 @@ async def database_disk_full(setup: Setup, chance: random.Random) -> AsyncIterat
     """The disk that holds the SQLite file is full."""
     assert setup.sqlite is not None
     assert setup.disk is not None
+    assert shutil.disk_usage(setup.disk).free > ROOM, "what was published has filled the disk: raise DISK_MEGABYTES"
     ballast = setup.disk / "ballast"
     with setup.calendar.out_of_order("store"):
         await asyncio.to_thread(_empty_log, setup.sqlite)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 HEARTBEAT = 2
 LAG_TIMEOUT = 4
 NODES = 3
-DISK_MEGABYTES = 96
+DISK_MEGABYTES = 256
+"""Half an hour of publishing takes some 130 of them."""
 
 SETTINGS = {
     "heartbeat": str(HEARTBEAT),
