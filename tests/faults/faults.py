@@ -27,9 +27,10 @@ if TYPE_CHECKING:
 
     Fault = Callable[[Setup, random.Random], AbstractAsyncContextManager[None]]
 
-STOP_SECONDS = 15.0
 ROOM = 16 * 1024 * 1024
 """Bytes that a small disk must have left, or it is full by itself."""
+
+STOP_SECONDS = 15.0
 """Within which a server has ended after SIGTERM, whatever its viewers and its database do."""
 
 
