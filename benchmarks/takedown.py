@@ -126,6 +126,10 @@ async def measure(viewers: int, leave: float, silent: float, port: int) -> None:
             await server.wait()
 
 
+async def _connect(viewer: Viewer, port: int) -> None:
+    await asyncio.get_running_loop().create_connection(lambda: viewer, "127.0.0.1", port)
+
+
 async def _measure(client: Client, pid: int, viewers: int, leave: float, silent: float, port: int) -> None:
     await client.create_liveblog({"slug": SLUG, "title": "Takedown", "language": "en", "timezone": "UTC"})
     entry = await client.publish(SLUG, {"body": "<p>To be taken down.</p>"})
@@ -133,13 +137,10 @@ async def _measure(client: Client, pid: int, viewers: int, leave: float, silent:
     behaviours = ["leave"] * round(viewers * leave) + ["silent"] * round(viewers * silent)
     behaviours += ["answer"] * (viewers - len(behaviours))
     random.shuffle(behaviours)
-    loop = asyncio.get_running_loop()
     audience = []
     for start in range(0, viewers, 100):
         batch = [Viewer(behaviour, greeted) for behaviour in behaviours[start : start + 100]]
-        await asyncio.gather(
-            *(loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", port) for viewer in batch)  # type: ignore[misc]
-        )
+        await asyncio.gather(*(_connect(viewer, port) for viewer in batch))
         audience += batch
     for _ in range(viewers):
         await greeted.acquire()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from liveserver.client import Client
+from liveserver.columns import aligned
 from liveserver.model import now
 from liveserver.security.links import signed
 from liveserver.wire import dumps
@@ -39,7 +40,5 @@ async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_js
             (f"  {day['date']}", "", f"{day['peak']:,}", f"{day['views']:,}", f"{day['seconds'] / 3600:,.1f}")
             for day in partner["days"]
         ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
-    for row in rows:
-        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
-        typer.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    for line in aligned(rows, figures=True):
+        typer.echo(line)

@@ -19,6 +19,7 @@ import typer
 
 from liveserver import __version__
 from liveserver.bench.opening import Transport
+from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
 from liveserver.model import SCOPES, Position, now
@@ -293,9 +294,8 @@ def keys_list(settings: Settings) -> None:
         (key.id, key.name, " ".join(sorted(key.scopes)), timestamp(key.created_at), _state(key))
         for key in asyncio.run(read())
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in aligned(rows):
+        typer.echo(line)
 
 
 def _state(key: ApiKey) -> str:

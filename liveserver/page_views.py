@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.model import Entry, Liveblog, Verification
+    from liveserver.model import Entry, Liveblog, Snapshot, Verification
 
 Order = Literal["newest", "oldest"]
 """Which entry comes first."""
@@ -47,6 +47,19 @@ class PageView:
     """When the oldest entry of all was published, as far as it is known."""
     changed_at: datetime | None = None
     """When the last change of all was made, as far as it is known."""
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> PageView:
+        """What a snapshot shows: the first page."""
+        return cls(
+            snapshot.liveblog,
+            snapshot.entries,
+            pinned=snapshot.pinned,
+            key_events=snapshot.key_events,
+            older_cursor=snapshot.next_cursor,
+            began_at=snapshot.began_at,
+            changed_at=snapshot.changed_at,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from liveserver.columns import aligned
 from liveserver.inputs import PartnerInput, PartnerPatch, parse
 from liveserver.model import Partner, now
 from liveserver.settings import Settings
@@ -116,9 +117,8 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
             )
             for partner in sorted(partners, key=lambda partner: (partner.created_at, partner.id))
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        for row in rows:
-            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for line in aligned(rows):
+            typer.echo(line)
 
     @app.command("show")
     @with_database

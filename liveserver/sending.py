@@ -16,7 +16,7 @@ import sys
 import threading
 from array import array
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import structlog
 
@@ -67,8 +67,7 @@ def batched() -> bool:
 
 def one_by_one() -> None:
     """Don't use io_uring in this process."""
-    global _allowed  # noqa: PLW0603 (the threads' rings are the process's, too)
-    _allowed = False
+    _Local.allowed = False
 
 
 def _one_by_one(descriptors: Sequence[int], data: bytes) -> list[tuple[int, int]]:
@@ -175,11 +174,14 @@ class Ring:
 
 
 def _ring() -> Ring | None:
-    return _local.ring if _allowed else None
+    return _local.ring if _Local.allowed else None
 
 
 class _Local(threading.local):
     """Called anew in each thread."""
+
+    allowed: ClassVar = True
+    """In all of them."""
 
     def __init__(self) -> None:
         self.ring: Ring | None = None
@@ -191,4 +193,3 @@ class _Local(threading.local):
 
 
 _local = _Local()
-_allowed = True

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from liveserver.model import Entry, EntryStatus, Liveblog, LiveblogStatus
+from liveserver.model import Entry, Liveblog, LiveblogStatus
 from liveserver.page_views import PageView
 from liveserver.rendering import Assets, Renderer
+from tests.store_samples import an_entry as sample
 
 SITE = "https://live.example.org"
 # 13:07 in Paris, which is an hour ahead of UTC in winter.
@@ -38,27 +39,8 @@ def id_of(number: int) -> str:
 
 
 def an_entry(number: int = 1, at: datetime = NOON, **fields: Any) -> Entry:
-    values: dict[str, Any] = {
-        "id": id_of(number),
-        "seq": number,
-        "version": 1,
-        "status": EntryStatus.PUBLISHED,
-        "heading": None,
-        "body": f"<p>Texte {number}</p>",
-        "authors": (),
-        "key_event": False,
-        "breaking": False,
-        "pinned": False,
-        "tags": (),
-        "verification": None,
-        "source": None,
-        "corrections": (),
-        "publish_at": None,
-        "published_at": at,
-        "created_at": at,
-        "updated_at": at,
-    }
-    return Entry(**values | fields)
+    """The sample's number tells it from others: its id, its seq, its text."""
+    return sample(at, **{"id": id_of(number), "seq": number, "body": f"<p>Texte {number}</p>", **fields})
 
 
 class Element:

@@ -32,7 +32,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(sending, "_one_by_one", None)
         assert sending.batched()
     else:
-        monkeypatch.setattr(sending, "_allowed", True)
+        monkeypatch.setattr(sending._Local, "allowed", True)
         sending.one_by_one()
         assert not sending.batched()
 

@@ -79,7 +79,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
             pytest.skip(f"io_uring: {error}")
         monkeypatch.setattr(sending, "FEW", 0)
     else:
-        monkeypatch.setattr(sending, "_allowed", False)
+        monkeypatch.setattr(sending._Local, "allowed", False)
 
 
 def frame(seq: int, size: int = 10) -> Frame:

@@ -212,16 +212,7 @@ def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> di
 
 
 async def _view(parts: Services, admitted: Pass, limit: int) -> PageView:
-    snapshot = await parts.history.snapshot(admitted.view, limit=limit)
-    return PageView(
-        snapshot.liveblog,
-        snapshot.entries,
-        pinned=snapshot.pinned,
-        key_events=snapshot.key_events,
-        older_cursor=snapshot.next_cursor,
-        began_at=snapshot.began_at,
-        changed_at=snapshot.changed_at,
-    )
+    return PageView.of(await parts.history.snapshot(admitted.view, limit=limit))
 
 
 def _rendition(liveblog: Liveblog, representation: Representation) -> Rendition:

@@ -125,16 +125,7 @@ def _choice(query: QueryParams) -> Choice:
 
 async def _newest(parts: Services, slug: str) -> Rendition:
     snapshot = await parts.store.snapshot(slug, limit=PAGE_SIZE)
-    view = PageView(
-        snapshot.liveblog,
-        snapshot.entries,
-        pinned=snapshot.pinned,
-        key_events=snapshot.key_events,
-        older_cursor=snapshot.next_cursor,
-        began_at=snapshot.began_at,
-        changed_at=snapshot.changed_at,
-    )
-    return _rendition(parts, snapshot.liveblog, parts.renderer.page(view))
+    return _rendition(parts, snapshot.liveblog, parts.renderer.page(PageView.of(snapshot)))
 
 
 async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:

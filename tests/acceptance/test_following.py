@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import sqlite3
 import time
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import orjson
 import pytest
 
 from liveserver.client import Client, ClientError
@@ -57,6 +60,15 @@ class Desk:
                 if error.status != 410:
                     raise
         self.done += 1
+
+    async def wrote(self, more: int) -> None:
+        """Return once so many more have been written."""
+        enough = self.done + more
+
+        async def written() -> bool:
+            return self.done >= enough
+
+        await soon(written)
 
     async def run(self) -> None:
         while True:
@@ -140,6 +152,28 @@ async def level(source: LiveServer, *mirrors: LiveServer) -> float:
     return await soon(same)
 
 
+async def unread(server: LiveServer) -> bool:
+    """Whether nobody follows the server's live blog any more."""
+    async with httpx2.AsyncClient() as http:
+        figures = (await http.get(f"{server.url}/metrics")).text
+    return not re.search(r'^liveserver_viewers\{liveblog="match"\} [1-9]', figures, re.MULTILINE)
+
+
+async def reports(server: LiveServer) -> None:
+    """Return once the follower there has said anew how it stands."""
+
+    async def heard_at() -> str:
+        found: str = orjson.loads((await server.run("follow", "match")).stdout)["heard_at"]
+        return found
+
+    before = await heard_at()
+
+    async def anew() -> bool:
+        return await heard_at() != before
+
+    await soon(anew)
+
+
 def no_doubles(server: LiveServer) -> None:
     """Every entry that was ever written here is an entry of the source's, and no other is."""
     path = server.settings["database_url"].removeprefix("sqlite:///")
@@ -161,7 +195,7 @@ async def test_either_side_is_killed_again_and_again(source: LiveServer, mirror:
             victim = source if round_ % 3 == 2 else mirror
             # In the middle of taking over what there was, or of following.
             await mirror.logged("syndication.state")
-            await asyncio.sleep(0.15 * round_)
+            await desk.wrote(3 * round_)
             await victim.kill()
             await victim.start()
         await stop(writing)
@@ -224,9 +258,8 @@ async def test_stopping_by_the_command(source: LiveServer, mirror: LiveServer) -
         await level(source, mirror)
         stopped = await mirror.run("follow", "match", "--stop")
         assert stopped.stdout == "match follows nothing any more.\n"
-        await asyncio.sleep(2.5)
+        await soon(partial(unread, source))
         await client.publish("match", {"body": "Deux"})
-        await asyncio.sleep(1)
         assert [entry["body"] for entry in await published(mirror)] == ["Une"]
     assert (await mirror.run("follow", "match", "--stop")).status == 1
     assert (await mirror.run("follow", "match", "--credit", "X")).status == 2
@@ -248,13 +281,15 @@ async def test_another_node_follows_when_one_dies(
             (other,) = {a, b} - {dead}
             desk = Desk(client, seed=7)
             writing = asyncio.create_task(desk.run())
-            await asyncio.sleep(0.5)
+            await desk.wrote(10)
             await dead.kill()
             killed = time.monotonic()
             await other.logged("syndication.state", seconds=TAKEN_OVER)
             assert time.monotonic() - killed < TAKEN_OVER
             await dead.start()
-            await asyncio.sleep(2)
+            # It looks whether there is something to follow, twice at least, and finds it held.
+            for _ in range(2):
+                await reports(other)
             await stop(writing)
             await level(source, a, b)
             assert not dead.log("syndication.state"), "the other one goes on"
