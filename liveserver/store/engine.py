@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
@@ -190,7 +191,7 @@ class Connections(ABC):
 
 
 class ThreadConnections(Connections):
-    """SQLite: each transaction runs in a thread, as a whole.
+    """SQLite: each transaction runs in a thread, as a whole, and each thread has a connection of its own.
 
     To go to the thread and back for every statement, as asynchronous drivers do, costs more than the statements.
     """
@@ -200,6 +201,8 @@ class ThreadConnections(Connections):
         self._threads = ThreadPoolExecutor(size, thread_name_prefix="sqlite")
         self._free = asyncio.Semaphore(size)
         self._patience = patience
+        self._own = threading.local()
+        self._opened: list[Connection] = []
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """See Connections. Raises TimeoutError if no connection becomes free."""
@@ -211,12 +214,18 @@ class ThreadConnections(Connections):
         return await asyncio.shield(running)
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self.engine.begin() as connection:
+        connection: Connection | None = getattr(self._own, "connection", None)
+        if connection is None:
+            connection = self._own.connection = self.engine.connect()
+            self._opened.append(connection)
+        with connection.begin():
             return work(connection)
 
     async def close(self) -> None:
         """See Connections."""
         await asyncio.to_thread(self._threads.shutdown)
+        for connection in self._opened:
+            connection.close()
         self.engine.dispose()
 
 
