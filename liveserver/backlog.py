@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     from liveserver.frames import Frame
     from liveserver.model import Position
-    from liveserver.sink import Crowd, Sink
-
-SLICE = 512
-"""Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
+    from liveserver.sink import Crowd, Row, Sink
 
 BUNDLE_BYTES = 32 * 1024
 """How large messages that are written together may be; a viewer's kernel buffer should have room for them."""
@@ -38,10 +35,8 @@ class Delivery:
     before: list[Position] = field(default_factory=list)
     """Where a viewer stands who has had all but the message at this place and those behind it."""
     size: int = 0
-    rest: Iterator[tuple[type[Sink], list[Sink]]] | None = None
-    """Who is still to have them, of those who were there when it began. None: it hasn't begun."""
-    departures: int = 0
-    """How many had left the crowd when it began."""
+    rest: Iterator[Row] | None = None
+    """Who is still to have them, of the rows that there were when it began. None: it hasn't begun."""
 
     @property
     def last(self) -> int:
@@ -97,25 +92,22 @@ class Backlog:
         self._has.pop(sink, None)
 
     def pump(self, crowd: Crowd) -> list[tuple[Sink, Position]]:
-        """Write to the next slice of the crowd; who lags, and up to where it has everything."""
+        """Write to the next row of the crowd; who lags, and up to where it has everything."""
         delivery = self._deliveries[0]
         if delivery.rest is None:
-            delivery.rest = crowd.slices(SLICE)
-            delivery.departures = crowd.departures
-        chosen = next(delivery.rest, None)
-        if chosen is None:
+            delivery.rest = iter(crowd.rows())
+        row = next(delivery.rest, None)
+        if row is None:
             self._deliveries.popleft()
             self._size -= delivery.size
             self._has = {sink: number for sink, number in self._has.items() if number > delivery.last}
             return []
-        kind, sinks = chosen
-        if crowd.departures != delivery.departures:
-            sinks = [sink for sink in sinks if sink in crowd]
-        lagging: list[tuple[Sink, int]] = []
-        if self._has:
-            lagging += self._write_rest(delivery, kind, [sink for sink in sinks if sink in self._has])
-            sinks = [sink for sink in sinks if sink not in self._has]
-        lagging += kind.write_all(sinks, delivery.frames)
+        late = [sink for sink in row.sinks if sink in self._has] if self._has else []
+        if late:
+            lagging = self._write_rest(delivery, row.kind, late)
+            lagging += row.kind.write_all([sink for sink in row.sinks if sink not in self._has], delivery.frames)
+        else:
+            lagging = row.write(delivery.frames)
         return [(sink, delivery.before[taken]) for sink, taken in lagging]
 
     def _write_rest(self, delivery: Delivery, kind: type[Sink], sinks: list[Sink]) -> list[tuple[Sink, int]]:

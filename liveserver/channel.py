@@ -12,10 +12,10 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver import wire
-from liveserver.backlog import SLICE, Backlog
+from liveserver.backlog import Backlog
 from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
-from liveserver.sink import Crowd
+from liveserver.sink import ROW, Crowd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -267,9 +267,9 @@ class Channel:
         self._mark(self.backlog.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:
-        if not self.backlog and len(self.viewers) <= SLICE:
-            for kind, sinks in self.viewers.slices(SLICE):
-                self._mark([(sink, before) for sink, _ in kind.write_all(sinks, [frame])], now)
+        if not self.backlog and len(self.viewers) <= ROW:
+            for row in self.viewers.rows():
+                self._mark([(sink, before) for sink, _ in row.write([frame])], now)
         elif not self.backlog.add(frame, before):
             # To start afresh is less to carry than what waits.
             self.backlog.replace(Frame(wire.reset(self.position)), _NOWHERE)

@@ -16,12 +16,9 @@ import sys
 import threading
 from array import array
 from socket import MSG_DONTWAIT, MSG_NOSIGNAL
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import structlog
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ENTRIES = 512
 """Writes in one call: a power of two."""
@@ -39,14 +36,14 @@ PARAMS_BYTES = 120
 """`struct io_uring_params`: sq_entries, cq_entries, flags, …; `sq_off` from 40 on, `cq_off` from 80 on."""
 SUBMISSION = struct.Struct("=BBHiQQIIQ24x")
 """`struct io_uring_sqe`: opcode, flags, ioprio, fd, off, addr, len, msg_flags, user_data."""
-COMPLETION_BYTES = 16
+COMPLETION = struct.Struct("=QiI")
 """`struct io_uring_cqe`: user_data, res, flags."""
 
 log = structlog.get_logger(__name__)
 
 
-def send_all(descriptors: Sequence[int], data: bytes) -> list[tuple[int, int]]:
-    """Write to each of the sockets, which must be such as don't block.
+def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
+    """Write to each of the sockets (an array of C ints), which must be such as don't block.
 
     Returns those that didn't take the whole: their places in `descriptors`, each with the number of bytes that it took,
     or with a negative errno. Never raises.
@@ -70,7 +67,7 @@ def one_by_one() -> None:
     _Local.allowed = False
 
 
-def _one_by_one(descriptors: Sequence[int], data: bytes) -> list[tuple[int, int]]:
+def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
     size = len(data)
     rest = []
     for place, descriptor in enumerate(descriptors):
@@ -108,7 +105,7 @@ class Ring:
         sq_head, sq_tail, *_, order = struct.unpack_from("=7I", params, 40)
         cq_head, cq_tail, _, _, _, cqes = struct.unpack_from("=6I", params, 80)
 
-        size = max(order + 4 * ENTRIES, cqes + COMPLETION_BYTES * completions)
+        size = max(order + 4 * ENTRIES, cqes + COMPLETION.size * completions)
         rings = memoryview(mmap.mmap(self._descriptor, size))
         submissions = memoryview(mmap.mmap(self._descriptor, SUBMISSION.size * ENTRIES, offset=OFFSET_SUBMISSIONS))
         for place in range(ENTRIES):
@@ -120,38 +117,51 @@ class Ring:
         # The order of submission is a queue by itself, of places among the submissions; it always begins at the first.
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
+        self._start = -1
+        """Where the queue stood when that order was last laid down."""
+        self._data = b""
+        """What the submissions send now: addresses and lengths stay from one call to the next."""
         words = rings.cast("I")
         self._head, self._tail = words[sq_head // 4 : sq_head // 4 + 1], words[sq_tail // 4 : sq_tail // 4 + 1]
         self._seen, self._done = words[cq_head // 4 : cq_head // 4 + 1], words[cq_tail // 4 : cq_tail // 4 + 1]
-        results = rings[cqes : cqes + COMPLETION_BYTES * completions]
-        self._places, self._results = results.cast("Q")[0::2], results.cast("i")[2::4]
+        self._completions = rings[cqes : cqes + COMPLETION.size * completions]
+        # What they look like when all has gone well.
+        expected = bytearray(COMPLETION.size * ENTRIES)
+        for place in range(ENTRIES):
+            COMPLETION.pack_into(expected, COMPLETION.size * place, place, 0, 0)
+        self._expected = memoryview(expected)
+        self._expected_results = self._expected.cast("i")[2::4]
 
     def __del__(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
-    def send(self, descriptors: Sequence[int], data: bytes) -> list[tuple[int, int]]:
+    def send(self, descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
         """As `send_all`, for at most `ENTRIES` sockets."""
         count, size = len(descriptors), len(data)
-        lengths = array("I", [size]) * count
-        address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
-        self._sockets[:count] = memoryview(array("i", descriptors))
-        self._addresses[:count] = memoryview(array("Q", [address]) * count)
-        self._lengths[:count] = memoryview(lengths)
+        if data is not self._data:
+            self._lay(data)
+        self._sockets[:count] = memoryview(descriptors)
         start = -self._tail[0] % ENTRIES
-        self._order[:] = self._twice[start : start + ENTRIES]
+        if start != self._start:
+            self._order[:] = self._twice[start : start + ENTRIES]
+            self._start = start
         submitted = self._submit(count)
+        completions = self._completed(submitted)
+        if completions == self._expected[: COMPLETION.size * count].tobytes():
+            return []
+        rest = [(place, sent) for place, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
+        # What couldn't even be submitted goes through the transport, like what finds a full buffer.
+        return rest + [(place, -errno.EAGAIN) for place in range(submitted, count)]
 
-        head = self._seen[0]
-        results = self._taken(self._results, head, submitted)
-        rest = []
-        if results != lengths.tobytes():
-            places = array("Q", self._taken(self._places, head, submitted))
-            rest = [(place, sent) for place, sent in zip(places, array("i", results), strict=True) if sent != size]
-            # What couldn't even be submitted goes through the transport, like what finds a full buffer.
-            rest += [(place, -errno.EAGAIN) for place in range(submitted, count)]
-        self._seen[0] = (head + submitted) & 0xFFFFFFFF
-        return rest
+    def _lay(self, data: bytes) -> None:
+        """Have all submissions send these bytes."""
+        address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
+        lengths = memoryview(array("I", [len(data)]) * ENTRIES)
+        self._addresses[:] = memoryview(array("Q", [address]) * ENTRIES)
+        self._lengths[:] = lengths
+        self._expected_results[:] = lengths.cast("B").cast("i")
+        self._data = data
 
     def _submit(self, count: int) -> int:
         """Hand the first submissions to the kernel; how many it took."""
@@ -166,11 +176,16 @@ class Ring:
             submitted += taken
         return submitted
 
-    @staticmethod
-    def _taken(field: memoryview, head: int, count: int) -> bytes:
-        """A field of the next completions, which may go on at the queue's beginning."""
-        first = head % len(field)
-        return field[first : first + count].tobytes() + field[: max(first + count - len(field), 0)].tobytes()
+    def _completed(self, count: int) -> bytes:
+        """Take the next completions off the queue, which may go on at its beginning."""
+        head = self._seen[0]
+        first = head * COMPLETION.size % len(self._completions)
+        end = first + count * COMPLETION.size
+        taken = self._completions[first:end].tobytes()
+        if end > len(self._completions):
+            taken += self._completions[: end - len(self._completions)].tobytes()
+        self._seen[0] = (head + count) & 0xFFFFFFFF
+        return taken
 
 
 def _ring() -> Ring | None:

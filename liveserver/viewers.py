@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from array import array
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -21,13 +22,14 @@ from websockets.server import ServerProtocol
 from liveserver import wire
 from liveserver.inbound import close_frame
 from liveserver.sending import send_all
-from liveserver.sink import Sink
+from liveserver.sink import Row, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from liveserver.frames import Frame
     from liveserver.keepalive import Wheel
+    from liveserver.sink import Crowd
 
 
 LAST_SECONDS = 1.0
@@ -65,10 +67,51 @@ class State(Enum):
     """Its connection is ending, or has ended."""
 
 
+class ViewerRow(Row):
+    """Viewers whose descriptors stand together: while all of them may be written to directly, no viewer is touched."""
+
+    __slots__ = ("_descriptors", "_indirect")
+
+    def __init__(self, crowd: Crowd, kind: type[Sink]) -> None:
+        super().__init__(crowd, kind)
+        self._descriptors = array("i")
+        self._indirect = 0
+
+    def add(self, sink: Sink) -> None:
+        """See Row."""
+        super().add(sink)
+        descriptor = cast("Viewer", sink)._descriptor
+        self._descriptors.append(descriptor)
+        self._indirect += descriptor == INDIRECT
+
+    def discard(self, sink: Sink) -> None:
+        """See Row."""
+        self._indirect -= self._descriptors[sink.place] == INDIRECT
+        self._descriptors[sink.place] = self._descriptors[-1]
+        self._descriptors.pop()
+        super().discard(sink)
+
+    def turn(self, place: int, descriptor: int) -> None:
+        """What is written to the viewer at that place goes another way."""
+        self._indirect += (descriptor == INDIRECT) - (self._descriptors[place] == INDIRECT)
+        self._descriptors[place] = descriptor
+
+    def write(self, frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+        """See Row."""
+        if self._indirect:
+            return super().write(frames)
+        data = cast("type[Viewer]", self.kind).joined(frames)
+        for place, sent in send_all(self._descriptors, data):
+            cast("Viewer", self.sinks[place])._unsent(data, sent)
+        return []
+
+
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
     __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_state", "_transport")
+
+    row_type = ViewerRow
 
     def __init__(
         self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
@@ -79,7 +122,10 @@ class Viewer(asyncio.Protocol, Sink):
         self._connections = connections
         self._state = State.FOLLOWING
         self._descriptor = INDIRECT
-        """The socket's, while what is written may pass the transport by. Not yet: the answer may still wait there."""
+        """The socket's, while what is written may pass the transport by. Not yet: the answer may still wait there.
+
+        Its row has it too (`_turn`).
+        """
         self._opening = opening
         """The answer that opens the connection. It waits for the first message, to save a write and a wake-up."""
         connections.add(self)
@@ -97,21 +143,22 @@ class Viewer(asyncio.Protocol, Sink):
         return self._send(self.encoded(frame))
 
     @classmethod
+    def joined(cls, frames: Sequence[Frame]) -> bytes:
+        """Messages as these viewers get them together."""
+        return b"".join([cls.encoded(frame) for frame in frames])
+
+    @classmethod
     def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
         """Write messages to many; who lags took none of them."""
-        data = b"".join([cls.encoded(frame) for frame in frames])
-        lagging: list[tuple[Sink, int]] = []
+        data = cls.joined(frames)
         viewers = cast("Sequence[Viewer]", sinks)
-        # What stands here is done for each viewer and each message.
-        descriptors = [viewer._descriptor for viewer in viewers]
-        if INDIRECT in descriptors:
-            lagging = [(viewer, 0) for viewer in viewers if viewer._descriptor == INDIRECT and not viewer._send(data)]
-            viewers = [
-                viewer for viewer, descriptor in zip(viewers, descriptors, strict=True) if descriptor != INDIRECT
-            ]
-            descriptors = [descriptor for descriptor in descriptors if descriptor != INDIRECT]
+        direct = [viewer for viewer in viewers if viewer._descriptor != INDIRECT]
+        descriptors = array("i", [viewer._descriptor for viewer in direct])
+        lagging: list[tuple[Sink, int]] = [
+            (viewer, 0) for viewer in viewers if viewer._descriptor == INDIRECT and not viewer._send(data)
+        ]
         for place, sent in send_all(descriptors, data):
-            viewers[place]._unsent(data, sent)
+            direct[place]._unsent(data, sent)
         return lagging
 
     def open(self) -> None:
@@ -159,23 +206,29 @@ class Viewer(asyncio.Protocol, Sink):
             if self._transport.get_extra_info("sslcontext") is not None or self._transport.get_write_buffer_size():
                 self._transport.write(data)
                 return True
-            self._descriptor = self._transport.get_extra_info("socket").fileno()
-        for _, sent in send_all([self._descriptor], data):
+            self._turn(self._transport.get_extra_info("socket").fileno())
+        for _, sent in send_all(array("i", [self._descriptor]), data):
             self._unsent(data, sent)
         return True
+
+    def _turn(self, descriptor: int) -> None:
+        """What is written goes to that descriptor from now on; INDIRECT: through the transport."""
+        self._descriptor = descriptor
+        if self.row is not None:
+            cast("ViewerRow", self.row).turn(self.place, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
         """The socket took so many bytes, or answered with a negative errno: leave the rest to the transport.
 
         So too what follows, until the transport is empty again. If the peer is gone, the transport finds out.
         """
-        self._descriptor = INDIRECT
+        self._turn(INDIRECT)
         self._transport.write(memoryview(data)[max(sent, 0) :])
 
     def _ended(self) -> None:
         """Nothing more is written."""
         self._state = State.CLOSED
-        self._descriptor = INDIRECT
+        self._turn(INDIRECT)
         self._opening = b""
 
 
@@ -300,7 +353,7 @@ class WebSocketViewer(Viewer):
             if reply:
                 self._transport.write(reply)
                 # It may wait there, half written: what follows must not overtake it.
-                self._descriptor = INDIRECT
+                self._turn(INDIRECT)
         if parser.state is not OPEN:
             self._ended()
             self._parser = None

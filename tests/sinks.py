@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from liveserver import backlog, channel
+from liveserver import channel, sink
 from liveserver.sink import Sink
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ def _short(message: Message) -> str:
 
 def set_slice(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
     """How many viewers are written to in one turn."""
-    monkeypatch.setattr(channel, "SLICE", viewers)
-    monkeypatch.setattr(backlog, "SLICE", viewers)
+    monkeypatch.setattr(channel, "ROW", viewers)
+    monkeypatch.setattr(sink, "ROW", viewers)
 
 
 async def settle() -> None:

@@ -9,7 +9,7 @@ from liveserver.backlog import Backlog
 from liveserver.frames import ChangeFrame
 from liveserver.model import Position
 from liveserver.sink import Crowd
-from tests.sinks import ListSink
+from tests.sinks import ListSink, set_slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Scene:
     """A crowd and its backlog; two viewers are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
-        monkeypatch.setattr(backlog_module, "SLICE", 2)
+        set_slice(monkeypatch, 2)
         self.backlog = Backlog()
         self.crowd = Crowd()
         self.viewers = [self.join() for _ in range(viewers)]
@@ -204,11 +204,39 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
     for sink in (one, two, other, two):
         crowd.add(sink)
     assert (len(crowd), list(crowd)) == (3, [one, two, other])
-    assert list(crowd.slices(1)) == [(ListSink, [one]), (ListSink, [two]), (CountingSink, [other])]
+    assert [(row.kind, row.sinks) for row in crowd.rows()] == [(ListSink, [one, two]), (CountingSink, [other])]
     for _ in range(2):
         crowd.discard(two)
-    assert (len(crowd), two in crowd, other in crowd, crowd.departures) == (2, False, True, 1)
-    slices = crowd.slices(5)
-    first = next(slices)
-    crowd.discard(other)
-    assert [first, *slices] == [(ListSink, [one]), (CountingSink, [other])]
+    assert (len(crowd), two in crowd, other in crowd) == (2, False, True)
+    elsewhere = Crowd()
+    elsewhere.add(two)
+    crowd.discard(two)
+    assert (len(crowd), two in crowd, len(elsewhere), two in elsewhere) == (2, False, 1, True)
+
+
+def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever stays keeps its row: a delivery that goes through them must not miss it."""
+    set_slice(monkeypatch, 4)
+    crowd = Crowd()
+    viewers = [ListSink() for _ in range(10)]
+    for viewer in viewers:
+        crowd.add(viewer)
+    stood = {viewer: viewer.row for viewer in crowd}
+    for place in (0, 2, 6, 8, 9):
+        crowd.discard(viewers[place])
+    assert [row.sinks for row in crowd.rows()] == [
+        [viewers[3], viewers[1]],
+        [viewers[4], viewers[5], viewers[7]],
+    ]
+    assert all(viewer.row is row and row.sinks[viewer.place] is viewer for row in crowd.rows() for viewer in row.sinks)
+    assert all(viewer.row is stood[viewer] for viewer in crowd)
+    new = [ListSink() for _ in range(4)]
+    for viewer in new:
+        crowd.add(viewer)
+    assert [len(row.sinks) for row in crowd.rows()] == [4, 4, 1]
+    assert sorted(map(id, crowd)) == sorted(map(id, [*(viewers[place] for place in (1, 3, 4, 5, 7)), *new]))
+    for sink in list(crowd):
+        crowd.discard(sink)
+    assert (len(crowd), crowd.rows()) == (0, [])
+    crowd.add(new[0])
+    assert [row.sinks for row in crowd.rows()] == [[new[0]]]

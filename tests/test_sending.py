@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,8 @@ class Pairs:
         for one in (*self.here, *self.peers):
             one.setblocking(False)
 
-    def descriptors(self) -> list[int]:
-        return [here.fileno() for here in self.here]
+    def descriptors(self) -> array[int]:
+        return array("i", [here.fileno() for here in self.here])
 
     def close(self) -> None:
         for one in (*self.here, *self.peers):
@@ -74,6 +75,15 @@ def test_everyone_has_the_same_in_order() -> None:
         assert {peer.recv(4096) for peer in pairs.peers[-len(chosen) :]} == {data}
         assert all(unread(peer) == b"" for peer in pairs.peers[: -len(chosen)])
     pairs.close()
+
+
+@pytest.mark.usefixtures("way")
+def test_one_message_after_another(pairs: Pairs) -> None:
+    """Shorter, longer, of the same length, the same again, and nothing at all."""
+    sent = [b"one", b"three", b"six", b"six", b"", b"four", b"four" * 100]
+    for data in sent:
+        assert send_all(pairs.descriptors(), data) == []
+    assert {unread(peer) for peer in pairs.peers} == {b"".join(sent)}
 
 
 @pytest.mark.usefixtures("way")
@@ -126,7 +136,7 @@ def test_a_descriptor_that_is_none(pairs: Pairs) -> None:
 def test_few() -> None:
     """Or none."""
     pairs = Pairs(FEW)
-    assert send_all([], b"x") == []
+    assert send_all(array("i"), b"x") == []
     assert send_all(pairs.descriptors(), b"x") == []
     assert {unread(peer) for peer in pairs.peers} == {b"x"}
     pairs.close()

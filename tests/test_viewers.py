@@ -743,7 +743,7 @@ async def test_a_viewer_is_small() -> None:
     for kind, _ in ENCODINGS:
         here = await seat(kind)
         assert not hasattr(here.viewer, "__dict__")
-        assert sys.getsizeof(here.viewer) <= 160
+        assert sys.getsizeof(here.viewer) <= 176
         await here.leave()
 
 
