@@ -56,6 +56,8 @@ class Publishing:
         self._takedowns = takedowns
         self._clock = clock
         self._commits: set[asyncio.Task[Any]] = set()
+        self.has_scheduled = asyncio.Event()
+        """Set whenever an entry was scheduled here, or its time was changed."""
 
     async def create_liveblog(self, given: LiveblogInput) -> Liveblog:
         """A new live blog. Raises Conflict if the slug is taken."""
@@ -221,7 +223,12 @@ class Publishing:
         await self._commit(writing, announce)
 
     async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
-        return await self._commit(writing, lambda written: self._announce(written.liveblog, written.change))
+        def announce(written: Written) -> None:
+            self._announce(written.liveblog, written.change)
+            if written.entry.status is EntryStatus.SCHEDULED:
+                self.has_scheduled.set()
+
+        return await self._commit(writing, announce)
 
     async def _commit(self, writing: Coroutine[Any, Any, T], announce: Callable[[T], None]) -> T:
         """Commit, and tell the hub; that too if whoever waits is cancelled meanwhile.

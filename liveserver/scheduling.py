@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
     from liveserver.publishing import Publishing
     from liveserver.store import Store
 
-LOOK = 0.5
-"""Seconds between looks at the database: another process may have scheduled something."""
+LOOK = 2.0
+"""Seconds between looks at the database: another process may have scheduled something, and ended since."""
+RETRY = 0.5
+"""Seconds until the next look after one that failed."""
 BATCH = 20
 
 KEEP_IDEMPOTENCY = timedelta(hours=48)
@@ -39,17 +42,20 @@ class Scheduler:
         clock = asyncio.get_running_loop().time
         tidied_at = -TIDY
         while True:
+            self._publishing.has_scheduled.clear()
             try:
                 wait = await self.publish_due()
                 if clock() - tidied_at >= TIDY:
                     tidied_at = clock()
                     await self._store.forget_idempotency(now() - KEEP_IDEMPOTENCY)
             except StoreUnavailable:
-                wait = LOOK
+                wait = RETRY
             except Exception:
                 log.exception("scheduler.broken")
-                wait = LOOK
-            await asyncio.sleep(wait)
+                wait = RETRY
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._publishing.has_scheduled.wait()
 
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""
@@ -71,7 +77,7 @@ class Scheduler:
                 log.exception("scheduler.broken", liveblog=slug, entry=entry_id)
                 passed_over += 1
         if passed_over:
-            return LOOK
+            return RETRY
         if len(due) == BATCH:
             return 0.0
         if len(due) == len(waiting):

@@ -50,8 +50,10 @@ SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for one connection (Linux doubles it, for its own bookkeeping)."""
 CTRL_C_SECONDS = 1.0
 """What the drain window shrinks to for somebody who sits at the terminal and waits."""
+SECOND = 1.0
+"""How long the Date header is good for."""
 TICK = 0.1
-"""Seconds between looks whether a second signal has come; uvicorn looks as often."""
+"""Seconds between looks whether a second signal has come."""
 FORCED_SECONDS = 2.0
 """How long the database may take to be closed after a second signal."""
 OVERTIME = 5.0
@@ -79,6 +81,9 @@ class Server(uvicorn.Server):
         self._work: asyncio.Task[None] | None = None
         self._interrupted = False
         """Ctrl+C was the first signal."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
+        """Set by a signal."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
@@ -94,6 +99,15 @@ class Server(uvicorn.Server):
             if self._beside is not None:
                 self._work = asyncio.create_task(self._beside(parts))
 
+    async def main_loop(self) -> None:
+        """Serve until it is time to end. uvicorn's looks ten times a second; each look wakes an idle machine."""
+        self._loop = asyncio.get_running_loop()
+        # With 0, `on_tick` also brings the Date header up to date.
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SECOND):
+                    await self._ending.wait()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Not ready from this moment on. A second signal, whichever it is, ends it at once."""
         if self.should_exit:
@@ -102,6 +116,9 @@ class Server(uvicorn.Server):
             self._interrupted = sig == signal.SIGINT
             self._app.state.services.hub.draining = True
         super().handle_exit(sig, frame)
+        if self._loop is not None:
+            # From a signal's handler: only this wakes a loop that waits.
+            self._loop.call_soon_threadsafe(self._ending.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Send the viewers off, then end what uvicorn has running.

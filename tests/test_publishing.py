@@ -121,6 +121,23 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
     assert {frame.seq: frame.message for frame in await newsroom.told() if frame.seq in stored} == stored
 
 
+async def test_the_scheduler_is_told_of_what_is_to_come(newsroom: Newsroom) -> None:
+    """A new entry, one whose time is set, one put off; not what is published, or can wait."""
+    event = newsroom.publishing.has_scheduled
+    draft = (await newsroom.create(status="draft")).entry
+    await newsroom.create()
+    assert not event.is_set()
+    await newsroom.create(publish_at=later(60))
+    assert event.is_set()
+    for when in (later(60), later(30)):
+        event.clear()
+        await newsroom.edit(draft.id, status="scheduled", publish_at=when)
+        assert event.is_set()
+    event.clear()
+    await newsroom.edit(draft.id, status="published", publish_at=later(0))
+    assert not event.is_set()
+
+
 async def test_the_editor_is_answered_before_the_hub_is_told(newsroom: Newsroom) -> None:
     """The fan-out to thousands of viewers must not hold up who published."""
     entry = (await newsroom.create()).entry

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from liveserver import scheduling
 from liveserver.errors import Conflict, Gone, StoreUnavailable
-from liveserver.scheduling import BATCH, LOOK, Scheduler
+from liveserver.scheduling import BATCH, LOOK, RETRY, Scheduler
 from liveserver.store.reading import Scheduled
 from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
@@ -32,6 +32,7 @@ class Newsroom:
         self.limits: list[int] = []
         self.forgotten: list[datetime] = []
         self.changed = asyncio.Event()
+        self.has_scheduled = asyncio.Event()
 
     async def scheduled(self, *, limit: int) -> list[Scheduled]:
         self.limits.append(limit)
@@ -104,7 +105,7 @@ async def test_what_somebody_else_deleted_or_edited_is_passed_over() -> None:
     newsroom = Newsroom(*[at(-1)] * 3)
     newsroom.refusals = {"e0": Gone(), "e1": Conflict("edited")}
     with capture_logs() as logs:
-        assert await scheduler_of(newsroom).publish_due() == LOOK, "what was refused is not tried again at once"
+        assert await scheduler_of(newsroom).publish_due() == RETRY, "what was refused is not tried again at once"
     assert newsroom.published == ["e2"]
     assert [(entry["event"], entry["entry"]) for entry in logs] == [
         ("scheduler.passed_over", "e0"),
@@ -116,7 +117,7 @@ async def test_one_that_breaks_does_not_hold_up_those_behind_it() -> None:
     newsroom = Newsroom(*[at(-1)] * 2)
     newsroom.refusals = {"e0": ZeroDivisionError()}
     with capture_logs() as logs:
-        assert await scheduler_of(newsroom).publish_due() == LOOK
+        assert await scheduler_of(newsroom).publish_due() == RETRY
     assert newsroom.published == ["e1"]
     assert [(entry["event"], entry["entry"]) for entry in logs] == [("scheduler.broken", "e0")]
 
@@ -130,7 +131,7 @@ async def test_a_store_that_is_away_ends_the_round() -> None:
 
 
 async def test_it_outlives_a_store_that_is_away_and_any_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "LOOK", 0)
+    monkeypatch.setattr(scheduling, "RETRY", 0)
     newsroom = Newsroom(at(-1))
     newsroom.failures = [StoreUnavailable(), ZeroDivisionError(), StoreUnavailable()]
     with capture_logs() as logs:
@@ -141,6 +142,23 @@ async def test_it_outlives_a_store_that_is_away_and_any_defect(monkeypatch: pyte
             await running
     assert newsroom.published == ["e0"]
     assert [entry["event"] for entry in logs] == ["scheduler.broken"]
+
+
+async def test_what_is_scheduled_here_is_not_looked_for_later() -> None:
+    """The next look follows at once."""
+    newsroom = Newsroom()
+    running = asyncio.create_task(scheduler_of(newsroom).run())
+    await settle()
+    assert len(newsroom.limits) == 1
+    newsroom.scheduled_at["soon"] = at(0)
+    newsroom.has_scheduled.set()
+    await asyncio.wait_for(newsroom.changed.wait(), PATIENCE)
+    await settle()
+    assert newsroom.published == ["soon"]
+    assert len(newsroom.limits) == 2
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def test_old_idempotency_keys_are_forgotten_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import socket
+import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
 from liveserver import server
+from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:
-    import pytest
-
     from liveserver.settings import Settings
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -34,3 +41,30 @@ def test_the_listening_socket_never_blocks(settings: Settings, monkeypatch: pyte
         server._run(settings, received)
     assert len(modes) > 1
     assert not any(modes)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that comes while nothing else would wake the event loop."""
+    monkeypatch.setattr(server, "SECOND", 2 * PATIENCE)
+    app = Starlette()
+    app.state.services = SimpleNamespace(hub=SimpleNamespace(draining=False))
+    waiting = server.Server(uvicorn.Config(app, loop=loop), app, lambda parts: None)
+    waiting.started = True
+
+    async def main() -> None:
+        signal.signal(signal.SIGTERM, waiting.handle_exit)
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(PATIENCE):
+            await waiting.main_loop()
+        # That the timeout wakes it isn't enough.
+        assert asyncio.get_running_loop().time() < began + PATIENCE
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        with asyncio.Runner(loop_factory=waiting.config.get_loop_factory()) as runner:
+            runner.run(main())
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+    assert app.state.services.hub.draining
