@@ -149,9 +149,9 @@ async def test_after_a_write_that_failed_ping_writes(path: Path) -> None:
     """On a full disk a transaction begins well: only a write that succeeds shows that one can be published."""
     store = await opened(path, patience=0.1)
     statements: list[str] = []
-    event.listen(
-        store._database.writer.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
-    )
+    engine = store._database.writer.engine
+    event.listen(engine, "begin", lambda _: statements.append("BEGIN"))
+    event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     await store.ping()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -20,6 +20,7 @@ _t = tables.api_keys
 UNKNOWN = "the API key is unknown (was it made on another database?)"
 
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
+_TERM = select(_t.c.revoked_at, _t.c.expires_at).where(_t.c.id == bindparam("key_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,14 @@ class ApiKey:
 
     def check(self) -> None:
         """Raises Unauthorized for a key that isn't good any more."""
-        if self.revoked_at is not None:
-            raise Unauthorized("the API key was revoked")
-        if self.expires_at is not None and self.expires_at <= now():
-            raise Unauthorized("the API key has expired")
+        _check(self.revoked_at, self.expires_at)
+
+
+def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
+    if revoked_at is not None:
+        raise Unauthorized("the API key was revoked")
+    if expires_at is not None and expires_at <= now():
+        raise Unauthorized("the API key has expired")
 
 
 def _key(row: RowMapping) -> ApiKey:
@@ -86,10 +91,10 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 
 def confirm(connection: Connection, key_id: str) -> None:
     """See that the key is good still, as a part of what is done with it. Raises Unauthorized."""
-    key = find(connection, key_id)
-    if key is None:
+    term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
+    if term is None:
         raise Unauthorized(UNKNOWN)
-    key.check()
+    _check(*term)
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:
