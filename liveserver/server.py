@@ -27,6 +27,7 @@ from liveserver.rendering import Renderer
 from liveserver.settings import unknown_variables
 from liveserver.store import Store
 from liveserver.store.embedded import alone
+from liveserver.texts import read_languages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -89,6 +90,7 @@ class Server(uvicorn.Server):
         """Start, and tell."""
         await super().startup(sockets)
         if self.started:
+            read_languages()
             # What start-up has made stays for good; going through it at every collection would cost each connect a
             # third of its time. What comes and goes is freed by its reference count.
             gc.collect()
