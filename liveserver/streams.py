@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from liveserver.frames import Frame
     from liveserver.hub import Audience
@@ -51,6 +51,7 @@ SSE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
 }
+_SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
 
 
 class QueueSink(Sink):
@@ -241,37 +242,51 @@ async def _hear(websocket: WebSocket, said: Callable[[bytes], None]) -> int | No
             said(text)
 
 
-async def events_endpoint(request: Request) -> Response:
+async def events_endpoint(request: Request) -> ASGIApp:
     """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
     parts, slug = services(request), request.path_params["slug"]
-    audience = await parts.partners.audience(slug, request.query_params.get("partner"), request.scope["headers"])
+    query = QueryParams(request.scope["query_string"]) if request.scope["query_string"] else {}
+    audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
     if request.method == "HEAD":
         await parts.store.liveblog(slug)
         return Response(headers=SSE_HEADERS)
-    after = position_of(request.headers.get("last-event-id") or request.query_params.get("after"))
+    after = position_of(request.headers.get("last-event-id") or query.get("after"))
     return EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}")
 
 
-class EventStream(Response):
-    """A text/event-stream that ends when the hub closes it or the viewer leaves."""
+class EventStream:
+    """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
     def __init__(self, audience: Audience, after: Position | None, word: str) -> None:
         """`word`: by what the viewer is known when it posts."""
-        super().__init__(headers=SSE_HEADERS)
-        del self.headers["content-length"]
         self._audience = audience
         self._after = after
         self._word = word
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until one side ends it."""
+        hand_over = _hand_over_of(scope)
+        if hand_over is None:
+            await self._stream(receive, send)
+            return
+        # What this raises becomes a problem document, as nothing has been sent yet.
+        await self._audience.enter()
+        try:
+            viewer = hand_over(self._audience, 200, _SSE_RAW_HEADERS, RETRY)
+        except OSError:
+            # It left while the live blog was being read.
+            return
+        viewer.word = self._word
+        await _seat(self._audience, viewer, self._after)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         sink = QueueSink(self._audience.drained, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
 
         async def run() -> None:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_RAW_HEADERS]})
             await send({"type": "http.response.body", "body": RETRY, "more_body": True})
             await sink.run(send_frame)
             await _briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
@@ -280,18 +295,6 @@ class EventStream(Response):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        hand_over = _hand_over_of(scope)
-        if hand_over is not None:
-            # What this raises becomes a problem document, as nothing has been sent yet.
-            await self._audience.enter()
-            try:
-                viewer = hand_over(self._audience, 200, self.raw_headers, RETRY)
-            except OSError:
-                # It left while the live blog was being read.
-                return
-            viewer.word = self._word
-            await _seat(self._audience, viewer, self._after)
-            return
         # What join raises becomes a problem document, as nothing has been sent yet.
         await self._audience.join(sink, self._after)
         sending = asyncio.create_task(run())
