@@ -12,7 +12,7 @@ when a release changes it.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -118,7 +118,7 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         self.connections.discard(self)
         self._unset_keepalive_if_required()
-        answer = head(status, [*self.server_state.default_headers, *headers, (b"connection", b"close")]) + body
+        answer = _head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, audience, self.connections, answer)
         self._retire()
         return viewer
@@ -126,6 +126,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _retire(self) -> None:
         """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
         del self.parser
+
+
+_head = lru_cache(maxsize=4)(head)
+"""Whoever comes within a second gets the same: the date is a part of it."""
 
 
 def _hand_over(
