@@ -24,6 +24,7 @@ from liveserver import viewers as viewers_module
 from liveserver.frames import ChangeFrame
 from liveserver.keepalive import Wheel
 from liveserver.model import Position
+from liveserver.sink import Crowd
 from liveserver.viewers import (
     DeflatedViewer,
     EventStreamViewer,
@@ -393,6 +394,52 @@ async def test_many_are_written_to_together() -> None:
         assert kind.write_all([gone.viewer], bundle) == []
         for here in seats[:-1]:
             await here.leave()
+
+
+@on_both_loops
+async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
+    """Who left gets nothing, who moved to its place everything; who is behind, or has ended, keeps its order."""
+    for kind, encoding in ENCODINGS:
+        crowd = Crowd()
+        seats = [await seat(kind, room=4096 if number == 3 else None) for number in range(5)]
+        first, gone, over, slow, last = seats
+        for here in seats:
+            crowd.add(here.viewer)
+        [row] = crowd.rows()
+        said = [frame(number, 500) for number in range(6)]
+        assert row.write(said[:1]) == []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kind, "write_all", None)
+            assert row.write(said[1:2]) == [], "while all may be written to directly, none is looked at"
+            crowd.discard(gone.viewer)
+            assert row.write(said[2:3]) == []
+        large: list[Frame] = []
+        while not slow.transport.get_write_buffer_size():
+            large.append(frame(len(large), 3000))
+            assert slow.viewer.write(large[-1])
+        assert row.write(said[3:4]) == []
+        over.viewer.close(1000)
+        assert row.write(said[4:5]) == []
+        for here in (over, slow):
+            crowd.discard(here.viewer)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kind, "write_all", None)
+            assert row.write(said[5:]) == []
+        for here, frames in (
+            (first, said),
+            (gone, said[:2]),
+            (slow, [*said[:3], *large, *said[3:5]]),
+            (last, said),
+        ):
+            expected = b"".join(getattr(one, encoding) for one in frames)
+            assert await here.read(len(expected)) == expected
+            with pytest.raises(BlockingIOError):
+                here.peer.recv(1)
+            await here.leave()
+        until_closed = await over.rest()
+        expected = b"".join(getattr(one, encoding) for one in said[:4])
+        assert until_closed.startswith(expected)
+        assert len(until_closed) - len(expected) == (0 if kind is EventStreamViewer else 4)
 
 
 @on_both_loops
