@@ -22,7 +22,7 @@ run: $(VENV)/installed ## Run the demo: a live blog that is being written while 
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test
-	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q
+	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile
 
 soak: $(VENV)/developed services ## Cause faults for a long time, on both setups: SECONDS=1800, SEED=chance
 	@mkdir -p build
