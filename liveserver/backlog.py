@@ -1,6 +1,6 @@
 """Messages on their way to more viewers than are written to in one turn of the event loop.
 
-They go out in the order in which they came, a slice of the viewers at a time. Messages that come faster than they go
+They go out in the order in which they came, a row of the viewers at a time. Messages that come faster than they go
 out are bundled, and written to each viewer together: one large write costs hardly more than a small one, so that a live
 blog under pressure gets later, but not further and further behind.
 """

@@ -263,7 +263,7 @@ class Channel:
             self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
-        """Go on with the backlog: write to the next viewers, at most a slice of them."""
+        """Go on with the backlog: write to the next row of viewers."""
         self._mark(self.backlog.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:

@@ -61,7 +61,7 @@ class Room:
         self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
         """A read from a position on, for viewers that memory doesn't cover."""
         self._pumping = False
-        """Whether the next slice of the backlog has been scheduled."""
+        """Whether the next row has its turn already."""
 
     def cancel(self) -> list[asyncio.Task[Any]]:
         """End the reads under way; they are returned for the caller to gather."""
@@ -85,7 +85,7 @@ class Room:
         return heard if heard.seq > here.seq else here
 
     def pump_soon(self) -> None:
-        """Have what waits written, slice by slice, each in a turn of its own."""
+        """Have what waits written, row by row, each in a turn of its own."""
         if self.channel.backlog and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 BACKLOG = 4096
 ACCEPTORS = 8
 """Connections accepted in one turn of the event loop. uvloop takes one from each listening descriptor, and a turn in
-which a slice of viewers is written to takes milliseconds."""
+which a row of viewers is written to takes milliseconds."""
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles again."""
 SEND_BUFFER = 64 * 1024

@@ -87,7 +87,7 @@ def _short(message: Message) -> str:
     return " ".join(words)
 
 
-def set_slice(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
+def set_row(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
     """How many viewers are written to in one turn."""
     monkeypatch.setattr(channel, "ROW", viewers)
     monkeypatch.setattr(sink, "ROW", viewers)

@@ -9,7 +9,7 @@ from liveserver.backlog import Backlog
 from liveserver.frames import ChangeFrame
 from liveserver.model import Position
 from liveserver.sink import Crowd
-from tests.sinks import ListSink, set_slice
+from tests.sinks import ListSink, set_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Scene:
     """A crowd and its backlog; two viewers are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
-        set_slice(monkeypatch, 2)
+        set_row(monkeypatch, 2)
         self.backlog = Backlog()
         self.crowd = Crowd()
         self.viewers = [self.join() for _ in range(viewers)]
@@ -216,7 +216,7 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
 
 def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever stays keeps its row: a delivery that goes through them must not miss it."""
-    set_slice(monkeypatch, 4)
+    set_row(monkeypatch, 4)
     crowd = Crowd()
     viewers = [ListSink() for _ in range(10)]
     for viewer in viewers:

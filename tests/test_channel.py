@@ -9,7 +9,7 @@ from liveserver import channel as channel_module
 from liveserver.channel import AHEAD_MAX, Channel, Offer, latest
 from liveserver.model import Position
 from tests.memory_history import EPOCH, LIVEBLOG, MemoryHistory
-from tests.sinks import ListSink, set_slice
+from tests.sinks import ListSink, set_row
 
 MATCH = "match"
 NOW = 100.0
@@ -350,15 +350,15 @@ def test_who_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
 
 
 class Crowd(World):
-    """More viewers than a slice, of whom two are written to in a turn."""
+    """More viewers than a row, of whom two are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *committed: str, viewers: int = 5) -> None:
-        set_slice(monkeypatch, 2)
+        set_row(monkeypatch, 2)
         super().__init__(*committed)
         self.crowd = [self.join() for _ in range(viewers)]
 
     def turn(self) -> list[ListSink]:
-        """Go on by a slice; who of the crowd was written to."""
+        """Go on by a row; who of the crowd was written to."""
         before = [len(viewer.frames) for viewer in self.crowd]
         self.channel.pump(NOW)
         return [viewer for viewer, had in zip(self.crowd, before, strict=True) if len(viewer.frames) > had]
@@ -371,7 +371,7 @@ class Crowd(World):
 
 
 @pytest.mark.parametrize("viewers", [3, 4, 5])
-def test_a_crowd_is_written_to_in_slices(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
+def test_a_crowd_is_written_to_row_by_row(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
     """Each viewer once for each change, in order, with the one frame; nobody before the first turn."""
     world = Crowd(monkeypatch, viewers=viewers)
     for key in "ab":

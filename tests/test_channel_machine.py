@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from liveserver.channel import Channel, Lag, Replay
 from liveserver.client import Step, Tracker
 from tests.memory_history import LIVEBLOG, MemoryHistory
-from tests.sinks import ListSink, Message, set_slice
+from tests.sinks import ListSink, Message, set_row
 
 if TYPE_CHECKING:
     from liveserver.frames import ChangeFrame
@@ -281,7 +281,7 @@ class SlicedMachine(ChannelMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        set_slice(self.patch, 1)
+        set_row(self.patch, 1)
 
     @rule(target=ChannelMachine.readers, rooms=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
     def join_together(self, rooms: list[int | None]) -> object:

@@ -13,7 +13,7 @@ from liveserver import farewell as module
 from liveserver.errors import Draining
 from liveserver.farewell import SLOTS, farewell, timetable
 from tests.hub_cluster import MATCH, cluster
-from tests.sinks import PATIENCE, ListSink, set_slice
+from tests.sinks import PATIENCE, ListSink, set_row
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +102,7 @@ async def test_changes_are_delivered_until_one_leaves() -> None:
 
 
 async def test_what_was_on_its_way_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_slice(monkeypatch, 2)
+    set_row(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await join(node) for _ in range(50)]
         node.publish("a")

@@ -20,7 +20,7 @@ from liveserver.errors import StoreUnavailable
 from liveserver.hub import Hub
 from tests.faults.reading import CHANGES, Line
 from tests.memory_history import LIVEBLOG, MemoryHistory
-from tests.sinks import ListSink, Message, set_slice
+from tests.sinks import ListSink, Message, set_row
 from tests.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule()
     def make_two_a_crowd(self) -> None:
         """From now on one viewer is written to in a turn of the loop."""
-        set_slice(self.patch, 1)
+        set_row(self.patch, 1)
 
     @rule(target=messages, node=NODES, key=KEYS, deleted=st.booleans(), size=st.sampled_from([0, 0, 0, 70_000]))
     def publish(self, node: int, key: str, deleted: bool, size: int) -> object:
