@@ -21,7 +21,7 @@ from liveserver.services import services
 from liveserver.sink import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -131,6 +131,11 @@ def position_of(text: str | None) -> Position | None:
     return None if not text else Position.parse(text) or VOID
 
 
+def _query_of(scope: Scope) -> Mapping[str, str]:
+    # Most viewers give none, and to parse that costs each connect more than to see it.
+    return QueryParams(scope["query_string"]) if scope["query_string"] else {}
+
+
 class WebSocketStream:
     """`GET …/ws?after=POSITION`
 
@@ -141,10 +146,8 @@ class WebSocketStream:
         """Accept, and stream until one side ends it."""
         parts = scope["state"]["services"]
         slug = scope["path_params"]["slug"]
-        after = partner = None
-        if scope["query_string"]:
-            query = QueryParams(scope["query_string"])
-            after, partner = position_of(query.get("after")), query.get("partner")
+        query = _query_of(scope)
+        after, partner = position_of(query.get("after")), query.get("partner")
         if parts.hub.draining:
             # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
             await _refuse(WebSocket(scope, receive, send))
@@ -245,7 +248,7 @@ async def _hear(websocket: WebSocket, said: Callable[[bytes], None]) -> int | No
 async def events_endpoint(request: Request) -> ASGIApp:
     """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
     parts, slug = services(request), request.path_params["slug"]
-    query = QueryParams(request.scope["query_string"]) if request.scope["query_string"] else {}
+    query = _query_of(request.scope)
     audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
     if request.method == "HEAD":
         await parts.store.liveblog(slug)
