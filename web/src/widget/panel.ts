@@ -77,9 +77,13 @@ export class Panel {
     return found as HTMLElement;
   }
 
+  /** Taken out of the page, perhaps for a moment: nothing is to be told of the connection. */
+  rest(): void {
+    clearTimeout(this.#noteTimer);
+  }
+
   close(): void {
     this.#observer.disconnect();
-    clearTimeout(this.#noteTimer);
   }
 
   show({ changed, added }: Outcome): void {

@@ -69,6 +69,7 @@ class Widget implements Mounted {
     }
     clearTimeout(this.#retryTimer);
     this.#connection?.suspend();
+    this.#panel?.rest();
   }
 
   close(): void {
