@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -17,7 +18,8 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from contextlib import suppress
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -61,11 +63,25 @@ def lacking(what: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of the loopback interface that nobody listens on, and that no other test is given before long."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
+
+
+def _own_ports() -> Iterator[int]:
+    """Those of this process of pytest-xdist's, again and again, from any of them on.
+
+    They lie below those that Linux gives to connections by itself, any of which may take one before a server does.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = range(16_384 + worker, 32_768, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    return islice(cycle(ports), random.randrange(len(ports)), None)
+
+
+_PORTS = _own_ports()
 
 
 class Server:
