@@ -75,7 +75,7 @@ async def reached(site: Site, entry: JSON, *expected: int) -> None:
         return found == [*expected]
 
     try:
-        await settled(check, seconds=5)
+        await settled(check)
     except TimeoutError:
         assert found == [*expected]
 
