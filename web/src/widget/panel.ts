@@ -35,7 +35,7 @@ export class Panel {
   /** Loads older entries, if there are any. */
   older: () => Promise<void> = () => Promise.resolve();
   #room: number;
-  #noteTimer = 0;
+  #noteTimer: number | undefined;
   #topIsSeen = true;
   /** Entries that came while the reader was elsewhere. They are shown when the reader is back, or asks for them. */
   readonly #held = new Set<string>();
@@ -80,6 +80,7 @@ export class Panel {
   /** Taken out of the page, perhaps for a moment: nothing is to be told of the connection. */
   rest(): void {
     clearTimeout(this.#noteTimer);
+    this.#noteTimer = undefined;
   }
 
   close(): void {
@@ -110,19 +111,24 @@ export class Panel {
   }
 
   showStatus(status: Status): void {
-    clearTimeout(this.#noteTimer);
     const note = this.#at("note");
     if (status === "live") {
+      this.rest();
       note.hidden = true;
-    } else if (note.hidden) {
-      this.#noteTimer = window.setTimeout(
-        () => {
-          note.textContent = this.text(status);
-          note.hidden = false;
-        },
-        status === "offline" ? 0 : INDICATOR_AFTER_MS,
-      );
+      return;
     }
+    const text = this.text(status);
+    // It is read aloud whenever it is written, the same words too.
+    if (note.textContent !== text) {
+      note.textContent = text;
+    }
+    if (status === "offline") {
+      note.hidden = false;
+    }
+    // One date for the whole outage, however often a retry fails in it.
+    this.#noteTimer ??= window.setTimeout(() => {
+      note.hidden = false;
+    }, INDICATOR_AFTER_MS);
   }
 
   text(name: string): string {
