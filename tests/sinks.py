@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds after which a test that awaits something has failed."""
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.api.fixtures"]
 
-PATIENCE = 30.0
+PATIENCE = 10.0
 """Seconds within which anything that is awaited must come."""
 
 UNKNOWN = "/api/v1/liveblogs/rien"

@@ -20,7 +20,6 @@ from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
 from tests.images import quarters, saved
-from tests.sinks import PATIENCE
 from tests.store_samples import an_entry
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Pair:
         async def is_so() -> bool:
             return contents(await entries(self.source, query)) == contents(await self.followed())
 
-        await settled(is_so)
+        await settled(is_so, seconds=15)
         return await self.followed()
 
     async def followed(self) -> list[JSON]:
@@ -143,11 +142,11 @@ async def test_readers_are_told_as_of_any_other_change(pair: Pair) -> None:
     async with connect(pair.mirror.url(f"{LIVEBLOG}/ws", "ws")) as viewer:
         hello = orjson.loads(await viewer.recv())
         entry = await pair.source.publish()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(5):
             told = orjson.loads(await viewer.recv())
         assert (told["type"], told["seq"]) == ("entry", hello["seq"] + 1)
         await pair.source.delete(entry)
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(5):
             assert orjson.loads(await viewer.recv()) == {
                 "type": "delete",
                 "seq": told["seq"] + 1,

@@ -75,7 +75,7 @@ async def reached(site: Site, entry: JSON, *expected: int) -> None:
         return found == [*expected]
 
     try:
-        await settled(check)
+        await settled(check, seconds=5)
     except TimeoutError:
         assert found == [*expected]
 

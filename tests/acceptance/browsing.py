@@ -22,7 +22,7 @@ NETWORK_ERRORS = (
     # The service worker's.
     "An unknown error occurred when fetching the script",
 )
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 15_000
 
 
 class OpenPage(Protocol):

@@ -65,7 +65,7 @@ async def strings(page: Page, script: str) -> list[str]:
     return found
 
 
-async def settles(read: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 30.0) -> None:
+async def settles(read: Callable[[], Awaitable[Value]], expected: Value, *, seconds: float = 15.0) -> None:
     """Return once `read` gives what is expected; fail with the difference if it doesn't in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
@@ -78,7 +78,7 @@ async def settles(read: Callable[[], Awaitable[Value]], expected: Value, *, seco
     assert value == expected
 
 
-async def shows(page: Page, items: Sequence[Item], *, seconds: float = 30.0) -> None:
+async def shows(page: Page, items: Sequence[Item], *, seconds: float = 15.0) -> None:
     """Return once the page shows exactly these entries, which are in the order of their publication."""
     newest_first = list(reversed(items))
 

@@ -24,9 +24,9 @@ from tests.services import free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-START_SECONDS = 40.0
-STOP_SECONDS = 30.0
-RUN_SECONDS = 40.0
+START_SECONDS = 20.0
+STOP_SECONDS = 15.0
+RUN_SECONDS = 20.0
 
 Found = TypeVar("Found")
 
@@ -100,7 +100,7 @@ async def _finished(module: str, *arguments: str, cwd: Path, env: dict[str, str]
     return Finished(process.returncode, out.decode(), err.decode())
 
 
-async def eventually(check: Callable[[], Any], *, seconds: float = 30.0, what: str = "it") -> None:
+async def eventually(check: Callable[[], Any], *, seconds: float = 10.0, what: str = "it") -> None:
     """Return once `check` is true; it is asked again and again, where there is nothing to await."""
     deadline = time.monotonic() + seconds
     while not check():

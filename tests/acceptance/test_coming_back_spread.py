@@ -56,7 +56,7 @@ async def test_one_after_the_other(tmp_path: Path, browser: Browser) -> None:
             for _ in range(12):
                 body = f"<p>{'Le peloton roule groupé. ' * 2_000}</p>"
                 ids.insert(0, (await newsroom.publish(SLUG, {"body": body}))["id"])
-            await asyncio.gather(*(settles(partial(strings, tab, IDS), ids) for tab in tabs))
+            await asyncio.gather(*(settles(partial(strings, tab, IDS), ids, seconds=5) for tab in tabs))
             assert await server.end() == 0
         await server.start()
         await asyncio.gather(*(live(tab) for tab in tabs))

@@ -146,7 +146,7 @@ def bad_fields(response: httpx2.Response) -> dict[str, str]:
     return {error["pointer"]: error["detail"] for error in problem(response, 422)["errors"]}
 
 
-async def settled(check: Callable[[], Awaitable[bool]], *, seconds: float = 30.0) -> None:
+async def settled(check: Callable[[], Awaitable[bool]], *, seconds: float = 10.0) -> None:
     """Return once `check` holds; it is asked again and again, where there is nothing to await."""
     async with asyncio.timeout(seconds):
         while True:

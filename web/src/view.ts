@@ -3,23 +3,22 @@
 import { Announcer } from "./announcer.js";
 import { type Status, SYSTEM_CLOCK } from "./connection.js";
 import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "./dom.js";
+import { Indicator } from "./indicator.js";
 import { edgeIsInView, holdScroll } from "./scroll.js";
 import type { Texts } from "./texts.js";
 import type { Item, Outcome, Timeline } from "./timeline.js";
-
-const INDICATOR_AFTER_MS = 5_000;
 
 export class View {
   readonly #timeline: Timeline;
   readonly #texts: Texts;
   readonly #oldestFirst: boolean;
   readonly #announcer: Announcer;
+  readonly #indicator: Indicator | null;
   readonly #title = document.title;
   readonly #newsUrl = document.querySelector<HTMLAnchorElement>("[data-news]")?.href ?? "";
   /** Entries that came while the reader was looking elsewhere. */
   readonly #unseen = new Set<string>();
   #updates = 0;
-  #indicatorTimer: number | undefined;
   /** When the connection was lost, or the copy made that is shown. */
   #asOf: string | undefined = document.documentElement.dataset.copied;
   #keyEventsShown: string;
@@ -35,6 +34,8 @@ export class View {
       },
       SYSTEM_CLOCK,
     );
+    const connection = document.querySelector<HTMLElement>("[data-connection]");
+    this.#indicator = connection && new Indicator(connection);
     this.#watchEnd();
     this.#showUpdated();
   }
@@ -64,30 +65,22 @@ export class View {
   }
 
   showStatus(status: Status): void {
-    const indicator = document.querySelector<HTMLElement>("[data-connection]");
-    if (indicator === null) {
+    if (this.#indicator === null) {
       return;
     }
-    indicator.dataset.state = status;
+    this.#indicator.element.dataset.state = status;
     if (status === "live") {
-      window.clearTimeout(this.#indicatorTimer);
-      this.#indicatorTimer = this.#asOf = undefined;
-      indicator.hidden = true;
+      this.#asOf = undefined;
+      this.#indicator.hide();
       return;
     }
     const isCopy = document.documentElement.dataset.copied === this.#asOf && this.#asOf !== undefined;
     this.#asOf ??= new Date().toISOString();
-    indicator.textContent =
+    const text =
       status === "offline" || isCopy
         ? this.#texts.when("offline", this.#asOf, this.#timeline.timezone)
         : this.#texts.text(status === "connecting" ? "reconnecting" : status);
-    if (status === "closed" || isCopy) {
-      indicator.hidden = false;
-    }
-    // One date for the whole outage, however often a retry fails in it.
-    this.#indicatorTimer ??= window.setTimeout(() => {
-      indicator.hidden = false;
-    }, INDICATOR_AFTER_MS);
+    this.#indicator.show(text, status === "closed" || isCopy);
   }
 
   #update(added: readonly string[], away: boolean): void {

@@ -3,6 +3,7 @@
 import type { Announcer } from "../announcer.js";
 import type { Status } from "../connection.js";
 import { arrange, currentArticle, shownArticles } from "../dom.js";
+import { Indicator } from "../indicator.js";
 import type { Attributes } from "../texts.js";
 import type { Item, Outcome, Timeline } from "../timeline.js";
 import { build } from "./markup.js";
@@ -27,7 +28,6 @@ export interface Terms {
   fallback_url?: string;
 }
 
-const INDICATOR_AFTER_MS = 5_000;
 const PARTS = ["entry-time", "entry-heading", "entry-body"];
 
 export class Panel {
@@ -35,11 +35,11 @@ export class Panel {
   /** Loads older entries, if there are any. */
   older: () => Promise<void> = () => Promise.resolve();
   #room: number;
-  #noteTimer: number | undefined;
   #topIsSeen = true;
   /** Entries that came while the reader was elsewhere. They are shown when the reader is back, or asks for them. */
   readonly #held = new Set<string>();
   #announcer: Promise<Announcer> | undefined;
+  readonly #indicator: Indicator;
   readonly #observer: IntersectionObserver;
   readonly #timeline: Timeline;
   readonly #shell: Shell;
@@ -51,6 +51,7 @@ export class Panel {
     this.#room = limit;
     this.element = build(shell.html).firstElementChild as HTMLElement;
     this.element.querySelectorAll("a").forEach(beside);
+    this.#indicator = new Indicator(this.#at("note"));
     this.#at("news").onclick = () => {
       this.#held.clear();
       this.#update();
@@ -79,8 +80,7 @@ export class Panel {
 
   /** Taken out of the page, perhaps for a moment: nothing is to be told of the connection. */
   rest(): void {
-    clearTimeout(this.#noteTimer);
-    this.#noteTimer = undefined;
+    this.#indicator.rest();
   }
 
   close(): void {
@@ -111,24 +111,11 @@ export class Panel {
   }
 
   showStatus(status: Status): void {
-    const note = this.#at("note");
     if (status === "live") {
-      this.rest();
-      note.hidden = true;
-      return;
+      this.#indicator.hide();
+    } else {
+      this.#indicator.show(this.text(status), status === "offline");
     }
-    const text = this.text(status);
-    // It is read aloud whenever it is written, the same words too.
-    if (note.textContent !== text) {
-      note.textContent = text;
-    }
-    if (status === "offline") {
-      note.hidden = false;
-    }
-    // One date for the whole outage, however often a retry fails in it.
-    this.#noteTimer ??= window.setTimeout(() => {
-      note.hidden = false;
-    }, INDICATOR_AFTER_MS);
   }
 
   text(name: string): string {
