@@ -129,6 +129,7 @@ async def test_a_delayed_stream(live: LiveSite) -> None:
         await live.delete(old)
         assert await change_of(viewer) == ("gone", None, hasty["id"])
         assert await change_of(viewer) == ("gone", None, old["id"])
+        assert clock() - began < DELAY * 0.9
         snapshot = (await live.reader.get(f"{LIVEBLOG}/snapshot{query}")).json()
         assert (snapshot["seq"], snapshot["entries"]) == (1, [])
         async with websocket(live, f"{query}&after={after}") as late:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.client import Client
-from tests.acceptance.serving import LiveServer, eventually, started
+from tests.acceptance.serving import START_SECONDS, LiveServer, eventually, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ async def test_workers(tmp_path: Path, redis_server: RedisServer) -> None:
     prefix = f"test-{tmp_path.name}"
     server = LiveServer(tmp_path, workers="2", redis_url=redis_server.url, redis_prefix=prefix)
     async with started(server):
-        await eventually(lambda: len(_pids(server)) == 2, what="the start of both")
+        await eventually(lambda: len(_pids(server)) == 2, seconds=START_SECONDS, what="the start of both")
         first, second = _pids(server)
         assert first != second
         assert server.pid not in (first, second)
@@ -49,7 +49,7 @@ async def test_workers(tmp_path: Path, redis_server: RedisServer) -> None:
             await client.publish("regate", {"body": "<p>Avant</p>"})
             os.kill(first, signal.SIGKILL)
             await client.publish("regate", {"body": "<p>Pendant</p>"})
-            await eventually(lambda: len(_pids(server)) == 3, what="the replacement")
+            await eventually(lambda: len(_pids(server)) == 3, seconds=START_SECONDS, what="the replacement")
             await client.publish("regate", {"body": "<p>Après</p>"})
             snapshot = await client.snapshot("regate")
         assert [entry["body"] for entry in snapshot["entries"]] == ["<p>Après</p>", "<p>Pendant</p>", "<p>Avant</p>"]
@@ -66,7 +66,7 @@ async def test_ended_while_a_worker_is_replaced(tmp_path: Path, redis_server: Re
     """SIGTERM in the pause before a replacement is started is not forgotten."""
     server = LiveServer(tmp_path, workers="2", redis_url=redis_server.url)
     async with started(server):
-        await eventually(lambda: len(_pids(server)) == 2, what="the start of both")
+        await eventually(lambda: len(_pids(server)) == 2, seconds=START_SECONDS, what="the start of both")
         os.kill(_pids(server)[0], signal.SIGKILL)
         await server.logged("worker.died")
         assert await server.end() == 0
@@ -77,7 +77,7 @@ async def test_workers_end_with_their_parent(tmp_path: Path, redis_server: Redis
     """Killed without a chance to tell them, the first process leaves nobody behind who holds the port."""
     server = LiveServer(tmp_path, workers="2", redis_url=redis_server.url)
     async with started(server):
-        await eventually(lambda: len(_pids(server)) == 2, what="the start of both")
+        await eventually(lambda: len(_pids(server)) == 2, seconds=START_SECONDS, what="the start of both")
         await server.kill()
         for pid in _pids(server):
             await eventually(partial(lambda pid: not _alive(pid), pid), what=f"the end of {pid}")
@@ -87,7 +87,7 @@ async def test_ctrl_c_reaches_the_whole_family(tmp_path: Path, redis_server: Red
     """A terminal sends SIGINT to every process of the group at once: a clean end all the same."""
     server = LiveServer(tmp_path, workers="2", redis_url=redis_server.url)
     async with started(server):
-        await eventually(lambda: len(_pids(server)) == 2, what="the start of both")
+        await eventually(lambda: len(_pids(server)) == 2, seconds=START_SECONDS, what="the start of both")
         for pid in _pids(server):
             os.kill(pid, signal.SIGINT)
         assert await server.end(signal.SIGINT) == 0
