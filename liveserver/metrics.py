@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from liveserver import __version__
+from liveserver.refusals import refusals
 from liveserver.sending import batched
 from liveserver.view import slug_of
 
@@ -97,6 +98,10 @@ class _Readings(Collector):
         yield viewers
         yield everywhere
         yield lagging
+        refused = CounterMetricFamily("liveserver_refused", "What was turned away", labels=["reason"])
+        for reason, count in refusals.counts.items():
+            refused.add_metric([str(reason)], count)
+        yield refused
         kept = self._renditions
         yield CounterMetricFamily(
             "liveserver_page_cache_hits", "Pages and answers that needn't be rendered", value=kept.hits
