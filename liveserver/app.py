@@ -107,8 +107,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             lag_timeout=settings.lag_timeout,
             recent_max=settings.recent_changes,
         )
-        takedowns = Takedowns(store, hub, views, confirming)
-        reach = Reach(store, hub, views)
+        takedowns = Takedowns(store, hub, bus, confirming)
+        reach = Reach(store, hub, bus)
         publishing = Publishing(store, hub, presenter, takedowns)
         renditions = Renditions(hub, history, budget=settings.page_cache)
 

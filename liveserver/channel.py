@@ -1,4 +1,4 @@
-"""One live blog in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
+"""One topic in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
 
 What the memory promises: `recent` holds, for every position from `floor` on, the latest state of everything that
 changed after it. It need not hold every change (a later change of the same entry makes the earlier one superfluous), so
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from liveserver.model import Withdrawal
     from liveserver.sink import Sink
+    from liveserver.topic import Topic
 
 AHEAD_MAX = 256
 """Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
@@ -66,10 +67,10 @@ class Lag(NamedTuple):
 
 
 class Channel:
-    """The viewers of one live blog and what they have coming."""
+    """The viewers of one topic and what they have coming."""
 
-    def __init__(self, slug: str, start: Replay, *, recent_max: int, heartbeat: int) -> None:
-        self.slug = slug
+    def __init__(self, topic: Topic, start: Replay, *, recent_max: int, heartbeat: int) -> None:
+        self.topic = topic
         self.position = start.position
         self.floor = _floor(start)
         self.recent: deque[ChangeFrame] = deque()

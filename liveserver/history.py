@@ -6,9 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from liveserver.channel import Replay
-from liveserver.errors import NotFound
 from liveserver.model import EntryChanged, EntryDeleted, Position, now
-from liveserver.view import View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,13 +16,14 @@ if TYPE_CHECKING:
     from liveserver.model import Change, Changes, Snapshot, Withdrawal
     from liveserver.presenting import Presenter
     from liveserver.store import Store
+    from liveserver.topic import Topic
 
 BATCH = 100
 """Changes read and rendered at a time; between two batches the event loop has its turn."""
 
 
 class StoreHistory:
-    """The history that the store holds. Whatever takes a slug takes the key of any other view as well."""
+    """The history that the store holds."""
 
     def __init__(
         self,
@@ -40,19 +39,19 @@ class StoreHistory:
         self._confirming = {} if confirming is None else confirming
         self._clock = clock
 
-    async def after(self, slug: str, position: Position) -> Replay:
+    async def after(self, topic: Topic, position: Position) -> Replay:
         """Everything after a position; the last changes, if it is of another history than the store's.
 
         A seq beyond the store's gives an empty replay at the store's position.
         """
         frames: list[ChangeFrame] = []
-        view, seq = View.of(slug), position.seq
+        seq = position.seq
         while True:
-            changes, withdrawn = await self.changes(view, seq, limit=BATCH)
+            changes, withdrawn = await self.changes(topic, seq, limit=BATCH)
             here = Position(changes.liveblog.epoch, changes.liveblog.seq)
             if here.epoch != position.epoch:
                 # Perhaps since the last batch: what was read before must not be mixed with what is there now.
-                return await self.recent(slug, BATCH)
+                return await self.recent(topic, here, BATCH)
             frames += self.frames(changes)
             if not changes.more:
                 # A thing that changed again between two batches stands in both; the later state counts.
@@ -61,43 +60,40 @@ class StoreHistory:
                 return Replay(here, position.seq, ascending, tuple(withdrawn))
             seq = changes.items[-1].seq
 
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
-        here = (await self.positions([slug])).get(slug)
-        if here is None:
-            raise NotFound(f"there is no live blog {slug!r}")
-        return await self.after(slug, Position(here.epoch, max(0, here.seq - count)))
+    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
+        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
+        return await self.after(topic, Position(here.epoch, max(0, here.seq - count)))
 
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each live blog stands."""
-        late = {key: (view.slug, self.moment(view)) for key in slugs if (view := View.of(key)).delay}
-        prompt = {key: View.of(key).slug for key in slugs if key not in late}
-        there = await self._store.positions(set(prompt.values())) if prompt else {}
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
+        """Where each stands; of a live blog that isn't there, nothing."""
+        late = {topic: (topic.slug, self.moment(topic)) for topic in topics if topic.delay}
+        prompt = {topic.slug for topic in topics if not topic.delay}
+        there = await self._store.positions(prompt) if prompt else {}
         then = await self._store.positions_then(set(late.values())) if late else {}
-        found = {key: there[slug] for key, slug in prompt.items() if slug in there}
-        return found | {key: then[moment] for key, moment in late.items() if moment in then}
+        found = {topic: there[topic.slug] for topic in topics if not topic.delay and topic.slug in there}
+        return found | {topic: then[moment] for topic, moment in late.items() if moment in then}
 
-    def moment(self, view: View) -> datetime:
-        """As of when a view that is late shows the live blog."""
-        return self._clock() - timedelta(seconds=view.delay)
+    def moment(self, topic: Topic) -> datetime:
+        """As of when a topic that is late shows the live blog."""
+        return self._clock() - timedelta(seconds=topic.delay)
 
-    async def changes(self, view: View, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """What changed in a view after a seq; and what its readers may have, and must not have any more.
+    async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
+        """What changed in a topic after a seq; and what its readers may have, and must not have any more.
 
-        What the view doesn't show is deleted, as far as its readers are concerned: they may have had it before.
+        What the topic doesn't show is deleted, as far as its readers are concerned: they may have had it before.
         """
         withdrawn: list[Withdrawal] = []
-        if view.delay:
-            moment = self.moment(view)
-            found, told = await self._store.changes_then(view.slug, after, limit=limit, moment=moment)
+        if topic.delay:
+            moment = self.moment(topic)
+            found, told = await self._store.changes_then(topic.slug, after, limit=limit, moment=moment)
             withdrawn = self.asking(told)
         else:
-            found = await self._store.changes(view.slug, after, limit=limit)
-        if not view.tags:
+            found = await self._store.changes(topic.slug, after, limit=limit)
+        if not topic.tags:
             return found, withdrawn
         items: list[Change] = [
             EntryDeleted(change.seq, change.entry.id)
-            if isinstance(change, EntryChanged) and not view.shows(change.entry.tags)
+            if isinstance(change, EntryChanged) and not topic.shows(change.entry.tags)
             else change
             for change in found.items
         ]
@@ -107,10 +103,10 @@ class StoreHistory:
         """What the store says is gone, and whether readers are to confirm it."""
         return [withdrawal._replace(within=self._confirming.get(withdrawal.id)) for withdrawal in withdrawals]
 
-    async def snapshot(self, view: View, *, limit: int) -> Snapshot:
-        """What a page that shows a view starts from."""
-        moment = self.moment(view) if view.delay else None
-        return await self._store.snapshot(view.slug, limit=limit, tags=view.tags, moment=moment)
+    async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
+        """What a page that shows a topic starts from."""
+        moment = self.moment(topic) if topic.delay else None
+        return await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)
 
     def frames(self, changes: Changes) -> list[ChangeFrame]:
         """What the store read, as the messages of the stream."""

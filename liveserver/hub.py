@@ -20,12 +20,12 @@ from liveserver.frames import ChangeFrame, pack, unpack
 from liveserver.model import Withdrawal
 from liveserver.room import now
 from liveserver.rooms import Rooms
-from liveserver.view import slug_of
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from liveserver.bus import Bus
+    from liveserver.bus import TopicBus
     from liveserver.channel import Channel, Lag
     from liveserver.model import Position
     from liveserver.room import History, Room
@@ -48,7 +48,7 @@ class Hub:
     def __init__(
         self,
         history: History,
-        bus: Bus,
+        bus: TopicBus,
         *,
         heartbeat: int = 25,
         poll: float = 1.5,
@@ -71,7 +71,7 @@ class Hub:
         self._eased = asyncio.Event()
         """Somebody has left, or a backlog has been written."""
         self._rooms = Rooms(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
-        self._joining: dict[Sink, str] = {}
+        self._joining: dict[Sink, Topic] = {}
         """Viewers that are being brought up to date, and what they read."""
         self._poll_now = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,7 +109,7 @@ class Hub:
             await self._eased.wait()
 
     def viewers(self, slug: str) -> int:
-        """How many viewers of a live blog are connected here, those of its views included; given a key, of a view."""
+        """How many viewers of a live blog are connected here, those of its views included."""
         return sum(room.channel.count for room in self._rooms.of(slug))
 
     def viewers_of(self, slug: str) -> list[Sink]:
@@ -124,18 +124,18 @@ class Hub:
         """What is in memory, for the metrics."""
         return (room.channel for room in self._rooms)
 
-    async def enter(self, slug: str) -> None:
-        """Have a live blog in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
+    async def enter(self, topic: Topic) -> None:
+        """Have it in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
         if self.draining:
             raise Draining
-        await self._rooms.open(slug)
+        await self._rooms.open(topic)
 
-    def reached(self, slug: str) -> Position | None:
-        """How far a live blog is known to have got; None if that isn't known here, and the store must be asked.
+    def reached(self, topic: Topic) -> Position | None:
+        """How far it is known to have got; None if that isn't known here, and the store must be asked.
 
-        Costs no I/O. Asking keeps the live blog in memory, as a viewer does.
+        Costs no I/O. Asking keeps it in memory, as a viewer does.
         """
-        room = self._rooms.get(slug)
+        room = self._rooms.get(topic)
         if room is None:
             return None
         if room.idle_since is not None:
@@ -144,22 +144,22 @@ class Hub:
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
-        if (room := self._rooms.ready(slug, str(position).encode())) is not None:
+        if (room := self._rooms.ready(Topic(slug), str(position).encode())) is not None:
             room.hear(position)
 
-    def audience(self, slug: str) -> Audience:
-        """Whom the viewers of a live blog report to."""
-        return Audience(self, slug)
+    def audience(self, topic: Topic) -> Audience:
+        """Whom its viewers report to."""
+        return Audience(self, topic)
 
-    async def join(self, slug: str, sink: Sink, after: Position | None) -> None:
+    async def join(self, topic: Topic, sink: Sink, after: Position | None) -> None:
         """Register a viewer and send it `hello`, what it missed, and from then on what comes.
 
         Raises NotFound for an unknown live blog, StoreUnavailable if what it needs isn't in memory, and Draining. A
         viewer that leaves meanwhile is not registered.
         """
-        self._joining[sink] = slug
+        self._joining[sink] = topic
         try:
-            room = await self._rooms.open(slug)
+            room = await self._rooms.open(topic)
             if after is not None:
                 after = room.within_reach(after)
             older = await room.bridge(after) if after is not None else []
@@ -173,21 +173,21 @@ class Hub:
         finally:
             self._joining.pop(sink, None)
 
-    def leave(self, slug: str, sink: Sink) -> None:
+    def leave(self, topic: Topic, sink: Sink) -> None:
         """Forget a viewer. One that is unknown is no error."""
         self._joining.pop(sink, None)
-        room = self._rooms.get(slug)
+        room = self._rooms.get(topic)
         if room is not None:
             self._leave(room, sink)
 
-    def said(self, slug: str, sink: Sink, message: bytes) -> None:
+    def said(self, topic: Topic, sink: Sink, message: bytes) -> None:
         """A viewer sent a short text message."""
         for witness in self.witnesses:
-            witness.said(slug_of(slug), sink, message)
+            witness.said(topic.slug, sink, message)
 
-    def drained(self, slug: str, sink: Sink) -> None:
+    def drained(self, topic: Topic, sink: Sink) -> None:
         """A lagging viewer can be written to again: bring it up to date."""
-        room = self._rooms.get(slug)
+        room = self._rooms.get(topic)
         lag = room.channel.lagging.get(sink) if room else None
         if room is None or lag is None:
             return
@@ -200,13 +200,13 @@ class Hub:
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
         message = pack(frame)
-        if (room := self._rooms.ready(slug, message)) is not None:
+        if (room := self._rooms.ready(Topic(slug), message)) is not None:
             self._offer(room, frame)
         self._bus.publish(slug, message)
 
-    def received(self, slug: str, message: bytes) -> None:
+    def received(self, topic: Topic, message: bytes) -> None:
         """A message from the bus."""
-        if (room := self._rooms.ready(slug, message)) is not None:
+        if (room := self._rooms.ready(topic, message)) is not None:
             self._take(room, message)
 
     def link_changed(self, up: bool) -> None:
@@ -308,36 +308,35 @@ class Hub:
             for sink in room.channel.overdue(at - self._lag_timeout):
                 self._leave(room, sink)
                 sink.close(wire.CLOSE_TOO_SLOW)
-            slug = room.channel.slug
             if room.idle_since is not None and room.idle_since < at - IDLE_KEEP:
-                self._forget(slug)
-        asked = [room.channel.slug for room in self._rooms]
+                self._forget(room.channel.topic)
+        asked = [room.channel.topic for room in self._rooms]
         if not asked:
             return
         positions = await self._history.positions(asked)
-        for slug in asked:
-            known = self._rooms.get(slug)
+        for topic in asked:
+            known = self._rooms.get(topic)
             if known is None:
                 continue
-            position = positions.get(slug)
+            position = positions.get(topic)
             if position is None:
                 # A backup was restored that is older than the live blog.
                 for sink in known.channel.sinks():
                     self._leave(known, sink)
                     sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
-                self._forget(slug)
+                self._forget(topic)
                 continue
             known.hear(position)
             here = known.channel.position
             if position.epoch != here.epoch or position.seq > here.seq:
                 self._repair(known)
 
-    def _forget(self, slug: str) -> None:
-        """Drop a live blog from memory, unless somebody is joining it."""
-        if slug not in self._joining.values():
-            self._rooms.drop(slug)
+    def _forget(self, topic: Topic) -> None:
+        """Drop it from memory, unless somebody is joining it."""
+        if topic not in self._joining.values():
+            self._rooms.drop(topic)
             # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
-            self._spawn(self._bus.unsubscribe(slug))
+            self._spawn(self._bus.unsubscribe(topic))
 
     async def _beat_forever(self) -> None:
         while True:
@@ -368,31 +367,31 @@ class Hub:
 
 
 class Audience:
-    """The hub, as the viewers of one live blog know it, or of a view of it."""
+    """The hub, as the viewers of one topic know it."""
 
-    __slots__ = ("_hub", "key")
+    __slots__ = ("_hub", "topic")
 
-    def __init__(self, hub: Hub, key: str) -> None:
+    def __init__(self, hub: Hub, topic: Topic) -> None:
         self._hub = hub
-        self.key = key
-        """What they read."""
+        self.topic = topic
+        """What they follow."""
 
     async def enter(self) -> None:
-        """Have the live blog in memory. Raises Draining, NotFound and StoreUnavailable."""
-        await self._hub.enter(self.key)
+        """Have the topic in memory. Raises Draining, NotFound and StoreUnavailable."""
+        await self._hub.enter(self.topic)
 
     async def join(self, sink: Sink, after: Position | None, /) -> None:
         """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
-        await self._hub.join(self.key, sink, after)
+        await self._hub.join(self.topic, sink, after)
 
     def drained(self, sink: Sink, /) -> None:
         """The viewer had refused a message, and can be written to again."""
-        self._hub.drained(self.key, sink)
+        self._hub.drained(self.topic, sink)
 
     def said(self, sink: Sink, message: bytes, /) -> None:
         """The viewer sent a short text message."""
-        self._hub.said(self.key, sink, message)
+        self._hub.said(self.topic, sink, message)
 
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""
-        self._hub.leave(self.key, sink)
+        self._hub.leave(self.topic, sink)

@@ -18,7 +18,6 @@ from prometheus_client.registry import Collector
 from liveserver import __version__
 from liveserver.refusals import refusals
 from liveserver.sending import batched
-from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +76,7 @@ class _Readings(Collector):
     def collect(self) -> Iterator[Metric]:
         channels: dict[str, list[Channel]] = {}
         for channel in self._hub.channels():
-            channels.setdefault(slug_of(channel.slug), []).append(channel)
+            channels.setdefault(channel.topic.slug, []).append(channel)
         info = GaugeMetricFamily("liveserver_info", "The running version", labels=["version"])
         info.add_metric([__version__], 1)
         yield info

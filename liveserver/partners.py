@@ -24,7 +24,7 @@ from liveserver.errors import NotAdmitted, StoreUnavailable, check_version
 from liveserver.frames import Frame
 from liveserver.model import VOID, Attribution, Embedding, Partner, new_partner_id, now
 from liveserver.roll import Caller, Reviewed, Roll
-from liveserver.view import View
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ log = structlog.get_logger(__name__)
 class Pass(NamedTuple):
     """What somebody was let in to see, and with whom."""
 
-    view: View
+    topic: Topic
     partner: Partner | None
 
 
@@ -106,20 +106,20 @@ class Partners:
         if partner_id is None:
             if slug in self._restricted and not self._may_embed(slug, Caller.of(headers)):
                 raise NotAdmitted("embedding")
-            return Pass(View(slug), None)
+            return Pass(Topic(slug), None)
         if reason := self._refusal(partner, slug, Caller.of(headers)):
             raise NotAdmitted(reason)
         assert partner is not None
-        return Pass(_view(partner, slug), partner)
+        return Pass(_topic(partner, slug), partner)
 
     async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
-            return self._hub.audience(slug)
-        view, partner = await self.admit(slug, partner_id, headers)
+            return self._hub.audience(Topic(slug))
+        topic, partner = await self.admit(slug, partner_id, headers)
         if partner is None:
-            return self._hub.audience(slug)
-        return self._roll.audience(partner, view.key, Caller.of(headers))
+            return self._hub.audience(topic)
+        return self._roll.audience(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
@@ -234,10 +234,10 @@ class Partners:
     async def _go_through(self, partner_id: str, partner: Partner | None) -> None:
         closed = 0
         for guest in self._roll.guests(partner_id):
-            slug = View.of(guest.key).slug
+            slug = guest.topic.slug
             if self._refusal(partner, slug, guest.caller) is not None:
                 self._roll.close(partner_id, guest, wire.CLOSE_NOT_ADMITTED)
-            elif partner is not None and _view(partner, slug).key != guest.key:
+            elif partner is not None and _topic(partner, slug) != guest.topic:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
                 # Of no history: who stands where the live blog does would take its own for right.
                 guest.sink.write(Frame(wire.reset(VOID)))
@@ -279,8 +279,8 @@ def edited(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
     return current if new == current else replace(new, updated_at=at)
 
 
-def _view(partner: Partner, slug: str) -> View:
-    return View(slug, tuple(sorted(partner.tags)), partner.delay)
+def _topic(partner: Partner, slug: str) -> Topic:
+    return Topic(slug, tuple(sorted(partner.tags)), partner.delay)
 
 
 def _fields(patch: PartnerPatch) -> dict[str, Any]:

@@ -31,16 +31,17 @@ if TYPE_CHECKING:
     from liveserver.model import Liveblog, Position
     from liveserver.representation import Representation
     from liveserver.room import History
+    from liveserver.topic import Topic
 
     Make = Callable[[], Awaitable["Rendition"]]
 
 DEMAND = 10.0
 """Seconds within which what is asked for twice is in demand."""
 
-Variant = tuple[str | int | None, ...]
-"""What tells one rendition of a live blog from the others: the kind of page, and what was asked of it."""
+Variant = tuple["str | int | Topic | None", ...]
+"""What tells one rendition of a topic from the others: the kind of page, and what was asked of it."""
 
-Key = tuple[str, Variant]
+Key = tuple["Topic", Variant]
 
 
 @dataclass(slots=True)
@@ -66,9 +67,9 @@ class Renditions:
         self._history = history
         self._kept: Lru[Key, Rendition] = Lru(budget)
         self._making: dict[Key, asyncio.Task[Rendition]] = {}
-        self._entering: dict[str, asyncio.Task[None]] = {}
-        self._unknown: set[str] = set()
-        """The live blogs whose positions the next query is to tell."""
+        self._entering: dict[Topic, asyncio.Task[None]] = {}
+        self._unknown: set[Topic] = set()
+        """Those whose positions the next query is to tell."""
         self._positions = Coalesced(self._ask)
         self.hits = 0
         """Requests answered with what was there, or what another request was waiting for."""
@@ -87,25 +88,25 @@ class Renditions:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def held(self, slug: str, variant: Variant) -> Rendition | None:
+    def held(self, topic: Topic, variant: Variant) -> Rendition | None:
         """The rendition, if there is one that is known to be good without asking anybody."""
-        kept = self._kept.get((slug, variant))
+        kept = self._kept.get((topic, variant))
         if kept is None:
             return None
-        reached = self._hub.reached(slug)
+        reached = self._hub.reached(topic)
         if reached is None or not kept.covers(reached):
             return None
         self.hits += 1
         return kept
 
-    async def get(self, slug: str, variant: Variant, make: Make) -> Rendition:
+    async def get(self, topic: Topic, variant: Variant, make: Make) -> Rendition:
         """The rendition; `make` makes it, unless a good one is held or another call has it made.
 
         Whatever this process knows to have been committed before the call is in it. Raises what `make` raises.
         """
-        if (held := self.held(slug, variant)) is not None:
+        if (held := self.held(topic, variant)) is not None:
             return held
-        key = (slug, variant)
+        key = (topic, variant)
         kept = self._kept.get(key)
         if (running := self._making.get(key)) is not None:
             # It may have read the store before the last change. Then it doesn't cover what is known now, and if it
@@ -113,7 +114,7 @@ class Renditions:
             with suppress(LiveserverError):
                 kept = await asyncio.shield(running)
         if kept is not None:
-            reached = await self._reached(slug, kept)
+            reached = await self._reached(topic, kept)
             if reached is not None and kept.covers(reached):
                 self.hits += 1
                 return kept
@@ -137,28 +138,28 @@ class Renditions:
         self._kept.put(key, made, made.representation.weight + len(repr(key)))
         return made
 
-    async def _reached(self, slug: str, kept: Rendition) -> Position | None:
+    async def _reached(self, topic: Topic, kept: Rendition) -> Position | None:
         """How far the live blog has got; None if there is none."""
-        reached = self._hub.reached(slug)
+        reached = self._hub.reached(topic)
         if reached is not None:
             return reached
         now = asyncio.get_running_loop().time()
-        if now - kept.checked_at < DEMAND and slug not in self._entering:
-            self._entering[slug] = asyncio.create_task(self._enter(slug))
+        if now - kept.checked_at < DEMAND and topic not in self._entering:
+            self._entering[topic] = asyncio.create_task(self._enter(topic))
         kept.checked_at = now
-        self._unknown.add(slug)
-        return (await self._positions()).get(slug)
+        self._unknown.add(topic)
+        return (await self._positions()).get(topic)
 
-    async def _ask(self) -> dict[str, Position]:
+    async def _ask(self) -> dict[Topic, Position]:
         unknown, self._unknown = self._unknown, set()
         return await self._history.positions(unknown)
 
-    async def _enter(self, slug: str) -> None:
+    async def _enter(self, topic: Topic) -> None:
         try:
             with suppress(LiveserverError):
-                await self._hub.enter(slug)
+                await self._hub.enter(topic)
         finally:
-            del self._entering[slug]
+            del self._entering[topic]
 
 
 class Index:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from liveserver.hub import Hub
     from liveserver.model import Partner, Position
     from liveserver.sink import Sink
+    from liveserver.topic import Topic
 
     RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -36,8 +37,8 @@ class Guest(NamedTuple):
     """A viewer who came with a partner."""
 
     sink: Sink
-    key: str
-    """Of what it reads: a view of a live blog."""
+    topic: Topic
+    """What it follows."""
     caller: Caller
     version: int
     """Of the partner, when the viewer was let in."""
@@ -99,12 +100,12 @@ class Roll:
     def close(self, partner_id: str, guest: Guest, code: int) -> None:
         """Show a guest out."""
         self.strike(partner_id, guest.sink)
-        self._hub.leave(guest.key, guest.sink)
+        self._hub.leave(guest.topic, guest.sink)
         guest.sink.close(code)
 
-    def audience(self, partner: Partner, key: str, caller: Caller) -> PartnerAudience:
+    def audience(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerAudience:
         """Whom viewers report to that come with a partner."""
-        return PartnerAudience(self._hub, self, partner, key, caller)
+        return PartnerAudience(self._hub, self, partner, topic, caller)
 
 
 class PartnerAudience(Audience):
@@ -112,8 +113,8 @@ class PartnerAudience(Audience):
 
     __slots__ = ("_caller", "_partner_id", "_roll", "_version")
 
-    def __init__(self, hub: Hub, roll: Roll, partner: Partner, key: str, caller: Caller) -> None:
-        super().__init__(hub, key)
+    def __init__(self, hub: Hub, roll: Roll, partner: Partner, topic: Topic, caller: Caller) -> None:
+        super().__init__(hub, topic)
         self._roll = roll
         self._partner_id = partner.id
         self._version = partner.version
@@ -123,7 +124,7 @@ class PartnerAudience(Audience):
         """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
         sink.partner = self._partner_id
         # On the roll first: the partner may be switched off while the live blog is being read.
-        self._roll.enrol(self._partner_id, Guest(sink, self.key, self._caller, self._version))
+        self._roll.enrol(self._partner_id, Guest(sink, self.topic, self._caller, self._version))
         try:
             await super().join(sink, after)
         except BaseException:

@@ -9,7 +9,6 @@ import structlog
 
 from liveserver.coalescing import Coalesced
 from liveserver.model import VOID
-from liveserver.view import slug_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from liveserver.channel import Channel, Replay
     from liveserver.frames import ChangeFrame
     from liveserver.model import Position
+    from liveserver.topic import Topic
 
 REPLAY_MAX = 1_000
 """Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
@@ -27,26 +27,26 @@ log = structlog.get_logger(__name__)
 class History(Protocol):
     """Where the hub reads what it doesn't have. Raises NotFound and StoreUnavailable."""
 
-    async def after(self, slug: str, position: Position) -> Replay:
+    async def after(self, topic: Topic, position: Position) -> Replay:
         """Everything after a position; the last changes, if it is of another history than the store's.
 
         A seq beyond the store's gives an empty replay at the store's position.
         """
 
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
+    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
+        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
 
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each live blog stands."""
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
+        """Where each stands; of a live blog that isn't there, nothing."""
 
 
 class Room:
-    """A live blog in memory, or a view of one."""
+    """A topic in memory."""
 
     def __init__(self, channel: Channel, history: History, eased: asyncio.Event) -> None:
         """`eased`: set whenever some of what waits has been written."""
         self.channel = channel
-        self.liveblog = slug_of(channel.slug)
+        self.liveblog = channel.topic.slug
         """The slug of what its viewers read, all of it or a view of it."""
         self.idle_since: float | None = now()
         """Since when nobody reads it here."""
@@ -110,7 +110,7 @@ class Room:
     async def _read_from(self, after: Position) -> Replay:
         """What the store has after a position; viewers that come back together share one read."""
         if self._replay is None or self._replay[0].epoch != after.epoch or self._replay[0].seq > after.seq:
-            task = asyncio.create_task(self._history.after(self.channel.slug, after))
+            task = asyncio.create_task(self._history.after(self.channel.topic, after))
             read = self._replay = (after, task)
 
             def forget(_: asyncio.Task[Replay]) -> None:
@@ -124,12 +124,12 @@ class Room:
         channel = self.channel
         while True:
             before = channel.position
-            replay = await self._history.after(channel.slug, before)
+            replay = await self._history.after(channel.topic, before)
             if replay.position == before or channel.repair(replay, now()):
                 break
         self.pump_soon()
         if channel.position != before:
-            log.debug("hub.refreshed", liveblog=channel.slug, before=str(before), after=str(channel.position))
+            log.debug("hub.refreshed", topic=channel.topic, before=str(before), after=str(channel.position))
 
     def _pump(self) -> None:
         self.channel.pump(now())

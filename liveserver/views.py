@@ -1,6 +1,6 @@
-"""Views in the hub: a room of its own for each live blog, filter and delay that somebody reads.
+"""Views of live blogs: the topics that leave out what has other tags, or are late.
 
-To the hub a view is one more live blog, with a key for a slug. What the bus brings of the live blog, or this process
+To the hub all topics are alike, and each has a room of its own. What the bus brings of a live blog, or this process
 publishes, is made a message of each of its views here, once for all their viewers: an entry that the view doesn't show
 becomes a deletion, and what is late waits in a line. A deletion doesn't wait: the view's readers are told at once that
 the entry is gone, and what waits of it loses its words.
@@ -23,12 +23,12 @@ from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame, pack, pack_withdrawal, unpack
 from liveserver.line import Line
 from liveserver.model import Position, Withdrawal
-from liveserver.view import View
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.bus import Bus, Receiver
+    from liveserver.bus import Bus, TopicReceiver
     from liveserver.channel import Replay
     from liveserver.history import StoreHistory
     from liveserver.store import Store
@@ -39,9 +39,9 @@ MARGIN = 0.002
 
 @dataclass(slots=True, eq=False)
 class Late:
-    """A view that is late."""
+    """A topic that is late."""
 
-    view: View
+    topic: Topic
     check: Coalesced[None]
     """Reads from the store what the line doesn't know."""
     line: Line = field(default_factory=Line)
@@ -57,16 +57,19 @@ class Late:
 
 
 class Views:
-    """The bus and the history of a hub that has rooms for views. Implements both ports."""
+    """Between a hub, whose rooms are of topics, and the bus and the store, which know live blogs.
+
+    Implements both of the hub's ports, `TopicBus` and `History`.
+    """
 
     def __init__(self, store: Store, history: StoreHistory, bus: Bus) -> None:
         self._store = store
         self._history = history
         self._bus = bus
-        self._receiver: Receiver | None = None
-        self._keys: dict[str, set[str]] = {}
-        """Of each live blog: what is subscribed of it, by its views' keys."""
-        self._late: dict[str, Late] = {}
+        self._receiver: TopicReceiver | None = None
+        self._topics: dict[str, set[Topic]] = {}
+        """What is subscribed of each live blog, by its slug."""
+        self._late: dict[Topic, Late] = {}
         """Those of them that are late."""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,7 +78,7 @@ class Views:
         """Whether messages can be expected to arrive."""
         return self._bus.up
 
-    async def start(self, receiver: Receiver) -> None:
+    async def start(self, receiver: TopicReceiver) -> None:
         """Begin to deliver to `receiver`."""
         self._receiver = receiver
         await self._bus.start(self)
@@ -102,31 +105,30 @@ class Views:
         """Hand `message` to every other process."""
         self._bus.announce(message)
 
-    async def subscribe(self, slug: str) -> None:
-        """Deliver a view's messages from now on. Raises NotFound and StoreUnavailable for one that is late."""
-        view = View.of(slug)
-        self._keys.setdefault(view.slug, set()).add(slug)
-        if view.delay and slug not in self._late:
-            self._late[slug] = Late(view, Coalesced(partial(self._read_into, slug)))
-        await self._bus.subscribe(view.slug)
-        if view.delay:
-            await self._late[slug].check()
+    async def subscribe(self, topic: Topic) -> None:
+        """Deliver its messages from now on. Raises NotFound and StoreUnavailable for one that is late."""
+        self._topics.setdefault(topic.slug, set()).add(topic)
+        if topic.delay and topic not in self._late:
+            self._late[topic] = Late(topic, Coalesced(partial(self._read_into, topic)))
+        await self._bus.subscribe(topic.slug)
+        if topic.delay:
+            await self._late[topic].check()
 
-    async def unsubscribe(self, slug: str) -> None:
+    async def unsubscribe(self, topic: Topic) -> None:
         """Deliver them no more."""
-        whole = View.of(slug).slug
-        keys = self._keys.get(whole, set())
-        keys.discard(slug)
-        if (late := self._late.pop(slug, None)) is not None:
+        topics = self._topics.get(topic.slug, set())
+        topics.discard(topic)
+        if (late := self._late.pop(topic, None)) is not None:
             late.stop()
-        if not keys:
-            self._keys.pop(whole, None)
-            await self._bus.unsubscribe(whole)
+        if not topics:
+            self._topics.pop(topic.slug, None)
+            await self._bus.unsubscribe(topic.slug)
 
     def received(self, slug: str, message: bytes) -> None:
         """A message of a live blog."""
-        if self._receiver is not None and slug in self._keys.get(slug, ()):
-            self._receiver.received(slug, message)
+        whole = Topic(slug)
+        if self._receiver is not None and whole in self._topics.get(slug, ()):
+            self._receiver.received(whole, message)
         self._derive(slug, message)
 
     def announced(self, message: bytes) -> None:
@@ -139,46 +141,46 @@ class Views:
         if self._receiver is not None:
             self._receiver.link_changed(up)
 
-    async def after(self, slug: str, position: Position) -> Replay:
+    async def after(self, topic: Topic, position: Position) -> Replay:
         """Everything after a position; as `History` says."""
-        return await self._history.after(slug, position)
+        return await self._history.after(topic, position)
 
-    async def recent(self, slug: str, count: int) -> Replay:
-        """The last changes, at most `count`."""
-        return await self._history.recent(slug, count)
+    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
+        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
+        return await self._history.recent(topic, here, count)
 
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
-        """Where each view stands; the lines hear of what the bus has lost."""
-        asked = [late for key in slugs if (late := self._late.get(key)) is not None]
-        found = await self._history.positions({*slugs, *(late.view.slug for late in asked)})
-        for late in asked:
-            here = found.get(late.view.slug)
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
+        """Where each stands; the lines hear of what the bus has lost."""
+        asked = {late: Topic(topic.slug) for topic in topics if (late := self._late.get(topic)) is not None}
+        found = await self._history.positions({*topics, *asked.values()})
+        for late, whole in asked.items():
+            here = found.get(whole)
             if here is not None and late.line.is_behind(here):
                 self._check(late)
-        return {key: found[key] for key in slugs if key in found}
+        return {topic: found[topic] for topic in topics if topic in found}
 
     def _derive(self, slug: str, message: bytes) -> None:
         """Make a live blog's message one of each of its views."""
-        keys = self._keys.get(slug, set()) - {slug}
-        change = unpack(message) if keys else None
+        views = sorted(topic for topic in self._topics.get(slug, ()) if topic.is_view)
+        change = unpack(message) if views else None
         if change is None or isinstance(change, Withdrawal):
             return
-        tags = _tags_of(change) if isinstance(change, ChangeFrame) and any(View.of(key).tags for key in keys) else None
-        for key in sorted(keys):
-            view, shown = View.of(key), change
+        tags = _tags_of(change) if isinstance(change, ChangeFrame) and any(view.tags for view in views) else None
+        for view in views:
+            shown = change
             if isinstance(change, ChangeFrame) and tags is not None and not view.shows(tags):
                 shown = change.withdrawn()
             if view.delay:
-                self._queue(key, self._late[key], change, shown)
+                self._queue(self._late[view], change, shown)
             else:
-                self._deliver(key, shown)
+                self._deliver(view, shown)
 
-    def _deliver(self, key: str, change: ChangeFrame | Position) -> None:
+    def _deliver(self, view: Topic, change: ChangeFrame | Position) -> None:
         if self._receiver is not None:
             message = pack(change) if isinstance(change, ChangeFrame) else str(change).encode()
-            self._receiver.received(key, message)
+            self._receiver.received(view, message)
 
-    def _queue(self, key: str, late: Late, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
+    def _queue(self, late: Late, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
         """Put a change into a line; `shown` is what the view makes of it."""
         position = change.position if isinstance(change, ChangeFrame) else change
         heard = late.line.heard
@@ -193,28 +195,28 @@ class Views:
         if isinstance(change, ChangeFrame) and change.deletes:
             # Readers are asked to confirm it now, by the withdrawal, not once more in its turn.
             shown = change.withdrawn()
-        late.line.put(position.seq, shown, self._now() + late.view.delay)
-        self._wind(key, late)
+        late.line.put(position.seq, shown, self._now() + late.topic.delay)
+        self._wind(late)
         if isinstance(change, ChangeFrame) and change.deletes:
-            self._withdraw(key, late, Withdrawal(change.key, position.seq, _within_of(change)))
+            self._withdraw(late, Withdrawal(change.key, position.seq, _within_of(change)))
 
-    def _withdraw(self, key: str, late: Late, withdrawal: Withdrawal) -> None:
+    def _withdraw(self, late: Late, withdrawal: Withdrawal) -> None:
         late.line.withdraw(withdrawal.id)
         if self._receiver is not None:
-            self._receiver.received(key, pack_withdrawal(withdrawal))
+            self._receiver.received(late.topic, pack_withdrawal(withdrawal))
 
-    def _wind(self, key: str, late: Late) -> None:
+    def _wind(self, late: Late) -> None:
         """Set the timer to what is due next."""
         due = late.line.due
         if due is not None and (late.timer is None or late.timer.when() > due):
             late.stop()
-            late.timer = asyncio.get_running_loop().call_at(due, self._release, key, late)
+            late.timer = asyncio.get_running_loop().call_at(due, self._release, late)
 
-    def _release(self, key: str, late: Late) -> None:
+    def _release(self, late: Late) -> None:
         late.timer = None
         for change in late.line.take(self._now()):
-            self._deliver(key, change)
-        self._wind(key, late)
+            self._deliver(late.topic, change)
+        self._wind(late)
 
     def _check(self, late: Late) -> None:
         if not late.check.pending:
@@ -227,13 +229,13 @@ class Views:
         with suppress(StoreUnavailable, NotFound):
             await late.check()
 
-    async def _read_into(self, key: str) -> None:
-        late = self._late.get(key)
+    async def _read_into(self, topic: Topic) -> None:
+        late = self._late.get(topic)
         if late is None:
             return
-        line, began, moment = late.line, self._now(), self._history.moment(late.view)
-        position, changes, withdrawn = await self._store.pending(late.view.slug, moment)
-        if self._late.get(key) is not late:
+        line, began, moment = late.line, self._now(), self._history.moment(topic)
+        position, changes, withdrawn = await self._store.pending(topic.slug, moment)
+        if self._late.get(topic) is not late:
             return
         if line.heard is None or line.heard.epoch != position.epoch:
             late.stop()
@@ -241,9 +243,9 @@ class Views:
         line.hear(position)
         for seq, at in changes:
             line.put(seq, Position(position.epoch, seq), began + (at - moment).total_seconds() + MARGIN)
-        self._wind(key, late)
+        self._wind(late)
         for withdrawal in self._history.asking(withdrawn):
-            self._withdraw(key, late, withdrawal)
+            self._withdraw(late, withdrawal)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

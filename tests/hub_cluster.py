@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from liveserver.bus import LocalBus, Medium
-from liveserver.hub import Hub
 from liveserver.model import Position
-from tests.memory_history import EPOCH, MemoryHistory
+from liveserver.topic import Topic
+from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import ListSink, settle
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 MATCH = "match"
+WHOLE = Topic(MATCH)
 NEVER = 3600.0
 SOON = 0.01
 
@@ -72,14 +73,14 @@ class Node:
     def __init__(self, history: MemoryHistory, medium: Medium, **options: Any) -> None:
         self.history = history
         self.bus = FaultyBus(medium)
-        self.hub = Hub(history, self.bus, **{"poll": NEVER, "poll_fast": NEVER, **options})
+        self.hub = hub_on(history, self.bus, **{"poll": NEVER, "poll_fast": NEVER, **options})
 
     async def join(
         self, after: int | Position | None = None, *, slug: str = MATCH, room: int | None = None
     ) -> ListSink:
         """A viewer."""
         sink = ListSink(room)
-        await self.hub.join(slug, sink, Position(EPOCH, after) if isinstance(after, int) else after)
+        await self.hub.join(Topic(slug), sink, Position(EPOCH, after) if isinstance(after, int) else after)
         return sink
 
     def publish(self, key: str, *, size: int = 0) -> ChangeFrame:

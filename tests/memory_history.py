@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from liveserver import wire
 from liveserver.channel import Replay
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.frames import ChangeFrame
+from liveserver.hub import Hub
 from liveserver.model import Position
+from liveserver.views import Views
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from liveserver.bus import Bus
+    from liveserver.topic import Topic
 
 EPOCH = "aaaaaaaa"
 LIVEBLOG = "liveblog"
@@ -27,7 +32,7 @@ class _Line:
 
 
 class MemoryHistory:
-    """Implements the hub's `History`, counts what is read, and can be held up or taken down."""
+    """Implements the hub's `History` of whole live blogs, counts what is read, and can be held up or taken down."""
 
     def __init__(self, *slugs: str) -> None:
         self.reads: list[str] = []
@@ -99,25 +104,26 @@ class MemoryHistory:
         """Replace everything by a history without this live blog."""
         del self._lines[slug]
 
-    async def after(self, slug: str, position: Position) -> Replay:
+    async def after(self, topic: Topic, position: Position) -> Replay:
+        slug = topic.slug
         line = self._lines.get(slug)
         foreign = line is not None and line.position.epoch != position.epoch
         return await self._answer(f"after {position.seq}", slug, self._recent(slug, 100) if foreign else position.seq)
 
-    async def recent(self, slug: str, count: int) -> Replay:
-        return await self._answer("recent", slug, self._recent(slug, count))
+    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
+        return await self._answer("recent", topic.slug, self._recent(topic.slug, count))
 
     def _recent(self, slug: str, count: int) -> int:
         line = self._lines.get(slug)
         return max(0, line.position.seq - count) if line else 0
 
-    async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
         self.polled.set()
         if self.broken:
             raise ZeroDivisionError
         if self.down:
             raise StoreUnavailable
-        return {slug: self._lines[slug].position for slug in slugs if slug in self._lines}
+        return {topic: self._lines[topic.slug].position for topic in topics if topic.slug in self._lines}
 
     async def _answer(self, what: str, slug: str, seq: int) -> Replay:
         self.reads.append(what)
@@ -127,3 +133,9 @@ class MemoryHistory:
         if replay is None or self.down:
             raise StoreUnavailable
         return replay
+
+
+def hub_on(history: MemoryHistory, bus: Bus, **options: Any) -> Hub:
+    """A hub on a history in memory and a bus."""
+    views = Views(cast("Any", None), cast("Any", history), bus)
+    return Hub(views, views, **options)

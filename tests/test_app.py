@@ -12,6 +12,7 @@ import pytest
 from liveserver.app import create_app, running
 from liveserver.errors import SettingsError
 from liveserver.sink import Sink
+from liveserver.topic import Topic
 from tests.api.site import ENTRIES, problem, serving, settled, started
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def test_two_processes_share_a_database(settings: Settings) -> None:
     quick = settings.model_copy(update={"poll": 0.1})
     async with serving(quick) as first, running(quick) as second:
         sink = Listener()
-        await second.hub.join("marees", sink, None)
+        await second.hub.join(Topic("marees"), sink, None)
         entry = await first.publish()
         async with asyncio.timeout(10):
             messages = [orjson.loads((await sink.frames.get()).message) for _ in range(2)]

@@ -8,6 +8,7 @@ from liveserver import backlog
 from liveserver import channel as channel_module
 from liveserver.channel import AHEAD_MAX, Channel, Offer, latest
 from liveserver.model import Position
+from liveserver.topic import Topic
 from tests.memory_history import EPOCH, LIVEBLOG, MemoryHistory
 from tests.sinks import ListSink, set_row
 
@@ -23,7 +24,7 @@ class World:
         for key in committed:
             self.history.commit(MATCH, key)
         start = self.history.read_recent(MATCH, recent_max)
-        self.channel = Channel(MATCH, start, recent_max=recent_max, heartbeat=25)
+        self.channel = Channel(Topic(MATCH), start, recent_max=recent_max, heartbeat=25)
 
     def publish(self, key: str, *, deleted: bool = False) -> Offer:
         """Commit a change and offer it."""

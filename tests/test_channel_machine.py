@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 
 from liveserver.channel import Channel, Lag, Replay
 from liveserver.client import Step, Tracker
+from liveserver.topic import Topic
 from tests.memory_history import LIVEBLOG, MemoryHistory
 from tests.sinks import ListSink, Message, set_row
 
@@ -119,7 +120,7 @@ class ChannelMachine(RuleBasedStateMachine):
         for key in keys:
             self.history.commit(MATCH, key)
         start = self.history.read_recent(MATCH, recent_max)
-        self.channel = Channel(MATCH, start, recent_max=recent_max, heartbeat=25)
+        self.channel = Channel(Topic(MATCH), start, recent_max=recent_max, heartbeat=25)
 
     @rule(target=flying, key=KEYS, deleted=st.booleans(), copies=st.sampled_from([0, 1, 1, 1, 2]))
     def commit(self, key: str, deleted: bool, copies: int) -> object:

@@ -12,7 +12,8 @@ import pytest
 from liveserver import farewell as module
 from liveserver.errors import Draining
 from liveserver.farewell import SLOTS, farewell, timetable
-from tests.hub_cluster import MATCH, cluster
+from liveserver.topic import Topic
+from tests.hub_cluster import MATCH, WHOLE, cluster
 from tests.sinks import PATIENCE, ListSink, set_row
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Leaving(ListSink):
         super().close(code)
         loop = asyncio.get_running_loop()
         self.left_at = loop.time()
-        loop.call_soon(self._node.hub.leave, self._slug, self)
+        loop.call_soon(self._node.hub.leave, Topic(self._slug), self)
 
     @property
     def after_ms(self) -> int:
@@ -47,7 +48,7 @@ class Leaving(ListSink):
 
 async def join(node: Node, slug: str = MATCH) -> Leaving:
     sink = Leaving(node, slug)
-    await node.hub.join(slug, sink, None)
+    await node.hub.join(Topic(slug), sink, None)
     return sink
 
 
@@ -125,7 +126,7 @@ async def test_nobody_else_is_let_in() -> None:
             with pytest.raises(Draining):
                 await node.join()
             with pytest.raises(Draining):
-                await node.hub.enter(MATCH)
+                await node.hub.enter(WHOLE)
 
 
 async def test_without_viewers_it_is_over_at_once() -> None:
@@ -139,7 +140,7 @@ async def test_when_the_last_has_left_by_itself_it_is_over() -> None:
         async with going(node, 3600):
             await viewer.until(lambda: len(viewer.frames) == 2)
             assert viewer.after_ms >= 900_000
-            node.hub.leave(MATCH, viewer)
+            node.hub.leave(WHOLE, viewer)
 
 
 async def test_who_does_not_read_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from liveserver.model import Changes, Position
 from liveserver.presenting import Presenter
 from liveserver.rendering import Assets, Renderer
 from liveserver.store import Store, backup, restore
+from liveserver.topic import Topic
 from tests.store_samples import a_liveblog, an_entry, at
 
 if TYPE_CHECKING:
@@ -62,17 +63,17 @@ async def position(store: Store) -> Position:
 async def test_everything_after_a_position(store: Store, history: StoreHistory) -> None:
     """In one piece, however many batches it takes."""
     here = await position(store)
-    replay = await history.after("match", Position(here.epoch, 3))
+    replay = await history.after(Topic("match"), Position(here.epoch, 3))
     assert (replay.position, replay.floor) == (here, 3)
     assert [frame.seq for frame in replay.frames] == list(range(4, COUNT + 1))
-    ahead = await history.after("match", Position(here.epoch, COUNT + 9))
+    ahead = await history.after(Topic("match"), Position(here.epoch, COUNT + 9))
     assert (ahead.position, ahead.frames) == (here, [])
 
 
 async def test_a_position_of_another_history_gives_the_last_changes(store: Store, history: StoreHistory) -> None:
     """Nobody would be sent the rest, and it may be everything there is."""
     here = await position(store)
-    replay = await history.after("match", Position("elsewhere", 3))
+    replay = await history.after(Topic("match"), Position("elsewhere", 3))
     assert (replay.position, replay.floor) == (here, COUNT - BATCH)
     assert [frame.seq for frame in replay.frames] == list(range(COUNT - BATCH + 1, COUNT + 1))
 
@@ -92,7 +93,7 @@ async def test_a_history_that_is_replaced_between_two_batches(
         return await changes(slug, after, limit=limit)
 
     monkeypatch.setattr(store, "changes", read)
-    replay = await history.after("match", Position(old.epoch, 0))
+    replay = await history.after(Topic("match"), Position(old.epoch, 0))
     new = await position(store)
     assert new.epoch != old.epoch
     assert replay.position == new
@@ -100,6 +101,10 @@ async def test_a_history_that_is_replaced_between_two_batches(
     assert [frame.seq for frame in replay.frames] == list(range(replay.floor + 1, COUNT + 1))
 
 
-async def test_the_last_changes_of_a_live_blog_that_is_not_there(store: Store, history: StoreHistory) -> None:
-    with pytest.raises(NotFound):
-        await history.recent("absent", 10)
+async def test_a_live_blog_that_is_not_there(history: StoreHistory) -> None:
+    """It stands nowhere, and nothing can be read of it; the same of a view."""
+    absent = [Topic("absent"), Topic("absent", ("sea",)), Topic("absent", (), 3)]
+    assert await history.positions(absent) == {}
+    for topic in absent:
+        with pytest.raises(NotFound):
+            await history.recent(topic, Position("aaaaaaaa", 3), 10)

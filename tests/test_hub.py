@@ -13,8 +13,9 @@ from liveserver import hub as hub_module
 from liveserver import room as room_module
 from liveserver.frames import BUS_MESSAGE_MAX, pack
 from liveserver.model import Position
+from liveserver.topic import Topic
 from tests.api.site import settled
-from tests.hub_cluster import MATCH, NEVER, SOON, Node, cluster, poll
+from tests.hub_cluster import MATCH, NEVER, SOON, WHOLE, Node, cluster, poll
 from tests.memory_history import EPOCH
 from tests.sinks import PATIENCE, settle
 
@@ -39,9 +40,9 @@ async def test_live_changes_reach_the_viewers_of_all_hubs_in_order() -> None:
 async def test_who_left_gets_nothing_more() -> None:
     async with cluster() as [node]:
         viewer = await node.join()
-        node.hub.leave(MATCH, viewer)
-        node.hub.leave(MATCH, viewer)
-        node.hub.leave("unknown", viewer)
+        node.hub.leave(WHOLE, viewer)
+        node.hub.leave(WHOLE, viewer)
+        node.hub.leave(Topic("unknown"), viewer)
         node.publish("a")
         assert viewer.told == ["hello 0 fresh"]
         assert node.hub.viewers(MATCH) == 0
@@ -52,9 +53,9 @@ async def test_who_left_gets_nothing_more() -> None:
 
 async def test_what_is_not_in_memory_is_not_known() -> None:
     async with cluster("a") as [node]:
-        assert node.hub.reached(MATCH) is None
-        await node.hub.enter(MATCH)
-        assert node.hub.reached(MATCH) == Position(EPOCH, 1)
+        assert node.hub.reached(WHOLE) is None
+        await node.hub.enter(WHOLE)
+        assert node.hub.reached(WHOLE) == Position(EPOCH, 1)
 
 
 async def test_a_commit_is_known_before_it_is_delivered() -> None:
@@ -63,26 +64,26 @@ async def test_a_commit_is_known_before_it_is_delivered() -> None:
         viewer = await node.join()
         frame = node.history.commit(MATCH, "b")
         node.hub.committed(MATCH, frame.position)
-        assert node.hub.reached(MATCH) == frame.position
+        assert node.hub.reached(WHOLE) == frame.position
         assert viewer.told == ["hello 1 fresh"]
         node.hub.committed(MATCH, Position(EPOCH, 1))
-        assert node.hub.reached(MATCH) == frame.position
+        assert node.hub.reached(WHOLE) == frame.position
         node.hub.publish(MATCH, frame)
         assert viewer.told == ["hello 1 fresh", "entry 2 b"]
-        assert node.hub.reached(MATCH) == frame.position
+        assert node.hub.reached(WHOLE) == frame.position
 
 
 async def test_a_commit_while_the_live_blog_is_opened_is_known_when_it_is_open() -> None:
     """It came after the read, and its delivery is still to come."""
     async with cluster("a") as [node]:
         node.history.hold()
-        opening = asyncio.create_task(node.hub.enter(MATCH))
+        opening = asyncio.create_task(node.hub.enter(WHOLE))
         await node.history.until_reads(1)
         frame = node.history.commit(MATCH, "b")
         node.hub.committed(MATCH, frame.position)
         node.history.release()
         await opening
-        assert node.hub.reached(MATCH) == frame.position
+        assert node.hub.reached(WHOLE) == frame.position
         await settle()
 
 
@@ -94,7 +95,7 @@ async def test_a_message_ahead_of_a_gap_tells_how_far_the_others_have_got() -> N
         here.history.hold()
         for size in (0, BUS_MESSAGE_MAX):
             frame = here.publish("b", size=size)
-            assert there.hub.reached(MATCH) == frame.position
+            assert there.hub.reached(WHOLE) == frame.position
         assert viewer.told == ["hello 1 fresh"]
         here.history.release()
 
@@ -107,12 +108,12 @@ async def test_while_history_is_being_replaced_the_store_must_be_asked() -> None
         node.history.restart(MATCH, "bbbbbbbb", 1)
         node.history.hold()
         await poll(node)
-        assert node.hub.reached(MATCH) is None
-        node.hub.received(MATCH, pack(late))
-        assert node.hub.reached(MATCH) is None
+        assert node.hub.reached(WHOLE) is None
+        node.hub.received(WHOLE, pack(late))
+        assert node.hub.reached(WHOLE) is None
         node.history.release()
         await settle()
-        assert node.hub.reached(MATCH) == Position("bbbbbbbb", 1)
+        assert node.hub.reached(WHOLE) == Position("bbbbbbbb", 1)
 
 
 async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,14 +122,14 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
         times = [0.0]
         for module in (hub_module, room_module):
             monkeypatch.setattr(module, "now", lambda: times[-1])
-        await node.hub.enter(MATCH)
+        await node.hub.enter(WHOLE)
         for _ in range(3):
             times.append(times[-1] + hub_module.IDLE_KEEP - 1)
             await poll(node)
-            assert node.hub.reached(MATCH) == Position(EPOCH, 1)
+            assert node.hub.reached(WHOLE) == Position(EPOCH, 1)
         times.append(times[-1] + hub_module.IDLE_KEEP + 1)
         await poll(node)
-        assert node.hub.reached(MATCH) is None
+        assert node.hub.reached(WHOLE) is None
 
 
 # Heartbeats
@@ -167,7 +168,7 @@ async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: py
     async with cluster(nodes=2) as [node, elsewhere]:
         viewers = [await elsewhere.join(), await elsewhere.join()]
         await viewers_everywhere(node, 2)
-        elsewhere.hub.leave(MATCH, viewers[0])
+        elsewhere.hub.leave(WHOLE, viewers[0])
         await viewers_everywhere(node, 1)
 
 
@@ -213,29 +214,29 @@ async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch)
         node.history.hold()
         joins = [asyncio.create_task(node.join(slug="other")), asyncio.create_task(node.join(1))]
         await node.history.until_reads(3)
-        node.hub.received(MATCH, b"nonsense")
+        node.hub.received(WHOLE, b"nonsense")
         await node.history.until_reads(4)
-        node.hub.received(MATCH, b"nonsense")
+        node.hub.received(WHOLE, b"nonsense")
         node.history.commit(MATCH, "lost")
         node.publish("g")
-        node.hub.drained(MATCH, slow)
+        node.hub.drained(WHOLE, slow)
         await settle()
         await node.hub.close()
         results = await asyncio.gather(*joins, return_exceptions=True)
         assert all(isinstance(result, asyncio.CancelledError) for result in results)
-        node.hub.received(MATCH, b"nonsense")
+        node.hub.received(WHOLE, b"nonsense")
 
 
 async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     async with cluster("a") as [node]:
         viewer, reader = await node.join(), await node.join(slug="other")
-        node.hub.leave(MATCH, viewer)
+        node.hub.leave(WHOLE, viewer)
         await poll(node)
         assert node.hub.viewers(MATCH) == 0
         assert len(list(node.hub.channels())) == 2, "for a while it is kept warm"
         monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
         await poll(node)
-        assert [channel.slug for channel in node.hub.channels()] == ["other"]
+        assert [channel.topic.slug for channel in node.hub.channels()] == ["other"]
         assert node.bus.subscribed == ["+match", "+other", "-match"]
         assert (await node.join(0)).told == ["hello 1", "entry 1 a"], "and opened again"
         assert reader.told == ["hello 0 fresh"]
@@ -253,7 +254,7 @@ async def test_a_bus_that_hangs_does_not_hold_up_the_poll(monkeypatch: pytest.Mo
             await asyncio.Event().wait()
 
         monkeypatch.setattr(node.bus, "unsubscribe", unsubscribe)
-        node.hub.leave("other", leaving)
+        node.hub.leave(Topic("other"), leaving)
         await asyncio.wait_for(hangs.wait(), PATIENCE)
         node.history.commit(MATCH, "a")
         await viewer.until_told("entry 1 a")

@@ -10,7 +10,7 @@ from liveserver import hub as hub_module
 from liveserver import room as room_module
 from liveserver.errors import NotFound, StoreUnavailable
 from liveserver.model import Position
-from tests.hub_cluster import MATCH, cluster, poll
+from tests.hub_cluster import MATCH, WHOLE, cluster, poll
 from tests.memory_history import EPOCH
 from tests.sinks import ListSink, settle
 
@@ -20,7 +20,7 @@ async def test_a_fresh_viewer_gets_hello_and_is_counted() -> None:
         viewer = await node.join()
         assert viewer.messages == [{"type": "hello", "epoch": EPOCH, "seq": 2, "resumed": False, "heartbeat": 7}]
         assert (node.hub.viewers(MATCH), node.hub.viewers("other"), node.hub.viewers("unknown")) == (1, 0, 0)
-        assert [channel.slug for channel in node.hub.channels()] == [MATCH]
+        assert [channel.topic.slug for channel in node.hub.channels()] == [MATCH]
 
 
 async def test_resume_from_memory_reads_nothing() -> None:
@@ -112,7 +112,17 @@ async def test_an_unknown_live_blog_is_not_found_and_not_kept() -> None:
             with pytest.raises(NotFound):
                 await node.join(slug="unknown")
         assert list(node.hub.channels()) == []
-        assert node.bus.subscribed == ["+unknown", "-unknown"] * 2
+        assert node.bus.subscribed == []
+
+
+async def test_a_live_blog_that_vanishes_while_it_is_opened() -> None:
+    """A backup was restored that is older: it is not found, and nobody listens for it any more."""
+    async with cluster() as [node]:
+        node.bus.on_subscribe = lambda: node.history.vanish(MATCH)
+        with pytest.raises(NotFound):
+            await node.join()
+        assert list(node.hub.channels()) == []
+        assert node.bus.subscribed == [f"+{MATCH}", f"-{MATCH}"]
 
 
 async def test_a_store_that_is_away_refuses_those_who_need_it_only() -> None:
@@ -154,9 +164,9 @@ async def test_one_whose_connection_is_lost_while_joining_is_not_registered(warm
         before = len(node.history.reads)
         node.history.hold()
         sink = ListSink()
-        joining = asyncio.create_task(node.hub.join(MATCH, sink, Position(EPOCH, 1)))
+        joining = asyncio.create_task(node.hub.join(WHOLE, sink, Position(EPOCH, 1)))
         await node.history.until_reads(before + 1)
-        node.hub.leave(MATCH, sink)
+        node.hub.leave(WHOLE, sink)
         node.history.release()
         await joining
         assert node.hub.viewers(MATCH) == int(warm)
@@ -172,7 +182,7 @@ async def test_one_who_comes_back_before_the_old_connection_is_gone(where: int) 
         new = await nodes[where].join(2)
         nodes[1].publish("d")
         await old.until_told("entry 4 d")
-        nodes[0].hub.leave(MATCH, old)
+        nodes[0].hub.leave(WHOLE, old)
         nodes[0].publish("e")
         await new.until_told("entry 5 e")
         assert old.told == ["hello 2", "entry 3 c", "entry 4 d"]
@@ -199,7 +209,7 @@ async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(mo
         node.history.hold()
         joining = asyncio.create_task(node.join(1))
         await node.history.until_reads(2)
-        node.hub.leave(MATCH, last)
+        node.hub.leave(WHOLE, last)
         await poll(node)
         node.history.release()
         viewer = await joining

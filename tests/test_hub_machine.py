@@ -17,18 +17,20 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from liveserver.client import Step, Tracker
 from liveserver.errors import StoreUnavailable
-from liveserver.hub import Hub
+from liveserver.topic import Topic
 from tests.faults.reading import CHANGES, Line
-from tests.memory_history import LIVEBLOG, MemoryHistory
+from tests.memory_history import LIVEBLOG, MemoryHistory, hub_on
 from tests.sinks import ListSink, Message, set_row
 from tests.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
     from liveserver.bus.base import Receiver
     from liveserver.frames import Frame
+    from liveserver.hub import Hub
     from liveserver.model import Position
 
 MATCH = "match"
+WHOLE = Topic(MATCH)
 POLL = 1.5
 LAG_TIMEOUT = 5.0
 NODES = st.integers(0, 1)
@@ -106,13 +108,13 @@ class Reader:
         self.disconnect()
         after = self.tracker.position
         self.tracker, self.line, self.sink, self.hub = Tracker(after), Line(after), Socket(room), hub
-        self.joining = loop.create_task(hub.join(MATCH, self.sink, after))
+        self.joining = loop.create_task(hub.join(WHOLE, self.sink, after))
         self.joining.add_done_callback(_refused)
 
     def disconnect(self) -> None:
         """The connection is lost, with what had not been read of it."""
         if self.hub is not None:
-            self.hub.leave(MATCH, self.sink)
+            self.hub.leave(WHOLE, self.sink)
         self.hub = None
 
     @property
@@ -134,7 +136,7 @@ class Reader:
         self.read()
         self.sink.room = None
         if self.hub is not None:
-            self.hub.drained(MATCH, self.sink)
+            self.hub.drained(WHOLE, self.sink)
 
     def _take(self, message: Message) -> None:
         fresh = message["type"] == "hello" and self.tracker.position is None
@@ -181,7 +183,7 @@ class HubMachine(RuleBasedStateMachine):
             self.history.commit(MATCH, key)
         self.buses = [LossyBus(self.outbox) for _ in range(2)]
         self.hubs = [
-            Hub(
+            hub_on(
                 self.history, bus, poll=POLL, poll_fast=0.5, lag_timeout=LAG_TIMEOUT, heartbeat=2, recent_max=recent_max
             )
             for bus in self.buses

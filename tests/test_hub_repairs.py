@@ -11,13 +11,14 @@ from liveserver import hub as hub_module
 from liveserver.errors import NotFound
 from liveserver.frames import BUS_MESSAGE_MAX
 from liveserver.model import Position
+from liveserver.topic import Topic
 from liveserver.wire import CLOSE_NO_SUCH_LIVEBLOG
 from tests.memory_history import EPOCH
 from tests.sinks import PATIENCE, ListSink, settle
 
 if TYPE_CHECKING:
     from liveserver.channel import Replay
-from tests.hub_cluster import MATCH, SOON, cluster, poll
+from tests.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 
 
 async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +138,9 @@ async def test_what_is_no_message_makes_the_hub_look_for_itself() -> None:
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "a")
-        node.hub.received(MATCH, b"\xff\x00 nonsense")
+        node.hub.received(WHOLE, b"\xff\x00 nonsense")
         await viewer.until_told("entry 1 a")
-        node.hub.received("unknown", b"nonsense")
+        node.hub.received(Topic("unknown"), b"nonsense")
 
 
 # Another history
@@ -153,7 +154,7 @@ async def test_another_history_resets_everyone_the_lagging_too() -> None:
         await viewer.until_told("reset 2")
         assert viewer.messages[-1]["epoch"] == "bbbbbbbb"
         slow.room = None
-        node.hub.drained(MATCH, slow)
+        node.hub.drained(WHOLE, slow)
         await slow.until_told("reset 2")
         assert slow.told == ["hello 3 fresh", "hello 2 fresh", "reset 2"]
         node.publish("e")
@@ -192,7 +193,7 @@ async def test_viewers_of_a_live_blog_that_vanished_are_sent_away_for_good() -> 
         assert slow.closed == CLOSE_NO_SUCH_LIVEBLOG
         assert node.hub.viewers(MATCH) == 0
         assert node.bus.subscribed == ["+match", "+other", "-match"]
-        assert [channel.slug for channel in node.hub.channels()] == ["other"]
+        assert [channel.topic.slug for channel in node.hub.channels()] == ["other"]
         with pytest.raises(NotFound):
             await node.join(2)
         node.history.restart(MATCH, "bbbbbbbb", 1)
@@ -205,7 +206,7 @@ async def test_a_live_blog_that_vanishes_under_one_who_joins_leaves_nobody_behin
         viewer = await node.join()
         node.history.hold()
         late = ListSink()
-        joining = asyncio.create_task(node.hub.join(MATCH, late, Position(EPOCH, 1)))
+        joining = asyncio.create_task(node.hub.join(WHOLE, late, Position(EPOCH, 1)))
         await node.history.until_reads(2)
         node.history.vanish(MATCH)
         await poll(node)
@@ -226,8 +227,8 @@ async def test_a_read_for_one_history_is_not_shared_with_a_viewer_of_the_next(mo
             node.history.commit(MATCH, f"b{number}")
         let_go, read = asyncio.Event(), node.history.after
 
-        async def after(slug: str, position: Position) -> Replay:
-            replay = await read(slug, position)
+        async def after(topic: Topic, position: Position) -> Replay:
+            replay = await read(topic, position)
             if position == Position(EPOCH, 1):
                 await let_go.wait()
             return replay

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from liveserver import origins
-from liveserver.view import View
 
 
 @pytest.mark.parametrize(
@@ -66,22 +65,3 @@ def test_frame_ancestors() -> None:
     """The same in a policy; pages without an origin have no name there."""
     assert origins.frame_ancestors(["https://a.example", "null"]) == "'self' https://a.example"
     assert origins.frame_ancestors([]) == "'self'"
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        View("a"),
-        View("a", ("l’été & co?=",)),
-        View("a", (), 30),
-        View("a", ("b", "c d"), 1),
-        View("a-b", ("tag=x",)),
-    ],
-)
-def test_a_view_has_a_name(view: View) -> None:
-    """From which it can be told; the whole live blog's is the slug."""
-    assert View.of(view.key) == view
-    assert (view.key == view.slug) == (view == View(view.slug))
-    assert View("a", ("x",)).shows(["y", "x"])
-    assert not View("a", ("x",)).shows(["y"])
-    assert View("a").shows([])

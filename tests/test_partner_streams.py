@@ -13,7 +13,7 @@ from websockets.typing import Origin
 from liveserver.client import Client
 from liveserver.model import Position
 from liveserver.settings import Settings
-from liveserver.view import View
+from liveserver.topic import Topic
 from tests.api.site import BASE, LIVEBLOG, OURS, SETTINGS, SLUG, STOCK, LiveSite, Stack, serving, settled, started
 from tests.test_streams import Viewer, events, websocket
 
@@ -246,11 +246,11 @@ async def test_switched_off_on_another_node(empty_database: Path, tmp_path: Path
 async def test_views_are_rooms_of_the_hub(live: LiveSite) -> None:
     """Partners with the same rules share one; its position is the live blog's."""
     one, two = await take_in(live, tags=["b", "a"]), await take_in(live, tags=["a", "b"])
-    key = View(SLUG, ("a", "b")).key
+    topic = Topic(SLUG, ("a", "b"))
     async with websocket(live, one) as first, websocket(live, two) as second:
         await first.next()
         await second.next()
-        assert live.parts.hub.viewers(key) == 2
+        assert [(each.topic, each.count) for each in live.parts.hub.channels()] == [(topic, 2)]
         await live.publish()
         assert await first.raw() == await second.raw()
-        assert live.parts.hub.reached(key) == Position.parse(await live.position())
+        assert live.parts.hub.reached(topic) == Position.parse(await live.position())

@@ -10,12 +10,11 @@ from xml.etree import ElementTree
 
 from liveserver.bus.local import LocalBus, Medium
 from liveserver.errors import StoreUnavailable
-from liveserver.hub import Hub
 from liveserver.model import ReachHour, now
 from liveserver.reach import Reach
 from liveserver.security.links import LONGEST, signed
-from tests.api.site import LIVEBLOG, SLUG, bad_fields, problem, settled
-from tests.memory_history import MemoryHistory
+from tests.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
+from tests.memory_history import MemoryHistory, hub_on
 from tests.sinks import ListSink
 from tests.test_streams import events, websocket
 
@@ -168,13 +167,13 @@ class Node:
     def __init__(self, history: MemoryHistory, medium: Medium, notes: Notes) -> None:
         self.now = NIGHT.timestamp()
         bus = LocalBus(medium)
-        self.hub = Hub(history, bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
+        self.hub = hub_on(history, bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         self.reach = Reach(cast("Store", notes), self.hub, bus, clock=lambda: self.now)
 
     async def join(self, partner: str = "") -> ListSink:
         sink = ListSink()
         sink.partner = partner
-        await self.hub.join(SLUG, sink, None)
+        await self.hub.join(WHOLE, sink, None)
         return sink
 
 
@@ -211,8 +210,8 @@ async def test_the_store_is_away() -> None:
         notes.away = True
         node.now += 5
         await node.reach.flush()
-        node.hub.leave(SLUG, sink)
-        node.hub.leave(SLUG, sink)
+        node.hub.leave(WHOLE, sink)
+        node.hub.leave(WHOLE, sink)
         notes.away = False
         await node.reach.flush()
         assert notes.added == [(SLUG, ReachHour("", NIGHT, 1, 5, 1))]

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from liveserver.bus import LocalBus
 from liveserver.errors import NotFound
 from liveserver.rooms import EARLY_MAX, Rooms
+from liveserver.topic import Topic
+from liveserver.views import Views
 from tests.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from liveserver.room import Room
 
-MATCH, SEA = "match", "match?delay=0&tag=sea"
+MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 
 
 class Taken:
     """What rooms took that was kept for them."""
 
     def __init__(self, history: MemoryHistory) -> None:
-        self.messages: list[tuple[str, bytes]] = []
-        self.rooms = Rooms(history, LocalBus(), asyncio.Event(), self.take, heartbeat=25, recent_max=10)
+        self.messages: list[tuple[Topic, bytes]] = []
+        bus = Views(cast("Any", None), cast("Any", history), LocalBus())
+        self.rooms = Rooms(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
 
     def take(self, room: Room, message: bytes) -> None:
         """It was for this room."""
-        self.messages.append((room.channel.slug, message))
+        self.messages.append((room.channel.topic, message))
 
 
 async def test_opened_once_for_all() -> None:
     """Who asks while it is being opened waits for that; who asks afterwards has it at once."""
-    history = MemoryHistory(MATCH)
+    history = MemoryHistory(MATCH.slug)
     rooms = Taken(history).rooms
     assert rooms.get(MATCH) is None
     first, second = await asyncio.gather(rooms.open(MATCH), rooms.open(MATCH))
@@ -44,7 +47,7 @@ async def test_opened_once_for_all() -> None:
 
 async def test_messages_for_a_room_that_is_being_opened() -> None:
     """They are kept, the last of them, and taken once it is open; from then on nothing is kept."""
-    history = MemoryHistory(MATCH)
+    history = MemoryHistory(MATCH.slug)
     history.hold()
     taken = Taken(history)
     opening = asyncio.create_task(taken.rooms.open(MATCH))
@@ -56,22 +59,22 @@ async def test_messages_for_a_room_that_is_being_opened() -> None:
     room = await opening
     assert taken.messages == [(MATCH, b"%d" % number) for number in range(2, EARLY_MAX + 2)]
     assert taken.rooms.ready(MATCH, b"later") is room
-    assert taken.rooms.ready("other", b"nobody's") is None
+    assert taken.rooms.ready(Topic("other"), b"nobody's") is None
     assert len(taken.messages) == EARLY_MAX
     await taken.rooms.close()
 
 
 async def test_a_live_blog_and_its_views() -> None:
-    """A live blog's rooms are its own and its views'; a view's is its own."""
-    rooms = Taken(MemoryHistory(MATCH, SEA)).rooms
+    """A live blog's rooms are its own and its views'."""
+    rooms = Taken(MemoryHistory(MATCH.slug)).rooms
     view = await rooms.open(SEA)
-    assert (rooms.of(MATCH), rooms.get(MATCH)) == ([view], None)
+    assert (rooms.of(MATCH.slug), rooms.get(MATCH)) == ([view], None)
     whole = await rooms.open(MATCH)
-    assert (rooms.of(MATCH), rooms.of(SEA), rooms.liveblogs()) == ([view, whole], [view], [MATCH])
+    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([view, whole], [MATCH.slug])
     rooms.drop(SEA)
-    assert (rooms.of(MATCH), rooms.of(SEA), rooms.liveblogs()) == ([whole], [], [MATCH])
+    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([whole], [MATCH.slug])
     rooms.drop(MATCH)
-    assert (rooms.of(MATCH), rooms.liveblogs()) == ([], [])
+    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([], [])
 
 
 async def test_what_is_not_there() -> None:

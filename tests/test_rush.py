@@ -11,7 +11,7 @@ from liveserver.app import create_app
 from liveserver.pages.rush import Rush
 from liveserver.rendering import Renderer
 from liveserver.store import Store
-from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, Site, database_away, settled, started
+from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
 from tests.sinks import settle
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def surfaces(site: Site, *, entries: int = 25) -> dict[str, str]:
 
 async def warm(site: Site) -> None:
     """Have the live blog in the hub's memory, as it is while it has viewers."""
-    await site.parts.hub.enter(SLUG)
+    await site.parts.hub.enter(WHOLE)
 
 
 async def test_a_rush_reads_and_renders_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ async def test_a_change_is_on_the_next_answer(site: Site) -> None:
         for path in found.values():
             await site.reader.get(path)
     await settle()
-    assert site.parts.hub.reached(SLUG) is not None
+    assert site.parts.hub.reached(WHOLE) is not None
     entry = await site.publish("<p>Zanzibar</p>")
     for path in found.values():
         assert "Zanzibar" in (await site.reader.get(path)).text, path
@@ -180,9 +180,9 @@ async def test_the_page_is_outdated_before_the_editor_is_answered(site: Site) ->
     await warm(site)
     entry = await site.publish()
     await site.reader.get(PAGE)
-    assert site.parts.renditions.held(SLUG, ("newest",)) is not None
+    assert site.parts.renditions.held(WHOLE, ("newest",)) is not None
     await site.parts.publishing.delete_entry(SLUG, entry["id"], version=None, actor="Desk")
-    assert site.parts.renditions.held(SLUG, ("newest",)) is None
+    assert site.parts.renditions.held(WHOLE, ("newest",)) is None
     await settle()
 
 
@@ -228,14 +228,14 @@ async def test_the_database_is_away(site: Site, monkeypatch: pytest.MonkeyPatch)
             assert (response.status_code, response.content) == (200, shown)
         assert (await site.reader.get(f"{PAGE}/entries/{entry['id']}")).status_code == 503
         epoch, _, seq = (await _position(site)).partition("-")
-        site.parts.hub.received(SLUG, f"{epoch}-{int(seq) + 1}".encode())
+        site.parts.hub.received(WHOLE, f"{epoch}-{int(seq) + 1}".encode())
         response = await site.reader.get(PAGE)
         assert (response.status_code, response.headers["cache-control"]) == (503, "no-store")
         await settle()
 
 
 async def _position(site: Site) -> str:
-    return str(site.parts.hub.reached(SLUG))
+    return str(site.parts.hub.reached(WHOLE))
 
 
 async def test_the_memory_is_bounded(settings: Settings) -> None:

@@ -18,7 +18,19 @@ from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
 from liveserver.streams import QUEUE_BYTES, QueueSink
 from liveserver.wire import INBOUND_MAX
-from tests.api.site import LIVEBLOG, OURS, SLUG, STOCK, TYPOGRAPHY, Stack, database_away, problem, serving, settled
+from tests.api.site import (
+    LIVEBLOG,
+    OURS,
+    SLUG,
+    STOCK,
+    TYPOGRAPHY,
+    WHOLE,
+    Stack,
+    database_away,
+    problem,
+    serving,
+    settled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -518,8 +530,8 @@ async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
 async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     """With a second `hello` and the latest states of what it missed; then it is live again."""
     hub, transport = site.parts.hub, Transport()
-    sink = QueueSink(lambda sink: hub.drained(SLUG, sink))
-    await hub.join(SLUG, sink, None)
+    sink = QueueSink(lambda sink: hub.drained(WHOLE, sink))
+    await hub.join(WHOLE, sink, None)
     running = asyncio.create_task(sink.run(transport.send))
     channel = next(hub.channels())
     entries = []
@@ -544,7 +556,7 @@ async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     assert orjson.loads(transport.sent[-1].message) == {"type": "entry", "seq": seq + 1, "entry": live}
     sink.close(1012)
     assert await running == 1012
-    hub.leave(SLUG, sink)
+    hub.leave(WHOLE, sink)
 
 
 async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:

@@ -14,14 +14,13 @@ import pytest
 from liveserver import takedowns
 from liveserver.bus.local import LocalBus, Medium
 from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.hub import Hub
 from liveserver.model import EntryDeleted, Liveblog, Takedown, now
 from liveserver.presenting import Presenter
 from liveserver.rendering import Renderer
 from liveserver.takedowns import Takedowns
 from liveserver.wire import gone_answer, takedown_object
-from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, Stack, bad_fields, problem, settled
-from tests.memory_history import MemoryHistory
+from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
+from tests.memory_history import MemoryHistory, hub_on
 from tests.sinks import ListSink, settle
 from tests.store_samples import NOON, a_liveblog
 from tests.test_streams import Viewer, events, websocket
@@ -296,7 +295,7 @@ class Node:
     def __init__(self, history: MemoryHistory, medium: Medium, notes: Notes) -> None:
         self.history = history
         self.bus = LocalBus(medium)
-        self.hub = Hub(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
+        self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         confirming: dict[str, int] = {}
         self.presenter = Presenter(Renderer(public_url="http://test"), confirming)
         self.confirming = confirming
@@ -305,7 +304,7 @@ class Node:
     async def join(self, word: str = "") -> ListSink:
         sink = ListSink()
         sink.word = word and f"{self.hub.node}.{word}"
-        await self.hub.join(SLUG, sink, None)
+        await self.hub.join(WHOLE, sink, None)
         return sink
 
     def delete(self, entry_id: str) -> Takedown:
@@ -320,7 +319,7 @@ class Node:
         return figures(takedown_object(await self.takedowns.find(SLUG, entry_id)))
 
     def answer(self, sink: ListSink, entry_id: str) -> None:
-        self.hub.audience(SLUG).said(sink, gone_answer(entry_id, had=True))
+        self.hub.audience(WHOLE).said(sink, gone_answer(entry_id, had=True))
 
 
 @asynccontextmanager
@@ -351,7 +350,7 @@ async def test_nodes_add_up() -> None:
         one.answer(here[0], "e")
         two.answer(there[0], "e")
         three.takedowns.posted(SLUG, "e", there[1].word, had=True)
-        two.hub.leave(SLUG, there[2])
+        two.hub.leave(WHOLE, there[2])
         await asyncio.sleep(1.5)
         for node in (one, two, three):
             assert await node.figures("e") == [5, 3, 3, 1, 1]

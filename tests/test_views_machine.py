@@ -20,7 +20,7 @@ from liveserver.errors import StoreUnavailable
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
 from liveserver.model import EntryChanged, Position
-from liveserver.view import View
+from liveserver.topic import Topic
 from liveserver.views import Views
 from tests.faults.reading import CHANGES, Line
 from tests.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 MATCH = "match"
 POLL = 1.5
 VIEWS = [
-    View(MATCH),
-    View(MATCH, ("sea",)),
-    View(MATCH, (), 3),
-    View(MATCH, ("sea",), 3),
-    View(MATCH, ("sea", "sky"), 20),
+    Topic(MATCH),
+    Topic(MATCH, ("sea",)),
+    Topic(MATCH, (), 3),
+    Topic(MATCH, ("sea",), 3),
+    Topic(MATCH, ("sea", "sky"), 20),
 ]
 TAGS: list[tuple[str, ...]] = [(), ("sea",), ("land",), ("sky", "land")]
 NODES = st.integers(0, 1)
@@ -81,7 +81,7 @@ class TwoEnds:
 class Reader:
     """A strict viewer of a view, and the connection that it has at the moment."""
 
-    def __init__(self, store: MemoryStore, view: View) -> None:
+    def __init__(self, store: MemoryStore, view: Topic) -> None:
         self.view = view
         self.tracker = Tracker()
         self.line = Line(None)
@@ -97,13 +97,13 @@ class Reader:
         self.disconnect()
         after = self.tracker.position
         self.tracker, self.line, self.sink, self.hub = Tracker(after), Line(after), Socket(room), hub
-        self.joining = loop.create_task(hub.join(self.view.key, self.sink, after))
+        self.joining = loop.create_task(hub.join(self.view, self.sink, after))
         self.joining.add_done_callback(_refused)
 
     def disconnect(self) -> None:
         """The connection is lost, with what had not been read of it."""
         if self.hub is not None:
-            self.hub.leave(self.view.key, self.sink)
+            self.hub.leave(self.view, self.sink)
         self.hub = None
 
     @property
@@ -117,7 +117,7 @@ class Reader:
         self.read()
         self.sink.room = None
         if self.hub is not None:
-            self.hub.drained(self.view.key, self.sink)
+            self.hub.drained(self.view, self.sink)
 
     def read(self) -> None:
         """Take in what has come."""
@@ -229,7 +229,7 @@ class ViewsMachine(RuleBasedStateMachine):
         self._trouble()
 
     @rule(target=readers, node=NODES, view=st.sampled_from(VIEWS), room=st.sampled_from([None, None, 1, 3]))
-    def join(self, node: int, view: View, room: int | None) -> Reader:
+    def join(self, node: int, view: Topic, room: int | None) -> Reader:
         reader = Reader(self.store, view)
         self.everyone.append(reader)
         self._do(reader.connect, self.loop, self.hubs[node], room)
@@ -322,7 +322,7 @@ class ViewsMachine(RuleBasedStateMachine):
             return False
         if self.ends[self.hubs.index(reader.hub)].deaf:
             return False
-        channels = [channel for channel in reader.hub.channels() if channel.slug == reader.view.key]
+        channels = [channel for channel in reader.hub.channels() if channel.topic == reader.view]
         here = Position(EPOCH, reader.moment())
         return any(reader.sink in channel.viewers and channel.position == here for channel in channels)
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from liveserver.model import Entry, EntryPage, Liveblog
     from liveserver.partners import Pass
-    from liveserver.view import View
+    from liveserver.topic import Topic
 
     Statuses = tuple[EntryStatus, ...]
 
@@ -92,7 +92,7 @@ async def listing(request: Request) -> Response:
 
 
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
-    page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.view)
+    page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
     caching = caching_of(admitted, CROWD_CACHE)
     headers = {**(caching["headers"] or {}), **page_headers(request, page.next_cursor)}
     body = wire.dumps(_list(request, page))
@@ -102,7 +102,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) ->
     )
 
 
-async def _read(request: Request, query: EntriesQuery, statuses: Statuses, view: View | None = None) -> EntryPage:
+async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
     parts = services(request)
     return await parts.store.entries(
         request.path_params["slug"],
@@ -113,8 +113,8 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses, view:
         tag=query.tag,
         verification=Verification(query.verification) if query.verification else None,
         statuses=statuses,
-        tags=view.tags if view else (),
-        moment=parts.history.moment(view) if view and view.delay else None,
+        tags=topic.tags if topic else (),
+        moment=parts.history.moment(topic) if topic and topic.delay else None,
     )
 
 

@@ -38,7 +38,7 @@ async def snapshot(request: Request) -> Response:
 
 
 async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
-    found = await parts.history.snapshot(admitted.view, limit=limit)
+    found = await parts.history.snapshot(admitted.topic, limit=limit)
     body = wire.dumps(parts.presenter.snapshot(found))
     representation = public_representation(body, **caching_of(admitted, CROWD_CACHE))
     return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), representation)
@@ -57,7 +57,7 @@ async def changes(request: Request) -> Response:
 
 
 async def _changes(parts: Services, admitted: Pass, after: Position | None, limit: int) -> Rendition:
-    found, withdrawn = await parts.history.changes(admitted.view, after.seq if after else 0, limit=limit)
+    found, withdrawn = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
     here = Position(found.liveblog.epoch, found.liveblog.seq)
     if after is None or after.epoch != here.epoch or after.seq > here.seq:
         body = wire.changes_reset(here)

@@ -21,6 +21,7 @@ from liveserver.representation import Representation
 from liveserver.responding import POLL_CACHE
 from liveserver.security.keys import Actor, require
 from liveserver.services import services
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -238,16 +239,17 @@ def public_representation(body: bytes, *, cache: str, headers: dict[str, str] | 
 
 async def rendition_for(parts: Services, admitted: Pass, variant: Variant, make: Make) -> Rendition:
     """What somebody gets who was let in, made once for all who get the same. Raises what `make` raises."""
-    view = admitted.view
+    topic = admitted.topic
+    whole = Topic(topic.slug)
     if admitted.partner is None:
-        return await parts.renditions.get(view.slug, variant, make)
-    if not view.delay:
-        return await parts.renditions.get(view.slug, (*variant, "for", view.key), make)
-    # It is good while neither the view gets on nor the live blog does, which may have lost an entry.
+        return await parts.renditions.get(whole, variant, make)
+    if not topic.delay:
+        return await parts.renditions.get(whole, (*variant, "for", topic), make)
+    # It is good while neither the topic gets on nor the live blog does, which may have lost an entry.
     with suppress(Draining):
-        await parts.hub.enter(view.slug)
-    reached = parts.hub.reached(view.slug)
-    return await (make() if reached is None else parts.renditions.get(view.key, (*variant, str(reached)), make))
+        await parts.hub.enter(whole)
+    reached = parts.hub.reached(whole)
+    return await (make() if reached is None else parts.renditions.get(topic, (*variant, str(reached)), make))
 
 
 def caching_of(admitted: Pass, cache: str) -> Caching:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from liveserver.bus.base import Bus, Receiver
+from liveserver.bus.base import Bus, Receiver, TopicBus, TopicReceiver
 from liveserver.bus.local import LocalBus, Medium
 
-__all__ = ["Bus", "LocalBus", "Medium", "Receiver", "connect"]
+__all__ = ["Bus", "LocalBus", "Medium", "Receiver", "TopicBus", "TopicReceiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:

@@ -27,6 +27,7 @@ from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.services import services
 from liveserver.texts import known_language
 
+from liveserver.topic import Topic
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -73,7 +74,8 @@ async def shell(request: Request) -> Response:
     """The widget without entries, in the language that `lang` names."""
     parts, slug = services(request), request.path_params["slug"]
     language = _language(request)
-    rendition = await parts.renditions.get(slug, ("embed-shell", language), partial(_shell, parts, slug, language))
+    make = partial(_shell, parts, slug, language)
+    rendition = await parts.renditions.get(Topic(slug), ("embed-shell", language), make)
     return respond(request.scope, rendition.representation)
 
 
@@ -147,7 +149,7 @@ async def preview(request: Request) -> Response:
     parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
     make = partial(_preview, parts, slug, partner)
     # Ids can be made up without end, and few people come for each.
-    rendition = await (make() if partner else parts.renditions.get(slug, ("embed-preview",), make))
+    rendition = await (make() if partner else parts.renditions.get(Topic(slug), ("embed-preview",), make))
     return respond(request.scope, rendition.representation)
 
 
@@ -212,7 +214,7 @@ def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> di
 
 
 async def _view(parts: Services, admitted: Pass, limit: int) -> PageView:
-    return PageView.of(await parts.history.snapshot(admitted.view, limit=limit))
+    return PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
 
 
 def _rendition(liveblog: Liveblog, representation: Representation) -> Rendition:

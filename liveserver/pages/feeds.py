@@ -15,6 +15,7 @@ from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
 
+from liveserver.topic import Topic
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -33,7 +34,7 @@ async def feed(request: Request) -> Response:
     """The newest entries, in the format that the address ends with."""
     parts, slug = services(request), request.path_params["slug"]
     kind = request.url.path.rpartition(".")[2]
-    rendition = await parts.renditions.get(slug, ("feed", kind), partial(_feed, parts, slug, kind))
+    rendition = await parts.renditions.get(Topic(slug), ("feed", kind), partial(_feed, parts, slug, kind))
     return respond(request.scope, rendition.representation)
 
 

@@ -19,6 +19,7 @@ from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
 from liveserver.store.cursors import Place
 
+from liveserver.topic import Topic
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
@@ -82,9 +83,9 @@ async def liveblog_page(request: Request) -> Response:
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
         if choice == NEWEST_FIRST:
-            rendition = await parts.renditions.get(slug, NEWEST, partial(_newest, parts, slug))
+            rendition = await parts.renditions.get(Topic(slug), NEWEST, partial(_newest, parts, slug))
         else:
-            rendition = await parts.renditions.get(slug, ("list", *choice), partial(_list, parts, slug, choice))
+            rendition = await parts.renditions.get(Topic(slug), ("list", *choice), partial(_list, parts, slug, choice))
     except errors.Invalid:
         # A link that was cut short: the newest entries serve better than an error.
         return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
@@ -151,7 +152,7 @@ async def entry_page(request: Request) -> Response:
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
     rendition = await parts.renditions.get(
-        slug, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order)
+        Topic(slug), ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order)
     )
     return respond(request.scope, rendition.representation)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.pages.reader import NEWEST
 from liveserver.responding import respond
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,7 +35,7 @@ class Rush:
             and not scope["root_path"]
         ):
             parts: Services = scope["state"]["services"]
-            held = parts.renditions.held(scope["path"][len(PREFIX) :], NEWEST)
+            held = parts.renditions.held(Topic(scope["path"][len(PREFIX) :]), NEWEST)
             if held is not None:
                 await respond(scope, held.representation)(scope, receive, send)
                 return

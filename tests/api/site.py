@@ -15,6 +15,7 @@ from liveserver.errors import StoreUnavailable
 from liveserver.security.keys import new_key
 from liveserver.server import Server
 from liveserver.store.engine import Database
+from liveserver.topic import Topic
 from tests.api.contract import Contract
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ JSON = dict[str, Any]
 
 BASE = "http://live.test"
 SLUG = "marees"
+WHOLE = Topic(SLUG)
 LIVEBLOG = f"/api/v1/liveblogs/{SLUG}"
 ENTRIES = f"{LIVEBLOG}/entries"
 
