@@ -40,6 +40,7 @@ from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_re
 from liveserver.pages.rush import Rush
 from liveserver.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.partners import Partners
+from liveserver.paths import nowhere
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.reach import Reach
@@ -183,7 +184,7 @@ def create_app(settings: Settings) -> Starlette:
         max_age=86_400,
     )
     # A redirect to the path without its last slash would go to whatever the Host header says.
-    api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False)
+    api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False, default=nowhere)
     app = Starlette(
         routes=[
             Mount("/api/v1", api, middleware=[readers_anywhere]),
@@ -208,6 +209,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.router.default = nowhere
     return app
 
 

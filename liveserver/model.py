@@ -24,6 +24,9 @@ SCOPES = ("publish", "manage")
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
 
+ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""Of entries and pictures: a UUID, as `new_id` writes it."""
+
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 DELAY_MAX = 3_600
 """Seconds by which a partner's readers may be late."""

@@ -11,6 +11,7 @@ let in with every partner: who may frame them, their `frame-ancestors` say.
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ from liveserver import origins, wire
 from liveserver.coalescing import Coalesced
 from liveserver.errors import NotAdmitted, StoreUnavailable, check_version
 from liveserver.frames import Frame
-from liveserver.model import VOID, Attribution, Embedding, Partner, new_partner_id, now
+from liveserver.model import PARTNER_ID_PATTERN, VOID, Attribution, Embedding, Partner, new_partner_id, now
 from liveserver.roll import Caller, Reviewed, Roll
 from liveserver.topic import Topic
 
@@ -44,6 +45,8 @@ UNKNOWN_AGAIN = 0.5
 
 SLICE = 500
 """Viewers that are closed in one turn of the event loop."""
+
+_ID = re.compile(PARTNER_ID_PATTERN)
 
 log = structlog.get_logger(__name__)
 
@@ -167,7 +170,7 @@ class Partners:
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked = self._now()
-        if partner_id not in self._partners:
+        if partner_id not in self._partners and _ID.fullmatch(partner_id):
             # It may be new, and "unknown" is final. Not at once, lest whoever makes ids up has all of them looked up.
             if self._read_at is not None:
                 await asyncio.sleep(self._read_at + UNKNOWN_AGAIN - asked)

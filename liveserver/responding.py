@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from liveserver.representation import unmodified
 
 if TYPE_CHECKING:
-    from starlette.types import Scope
+    from starlette.types import Receive, Scope, Send
 
     from liveserver.representation import RawHeaders, Representation
 
@@ -48,6 +49,15 @@ def respond(scope: Scope, representation: Representation) -> Response:
     if unmodified(coded, if_none_match):
         return Ready(304, coded.head_unmodified, b"")
     return Ready(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
+
+
+async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    """Answer the handshake of a WebSocket as if it were any request; with 403 on a server that has nothing else."""
+    websocket = WebSocket(scope, receive, send)
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await websocket.send_denial_response(response)
+    else:
+        await websocket.close()
 
 
 def _joined(before: str | None, value: bytes) -> str:

@@ -17,6 +17,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from liveserver import wire
 from liveserver.errors import Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable
 from liveserver.model import VOID, Position
+from liveserver.paths import SLUG
+from liveserver.responding import deny
 from liveserver.services import services
 from liveserver.sink import Sink
 
@@ -51,6 +53,7 @@ SSE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
 }
+_LATER = {"Retry-After": str(Draining.retry_after)}
 _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
 
 
@@ -150,7 +153,7 @@ class WebSocketStream:
         after, partner = position_of(query.get("after")), query.get("partner")
         if parts.hub.draining:
             # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
-            await _refuse(WebSocket(scope, receive, send))
+            await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
         # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
         try:
@@ -182,15 +185,6 @@ def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
     """How to hand the connection to the hub, where the server can do that (`viewer_protocol.py`)."""
     extension = scope.get("extensions", {}).get(HAND_OVER)
     return None if extension is None else extension["hand_over"]
-
-
-async def _refuse(websocket: WebSocket) -> None:
-    """Answer a handshake with 503."""
-    if "websocket.http.response" in websocket.scope.get("extensions", {}):
-        headers = {"Retry-After": str(Draining.retry_after)}
-        await websocket.send_denial_response(Response(status_code=503, headers=headers))
-    else:
-        await websocket.close()
 
 
 async def _seat(audience: Audience, viewer: Viewer, after: Position | None) -> None:
@@ -317,7 +311,7 @@ async def needs_upgrade(request: Request) -> Response:
 
 
 STREAM_ROUTES = [
-    Route("/liveblogs/{slug}/ws", needs_upgrade, methods=["GET"]),
-    WebSocketRoute("/liveblogs/{slug}/ws", WebSocketStream()),
-    Route("/liveblogs/{slug}/events", events_endpoint, methods=["GET"]),
+    Route(f"/liveblogs/{SLUG}/ws", needs_upgrade, methods=["GET"]),
+    WebSocketRoute(f"/liveblogs/{SLUG}/ws", WebSocketStream()),
+    Route(f"/liveblogs/{SLUG}/events", events_endpoint, methods=["GET"]),
 ]

@@ -48,7 +48,7 @@ def test_it_has_every_route(settings: Settings) -> None:
     """And no other; the streams are told of in words."""
     mount = next(route for route in create_app(settings).routes if isinstance(route, Mount) and route.path == "/api/v1")
     routes = {
-        (method, f"/api/v1{route.path}")
+        (method, f"/api/v1{route.path_format}")
         for route in mount.routes
         if isinstance(route, Route) and not route.path.endswith(("/events", "/ws"))
         for method in (route.methods or set()) - {"HEAD"}

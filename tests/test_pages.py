@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.api.fixtures"]
 
 PAGE = f"/live/{SLUG}"
+UNKNOWN = "0192c0de-0000-7000-8000-000000000000"
 
 
 class Page(HTMLParser):
@@ -237,13 +238,13 @@ async def test_a_permalink(site: Site) -> None:
 async def test_what_is_not_there(site: Site) -> None:
     """404, as a page, in the live blog's language and with a way back to it where there is one."""
     draft = await site.publish(status="draft")
-    for path in (f"{PAGE}/entries/x", f"{PAGE}/entries/{draft['id']}"):
+    for path in (f"{PAGE}/entries/{UNKNOWN}", f"{PAGE}/entries/{draft['id']}"):
         response = await site.reader.get(path)
         page(response, 404)
         assert '<html lang="fr"' in response.text
         assert f'href="{BASE}{PAGE}"' in response.text
         assert response.headers["cache-control"] == "no-store"
-    for path in ("/live/rien", "/live/rien/entries/x", "/live/%00", f"{PAGE}/rien"):
+    for path in ("/live/rien", f"/live/rien/entries/{UNKNOWN}", "/live/%00", f"{PAGE}/entries/x", f"{PAGE}/rien"):
         response = await site.reader.get(path, headers={"Accept-Language": "fr-FR,fr;q=0.9"})
         page(response, 404)
         assert "Page introuvable" in response.text

@@ -26,6 +26,7 @@ from liveserver.inputs import (
     PartnerPatch,
     SourceInput,
 )
+from liveserver.paths import ID, PARTNER_ID, SLUG
 
 PICTURE = {"type": "string", "format": "binary"}
 UPLOAD_FORM = {
@@ -68,7 +69,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}",
+        f"/liveblogs/{SLUG}",
         liveblogs.read,
         "Live blogs",
         "Read a live blog",
@@ -78,7 +79,7 @@ OPERATIONS = (
     ),
     Operation(
         "PATCH",
-        "/liveblogs/{slug}",
+        f"/liveblogs/{SLUG}",
         liveblogs.edit,
         "Live blogs",
         "Change title, summary, status …",
@@ -91,7 +92,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/reach",
+        f"/liveblogs/{SLUG}/reach",
         reach.read,
         "Live blogs",
         "How many read it, by partner, day and hour",
@@ -103,7 +104,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/liveblogs/{slug}/source",
+        f"/liveblogs/{SLUG}/source",
         sources.create,
         "Syndication",
         "Follow a live blog of another server",
@@ -117,7 +118,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/source",
+        f"/liveblogs/{SLUG}/source",
         sources.read,
         "Syndication",
         "What a live blog follows, and how that stands",
@@ -127,7 +128,7 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE",
-        "/liveblogs/{slug}/source",
+        f"/liveblogs/{SLUG}/source",
         sources.delete,
         "Syndication",
         "Stop following",
@@ -137,7 +138,7 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/liveblogs/{slug}/entries",
+        f"/liveblogs/{SLUG}/entries",
         entries.create,
         "Entries",
         "Publish an entry",
@@ -157,7 +158,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/entries",
+        f"/liveblogs/{SLUG}/entries",
         entries.listing,
         "Entries",
         "List entries",
@@ -169,7 +170,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/entries/{id}",
+        f"/liveblogs/{SLUG}/entries/{ID}",
         entries.read,
         "Entries",
         "Read an entry",
@@ -179,7 +180,7 @@ OPERATIONS = (
     ),
     Operation(
         "PATCH",
-        "/liveblogs/{slug}/entries/{id}",
+        f"/liveblogs/{SLUG}/entries/{ID}",
         entries.edit,
         "Entries",
         "Edit an entry",
@@ -194,7 +195,7 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE",
-        "/liveblogs/{slug}/entries/{id}",
+        f"/liveblogs/{SLUG}/entries/{ID}",
         entries.delete,
         "Entries",
         "Delete an entry",
@@ -209,7 +210,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/entries/{id}/revisions",
+        f"/liveblogs/{SLUG}/entries/{ID}/revisions",
         entries.revisions,
         "Entries",
         "Who changed what, when",
@@ -219,7 +220,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/takedowns/{id}",
+        f"/liveblogs/{SLUG}/takedowns/{ID}",
         takedowns.read,
         "Entries",
         "How many viewers have confirmed that an entry is gone",
@@ -230,12 +231,12 @@ OPERATIONS = (
     ),
     Operation(
         "POST",
-        "/liveblogs/{slug}/gone",
+        f"/liveblogs/{SLUG}/gone",
         takedowns.confirm,
         "Reading",
         "Confirm that an entry is gone",
         {204: ("Counted, if it was asked for", None)},
-        (413, 422, 503),
+        (404, 413, 422, 503),
         description="For viewers that can’t say so on their WebSocket, once each: a delete message with `confirm` asks "
         "for it, at a random moment within so many milliseconds.",
         query=PartnerQuery,
@@ -244,7 +245,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/snapshot",
+        f"/liveblogs/{SLUG}/snapshot",
         reading.snapshot,
         "Reading",
         "What a page starts from",
@@ -255,7 +256,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/changes",
+        f"/liveblogs/{SLUG}/changes",
         reading.changes,
         "Reading",
         "What changed since a position",
@@ -266,7 +267,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/liveblogs/{slug}/embed",
+        f"/liveblogs/{SLUG}/embed",
         partners.embed,
         "Partners",
         "Whether a page may show a live blog",
@@ -303,7 +304,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/media/{id}",
+        f"/media/{ID}",
         media.read,
         "Pictures",
         "Read what is known of a picture",
@@ -314,7 +315,7 @@ OPERATIONS = (
     ),
     Operation(
         "PATCH",
-        "/media/{id}",
+        f"/media/{ID}",
         media.edit,
         "Pictures",
         "Change a picture’s words",
@@ -328,7 +329,7 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE",
-        "/media/{id}",
+        f"/media/{ID}",
         media.delete,
         "Pictures",
         "Delete a picture",
@@ -370,7 +371,7 @@ OPERATIONS = (
     ),
     Operation(
         "GET",
-        "/partners/{id}",
+        f"/partners/{PARTNER_ID}",
         partners.read,
         "Partners",
         "Read a partner",
@@ -381,7 +382,7 @@ OPERATIONS = (
     ),
     Operation(
         "PATCH",
-        "/partners/{id}",
+        f"/partners/{PARTNER_ID}",
         partners.edit,
         "Partners",
         "Change a partner’s rules, or switch it off",
@@ -395,7 +396,7 @@ OPERATIONS = (
     ),
     Operation(
         "DELETE",
-        "/partners/{id}",
+        f"/partners/{PARTNER_ID}",
         partners.delete,
         "Partners",
         "Remove a partner",

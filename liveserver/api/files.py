@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from liveserver.blocks import MEDIA_PATH
 from liveserver.conditional import still_holds
-from liveserver.errors import NotFound
+from liveserver.paths import PICTURE
 from liveserver.pictures import Picture
 from liveserver.services import services
 
@@ -33,8 +33,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 async def file(request: Request) -> Response:
     """A picture in one width."""
     picture = Picture.parse(request.path_params["name"])
-    if picture is None:
-        raise NotFound("there is no picture of that name")
+    assert picture is not None
     content = await services(request).library.content(picture)
     # The name stands for these bytes and no others.
     tag = f'"{picture.name}"'
@@ -65,4 +64,4 @@ def _part(content: bytes, wanted: str, headers: dict[str, str], media_type: str)
     return Response(content[start:end], 206, headers, media_type=media_type)
 
 
-FILE_ROUTES = [Route(f"{MEDIA_PATH}/{{name}}", file)]
+FILE_ROUTES = [Route(f"{MEDIA_PATH}/{PICTURE}", file)]

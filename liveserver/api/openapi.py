@@ -12,6 +12,7 @@ from liveserver import __version__
 from liveserver.api.catalogue import OPERATIONS
 from liveserver.api.problems import KINDS, MEDIA_TYPE
 from liveserver.api.schemas import Problem
+from liveserver.paths import SCHEMAS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -46,7 +47,8 @@ HEADERS: dict[str, JSON] = {
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
-    "id": {"description": "The id (UUIDv7) of the entry or picture, or of the partner"},
+    "id": {"description": "The id (a UUID) of the entry or picture"},
+    "partner": {"description": "The id of the partner", "example": "p_0a1b2c3d4e5f"},
 }
 
 
@@ -65,7 +67,7 @@ def _document() -> JSON:
             # What is absent stays: a tool that filled in defaults would change it.
             for described in definitions["$defs"][operation.body.__name__]["properties"].values():
                 described.pop("default", None)
-        paths.setdefault(f"/api/v1{operation.path}", {})[operation.method.lower()] = _operation(operation)
+        paths.setdefault(f"/api/v1{operation.template}", {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -105,7 +107,7 @@ def _reference(model: type[BaseModel]) -> JSON:
 
 def _operation(operation: Operation) -> JSON:
     described: JSON = {
-        "operationId": f"{operation.method.lower()}_{operation.path.strip('/').replace('/', '_')}".translate(
+        "operationId": f"{operation.method.lower()}_{operation.template.strip('/').replace('/', '_')}".translate(
             str.maketrans("", "", "{}")
         ),
         "tags": [operation.tag],
@@ -129,9 +131,8 @@ def _operation(operation: Operation) -> JSON:
 
 def _path_parameters(operation: Operation) -> list[JSON]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}, **described}
-        for name, described in PATH_PARAMETERS.items()
-        if f"{{{name}}}" in operation.path
+        {"name": name, "in": "path", "required": True, "schema": SCHEMAS[form], **PATH_PARAMETERS[form]}
+        for name, form in operation.parameters.items()
     ]
 
 

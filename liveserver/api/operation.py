@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+_PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -19,6 +22,7 @@ class Operation:
 
     method: str
     path: str
+    """As routes have it: each of its parameters with its form (`paths.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
@@ -36,3 +40,13 @@ class Operation:
     headers: tuple[str, ...] = ()
     """Request headers that it heeds."""
     media_type: str = "application/json"
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI has it: its parameters by name alone."""
+        return _PARAMETER.sub(r"{\1}", self.path)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of its path, and the form of each."""
+        return dict(_PARAMETER.findall(self.path))

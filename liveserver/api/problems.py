@@ -134,11 +134,15 @@ def http_problem(request: Request, error: HTTPException) -> Response:
     status = HTTPStatus(error.status_code)
     kind = Kind(int(status), status.phrase.lower().replace(" ", "-"), status.phrase)
     detail, headers = error.detail, dict(error.headers or {})
+    # Not the URL's: that is put together from the path as it was decoded, and cut at the first question mark.
+    path = request.scope["path"]
     if status == HTTPStatus.NOT_FOUND:
-        detail = f"nothing is at {request.url.path}"
+        detail = f"nothing is at {path}"
+        # Scripts of other sites ask too, perhaps by a slug that was mistyped, and are to see that it is none.
+        headers["Access-Control-Allow-Origin"] = "*"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not allowed here, but {headers.get('Allow', 'GET')}"
-    return problem(kind, detail, instance=request.url.path, headers=headers)
+    return problem(kind, detail, instance=path, headers=headers)
 
 
 def crash_problem(request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from liveserver.drawing import MEDIA_TYPE, draw
 from liveserver.errors import NotFound
 from liveserver.model import EntryStatus
+from liveserver.paths import HASH, ID, SLUG
 from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
@@ -61,8 +62,8 @@ def _picture(card: Card) -> Representation:
 
 
 CARD_ROUTES = [
-    Route("/live/{slug}/card.png", liveblog_card),
-    Route("/live/{slug}/card-{hash}.png", liveblog_card),
-    Route("/live/{slug}/entries/{id}/card.png", entry_card),
-    Route("/live/{slug}/entries/{id}/card-{hash}.png", entry_card),
+    Route(f"/live/{SLUG}/card.png", liveblog_card),
+    Route(f"/live/{SLUG}/card-{HASH}.png", liveblog_card),
+    Route(f"/live/{SLUG}/entries/{ID}/card.png", entry_card),
+    Route(f"/live/{SLUG}/entries/{ID}/card-{HASH}.png", entry_card),
 ]

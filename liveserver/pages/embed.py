@@ -21,13 +21,14 @@ from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
 from liveserver.page_views import PageView
 from liveserver.pages.reader import html_representation
+from liveserver.paths import HASH, SLUG
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.services import services
 from liveserver.texts import known_language
-
 from liveserver.topic import Topic
+
 if TYPE_CHECKING:
     from starlette.requests import Request
 
@@ -271,10 +272,10 @@ _READABLE = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET
 EMBED_ROUTES = [
     Route("/oembed", oembed, middleware=_READABLE),
     Route("/embed/v1.js", loader),
-    Route("/embed/v1-{hash}.js", pinned),
+    Route(f"/embed/v1-{HASH}.js", pinned),
     Route("/embed/widget.js", current),
-    Route("/embed/preview/{slug}", preview),
-    Route("/embed/{slug}/shell.json", shell, middleware=_READABLE),
-    Route("/embed/{slug}/fragment", fragment, middleware=_READABLE),
-    Route("/embed/{slug}", page),
+    Route(f"/embed/preview/{SLUG}", preview),
+    Route(f"/embed/{SLUG}/shell.json", shell, middleware=_READABLE),
+    Route(f"/embed/{SLUG}/fragment", fragment, middleware=_READABLE),
+    Route(f"/embed/{SLUG}", page),
 ]

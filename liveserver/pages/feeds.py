@@ -9,13 +9,14 @@ from starlette.routing import Route
 
 from liveserver.feeds import LENGTH, WRITERS
 from liveserver.model import Position
+from liveserver.paths import SLUG
 from liveserver.rendering import FEEDS
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
-
 from liveserver.topic import Topic
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
@@ -45,4 +46,4 @@ async def _feed(parts: Services, slug: str, kind: str) -> Rendition:
     return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", HEADERS))
 
 
-FEED_ROUTES = [Route(f"/live/{{slug}}/feed.{kind}", feed) for kind in FEEDS]
+FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]

@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from liveserver import curves
 from liveserver.errors import Forbidden, Unauthorized
+from liveserver.paths import SLUG
 from liveserver.security import links
 from liveserver.services import services
 
@@ -36,4 +37,4 @@ async def page(request: Request) -> Response:
     return HTMLResponse(curves.page(await parts.reach.report(slug)), headers=HEADERS)
 
 
-REACH_ROUTES = [Route("/reach/{slug}", page)]
+REACH_ROUTES = [Route(f"/reach/{SLUG}", page)]

@@ -13,13 +13,14 @@ from starlette.routing import Route
 from liveserver import errors
 from liveserver.model import Position, Verification
 from liveserver.page_views import EntryPageView, Only, Order, PageView
+from liveserver.paths import ID, SLUG
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
 from liveserver.store.cursors import Place
-
 from liveserver.topic import Topic
+
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
@@ -182,7 +183,8 @@ async def error_page(request: Request, status: int) -> Response:
     parts = services(request)
     liveblog = None
     slug = request.path_params.get("slug")
-    if slug is not None:
+    # Where a path doesn't go on to an entry, it is the live blog that wasn't found: another look wouldn't find it.
+    if slug is not None and (status != 404 or "id" in request.path_params):
         try:
             liveblog = await parts.store.liveblog(slug)
         except errors.LiveserverError:
@@ -217,8 +219,8 @@ PAGE_ROUTES = [
     Route("/live", to_index),
     Route("/favicon.ico", favicon),
     Route("/live/sw.js", service_worker),
-    Route("/live/{slug}", liveblog_page),
-    Route("/live/{slug}/", without_slash),
-    Route("/live/{slug}/entries/{id}", entry_page),
-    Route("/live/{slug}/entries/{id}/", without_slash),
+    Route(f"/live/{SLUG}", liveblog_page),
+    Route(f"/live/{SLUG}/", without_slash),
+    Route(f"/live/{SLUG}/entries/{ID}", entry_page),
+    Route(f"/live/{SLUG}/entries/{ID}/", without_slash),
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from liveserver.pages.reader import NEWEST
+from liveserver.paths import Slug
 from liveserver.responding import respond
 from liveserver.topic import Topic
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from liveserver.services import Services
 
-PREFIX = "/live/"
+_PAGE = re.compile(f"/live/({Slug.regex})")
 
 
 class Rush:
@@ -29,13 +31,13 @@ class Rush:
         """Serve one connection."""
         if (
             scope["type"] == "http"
-            and scope["path"].startswith(PREFIX)
             and scope["method"] in {"GET", "HEAD"}
             and not scope["query_string"]
             and not scope["root_path"]
+            and (match := _PAGE.fullmatch(scope["path"])) is not None
         ):
             parts: Services = scope["state"]["services"]
-            held = parts.renditions.held(Topic(scope["path"][len(PREFIX) :]), NEWEST)
+            held = parts.renditions.held(Topic(match[1]), NEWEST)
             if held is not None:
                 await respond(scope, held.representation)(scope, receive, send)
                 return

@@ -9,6 +9,7 @@ from starlette.routing import Route
 from liveserver import sitemaps
 from liveserver.errors import NotFound
 from liveserver.model import now
+from liveserver.paths import NUMBER
 from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
@@ -38,8 +39,8 @@ async def news(request: Request) -> Response:
 async def sitemap(request: Request) -> Response:
     """A part of all live blogs."""
     parts = services(request)
-    page: int = request.path_params["page"]
-    if not 1 <= page <= sitemaps.pages(await parts.store.highest_number()):
+    page: int = request.path_params["number"]
+    if page > sitemaps.pages(await parts.store.highest_number()):
         raise NotFound(f"there is no sitemap {page}")
     return _answer(request, sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))
 
@@ -57,5 +58,5 @@ SITEMAP_ROUTES = [
     Route("/robots.txt", robots),
     Route("/sitemap.xml", index),
     Route("/sitemap-news.xml", news),
-    Route("/sitemap-{page:int}.xml", sitemap),
+    Route(f"/sitemap-{NUMBER}.xml", sitemap),
 ]

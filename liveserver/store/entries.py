@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NotFound
-from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
+from liveserver.model import ID_PATTERN, Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
 from liveserver.store import clock, keys, liveblogs, tables
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
 
@@ -38,7 +38,7 @@ _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bin
 PINNED_MAX = 10
 """Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
 
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_ID = re.compile(ID_PATTERN, re.ASCII)
 
 
 class Idempotency(NamedTuple):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, literal, select, tuple_, update
 
 from liveserver.errors import Gone, NotFound, check_version
-from liveserver.model import Media
+from liveserver.model import ID_PATTERN, Media
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, RowMapping
 
 _t = tables.media
-_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_ID = re.compile(ID_PATTERN, re.ASCII)
 
 
 def _media(row: RowMapping) -> Media:

@@ -92,7 +92,22 @@ class Contract:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        return [(path, re.compile(re.sub(r"\{\w+\}", "[^/]+", path))) for path in self.document["paths"]]
+        return [(path, self._pattern(path)) for path in self.document["paths"]]
+
+    def _pattern(self, template: str) -> re.Pattern[str]:
+        """A path with whatever its parameters may be."""
+        schemas: dict[str, JSON] = {
+            parameter["name"]: parameter["schema"]
+            for operation in self.document["paths"][template].values()
+            for parameter in operation["parameters"]
+            if parameter["in"] == "path"
+        }
+
+        def part(match: re.Match[str]) -> str:
+            schema = schemas[match[1]]
+            return rf"(?=[^/]{{1,{schema.get('maxLength', '')}}}(?:/|\Z)){schema['pattern'].strip('^$')}"
+
+        return re.compile(re.sub(r"\{(\w+)\}", part, template))
 
     def _validate(self, schema: JSON, value: Any) -> None:
         name = str(schema)
