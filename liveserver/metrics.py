@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from liveserver.hub import Hub
     from liveserver.renditions import Renditions
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
+"""Those that have a figure of their own: a client may send any word for a method."""
+OTHER = "other"
+
 
 class Metrics:
     """One process's registry."""
@@ -57,6 +61,8 @@ class Metrics:
         """Count an HTTP request; `seconds` it took, None for a stream."""
         counter = self._counters.get((method, status))
         if counter is None:
+            if method not in METHODS:
+                method = OTHER
             counter = self._counters[method, status] = self._requests.labels(method, str(status))
         counter.inc()
         if seconds is not None:

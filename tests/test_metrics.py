@@ -54,6 +54,15 @@ async def test_requests_are_counted(site: Site) -> None:
     assert after[seconds] - before[seconds] == 6
 
 
+async def test_invented_methods_are_counted_together(site: Site) -> None:
+    """What a client sends makes no label."""
+    for method in ("PROPFIND", "BREW", "OTHER"):
+        await site.reader.request(method, "/live/marees")
+    found = await figures(site)
+    assert requests(found, "other", 405) == 3
+    assert {dict(labels)["method"] for _, labels in found if "method" in dict(labels)} <= {"GET", "POST", "other"}
+
+
 async def test_defects_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """As 500."""
 
