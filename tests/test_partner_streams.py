@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from liveserver.client import Client
@@ -254,3 +256,91 @@ async def test_views_are_rooms_of_the_hub(live: LiveSite) -> None:
         await live.publish()
         assert await first.raw() == await second.raw()
         assert live.parts.hub.reached(topic) == Position.parse(await live.position())
+
+
+INVENTED = [
+    f"/api/v1/liveblogs/{SLUG}%3F{view}"
+    for view in (
+        "delay=0",
+        "delay%3D0",
+        "delay=1",
+        "delay=795",
+        "delay=7199",
+        "delay=0%26tag=mer",
+        "delay=-1",
+        "delay=x",
+        "x",
+    )
+]
+"""Where somebody may look for a view: as the hub once named them, and nearly so."""
+
+
+async def test_no_way_round_who_may_show_it(live: LiveSite) -> None:
+    """A page that may not show the live blog doesn't get it under any other name either."""
+    await live.publish("<p>Pour nous seuls</p>")
+    embedding = {"embedding": {"mode": "nobody"}}
+    assert (await live.editor.patch(LIVEBLOG, json=embedding, headers={"If-Match": "*"})).status_code == 200
+    await live.parts.partners.refresh()
+    evil = Origin("https://evil.example")
+    async with websocket(live, origin=evil) as viewer:
+        assert await viewer.end() == 4503
+    async with httpx2.AsyncClient() as client:
+        for path in INVENTED:
+            with pytest.raises(InvalidStatus) as refused:
+                async with websocket(live, "?after=x-0", path=path, origin=evil) as viewer:
+                    raise AssertionError(f"{path} says {await viewer.next()}")
+            assert refused.value.response.status_code == 404
+            async with client.stream("GET", live.url(f"{path}/events"), headers={"Origin": evil}) as response:
+                assert response.status_code == 404
+
+
+async def test_what_was_corrected_has_no_address(live: LiveSite) -> None:
+    """What an entry said before is in its revisions, and nowhere that needs no key."""
+    entry = await live.publish("<p>Le nom du témoin</p>")
+    await live.edit(entry, body="<p>Un témoin</p>")
+    start = (await live.position()).partition("-")[0] + "-0"
+    async with httpx2.AsyncClient() as client:
+        for path in INVENTED:
+            for rest in (f"events?after={start}", f"changes?after={start}", "snapshot", "entries"):
+                async with client.stream("GET", live.url(f"{path}/{rest}")) as response:
+                    assert response.status_code == 404, f"{path}/{rest}"
+
+
+async def test_invented_names_make_no_rooms(live: LiveSite) -> None:
+    """However many of them, and by whichever stream: a publish has nobody but readers to tell."""
+    async with AsyncExitStack() as stack:
+        for number in range(150):
+            with suppress(InvalidStatus):
+                path = f"/api/v1/liveblogs/{SLUG}%3Fdelay={number + 1}"
+                viewer = await stack.enter_async_context(websocket(live, path=path))
+                await viewer.next()
+        assert len(list(live.parts.hub.channels())) == 0
+
+
+async def test_no_more_topics_than_partners(live: LiveSite) -> None:
+    """Whatever is asked for, those of live blogs that there are, and of partners that there are."""
+    await live.open_liveblog("vote")
+    rules: tuple[dict[str, Any], ...] = ({}, {"tags": ["mer"]}, {"tags": ["mer"]}, {"delay": 60})
+    partners = [await take_in(live, **fields) for fields in rules]
+    partners.append(await take_in(live, liveblogs=[SLUG], delay=7))
+    strangers = ["?partner=p_", f"?partner={SLUG}", "?partner=%3Fdelay=3", "?partner=p_a%00"]
+    queries = [*partners, *strangers, "", "?delay=9", "?tag=terre", "?tags=terre&delay=9"]
+
+    async def look(slug: str, query: str) -> None:
+        path = f"/api/v1/liveblogs/{slug}"
+        for rest in ("snapshot", "entries", "embed"):
+            await live.reader.get(f"{path}/{rest}{query}")
+        await live.reader.get(f"{path}/changes{query}{'&' if query else '?'}after=x-0")
+        async with client.stream("GET", live.url(f"{path}/events{query}")) as response:
+            await anext(response.aiter_raw())
+        with suppress(InvalidStatus, ConnectionClosed):
+            async with websocket(live, query, path=path) as viewer:
+                await viewer.raw()
+
+    async with httpx2.AsyncClient() as client:
+        for slug in (SLUG, "vote", "rien", "Marees", f"{SLUG}%3Fdelay=3"):
+            for query in queries:
+                await look(slug, query)
+        await look(SLUG, "?partner=p_abcdefghijkl")
+    topics = {Topic(slug, tags, delay) for slug in (SLUG, "vote") for tags, delay in (((), 0), (("mer",), 0), ((), 60))}
+    assert {channel.topic for channel in live.parts.hub.channels()} == {*topics, Topic(SLUG, (), 7)}

@@ -15,6 +15,9 @@ from liveserver.views import Views
 from tests.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from liveserver.model import Position
     from liveserver.room import Room
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
@@ -87,3 +90,52 @@ async def test_what_is_not_there() -> None:
     assert taken.rooms.ready(MATCH, b"x") is None
     assert taken.messages == []
     assert list(taken.rooms) == []
+
+
+async def test_slugs_that_are_made_up() -> None:
+    """A thousand, at once and one by one: one look each at most, no subscription, and nothing is left of them."""
+    history = Counted()
+    bus = Listening()
+    views = Views(cast("Any", None), cast("Any", history), bus)
+    rooms = Rooms(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
+    topics = [
+        Topic(f"rien-{number}", tags, delay) for number in range(250) for tags in ((), ("sea",)) for delay in (0, 3)
+    ]
+    assert {type(error) for error in await asyncio.gather(*map(rooms.open, topics), return_exceptions=True)} == {
+        NotFound
+    }
+    assert len(history.looked) <= 2
+    for topic in topics:
+        with pytest.raises(NotFound):
+            await rooms.open(topic)
+    assert len(history.looked) <= 2 + len(topics)
+    assert (history.reads, bus.asked) == ([], [])
+    left = [thing for owner in (rooms, views) for thing in vars(owner).values() if isinstance(thing, dict | set)]
+    assert len(left) >= 7
+    assert not any(left)
+
+
+class Counted(MemoryHistory):
+    """Counts the looks at where live blogs stand. It has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked: list[int] = []
+
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
+        self.looked.append(len(topics))
+        return await super().positions(topics)
+
+
+class Listening(LocalBus):
+    """Remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    async def subscribe(self, slug: str) -> None:
+        self.asked.append(slug)
+
+    async def unsubscribe(self, slug: str) -> None:
+        self.asked.append(slug)
