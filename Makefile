@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test soak check services format web pictures gallery bench clean ALWAYS
+.PHONY: help run test soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,13 @@ soak: $(VENV)/developed services ## Cause faults for a long time, on both setups
 		PATH="$$PATH:/usr/sbin" $(BIN)/python -m tests.faults --setup $$setup --seconds $(or $(SECONDS),1800) \
 			$(if $(SEED),--seed $(SEED)) --json build/soak-$$setup.json || exit 1; \
 	done
+
+hostile: $(VENV)/developed services ## Let hostile clients loose on a server with 500 readers, on each setup: SECONDS=10
+	@mkdir -p build
+	@failed=0; for setup in alone nginx workers; do \
+		PATH="$$PATH:/usr/sbin" $(BIN)/python -m tests.hostile --setup $$setup --seconds $(or $(SECONDS),10) \
+			--json build/hostile-$$setup.json || failed=1; \
+	done; exit $$failed
 
 check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript
 	@$(BIN)/ruff check --quiet

@@ -1,0 +1,97 @@
+"""The command line: one row of a table for each attack."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import tests.hostile as harness
+from tests.faults.setups import a_directory
+from tests.hostile.attacks import ATTACKS
+from tests.hostile.measuring import Row, measure
+from tests.hostile.setups import SETUPS
+
+VIEWERS = 500
+TOGETHER = "all at once"
+CONTROL = "nobody"
+
+HEAD = (
+    "attack",
+    "healthz ms",
+    "answers",
+    "published",
+    "answer ms",
+    "deliveries",
+    "lost",
+    "twice",
+    "cut",
+    "latest ms",
+    "MB",
+    "kept",
+)
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the table."""
+    return [
+        row.attack,
+        f"{row.healthz_worst * 1000:,.0f}",
+        f"{row.healthz_asked:,}" + (f" − {len(row.healthz_failed):,}" if row.healthz_failed else ""),
+        f"{row.published:,}" + (f" − {sum(row.unpublished.values()):,}" if row.unpublished else ""),
+        f"{row.answer_worst * 1000:,.0f}",
+        f"{row.deliveries:,}",
+        f"{row.lost:,}",
+        f"{row.doubled:,}",
+        f"{row.cut + row.unconnected:,}",
+        f"{row.latest * 1000:,.0f}",
+        f"{row.memory / 1e6:+,.0f}",
+        "yes" if not row.broken + row.late else "**no**",
+    ]
+
+
+def line(values: list[str] | tuple[str, ...]) -> str:
+    """Of a Markdown table."""
+    return f"| {' | '.join(values)} |"
+
+
+async def run(arguments: argparse.Namespace) -> list[Row]:
+    """Every attack by itself, each on a server of its own, then all at once; first of all none."""
+    names = arguments.attack or list(ATTACKS)
+    rounds: list[tuple[str, list[str]]] = [] if arguments.together else [(name, [name]) for name in names]
+    if len(names) > 1:
+        rounds.append((TOGETHER, names))
+    rows = []
+    print(line(HEAD))
+    print(line(["---"] + ["---:"] * (len(HEAD) - 2) + ["---"]), flush=True)
+    for name, attacks in [(CONTROL, []), *rounds]:
+        with a_directory() as directory:
+            async with SETUPS[arguments.setup](directory) as setup:
+                seconds = arguments.seconds
+                row = await measure(setup, attacks, name=name, seconds=seconds, viewers=arguments.viewers)
+        rows.append(row)
+        print(line(cells(row)), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
+    return rows
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=harness.__doc__)
+    parser.add_argument("--setup", choices=list(SETUPS), default="alone")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each attack")
+    parser.add_argument("--attack", action="append", choices=list(ATTACKS), metavar="NAME", help="of these only")
+    parser.add_argument("--together", action="store_true", help="all at once only")
+    parser.add_argument("--viewers", type=int, default=VIEWERS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was seen there")
+    arguments = parser.parse_args()
+    print(f"{arguments.setup}: {arguments.viewers} viewers, 5 entries a second, {arguments.seconds:g} s each\n")
+    rows = asyncio.run(run(arguments))
+    print()
+    for row in rows:
+        for problem in row.broken + row.late:
+            print(f"{row.attack}: {problem[:300]}")
+    sys.exit(1 if any(row.broken or row.late for row in rows) else 0)
