@@ -38,6 +38,12 @@ hostile: $(VENV)/developed services ## Let hostile clients loose on a server wit
 			--json build/hostile-$$setup.json || failed=1; \
 	done; exit $$failed
 
+fuzz: $(VENV)/fuzzed ## Send odd requests to every route, and what /openapi.json allows: EXAMPLES=200, SEED=chance
+	@seed=$(or $(SEED),$$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
+		LIVESERVER_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) LIVESERVER_FUZZ_SEED=$$seed \
+			$(BIN)/pytest -q tests/hostile/test_fuzz.py --timeout 1800 && \
+		$(BIN)/python -m tests.hostile.contract --examples $(or $(EXAMPLES),200) --seed $$seed
+
 check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check || { echo 'Not formatted: make format' >&2; exit 1; }
@@ -89,6 +95,10 @@ $(VENV)/installed: $(VENV)/created pyproject.toml hatch_build.py liveserver/__in
 $(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the tools for tests and checks'
 	@$(BIN)/python -m pip install --quiet --group test --group lint --group web
+	@touch $@
+
+$(VENV)/fuzzed: $(VENV)/developed
+	@$(BIN)/python -m pip install --quiet --group fuzz
 	@touch $@
 
 web/node_modules/.installed: web/package.json web/package-lock.json | $(VENV)/developed
