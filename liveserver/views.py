@@ -46,8 +46,10 @@ class Late:
     """Reads from the store what the line doesn't know."""
     line: Line = field(default_factory=Line)
     """What waits for its time."""
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.Handle | None = None
     """Rings when the next of it is due."""
+    rings_at: float = 0.0
+    """When that is, by the event loop's clock. uvloop's handle of a moment that has come can't tell."""
 
     def stop(self) -> None:
         """Bring nothing of what waits."""
@@ -208,8 +210,9 @@ class Views:
     def _wind(self, late: Late) -> None:
         """Set the timer to what is due next."""
         due = late.line.due
-        if due is not None and (late.timer is None or late.timer.when() > due):
+        if due is not None and (late.timer is None or late.rings_at > due):
             late.stop()
+            late.rings_at = due
             late.timer = asyncio.get_running_loop().call_at(due, self._release, late)
 
     def _release(self, late: Late) -> None:
