@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory, mkstemp
 from typing import TYPE_CHECKING, BinaryIO
 
+from liveserver import private
 from liveserver.errors import Conflict, SettingsError
 from liveserver.settings import hide_password
 from liveserver.store import backup, restore
@@ -96,6 +97,6 @@ def _input(path: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="liveserver-") as directory:
         copy = Path(directory, "standard input")
-        with copy.open("wb") as file:
+        with private.write_to(copy) as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         yield copy

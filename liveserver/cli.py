@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from liveserver import __version__
+from liveserver import __version__, private
 from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
@@ -139,7 +139,7 @@ def demo(
     from liveserver.server import serve as run
 
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        private.make_directories(directory)
     except OSError as error:
         raise SettingsError(f"can't make the directory {directory}: {error.strerror}") from None
     # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
@@ -198,9 +198,8 @@ async def _demo_key(settings: Settings, path: Path) -> str:
             if old.name == "demo" and old.revoked_at is None:
                 await store.revoke_key(old.id, now())
         await store.add_key(stored)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(shown + "\n")
+    with private.write_to(path) as file:
+        file.write(f"{shown}\n".encode())
     return shown
 
 

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from liveserver import private
 from liveserver.errors import FilesUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+READABLE = 0o755, 0o644
+"""Of the directory and its files: they are public, and a web server of another user may serve them."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,14 +45,14 @@ class Directory:
             await asyncio.to_thread(self._remove, name)
 
     def _write(self, name: str, content: bytes) -> None:
-        self.path.mkdir(parents=True, exist_ok=True)
+        private.make_directories(self.path, READABLE[0])
         # Beside it under another name first: nobody reads half a file, and a crash leaves none.
         descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                os.fchmod(descriptor, 0o644)
+                os.fchmod(descriptor, READABLE[1])
                 os.fsync(descriptor)
             Path(draft).replace(self.path / name)
         except BaseException:

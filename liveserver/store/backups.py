@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from liveserver import private
 from liveserver.errors import BadBackup, Conflict, SettingsError
 from liveserver.model import EntryStatus, new_epoch, now
 from liveserver.store import schema, tables
@@ -189,7 +190,7 @@ async def _up_to_date(given: Archive) -> AsyncIterator[Archive]:
         work = Work(restoring_connections(parse_url(address)))
         await work.run(lambda connection: _load(connection, _tables(connection), given, work))
         await schema.migrate(address)
-        with await asyncio.to_thread(path.open, "wb") as file:
+        with await asyncio.to_thread(private.write_to, path) as file:
             await backup(address, file)
         with Archive(path) as archive:
             yield archive

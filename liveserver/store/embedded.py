@@ -1,27 +1,56 @@
-"""Who has an SQLite file to itself: a lock beside it, which ends with the process that holds it."""
+"""An SQLite file as a file: nobody but its owner may read it, and one process has it to itself."""
 
 from __future__ import annotations
 
 import fcntl
-from contextlib import contextmanager
+import logging
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from liveserver import private
 from liveserver.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_BESIDE = ("-wal", "-shm", "-journal", ".lock")
+"""What SQLite puts beside a file, with the file's own mode; and our lock."""
+
+# The standard library's: commands open the store, too, and have their standard output for what they were asked for.
+log = logging.getLogger(__name__)
+
+
+def keep_private(path: Path) -> None:
+    """See that only its owner may read an SQLite file, and what is beside it; make it so if there is none.
+
+    It holds drafts, the words of what was corrected and deleted, and the hashes of API keys.
+    """
+    path = path.resolve()
+    # Where none can be made, SQLite says so in its own words.
+    with suppress(OSError):
+        private.create(path)
+    for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
+        try:
+            if private.tighten(file):
+                log.warning("%s could be read by others: from now on it is its owner's alone (mode 0600)", file)
+        except PermissionError:
+            log.warning("%s can be read by others, and is not ours to change: make its mode 0600", file)
+
+
 @contextmanager
 def alone(address: str, complaint: str) -> Iterator[None]:
-    """Hold the lock of an SQLite file; nothing, of a PostgreSQL database. Raises SettingsError if another holds it."""
+    """Hold the lock of an SQLite file; nothing, of a PostgreSQL database. Raises SettingsError if another holds it.
+
+    It is a file beside the database, and ends with the process that holds it.
+    """
     if not address.startswith("sqlite:///"):
         yield
         return
     path = Path(address.removeprefix("sqlite:///") + ".lock")
     try:
-        file = path.open("w")
+        file = private.write_to(path)
     except OSError as error:
         raise SettingsError(f"can't write beside the database: {path}: {error.strerror}") from None
     with file:

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
@@ -27,6 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from liveserver.errors import SettingsError, StoreUnavailable
+from liveserver.store.embedded import keep_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,8 +109,11 @@ def to_json(value: Any) -> str:
 async def use_write_ahead_log(url: URL) -> None:
     """Put the SQLite file, which keeps the mode, into WAL: readers and the writer don't wait for each other.
 
+    The file is made, for its owner alone, if there is none.
+
     Raises SettingsError where the file system can't do that.
     """
+    await asyncio.to_thread(keep_private, Path(str(url.database)))
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
