@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import typer
 
 from liveserver.client import Client
 from liveserver.columns import aligned
-from liveserver.model import now
-from liveserver.security.links import signed
 from liveserver.wire import dumps
 
 if TYPE_CHECKING:
@@ -19,10 +16,11 @@ if TYPE_CHECKING:
 HEADS = ("", "viewers now", "peak", "views", "hours read")
 
 
-def link_to(url: str, key: str, slug: str, *, days: int) -> str:
+async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
     """The page's address, good for so many days."""
-    expires = int((now() + timedelta(days=days)).timestamp())
-    return url.rstrip("/") + signed(key, f"/reach/{slug}", expires)
+    async with Client(url, key) as client:
+        link = await client.reach_link(slug, days=days)
+    return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:

@@ -22,7 +22,7 @@ from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
-from liveserver.model import SCOPES, Position, now
+from liveserver.model import LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import Settings, hide_password, load
 from liveserver.wire import dumps, timestamp
@@ -258,6 +258,9 @@ def keys_create(
     settings: Settings,
     name: Annotated[str, typer.Option(help="Who or what the key is for")],
     scope: Annotated[list[str], typer.Option(help=f"What it may do: {' or '.join(SCOPES)}; may be repeated")],
+    liveblog: Annotated[
+        list[str] | None, typer.Option(help="The live blog that it is limited to; may be repeated")
+    ] = None,
     expires_in_days: Annotated[int | None, typer.Option(min=1, help="Days until it expires")] = None,
 ) -> None:
     """Make an API key and print it, this once."""
@@ -268,7 +271,7 @@ def keys_create(
     if not name.strip():
         _fail("the name must not be blank", 2)
     expires_at = now() + timedelta(days=expires_in_days) if expires_in_days else None
-    stored, shown = new_key(name, scope, expires_at)
+    stored, shown = new_key(name, scope, expires_at, liveblog or None)
 
     async def add() -> None:
         async with _store_of(settings) as store:
@@ -288,9 +291,16 @@ def keys_list(settings: Settings) -> None:
         async with _store_of(settings) as store:
             return await store.keys()
 
-    rows = [("ID", "NAME", "SCOPES", "CREATED", "STATE")]
+    rows = [("ID", "NAME", "SCOPES", "LIVE BLOGS", "CREATED", "STATE")]
     rows += [
-        (key.id, key.name, " ".join(sorted(key.scopes)), timestamp(key.created_at), _state(key))
+        (
+            key.id,
+            key.name,
+            " ".join(sorted(key.scopes)),
+            "all" if key.liveblogs is None else " ".join(sorted(key.liveblogs)),
+            timestamp(key.created_at),
+            _state(key),
+        )
         for key in asyncio.run(read())
     ]
     for line in aligned(rows):
@@ -382,7 +392,7 @@ def reach(
     until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day")] = None,
     partner: Annotated[str | None, typer.Option(help="Of this partner only")] = None,
     link: Annotated[bool, typer.Option("--link", help="Print a link to a page with plots instead")] = False,
-    days: Annotated[int, typer.Option(min=1, max=31, help="For how long that link is good")] = 7,
+    days: Annotated[int, typer.Option(min=1, max=LINK_DAYS_MAX, help="For how long that link is good")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer")] = False,
     url: ServerUrl = "http://localhost:8000",
     key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
@@ -393,7 +403,7 @@ def reach(
     from liveserver.audience import link_to, show
 
     if link:
-        typer.echo(link_to(url, key, slug, days=days))
+        typer.echo(asyncio.run(link_to(url, key, slug, days=days)))
         return
     asked = {"from": since, "to": until, "partner": partner}
     query = {name: value for name, value in asked.items() if value is not None}

@@ -239,6 +239,10 @@ class Client:
         """How many read it; `query` as the API names it: `from`, `to`, `partner`."""
         return await self._send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
 
+    async def reach_link(self, slug: str, *, days: int) -> Message:
+        """Make a link to the page that draws it, good for so many days: `url` and `expires_at`."""
+        return await self._send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
+
     async def takedown(self, slug: str, entry_id: str) -> Message:
         """How many viewers have confirmed that an entry is gone."""
         return await self._send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")

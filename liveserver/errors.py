@@ -8,7 +8,7 @@ LiveserverError
 ├── Conflict            the state of the thing forbids it (a slug that is taken, one pinned entry too many …)
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
-├── Forbidden           a valid key without the scope
+├── Forbidden           a valid key that may not do this
 ├── NotAdmitted         a partner, or a page, that may not show the live blog
 ├── Unavailable         something that is needed can't be had now: try again
 │   ├── StoreUnavailable    the database doesn't answer
@@ -86,7 +86,7 @@ class Unauthorized(LiveserverError):
 
 
 class Forbidden(LiveserverError):
-    """The key is valid but lacks the scope."""
+    """The key is valid but lacks the scope, or is limited to other live blogs."""
 
 
 class NotAdmitted(LiveserverError):

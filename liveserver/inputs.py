@@ -26,6 +26,7 @@ from liveserver.errors import FieldError, Invalid
 from liveserver.model import (
     CONTROL,
     DELAY_MAX,
+    LINK_DAYS_MAX,
     PARTNER_ID_PATTERN,
     SLUG_MAX,
     SLUG_PATTERN,
@@ -334,6 +335,12 @@ class SourceInput(Input):
     attribution: SourceAttributionInput | None = Field(
         None, description="Without it, what the source asks of the partner, else its host’s name"
     )
+
+
+class ReachLinkInput(Input):
+    """For how long a link is to be good."""
+
+    days: Annotated[int, Field(ge=1, le=LINK_DAYS_MAX, strict=True)] = Field(7, description="Days until it is void")
 
 
 class GoneInput(Input):

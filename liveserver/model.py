@@ -31,6 +31,9 @@ PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 DELAY_MAX = 3_600
 """Seconds by which a partner's readers may be late."""
 
+LINK_DAYS_MAX = 31
+"""Days for which a link to the page of a live blog's reach may be good."""
+
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8
 

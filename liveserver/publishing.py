@@ -111,8 +111,8 @@ class Publishing:
     ) -> Written:
         """A new entry; the one that the same key made before, if it is a retry.
 
-        `key_id`: the API key that it is made with, which has to be good when the entry is written (else Unauthorized),
-        and within which an `idempotency_key` counts.
+        `key_id`: the API key that it is made with, which has to be good when the entry is written (else Unauthorized
+        or Forbidden), and within which an `idempotency_key` counts.
         """
         at = self._clock()
         refusal: Invalid | None = None

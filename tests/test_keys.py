@@ -6,15 +6,18 @@ import hashlib
 import logging
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
-from liveserver.errors import Forbidden, Unauthorized
+from liveserver.api.catalogue import OPERATIONS
+from liveserver.errors import Forbidden, NotFound, Unauthorized
 from liveserver.model import now
-from liveserver.security.keys import Actor, new_key, require
-from tests.api.site import ENTRIES, problem
+from liveserver.security.keys import Actor, may, new_key, require
+from liveserver.store import tables
+from tests.api.site import ENTRIES, SLUG, problem
+from tests.images import quarters, saved
 
 if TYPE_CHECKING:
     from liveserver.settings import Settings
@@ -40,11 +43,25 @@ def test_a_new_key() -> None:
 def test_scopes() -> None:
     """One doesn't include another."""
     actor = Actor("id", "Agence", frozenset({"publish"}))
-    assert require(actor, "publish") is actor
+    assert require(actor, "publish", "marees") is require(actor, "publish", None) is actor
     with pytest.raises(Forbidden, match=r"Agence.*manage"):
-        require(actor, "manage")
+        require(actor, "manage", None)
     with pytest.raises(Unauthorized):
-        require(None, "publish")
+        require(None, "publish", None)
+
+
+def test_a_limited_key() -> None:
+    """It is for its live blogs, and for what all share; not for the whole site."""
+    actor = Actor("id", "Sport", frozenset({"publish"}), frozenset({"match", "tour"}))
+    assert require(actor, "publish", "match") is require(actor, "publish", None, shared=True) is actor
+    assert may(actor, "publish", "match")
+    for slug in ("marees", "", None):
+        with pytest.raises(Forbidden, match="the key “Sport” is limited to match, tour"):
+            require(actor, "publish", slug)
+    assert not may(actor, "publish", "marees")
+    assert not may(actor, "manage", "match")
+    assert not may(None, "publish", "match")
+    assert not may(Actor("id", "Rien", frozenset({"publish"}), frozenset()), "publish", "match")
 
 
 async def test_a_good_key(site: Site) -> None:
@@ -145,3 +162,98 @@ async def test_the_secret_is_kept_nowhere(
     content = b"".join(path.read_bytes() for path in files)
     assert key.split("_")[1].encode() in content
     assert secret.encode() not in content
+
+
+async def test_what_a_limited_key_may_do(site: Site) -> None:
+    """Everything to its live blogs that its scopes say; of the others, no more than any reader."""
+    await site.open_liveblog("match")
+    drafts = {slug: await site.publish(slug=slug, status="draft") for slug in (SLUG, "match")}
+    entries = {slug: await site.publish(slug=slug) for slug in (SLUG, "match")}
+    limited = await site.client(await site.key("Sport", ["publish", "manage"], liveblogs=["match"]))
+
+    def calls(slug: str) -> dict[str, Any]:
+        own, entry = f"/api/v1/liveblogs/{slug}", f"/api/v1/liveblogs/{slug}/entries/{entries[slug]['id']}"
+        overwrite = {"If-Match": "*"}
+        return {
+            "publish": lambda: limited.post(f"{own}/entries", json={"body": "x"}),
+            "drafts": lambda: limited.get(f"{own}/entries?status=draft"),
+            "edit": lambda: limited.patch(entry, json={"heading": "x"}, headers=overwrite),
+            "revisions": lambda: limited.get(f"{entry}/revisions"),
+            "takedown": lambda: limited.delete(entry, params={"confirm": "true"}),
+            "its progress": lambda: limited.get(f"{own}/takedowns/{entries[slug]['id']}"),
+            "settings": lambda: limited.patch(own, json={"title": "x"}, headers=overwrite),
+            "reach": lambda: limited.get(f"{own}/reach"),
+            "link": lambda: limited.post(f"{own}/reach/links", json={}),
+            "follow": lambda: limited.post(f"{own}/source", json={"url": "https://live.example.org/live/x"}),
+            "source": lambda: limited.get(f"{own}/source"),
+            "stop": lambda: limited.delete(f"{own}/source"),
+        }
+
+    for call in calls("match").values():
+        assert (await call()).is_success
+    for name, call in calls(SLUG).items():
+        assert problem(await call(), 403)["detail"] == "the key “Sport” is limited to match", name
+    assert (await limited.get(f"/api/v1/liveblogs/match/entries/{drafts['match']['id']}")).status_code == 200
+    problem(await limited.get(f"{ENTRIES}/{drafts[SLUG]['id']}"), 404)
+    for slug, statuses in (("match", {"draft", "published"}), (SLUG, {"published"})):
+        items = (await limited.get(f"/api/v1/liveblogs/{slug}/entries")).json()["items"]
+        assert {item["status"] for item in items} == statuses
+    assert (await site.editor.get(f"{ENTRIES}/{entries[SLUG]['id']}")).status_code == 200
+
+
+async def test_what_a_limited_key_may_not_do_anywhere(site: Site) -> None:
+    """What concerns the whole site; it may read pictures and send new ones, which all live blogs share."""
+    limited = await site.client(await site.key("Sport", ["publish", "manage"], liveblogs=[SLUG]))
+    opened = {"slug": "autre", "title": "x", "language": "fr", "timezone": "UTC"}
+    partner = (await site.editor.post("/api/v1/partners", json={"name": "Le Phare"})).json()["id"]
+    sending: dict[str, Any] = {"content": saved(quarters(), "JPEG"), "headers": {"Content-Type": "image/jpeg"}}
+    picture = await site.editor.post("/api/v1/media?alt=x", **sending)
+    one = f"/api/v1/media/{picture.json()['id']}"
+    overwrite = {"If-Match": "*"}
+    for call in (
+        limited.post("/api/v1/liveblogs", json=opened),
+        limited.post("/api/v1/partners", json={"name": "x"}),
+        limited.get("/api/v1/partners"),
+        limited.get(f"/api/v1/partners/{partner}"),
+        limited.patch(f"/api/v1/partners/{partner}", json={"enabled": False}, headers=overwrite),
+        limited.delete(f"/api/v1/partners/{partner}"),
+        limited.patch(one, json={"alt": "y"}, headers=overwrite),
+        limited.delete(one),
+    ):
+        assert "is limited to" in problem(await call, 403)["detail"]
+    assert (await limited.get("/api/v1/media")).json()["items"][0]["alt"] == "x"
+    assert (await limited.get(one)).status_code == 200
+    assert (await limited.post("/api/v1/media?alt=x", **sending)).status_code == 201
+
+
+async def test_every_operation_that_needs_a_key_is_limited(site: Site) -> None:
+    """Those that are not, are those that all live blogs share: one that is added is thought of."""
+    limited = await site.client(await site.key("Ailleurs", ["publish", "manage"], liveblogs=[SLUG]))
+    await site.open_liveblog("match")
+    nobody, let_in = "01a202c5-0000-7000-8000-000000000000", set()
+    for operation in OPERATIONS:
+        if operation.scope is not None:
+            path = operation.path.replace("{slug}", "match").replace("{id}", nobody)
+            answer = await limited.request(operation.method, f"/api/v1{path}")
+            if answer.status_code != 403:
+                let_in.add((operation.method, operation.path))
+    assert let_in == {("POST", "/media"), ("GET", "/media"), ("GET", "/media/{id}")}
+
+
+async def test_a_key_that_was_limited_since_it_was_last_seen(site: Site) -> None:
+    """What it may do is read again where it writes."""
+    key = await site.key("Sport", ["publish"])
+    client = await site.client(key)
+    await site.open_liveblog("match")
+    assert (await client.post(ENTRIES, json={"body": "x"})).status_code == 201
+    limiting = tables.api_keys.update().where(tables.api_keys.c.id == key.split("_")[1]).values(liveblogs=["match"])
+    await site.parts.store._database.write(lambda connection: connection.execute(limiting).close())
+    assert "is limited to match" in problem(await client.post(ENTRIES, json={"body": "x"}), 403)["detail"]
+    assert (await client.post("/api/v1/liveblogs/match/entries", json={"body": "x"})).status_code == 201
+
+
+async def test_a_key_for_a_live_blog_that_is_not_there(site: Site) -> None:
+    """Isn't made; each one is named."""
+    with pytest.raises(NotFound, match="there is no live blog 'autre', 'marée'"):
+        await site.key("Sport", ["publish"], liveblogs=["autre", SLUG, "marée"])
+    assert [key.name for key in await site.parts.store.keys()] == ["Rédaction"]

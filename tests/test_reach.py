@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
 from liveserver.bus.local import LocalBus, Medium
 from liveserver.errors import StoreUnavailable
 from liveserver.model import ReachHour, now
 from liveserver.reach import Reach
-from liveserver.security.links import LONGEST, signed
+from liveserver.store import tables
+from liveserver.store.links import LINKS_MAX, ReachLink
 from tests.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on
 from tests.sinks import ListSink
@@ -21,6 +25,9 @@ from tests.test_streams import events, websocket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    import pytest
+
+    from liveserver.settings import Settings
     from liveserver.store import Store
     from tests.api.site import LiveSite, Site
 
@@ -97,13 +104,15 @@ async def test_thirty_days_are_shown_to_who_names_none(site: Site) -> None:
 
 
 async def test_the_page(site: Site) -> None:
-    """For who has the link, until it expires, is changed, or its key is revoked."""
-    key = await site.key("Link", ["manage"])
-    path, soon = f"/reach/{SLUG}", int(time.time()) + 60
+    """For who has the link. What opens it is in no answer but the one that made it, and in no cache."""
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     rows = [ReachHour("", this_hour, 1234, 7200, 8), ReachHour("p_<b>", this_hour, 4, 3600, 3)]
     await site.parts.store.add_reach([(SLUG, row) for row in rows])
-    response = await site.reader.get(signed(key, path, soon))
+    made = await site.editor.post(f"{LIVEBLOG}/reach/links", json={"days": 7})
+    assert (made.status_code, made.headers["cache-control"]) == (201, "private, no-store")
+    address = made.json()["url"]
+    assert timedelta(0) <= now() + timedelta(days=7) - datetime.fromisoformat(made.json()["expires_at"])
+    response = await site.reader.get(address)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "private, no-store"
     assert response.headers["referrer-policy"] == "no-referrer"
@@ -116,26 +125,108 @@ async def test_the_page(site: Site) -> None:
     for picture in pictures:
         root = ElementTree.fromstring(f"<svg{picture}</svg>")
         assert len([e for e in root.iter() if e.get("class", "").startswith("fill-")]) == 3
-    good = signed(key, path, soon)
-    refused = [
+    assert address.partition("link=")[2] not in response.text
+
+
+async def link(site: Site, key: str, slug: str = SLUG, **fields: int) -> str:
+    """A new link's path."""
+    answer = await (await site.client(key)).post(f"/api/v1/liveblogs/{slug}/reach/links", json=fields)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["url"]).removeprefix(site.base_url)
+
+
+async def test_links_that_are_not_good(site: Site) -> None:
+    """Altered, made up, signed as they once were, or for another live blog."""
+    await site.open_liveblog("autre")
+    key = await site.key("Link", ["manage"])
+    good, path = await link(site, key), f"/reach/{SLUG}"
+    [stored] = [key for key in await site.parts.store.keys() if key.name == "Link"]
+    expires = int(time.time()) + 60
+    forged = hmac.new(stored.secret_hash.encode(), f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
+    for address in (
         path,
-        good.replace(f"expires={soon}", f"expires={soon + 1}"),
+        f"{path}?link=",
+        f"{path}?link=%00",
+        f"{path}?link={'é' * 43}",
+        f"{path}?link={'x' * 43}",
+        f"{path}?link={stored.secret_hash}",
         good[:-1] + ("0" if good[-1] != "0" else "1"),
-        signed(key, path, int(time.time()) - 1),
-        signed(key, path, int(time.time()) + LONGEST + 60),
-        signed(key, "/reach/autre", soon).replace("autre", SLUG),
-        good.replace("key=", "key=x"),
-        good.replace("signature=", "signature=%C3%A9"),
-        f"{path}?key=%00&expires=x",
-    ]
-    publisher = signed(await site.key("Desk", ["publish"]), path, soon)
-    for address in (*refused, publisher):
+        good.replace(SLUG, "autre"),
+        good.replace(SLUG, "rien"),
+        f"{path}?key={stored.id}&expires={expires}&signature={forged}",
+    ):
         assert "dl>" not in await refusal(site, address)
-    assert "lacks the scope “manage”" in await refusal(site, publisher)
-    assert "has expired" in await refusal(site, refused[3])
-    problem(await site.reader.get(signed(key, "/reach/rien", soon)), 404)
-    await site.parts.store.revoke_key(key.split("_")[1], now())
-    assert "was revoked" in await refusal(site, good)
+    assert (await site.reader.get(good)).status_code == 200
+
+
+async def test_a_link_is_not_to_be_had_from_the_database(site: Site, settings: Settings) -> None:
+    """Neither from its tables nor from its files: they hold a hash of it."""
+    token = (await link(site, await site.key("Link", ["manage"]))).partition("link=")[2]
+    folder = Path(settings.database_url.removeprefix("sqlite:///")).parent
+    content = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
+    assert token.encode() not in content
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    assert digest.encode() in content
+    await refusal(site, f"/reach/{SLUG}?link={digest}")
+
+
+async def test_a_link_ends_with_its_time_and_with_its_key(site: Site) -> None:
+    """Revoked, or limited since to other live blogs."""
+    store, at = site.parts.store, now()
+    await site.open_liveblog("autre")
+    revoked, limited = [await site.key(name, ["manage"]) for name in ("Un", "Deux")]
+    good = {key: await link(site, key, days=31) for key in (revoked, limited)}
+    late = ReachLink(SLUG, revoked.split("_")[1], at - timedelta(days=1), at - timedelta(milliseconds=1))
+    await store.add_reach_link(hashlib.sha256(b"x" * 43).hexdigest(), late)
+    assert "has expired" in await refusal(site, f"/reach/{SLUG}?link={'x' * 43}")
+    for path in good.values():
+        assert (await site.reader.get(path)).status_code == 200
+    await store.revoke_key(revoked.split("_")[1], now())
+    assert "was revoked" in await refusal(site, good[revoked])
+    for values, said in (({"liveblogs": ["autre"]}, "limited to autre"), ({"scopes": ["publish"]}, "lacks the scope")):
+        await alter(site, limited, {"liveblogs": None, "scopes": ["manage"], **values})
+        assert said in await refusal(site, good[limited])
+
+
+async def alter(site: Site, key: str, values: dict[str, Any]) -> None:
+    """Change what a key may do."""
+    altering = tables.api_keys.update().where(tables.api_keys.c.id == key.split("_")[1]).values(values)
+    await site.parts.store._database.write(lambda connection: connection.execute(altering).close())
+
+
+async def test_who_makes_links(site: Site) -> None:
+    """Keys that may see the reach, for 31 days at most, of live blogs that there are."""
+    url = f"{LIVEBLOG}/reach/links"
+    problem(await site.reader.post(url, json={}), 401)
+    problem(await (await site.client(await site.key("Desk", ["publish"]))).post(url, json={}), 403)
+    problem(await site.editor.post("/api/v1/liveblogs/rien/reach/links", json={}), 404)
+    for days in (0, 32, 1.0, "7", 10**30):
+        assert set(bad_fields(await site.editor.post(url, json={"days": days}))) == {"/days"}
+    assert (await site.editor.post(url, json={})).status_code == 201
+
+
+async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is void with one more; those whose time is over are forgotten."""
+    assert LINKS_MAX == 100
+    monkeypatch.setattr("liveserver.store.links.LINKS_MAX", 2)
+    await site.open_liveblog("autre")
+    store, key, at = site.parts.store, (await site.parts.store.keys())[0].id, now()
+
+    async def add(name: str, slug: str, begins: int, ends: int) -> None:
+        moments = (at + timedelta(seconds=begins), at + timedelta(seconds=ends))
+        await store.add_reach_link(name, ReachLink(slug, key, *moments))
+
+    async def there(*names: str) -> list[bool]:
+        return [await store.reach_link(name) is not None for name in names]
+
+    await add("a", SLUG, 0, 100)
+    await add("b", "autre", 1, 100)
+    await add("c", SLUG, 2, 10)
+    assert await there("a", "b", "c") == [True, True, True]
+    await add("d", SLUG, 3, 100)
+    assert await there("a", "b", "c", "d") == [False, True, True, True]
+    await add("e", "autre", 10, 100)
+    assert await there("b", "c", "d", "e") == [True, False, True, True]
 
 
 async def refusal(site: Site, address: str) -> str:

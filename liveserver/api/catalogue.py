@@ -24,6 +24,7 @@ from liveserver.inputs import (
     MediaPatch,
     PartnerInput,
     PartnerPatch,
+    ReachLinkInput,
     SourceInput,
 )
 from liveserver.paths import ID, PARTNER_ID, SLUG
@@ -101,6 +102,20 @@ OPERATIONS = (
         description="Those who have a stream open. What was counted in the last minute is missing.",
         scope="manage",
         query=ReachQuery,
+    ),
+    Operation(
+        "POST",
+        f"/liveblogs/{SLUG}/reach/links",
+        reach.create_link,
+        "Live blogs",
+        "Make a link to the page that draws its reach",
+        {201: ("For who has no key; it is shown this once", schemas.ReachLinkObject)},
+        (*WRITING, 404),
+        description="It is void when its time is over, and once the key that made it is revoked. Of a live blog’s "
+        "links the newest hundred are good.",
+        scope="manage",
+        body=ReachLinkInput,
+        example={"days": 7},
     ),
     Operation(
         "POST",

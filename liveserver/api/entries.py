@@ -30,7 +30,7 @@ from liveserver.inputs import EntryInput, EntryPatch
 from liveserver.model import EntryStatus, Position, Verification
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, respond
-from liveserver.security.keys import require
+from liveserver.security.keys import may, require
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -70,9 +70,9 @@ async def listing(request: Request) -> Response:
     """The entries of a live blog; to a key that may publish, drafts and scheduled ones too."""
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
-    editor = actor is not None and "publish" in actor.scopes
+    editor = may(actor, "publish", request.path_params["slug"])
     if query.status in {"draft", "scheduled"}:
-        require(actor, "publish")
+        require(actor, "publish", request.path_params["slug"])
     if query.status is not None:
         statuses: Statuses = (EntryStatus(query.status),)
     else:
@@ -131,10 +131,8 @@ async def read(request: Request) -> Response:
     """One entry. One that isn't published is there only for a key that may publish."""
     parts = services(request)
     liveblog, entry = await parts.store.entry(request.path_params["slug"], request.path_params["id"])
-    if entry.status is not EntryStatus.PUBLISHED:
-        actor = await actor_of(request)
-        if actor is None or "publish" not in actor.scopes:
-            raise NotFound(f"no entry {entry.id}")
+    if entry.status is not EntryStatus.PUBLISHED and not may(await actor_of(request), "publish", liveblog.slug):
+        raise NotFound(f"no entry {entry.id}")
     return _one(request, liveblog, entry)
 
 

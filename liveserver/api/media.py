@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Take a picture in."""
-    actor = await authorised(request, "publish")
+    actor = await authorised(request, "publish", shared=True)
     parts = services(request)
     async with upload_of(request) as upload:
         media = await parts.library.add(upload.file, upload.given, actor=actor.name)
@@ -28,7 +28,7 @@ async def create(request: Request) -> Response:
 
 async def listing(request: Request) -> Response:
     """The pictures, newest first."""
-    await authorised(request, "publish")
+    await authorised(request, "publish", shared=True)
     query = query_of(request, PageQuery)
     parts = services(request)
     found, next_cursor = await parts.store.media_page(limit=query.limit, cursor=query.cursor)
@@ -38,7 +38,7 @@ async def listing(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """One picture."""
-    await authorised(request, "publish")
+    await authorised(request, "publish", shared=True)
     return _one(request, await services(request).store.media(request.path_params["id"]))
 
 

@@ -1,10 +1,12 @@
-"""`/api/v1/liveblogs/{slug}/reach`"""
+"""`/api/v1/liveblogs/{slug}/reach`, and links to the page that draws it"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.api.requests import ReachQuery, answer, authorised, query_of
+from liveserver.api.requests import ReachQuery, answer, authorised, body_of, query_of
+from liveserver.inputs import ReachLinkInput
+from liveserver.security import links
 from liveserver.services import services
 from liveserver.wire import timestamp
 
@@ -24,6 +26,16 @@ async def read(request: Request) -> Response:
         request.path_params["slug"], query.since, query.until, partner=query.partner
     )
     return answer(request, _object(report), public=False)
+
+
+async def create_link(request: Request) -> Response:
+    """Make a link to the page, for who has no key."""
+    actor = await authorised(request, links.SCOPE)
+    given = await body_of(request, ReachLinkInput)
+    parts = services(request)
+    link = await links.make(parts.store, request.path_params["slug"], actor, days=given.days)
+    content = {"url": parts.settings.base_url + link.path, "expires_at": timestamp(link.expires_at)}
+    return answer(request, content, status=201, public=False)
 
 
 def _object(report: Report) -> JSON:

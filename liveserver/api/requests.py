@@ -171,16 +171,18 @@ async def actor_of(request: Request) -> Actor | None:
     return await services(request).keyring.authenticate(request.headers.get("authorization"))
 
 
-async def authorised(request: Request, scope: str) -> Actor:
-    """Who asks, if they may; raises Unauthorized or Forbidden."""
-    return require(await actor_of(request), scope)
+async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
+    """Who asks, if they may, and that for the live blog that the path names; raises Unauthorized or Forbidden.
+
+    A path that names none is for keys that aren't limited to live blogs; unless what is there is `shared` by all.
+    """
+    return require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
     """The same for what confirms the key itself when it writes: without a look at the store for one seen before."""
-    return require(
-        services(request).keyring.recall(request.headers.get("authorization")) or await actor_of(request), scope
-    )
+    seen = services(request).keyring.recall(request.headers.get("authorization"))
+    return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
 
 
 def version_of(request: Request, *, required: bool) -> int | None:

@@ -170,6 +170,13 @@ class ReachObject(Shape):
     partners: list[PartnerReachObject]
 
 
+class ReachLinkObject(Shape):
+    """A link to the page of a live blog’s reach."""
+
+    url: str = Field(description="Who has it sees the page, without a key. It is shown this once")
+    expires_at: datetime
+
+
 class RevisionObject(Shape):
     """One state that an entry had."""
 

@@ -1,4 +1,4 @@
-"""`/reach/{slug}`: who reads a live blog, drawn. For who has a signed link (`security/links.py`)."""
+"""`/reach/{slug}`: who reads a live blog, drawn. For who has a link (`security/links.py`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def page(request: Request) -> Response:
     parts = services(request)
     slug = request.path_params["slug"]
     try:
-        await links.check(parts.store, f"/reach/{slug}", request.query_params, "manage")
+        await links.check(parts.store, slug, request.query_params.get("link", ""))
     except (Unauthorized, Forbidden) as error:
         return HTMLResponse(curves.refusal(str(error)), 403, HEADERS)
     return HTMLResponse(curves.page(await parts.reach.report(slug)), headers=HEADERS)

@@ -15,7 +15,7 @@ from liveserver.errors import Forbidden, Unauthorized
 from liveserver.lru import Lru
 from liveserver.model import now
 from liveserver.store import ApiKey
-from liveserver.store.keys import UNKNOWN
+from liveserver.store.keys import UNKNOWN, check_liveblog
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,9 +36,16 @@ class Actor(NamedTuple):
     key_id: str
     name: str
     scopes: frozenset[str]
+    liveblogs: frozenset[str] | None = None
+    """The slugs of those that the key is limited to; None: it isn't."""
 
 
-def new_key(name: str, scopes: Collection[str], expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+def new_key(
+    name: str,
+    scopes: Collection[str],
+    expires_at: datetime | None = None,
+    liveblogs: Collection[str] | None = None,
+) -> tuple[ApiKey, str]:
     """A new key as it is stored, and as it is shown once."""
     key_id = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
     secret = secrets.token_urlsafe(32)
@@ -50,6 +57,7 @@ def new_key(name: str, scopes: Collection[str], expires_at: datetime | None = No
         created_at=now(),
         expires_at=expires_at,
         revoked_at=None,
+        liveblogs=None if liveblogs is None else frozenset(liveblogs),
     )
     return key, f"lv_{key_id}_{secret}"
 
@@ -74,33 +82,41 @@ class Keyring:
         if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
             raise Unauthorized(UNKNOWN)
         key.check()
-        actor = Actor(key.id, key.name, key.scopes)
+        actor = actor_of(key)
         self._seen.put(_digest(authorization), actor, 1)
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
         """Who it named when it was last seen, if that is remembered.
 
-        It may have been revoked since: only for a transaction that confirms the key itself (`Store.create_entry`).
+        It may have been revoked or limited since: only for a transaction that confirms the key itself
+        (`Store.create_entry`).
         """
         return None if authorization is None else self._seen.get(_digest(authorization))
 
 
-def parts_of(key: str) -> tuple[str, str]:
-    """An API key's id, and its secret's hash as the store keeps it. Raises Unauthorized for what is none."""
-    match = _KEY.fullmatch(key.strip())
-    if match is None:
-        raise Unauthorized("that is no API key: it is like lv_<id>_<secret>")
-    return match[1], _digest(match[2])
+def actor_of(key: ApiKey) -> Actor:
+    """Who shows the key."""
+    return Actor(key.id, key.name, key.scopes, key.liveblogs)
 
 
-def require(actor: Actor | None, scope: str) -> Actor:
-    """The actor, if it has the scope; raises Unauthorized or Forbidden otherwise."""
+def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
+    """The actor, if it has the scope, and that for the live blog; raises Unauthorized or Forbidden otherwise.
+
+    `slug`: None for what concerns the whole site, which is for keys that aren't limited; unless it is `shared` by all.
+    """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
     if scope not in actor.scopes:
         raise Forbidden(f"the key “{actor.name}” lacks the scope “{scope}”")
+    if not shared:
+        check_liveblog(actor.name, actor.liveblogs, slug)
     return actor
+
+
+def may(actor: Actor | None, scope: str, slug: str) -> bool:
+    """Whether `require` would let the actor pass."""
+    return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
 
 
 def _digest(secret: str) -> str:

@@ -1,53 +1,65 @@
-"""Links that show one thing to whoever has them, for a while: signed with an API key, and void once that is revoked.
+"""Links that show one live blog's reach to whoever has them, for a while, and are void once their key is revoked.
 
-What signs is the SHA-256 of the key's secret, which the database keeps anyway: whoever has the key can make a link
-without asking the server, every node can check it, and there is no other secret to keep. (RFC 2104.)
+What is in the address is 256 random bits, and the database keeps their SHA-256: nobody makes a link from what it holds,
+or from a backup of it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
-from typing import TYPE_CHECKING
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.errors import Forbidden, Unauthorized
+from liveserver.errors import Unauthorized
 from liveserver.model import now
-from liveserver.security.keys import parts_of
+from liveserver.security.keys import actor_of, require
+from liveserver.store import ReachLink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
+    from liveserver.security.keys import Actor
     from liveserver.store import Store
 
-LONGEST = 31 * 86_400
-"""Seconds that a link may be good for."""
+SCOPE = "manage"
+"""What a key must be allowed to, when it makes a link and when that is used."""
 
-_MOMENT = re.compile(r"[0-9]{1,12}", re.ASCII)
-
-
-def signed(key: str, path: str, expires: int) -> str:
-    """The path with what makes it good until a moment (in seconds since 1970). Raises Unauthorized for no API key."""
-    key_id, secret_hash = parts_of(key)
-    return f"{path}?key={key_id}&expires={expires}&signature={_signature(secret_hash, path, expires)}"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
-async def check(store: Store, path: str, query: Mapping[str, str], scope: str) -> None:
+class NewLink(NamedTuple):
+    """A link that was made."""
+
+    path: str
+    """Of the page, with what opens it: shown once, and kept nowhere."""
+    expires_at: datetime
+
+
+async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
+    """A link to the page of a live blog's reach. Raises NotFound."""
+    token, at = secrets.token_urlsafe(32), now()
+    link = ReachLink(slug, actor.key_id, at, at + timedelta(days=days))
+    await store.add_reach_link(_digest(token), link)
+    return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
+
+
+async def check(store: Store, slug: str, token: str) -> None:
     """Raises Unauthorized for a link that isn't good (any more), and Forbidden if its key may not do that."""
-    expires, signature = query.get("expires", ""), query.get("signature", "")
-    key = await store.key(query.get("key", ""))
-    if key is None or not _MOMENT.fullmatch(expires):
+    if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
-    expected = _signature(key.secret_hash, path, int(expires))
-    if not hmac.compare_digest(expected.encode(), signature.encode()):
-        raise Unauthorized("the link is damaged, or was made for something else")
-    left = int(expires) - now().timestamp()
-    if not 0 < left <= LONGEST:
-        raise Unauthorized("the link has expired" if left <= 0 else "the link is made for too long a time")
+    link = await store.reach_link(_digest(token))
+    if link is None or link.slug != slug:
+        raise Unauthorized("the link is unknown: it is damaged, or has expired, or newer ones have taken its place")
+    if link.expires_at <= now():
+        raise Unauthorized("the link has expired")
+    key = await store.key(link.key_id)
+    if key is None:
+        raise Unauthorized("the API key that made the link is unknown")
     key.check()
-    if scope not in key.scopes:
-        raise Forbidden(f"the key “{key.name}”, which made the link, lacks the scope “{scope}”")
+    require(actor_of(key), SCOPE, slug)
 
 
-def _signature(secret_hash: str, path: str, expires: int) -> str:
-    return hmac.new(secret_hash.encode(), f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

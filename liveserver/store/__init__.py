@@ -5,6 +5,7 @@ from __future__ import annotations
 from liveserver.store.backups import backup, restore
 from liveserver.store.entries import Idempotency, Written
 from liveserver.store.keys import ApiKey
+from liveserver.store.links import ReachLink
 from liveserver.store.reading import Around, Order
 from liveserver.store.schema import migrate
 from liveserver.store.sources import Hold, Incoming, NotHeld
@@ -18,6 +19,7 @@ __all__ = [
     "Incoming",
     "NotHeld",
     "Order",
+    "ReachLink",
     "Store",
     "Written",
     "backup",

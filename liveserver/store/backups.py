@@ -70,6 +70,7 @@ SECTIONS = (
     "sources",
     "copies",
     "api_keys",
+    "reach_links",
 )
 """Every table, what is referred to before what refers to it. An earlier schema needn't have them all."""
 

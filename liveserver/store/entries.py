@@ -96,7 +96,7 @@ def create(
 ) -> Written:
     """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
     if key_id is not None:
-        keys.confirm(connection, key_id)
+        keys.confirm(connection, key_id, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
         return _replay(connection, slug, idempotency)
     if refusal is not None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from liveserver.errors import NotFound, Unauthorized
+from liveserver.errors import Forbidden, NotFound, Unauthorized
 from liveserver.model import now
-from liveserver.store import tables
+from liveserver.store import liveblogs, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
@@ -20,7 +21,7 @@ _t = tables.api_keys
 UNKNOWN = "the API key is unknown (was it made on another database?)"
 
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
-_TERM = select(_t.c.revoked_at, _t.c.expires_at).where(_t.c.id == bindparam("key_id"))
+_TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).where(_t.c.id == bindparam("key_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    liveblogs: frozenset[str] | None = None
+    """The slugs of those that it is limited to; None: it isn't."""
 
     def check(self) -> None:
         """Raises Unauthorized for a key that isn't good any more."""
@@ -48,6 +51,12 @@ def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
         raise Unauthorized("the API key has expired")
 
 
+def check_liveblog(name: str, liveblogs: Collection[str] | None, slug: str | None) -> None:
+    """Raises Forbidden where a key that is limited to live blogs is used for another, or (None) for the whole site."""
+    if liveblogs is not None and slug not in liveblogs:
+        raise Forbidden(f"the key “{name}” is limited to {', '.join(sorted(liveblogs))}")
+
+
 def _key(row: RowMapping) -> ApiKey:
     return ApiKey(
         id=row["id"],
@@ -57,11 +66,16 @@ def _key(row: RowMapping) -> ApiKey:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         revoked_at=row["revoked_at"],
+        liveblogs=None if row["liveblogs"] is None else frozenset(row["liveblogs"]),
     )
 
 
 def add(connection: Connection, key: ApiKey) -> None:
-    """Insert it."""
+    """Insert it. Raises NotFound if it is limited to a live blog that isn't there."""
+    if key.liveblogs is not None:
+        unknown = sorted(key.liveblogs - liveblogs.positions(connection, key.liveblogs).keys())
+        if unknown:
+            raise NotFound(f"there is no live blog {', '.join(map(repr, unknown))}")
     connection.execute(
         insert(_t).values(
             id=key.id,
@@ -71,6 +85,7 @@ def add(connection: Connection, key: ApiKey) -> None:
             created_at=key.created_at,
             expires_at=key.expires_at,
             revoked_at=key.revoked_at,
+            liveblogs=None if key.liveblogs is None else sorted(key.liveblogs),
         )
     )
 
@@ -89,12 +104,16 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
     return None if row is None else _key(row)
 
 
-def confirm(connection: Connection, key_id: str) -> None:
-    """See that the key is good still, as a part of what is done with it. Raises Unauthorized."""
+def confirm(connection: Connection, key_id: str, slug: str) -> None:
+    """See that the key is good still, for this live blog, as a part of what is done with it.
+
+    Raises Unauthorized and Forbidden.
+    """
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:
         raise Unauthorized(UNKNOWN)
-    _check(*term)
+    _check(term.revoked_at, term.expires_at)
+    check_liveblog(term.name, term.liveblogs, slug)
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:

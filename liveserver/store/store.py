@@ -9,6 +9,7 @@ from liveserver.model import EntryStatus
 from liveserver.store import (
     entries,
     keys,
+    links,
     liveblogs,
     media,
     moments,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     )
     from liveserver.store.entries import Idempotency, Written
     from liveserver.store.keys import ApiKey
+    from liveserver.store.links import ReachLink
     from liveserver.store.moments import Pending
     from liveserver.store.partners import Rules
     from liveserver.store.reading import Around, Order, Scheduled
@@ -140,7 +142,8 @@ class Store:
         With `idempotency`, the first request alone makes an entry; a repeated one gets that entry as it is now, marked
         `replayed`. Raises KeyReused if the key came with another request, and Gone if its entry was deleted since.
         A first request with a `refusal` makes no entry, but raises that: what was in order then may not be now.
-        With `key_id`, an API key, raises Unauthorized unless it is good at the moment of the writing.
+        With `key_id`, an API key, raises Unauthorized or Forbidden unless it is good, and good for this live blog, at
+        the moment of the writing.
         """
         return await self._database.write(
             entries.create, slug, entry, actor=actor, key_id=key_id, idempotency=idempotency, refusal=refusal
@@ -182,6 +185,14 @@ class Store:
     ) -> list[ReachHour]:
         """The hours that begin from `since` up to before `until`, by partner (None: all of them) and hour."""
         return await self._database.read(reach.find, slug, since, until, partner=partner)
+
+    async def add_reach_link(self, digest: str, link: ReachLink) -> None:
+        """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
+        await self._database.write(links.add, digest, link)
+
+    async def reach_link(self, digest: str) -> ReachLink | None:
+        """The link of that hash, also one that has expired; None if there is none."""
+        return await self._database.read(links.find, digest)
 
     async def entries(
         self,

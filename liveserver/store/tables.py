@@ -299,4 +299,17 @@ api_keys = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime),
     Column("revoked_at", UTCDateTime),
+    # The slugs of those that it is limited to; none, if to none.
+    Column("liveblogs", DOCUMENT),
+)
+
+reach_links = Table(
+    "reach_links",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("expires_at", UTCDateTime, nullable=False),
+    Index("ix_reach_links_liveblog_id", "liveblog_id", "created_at"),
 )

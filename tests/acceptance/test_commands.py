@@ -109,7 +109,7 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
 
         listed = await server.run("keys", "list")
         line = next(line for line in listed.stdout.splitlines() if key_id in line)
-        assert re.search(r"la rédaction +publish +\S+ +valid$", line)
+        assert re.search(r"la rédaction +publish +all +\S+ +valid$", line)
         assert key.split("_", 2)[2] not in listed.stdout
 
         revoked = await server.run("keys", "revoke", key_id)
@@ -119,6 +119,21 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
         assert refused.headers["www-authenticate"].startswith("Bearer")
     listed = await server.run("keys", "list")
     assert re.search(rf"{key_id} .*revoked \d{{4}}-", listed.stdout)
+
+
+async def test_a_key_that_is_limited_to_a_live_blog(server: LiveServer) -> None:
+    """It is listed with it; one for a live blog that isn't there is not made."""
+    create = ("keys", "create", "--name", "Sport", "--scope", "publish")
+    made = await server.run(*create, "--liveblog", "essai")
+    listed = await server.run("keys", "list")
+    assert re.search(r"Sport +publish +essai +\S+ +valid$", listed.stdout, re.MULTILINE)
+    refused = await server.run(*create, "--liveblog", "essai", "--liveblog", "rien")
+    assert refused == (1, "", "liveserver: there is no live blog 'rien'\n")
+    async with httpx2.AsyncClient(
+        base_url=server.api, headers={"Authorization": f"Bearer {made.stdout.strip()}"}
+    ) as http:
+        assert (await http.post("/liveblogs/essai/entries", json={"body": "Un"})).status_code == 201
+        assert (await http.get("/liveblogs/autre/entries?status=draft")).status_code == 403
 
 
 async def test_publish_an_argument(server: LiveServer, key: str) -> None:
@@ -215,6 +230,6 @@ async def test_reach(server: LiveServer) -> None:
     assert (shown.status, shown.stderr) == (0, "")
     assert re.match(r"2026-11-01 to 2026-11-30 +viewers now +peak +views +hours read\n", shown.stdout)
     made = await server.run(*asked, "--link", "--days", "1")
-    assert made.stdout.startswith(f"{server.url}/reach/essai?key=")
+    assert made.stdout.startswith(f"{server.url}/reach/essai?link=")
     async with httpx2.AsyncClient() as http:
         assert "<title>Reach of L’essai</title>" in (await http.get(made.stdout.strip())).text

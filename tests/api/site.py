@@ -79,9 +79,15 @@ class Site:
         """Close the clients."""
         await self._stack.aclose()
 
-    async def key(self, name: str, scopes: Collection[str], expires_at: datetime | None = None) -> str:
+    async def key(
+        self,
+        name: str,
+        scopes: Collection[str],
+        expires_at: datetime | None = None,
+        liveblogs: Collection[str] | None = None,
+    ) -> str:
         """A new API key, as it is shown once."""
-        stored, shown = new_key(name, scopes, expires_at)
+        stored, shown = new_key(name, scopes, expires_at, liveblogs)
         await self.parts.store.add_key(stored)
         return shown
 

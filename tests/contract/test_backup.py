@@ -40,6 +40,7 @@ from liveserver.store import (
     Hold,
     Idempotency,
     Incoming,
+    ReachLink,
     Store,
     backup,
     backups,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from liveserver.model import Liveblog
     from liveserver.store.archive import Manifest, Row
 
+LINK = ReachLink("vote", "abc", at(0), at(99))
 KEY = ApiKey("abc", "Rédaction", "0" * 64, frozenset({"publish", "manage"}), at(0), at(99), None)
 CURRENT = schema.newest()
 REQUEST = Idempotency("abc", "retry", "hash")
@@ -142,7 +144,8 @@ async def fill(store: Store) -> None:
     deleted = await store.add_media(a_picture(at(1)))
     await store.delete_media(deleted.id, version=1, at=at(12))
     await store.add_partner(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
-    await store.add_key(KEY)
+    await store.add_key(replace(KEY, liveblogs=frozenset({"vote"})))
+    await store.add_reach_link("0" * 64, LINK)
 
 
 async def seen(store: Store) -> dict[str, Any]:
@@ -159,6 +162,7 @@ async def seen(store: Store) -> dict[str, Any]:
     found: dict[str, Any] = {
         "liveblogs": plain(await store.liveblogs(limit=9)),
         "keys": await store.keys(),
+        "link": await store.reach_link("0" * 64),
         "media": await store.media_page(limit=9),
         "rules": await store.rules(),
         "scheduled": await store.scheduled(limit=9),
@@ -204,6 +208,7 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
         "sources": 1,
         "copies": 1,
         "api_keys": 1,
+        "reach_links": 1,
     }
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)

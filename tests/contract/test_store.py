@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Conflict, Gone, KeyReused, NotFound, Unauthorized, VersionConflict
+from liveserver.errors import Conflict, Forbidden, Gone, KeyReused, NotFound, Unauthorized, VersionConflict
 from liveserver.model import (
     Correction,
     EntryChanged,
@@ -22,7 +22,7 @@ from liveserver.model import (
     now,
 )
 from liveserver.security.keys import new_key
-from liveserver.store import ApiKey, Idempotency, Store
+from liveserver.store import ApiKey, Idempotency, ReachLink, Store
 from tests.store_samples import (
     NOON,
     TYPOGRAPHY,
@@ -357,6 +357,33 @@ async def test_a_key_must_be_good_when_the_entry_is_written(store: Store) -> Non
     with pytest.raises(Unauthorized):
         await store.create_entry("match", an_entry(), actor="desk", key_id=key.id, idempotency=request)
     assert (await store.snapshot("match", limit=9)).entries == [written.entry]
+
+
+async def test_a_key_must_be_good_for_the_live_blog_when_the_entry_is_written(store: Store) -> None:
+    """Limited to others: nothing is written. One that isn't there can't be named."""
+    await store.create_liveblog(a_liveblog("vote"))
+    key, _ = new_key("Agence", ["publish"], liveblogs=["vote"])
+    await store.add_key(key)
+    assert await store.keys() == [key]
+    await store.create_entry("vote", an_entry(), actor="desk", key_id=key.id)
+    with pytest.raises(Forbidden, match="limited to vote"):
+        await store.create_entry("match", an_entry(), actor="desk", key_id=key.id)
+    assert (await store.liveblog("match")).seq == 0
+    with pytest.raises(NotFound, match="no live blog 'rien'"):
+        await store.add_key(new_key("Agence", ["publish"], liveblogs=["vote", "rien"])[0])
+
+
+async def test_links(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come back as they were; those that are made at once don't make too many."""
+    monkeypatch.setattr("liveserver.store.links.LINKS_MAX", 3)
+    link = ReachLink("match", "abc", at(0), at(99))
+    names = [digit * 64 for digit in "0123456789"]
+    await asyncio.gather(*(store.add_reach_link(name, link) for name in names))
+    found = [await store.reach_link(name) for name in names]
+    assert [each for each in found if each is not None] == [link] * 3
+    with pytest.raises(NotFound):
+        await store.add_reach_link("x" * 64, link._replace(slug="rien"))
+    assert await store.reach_link("x" * 64) is None
 
 
 async def test_forgetting_idempotency_keys(store: Store) -> None:

@@ -1,0 +1,32 @@
+"""API keys that are limited to live blogs, and links to the page of a live blog's reach."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def _moment() -> sa.DateTime:
+    return sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """A column that says nothing of the keys that there are, and a table."""
+    op.add_column("api_keys", sa.Column("liveblogs", sa.JSON().with_variant(JSONB(), "postgresql")))
+    op.create_table(
+        "reach_links",
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("liveblog_id", sa.Integer, nullable=False),
+        sa.Column("key_id", sa.String(64), nullable=False),
+        sa.Column("created_at", _moment(), nullable=False),
+        sa.Column("expires_at", _moment(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_reach_links"),
+        sa.ForeignKeyConstraint(["liveblog_id"], ["liveblogs.id"], name="fk_reach_links_liveblog_id"),
+    )
+    op.create_index("ix_reach_links_liveblog_id", "reach_links", ["liveblog_id", "created_at"])
