@@ -212,9 +212,22 @@ class Client:
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return await self._send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
 
-    async def edit(self, slug: str, entry_id: str, patch: Mapping[str, Any], *, version: int | None = None) -> Message:
-        """Edit an entry, of that version or of whichever is there."""
-        headers = {"If-Match": "*" if version is None else f'"{version}"'}
+    async def edit(
+        self,
+        slug: str,
+        entry_id: str,
+        patch: Mapping[str, Any],
+        *,
+        version: int | None = None,
+        epoch: str | None = None,
+    ) -> Message:
+        """Edit an entry, of that version or of whichever is there.
+
+        `epoch`: of the history in which it was read, if that is known: the same version may be another entry's in
+        one that a backup brought back.
+        """
+        edition = f"{version}" if epoch is None else f"{epoch}-{version}"
+        headers = {"If-Match": "*" if version is None else f'"{edition}"'}
         return await self._send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from liveserver import __version__
+from liveserver.model import Edition
+
+_EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{1,32})-)?([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
+"""The history and the version; and in an entry's tag what it looked like, which no edit depends on."""
 
 
 def tag_of(body: bytes) -> str:
@@ -18,3 +23,18 @@ def still_holds(if_none_match: str | None, tag: str) -> bool:
         return False
     tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
     return "*" in tags or tag.removeprefix("W/") in tags
+
+
+def edition_tag(edition: Edition, body: bytes | None = None) -> str:
+    """The entity tag of something that can be edited; `body`: what it looks like, where that isn't in the version."""
+    looks = "" if body is None else f"-{hashlib.blake2b(body, digest_size=4).hexdigest()}"
+    return f'"{edition.history}-{edition.number}{looks}"'
+
+
+def edition_of(tag: str) -> Edition | None:
+    """What such a tag names, or a version alone in quotation marks; None for what is neither.
+
+    A weak tag counts as the strong one: proxies that compress make one of the other.
+    """
+    match = _EDITION.fullmatch(tag)
+    return Edition(int(match[2]), match[1]) if match else None

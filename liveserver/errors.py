@@ -26,7 +26,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog, Media, Partner
+    from liveserver.model import Edition, Entry, Liveblog, Media, Partner
 
 
 class FieldError(NamedTuple):
@@ -70,15 +70,28 @@ class Conflict(LiveserverError):
 class VersionConflict(LiveserverError):
     """`If-Match` named another version than the current one, which is carried along."""
 
-    def __init__(self, current: Entry | Liveblog | Media | Partner) -> None:
-        super().__init__(f"the current version is {current.version}")
+    def __init__(self, current: Entry | Liveblog | Media | Partner, detail: str | None = None) -> None:
+        super().__init__(detail or f"the current version is {current.version}")
         self.current = current
 
 
-def check_version(current: Entry | Liveblog | Media | Partner, version: int | None) -> None:
-    """Raises VersionConflict if what was edited is another version than the current one (None: whichever is)."""
-    if version is not None and version != current.version:
+def check_version(current: Entry | Liveblog | Media | Partner, edited: Edition | None, history: str | None) -> None:
+    """Raises VersionConflict if what was edited is another version than the current one (None: whichever is).
+
+    `history`: the one that the current version counts in. None: of an entry, whose live blog the store compares.
+    """
+    if edited is None:
+        return
+    if edited.number != current.version:
         raise VersionConflict(current)
+    if history is not None:
+        check_history(current, edited.history, history)
+
+
+def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
+    """Raises VersionConflict if what was edited is of another history than the current one (None: of whichever is)."""
+    if edited is not None and edited != history:
+        raise VersionConflict(current, "it was read before a backup was restored, which may have another version of it")
 
 
 class Unauthorized(LiveserverError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from liveserver.darkroom import Darkroom
     from liveserver.files import Files
     from liveserver.inputs import MediaInput, MediaPatch
+    from liveserver.model import Edition
     from liveserver.store import Store
 
 
@@ -75,21 +76,21 @@ class Library:
             )
         )
 
-    async def edit(self, media_id: str, patch: MediaPatch, *, version: int | None) -> Media:
+    async def edit(self, media_id: str, patch: MediaPatch, *, version: Edition | None) -> Media:
         """Change a picture's words. `version`: the one that was edited (None: whichever is current)."""
         at = self._clock()
 
         def edit(current: Media) -> Media:
-            check_version(current, version)
+            check_version(current, version, current.edition.history)
             edited = replace(current, **{name: getattr(patch, name) for name in patch.model_fields_set})
             return current if edited == current else replace(edited, updated_at=at)
 
         return await self._store.edit_media(media_id, edit)
 
-    async def delete(self, media_id: str, *, version: int | None) -> None:
+    async def delete(self, media_id: str, *, version: Edition | None) -> None:
         """Take a picture away, for good. After FilesUnavailable or StoreUnavailable, call it again."""
         media = await self._store.media(media_id)
-        check_version(media, version)
+        check_version(media, version, media.edition.history)
         for picture in Picture.of(media).renditions:
             await self._files.remove(picture.name)
             self._shelf.forget(picture.name)

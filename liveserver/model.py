@@ -100,6 +100,11 @@ class Liveblog:
     updated_at: datetime
     embedding: Embedding = ANYONE
 
+    @property
+    def edition(self) -> Edition:
+        """The version of its own fields, in its history."""
+        return Edition(self.version, self.epoch)
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -183,6 +188,20 @@ class Media:
     updated_at: datetime
     deleted_at: datetime | None = None
 
+    @property
+    def edition(self) -> Edition:
+        """Its version; the moment of its making tells that from the same one of another history."""
+        return Edition(self.version, _word(self.updated_at))
+
+
+class Edition(NamedTuple):
+    """A state of something that can be edited, as its entity tag names it: the one that an edit was made from."""
+
+    number: int
+    """Its version."""
+    history: str | None = None
+    """The history that the version counts in. None: who named it didn't say, and means whichever is there."""
+
 
 class Attribution(NamedTuple):
     """How a partner's page says whose live blog it shows."""
@@ -214,6 +233,11 @@ class Partner:
     created_at: datetime
     updated_at: datetime
     version: int
+
+    @property
+    def edition(self) -> Edition:
+        """As that of a picture."""
+        return Edition(self.version, _word(self.updated_at))
 
 
 class ReachHour(NamedTuple):
@@ -486,6 +510,10 @@ def now() -> datetime:
     """The current time in UTC, cut to milliseconds: what the store keeps and the wire carries."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def _word(moment: datetime) -> str:
+    return f"{round(moment.timestamp() * 1000):x}"
 
 
 def slugify(title: str) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from liveserver.hub import Audience, Hub
     from liveserver.inputs import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.model import Edition
     from liveserver.roll import RawHeaders
     from liveserver.store import Store
     from liveserver.store.partners import Rules
@@ -151,19 +152,19 @@ class Partners:
         await self._refreshed()
         return partner
 
-    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: int | None) -> Partner:
+    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: Edition | None) -> Partner:
         """Change a partner. `version`: the one that was edited (None: whichever is current)."""
         at = self._clock()
 
         def edit(current: Partner) -> Partner:
-            check_version(current, version)
+            check_version(current, version, current.edition.history)
             return edited(current, patch, at)
 
         partner = await self._store.edit_partner(partner_id, edit)
         await self._refreshed()
         return partner
 
-    async def delete(self, partner_id: str, *, version: int | None) -> None:
+    async def delete(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget a partner, and close its viewers."""
         await self._store.delete_partner(partner_id, version=version)
         await self._refreshed()

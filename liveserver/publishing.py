@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from liveserver.hub import Hub
     from liveserver.inputs import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
-    from liveserver.model import Change, Takedown
+    from liveserver.model import Change, Edition, Takedown
     from liveserver.presenting import Presenter
     from liveserver.takedowns import Takedowns
 
@@ -83,12 +83,12 @@ class Publishing:
             )
         )
 
-    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: int | None) -> Liveblog:
+    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: Edition | None) -> Liveblog:
         """Change a live blog's fields. `version`: the one that was edited (None: whichever is current)."""
         at = self._clock()
 
         def edit(current: Liveblog) -> Liveblog:
-            check_version(current, version)
+            check_version(current, version, current.epoch)
             fields = {name: getattr(patch, name) for name in patch.model_fields_set}
             if "embedding" in fields:
                 fields["embedding"] = _embedding(patch.embedding)
@@ -159,19 +159,20 @@ class Publishing:
         )
 
     async def edit_entry(
-        self, slug: str, entry_id: str, patch: EntryPatch, *, version: int | None, actor: str
+        self, slug: str, entry_id: str, patch: EntryPatch, *, version: Edition | None, actor: str
     ) -> Written:
         """Change an entry. `version`: the one that was edited (None: whichever is current)."""
         at = self._clock()
 
         def edit(current: Entry) -> Entry:
-            check_version(current, version)
+            check_version(current, version, None)
             return _edited(current, patch, at)
 
-        return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor))
+        epoch = version.history if version else None
+        return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor, epoch=epoch))
 
     async def delete_entry(
-        self, slug: str, entry_id: str, *, version: int | None, actor: str, confirm: bool = False
+        self, slug: str, entry_id: str, *, version: Edition | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
         """Take an entry away, for good. With `confirm`, viewers are asked to confirm that it is gone.
 
@@ -187,7 +188,12 @@ class Publishing:
 
         await self._commit(
             self._store.delete_entry(
-                slug, entry_id, lambda current: check_version(current, version), actor=actor, at=self._clock()
+                slug,
+                entry_id,
+                lambda current: check_version(current, version, None),
+                actor=actor,
+                at=self._clock(),
+                epoch=version.history if version else None,
             ),
             announce,
         )

@@ -550,7 +550,7 @@ def ok(content: Any = None, status: int = 200) -> httpx2.Response:
 
 
 async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:
-    api = Api(*[ok() for _ in range(8)], httpx2.Response(204))
+    api = Api(*[ok() for _ in range(9)], httpx2.Response(204))
     async with connect(api) as client:
         await client.create_liveblog({"title": "Été"})
         await client.liveblog("match")
@@ -558,6 +558,7 @@ async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:
         await client.publish("match", {"body": "x"}, idempotency_key="once")
         await client.edit("match", "0192", {"body": "y"}, version=3)
         await client.edit("match", "0192", {"body": "y"})
+        await client.edit("match", "0192", {"body": "z"}, version=3, epoch=EPOCH)
         await client.snapshot("match", limit=5)
         await client.changes("match", at(7))
         await client.delete("match", "0192")
@@ -566,8 +567,7 @@ async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:
         "GET /api/v1/liveblogs/match",
         "POST /api/v1/liveblogs/match/entries",
         "POST /api/v1/liveblogs/match/entries",
-        "PATCH /api/v1/liveblogs/match/entries/0192",
-        "PATCH /api/v1/liveblogs/match/entries/0192",
+        *["PATCH /api/v1/liveblogs/match/entries/0192"] * 3,
         "GET /api/v1/liveblogs/match/snapshot?limit=5",
         f"GET /api/v1/liveblogs/match/changes?after={EPOCH}-7",
         "DELETE /api/v1/liveblogs/match/entries/0192",
@@ -576,7 +576,7 @@ async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:
     assert json.loads(api.requests[0].content) == {"title": "Été"}
     assert len(api.requests[2].headers["Idempotency-Key"]) == 36
     assert api.requests[3].headers["Idempotency-Key"] == "once"
-    assert [request.headers["If-Match"] for request in api.requests[4:6]] == ['"3"', "*"]
+    assert [request.headers["If-Match"] for request in api.requests[4:7]] == ['"3"', "*", f'"{EPOCH}-3"']
 
 
 async def test_what_got_no_answer_is_sent_again_under_the_same_key(connect: Callable[[Api], Client]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from liveserver.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
 from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
-from liveserver.model import Correction, EntryStatus, LiveblogStatus
+from liveserver.model import Correction, Edition, EntryStatus, LiveblogStatus
 from liveserver.publishing import Publishing
 from liveserver.scheduling import Scheduler
 from liveserver.store import ApiKey
@@ -66,17 +66,21 @@ class Newsroom:
     async def edit(self, entry_id: str, *, version: int | None = None, **fields: Any) -> Written:
         """An edit."""
         patch = parse(EntryPatch, fields)
-        return await self.publishing.edit_entry(SLUG, entry_id, patch, version=version, actor="Desk")
+        return await self.publishing.edit_entry(SLUG, entry_id, patch, version=edition(version), actor="Desk")
 
     async def delete(self, entry_id: str, *, version: int | None = None) -> None:
         """A deletion."""
-        await self.publishing.delete_entry(SLUG, entry_id, version=version, actor="Desk")
+        await self.publishing.delete_entry(SLUG, entry_id, version=edition(version), actor="Desk")
 
 
 @pytest.fixture
 async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
     await site.parts.store.add_key(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None))
     return Newsroom(site, monkeypatch)
+
+
+def edition(version: int | None) -> Edition | None:
+    return None if version is None else Edition(version)
 
 
 def later(seconds: float) -> str:
@@ -92,7 +96,9 @@ async def test_times_are_the_clocks(newsroom: Newsroom) -> None:
     edited = (await newsroom.edit(created.id, heading="Un", correction="Deux")).entry
     assert (edited.created_at, edited.published_at, edited.updated_at) == (NOON, NOON, at(60))
     assert edited.corrections == (Correction(at(60), "Deux"),)
-    liveblog = await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=1)
+    liveblog = await newsroom.publishing.edit_liveblog(
+        SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=Edition(1)
+    )
     assert liveblog.updated_at == at(60)
 
 
@@ -174,7 +180,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
     with pytest.raises(VersionConflict):
         await newsroom.delete(entry.id, version=2)
     with pytest.raises(VersionConflict):
-        await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=2)
+        await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=Edition(2))
     with pytest.raises(Conflict):
         await newsroom.edit(entry.id, status="draft")
     with pytest.raises(Invalid):

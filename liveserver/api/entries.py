@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,9 +24,10 @@ from liveserver.api.requests import (
     rendition_for,
     version_of,
 )
+from liveserver.conditional import edition_tag
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
-from liveserver.model import EntryStatus, Position, Verification
+from liveserver.model import Edition, EntryStatus, Position, Verification
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.security.keys import may, require
@@ -191,5 +191,5 @@ def _one(
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
     body = wire.dumps(content)
     # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
-    etag = f'"{entry.version}-{hashlib.blake2b(body, digest_size=4).hexdigest()}"'
+    etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)

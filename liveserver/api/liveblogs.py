@@ -13,6 +13,7 @@ from liveserver.api.requests import (
     query_of,
     version_of,
 )
+from liveserver.conditional import edition_tag
 from liveserver.inputs import LiveblogInput, LiveblogPatch
 from liveserver.services import services
 
@@ -59,4 +60,4 @@ async def edit(request: Request) -> Response:
 
 def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = services(request).presenter.liveblog(liveblog)
-    return answer(request, content, status=status, etag=f'"{liveblog.version}"', headers=headers)
+    return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)

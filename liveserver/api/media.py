@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from liveserver.api.requests import PageQuery, answer, authorised, body_of, page_headers, query_of, version_of
 from liveserver.api.uploads import upload_of
+from liveserver.conditional import edition_tag
 from liveserver.inputs import MediaPatch
 from liveserver.services import services
 
@@ -60,4 +61,4 @@ async def delete(request: Request) -> Response:
 
 def _one(request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = services(request).presenter.media(media)
-    return answer(request, content, status=status, etag=f'"{media.version}"', public=False, headers=headers)
+    return answer(request, content, status=status, etag=edition_tag(media.edition), public=False, headers=headers)

@@ -17,6 +17,7 @@ from liveserver.api.requests import (
     query_of,
     version_of,
 )
+from liveserver.conditional import edition_tag
 from liveserver.errors import NotAdmitted
 from liveserver.inputs import PartnerInput, PartnerPatch
 from liveserver.services import services
@@ -89,5 +90,5 @@ async def embed(request: Request) -> Response:
 
 
 def _one(request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    etag = f'"{partner.version}"'
+    etag = edition_tag(partner.edition)
     return answer(request, wire.partner_object(partner), status=status, etag=etag, public=False, headers=headers)

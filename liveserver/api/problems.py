@@ -9,12 +9,15 @@ import structlog
 from starlette.responses import Response
 
 from liveserver import errors, wire
-from liveserver.model import Entry, Media, Partner
+from liveserver.conditional import edition_tag
+from liveserver.model import Edition, Entry, Media, Partner
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
+
+    from liveserver.model import Liveblog
 
 log = structlog.get_logger(__name__)
 
@@ -97,9 +100,8 @@ async def handle_error(request: Request, error: Exception) -> Response:
         case errors.Invalid():
             more["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
         case errors.VersionConflict(current=current):
-            headers["ETag"] = f'"{current.version}"'
             try:
-                more["current"] = await _current(request, current)
+                more["current"], headers["ETag"] = await _current(request, current)
             except errors.StoreUnavailable as outage:
                 # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
                 return await handle_error(request, outage)
@@ -117,16 +119,18 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
-async def _current(request: Request, current: Entry | object) -> wire.JSON:
+async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[wire.JSON, str]:
+    """As the API answers with it, and its entity tag."""
     parts = services(request)
     if isinstance(current, Media):
-        return parts.presenter.media(current)
+        return parts.presenter.media(current), edition_tag(current.edition)
     if isinstance(current, Partner):
-        return wire.partner_object(current)
+        return wire.partner_object(current), edition_tag(current.edition)
     liveblog = await parts.store.liveblog(request.path_params["slug"])
     if isinstance(current, Entry):
-        return parts.presenter.entry(liveblog, current)
-    return parts.presenter.liveblog(liveblog)
+        content = parts.presenter.entry(liveblog, current)
+        return content, edition_tag(Edition(current.version, liveblog.epoch), wire.dumps(content))
+    return parts.presenter.liveblog(liveblog), edition_tag(liveblog.edition)
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from liveserver import wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
-from liveserver.conditional import still_holds, tag_of
+from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
 from liveserver.inputs import parse
 from liveserver.representation import Representation
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.inputs import InputType
+    from liveserver.model import Edition
     from liveserver.partners import Pass
     from liveserver.renditions import Make, Rendition, Variant
     from liveserver.services import Services
@@ -39,8 +40,6 @@ EXPOSED_HEADERS = ("ETag", "Link", "Retry-After")
 """What scripts of other origins may read of an answer."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?"([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
-"""A version, and in an entry's tag what it looked like, which no edit depends on."""
 
 
 class Query(BaseModel):
@@ -185,11 +184,8 @@ async def provisionally_authorised(request: Request, scope: str) -> Actor:
     return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
 
 
-def version_of(request: Request, *, required: bool) -> int | None:
-    """The version that `If-Match` names; None for `*` or, unless it is required, for none.
-
-    A weak tag counts as the strong one: proxies that compress make one of the other.
-    """
+def version_of(request: Request, *, required: bool) -> Edition | None:
+    """The version that `If-Match` names; None for `*` or, unless it is required, for none."""
     header = request.headers.get("if-match")
     if header is None:
         if required:
@@ -197,10 +193,10 @@ def version_of(request: Request, *, required: bool) -> int | None:
         return None
     if header.strip() == "*":
         return None
-    match = _ENTITY_TAG.fullmatch(header.strip())
-    if match is None:
-        raise Invalid([FieldError("If-Match", 'must be one ETag, for example "3", or *')])
-    return int(match[1])
+    edition = edition_of(header.strip())
+    if edition is None:
+        raise Invalid([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
+    return edition
 
 
 def idempotency_key_of(request: Request) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from liveserver.errors import Conflict, Gone, KeyReused, NotFound
+from liveserver.errors import Conflict, Gone, KeyReused, NotFound, check_history
 from liveserver.model import ID_PATTERN, Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
 from liveserver.store import clock, keys, liveblogs, tables
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
@@ -125,6 +125,7 @@ def edit(
     *,
     actor: str,
     as_source: bool = False,
+    epoch: str | None = None,
 ) -> Written:
     """Apply `change` to the current state; an equal result writes nothing.
 
@@ -132,6 +133,7 @@ def edit(
     """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
+    check_history(old, epoch, liveblog.epoch)
     if old.via is not None and not as_source and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
         raise Conflict(f"the entry is {old.via.name}'s and is edited there: delete it to hide it, or stop following")
     new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
@@ -163,10 +165,12 @@ def remove(
     *,
     actor: str,
     at: datetime,
+    epoch: str | None = None,
 ) -> Written:
     """Leave a tombstone in the entry's place: its id, seq and times, and nothing of what it said."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
+    check_history(old, epoch, liveblog.epoch)
     check(old)
     new = Entry(
         id=old.id,

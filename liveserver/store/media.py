@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from liveserver.model import Edition
+
 _t = tables.media
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
@@ -76,9 +78,9 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
     return new
 
 
-def remove(connection: Connection, media_id: str, version: int | None, at: datetime) -> None:
+def remove(connection: Connection, media_id: str, version: Edition | None, at: datetime) -> None:
     """Leave a tombstone, emptied of words. Raises NotFound, Gone, VersionConflict."""
     old = find(connection, media_id, lock=True)
-    check_version(old, version)
+    check_version(old, version, old.edition.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
+    from liveserver.model import Edition
     from liveserver.store.rows import Values
 
 _t = tables.partners
@@ -86,10 +87,10 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
     return new
 
 
-def remove(connection: Connection, partner_id: str, version: int | None) -> None:
+def remove(connection: Connection, partner_id: str, version: Edition | None) -> None:
     """Forget it. Raises NotFound, VersionConflict."""
     old = find(connection, partner_id, lock=True)
-    check_version(old, version)
+    check_version(old, version, old.edition.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from liveserver.model import (
         Changes,
         Copy,
+        Edition,
         Entry,
         EntryPage,
         Feed,
@@ -153,20 +154,32 @@ class Store:
         """An entry of any status but deleted. Raises NotFound, and Gone if it was deleted."""
         return await self._database.read(entries.find_in, slug, entry_id)
 
-    async def edit_entry(self, slug: str, entry_id: str, edit: Callable[[Entry], Entry], *, actor: str) -> Written:
+    async def edit_entry(
+        self, slug: str, entry_id: str, edit: Callable[[Entry], Entry], *, actor: str, epoch: str | None = None
+    ) -> Written:
         """Replace the entry by what `edit` makes of it; it takes a seq if it is then published.
 
         `edit` is called once, with the locked current state; it is pure, sets `updated_at`, and may raise. Id,
         creation, version and seq are the store's. If nothing else differs, nothing is written. Raises NotFound, Gone,
-        and Conflict if a published entry would cease to be so.
+        and Conflict if a published entry would cease to be so. With `epoch`, VersionConflict in any other history.
         """
-        return await self._database.write(entries.edit, slug, entry_id, edit, actor=actor)
+        return await self._database.write(entries.edit, slug, entry_id, edit, actor=actor, epoch=epoch)
 
     async def delete_entry(
-        self, slug: str, entry_id: str, check: Callable[[Entry], None], *, actor: str, at: datetime
+        self,
+        slug: str,
+        entry_id: str,
+        check: Callable[[Entry], None],
+        *,
+        actor: str,
+        at: datetime,
+        epoch: str | None = None,
     ) -> Written:
-        """Empty the entry, and keep its tombstone. Raises NotFound, Gone, and what `check` raises of the entry."""
-        return await self._database.write(entries.remove, slug, entry_id, check, actor=actor, at=at)
+        """Empty the entry, and keep its tombstone. Raises NotFound, Gone, and what `check` raises of the entry.
+
+        With `epoch`, VersionConflict in any other history.
+        """
+        return await self._database.write(entries.remove, slug, entry_id, check, actor=actor, at=at, epoch=epoch)
 
     async def keep_takedown(self, takedown: Takedown) -> None:
         """Write its counts down, in the place of those that were kept before."""
@@ -306,7 +319,7 @@ class Store:
         """Replace the picture's words by what `edit` makes of them, as `edit_entry` does. Raises NotFound, Gone."""
         return await self._database.write(media.edit, media_id, edit)
 
-    async def delete_media(self, media_id: str, *, version: int | None, at: datetime) -> None:
+    async def delete_media(self, media_id: str, *, version: Edition | None, at: datetime) -> None:
         """Empty the picture, whose files are gone already. Raises NotFound, Gone, VersionConflict."""
         await self._database.write(media.remove, media_id, version, at)
 
@@ -326,7 +339,7 @@ class Store:
         """Replace the partner by what `edit` makes of it, as `edit_entry` does. Raises NotFound."""
         return await self._database.write(partners.edit, partner_id, edit)
 
-    async def delete_partner(self, partner_id: str, *, version: int | None) -> None:
+    async def delete_partner(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget the partner. Raises NotFound, VersionConflict."""
         await self._database.write(partners.remove, partner_id, version)
 

@@ -47,7 +47,8 @@ async def test_publishing(site: Site) -> None:
     assert entry["html"].startswith("<article")
     assert entry["html"].count("<article") == 1
     assert response.headers["location"] == f"{BASE}{ENTRIES}/{entry['id']}"
-    assert response.headers["etag"].startswith('"1-')
+    epoch = (await site.parts.store.liveblog(SLUG)).epoch
+    assert response.headers["etag"].startswith(f'"{epoch}-1-')
     assert response.headers["cache-control"] == "private, no-store"
     read = await site.reader.get(response.headers["location"])
     assert (read.json(), read.headers["etag"]) == (entry, response.headers["etag"])
@@ -365,7 +366,7 @@ async def test_editing(site: Site) -> None:
     response = await site.editor.patch(
         url, json={"heading": None, "authors": [], "verification": None}, headers={"If-Match": '"1"'}
     )
-    assert (response.status_code, response.headers["etag"][:3]) == (200, '"2-')
+    assert (response.status_code, "-2-" in response.headers["etag"]) == (200, True)
     assert response.headers["cache-control"] == "private, no-store"
     edited = response.json()
     changed = {name for name in edited if edited[name] != first[name]}
@@ -440,7 +441,7 @@ async def test_two_editors_at_once(site: Site) -> None:
     assert (won.status_code, lost.status_code) == (200, 412)
     current = problem(lost, 412)["current"]
     assert current == won.json() == (await site.reader.get(url)).json()
-    assert lost.headers["etag"] == '"2"'
+    assert lost.headers["etag"] == won.headers["etag"]
     retried = await site.editor.patch(url, json={"heading": "Ensemble"}, headers={"If-Match": lost.headers["etag"]})
     assert retried.json()["body"] == current["body"]
 

@@ -44,7 +44,7 @@ async def test_a_replay_shows_the_entry_as_it_is_now(site: Site) -> None:
     edited = await site.edit(entry, heading="Titre")
     replayed = await site.editor.post(ENTRIES, json=BODY, headers=KEY)
     assert replayed.json() == edited
-    assert replayed.headers["etag"].startswith('"2-')
+    assert "-2-" in replayed.headers["etag"]
 
 
 async def test_racing_duplicates_make_one_entry(site: Site) -> None:

@@ -23,6 +23,7 @@ from liveserver.model import (
     Attribution,
     Correction,
     Counts,
+    Edition,
     Embedding,
     EntryChanged,
     EntryDeleted,
@@ -142,7 +143,7 @@ async def fill(store: Store) -> None:
     await store.create_entry("match", a_scheduled(at(3600)), actor="desk")
     await store.add_media(a_picture())
     deleted = await store.add_media(a_picture(at(1)))
-    await store.delete_media(deleted.id, version=1, at=at(12))
+    await store.delete_media(deleted.id, version=Edition(1), at=at(12))
     await store.add_partner(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
     await store.add_key(replace(KEY, liveblogs=frozenset({"vote"})))
     await store.add_reach_link("0" * 64, LINK)

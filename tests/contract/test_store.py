@@ -121,6 +121,19 @@ async def test_a_refused_edit_rolls_back(store: Store) -> None:
     assert blog.seq == 1
 
 
+async def test_an_edit_of_another_history_is_refused(store: Store) -> None:
+    """The epoch in which the entry was read is looked at where it is written."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    epoch = (await store.liveblog("match")).epoch
+    with pytest.raises(VersionConflict, match="backup"):
+        await store.edit_entry("match", entry.id, lambda e: replace(e, body="x"), actor="desk", epoch="k3f9x2ab")
+    with pytest.raises(VersionConflict, match="backup"):
+        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1), epoch="k3f9x2ab")
+    assert (await store.entry("match", entry.id))[1] == entry
+    await store.edit_entry("match", entry.id, lambda e: replace(e, body="x"), actor="desk", epoch=epoch)
+    await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1), epoch=epoch)
+
+
 async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) -> None:
     """Its seq is the delete's; nothing of what it said is left in its row."""
     entry = an_entry(

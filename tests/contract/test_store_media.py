@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.errors import Gone, Invalid, NotFound, VersionConflict
+from liveserver.model import Edition
 from tests.store_samples import NOON, a_picture, at
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     picture = await store.add_media(a_picture())
     assert not await store.media_was_deleted(picture.digest)
     with pytest.raises(VersionConflict):
-        await store.delete_media(picture.id, version=2, at=at(1))
-    await store.delete_media(picture.id, version=1, at=at(1))
+        await store.delete_media(picture.id, version=Edition(2), at=at(1))
+    await store.delete_media(picture.id, version=Edition(1), at=at(1))
     for call in (
         store.media(picture.id),
         store.edit_media(picture.id, lambda p: p),

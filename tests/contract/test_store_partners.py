@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.errors import Invalid, NotFound, VersionConflict
-from liveserver.model import Attribution, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
+from liveserver.model import Attribution, Edition, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.store import clock
 from tests.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
@@ -59,8 +59,8 @@ async def test_partners(store: Store) -> None:
     assert await store.edit_partner(full.id, lambda p: p) == edited
     assert (await store.rules()).partners == {full.id: edited, other.id: other}
     with pytest.raises(VersionConflict):
-        await store.delete_partner(full.id, version=1)
-    await store.delete_partner(full.id, version=2)
+        await store.delete_partner(full.id, version=Edition(1))
+    await store.delete_partner(full.id, version=Edition(2))
     assert (await store.rules()).partners == {other.id: other}
     for partner_id in (full.id, "", "p_\x00", "' OR 1=1 --"):
         with pytest.raises(NotFound):
