@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC
+from datetime import UTC, date
 from functools import cache
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -37,13 +37,17 @@ from liveserver.model import (
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
 _LIVE_PATH = re.compile(r"((?:/[\w.~-]+)*)/(?:live|embed)/([a-z0-9-]+)/?", re.ASCII)
 
 # Beyond these a time zone's offset leads out of what `datetime` can hold.
 _YEARS = range(1970, 9999)
+_TOO_FAR = f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}"
 
 
-def _clean(value: str) -> str:
+def clean(value: str) -> str:
+    """The text. Raises ValueError if it has a character that no editor means."""
     if match := CONTROL.search(value):
         raise ValueError(f"has a control character (U+{ord(match[0]):04X})")
     return value
@@ -52,7 +56,7 @@ def _clean(value: str) -> str:
 def _line(value: str) -> str:
     if "\n" in value or "\r" in value or "\t" in value:
         raise ValueError("must be one line")
-    return _not_blank(_clean(value))
+    return _not_blank(clean(value))
 
 
 def _not_blank(value: str) -> str:
@@ -91,13 +95,26 @@ def _rfc3339(value: object) -> object:
     return value
 
 
+def _calendar_day(value: object) -> object:
+    # Pydantic would also read a number as seconds since 1970, and a time as its day.
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day, for example 2026-11-22")
+    return value
+
+
+def _near(value: date) -> date:
+    if value.year not in _YEARS:
+        raise ValueError(_TOO_FAR)
+    return value
+
+
 def _unique(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
 def _milliseconds(value: AwareDatetime) -> AwareDatetime:
     if value.year not in _YEARS:
-        raise ValueError(f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}")
+        raise ValueError(_TOO_FAR)
     return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
 
 
@@ -128,9 +145,10 @@ Slug = Annotated[str, Field(max_length=SLUG_MAX), AfterValidator(_slug)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(_language_tag)]
 Timezone = Annotated[str, AfterValidator(_known_timezone)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_milliseconds)]
+Day = Annotated[date, BeforeValidator(_calendar_day), AfterValidator(_near)]
 Title = Annotated[str, Field(max_length=300), AfterValidator(_line)]
-Summary = Annotated[str, Field(max_length=2_000), AfterValidator(_clean)]
-Body = Annotated[str, Field(max_length=100_000), AfterValidator(_clean), AfterValidator(_not_blank)]
+Summary = Annotated[str, Field(max_length=2_000), AfterValidator(clean)]
+Body = Annotated[str, Field(max_length=100_000), AfterValidator(clean), AfterValidator(_not_blank)]
 Heading = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Source = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Author = Annotated[str, Field(max_length=100), AfterValidator(_line)]

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from urllib.parse import urlencode
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from liveserver import wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
-from liveserver.inputs import parse
+from liveserver.inputs import Day, clean, parse
 from liveserver.representation import Representation
 from liveserver.responding import POLL_CACHE
 from liveserver.security.keys import Actor, require
@@ -38,6 +37,9 @@ PRIVATE_CACHE = "private, no-store"
 
 EXPOSED_HEADERS = ("ETag", "Link", "Retry-After")
 """What scripts of other origins may read of an answer."""
+
+_DIGITS = 18
+"""Of a `Content-Length` that is a length at all."""
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
@@ -84,11 +86,13 @@ class DeleteQuery(Query):
 class ReachQuery(Query):
     """Of which days, and of whom."""
 
-    since: date | None = Field(
+    since: Day | None = Field(
         None, alias="from", description="The first day, in the live blog’s time zone; without it, 30 days in all"
     )
-    until: date | None = Field(None, alias="to", description="The last day; without it, today")
-    partner: str | None = Field(None, max_length=64, description="Of this partner only; empty: of no partner")
+    until: Day | None = Field(None, alias="to", description="The last day; without it, today")
+    partner: Annotated[str, Field(max_length=64), AfterValidator(clean)] | None = Field(
+        None, description="Of this partner only; empty: of no partner"
+    )
 
 
 class SnapshotQuery(PartnerQuery):
@@ -153,7 +157,8 @@ def _is_utf8(raw: bytes) -> bool:
 
 async def _read(request: Request, limit: int) -> bytes:
     declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > limit:
+    # Of some digits that a header can have, `int` makes no number; and of thousands of digits neither.
+    if declared.isdecimal() and (len(declared) > _DIGITS or int(declared) > limit):
         raise TooLarge(f"at most {limit} bytes")
     chunks: list[bytes] = []
     size = 0
