@@ -24,7 +24,7 @@ from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
 from liveserver.model import LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
-from liveserver.settings import Settings, hide_password, load
+from liveserver.settings import SECRETS, Settings, hide_password, key_of, load
 from liveserver.wire import dumps, timestamp
 
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
@@ -55,6 +55,10 @@ partners_app = typer.Typer(
 )
 app.add_typer(partners_app, name="partners")
 
+ServerKey = Annotated[
+    str | None,
+    typer.Option("--key", envvar="LIVESERVER_KEY", help="The API key; or LIVESERVER_KEY_FILE names its file"),
+]
 ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="The server to talk to")]
 
 
@@ -96,7 +100,8 @@ def _flag(name: str) -> Any:
     field = Settings.model_fields[name]
     spellings = ["--" + name.replace("_", "-"), *([ALIASES[name]] if name in ALIASES else [])]
     default = "none" if field.default is None else field.default
-    text = f"{field.description} [LIVESERVER_{name.upper()}; default: {default}]"
+    variable = f"LIVESERVER_{name.upper()}" + (" or …_FILE" if name in SECRETS else "")
+    text = f"{field.description} [{variable}; default: {default}]"
     return Annotated[str | None, typer.Option(*spellings, help=text, show_default=False, metavar="VALUE")]
 
 
@@ -349,11 +354,10 @@ def publish(
     draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft")] = False,
     idempotency_key: Annotated[str | None, typer.Option(help="A word of your own that makes a repetition safe")] = None,
     url: ServerUrl = "http://localhost:8000",
-    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+    key: ServerKey = None,
 ) -> None:
     """Publish an entry, from the command line or a pipe, and print its permalink."""
-    if key is None:
-        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    key = _needed(key)
     body = sys.stdin.read() if text is None or text == "-" else text
     entry: dict[str, Any] = {"body": body, "format": "html" if html else "markdown", "heading": heading}
     entry |= {"authors": author or [], "tags": tag or []}
@@ -375,11 +379,10 @@ def takedown(
     entry_id: Annotated[str, typer.Argument(metavar="ID", help="The entry's id, or its permalink")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures in the end, as JSON")] = False,
     url: ServerUrl = "http://localhost:8000",
-    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+    key: ServerKey = None,
 ) -> None:
     """Delete an entry, and show live how many viewers have confirmed that it is gone."""
-    if key is None:
-        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    key = _needed(key)
     from liveserver.proof import watch
 
     raise typer.Exit(asyncio.run(watch(url, key, slug, entry_id.rstrip("/").rpartition("/")[2], as_json=as_json)))
@@ -395,11 +398,10 @@ def reach(
     days: Annotated[int, typer.Option(min=1, max=LINK_DAYS_MAX, help="For how long that link is good")] = 7,
     as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer")] = False,
     url: ServerUrl = "http://localhost:8000",
-    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+    key: ServerKey = None,
 ) -> None:
     """Show how many read a live blog, now and by the day."""
-    if key is None:
-        _fail("an API key is needed: --key or LIVESERVER_KEY (made by `liveserver keys create`)", 2)
+    key = _needed(key)
     from liveserver.audience import link_to, show
 
     if link:
@@ -444,7 +446,7 @@ def bench(
     slug: Annotated[
         str | None, typer.Option(help="The live blog; without it, one made for benchmarks is used or made")
     ] = None,
-    key: Annotated[str | None, typer.Option(envvar="LIVESERVER_KEY", help="The API key")] = None,
+    key: ServerKey = None,
     viewers: Annotated[int, typer.Option("--viewers", "-n", help="Connections to hold, up to 100,000")] = 100,
     transport: Annotated[Transport, typer.Option(help="How they follow")] = Transport.WS,
     deflate: Annotated[bool, typer.Option(help="Offer permessage-deflate, as browsers do")] = True,
@@ -475,7 +477,7 @@ def bench(
         url=url,
         plan=Plan(viewers, transport, deflate, rate, duration, ramp, processes, size),
         slug=slug,
-        key=key,
+        key=key_of(key),
         sure=yes or given,
         keep=keep,
         pids=tuple(pid or ()),
@@ -523,6 +525,13 @@ def _show_entry(entry: dict[str, Any], zone: ZoneInfo) -> None:
     for line in lines_of(entry["body"]):
         typer.echo(f"       {line}")
     typer.echo()
+
+
+def _needed(key: str | None) -> str:
+    found = key_of(key)
+    if found is None:
+        _fail("an API key is needed: --key, LIVESERVER_KEY or LIVESERVER_KEY_FILE (see `liveserver keys create`)", 2)
+    return found
 
 
 def _fail(message: str, status: int) -> NoReturn:

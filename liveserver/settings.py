@@ -1,23 +1,85 @@
-"""Settings: a flag, an environment variable `LIVESERVER_…` or a line of `.env` each; the first of these wins."""
+"""Settings: a flag, an environment variable `LIVESERVER_…` or a line of `.env` each; the first of these wins.
+
+For those that hold a password, a variable or a line `LIVESERVER_…_FILE` may name a file that has it: command lines and
+environments are for others on the machine to see.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liveserver.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pydantic.fields import FieldInfo
 
-CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_URL"})
+
+CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
 """What `publish` and `tail` read; no settings of the server."""
+
+SECRETS = ("database_url", "redis_url", "media_secret_key")
+"""Settings that may be in a file of their own."""
+
+
+class _OrFiles(PydanticBaseSettingsSource):
+    """What the environment, or `.env`, says; in place of a secret, what the file holds that it names."""
+
+    def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings)
+        self._source = source
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """One setting, as it is given."""
+        return self._source.get_field_value(field, field_name)
+
+    def __call__(self) -> dict[str, Any]:
+        """All settings that are given here."""
+        given = self._source()
+        variables: dict[str, str | None] = getattr(self._source, "env_vars", {})
+        for name in SECRETS:
+            variable = f"LIVESERVER_{name.upper()}_FILE"
+            path = variables.get(variable.lower())
+            # What was given before this (a flag, say) wins, as ever.
+            if path and name not in self.current_state:
+                if given.get(name):
+                    raise SettingsError(f"{variable.removesuffix('_FILE')} and {variable} are both set: leave out one")
+                given[name] = secret_in(variable, path)
+        return given
+
+
+def secret_in(variable: str, path: str) -> str:
+    """What the file holds that a variable names, without the line's end. Raises SettingsError, naming both."""
+    try:
+        secret = Path(path).read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{variable}: can't read {path}: {error.strerror}") from None
+    except ValueError:
+        raise SettingsError(f"{variable}: {path} is no text") from None
+    if not secret:
+        raise SettingsError(f"{variable}: {path} is empty")
+    return secret
+
+
+def key_of(given: str | None) -> str | None:
+    """A client's API key: as it was given, or what the file holds that LIVESERVER_KEY_FILE names; None without any.
+
+    Raises SettingsError if the file can't be read, or the environment has both.
+    """
+    path = os.environ.get("LIVESERVER_KEY_FILE")
+    if not path or (given and given != os.environ.get("LIVESERVER_KEY")):
+        return given or None
+    if given:
+        raise SettingsError("LIVESERVER_KEY and LIVESERVER_KEY_FILE are both set: leave out one")
+    return secret_in("LIVESERVER_KEY_FILE", path)
 
 
 class Settings(BaseSettings):
@@ -106,6 +168,18 @@ class Settings(BaseSettings):
     io_uring: bool = Field(True, description="Write to many viewers in one call (io_uring), where Linux allows it")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then the environment, then `.env`; the latter two with the files that they name."""
+        return init_settings, _OrFiles(settings_cls, env_settings), _OrFiles(settings_cls, dotenv_settings)
 
     @field_validator("public_url", "media_public_url", "media_endpoint")
     @classmethod
@@ -210,6 +284,7 @@ def load(**flags: Any) -> Settings:
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Of the names of environment variables, those that look like settings and are none."""
     known = {f"LIVESERVER_{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
+    known |= {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
     return sorted(
         name
         for name in names

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from liveserver.errors import SettingsError
-from liveserver.settings import Settings, hide_password, load, unknown_variables
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from liveserver.settings import Settings, hide_password, key_of, load, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -196,3 +195,110 @@ def test_misspelt_variables_are_found() -> None:
 
 def test_passwords_are_not_in_what_a_traceback_shows() -> None:
     assert "s3cret" not in repr(load(database_url="postgresql://u:s3cret@h/db", redis_url="redis://:s3cret@h"))
+
+
+SECRET = "postgresql://live:s3cret@db/live"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("database_url", SECRET), ("redis_url", "redis://:s3cret@cache"), ("media_secret_key", "s3cret ")],
+)
+def test_a_password_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str) -> None:
+    """Its last line's end isn't part of it; what shows the settings shows no more than it ever does."""
+    monkeypatch.setenv("LIVESERVER_MEDIA_ACCESS_KEY", "a")
+    monkeypatch.setenv("LIVESERVER_MEDIA_SECRET_KEY", "b")
+    monkeypatch.delenv(f"LIVESERVER_{name.upper()}", raising=False)
+    for ending in ("", "\n", "\r\n"):
+        (tmp_path / "secret").write_bytes((value + ending).encode())
+        monkeypatch.setenv(f"LIVESERVER_{name.upper()}_FILE", str(tmp_path / "secret"))
+        settings = load()
+        assert getattr(settings, name) == value
+        assert "s3cret" not in str(settings.redacted()) + repr(settings)
+
+
+def test_a_file_that_the_file_of_settings_names(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / ".env").write_text("LIVESERVER_DATABASE_URL_FILE=secret\n")
+    assert load().database_url == SECRET
+
+
+def test_what_wins_over_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What wins over the setting itself: a flag over the environment, that over `.env`. What loses isn't even read."""
+    (tmp_path / ".env").write_text("LIVESERVER_DATABASE_URL_FILE=absent\nLIVESERVER_REDIS_URL=redis://file\n")
+    monkeypatch.setenv("LIVESERVER_DATABASE_URL", "sqlite:///environment.db")
+    assert load().database_url == "sqlite:///environment.db"
+    (tmp_path / "redis").write_text("redis://secret")
+    monkeypatch.setenv("LIVESERVER_REDIS_URL_FILE", "redis")
+    assert load().redis_url == "redis://secret"
+    monkeypatch.setenv("LIVESERVER_REDIS_URL_FILE", "absent")
+    assert load(redis_url="redis://flag").redis_url == "redis://flag"
+
+
+def test_an_empty_variable_beside_a_file_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As a compose file sets it, whose own variable isn't set."""
+    (tmp_path / "redis").write_text("redis://secret\n")
+    monkeypatch.setenv("LIVESERVER_REDIS_URL", "")
+    monkeypatch.setenv("LIVESERVER_REDIS_URL_FILE", "redis")
+    monkeypatch.setenv("LIVESERVER_DATABASE_URL_FILE", "")
+    assert (load().redis_url, load().database_url) == ("redis://secret", "sqlite:///live.db")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "LIVESERVER_REDIS_URL_FILE: can't read secret: No such file or directory"),
+        (b"", "LIVESERVER_REDIS_URL_FILE: secret is empty"),
+        (b"\n", "LIVESERVER_REDIS_URL_FILE: secret is empty"),
+        (b"\xff", "LIVESERVER_REDIS_URL_FILE: secret is no text"),
+        (b"s3cret", "LIVESERVER_REDIS_URL: must begin with redis://, rediss:// or unix://"),
+    ],
+)
+def test_a_file_that_is_not_good(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, said: str
+) -> None:
+    """Is named, and nothing of what is in it."""
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    monkeypatch.setenv("LIVESERVER_REDIS_URL_FILE", "secret")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value) == said
+
+
+def test_a_secret_and_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Which of the two is meant, nobody can tell."""
+    (tmp_path / "secret").write_text(SECRET)
+    monkeypatch.setenv("LIVESERVER_DATABASE_URL", SECRET)
+    monkeypatch.setenv("LIVESERVER_DATABASE_URL_FILE", "secret")
+    with pytest.raises(SettingsError, match="LIVESERVER_DATABASE_URL and LIVESERVER_DATABASE_URL_FILE are both set"):
+        load()
+
+
+def test_the_variables_of_files_are_no_misspelt_ones() -> None:
+    names = ["LIVESERVER_DATABASE_URL_FILE", "LIVESERVER_REDIS_URL_FILE", "LIVESERVER_MEDIA_SECRET_KEY_FILE"]
+    assert unknown_variables([*names, "LIVESERVER_KEY_FILE", "LIVESERVER_PORT_FILE"]) == ["LIVESERVER_PORT_FILE"]
+
+
+def test_a_client_s_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On the command line, in the environment, or in a file that it names."""
+    assert (key_of(None), key_of(""), key_of("flag")) == (None, None, "flag")
+    (tmp_path / "key").write_text("lv_a_b\n")
+    monkeypatch.setenv("LIVESERVER_KEY_FILE", "key")
+    assert (key_of(None), key_of("flag")) == ("lv_a_b", "flag")
+    monkeypatch.setenv("LIVESERVER_KEY", "lv_c_d")
+    assert key_of("flag") == "flag"
+    with pytest.raises(SettingsError, match="LIVESERVER_KEY and LIVESERVER_KEY_FILE are both set"):
+        key_of("lv_c_d")
+    monkeypatch.delenv("LIVESERVER_KEY")
+    monkeypatch.setenv("LIVESERVER_KEY_FILE", "absent")
+    with pytest.raises(SettingsError, match="LIVESERVER_KEY_FILE: can't read absent"):
+        key_of(None)
+
+
+def test_no_document_shows_a_password_on_a_command_line() -> None:
+    """Everybody on the machine can read it there."""
+    root = Path(__file__).parents[1]
+    for document in (root / "README.md", *(root / "docs").glob("*.md")):
+        for line in document.read_text("utf-8").splitlines():
+            assert not re.search(r"--(?:database|redis)\S* +\w+://\w*:\S+@", line), f"{document.name}: {line}"
