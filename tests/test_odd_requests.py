@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.api.fixtures"]
 
 FUZZING = settings(
-    max_examples=250,
+    max_examples=120,
     deadline=None,
     derandomize=True,
     database=None,
