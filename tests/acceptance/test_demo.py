@@ -41,7 +41,9 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
             keys.append((await demo.printed(r"API key +(\S+)"))[1])
             await demo.printed("Ctrl\\+C ends it")
             assert (tmp_path / "demo-data" / "key").read_text() == f"{keys[-1]}\n"
-            assert (tmp_path / "demo-data" / "key").stat().st_mode & 0o777 == 0o600
+            folder = tmp_path / "demo-data"
+            private = {"": 0o700, "key": 0o600, "live.db": 0o600, "live.db-wal": 0o600, "live.db-shm": 0o600}
+            assert {name: (folder / name).stat().st_mode & 0o777 for name in private} == private
 
             client = await stack.enter_async_context(Client(url, keys[-1]))
             own = await client.publish(SLUG, {"body": "<p>Bonjour</p>"})
