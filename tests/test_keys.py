@@ -14,6 +14,8 @@ import pytest
 from liveserver.api.catalogue import OPERATIONS
 from liveserver.errors import Forbidden, NotFound, Unauthorized
 from liveserver.model import now
+from liveserver.paths import ID, PARTNER_ID
+from liveserver.paths import SLUG as SLUG_FORM
 from liveserver.security.keys import Actor, may, new_key, require
 from liveserver.store import tables
 from tests.api.site import ENTRIES, SLUG, problem
@@ -230,14 +232,17 @@ async def test_every_operation_that_needs_a_key_is_limited(site: Site) -> None:
     """Those that are not, are those that all live blogs share: one that is added is thought of."""
     limited = await site.client(await site.key("Ailleurs", ["publish", "manage"], liveblogs=[SLUG]))
     await site.open_liveblog("match")
-    nobody, let_in = "01a202c5-0000-7000-8000-000000000000", set()
+    let_in = set()
+    named = {SLUG_FORM: "match", ID: "01a202c5-0000-7000-8000-000000000000", PARTNER_ID: "p_0a1b2c3d4e5f"}
     for operation in OPERATIONS:
         if operation.scope is not None:
-            path = operation.path.replace("{slug}", "match").replace("{id}", nobody)
+            path = operation.path
+            for form, name in named.items():
+                path = path.replace(form, name)
             answer = await limited.request(operation.method, f"/api/v1{path}")
             if answer.status_code != 403:
                 let_in.add((operation.method, operation.path))
-    assert let_in == {("POST", "/media"), ("GET", "/media"), ("GET", "/media/{id}")}
+    assert let_in == {("POST", "/media"), ("GET", "/media"), ("GET", f"/media/{ID}")}
 
 
 async def test_a_key_that_was_limited_since_it_was_last_seen(site: Site) -> None:

@@ -113,7 +113,7 @@ def bodies(draw: st.DrawFn, operation: Operation) -> bytes | None:
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[Operation, str, dict[str, str], bytes | None, dict[str, bytes]]:
     operation = draw(st.sampled_from(OPERATIONS))
-    path = operation.path
+    path = operation.template
     for name, good in (("{slug}", [SLUG] * 6), ("{id}", ["THERE"] * 6)):
         if name in path:
             path = path.replace(name, quote(draw(st.one_of(st.sampled_from(good), TEXTS)), safe=""))
@@ -146,7 +146,7 @@ async def test_the_api(site: Site, given: Any) -> None:
     url = httpx2.URL(f"{BASE}/api/v1{path.replace('THERE', entry)}", params=query)
     async with plain(site) as client:
         answer = await client.request(operation.method, url, content=body, headers=raw)
-    described = site.contract.document["paths"][f"/api/v1{operation.path}"][operation.method.lower()]
+    described = site.contract.document["paths"][f"/api/v1{operation.template}"][operation.method.lower()]
     known = {int(status) for status in described["responses"]}
     assert answer.status_code in known | {404, 405}, (url, answer.text)
 
