@@ -26,10 +26,12 @@ from liveserver.api.problems import KINDS, crash_problem, handle_error, http_pro
 from liveserver.api.requests import EXPOSED_HEADERS
 from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
-from liveserver.errors import LiveserverError, StoreUnavailable
+from liveserver.errors import LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.history import StoreHistory
 from liveserver.hub import Hub
 from liveserver.library import Library
+from liveserver.limiting import Limiting
+from liveserver.limits import Limits
 from liveserver.metrics import Metrics
 from liveserver.observing import Observing
 from liveserver.pages.cards import CARD_ROUTES
@@ -44,6 +46,7 @@ from liveserver.paths import nowhere
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.reach import Reach
+from liveserver.refusing import refused, waiting
 from liveserver.rendering import Renderer
 from liveserver.renditions import Index, Renditions
 from liveserver.scheduling import Scheduler
@@ -148,6 +151,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 reach=reach,
                 embedding=Embedding(renderer),
                 syndication=syndication,
+                limits=Limits(settings),
             )
         finally:
             for task in (scheduling, counting, following):
@@ -199,7 +203,7 @@ def create_app(settings: Settings) -> Starlette:
             *REACH_ROUTES,
             *EMBED_ROUTES,
         ],
-        middleware=[Middleware(Observing, ended=_ended), Middleware(Rush)],
+        middleware=[Middleware(Observing, ended=_ended), Middleware(Rush), Middleware(Limiting, refuse=_our_error)],
         exception_handlers={
             LiveserverError: _our_error,
             HTTPException: _http_error,
@@ -221,7 +225,12 @@ def _for_people(request: Request) -> bool:
 
 
 async def _our_error(request: Request, error: Exception) -> Response:
-    if _for_people(request) and isinstance(error, LiveserverError):
+    assert isinstance(error, LiveserverError)
+    error = refused(request.scope, error)
+    if _for_people(request):
+        if isinstance(error, TooManyRequests):
+            # Without a look at the database: to refuse must cost less than to serve.
+            return plain_error_page(request, 429, headers=waiting(error))
         kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
         return await error_page(request, kind.status)
     return await handle_error(request, error)

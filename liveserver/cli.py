@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from liveserver import __version__, private
+from liveserver import __version__, deeds, private
 from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
@@ -75,6 +75,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> None:
+            deeds.by(command=command.__name__.replace("_", " "))
             flags = {name: given.pop(name) for name in fields}
             if "flags" in given_as:
                 command(**given, flags={name: value for name, value in flags.items() if value is not None})
@@ -184,8 +185,11 @@ WELCOME = """
 
 @asynccontextmanager
 async def _store_of(settings: Settings) -> AsyncIterator[Store]:
+    from liveserver import logs
     from liveserver.store import Store
 
+    # What is changed is told on standard error, as a server's log tells it.
+    logs.configure(settings)
     store = await Store.open(settings.database_url)
     try:
         yield store

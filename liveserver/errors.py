@@ -15,6 +15,7 @@ LiveserverError
 │   ├── FilesUnavailable    where pictures are kept doesn't answer
 │   └── Busy                too much of it is going on already
 ├── BadBackup           a file that isn't a backup, or not a whole one
+├── TooManyRequests     more than an address or a key may ask for: come back later
 ├── Draining            this server is about to end, and takes no more viewers: come back in a moment
 └── SettingsError       the server can't start on these settings
 
@@ -149,6 +150,28 @@ class Busy(Unavailable):
 
 class BadBackup(LiveserverError):
     """A file that isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from it."""
+
+
+class Quota(NamedTuple):
+    """How much one may ask for, as clients are told (draft-ietf-httpapi-ratelimit-headers-11)."""
+
+    policy: str
+    """Its name."""
+    most: int
+    unit: str = "requests"
+    """What is counted: `requests`, or `concurrent-requests` for what is held at once."""
+    window: int | None = None
+    """Seconds in which as many may come again, once they all came; None: it isn't a matter of time."""
+
+
+class TooManyRequests(LiveserverError):
+    """An address, or an API key, asks for more than its share."""
+
+    def __init__(self, detail: str, quota: Quota, retry_after: int) -> None:
+        """`retry_after`: seconds after which to try again."""
+        super().__init__(f"{detail}: try again in {retry_after} s")
+        self.quota = quota
+        self.retry_after = retry_after
 
 
 class Draining(LiveserverError):

@@ -74,7 +74,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
 
     @app.command("add")
     @with_database
-    def add(
+    def partners_add(
         settings: Settings,
         name: Annotated[str, typer.Argument(help="Who it is")],
         origin: Origins = None,
@@ -129,7 +129,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
 
     @app.command("edit")
     @with_database
-    def change(
+    def partners_edit(
         settings: Settings,
         partner_id: PartnerId,
         name: Annotated[str | None, typer.Option(help="Who it is")] = None,
@@ -159,21 +159,21 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
 
     @app.command("disable")
     @with_database
-    def disable(settings: Settings, partner_id: PartnerId) -> None:
+    def partners_disable(settings: Settings, partner_id: PartnerId) -> None:
         """Switch a partner off: its viewers are closed within seconds."""
         edit(settings, partner_id, {"enabled": False})
         typer.echo(f"Switched {partner_id} off.")
 
     @app.command("enable")
     @with_database
-    def enable(settings: Settings, partner_id: PartnerId) -> None:
+    def partners_enable(settings: Settings, partner_id: PartnerId) -> None:
         """Switch a partner on again."""
         edit(settings, partner_id, {"enabled": True})
         typer.echo(f"Switched {partner_id} on.")
 
     @app.command("remove")
     @with_database
-    def remove(settings: Settings, partner_id: PartnerId) -> None:
+    def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
         """Remove a partner, for good."""
         on_store(settings, lambda store: store.delete_partner(partner_id, version=None))
         typer.echo(f"Removed {partner_id}.")

@@ -331,8 +331,8 @@ class Renderer:
         ]
 
     def error_page(self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None) -> str:
-        """The page of a 403, a 404, a 410 (a deleted entry) or a 503; links to the live blog if it is given."""
-        kind = {403: "not_here", 404: "not_found", 410: "gone"}.get(status, "unavailable")
+        """The page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503; links to the live blog if it is given."""
+        kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self._environment.get_template("error.html").render(
             self._frame(texts_for(liveblog.language if liveblog else language).language),
             status=status,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
     from liveserver.library import Library
+    from liveserver.limits import Limits
     from liveserver.metrics import Metrics
     from liveserver.partners import Partners
     from liveserver.presenting import Presenter
@@ -49,6 +50,7 @@ class Services:
     reach: Reach
     embedding: Embedding
     syndication: Syndication
+    limits: Limits
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -165,6 +166,28 @@ class Settings(BaseSettings):
     graceful_timeout: Annotated[float, Field(ge=0, le=600)] = Field(
         10, description="Seconds that requests under way get to finish at the end"
     )
+    limit_streams_held: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
+        2_000, description="Streams that one address may hold at once, of each process; 0 for no limit"
+    )
+    limit_streams: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        100, description="Streams that one address may open a second, and 20 times as many at once; 0 for no limit"
+    )
+    limit_reads: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        100, description="The same of API requests without a key"
+    )
+    limit_pages: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        100, description="The same of pages, feeds and cards; the live blogs' newest pages aren't counted"
+    )
+    limit_by_key: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        50, description="API requests with one key a second, and 20 times as many at once; 0 for no limit"
+    )
+    limit_failed_keys: Annotated[int, Field(ge=0, le=100_000)] = Field(
+        20, description="API keys that aren't good, of one address a minute, until it is 429 instead; 0 for no limit"
+    )
+    limit_exempt: str = Field(
+        "127.0.0.0/8,::1",
+        description="Addresses and networks that no limit by address holds for, beside trusted proxies",
+    )
     io_uring: bool = Field(True, description="Write to many viewers in one call (io_uring), where Linux allows it")
     log_format: Literal["auto", "console", "json"] = Field("auto", description="auto: JSON unless at a terminal")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least to be logged")
@@ -223,6 +246,19 @@ class Settings(BaseSettings):
     @classmethod
     def _given(cls, value: str | None) -> str | None:
         return value or None
+
+    @field_validator("limit_exempt")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        networks = [network.strip() for network in value.split(",") if network.strip()]
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError:
+                raise ValueError(
+                    "must be addresses and networks with commas between: 192.0.2.0/24,2001:db8::/32"
+                ) from None
+        return ",".join(networks)
 
     @field_validator("mastodon_hosts")
     @classmethod

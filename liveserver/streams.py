@@ -15,9 +15,11 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import wire
-from liveserver.errors import Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable
+from liveserver.api.problems import KINDS, problem
+from liveserver.errors import Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
 from liveserver.model import VOID, Position
 from liveserver.paths import SLUG
+from liveserver.refusing import refused, waiting
 from liveserver.responding import deny
 from liveserver.services import services
 from liveserver.sink import Sink
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from liveserver.frames import Frame
     from liveserver.hub import Audience
+    from liveserver.parties import Party
     from liveserver.viewers import Viewer
 
 QUEUE_BYTES = 512 * 1024
@@ -148,28 +151,45 @@ class WebSocketStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept, and stream until one side ends it."""
         parts = scope["state"]["services"]
-        slug = scope["path_params"]["slug"]
-        query = _query_of(scope)
-        after, partner = position_of(query.get("after")), query.get("partner")
         if parts.hub.draining:
             # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
-        # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
         try:
-            audience = await parts.partners.audience(slug, partner, scope["headers"])
-        except (NotAdmitted, StoreUnavailable) as error:
-            websocket = WebSocket(scope, receive, send)
-            await websocket.accept()
-            await _briefly(websocket.close(_code_of(error)))
+            party = parts.limits.stream(scope["client"])
+        except TooManyRequests as error:
+            refused(scope, error)
+            told = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
+            await deny(scope, receive, send, told)
             return
-        hand_over = _hand_over_of(scope)
-        if hand_over is not None:
+        handed_over = False
+        try:
+            slug = scope["path_params"]["slug"]
+            query = _query_of(scope)
+            after, partner = position_of(query.get("after")), query.get("partner")
+            # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+            try:
+                audience = await parts.partners.audience(slug, partner, scope["headers"])
+            except (NotAdmitted, StoreUnavailable) as error:
+                refused(scope, error)
+                websocket = WebSocket(scope, receive, send)
+                await websocket.accept()
+                await _briefly(websocket.close(_code_of(error)))
+                return
+            hand_over = _hand_over_of(scope)
+            if hand_over is None:
+                await self._stream(audience, after, WebSocket(scope, receive, send))
+                return
             # It may have left already.
             with suppress(OSError):
-                await _seat(audience, hand_over(audience), after)
-            return
-        websocket = WebSocket(scope, receive, send)
+                viewer = hand_over(audience)
+                audience.party, handed_over = party, True
+                await _seat(audience, viewer, after)
+        finally:
+            if party is not None and not handed_over:
+                party.leave()
+
+    async def _stream(self, audience: Audience, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
         sink = QueueSink(audience.drained)
         try:
@@ -243,38 +263,52 @@ async def events_endpoint(request: Request) -> ASGIApp:
     """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
-    audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
-    if request.method == "HEAD":
-        await parts.store.liveblog(slug)
-        return Response(headers=SSE_HEADERS)
-    after = position_of(request.headers.get("last-event-id") or query.get("after"))
-    return EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}")
+    party = parts.limits.stream(request.scope.get("client"))
+    try:
+        audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
+        if request.method == "HEAD":
+            await parts.store.liveblog(slug)
+            return Response(headers=SSE_HEADERS)
+        after = position_of(request.headers.get("last-event-id") or query.get("after"))
+        stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", party)
+        party = None
+        return stream
+    finally:
+        if party is not None:
+            party.leave()
 
 
 class EventStream:
     """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Audience, after: Position | None, word: str) -> None:
-        """`word`: by what the viewer is known when it posts."""
+    def __init__(self, audience: Audience, after: Position | None, word: str, party: Party | None = None) -> None:
+        """`word`: by what the viewer is known when it posts. `party`: what it leaves at its end."""
         self._audience = audience
         self._after = after
         self._word = word
+        self._party = party
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until one side ends it."""
-        hand_over = _hand_over_of(scope)
-        if hand_over is None:
-            await self._stream(receive, send)
-            return
-        # What this raises becomes a problem document, as nothing has been sent yet.
-        await self._audience.enter()
+        handed_over = False
         try:
-            viewer = hand_over(self._audience, 200, _SSE_RAW_HEADERS, RETRY)
-        except OSError:
-            # It left while the live blog was being read.
-            return
-        viewer.word = self._word
-        await _seat(self._audience, viewer, self._after)
+            hand_over = _hand_over_of(scope)
+            if hand_over is None:
+                await self._stream(receive, send)
+                return
+            # What this raises becomes a problem document, as nothing has been sent yet.
+            await self._audience.enter()
+            try:
+                viewer = hand_over(self._audience, 200, _SSE_RAW_HEADERS, RETRY)
+            except OSError:
+                # It left while the live blog was being read.
+                return
+            self._audience.party, handed_over = self._party, True
+            viewer.word = self._word
+            await _seat(self._audience, viewer, self._after)
+        finally:
+            if self._party is not None and not handed_over:
+                self._party.leave()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         sink = QueueSink(self._audience.drained, self._word)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from liveserver.api.catalogue import OPERATIONS
+from liveserver.api.requests import count
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 def _route(path: str) -> Route:
     """One route for all methods of a path, so that the answer to any other method names them all."""
-    endpoints = {operation.method: operation.endpoint for operation in OPERATIONS if operation.path == path}
+    operations = {operation.method: operation for operation in OPERATIONS if operation.path == path}
 
     async def endpoint(request: Request) -> Response:
-        return await endpoints["GET" if request.method == "HEAD" else request.method](request)
+        operation = operations["GET" if request.method == "HEAD" else request.method]
+        count(request, needs_key=operation.scope is not None)
+        return await operation.endpoint(request)
 
-    return Route(path, endpoint, methods=list(endpoints))
+    return Route(path, endpoint, methods=list(operations))
 
 
 API_ROUTES = [_route(path) for path in dict.fromkeys(operation.path for operation in OPERATIONS)]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from liveserver import errors, wire
 from liveserver.conditional import edition_tag
 from liveserver.model import Edition, Entry, Media, Partner
+from liveserver.refusing import waiting
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
     errors.NotAdmitted: Kind(403, "not-admitted", "The live blog may not be shown here"),
     errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
     errors.Draining: Kind(503, "draining", "This server is about to end"),
     errors.Unavailable: Kind(503, "unavailable", "What this needs is not available"),
@@ -109,6 +111,8 @@ async def handle_error(request: Request, error: Exception) -> Response:
             more["reason"] = error.reason
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
+        case errors.TooManyRequests():
+            headers |= waiting(error)
         case errors.Draining():
             headers["Retry-After"] = str(error.retry_after)
         case errors.Unavailable():

@@ -11,7 +11,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from liveserver import wire
+from liveserver import deeds, wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
@@ -180,13 +180,30 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
 
     A path that names none is for keys that aren't limited to live blogs; unless what is there is `shared` by all.
     """
-    return require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
+    actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
+    peer = request.client
+    deeds.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
+    return actor
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
     """The same for what confirms the key itself when it writes: without a look at the store for one seen before."""
     seen = services(request).keyring.recall(request.headers.get("authorization"))
     return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
+
+
+def count(request: Request, *, needs_key: bool) -> None:
+    """Count a request by the key that it shows, if that was seen before, else by the address. Raises TooManyRequests.
+
+    For an operation that needs a key, one that wasn't seen before counts for nothing yet: a good one shall work for who
+    shares an address with others, and one that isn't good is counted then (`refusing.py`).
+    """
+    parts, authorization = services(request), request.headers.get("authorization")
+    actor = parts.keyring.recall(authorization)
+    if actor is not None:
+        parts.limits.with_key(actor.key_id)
+    elif authorization is None or not needs_key:
+        parts.limits.read(request.scope.get("client"))
 
 
 def version_of(request: Request, *, required: bool) -> Edition | None:

@@ -22,6 +22,7 @@ from liveserver.model import PARTNER_ID_PATTERN, Position
 from liveserver.page_views import PageView
 from liveserver.pages.reader import html_representation
 from liveserver.paths import HASH, SLUG
+from liveserver.refusing import refused
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
@@ -99,6 +100,7 @@ async def page(request: Request) -> Response:
     except (errors.NotFound, errors.NotAdmitted) as error:
         # In the frame, where the browser would else show its own complaint.
         liveblog = None if isinstance(error, errors.NotFound) else await _there(parts, slug)
+        refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
         html = parts.renderer.error_page(status, language=_accepted(request), liveblog=liveblog)
         return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)

@@ -8,8 +8,9 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from liveserver import curves
-from liveserver.errors import Forbidden, Unauthorized
+from liveserver.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.paths import SLUG
+from liveserver.refusing import refused, waiting
 from liveserver.security import links
 from liveserver.services import services
 
@@ -33,7 +34,10 @@ async def page(request: Request) -> Response:
     try:
         await links.check(parts.store, slug, request.query_params.get("link", ""))
     except (Unauthorized, Forbidden) as error:
-        return HTMLResponse(curves.refusal(str(error)), 403, HEADERS)
+        answer = refused(request.scope, error)
+        if isinstance(answer, TooManyRequests):
+            return HTMLResponse(curves.refusal(str(answer)), 429, {**HEADERS, **waiting(answer)})
+        return HTMLResponse(curves.refusal(str(answer)), 403, HEADERS)
     return HTMLResponse(curves.page(await parts.reach.report(slug)), headers=HEADERS)
 
 

@@ -192,16 +192,18 @@ async def error_page(request: Request, status: int) -> Response:
     return plain_error_page(request, status, liveblog)
 
 
-def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
+def plain_error_page(
+    request: Request, status: int, liveblog: Liveblog | None = None, *, headers: dict[str, str] | None = None
+) -> Response:
     """The same without a look at the database."""
     accepted = request.headers.get("accept-language", "")
     language = "fr" if accepted.lower().startswith("fr") else "en"
     renderer = services(request).renderer
     html = renderer.error_page(status, language=language, liveblog=liveblog)
-    headers = {**page_headers(renderer), "Cache-Control": "no-store"}
+    sent = {**page_headers(renderer), "Cache-Control": "no-store", **(headers or {})}
     if status == 503:
-        headers["Retry-After"] = str(errors.StoreUnavailable.retry_after)
-    return HTMLResponse(html, status, headers)
+        sent["Retry-After"] = str(errors.StoreUnavailable.retry_after)
+    return HTMLResponse(html, status, sent)
 
 
 async def service_worker(request: Request) -> Response:

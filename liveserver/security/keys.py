@@ -68,7 +68,7 @@ class Keyring:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: Lru[str, Actor] = Lru(SEEN_MAX)
-        """Who showed a key that was good then, by a digest of all of it."""
+        """Who showed a key that was good then, by a digest of the key."""
 
     async def authenticate(self, authorization: str | None) -> Actor | None:
         """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
@@ -83,7 +83,7 @@ class Keyring:
             raise Unauthorized(UNKNOWN)
         key.check()
         actor = actor_of(key)
-        self._seen.put(_digest(authorization), actor, 1)
+        self._seen.put(_digest(token.strip()), actor, 1)
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
@@ -92,7 +92,7 @@ class Keyring:
         It may have been revoked or limited since: only for a transaction that confirms the key itself
         (`Store.create_entry`).
         """
-        return None if authorization is None else self._seen.get(_digest(authorization))
+        return None if authorization is None else self._seen.get(_digest(authorization.partition(" ")[2].strip()))
 
 
 def actor_of(key: ApiKey) -> Actor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import delete, insert, literal, select, tuple_, update
@@ -85,6 +85,12 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
     new = replace(new, version=old.version + 1)
     connection.execute(update(_t).where(_t.c.id == partner_id).values(_values(new)))
     return new
+
+
+def changed(old: Partner, new: Partner) -> list[str]:
+    """The names of the fields in which an edit made them differ."""
+    names = [field.name for field in fields(old) if field.name not in {"version", "updated_at"}]
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
 def remove(connection: Connection, partner_id: str, version: Edition | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from liveserver import deeds
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
 from liveserver.store import (
@@ -325,7 +326,9 @@ class Store:
 
     async def add_partner(self, partner: Partner) -> Partner:
         """Insert a partner."""
-        return await self._database.write(partners.add, partner)
+        added = await self._database.write(partners.add, partner)
+        deeds.done("partner.created", partner=added.id, name=added.name)
+        return added
 
     async def partner(self, partner_id: str) -> Partner:
         """The partner. Raises NotFound."""
@@ -337,11 +340,21 @@ class Store:
 
     async def edit_partner(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:
         """Replace the partner by what `edit` makes of it, as `edit_entry` does. Raises NotFound."""
-        return await self._database.write(partners.edit, partner_id, edit)
+        before: list[Partner] = []
+
+        def noted(old: Partner) -> Partner:
+            before[:] = [old]
+            return edit(old)
+
+        new = await self._database.write(partners.edit, partner_id, noted)
+        if changed := partners.changed(before[0], new):
+            deeds.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
+        return new
 
     async def delete_partner(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget the partner. Raises NotFound, VersionConflict."""
         await self._database.write(partners.remove, partner_id, version)
+        deeds.done("partner.deleted", partner=partner_id)
 
     async def rules(self) -> Rules:
         """Every partner, and every live blog that not just anyone may show."""
@@ -396,6 +409,7 @@ class Store:
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""
         await self._database.write(keys.add, key)
+        deeds.done("key.created", key=key.id, name=key.name, scopes=sorted(key.scopes))
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""
@@ -408,6 +422,7 @@ class Store:
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
         await self._database.write(keys.revoke, key_id, at)
+        deeds.done("key.revoked", key=key_id)
 
     async def forget_idempotency(self, before: datetime) -> int:
         """Forget the idempotency keys of entries made before; how many there were."""
