@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 import httpx2
 import orjson
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from liveserver.errors import LiveserverError
 from liveserver.model import Position
@@ -28,6 +28,10 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 BACKOFF_MAX = 30.0
+RETRY_AFTER_MAX = 60.0
+"""Seconds of a server's `Retry-After` that are waited for at most."""
+AGAIN = frozenset({429, 503})
+"""Statuses after which a request is sent again: too many at once, and not now. Nothing was done."""
 MESSAGE_MAX = 4 * 1024 * 1024
 """Bytes of a message of the stream."""
 FINAL_CODES = range(4500, 5000)
@@ -176,8 +180,8 @@ async def _later(within: float, send: Callable[[str], Coroutine[Any, Any, None]]
 class Client:
     """Talks to one server. Use it as an asynchronous context manager.
 
-    Raises ClientError for what the server refuses; what got no answer, or 503, is tried again first: that is safe, as
-    every entry is sent with an Idempotency-Key.
+    Raises ClientError for what the server refuses; what got no answer, 429 or 503 is tried again first, not before the
+    time that the server names: that is safe, as every entry is sent with an Idempotency-Key.
 
     `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
     mustn't connect to just any address.
@@ -310,6 +314,7 @@ class Client:
         clock = asyncio.get_running_loop().time
         while True:
             back_at: float | None = None
+            asked = 0.0
             try:
                 async with await self._connected(slug, tracker.position) as stream:
                     on_state("live")
@@ -330,12 +335,14 @@ class Client:
                     raise await self._refusal(slug, error.rcvd.code) from None
                 on_error(error)
             except (*_LOST, ClientError) as error:
+                if isinstance(error, InvalidStatus):
+                    asked = _retry_after(error.response.headers)
                 on_error(error)
             finally:
                 if witness is not None:
                     witness.stop()
             on_state("lost")
-            await sleep(random.uniform(0, wait) if back_at is None else max(0.0, back_at - clock()))
+            await sleep(asked + random.uniform(0, wait) if back_at is None else max(0.0, back_at - clock()))
             wait = min(wait * 2, BACKOFF_MAX)
 
     async def _take(self, slug: str, tracker: Tracker, message: Message) -> AsyncIterator[Message]:
@@ -399,6 +406,7 @@ class Client:
     async def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         wait = BACKOFF_FIRST
         for attempt in range(1, TRIES + 1):
+            asked = 0.0
             try:
                 response = await self._http.request(method, path, **options)
             except httpx2.DecodingError as error:
@@ -407,9 +415,10 @@ class Client:
                 if attempt == TRIES:
                     raise ClientError(0, f"can't reach {self._url}: {str(error) or type(error).__name__}") from error
             else:
-                if response.status_code != 503 or attempt == TRIES:
+                if response.status_code not in AGAIN or attempt == TRIES:
                     return response
-            await asyncio.sleep(random.uniform(wait / 2, wait))
+                asked = _retry_after(response.headers)
+            await asyncio.sleep(asked + random.uniform(wait / 2, wait))
             wait *= 2
         raise AssertionError
 
@@ -431,6 +440,12 @@ def _server(url: str) -> str:
     if not good:
         raise ClientError(0, f"not a server's URL: {url} (it is like https://live.example.org)")
     return url.rstrip("/")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """The seconds for which a server asks to wait (RFC 9110, 10.2.3); 0 if it doesn't, or names a date."""
+    text = headers.get("Retry-After", "")
+    return min(float(text), RETRY_AFTER_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0
 
 
 def _entry(slug: str, entry_id: str) -> str:

@@ -47,6 +47,8 @@ PAGE = 25
 CHANGES_MAX = 100_000
 """Of a source that has more, nothing is taken over."""
 ANSWER_BYTES = 32 * 1024 * 1024
+TOO_MANY = 429
+"""The status that refuses nothing but the moment."""
 ANSWER_SECONDS = 60.0
 
 PICTURES_WAIT = 3.0
@@ -112,7 +114,7 @@ class Follower:
             except TimeoutError:
                 self._failed(SourceState.LOST, "it takes too long to answer")
             except ClientError as error:
-                refused = 400 <= error.status < 500
+                refused = 400 <= error.status < 500 and error.status != TOO_MANY
                 self._failed(SourceState.REFUSED if refused else SourceState.LOST, str(error))
             except (KeyError, TypeError, ValueError, Invalid) as error:
                 log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=repr(error))
@@ -318,7 +320,7 @@ class Follower:
                 file.seek(0)
                 media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
         except ClientError as error:
-            if 400 <= error.status < 500:
+            if 400 <= error.status < 500 and error.status != TOO_MANY:
                 return None
             raise
         except Invalid:

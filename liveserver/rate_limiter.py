@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 DEBTORS_MAX = 16_384
 """Keys of one limiter, some 3 MB of them. Going through them takes 5 ms, and at least half as many new keys to come."""
 
+INEXACT = 1e-9
+"""Seconds by which sums of a clock's may be off: who has waited for as long as it was told is let in."""
+
 
 class RateLimiter:
     """Allows `rate` events a second for each key, and as many as `burst` at once after a pause.
@@ -29,8 +32,8 @@ class RateLimiter:
         self.burst = burst
         self._clock = clock
         self._step = 1 / rate
-        self._tolerance = (burst - 1) / rate + 1e-9
-        """Seconds of debt with which one more is allowed; a clock's seconds aren't exact."""
+        self._tolerance = (burst - 1) / rate
+        """Seconds of debt with which one more is allowed."""
         self._paid_off: dict[Hashable, float] = {}
         """When each key will be out of debt."""
 
@@ -47,7 +50,7 @@ class RateLimiter:
             paid_off = now
         elif paid_off < now:
             paid_off = now
-        elif paid_off - now > self._tolerance:
+        elif paid_off - now > self._tolerance + INEXACT:
             return paid_off - now - self._tolerance
         self._paid_off[key] = paid_off + self._step
         return 0.0

@@ -588,6 +588,27 @@ async def test_what_got_no_answer_is_sent_again_under_the_same_key(connect: Call
     assert len(api.requests) == 4
 
 
+async def test_too_many_requests_are_sent_again_when_the_server_says(
+    connect: Callable[[Api], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before, whatever the client's own back-off; a date, or more than a minute, isn't waited for."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    told = ("7", "86400", "Wed, 21 Oct 2026 07:28:00 GMT", None)
+    api = Api(
+        *[httpx2.Response(429, headers={"Retry-After": value} if value else {}) for value in told], ok({"id": "0192"})
+    )
+    async with connect(api) as client:
+        assert await client.publish("match", {"body": "x"}) == {"id": "0192"}
+    assert len({request.headers["Idempotency-Key"] for request in api.requests}) == 1
+    least = [7, client_module.RETRY_AFTER_MAX, 0, 0]
+    assert slept == least
+
+
 async def test_in_the_end_it_gives_up(connect: Callable[[Api], Client]) -> None:
     unreachable = Api(*[httpx2.ConnectError("refused") for _ in range(client_module.TRIES)])
     async with connect(unreachable) as client:

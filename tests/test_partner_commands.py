@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from liveserver import logs
 from liveserver.cli import app
 from liveserver.errors import Invalid, NotFound
 
@@ -18,12 +20,22 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., str]:
-    """Runs a command on a database of its own; what it prints."""
+def told() -> list[Any]:
+    """What the commands have logged: what was done, by which, to what."""
+    return []
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> Callable[..., str]:
+    """Runs a command on a database of its own; what it prints, beside what it logs."""
     runner = CliRunner()
+    # What is configured stays so for all tests of this process.
+    monkeypatch.setattr(logs, "configure", lambda _settings: None)
 
     def run(*words: str) -> str:
-        result = runner.invoke(app, ["partners", *words, "--database", f"sqlite:///{tmp_path}/live.db"])
+        with capture_logs() as lines:
+            result = runner.invoke(app, ["partners", *words, "--database", f"sqlite:///{tmp_path}/live.db"])
+        told.extend((line["event"], line["by"]["command"], line.get("changed")) for line in lines)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, result.output
@@ -32,7 +44,7 @@ def run(tmp_path: Path) -> Callable[..., str]:
     return run
 
 
-def test_a_partner(run: Callable[..., str]) -> None:
+def test_a_partner(run: Callable[..., str], told: list[Any]) -> None:
     origins = ("--origin", "https://a.example", "--origin", "https://*.a.example")
     credit = ("--credit", "Avec nous", "--credit-url", "https://live.example/")
     partner_id = run("add", "Le Phare", *origins, "--tag", "mer", "--delay", "30", "--accent", "#c00", *credit).strip()
@@ -64,10 +76,18 @@ def test_a_partner(run: Callable[..., str]) -> None:
     assert re.search(rf"{partner_id} +Le Phare +off +5 s +all +all +https://a.example", run("list"))
     run("enable", partner_id)
     assert orjson.loads(run("show", partner_id))["enabled"] is True
+    run("enable", partner_id)
     run("remove", partner_id)
     with pytest.raises(NotFound):
         run("show", partner_id)
     assert partner_id not in run("list")
+    assert told == [
+        ("partner.created", "partners add", None),
+        ("partner.edited", "partners edit", ["tags", "delay", "expires_at", "attribution"]),
+        ("partner.edited", "partners disable", ["enabled"]),
+        ("partner.edited", "partners enable", ["enabled"]),
+        ("partner.deleted", "partners remove", None),
+    ]
 
 
 def test_what_is_refused(run: Callable[..., str]) -> None:

@@ -12,6 +12,7 @@ from liveserver import __version__
 from liveserver.api.catalogue import OPERATIONS
 from liveserver.api.problems import KINDS, MEDIA_TYPE
 from liveserver.api.schemas import Problem
+from liveserver.errors import TooManyRequests
 from liveserver.paths import SCHEMAS
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ HEADERS: dict[str, JSON] = {
         "schema": {"type": "string", "maxLength": 255},
     },
 }
+
+TOO_MANY = KINDS[TooManyRequests].status
+"""Any operation may be answered so."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
@@ -182,5 +186,5 @@ def _problems(operation: Operation) -> JSON:
     content = {MEDIA_TYPE: {"schema": _reference(Problem)}}
     return {
         str(status): {"description": titles.get(status, HTTPStatus(status).phrase), "content": content}
-        for status in sorted(operation.problems)
+        for status in sorted({*operation.problems, TOO_MANY})
     }

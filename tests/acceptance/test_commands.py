@@ -97,9 +97,14 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
     """A key works from the moment it is printed, for what it may, and not a moment longer than it is revoked."""
     made = await server.run("keys", "create", "--name", "la rédaction", "--scope", "publish")
     assert made.status == 0
-    assert made.stderr == f"A key for the server on {server.settings['database_url']}, shown this once:\n"
+    logged, said = made.stderr.splitlines()
+    assert said == f"A key for the server on {server.settings['database_url']}, shown this once:"
     key = made.stdout.strip()
     key_id = key.split("_")[1]
+    line = orjson.loads(logged)
+    assert (line["event"], line["key"], line["scopes"]) == ("key.created", key_id, ["publish"])
+    assert line["by"] == {"command": "keys create"}
+    assert key.split("_", 2)[2] not in made.stderr
     assert re.fullmatch(r"lv_[a-z0-9]+_[A-Za-z0-9_-]+", key)
 
     async with httpx2.AsyncClient(base_url=server.api, headers={"Authorization": f"Bearer {key}"}) as http:
@@ -113,7 +118,9 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
         assert key.split("_", 2)[2] not in listed.stdout
 
         revoked = await server.run("keys", "revoke", key_id)
-        assert revoked == (0, f"Revoked {key_id}.\n", "")
+        assert (revoked.status, revoked.stdout) == (0, f"Revoked {key_id}.\n")
+        line = orjson.loads(revoked.stderr)
+        assert (line["event"], line["key"], line["by"]) == ("key.revoked", key_id, {"command": "keys revoke"})
         refused = await http.post(entries, json={"body": "Deux"})
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"].startswith("Bearer")

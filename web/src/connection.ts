@@ -69,7 +69,7 @@ export class Connection {
   #attempts = 0;
   #heartbeatMs = 0;
   #lastHeard = 0;
-  /** The date that a server which is going away gave us, or 0: sooner, everyone would come at once. */
+  /** The date that a server which is going away, or has too much to do, gave us, or 0: sooner, everyone would come at once. */
   #notBefore = 0;
   #retryTimer: number | undefined;
   #stableTimer: number | undefined;
@@ -170,9 +170,9 @@ export class Connection {
             this.#options.batch(batch);
           }
         },
-        end: (code) => {
+        end: (code, wait) => {
           if (current()) {
-            this.#end(code);
+            this.#end(code, wait);
           }
         },
       });
@@ -228,7 +228,7 @@ export class Connection {
     this.#options.status("live");
   }
 
-  #end(code: number | null): void {
+  #end(code: number | null, wait = 0): void {
     const wasOpening = this.#state === "opening";
     this.#drop();
     if (code !== null && code >= 4500 && code <= 4999) {
@@ -236,15 +236,24 @@ export class Connection {
       this.#options.status("closed");
       return;
     }
+    if (wait > 0) {
+      // It says nothing against the transport, which is tried again; later each time, as the others were told the same.
+      this.#notBefore = this.#clock.now() + wait + this.#backOff(BACKOFF_MAX_MS);
+    }
     if (this.#notBefore > 0) {
       this.#wait(Math.max(0, this.#notBefore - this.#clock.now()));
       return;
     }
     const fellBack = wasOpening && this.#failed();
     // Another transport is tried soon: nothing has been held against it yet.
-    const ceiling = fellBack ? FALL_BACK_MS : Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** this.#attempts);
+    this.#wait(this.#backOff(fellBack ? FALL_BACK_MS : BACKOFF_MAX_MS));
+  }
+
+  /** How long to wait this time, a random part of what doubles up to a ceiling. */
+  #backOff(ceiling: number): number {
+    const most = Math.min(ceiling, BACKOFF_MIN_MS * 2 ** this.#attempts);
     this.#attempts = Math.min(this.#attempts + 1, 10);
-    this.#wait(this.#clock.random() * ceiling);
+    return this.#clock.random() * most;
   }
 
   /** Counts a failure to open; true if the next transport's turn has come. */

@@ -2,11 +2,12 @@
 
 import type { Batch } from "./messages.js";
 import { post } from "./posting.js";
-import { fetchBatch, type Handlers, type Link } from "./transports.js";
+import { fetchBatch, type Handlers, type Link, Refused } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;
 const NOT_ADMITTED = 4503;
+const FINAL: ReadonlySet<number> = new Set([403, 404, 410]);
 
 export function openPolling(api: string, after: () => string, handlers: Handlers): Link {
   const abort = new AbortController();
@@ -30,7 +31,7 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
       timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
     } catch (error) {
       if (!abort.signal.aborted) {
-        handlers.end(finalCode(error));
+        handlers.end(finalCode(error), waitOf(error));
       }
     }
   };
@@ -54,5 +55,10 @@ function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
 
 /** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */
 export function finalCode(error: unknown): number | null {
-  return error instanceof Error && /^4(?:03|04|10) /.test(error.message) ? NOT_ADMITTED : null;
+  return error instanceof Refused && FINAL.has(error.status) ? NOT_ADMITTED : null;
+}
+
+/** For how many milliseconds the server asks to be left alone. */
+export function waitOf(error: unknown): number {
+  return error instanceof Refused ? error.wait : 0;
 }

@@ -7,7 +7,7 @@
  */
 
 import type { Gone, Message } from "./messages.js";
-import { finalCode } from "./polling.js";
+import { finalCode, waitOf } from "./polling.js";
 import { post } from "./posting.js";
 import { deliver, endpoint, fetchBatch, type Handlers, type Link } from "./transports.js";
 
@@ -52,9 +52,9 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
         say({ message });
         handlers.message(message);
       },
-      end: (code) => {
+      end: (code, wait) => {
         close();
-        handlers.end(code);
+        handlers.end(code, wait);
       },
     });
   };
@@ -123,9 +123,9 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
       handlers.end(null);
       return;
     }
-    void reason(api, after()).then((code) => {
+    void reason(api, after()).then((error) => {
       if (!closed) {
-        handlers.end(code);
+        handlers.end(finalCode(error), waitOf(error));
       }
     });
   };
@@ -142,11 +142,11 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
 }
 
 /** With which status a stream was refused isn't told: `changes` is refused alike, and says it. */
-async function reason(api: string, after: string): Promise<number | null> {
+async function reason(api: string, after: string): Promise<unknown> {
   try {
     await fetchBatch(api, after, { limit: 1 });
     return null;
   } catch (error) {
-    return finalCode(error);
+    return error;
   }
 }

@@ -6,8 +6,11 @@ export interface Handlers {
   message(message: Message): void;
   /** A poll's answer. */
   batch(batch: Batch): void;
-  /** It is over, once; not after `close`. `code` is the WebSocket's close code, if there was one. */
-  end(code: number | null): void;
+  /**
+   * It is over, once; not after `close`. `code` is the WebSocket's close code, if there was one; `wait` the milliseconds for
+   * which a server that has too much to do asks to be left alone.
+   */
+  end(code: number | null, wait?: number): void;
 }
 
 export interface Link {
@@ -28,6 +31,9 @@ export function endpoint(api: string, path: string, query: Record<string, string
   }
   return url.href;
 }
+
+const TOO_MANY = 429;
+const WAIT_MAX_MS = 60_000;
 
 export function openWebSocket(api: string, after: () => string, handlers: Handlers): Link {
   const socket = new WebSocket(endpoint(api, "ws", { after: after() }).replace("http", "ws"));
@@ -91,9 +97,23 @@ export async function fetchBatch(
 export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {
   const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });
   if (!response.ok) {
-    throw new Error(`${String(response.status)} from ${url}`);
+    throw new Refused(response, url);
   }
   return response.json();
+}
+
+/** An answer that isn't the one that was asked for. */
+export class Refused extends Error {
+  readonly status: number;
+  /** Milliseconds for which the server asks to wait, where there are too many requests; else 0. */
+  readonly wait: number;
+
+  constructor(response: Response, url: string) {
+    super(`${String(response.status)} from ${url}`);
+    this.status = response.status;
+    const seconds = response.status === TOO_MANY ? Number(response.headers.get("Retry-After") ?? 1) : 0;
+    this.wait = Math.min(WAIT_MAX_MS, Number.isFinite(seconds) ? seconds * 1_000 : 1_000);
+  }
 }
 
 export function deliver(data: unknown, handlers: Handlers): void {

@@ -204,6 +204,32 @@ describe("close codes", () => {
   });
 });
 
+describe("a server that has too much to do", () => {
+  it("is left alone for as long as it asks, and longer each time", () => {
+    last().handlers.end(null, 5_000);
+    clock.advance(5_000);
+    connection.setVisible(true);
+    connection.restart();
+    connection.online();
+    expect(attempts).toHaveLength(1);
+    clock.advance(1_000);
+    expect(attempts).toHaveLength(2);
+    last().handlers.end(null, 5_000);
+    clock.advance(6_999);
+    expect(attempts).toHaveLength(2);
+    clock.advance(1);
+    expect(attempts).toHaveLength(3);
+  });
+
+  it("says nothing against the transport", () => {
+    for (let i = 0; i < 10; i += 1) {
+      last().handlers.end(null, 1_000);
+      clock.advance(31_000);
+    }
+    expect(new Set(tried())).toEqual(new Set(["ws"]));
+  });
+});
+
 describe("falling back", () => {
   function fail(times: number): void {
     for (let i = 0; i < times; i += 1) {

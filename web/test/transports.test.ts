@@ -175,6 +175,23 @@ describe("polling", () => {
     expect(batches).toHaveLength(2);
   });
 
+  it("ends with the time for which the server asks to be left alone", async () => {
+    const headers = [{ "Retry-After": "7" }, {}, { "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" }, { "Retry-After": "86400" }];
+    const waits: (number | undefined)[] = [];
+    for (const sent of headers) {
+      vi.stubGlobal("fetch", () => Promise.resolve(new Response(null, { status: 429, headers: sent as Record<string, string> })));
+      openPolling(API, () => "abc-2", {
+        ...handlers,
+        end: (code, wait) => {
+          expect(code).toBeNull();
+          waits.push(wait);
+        },
+      });
+      await vi.advanceTimersByTimeAsync(1);
+    }
+    expect(waits).toEqual([7_000, 1_000, 1_000, 60_000]);
+  });
+
   it("ends for good where asking again won't help", async () => {
     vi.stubGlobal("fetch", () => Promise.resolve({ ok: false, status: 403 }));
     openPolling(API, () => "abc-2", handlers);

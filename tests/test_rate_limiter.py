@@ -1,0 +1,108 @@
+"""How often something may happen: what is allowed, what is refused until when, and what is remembered of it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from liveserver.rate_limiter import DEBTORS_MAX, INEXACT, RateLimiter
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def allowed(limiter: RateLimiter, key: str, tries: int) -> int:
+    """How many of so many tries at once are allowed."""
+    return sum(limiter.take(key) == 0 for _ in range(tries))
+
+
+def test_a_burst_and_then_the_rate() -> None:
+    """As many as the burst at once; then one for each step of the clock, which is what a refusal says."""
+    clock = Clock()
+    limiter = RateLimiter(10, 5, clock)
+    assert allowed(limiter, "a", 9) == 5
+    wait = limiter.take("a")
+    assert 0 < wait <= 0.1 + INEXACT
+    clock.now += wait
+    assert allowed(limiter, "a", 3) == 1
+    clock.now += 0.35
+    assert allowed(limiter, "a", 9) == 3
+    clock.now += 1_000
+    assert allowed(limiter, "a", 9) == 5
+
+
+def test_keys_are_counted_apart() -> None:
+    limiter = RateLimiter(1, 2, Clock())
+    assert [allowed(limiter, key, 3) for key in "ab"] == [2, 2]
+
+
+def test_what_is_refused_costs_nothing() -> None:
+    """Who goes on asking isn't punished for it."""
+    clock = Clock()
+    limiter = RateLimiter(1, 1, clock)
+    assert allowed(limiter, "a", 1_000) == 1
+    clock.now += 1
+    assert allowed(limiter, "a", 1) == 1
+
+
+@given(
+    st.integers(1, 50),
+    st.integers(1, 20),
+    st.lists(st.floats(0, 3, allow_nan=False, width=32), min_size=1, max_size=80),
+)
+def test_never_more_than_the_burst_and_what_time_has_given(rate: int, burst: int, pauses: list[float]) -> None:
+    """Whenever it is asked; and after the wait that a refusal names, one is allowed."""
+    clock = Clock()
+    limiter = RateLimiter(rate, burst, clock)
+    taken = 0
+    began = clock.now
+    for pause in pauses:
+        clock.now += pause
+        wait = limiter.take("a")
+        taken += not wait
+        assert taken <= burst + rate * (clock.now - began) + 1e-6
+        if wait:
+            assert wait <= 1 / rate + 1e-6
+    wait = limiter.take("a")
+    clock.now += wait
+    assert not wait or limiter.take("a") == 0
+
+
+def test_many_keys_take_bounded_memory_and_push_no_debt_out() -> None:
+    """An attacker with ten times as many addresses as are remembered, each used once, neither grows the memory nor gets
+    an address forgotten that owes more."""
+    limiter = RateLimiter(1, 100, Clock())
+    allowed(limiter, "debtor", 100)
+    for number in range(10 * DEBTORS_MAX):
+        assert limiter.take(number) == 0
+        assert len(limiter) <= DEBTORS_MAX
+    assert limiter.take("debtor") > 0
+
+
+def test_who_owes_nothing_is_forgotten_first() -> None:
+    clock = Clock()
+    limiter = RateLimiter(1, 2, clock)
+    for number in range(DEBTORS_MAX - 1):
+        limiter.take(number)
+    clock.now += 10
+    allowed(limiter, "debtor", 2)
+    limiter.take("new")
+    assert len(limiter) == 2
+    assert limiter.take("debtor") > 0
+
+
+def test_room_is_made_for_many_at_a_time() -> None:
+    """Going through all of them for each new one would be an attack of its own."""
+    limiter = RateLimiter(1, 1_000, Clock())
+    for number in range(DEBTORS_MAX):
+        for _ in range(1 + number % 7):
+            limiter.take(number)
+    limiter.take("new")
+    assert len(limiter) <= DEBTORS_MAX // 2 + 1
