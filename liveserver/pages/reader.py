@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
@@ -199,11 +199,20 @@ def plain_error_page(
     accepted = request.headers.get("accept-language", "")
     language = "fr" if accepted.lower().startswith("fr") else "en"
     renderer = services(request).renderer
-    html = renderer.error_page(status, language=language, liveblog=liveblog)
+    if liveblog is None:
+        html = _error_page(renderer, status, language)
+    else:
+        html = renderer.error_page(status, language=language, liveblog=liveblog)
     sent = {**page_headers(renderer), "Cache-Control": "no-store", **(headers or {})}
     if status == 503:
         sent["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, sent)
+
+
+@lru_cache(maxsize=16)
+def _error_page(renderer: Renderer, status: int, language: str) -> str:
+    """Kept, as who asks for too much is answered so again and again."""
+    return renderer.error_page(status, language=language)
 
 
 async def service_worker(request: Request) -> Response:
