@@ -332,3 +332,11 @@ async def test_a_trailing_slash_leads_to_the_page(site: Site) -> None:
     response = await site.reader.get(f"{PAGE}/")
     assert response.status_code == 308
     assert response.headers["location"] == PAGE
+
+
+@pytest.mark.parametrize("slug", ["%FF", "a" * 101, "%22", "a%20b", "%F0%9F%8C%8A"])
+async def test_no_text_that_is_no_slug_gets_into_a_location(site: Site, slug: str) -> None:
+    """Written out again it may be three times as long, and too much for a proxy."""
+    for path in (f"/live/{slug}/", f"/live/{slug}/entries/x/", f"/live/marees/entries/{slug}/"):
+        page(await site.reader.get(path), 404)
+    page(await site.reader.get(f"/live/{slug}?verification=x"), 404)

@@ -87,14 +87,14 @@ async def listing(request: Request) -> Response:
         return respond(request.scope, rendition.representation)
     page = await _read(request, query, statuses)
     public = statuses == (EntryStatus.PUBLISHED,)
-    headers = page_headers(request, page.next_cursor)
+    headers = page_headers(request, query, page.next_cursor)
     return answer(request, _list(request, page), public=public, headers=headers)
 
 
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
     page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
     caching = caching_of(admitted, CROWD_CACHE)
-    headers = {**(caching["headers"] or {}), **page_headers(request, page.next_cursor)}
+    headers = {**(caching["headers"] or {}), **page_headers(request, query, page.next_cursor)}
     body = wire.dumps(_list(request, page))
     return Rendition(
         Position(page.liveblog.epoch, page.liveblog.seq),

@@ -39,7 +39,7 @@ async def listing(request: Request) -> Response:
     liveblogs, next_cursor = await parts.store.liveblogs(limit=query.limit, cursor=query.cursor)
     items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs]
     content = {"items": items, "next_cursor": next_cursor}
-    return answer(request, content, headers=page_headers(request, next_cursor))
+    return answer(request, content, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:

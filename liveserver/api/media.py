@@ -34,7 +34,7 @@ async def listing(request: Request) -> Response:
     parts = services(request)
     found, next_cursor = await parts.store.media_page(limit=query.limit, cursor=query.cursor)
     content = {"items": [parts.presenter.media(media) for media in found], "next_cursor": next_cursor}
-    return answer(request, content, public=False, headers=page_headers(request, next_cursor))
+    return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:

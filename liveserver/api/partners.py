@@ -43,7 +43,7 @@ async def listing(request: Request) -> Response:
     query = query_of(request, PageQuery)
     found, next_cursor = await services(request).store.partner_page(limit=query.limit, cursor=query.cursor)
     content = {"items": [wire.partner_object(partner) for partner in found], "next_cursor": next_cursor}
-    return answer(request, content, public=False, headers=page_headers(request, next_cursor))
+    return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:

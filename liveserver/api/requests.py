@@ -286,10 +286,11 @@ class Caching(TypedDict):
     headers: dict[str, str] | None
 
 
-def page_headers(request: Request, next_cursor: str | None) -> dict[str, str]:
-    """`Link: rel="next"` for a list that goes on (RFC 8288)."""
+def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
+    """`Link: rel="next"` for a list that goes on (RFC 8288), with what of the query we know, and nothing else."""
     if next_cursor is None:
         return {}
+    said = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
+    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in said.items()}
     base = services(request).settings.base_url
-    query = urlencode({**request.query_params, "cursor": next_cursor})
-    return {"Link": f'<{base}{request.url.path}?{query}>; rel="next"'}
+    return {"Link": f'<{base}{request.url.path}?{urlencode({**words, "cursor": next_cursor})}>; rel="next"'}

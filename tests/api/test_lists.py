@@ -180,9 +180,20 @@ async def test_not_modified(site: Site) -> None:
 
 @pytest.mark.parametrize("name", ["self", "limit2", "a b&c", "é"])
 async def test_unknown_parameters_do_no_harm(site: Site, name: str) -> None:
-    """Whatever proxies and cache busters add; it stays in the link to the next page."""
+    """Whatever proxies and cache busters add; the link to the next page has what we know, and nothing else."""
     for _ in range(2):
         await site.publish()
-    response = await site.reader.get(ENTRIES, params={"limit": 1, name: "1"})
+    response = await site.reader.get(ENTRIES, params={"limit": 1, name: "1", "order": "newest", "key_events": "0"})
     assert response.status_code == 200
-    assert parse_qs(urlsplit(response.links["next"]["url"]).query)[name] == ["1"]
+    query = parse_qs(urlsplit(response.links["next"]["url"]).query)
+    assert query == {"limit": ["1"], "cursor": [response.json()["next_cursor"]]}
+
+
+async def test_the_link_to_the_next_page_asks_for_the_same(site: Site) -> None:
+    """What differs from the defaults, as it was understood."""
+    for _ in range(2):
+        await site.publish(tags=["marée haute"], key_event=True)
+    asked = {"limit": "1", "tag": "marée haute", "key_events": "true", "order": "oldest"}
+    response = await site.reader.get(ENTRIES, params={**asked, "key_events": "1"})
+    query = parse_qs(urlsplit(response.links["next"]["url"]).query)
+    assert query == {**{name: [value] for name, value in asked.items()}, "cursor": [response.json()["next_cursor"]]}
