@@ -17,7 +17,7 @@ from liveserver.settings import SECRETS, Settings, load
 from tests.services import free_port, required
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 ROOT = Path(__file__).parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -105,16 +105,20 @@ def test_dockerfile() -> None:
     assert {"hatch_build.py", "liveserver", "pyproject.toml", "web"} <= set(kept)
 
 
-def local_configuration(folder: Path, *, listen: int, upstream: int) -> Path:
+def local_configuration(
+    folder: Path, *, listen: int, upstreams: Sequence[int], changes: Sequence[tuple[str, str]] = ()
+) -> Path:
     """deploy/nginx.conf with this machine's ports, and nothing written outside `folder`."""
     text = (ROOT / "deploy/nginx.conf").read_text()
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    [server] = re.findall(r"\n *server liveserver:8000[^\n]*", text)
     for old, new in [
         ("listen 80 ", f"listen 127.0.0.1:{listen} "),
-        ("server liveserver:8000 ", f"server 127.0.0.1:{upstream} "),
+        (server, "".join(server.replace("liveserver:8000", f"127.0.0.1:{port}") for port in upstreams)),
         ("pid /var/run/nginx.pid;", f"pid {folder}/nginx.pid;\ndaemon off;"),
         ("worker_processes auto;", "worker_processes 1;"),
         ("http {\n", "http {\n" + "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)),
+        *changes,
     ]:
         assert text.count(old) == 1, old
         text = text.replace(old, new)
@@ -140,6 +144,10 @@ class Upstream:
             if "/ws?" in path:
                 writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
                 writer.write(await reader.readexactly(4))
+            elif path == "/unavailable":
+                writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            elif path == "/large":
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Large: %b\r\n\r\n" % (b"x" * 64 * 1024))
             elif path.endswith("/events"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: one\n\n")
                 await self.go_on.wait()
@@ -172,34 +180,43 @@ class Proxy:
             return await reader.read()
 
 
+@contextlib.asynccontextmanager
+async def nginx(folder: Path, upstreams: Sequence[int], changes: Sequence[tuple[str, str]] = ()) -> AsyncIterator[int]:
+    """nginx with our configuration before those ports, while it runs; its own port."""
+    port = free_port()
+    configuration = local_configuration(folder, listen=port, upstreams=upstreams, changes=changes)
+    # From the master's start to the last worker's end this pipe is open; "start worker process" says it listens.
+    process = await asyncio.create_subprocess_exec(
+        required("nginx"), "-c", configuration, "-e", "/dev/stderr", "-g", "error_log /dev/stderr notice;", stderr=-1
+    )
+    assert process.stderr is not None
+    log = b""
+    while b"start worker process " not in log:
+        line = await process.stderr.readline()
+        log += line
+        assert line, log.decode()
+    rest = asyncio.create_task(process.stderr.read())
+    try:
+        yield port
+    finally:
+        process.terminate()
+        await rest
+        await process.wait()
+
+
 @pytest_asyncio.fixture
 async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
-    program = required("nginx")
     upstream = Upstream()
-    async with await asyncio.start_server(upstream, "127.0.0.1", 0) as server:
-        port = free_port()
-        configuration = local_configuration(tmp_path, listen=port, upstream=server.sockets[0].getsockname()[1])
-        # From the master's start to the last worker's end this pipe is open; "start worker process" says it listens.
-        process = await asyncio.create_subprocess_exec(
-            program, "-c", configuration, "-e", "/dev/stderr", "-g", "error_log /dev/stderr notice;", stderr=-1
-        )
-        assert process.stderr is not None
-        log = b""
-        while b"start worker process " not in log:
-            line = await process.stderr.readline()
-            log += line
-            assert line, log.decode()
-        try:
-            yield Proxy(port, upstream)
-        finally:
-            upstream.go_on.set()
-            process.terminate()
-            await process.communicate()
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]]))
+        stack.callback(upstream.go_on.set)
+        yield Proxy(port, upstream)
 
 
 async def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
     """`nginx -t`, without a warning."""
-    configuration = local_configuration(tmp_path, listen=free_port(), upstream=free_port())
+    configuration = local_configuration(tmp_path, listen=free_port(), upstreams=[free_port(), free_port()])
     process = await asyncio.create_subprocess_exec(
         required("nginx"), "-t", "-c", configuration, "-e", "/dev/stderr", stderr=-1
     )
@@ -260,6 +277,38 @@ async def test_nginx_takes_pictures(proxy: Proxy) -> None:
         )
         with contextlib.closing(writer):
             assert answer in await reader.readuntil(b"\r\n")
+
+
+@pytest.mark.parametrize("path", ["/unavailable", "/large"])
+async def test_nginx_leaves_no_node_out_because_of_an_answer(tmp_path: Path, path: str) -> None:
+    """Not even of one that it doesn't take itself; nor does a node that is gone cost a reader anything."""
+    upstream = Upstream()
+    async with contextlib.AsyncExitStack() as stack:
+        for_us = [await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0)) for _ in "ab"]
+        ports = [server.sockets[0].getsockname()[1] for server in for_us]
+        proxy = Proxy(await stack.enter_async_context(nginx(tmp_path, [*ports, free_port()])), upstream)
+        for _ in range(6):
+            assert re.match(rb"HTTP/1.1 50[23] ", await proxy.get(path))
+            assert b"200 OK" in await proxy.get("/live/storm")
+
+
+async def test_nginx_says_what_is_too_much(tmp_path: Path) -> None:
+    """As liveserver does: 429, a problem document, and when to come back."""
+    upstream = Upstream()
+    few = [("zone=requests:16m rate=1000r/s", "zone=requests:16m rate=1r/m")]
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        text = (ROOT / "deploy/nginx.conf").read_text()
+        location = text[text.index("        location / {") :].partition("}")[0]
+        few.append((location, location.replace("burst=10000", "burst=1")))
+        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], few))
+        proxy = Proxy(port, upstream)
+        for _ in range(2):
+            assert b"200 OK" in await proxy.get("/live/storm")
+        head, _, body = (await proxy.get("/live/storm")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 429 ")
+        assert {b"Retry-After: 2", b"Content-Type: application/problem+json"} <= set(head.split(b"\r\n"))
+        assert json.loads(body)["status"] == 429
 
 
 async def test_nginx_keeps_metrics_inside(proxy: Proxy) -> None:
