@@ -154,8 +154,10 @@ class Connection(asyncio.Protocol):
         server: tuple[str, int | None] | None,
         client: tuple[str, int] | None,
         scheme: str,
+        *,
+        full: bool = False,
     ) -> None:
-        """Read the handshake of a request, and start the application."""
+        """Read the handshake of a request, and start the application. `full`: there is no room for one more stream."""
         terms = self._terms
         self._state = State.CONNECTING
         try:
@@ -180,7 +182,7 @@ class Connection(asyncio.Protocol):
             "headers": request.headers,
             "subprotocols": self._offer.subprotocols,
             "state": self._app_state.copy(),
-            "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over}},
+            "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over, "full": full}},
         }
         self._incoming.append({"type": "websocket.connect"})
         tasks = self._server.tasks

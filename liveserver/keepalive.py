@@ -46,8 +46,10 @@ class Wheel:
 
     def add(self, member: Member, seconds: int) -> None:
         """Call the member after so many seconds (1 to 127), once."""
-        member.slot = (self._at + min(max(seconds, 1), SLOTS - 1)) % SLOTS
-        self._slots[member.slot].add(member)
+        if not 0 < seconds < SLOTS:
+            seconds = min(max(seconds, 1), SLOTS - 1)
+        member.slot = slot = (self._at + seconds) % SLOTS
+        self._slots[slot].add(member)
         self._count += 1
         if not self._running:
             self._running = True

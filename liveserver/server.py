@@ -21,6 +21,7 @@ import uvicorn
 
 from liveserver import logs, sending
 from liveserver.app import create_app
+from liveserver.capacity import capacity, descriptors
 from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
 from liveserver.rendering import Renderer
@@ -28,6 +29,7 @@ from liveserver.settings import unknown_variables
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.texts import read_languages
+from liveserver.viewer_protocol import Limits, limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -180,6 +182,7 @@ async def _check(settings: Settings) -> None:
 
 def _run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
     app = create_app(settings)
+    room = capacity(descriptors(), most=settings.max_connections, database_pool=settings.database_pool)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -192,7 +195,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
-        http="liveserver.viewer_protocol:HttpProtocol",
+        http=limited(Limits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
     )

@@ -128,6 +128,15 @@ class Settings(BaseSettings):
     page_cache: Annotated[int, Field(ge=0, le=64 * 1024 * 1024 * 1024)] = Field(
         64 * 1024 * 1024, description="Memory for rendered pages and answers, in each process; 0 keeps none"
     )
+    head_timeout: Annotated[int, Field(ge=1, le=120)] = Field(
+        10, description="Seconds from the opening of a connection, or a further request's first byte, to a whole head"
+    )
+    body_timeout: Annotated[int, Field(ge=1, le=120)] = Field(
+        30, description="Seconds to a whole body, and as many again while it comes at 1 KB a second"
+    )
+    max_connections: Annotated[int, Field(ge=0)] = Field(
+        0, description="Connections of each process; 0: as many as the limit of open files (ulimit -n) lets it have"
+    )
     max_body_size: Annotated[int, Field(ge=1024, le=64 * 1024 * 1024)] = Field(
         256 * 1024, description="Largest request body in bytes"
     )

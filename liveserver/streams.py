@@ -16,9 +16,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import wire
 from liveserver.api.problems import KINDS, problem
-from liveserver.errors import Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
+from liveserver.errors import Busy, Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
 from liveserver.model import VOID, Position
 from liveserver.paths import SLUG
+from liveserver.refusals import Reason, refusals
 from liveserver.refusing import refused, waiting
 from liveserver.responding import deny
 from liveserver.services import services
@@ -151,7 +152,7 @@ class WebSocketStream:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept, and stream until one side ends it."""
         parts = scope["state"]["services"]
-        if parts.hub.draining:
+        if parts.hub.draining or _no_room(scope):
             # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
@@ -205,6 +206,15 @@ def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
     """How to hand the connection to the hub, where the server can do that (`viewer_protocol.py`)."""
     extension = scope.get("extensions", {}).get(HAND_OVER)
     return None if extension is None else extension["hand_over"]
+
+
+def _no_room(scope: Scope) -> bool:
+    """Whether the server keeps the connections that are left for requests (`viewer_protocol.py`)."""
+    if not scope.get("extensions", {}).get(HAND_OVER, {}).get("full"):
+        return False
+    client = scope["client"]
+    refusals.note(Reason.TOO_MANY_STREAMS, address=client[0] if client else None)
+    return True
 
 
 async def _seat(audience: Audience, viewer: Viewer, after: Position | None) -> None:
@@ -263,6 +273,8 @@ async def events_endpoint(request: Request) -> ASGIApp:
     """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
+    if _no_room(request.scope):
+        raise Busy("there is no room for one more stream")
     party = parts.limits.stream(request.scope.get("client"))
     try:
         audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])

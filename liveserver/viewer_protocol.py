@@ -1,10 +1,11 @@
 """uvicorn's protocols, made for viewers: the only file that knows uvicorn's protocol classes.
 
 `ViewerProtocol` is a complete WebSocket implementation for any ASGI application
-(`uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`). `HttpProtocol` is uvicorn's own HTTP protocol, which
-hands an upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an
-endpoint hands its connection over, and returns. From then on the connection is a viewer (`viewers.py`): no task, no
-queue, no parser.
+(`uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`). `HttpProtocol` is uvicorn's own HTTP protocol with
+bounds: on what a head may weigh, on how long a request may take to come, on how many connections there are. It hands an
+upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an endpoint
+hands its connection over, and returns. From then on the connection is a viewer (`viewers.py`): no task, no queue, no
+parser.
 
 What is used of uvicorn beside `Config.ws` and `Config.http` is listed in `tests/test_viewer_protocol.py`, which fails
 when a release changes it.
@@ -12,25 +13,48 @@ when a release changes it.
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
+from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
 
+from liveserver import denials
 from liveserver.connection import EXTENSION, Connection, State, Terms
+from liveserver.errors import Conflict
+from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
-from liveserver.viewers import EventStreamViewer
+from liveserver.keepalive import wheel_of
+from liveserver.refusals import refusals
+from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
     from uvicorn import Config
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
+    from liveserver.denials import Denial
     from liveserver.viewers import Audience, Viewer
+
+BODY_RATE = 1024
+"""Bytes a second at which a body may come for as long as it takes: a picture is sent from a telephone in a place where
+everybody telephones."""
+
+WAITING_MAX = 16
+"""Requests that may wait on a connection while one is answered. Browsers don't do that at all (pipelining), proxies
+neither; each takes some kilobytes."""
+
+LEAVING_MAX = 64
+"""Connections for which there was no room, and which are read for a moment longer, so that they see why."""
+
+LEAVING_SECONDS = 1.0
+"""That moment."""
 
 _terms: WeakKeyDictionary[Config, Terms] = WeakKeyDictionary()
 
@@ -81,38 +105,186 @@ class ViewerProtocol(Connection):
         self.begin(_request(data), get_local_addr(transport), get_remote_addr(transport), scheme)
 
 
+class Limits(NamedTuple):
+    """What an HTTP connection, and all of a server's together, may take."""
+
+    head_seconds: int = 10
+    """From the connection's first moment, or from the first byte of a further request, to the end of the head."""
+    body_seconds: int = 30
+    """For the body, and again for as long as it comes at `BODY_RATE`."""
+    connections: int = sys.maxsize
+    streams: int = sys.maxsize
+    """With so many connections no more streams are let in."""
+
+
+class _Denied(Exception):
+    """Raised through the parser: the request that is being parsed isn't served."""
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(denial.detail)
+        self.denial = denial
+
+
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol on httptools, which hands upgrades and event streams over without parsing them again."""
+    """uvicorn's HTTP protocol on httptools, which hands upgrades and event streams over without parsing them again.
+
+    What it is sent is bounded, in bytes (`framing.py`) and in time: the wheel that pings viewers calls it (`due`) when
+    a head or a body has not come to its end.
+    """
+
+    # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
+    __slots__ = ("_allowance", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel", "slot")
+
+    limits: ClassVar[Limits] = Limits()
+    leaving: ClassVar[set[HttpProtocol]] = set()
+    """Connections there is no room for, while they are told."""
+
+    slot: int
+    _patience: asyncio.TimerHandle | None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Await a request, unless there is no room for one more connection."""
+        self._allowance = Allowance()
+        self._looked = 0
+        """Of the body, what had come when the wheel looked last."""
+        self._over = False
+        """Nothing that comes is parsed any more."""
+        self._patience = None
+        """Runs while it has been told why it was turned away, and hasn't gone."""
+        self._timed = False
+        """It stands on the wheel."""
+        if len(self.connections) >= self.limits.connections:
+            self._turn_away(transport)
+            return
+        super().connection_made(transport)
+        self._timed = True
+        self._wheel = wheel_of(self.loop)
+        self._wheel.add(self, self.limits.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._untime()
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        self.leaving.discard(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what comes, in pieces that the allowance lets pass."""
+        self._unset_keepalive_if_required()
+        if self._over:
+            return
+        allowance = self._allowance
+        at, end = 0, len(data)
+        while at < end:
+            size = allowance.take(end - at)
+            if not size:
+                self._deny(denials.FRAMING_TOO_LARGE if allowance.in_body else denials.HEAD_TOO_LARGE)
+                return
+            try:
+                self.parser.feed_data(data if size == end else memoryview(data)[at : at + size])
+            except HttpParserUpgrade as upgrade:
+                if self._upgrading:
+                    self.handle_websocket_upgrade()
+                    return
+                # What isn't understood is ignored, and the request is as good as any (RFC 9110, 7.8).
+                size = upgrade.args[0]
+            except HttpParserError as error:
+                cause = error.__context__
+                self._deny(cause.denial if isinstance(cause, _Denied) else denials.MALFORMED)
+                return
+            at += size
+        if not allowance.begun:
+            if self._timed:
+                self._untime()
+        elif not self._timed:
+            self._timed = True
+            self._looked = 0
+            seconds = self.limits.body_seconds if allowance.in_body else self.limits.head_seconds
+            self._wheel.add(self, seconds)
+
+    def due(self) -> int | None:
+        """End a connection whose head or body isn't complete in time (the wheel calls this)."""
+        allowance, limits = self._allowance, self.limits
+        seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
+        if self.flow.read_paused:
+            # The application keeps the client waiting.
+            return seconds
+        if allowance.in_body:
+            came, self._looked = allowance.body - self._looked, allowance.body
+            if came >= BODY_RATE * seconds and not self._answered:
+                return seconds
+        elif not self._answered:
+            # What it sends next is its own affair while it waits for an answer.
+            return seconds
+        self._timed = False
+        if allowance.begun:
+            self._deny(denials.BODY_TOO_SLOW if allowance.in_body else denials.HEAD_TOO_SLOW)
+        else:
+            # It has asked for nothing, and is told nothing: browsers connect in advance.
+            self.transport.close()
+        return None
 
     def handle_websocket_upgrade(self) -> None:
         """Give the request to the WebSocket protocol as it was parsed."""
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
+        full = self._full()
         self.connections.discard(self)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
         request = Request(self.scope["method"].encode(), self.url, self.headers, self.scope["http_version"])
-        protocol.begin(request, self.server, self.client, "wss" if self.scheme == "https" else "ws")
+        protocol.begin(request, self.server, self.client, "wss" if self.scheme == "https" else "ws", full=full)
         self._retire()
 
     def on_headers_complete(self) -> None:
-        """Offer the hand-over to the endpoint of this request."""
-        # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
-        self.scope["extensions"] = {EXTENSION: {"hand_over": partial(_hand_over, ref(self))}}
+        """Offer the hand-over to the endpoint of this request, if it is one to be served."""
+        if len(self.url) > TARGET_MAX:
+            raise _Denied(denials.TARGET_TOO_LONG)
+        if len(self.headers) > HEADERS_MAX:
+            raise _Denied(denials.HEAD_TOO_LARGE)
+        if self.pipeline and len(self.pipeline) >= WAITING_MAX:
+            raise _Denied(denials.TOO_MANY_WAITING)
+        before = self.cycle
         super().on_headers_complete()
+        self._allowance.head_ended()
+        if self._timed:
+            self._untime()
+        self._upgrading = self.cycle is before
+        if not self._upgrading:
+            # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
+            self.scope["extensions"] = {EXTENSION: {"hand_over": partial(_hand_over, ref(self)), "full": self._full()}}
+            # Trailers come as headers do. The application has the list of the request's own.
+            self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Count, and pass on."""
+        self._allowance.body_came(len(body))
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What follows is another request."""
+        self._allowance.message_ended()
+        if not self._upgrading:
+            # It would look through all headers once more.
+            super().on_message_complete()
 
     def hand_over(self, audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Viewer:
         """Answer the request with a stream that ends with the connection, and make the connection its viewer.
 
-        The application is to return without sending anything.
+        The application is to return without sending anything. Raises Conflict if other requests wait behind this one,
+        which would never be answered.
         """
         cycle = self.cycle
+        if self.pipeline:
+            raise Conflict("a stream ends with its connection: no request can follow it there")
         if cycle.disconnected:
             raise ClientDisconnected
-        if cycle.response_started or self.pipeline:
-            raise RuntimeError("a request can be handed over while it hasn't been answered, and is the last")
+        if cycle.response_started:
+            raise RuntimeError("a request can be handed over while it hasn't been answered")
         # To uvicorn the client has gone: it neither answers nor waits for an answer.
         cycle.disconnected = True
         cycle.message_event.set()
@@ -125,7 +297,69 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _retire(self) -> None:
         """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
+        self._untime()
         del self.parser
+
+    @property
+    def _answered(self) -> bool:
+        """Whether no request waits for its answer."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _full(self) -> bool:
+        """Whether the connections that are left are kept for requests. (This one is among those that there are.)"""
+        return len(self.connections) > self.limits.streams
+
+    def _untime(self) -> None:
+        """Nothing is awaited."""
+        if self._timed:
+            self._timed = False
+            self._wheel.discard(self)
+
+    def _deny(self, denial: Denial) -> None:
+        """End the connection, after what was asked for before, and with an answer that tells why."""
+        refusals.note(denial.reason, address=self.client[0] if self.client else None)
+        self._over = True
+        self._untime()
+        cycle, in_body = self.cycle, self._allowance.in_body
+        if self._answered:
+            # Where only a body's end was missing, the request has its answer.
+            self._part(b"" if in_body else denial.answer(self.server_state.default_headers))
+        elif not in_body:
+            # After the last answer that is due.
+            cycle.keep_alive = False
+        else:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started or self.pipeline:
+                self.transport.close()
+            else:
+                self._part(denial.answer(self.server_state.default_headers))
+
+    def _turn_away(self, transport: asyncio.Transport) -> None:
+        """There is no room for this connection."""
+        denial = denials.TOO_MANY_CONNECTIONS
+        address = get_remote_addr(transport)
+        refusals.note(denial.reason, address=address[0] if address else None, most=self.limits.connections)
+        self._over = True
+        self.transport = transport
+        if len(self.leaving) < LEAVING_MAX:
+            self.leaving.add(self)
+            self._part(denial.answer(self.server_state.default_headers), LEAVING_SECONDS)
+        else:
+            transport.write(denial.answer(self.server_state.default_headers))
+            transport.close()
+
+    def _part(self, answer: bytes, seconds: float = LINGER) -> None:
+        """Say a last word, and read on for so long: a peer that still sends would else be reset before it reads it."""
+        self.transport.write(answer)
+        self._patience = hang_up(self.transport, seconds)
+
+
+def limited(limits: Limits) -> type[HttpProtocol]:
+    """uvicorn's `http` for a server with such limits."""
+    own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__, "limits": limits, "leaving": set()}
+    return type("HttpProtocol", (HttpProtocol,), own)
 
 
 _head = lru_cache(maxsize=4)(head)

@@ -701,11 +701,17 @@ HTTP_PROTOCOL = {
     "app_state",
     "client",
     "config",
+    "connection_lost",
+    "connection_made",
     "connections",
     "cycle",
+    "flow",
     "handle_websocket_upgrade",
     "headers",
+    "loop",
+    "on_body",
     "on_headers_complete",
+    "on_message_complete",
     "parser",
     "pipeline",
     "scheme",
@@ -717,7 +723,9 @@ HTTP_PROTOCOL = {
     "ws_protocol_class",
     "_unset_keepalive_if_required",
 }
-CYCLE = {"disconnected", "message_event", "response_started"}
+CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started"}
+FLOW = {"read_paused"}
+PARSER = {"feed_data"}
 SERVER_STATE = set(get_type_hints(connection.Server))
 CONFIG = {
     "asgi_version",
@@ -736,7 +744,9 @@ def used() -> dict[str, set[str]]:
     """What viewer_protocol.py reads, sets and calls of uvicorn's objects, by the expression in front of the dot."""
     tree = ast.parse(Path(viewer_protocol.__file__).read_text())
     [ours] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HttpProtocol"]
-    own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} - set(dir(HttpToolsProtocol))
+    own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} | set(HttpProtocol.__slots__)
+    own |= {"leaving", "limits"}
+    own -= set(dir(HttpToolsProtocol))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
@@ -749,6 +759,8 @@ def used() -> dict[str, set[str]]:
     return {
         "http": inherited - own,
         "cycle": found["cycle"],
+        "flow": found["flow"],
+        "parser": found["parser"],
         "state": found["server_state"] - SERVER_STATE,
         "config": found["config"],
     }
@@ -776,7 +788,14 @@ async def test_the_terms_that_uvicorn_sets(settings: dict[str, Any], interval: i
 
 
 def test_what_is_used_of_uvicorn_is_listed_here() -> None:
-    assert used() == {"http": HTTP_PROTOCOL, "cycle": CYCLE, "state": set(), "config": CONFIG}
+    assert used() == {
+        "http": HTTP_PROTOCOL,
+        "cycle": CYCLE,
+        "flow": FLOW,
+        "parser": PARSER,
+        "state": set(),
+        "config": CONFIG,
+    }
 
 
 async def test_uvicorn_has_what_is_used_of_it() -> None:
@@ -792,6 +811,8 @@ async def test_uvicorn_has_what_is_used_of_it() -> None:
     for names, holder in (
         (HTTP_PROTOCOL, protocol),
         (CYCLE, protocol.cycle),
+        (FLOW, protocol.flow),
+        (PARSER, protocol.parser),
         (SERVER_STATE, state),
         (CONFIG, config),
     ):

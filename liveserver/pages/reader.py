@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -38,9 +37,6 @@ BEHIND = 4
 INDEX_SIZE = 50
 
 SERVICE_WORKER = str(files("liveserver") / "static" / "sw.js")
-
-PLAIN = re.compile(r"[a-z0-9_-]{1,100}", re.ASCII)
-"""What slugs and ids consist of."""
 
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
@@ -78,13 +74,7 @@ async def to_index(request: Request) -> Response:
 
 
 async def without_slash(request: Request) -> Response:
-    """The same address without its last slash; the path only, as the Host header is anybody's.
-
-    What can't be a slug or an id is found nowhere: a header is no place for any text, of any length.
-    """
-    for name, value in request.path_params.items():
-        if not PLAIN.fullmatch(value):
-            raise errors.NotFound(f"there is no {name} like that")
+    """The same address without its last slash; the path only, as the Host header is anybody's."""
     return RedirectResponse(request.url.path.rstrip("/"), 308)
 
 
