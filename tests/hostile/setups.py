@@ -160,14 +160,9 @@ def _running(server: ServerType) -> Iterator[ServerType]:
 
 @contextmanager
 def _nginx(folder: Path, port: int, upstreams: list[int]) -> Iterator[None]:
-    """The shipped configuration, with one more node."""
+    """The shipped configuration, before these nodes."""
     folder.mkdir()
-    configuration = local_configuration(folder, listen=port, upstream=upstreams[0])
-    lines = []
-    for line in configuration.read_text().splitlines():
-        named = f"server 127.0.0.1:{upstreams[0]} " in line
-        lines += [line.replace(str(upstreams[0]), str(upstream)) for upstream in upstreams] if named else [line]
-    configuration.write_text("\n".join(lines))
+    configuration = local_configuration(folder, listen=port, upstreams=upstreams)
     log = folder / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
