@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 LOOKUP_SECONDS = 5.0
 
+WEB_PORTS = frozenset({80, 443})
+UNPRIVILEGED = 1024
+"""The first of the ports that anybody may listen on. Below are the servers of mail, shells and directories, which
+might make something of a request."""
+
 
 class Forbidden(OSError):
-    """The host has no address that may be connected to."""
+    """The host has no address, or not at this port, that may be connected to."""
 
 
 class PublicGate:
-    """Lets connections out to public addresses. `private`: to all others too. `most`: bytes of an answer."""
+    """Lets connections out to web servers at public addresses. `private`: to all others; `most`: bytes of an answer."""
 
     def __init__(self, *, private: bool, most: int) -> None:
         self._private = private
@@ -33,6 +38,8 @@ class PublicGate:
 
     async def address(self, host: str, port: int) -> str:
         """The address to connect to. Raises Forbidden, OSError and TimeoutError."""
+        if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
+            raise Forbidden(f"no web server of {host}'s is at port {port}")
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_SECONDS):
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -51,16 +58,44 @@ def is_public(address: str) -> bool:
     """Whether an address is on the open internet, as far as its number tells."""
     number = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(number, ipaddress.IPv6Address):
-        # Ways of writing an IPv4 address that a gateway would send on to it (RFC 4291, 6052, 3056, 4380).
-        if number in _NAT64:
+        if number in _MAPPED or number in _NAT64:
+            # The system, or a gateway, makes the IPv4 address of it that it ends with.
             return is_public(str(ipaddress.IPv4Address(int(number) & 0xFFFF_FFFF)))
-        inner = number.ipv4_mapped or number.sixtofour or (number.teredo and number.teredo[1])
-        if inner is not None:
-            return is_public(str(inner))
-    return number.is_global and not number.is_multicast
+        return number in _UNICAST and not any(number in special for special in _SPECIAL_IPV6)
+    return not any(number in special for special in _SPECIAL_IPV4)
 
+
+_SPECIAL_IPV4 = tuple(
+    ipaddress.IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        # What Azure's machines ask for their metadata and secrets. The other clouds' are in one of the others.
+        "168.63.129.16/32",
+    )
+)
+"""All that IANA's registry of special-purpose addresses names (RFC 6890), and multicast (RFC 5771).
+
+Those among them that it calls reachable are anycast services of the network's own, and no web servers. `is_global` of
+Python's own differs between its releases.
+"""
+
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that is given out for the open internet (RFC 4291, 2.4); whatever lies outside is for something else."""
+
+_SPECIAL_IPV6 = tuple(
+    ipaddress.IPv6Network(network)
+    # Protocols' own, Teredo's tunnels among them; documentation; 6to4's tunnels; AS 112; documentation once more.
+    for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
+"""What IANA's registry of special-purpose addresses names within that."""
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+"""An IPv4 address in the form that a socket of both kinds takes (RFC 4291, 2.5.5.2)."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""An IPv4 address as a network without IPv4 reaches it (RFC 6052)."""
 
 
 class _Guarded(httpx2.AsyncBaseTransport):

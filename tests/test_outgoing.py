@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ipaddress
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,25 +20,99 @@ if TYPE_CHECKING:
 MOST = 1_000
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["93.184.216.34", "2606:4700::6810:84e5", "::ffff:93.184.216.34", "64:ff9b::5db8:d822", "2002:5db8:d822::1"],
-)
-def test_public_addresses(address: str) -> None:
-    assert is_public(address)
+REGISTRY = [
+    # IANA IPv4 Special-Purpose Address Registry.
+    ("0.0.0.0/8", "RFC 791: this network"),
+    ("10.0.0.0/8", "RFC 1918: private use"),
+    ("100.64.0.0/10", "RFC 6598: shared; Alibaba's metadata at 100.100.100.200"),
+    ("127.0.0.0/8", "RFC 1122: loopback"),
+    ("169.254.0.0/16", "RFC 3927: link-local; most clouds' metadata"),
+    ("172.16.0.0/12", "RFC 1918: private use"),
+    ("192.0.0.0/24", "RFC 6890: protocols' own; Oracle's metadata at 192.0.0.192"),
+    ("192.0.2.0/24", "RFC 5737: documentation"),
+    ("192.31.196.0/24", "RFC 7535: AS 112"),
+    ("192.52.193.0/24", "RFC 7450: multicast tunnels"),
+    ("192.88.99.0/24", "RFC 7526: 6to4's relays"),
+    ("192.168.0.0/16", "RFC 1918: private use"),
+    ("192.175.48.0/24", "RFC 7534: AS 112"),
+    ("198.18.0.0/15", "RFC 2544: benchmarks"),
+    ("198.51.100.0/24", "RFC 5737: documentation"),
+    ("203.0.113.0/24", "RFC 5737: documentation"),
+    ("224.0.0.0/4", "RFC 5771: multicast"),
+    ("240.0.0.0/4", "RFC 1112: reserved"),
+    ("255.255.255.255/32", "RFC 8190: broadcast"),
+    # IANA IPv6 Special-Purpose Address Registry.
+    ("::1/128", "RFC 4291: loopback"),
+    ("::/128", "RFC 4291: unspecified"),
+    ("64:ff9b:1::/48", "RFC 8215: translation within a site"),
+    ("100::/64", "RFC 6666: discarded"),
+    ("100:0:0:1::/64", "RFC 9780: dummy"),
+    ("2001::/23", "RFC 2928: protocols' own"),
+    ("2001::/32", "RFC 4380: Teredo"),
+    ("2001:1::1/128", "RFC 7723: port control"),
+    ("2001:1::2/128", "RFC 8155: relays"),
+    ("2001:1::3/128", "RFC 9665: service registration"),
+    ("2001:2::/48", "RFC 5180: benchmarks"),
+    ("2001:3::/32", "RFC 7450: multicast tunnels"),
+    ("2001:4:112::/48", "RFC 7535: AS 112"),
+    ("2001:10::/28", "RFC 4843: ORCHID"),
+    ("2001:20::/28", "RFC 7343: ORCHIDv2"),
+    ("2001:30::/28", "RFC 9374: drones"),
+    ("2001:db8::/32", "RFC 3849: documentation"),
+    ("2002::/16", "RFC 3056: 6to4"),
+    ("2620:4f:8000::/48", "RFC 7534: AS 112"),
+    ("3fff::/20", "RFC 9637: documentation"),
+    ("5f00::/16", "RFC 9602: segment routing"),
+    ("fc00::/7", "RFC 4193: unique local; Amazon's metadata at fd00:ec2::254"),
+    ("fe80::/10", "RFC 4291: link-local"),
+    # IANA Internet Protocol Version 6 Address Space: whatever isn't given out as unicast.
+    ("::/8", "RFC 4291: reserved"),
+    ("::/96", "RFC 4291: IPv4 addresses, as they were written once"),
+    ("::ffff:0:0:0/96", "RFC 2765: IPv4 addresses, translated"),
+    ("4000::/3", "RFC 4291: reserved"),
+    ("8000::/3", "RFC 4291: reserved"),
+    ("e000::/4", "RFC 4291: reserved"),
+    ("fec0::/10", "RFC 3879: site-local"),
+    ("ff00::/8", "RFC 4291: multicast"),
+    # Not in any registry: Azure's metadata, and its agents' secrets.
+    ("168.63.129.16/32", "a public address, and answers from within"),
+]
+"""What no source may be at."""
 
 
 @pytest.mark.parametrize(
     "address",
     [
-        *("127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
-        *("224.0.0.1", "239.255.255.250", "255.255.255.255", "192.0.2.1", "198.18.0.1", "240.0.0.1"),
-        *("::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1", "2001:db8::1"),
-        # IPv4 in other clothes.
-        *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::1"),
+        *("93.184.216.34", "1.1.1.1", "126.255.255.255", "128.0.0.0", "172.32.0.0", "223.255.255.255"),
+        *("168.63.129.15", "168.63.129.17", "100.63.255.255", "100.128.0.0"),
+        *("2606:4700::6810:84e5", "2000::1", "2001:200::1", "2001:db7::1", "2003::1", "3ffe::1", "3fff:1000::1"),
+        *("::ffff:93.184.216.34", "64:ff9b::5db8:d822", "2a00:1450::1%eth0"),
     ],
 )
-def test_all_others(address: str) -> None:
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(("network", "what"), REGISTRY)
+def test_special_addresses(network: str, what: str) -> None:
+    """The first, the last and one in between; of IPv4, in its other clothes as well."""
+    block = ipaddress.ip_network(network)
+    for number in (block[0], block[block.num_addresses // 2], block[-1]):
+        assert not is_public(str(number)), what
+        if isinstance(number, ipaddress.IPv4Address):
+            for clothes in (0xFFFF_0000_0000, 0x64_FF9B << 96, 0x2002 << 112 | int(number) << 80, 0xFFFF << 48, 0):
+                assert not is_public(str(ipaddress.IPv6Address(clothes | int(number)))), what
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "100.100.100.200", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254", "::169.254.169.254"),
+        *("::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "64:ff9b:1:ffff::", "fe80::1%eth0"),
+        *("2002:7f00:1::1", "2002:5db8:d822::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"),
+    ],
+)
+def test_by_way_of_example(address: str) -> None:
     assert not is_public(address)
 
 
@@ -64,6 +139,18 @@ async def test_a_name_is_judged_by_what_it_means(names: dict[str, list[str]]) ->
         await gate.address("inside.example", 80)
     assert await gate.address("both.example", 80) == "93.184.216.34"
     assert await PublicGate(private=True, most=MOST).address("inside.example", 80) == "10.0.0.1"
+
+
+async def test_ports(names: dict[str, list[str]]) -> None:
+    """Those of the web, and what anybody may listen on: other protocols' servers understand a request amiss."""
+    names["there.example"] = ["93.184.216.34"]
+    gate = PublicGate(private=False, most=MOST)
+    for port in (80, 443, 1024, 8000, 65535):
+        assert await gate.address("there.example", port) == "93.184.216.34"
+    for port in (1, 22, 25, 81, 587, 1023):
+        with pytest.raises(Forbidden, match=rf"no web server of there\.example's is at port {port}"):
+            await gate.address("there.example", port)
+    assert await PublicGate(private=True, most=MOST).address("there.example", 81) == "93.184.216.34"
 
 
 @asynccontextmanager
