@@ -17,7 +17,7 @@ from starlette.routing import Mount, Router
 from starlette.staticfiles import StaticFiles
 
 from liveserver import bus as buses
-from liveserver import files
+from liveserver import files, policies
 from liveserver.api import API_ROUTES
 from liveserver.api.docs import DOCS_ROUTES
 from liveserver.api.files import FILE_ROUTES
@@ -28,6 +28,7 @@ from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
 from liveserver.errors import LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.history import StoreHistory
+from liveserver.hosts import Hosts
 from liveserver.hub import Hub
 from liveserver.library import Library
 from liveserver.limiting import Limiting
@@ -203,7 +204,12 @@ def create_app(settings: Settings) -> Starlette:
             *REACH_ROUTES,
             *EMBED_ROUTES,
         ],
-        middleware=[Middleware(Observing, ended=_ended), Middleware(Rush), Middleware(Limiting, refuse=_our_error)],
+        middleware=[
+            Middleware(Observing, headers=policies.everywhere(settings), ended=_ended),
+            *([Middleware(Hosts, allowed=settings.hosts)] if settings.hosts else []),
+            Middleware(Rush),
+            Middleware(Limiting, refuse=_our_error),
+        ],
         exception_handlers={
             LiveserverError: _our_error,
             HTTPException: _http_error,

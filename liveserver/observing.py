@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from liveserver.representation import RawHeaders
     from liveserver.services import Services
-
-NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 log = structlog.get_logger(__name__)
 _log_level = logging.getLogger(__name__)
@@ -26,11 +25,12 @@ _log_level = logging.getLogger(__name__)
 
 
 class Observing:
-    """ASGI middleware: counts and times HTTP requests, and forbids browsers to guess content types."""
+    """ASGI middleware: counts and times HTTP requests, and adds headers to their answers."""
 
-    def __init__(self, app: ASGIApp, ended: Callable[[Request], Awaitable[Response]]) -> None:
-        """`ended` answers a request that the server's end has cancelled."""
+    def __init__(self, app: ASGIApp, headers: RawHeaders, ended: Callable[[Request], Awaitable[Response]]) -> None:
+        """`headers`: what every answer carries. `ended` answers a request that the server's end has cancelled."""
         self._app = app
+        self._headers = headers
         self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +51,7 @@ class Observing:
                 answered = True
                 status = message["status"]
                 # The list may be shared by every answer of a page.
-                headers = message["headers"] = [*message.get("headers", ()), NOSNIFF]
+                headers = message["headers"] = [*message.get("headers", ()), *self._headers]
                 if parts.hub.draining:
                     # A proxy that keeps the connection for its next request would find it closed.
                     headers.append((b"connection", b"close"))

@@ -163,6 +163,16 @@ class Settings(BaseSettings):
     media_max_pixels: Annotated[int, Field(ge=1_000_000, le=500_000_000)] = Field(
         64_000_000, description="Most pixels of a picture that is decoded"
     )
+    allowed_hosts: str = Field(
+        "",
+        description="Host names that requests may be for, beside the public URL's, localhost and addresses: "
+        "a.example,b.example; without it, any",
+    )
+    hsts: Annotated[int, Field(ge=0, le=63_072_000)] = Field(
+        31_536_000,
+        description="Seconds for which browsers that came by HTTPS come to this host by nothing else, where the public "
+        "URL is https; 0 doesn't ask them to",
+    )
     mastodon_hosts: str = Field(
         "", description="Mastodon servers whose posts can be shown, beside the known ones: a.example,b.example"
     )
@@ -279,6 +289,15 @@ class Settings(BaseSettings):
                 raise ValueError("must be host names with commas between, for example social.example.org")
         return ",".join(hosts)
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: str) -> str:
+        hosts = [host.strip().lower() for host in value.split(",") if host.strip()]
+        for host in hosts:
+            if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?", host, re.ASCII):
+                raise ValueError("must be host names without ports, with commas between, for example live.example.org")
+        return ",".join(hosts)
+
     @model_validator(mode="after")
     def _key_and_secret(self) -> Settings:
         if (self.media_access_key is None) != (self.media_secret_key is None):
@@ -301,6 +320,13 @@ class Settings(BaseSettings):
             return self.public_url
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The names by which requests may come; none: by any."""
+        if not self.allowed_hosts:
+            return frozenset()
+        return frozenset({*self.allowed_hosts.split(","), urlsplit(self.base_url).hostname or "", "localhost"})
 
     @property
     def media_directory(self) -> Path:

@@ -76,7 +76,10 @@ async def test_the_page_for_frames(site: Site) -> None:
     assert "frame-ancestors" not in rules
     assert rules["default-src"] == rules["base-uri"] == "'none'"
     assert rules["connect-src"] == f"'self' {BASE} ws://live.test"
+    assert rules["img-src"] == f"'self' {BASE} {BASE}"
     assert rules["require-trusted-types-for"] == "'script'"
+    assert rules["trusted-types"] == "'none'"
+    assert "camera=()" in response.headers["permissions-policy"]
     assert "set-cookie" not in response.headers
     assert f'<live-blog src="{PAGE}" theme="dark" limit="7" lang="en">' in response.text
     assert 'data-scheme="dark"' in response.text

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 
 from liveserver.api.openapi import document
 from liveserver.app import create_app
-from tests.api.site import BASE, SLUG
+from tests.api.site import BASE, SLUG, started
 
 if TYPE_CHECKING:
     from liveserver.settings import Settings
@@ -37,11 +37,19 @@ async def test_the_document_is_valid(site: Site) -> None:
     assert (await site.reader.get("/openapi.json", headers={"If-None-Match": tag})).status_code == 304
 
 
-async def test_it_names_the_server_it_came_from(site: Site) -> None:
+async def test_it_names_no_server_that_a_request_has_named(site: Site) -> None:
+    """Caches keep it, for everybody."""
+    response = await site.reader.get("/openapi.json")
+    assert response.json()["servers"] == [{"url": BASE}]
+    for headers in ({"Host": "other.test:81"}, {"X-Forwarded-Host": "other.test"}, {"Forwarded": "host=other.test"}):
+        other = await site.reader.get("/openapi.json", headers=headers)
+        assert other.content == response.content
+
+
+async def test_without_an_address_it_is_of_wherever_it_is(settings: Settings) -> None:
     """So that it can be tried out from where it is read."""
-    assert (await site.reader.get("/openapi.json")).json()["servers"] == [{"url": BASE}]
-    response = await site.reader.get("http://other.test:81/openapi.json")
-    assert response.json()["servers"] == [{"url": "http://other.test:81"}]
+    async with started(settings.model_copy(update={"public_url": None})) as site:
+        assert (await site.reader.get("/openapi.json")).json()["servers"] == [{"url": "/"}]
 
 
 def test_it_has_every_route(settings: Settings) -> None:
@@ -154,7 +162,9 @@ async def test_the_docs_page(site: Site) -> None:
     page = await site.reader.get("/docs")
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert page.headers["cross-origin-opener-policy"] == "same-origin"
+    assert "persistAuthorization: false" in (await site.reader.get("/static/docs/docs-init.js")).text
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert {"/openapi.json", "/static/docs/swagger-ui-bundle.js"} <= set(links)
     assert not re.search(r"<script(?![^>]* src=)", page.text)

@@ -71,10 +71,14 @@ def page(response: httpx2.Response, status: int = 200) -> Page:
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     policy = response.headers["content-security-policy"]
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
-    assert directives["default-src"] == directives["script-src"] == directives["style-src"] == "'self'"
-    assert "http://live.test" in directives["img-src"].split()
+    assert directives["script-src"] == directives["style-src"] == directives["connect-src"] == "'self'"
+    assert directives["img-src"] == "'self' http://live.test"
+    assert directives["require-trusted-types-for"] == "'script'"
     assert "https://www.youtube-nocookie.com" in directives["frame-src"].split()
-    assert directives["frame-ancestors"] == directives["object-src"] == directives["base-uri"] == "'none'"
+    assert directives["frame-ancestors"] == directives["default-src"] == directives["base-uri"] == "'none'"
+    assert "unsafe" not in policy
+    assert response.headers["cross-origin-opener-policy"] == "same-origin-allow-popups"
+    assert "camera=()" in response.headers["permissions-policy"]
     found = Page(response.text)
     assert found.inline == []
     assert len(found.ids) == len(set(found.ids)), "an id stands twice"

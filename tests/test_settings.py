@@ -83,6 +83,10 @@ def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> No
         ({"mastodon_hosts": "a.example; script-src *"}, "LIVESERVER_MASTODON_HOSTS: must be host names"),
         ({"mastodon_hosts": "https://a.example"}, "LIVESERVER_MASTODON_HOSTS: "),
         ({"mastodon_hosts": "localhost"}, "LIVESERVER_MASTODON_HOSTS: "),
+        ({"allowed_hosts": "https://live.example"}, "LIVESERVER_ALLOWED_HOSTS: must be host names without ports"),
+        ({"allowed_hosts": "live.example:443"}, "LIVESERVER_ALLOWED_HOSTS: "),
+        ({"allowed_hosts": "*.example"}, "LIVESERVER_ALLOWED_HOSTS: "),
+        ({"hsts": -1}, "LIVESERVER_HSTS: "),
         ({"redis_url": "localhost:6379"}, "LIVESERVER_REDIS_URL: must begin with redis://"),
         ({"redis_url": "http://x.example"}, "LIVESERVER_REDIS_URL: "),
         ({"redis_url": "redis://localhost:port"}, "LIVESERVER_REDIS_URL: has a port that is no number"),
@@ -153,6 +157,12 @@ def test_the_directory_of_pictures(flags: dict[str, Any], directory: str) -> Non
 
 def test_mastodon_servers() -> None:
     assert load(mastodon_hosts=" Social.Example.org , b.example,").mastodon_hosts == "social.example.org,b.example"
+
+
+def test_hosts() -> None:
+    assert load().hosts == frozenset()
+    named = load(allowed_hosts="Live.example, node_1,", public_url="https://[2001:db8::1]:8443")
+    assert named.hosts == {"live.example", "node_1", "localhost", "2001:db8::1"}
 
 
 def test_a_bucket() -> None:

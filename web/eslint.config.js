@@ -1,12 +1,31 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
+/** Where a text becomes HTML or the address of a script. */
+const SINKS = [
+  "AssignmentExpression[left.property.name=/^(innerHTML|outerHTML|srcdoc)$/]",
+  "CallExpression[callee.property.name=/^(insertAdjacentHTML|createContextualFragment|parseFromString|setHTMLUnsafe|parseHTMLUnsafe|write|writeln)$/]",
+  "CallExpression[callee.property.name='register'][callee.object.property.name='serviceWorker']",
+  "NewExpression[callee.name=/^(DOMParser|Worker|SharedWorker|Function)$/]",
+  "CallExpression[callee.name=/^(eval|importScripts)$/]",
+];
+
 export default tseslint.config(
   js.configs.recommended,
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
+  },
+  {
+    files: ["src/**/*.ts"],
+    ignores: ["src/trusted.ts"],
+    rules: {
+      "no-restricted-syntax": [
+        "error",
+        ...SINKS.map((selector) => ({ selector, message: "A sink of Trusted Types: src/trusted.ts is the place for it." })),
+      ],
+    },
   },
   {
     files: ["**/*.js"],

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from liveserver import wire
+from liveserver import policies, wire
 from liveserver.api.openapi import document
 from liveserver.api.requests import answer
+from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -32,24 +33,17 @@ PAGE = """\
 </html>
 """
 
-# Swagger UI sets style attributes and shows its icons from data: URLs.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "connect-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'"
-)
-
 
 async def openapi(request: Request) -> Response:
     """The OpenAPI document."""
-    # A document that names another address than the one it was fetched from can't be tried out from the browser.
-    return answer(request, wire.dumps(document(str(request.base_url).rstrip("/"))))
+    # Anybody writes what they like into a Host header, and caches keep this document. Where no address is set it is
+    # where the document is.
+    return answer(request, wire.dumps(document(services(request).settings.public_url or "/")))
 
 
 async def docs(request: Request) -> Response:
     """The document in Swagger UI."""
-    return HTMLResponse(
-        PAGE, headers={"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Cache-Control": "public, max-age=300"}
-    )
+    return HTMLResponse(PAGE, headers={**policies.DOCS, "Cache-Control": "public, max-age=300"})
 
 
 DOCS_ROUTES = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.routing import Route
 
+from liveserver import policies
 from liveserver.blocks import MEDIA_PATH
 from liveserver.conditional import still_holds
 from liveserver.paths import PICTURE
@@ -23,8 +24,7 @@ HEADERS = {
     # Pages of partners show them, also those that let in only what allows it.
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
-    # Should a browser ever take one for something else than a picture, it can do nothing.
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    **policies.FILE,
 }
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECASE)

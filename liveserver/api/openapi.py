@@ -46,8 +46,8 @@ HEADERS: dict[str, JSON] = {
     },
 }
 
-TOO_MANY = KINDS[TooManyRequests].status
-"""Any operation may be answered so."""
+OF_ALL = (421, KINDS[TooManyRequests].status)
+"""Problems that any operation may be answered with, before it is known which it is."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
@@ -57,7 +57,7 @@ PATH_PARAMETERS = {
 
 
 def document(base_url: str) -> JSON:
-    """The OpenAPI document of a server at `base_url`."""
+    """The OpenAPI document of a server at `base_url`: its address, or `/` for wherever the document is."""
     return {**_document(), "servers": [{"url": base_url}]}
 
 
@@ -186,5 +186,5 @@ def _problems(operation: Operation) -> JSON:
     content = {MEDIA_TYPE: {"schema": _reference(Problem)}}
     return {
         str(status): {"description": titles.get(status, HTTPStatus(status).phrase), "content": content}
-        for status in sorted({*operation.problems, TOO_MANY})
+        for status in sorted({*operation.problems, *OF_ALL})
     }

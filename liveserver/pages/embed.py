@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from liveserver import errors, wire
+from liveserver import errors, policies, wire
 from liveserver.api.requests import caching_of, rendition_for
 from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
@@ -33,7 +30,6 @@ from liveserver.topic import Topic
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.embedding import Embedding
     from liveserver.model import Liveblog
     from liveserver.partners import Pass
     from liveserver.services import Services
@@ -140,8 +136,7 @@ async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
         **ANYWHERE,
         **(caching["headers"] or {}),
         "Cache-Control": caching["cache"],
-        # Opened by itself it is no page of ours.
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        **policies.FRAGMENT,
         "X-Robots-Tag": "noindex",
     }
     return _rendition(view.liveblog, Representation(parts.embedding.fragment(view, look).encode(), HTML, headers))
@@ -177,43 +172,8 @@ async def oembed(request: Request) -> Response:
     return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
 
 
-def frame_policy(embedding: Embedding, ancestors: str | None = None, style: str = "") -> str:
-    """The page for frames: its origin may be null, so that `'self'` alone wouldn't say enough.
-
-    `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them; None: any. `style`: the text of
-    the one style sheet that stands in the page itself, if there is one.
-    """
-    renderer = embedding.renderer
-    home, media = urlsplit(renderer.home_url), urlsplit(renderer.media_url)
-    origin = f"{home.scheme}://{home.netloc}"
-    socket = f"{'wss' if home.scheme == 'https' else 'ws'}://{home.netloc}"
-    rules = [
-        "default-src 'none'",
-        f"script-src 'self' {origin}",
-        f"style-src 'self' {origin}" + (f" 'sha256-{_digest(style)}'" if style else ""),
-        f"connect-src 'self' {origin} {socket}",
-        f"img-src 'self' https: data: {media.scheme}://{media.netloc}",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "require-trusted-types-for 'script'",
-    ]
-    return "; ".join([*rules, *([f"frame-ancestors {ancestors}"] if ancestors is not None else [])])
-
-
-def _digest(style: str) -> str:
-    """What a policy says of a style sheet (CSP 3, 2.3.1)."""
-    return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-
-
 def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> dict[str, str]:
-    # Not even `*` stands for pages whose origin is null: they may show what anybody may where nothing is said.
-    policy = frame_policy(parts.embedding, None if ancestors == "*" else ancestors, style)
-    return {
-        "Content-Security-Policy": policy,
-        "Cross-Origin-Resource-Policy": "cross-origin",
-        "Referrer-Policy": "strict-origin-when-cross-origin",
-        "Cache-Control": CROWD_CACHE,
-    }
+    return {**policies.frame(parts.renderer, ancestors, style), "Cache-Control": CROWD_CACHE}
 
 
 async def _view(parts: Services, admitted: Pass, limit: int) -> PageView:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from liveserver import curves
+from liveserver import curves, policies
 from liveserver.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.paths import SLUG
 from liveserver.refusing import refused, waiting
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 HEADERS = {
     "Cache-Control": "private, no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-    # The link is what opens the page.
-    "Referrer-Policy": "no-referrer",
+    **policies.REACH,
     "X-Robots-Tag": "noindex",
 }
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from liveserver import errors
+from liveserver import errors, policies
 from liveserver.model import Position, Verification
 from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.paths import ID, SLUG
@@ -43,19 +42,8 @@ NEWEST = ("newest",)
 
 
 def page_headers(renderer: Renderer) -> dict[str, str]:
-    """The headers of every page. Its frames are those of embeds, which a reader opens with a click."""
-    media = urlsplit(renderer.media_url)
-    policy = (
-        "default-src 'self'; script-src 'self'; style-src 'self'; "
-        f"img-src 'self' https: data: {media.scheme}://{media.netloc}; connect-src 'self'; "
-        f"frame-src {' '.join(renderer.embeds.frame_sources)}; "
-        "object-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
-    )
-    return {
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "strict-origin-when-cross-origin",
-        "Cache-Control": CROWD_CACHE,
-    }
+    """The headers of every page."""
+    return {**policies.reader(renderer), "Cache-Control": CROWD_CACHE}
 
 
 def html_representation(renderer: Renderer, html: str) -> Representation:

@@ -1,9 +1,16 @@
 window.addEventListener("load", () => {
+  try {
+    // Earlier versions kept the API key there.
+    window.localStorage.removeItem("authorized");
+  } catch {
+    // A browser that keeps nothing has kept no key.
+  }
   SwaggerUIBundle({
     url: "/openapi.json",
     dom_id: "#swagger-ui",
     deepLinking: true,
-    persistAuthorization: true,
+    // A key is typed again, rather than left in the browser for whoever comes next.
+    persistAuthorization: false,
     tryItOutEnabled: true,
   });
 });

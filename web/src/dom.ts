@@ -3,12 +3,11 @@
 import type { KeyEvent } from "./messages.js";
 import type { Attributes } from "./texts.js";
 import type { Item } from "./timeline.js";
+import { parse } from "./trusted.js";
 
 /** The server's HTML of one entry as an element that isn't in the page yet. */
 export function parseArticle(html: string): HTMLElement {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  const article = template.content.querySelector<HTMLElement>("article[data-id]");
+  const article = parse(html).querySelector<HTMLElement>("article[data-id]");
   if (article === null) {
     throw new TypeError("no article");
   }

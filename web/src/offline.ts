@@ -7,6 +7,7 @@
  */
 
 import { copiesOf, PAGES } from "./copies.js";
+import { register } from "./trusted.js";
 
 /** The position that the page had when it was copied. */
 let copied = "";
@@ -15,7 +16,7 @@ let copied = "";
 export async function keepOffline(url: string, position: string): Promise<void> {
   if ("serviceWorker" in navigator) {
     try {
-      await navigator.serviceWorker.register(new URL("sw.js", url));
+      await register(new URL("sw.js", url));
       await keepCopy(url, position);
     } catch {
       // Forbidden by the browser or its owner.

@@ -1,0 +1,113 @@
+"""For which hosts the server answers, where it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from liveserver.refusals import Reason, refusals
+from tests.api.site import LIVEBLOG, SLUG, problem, serving, started
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from liveserver.settings import Settings
+    from tests.api.site import LiveSite, Site, Stack
+
+pytest_plugins = ["tests.api.fixtures"]
+
+PATHS = ("/", f"/live/{SLUG}", f"/live/{SLUG}/", LIVEBLOG, "/docs", "/static/icon.svg", "/metrics", "/rien")
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"allowed_hosts": "other.example,node-1"})
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("live.test", "LIVE.test", "live.test:8443", "other.example", "node-1:8000", "localhost", "localhost:8000"),
+        *("192.0.2.1", "192.0.2.1:8000", "[2001:db8::1]", "[::1]:8000"),
+    ],
+)
+async def test_ours(site: Site, host: str) -> None:
+    """Those that were named, the public URL's, and no names at all."""
+    for path in PATHS:
+        assert (await site.reader.get(path, headers={"Host": host})).status_code != 421
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "live.test.evil.example", "sub.live.test", "live.test.", "live.test@evil.example", ""),
+        *(
+            "1.evil.example",
+            "[::1].evil.example",
+            "[::1]x",
+            "[evil.example]",
+            "192.0.2.1.evil.example",
+            "\x00",
+            "é.example",
+        ),
+    ],
+)
+async def test_others(site: Site, host: str) -> None:
+    """Whatever the path, also where a page is held; counted. Health is told to everybody."""
+    await site.reader.get(f"/live/{SLUG}")
+    before = refusals.counts[Reason.HOST]
+    for path in PATHS:
+        response = await site.reader.get(path, headers=[(b"Host", host.encode("latin-1"))])
+        problem(response, 421)
+        assert response.headers["cache-control"] == "no-store"
+        assert "LIVESERVER_ALLOWED_HOSTS" in response.json()["detail"]
+    assert refusals.counts[Reason.HOST] == before + len(PATHS)
+    for path in ("/healthz", "/readyz"):
+        assert (await site.reader.get(path, headers=[(b"Host", host.encode("latin-1"))])).status_code == 200
+
+
+async def test_who_names_two(site: Site) -> None:
+    """Names none: a proxy may have gone by the other one."""
+    headers = [("Host", "live.test"), ("Host", "evil.example")]
+    problem(await site.reader.get("/", headers=headers), 421)
+    problem(await site.reader.get("/", headers=headers[::-1]), 421)
+
+
+async def test_forwarded_hosts_count_for_nothing(site: Site) -> None:
+    """In neither direction."""
+    headers = {"Host": "evil.example", "X-Forwarded-Host": "live.test"}
+    problem(await site.reader.get("/", headers=headers), 421)
+    headers = {"Host": "live.test", "X-Forwarded-Host": "evil.example"}
+    assert (await site.reader.get("/", headers=headers)).status_code == 200
+
+
+async def test_without_the_setting_it_answers_for_all(settings: Settings) -> None:
+    """As before."""
+    async with started(settings.model_copy(update={"allowed_hosts": ""})) as site:
+        for path in PATHS:
+            assert (await site.reader.get(path, headers={"Host": "evil.example"})).status_code != 421
+
+
+@pytest.fixture
+async def live(settings: Settings, stack: Stack) -> AsyncIterator[LiveSite]:
+    async with serving(settings, stack) as running:
+        yield running
+
+
+async def test_streams(live: LiveSite) -> None:
+    """A WebSocket's handshake, and an event stream, like every other request."""
+    path = f"{LIVEBLOG}/ws"
+    async with connect(live.url(path, "ws")) as websocket:
+        assert '"hello"' in str(await websocket.recv())
+    # The name is the URI's, whoever is connected to.
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"ws://evil.example{path}", host="127.0.0.1", port=live.port)
+    assert refused.value.response.status_code == 421
+    assert b"misdirected-request" in refused.value.response.body
+    async with httpx2.AsyncClient(base_url=live.url("")) as http:
+        answer = await http.get(f"{LIVEBLOG}/events", headers={"Host": "evil.example"})
+    assert answer.status_code == 421
