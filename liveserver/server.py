@@ -22,6 +22,7 @@ import uvicorn
 from liveserver import logs, sending
 from liveserver.app import create_app
 from liveserver.capacity import capacity, descriptors
+from liveserver.certificates import Certificate
 from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
 from liveserver.rendering import Renderer
@@ -76,8 +77,10 @@ class Server(uvicorn.Server):
         app: Starlette,
         on_start: Callable[[Services], None],
         beside: Beside | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         super().__init__(config)
+        self._certificate = certificate
         self._app = app
         self._on_start = on_start
         self._beside = beside
@@ -98,10 +101,24 @@ class Server(uvicorn.Server):
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD)
+            if self._certificate is not None:
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
+                # A worker is started with it blocked, and may have been sent it already.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
             parts = self._app.state.services
             self._on_start(parts)
             if self._beside is not None:
                 self._work = asyncio.create_task(self._beside(parts))
+
+    @staticmethod
+    def _renew(certificate: Certificate) -> None:
+        """Read the certificate again, as somebody has put a newer one there."""
+        try:
+            certificate.read()
+        except SettingsError as error:
+            log.error("certificate.refused", error=str(error))
+        else:
+            log.info("certificate.read", pid=os.getpid())
 
     async def main_loop(self) -> None:
         """Serve until it is time to end. uvicorn's looks ten times a second; each look wakes an idle machine."""
@@ -176,13 +193,21 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
 
 
 async def _check(settings: Settings) -> None:
+    _certificate(settings)
     Renderer(public_url=settings.base_url)
     await (await Store.open(settings.database_url)).close()
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_certificate, settings.tls_key)
 
 
 def _run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
     app = create_app(settings)
     room = capacity(descriptors(), most=settings.max_connections, database_pool=settings.database_pool)
+    certificate = _certificate(settings)
     config = uvicorn.Config(
         app,
         host=settings.host,
@@ -198,6 +223,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         http=limited(Limits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
 
     if not settings.io_uring:
@@ -210,7 +236,8 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
     # in all processes that share it, whose event loops would then stand still in `accept`.
     listener.setblocking(False)
     with _quiet_end():
-        Server(config, app, started, beside).run([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
+        server = Server(config, app, started, beside, certificate)
+        server.run([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
 
 
 @contextmanager
@@ -278,15 +305,16 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     resource_tracker.ensure_running()
     processes: list[SpawnProcess] = []
     stopping = False
+    blocked = {signal.SIGINT}
 
     def start() -> None:
         process = context.Process(target=_worker, args=(settings, listener))
         # Ctrl+C at a terminal goes to every process of the group. Only we act on it, and then tell the others.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         try:
             process.start()
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         processes.append(process)
         if stopping:
             process.terminate()
@@ -299,6 +327,11 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
             process.terminate()
         signal.setitimer(signal.ITIMER_REAL, max(settings.drain, settings.graceful_timeout) + OVERTIME)
 
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for process in processes:
+            if process.pid is not None and process.is_alive():
+                os.kill(process.pid, number)
+
     def kill(number: int, frame: FrameType | None) -> None:
         for process in processes:
             log.error("worker.killed", pid=process.pid)
@@ -307,6 +340,9 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     signal.signal(signal.SIGALRM, kill)
+    if settings.tls_certificate is not None:
+        blocked.add(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, pass_on)
     for _ in range(settings.workers):
         start()
     while processes:

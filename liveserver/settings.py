@@ -96,6 +96,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8000, description="Port to listen on; 0 takes a free one")
+    tls_certificate: str | None = Field(
+        None, description="File of the certificate to speak HTTPS with, and those that vouch for it (PEM)"
+    )
+    tls_key: str | None = Field(None, description="File of the certificate's key (PEM, without a password)")
     workers: Annotated[int, Field(ge=1, le=256)] = Field(1, description="Processes; more than one needs Redis")
     database_url: str = Field(
         "sqlite:///live.db", repr=False, description="sqlite:///file.db or postgresql://user:password@host/database"
@@ -261,7 +265,7 @@ class Settings(BaseSettings):
             raise ValueError("must be like s3://bucket or s3://bucket/prefix")
         return value.rstrip("/")
 
-    @field_validator("media_dir", "media_region", "media_access_key", "media_secret_key")
+    @field_validator("tls_certificate", "tls_key", "media_dir", "media_region", "media_access_key", "media_secret_key")
     @classmethod
     def _given(cls, value: str | None) -> str | None:
         return value or None
@@ -305,6 +309,12 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _certificate_and_key(self) -> Settings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("LIVESERVER_TLS_CERTIFICATE and LIVESERVER_TLS_KEY go together")
+        return self
+
+    @model_validator(mode="after")
     def _workers_need_redis(self) -> Settings:
         if self.workers > 1 and self.redis_url is None:
             raise ValueError(
@@ -319,7 +329,8 @@ class Settings(BaseSettings):
         if self.public_url:
             return self.public_url
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        scheme = "https" if self.tls_certificate else "http"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -15,7 +15,7 @@ from liveserver.bench.meter import Meter
 from liveserver.bench.plan import Plan
 from liveserver.bench.run import Moment, Run, Stage
 from tests.bench.liar import RUN, Liar, lying, reach
-from tests.services import required
+from tests.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,25 +182,17 @@ async def test_what_the_server_uses() -> None:
 async def test_tls(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The certificate is checked: an unknown one is refused, a known one is not."""
     directory = tmp_path_factory.mktemp("tls")
-    await _make_certificate(str(directory / "key.pem"), str(directory / "certificate.pem"))
+    made = await self_signed(directory)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(directory / "certificate.pem", directory / "key.pem")
+    context.load_cert_chain(made.certificate, made.key)
     async with lying(tls=context) as liar:
         unknown = await run_of(liar, Plan(1, rate=50, duration=1))
         assert unknown.tally.failed == 1
         assert "CERTIFICATE_VERIFY_FAILED" in "".join(unknown.tally.errors)
-        monkeypatch.setenv("SSL_CERT_FILE", str(directory / "certificate.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
         result = await run_of(liar)
     assert result.ok
     assert result.tally.delivered == 1000
-
-
-async def _make_certificate(key: str, certificate: str) -> None:
-    arguments = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    arguments += ["-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate]
-    openssl = required("openssl")
-    process = await asyncio.create_subprocess_exec(openssl, *arguments, stderr=asyncio.subprocess.DEVNULL)
-    assert await process.wait() == 0
 
 
 async def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:

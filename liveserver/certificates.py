@@ -1,0 +1,54 @@
+"""TLS in the process: the certificate that the server shows, and the terms on which it speaks (RFC 9325)."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from liveserver.errors import SettingsError
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""For TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
+
+
+class Certificate:
+    """A certificate, with those that vouch for it, and its key, in two files of PEM. `context` is for uvicorn.
+
+    Raises SettingsError for files that can't be read, are no such thing, or don't go together.
+    """
+
+    def __init__(self, certificate: str, key: str) -> None:
+        self._files = (certificate, key)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.set_ciphers(CIPHERS)
+        self.context.set_alpn_protocols(["http/1.1"])
+        self.read()
+
+    def read(self) -> None:
+        """Read the files once more: whoever connects from now on gets what is in them; who is connected keeps theirs.
+
+        Raises SettingsError, and goes on with what there was.
+        """
+        # Into another context first, as half of a pair that doesn't go together would stay.
+        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+        self._load(self.context)
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        for path, what in zip(self._files, ("certificate", "key"), strict=True):
+            try:
+                Path(path).read_bytes()
+            except OSError as error:
+                raise SettingsError(f"can't read the TLS {what} {path}: {error.strerror}") from None
+        certificate, key = self._files
+        try:
+            context.load_cert_chain(certificate, key, password=_no_password)
+        except ssl.SSLError as error:
+            if error.reason == "KEY_VALUES_MISMATCH":
+                raise SettingsError(f"the TLS key {key} is not that of the certificate {certificate}") from None
+            raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
+
+
+def _no_password() -> str:
+    """OpenSSL would ask at the terminal. With an empty one it says that it can't read the key."""
+    return ""

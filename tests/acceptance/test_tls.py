@@ -1,0 +1,155 @@
+"""HTTPS without a proxy: pages, the API and streams, with one process and with two; and a certificate's renewal."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import ssl
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+from websockets.asyncio.client import connect
+
+from liveserver.client import Client
+from tests.acceptance.serving import START_SECONDS, Child, LiveServer, eventually, run, started
+from tests.certificates import SelfSigned, self_signed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.services import RedisServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+LIVEBLOG = {"slug": "regate", "title": "La régate", "language": "fr", "timezone": "Europe/Paris"}
+STREAM = "/api/v1/liveblogs/regate"
+
+
+class SecureServer(LiveServer):
+    """A server that speaks HTTPS, and whose address is what it makes of its settings."""
+
+    def __init__(self, directory: Path, files: SelfSigned, **settings: str) -> None:
+        chosen = {"tls_certificate": str(files.certificate), "tls_key": str(files.key), "public_url": ""}
+        super().__init__(directory, **chosen, **settings)
+        self.url = f"https://localhost:{self.port}"
+
+    async def start(self) -> None:
+        await Child.start(self)
+        count = int(self.settings.get("workers", "1"))
+        await eventually(
+            lambda: len(self.log("server.started")) == count, seconds=START_SECONDS, what="the start of all"
+        )
+
+    async def certificate(self) -> str:
+        """What it shows to who connects now."""
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", self.port))
+
+
+@pytest.fixture
+async def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SelfSigned:
+    """A certificate that clients here trust."""
+    made = await self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    return made
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_over_tls(tmp_path: Path, files: SelfSigned, request: pytest.FixtureRequest, workers: int) -> None:
+    """What is published reaches a WebSocket, deflated or not, and an event stream; links and promises are HTTPS's."""
+    settings: dict[str, str] = {}
+    if workers > 1:
+        redis: RedisServer = request.getfixturevalue("redis_server")
+        settings = {"workers": str(workers), "redis_url": redis.url, "redis_prefix": f"test-{tmp_path.name}"}
+    server = SecureServer(tmp_path / "server", files, **settings)
+    async with started(server), Client(server.url, await server.key()) as newsroom:
+        await newsroom.create_liveblog(LIVEBLOG)
+        socket = f"{server.url.replace('https', 'wss')}{STREAM}/ws"
+        async with (
+            connect(socket) as deflated,
+            connect(socket, compression=None) as plain,
+            httpx2.AsyncClient(base_url=server.url) as http,
+            http.stream("GET", f"{STREAM}/events") as events,
+        ):
+            lines: Any = events.aiter_lines()
+            async with aclosing(lines):
+                async with asyncio.timeout(START_SECONDS):
+                    await _until(lines, "hello")
+                for number in range(20):
+                    await newsroom.publish("regate", {"body": f"<p>Bouée {number}</p>" + "<p>Vent.</p>" * 200})
+                async with asyncio.timeout(START_SECONDS):
+                    for number in range(20):
+                        for websocket in (deflated, plain):
+                            await _until(websocket, f"Bouée {number}<")
+                        await _until(lines, f"Bouée {number}<")
+            page = await http.get("/live/regate")
+            assert page.status_code == 200
+            assert page.headers["strict-transport-security"].startswith("max-age=")
+            assert f'<link rel="canonical" href="{server.url}/live/regate">' in page.text
+            pong = await deflated.ping()
+            await asyncio.wait_for(pong, START_SECONDS)
+        with pytest.raises(httpx2.RemoteProtocolError):
+            async with httpx2.AsyncClient() as http:
+                await http.get(server.url.replace("https", "http"))
+        assert await server.end() == 0
+
+
+async def _until(stream: Any, word: str) -> None:
+    async for said in stream:
+        if word in said:
+            return
+    raise AssertionError(f"it ended without {word}")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_certificate_is_renewed(
+    tmp_path: Path, files: SelfSigned, request: pytest.FixtureRequest, workers: int
+) -> None:
+    """By SIGHUP, in every process; who is connected stays. A bad one is told in the log, and the old one goes on."""
+    settings: dict[str, str] = {}
+    if workers > 1:
+        redis: RedisServer = request.getfixturevalue("redis_server")
+        settings = {"workers": str(workers), "redis_url": redis.url, "redis_prefix": f"test-{tmp_path.name}"}
+    server = SecureServer(tmp_path / "server", files, **settings)
+    renewed = await self_signed(tmp_path, "renewed")
+    old = files.certificate.read_text()
+    async with started(server), Client(server.url, await server.key()) as newsroom:
+        await newsroom.create_liveblog(LIVEBLOG)
+        assert await server.certificate() == old
+        async with connect(f"{server.url.replace('https', 'wss')}{STREAM}/ws") as websocket:
+            await _until(websocket, "hello")
+            shutil.copy(renewed.certificate, files.certificate)
+            _signal(server)
+            await eventually(lambda: len(server.log("certificate.refused")) == workers, what="the refusal")
+            assert await server.certificate() == old
+            shutil.copy(renewed.key, files.key)
+            _signal(server)
+            await eventually(lambda: len(server.log("certificate.read")) == workers, what="the renewal")
+            for _ in range(4):
+                assert await server.certificate() == renewed.certificate.read_text()
+            async with Client(server.url, await server.key()) as again:
+                await again.publish("regate", {"body": "<p>Après</p>"})
+            async with asyncio.timeout(START_SECONDS):
+                await _until(websocket, "Après")
+        assert server.running
+
+
+def _signal(server: SecureServer) -> None:
+    os.kill(server.pid, signal.SIGHUP)
+
+
+async def test_files_that_are_no_use(tmp_path: Path, files: SelfSigned) -> None:
+    """One line, before anything has begun."""
+    other = await self_signed(tmp_path, "other")
+    for certificate, key, said in (
+        (files.certificate, other.key, "is not that of the certificate"),
+        (tmp_path / "nothing.pem", files.key, "can't read the TLS certificate"),
+    ):
+        finished = await run("serve", cwd=tmp_path, tls_certificate=str(certificate), tls_key=str(key), port="0")
+        assert finished.status != 0
+        assert finished.stderr.startswith("liveserver: ")
+        assert said in finished.stderr
+        assert finished.stderr.count("\n") == 1
