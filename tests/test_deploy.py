@@ -59,6 +59,21 @@ def test_compose_network() -> None:
     assert SERVICES["liveserver"]["environment"]["LIVESERVER_REDIS_URL"].startswith("redis://redis:")
 
 
+def test_compose_confines() -> None:
+    """Nothing is written but data, no capability is had but what nginx's first process needs, none can be got."""
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "privileged" not in service
+        assert service.get("user") == {"postgres": "postgres", "redis": "redis"}.get(name)
+    assert {name: service["cap_add"] for name, service in SERVICES.items() if "cap_add" in service} == {
+        "nginx": ["CHOWN", "NET_BIND_SERVICE", "SETGID", "SETUID"]
+    }
+    commands = [str(service.get("command")) for service in SERVICES.values()]
+    assert not [command for command in commands if "PASSWORD" in command]
+
+
 def test_compose_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """liveserver's settings take the values that compose sets."""
     for name, value in SERVICES["liveserver"]["environment"].items():
@@ -70,7 +85,17 @@ def test_compose_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert settings.public_url == "http://localhost:8000"
 
 
-@pytest.mark.parametrize("name", [".env.example", "Dockerfile", "deploy/nginx.conf", "docker-compose.yml"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env.example",
+        "Dockerfile",
+        "deploy/nginx.conf",
+        "deploy/tls.conf",
+        "docker-compose.yml",
+        "deploy/docker-compose.tls.yml",
+    ],
+)
 def test_settings_exist(name: str) -> None:
     """Every LIVESERVER_ variable that a file names is a setting, or names the file of one."""
     named = {match.lower() for match in re.findall(r"LIVESERVER_([A-Z_]+)", (ROOT / name).read_text())}
@@ -88,7 +113,8 @@ def test_env_example_shows_the_defaults() -> None:
 
 def test_env_example_feeds_compose() -> None:
     """Every variable that compose wants from .env is in the example."""
-    wanted = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    files = ("docker-compose.yml", "deploy/docker-compose.tls.yml")
+    wanted = {name for file in files for name in re.findall(r"\$\{(\w+)", (ROOT / file).read_text())}
     assert wanted <= set(re.findall(r"^(\w+)=", ENV_EXAMPLE, re.MULTILINE))
 
 
@@ -117,6 +143,7 @@ def local_configuration(
         (server, "".join(server.replace("liveserver:8000", f"127.0.0.1:{port}") for port in upstreams)),
         ("pid /var/run/nginx.pid;", f"pid {folder}/nginx.pid;\ndaemon off;"),
         ("worker_processes auto;", "worker_processes 1;"),
+        ("include /etc/nginx/liveserver.d/", f"include {folder}/liveserver.d/"),
         ("http {\n", "http {\n" + "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)),
         *changes,
     ]:
