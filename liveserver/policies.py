@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Headers = dict[str, str]
 
-TRUSTED = "liveserver"
-"""The reader's page's one policy of Trusted Types, which `web/src/trusted.ts` makes."""
+TRUSTED = "liveserver liveserver-worker"
+"""The reader's page's policies of Trusted Types, which `web/src/trusted.ts` and `registering.ts` make."""
 
 UNUSED = (
     *("accelerometer", "bluetooth", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),

@@ -74,6 +74,7 @@ def page(response: httpx2.Response, status: int = 200) -> Page:
     assert directives["script-src"] == directives["style-src"] == directives["connect-src"] == "'self'"
     assert directives["img-src"] == "'self' http://live.test"
     assert directives["require-trusted-types-for"] == "'script'"
+    assert directives["trusted-types"] == "liveserver liveserver-worker"
     assert "https://www.youtube-nocookie.com" in directives["frame-src"].split()
     assert directives["frame-ancestors"] == directives["default-src"] == directives["base-uri"] == "'none'"
     assert "unsafe" not in policy

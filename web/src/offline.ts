@@ -7,7 +7,7 @@
  */
 
 import { copiesOf, PAGES } from "./copies.js";
-import { register } from "./trusted.js";
+import { register } from "./registering.js";
 
 /** The position that the page had when it was copied. */
 let copied = "";

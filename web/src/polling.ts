@@ -2,12 +2,12 @@
 
 import type { Batch } from "./messages.js";
 import { post } from "./posting.js";
-import { fetchBatch, type Handlers, type Link, Refused } from "./transports.js";
+import { fetchBatch, type Handlers, type Link, type Refused } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;
 const NOT_ADMITTED = 4503;
-const FINAL: ReadonlySet<number> = new Set([403, 404, 410]);
+const FINAL = [403, 404, 410];
 
 export function openPolling(api: string, after: () => string, handlers: Handlers): Link {
   const abort = new AbortController();
@@ -55,10 +55,10 @@ function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
 
 /** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */
 export function finalCode(error: unknown): number | null {
-  return error instanceof Refused && FINAL.has(error.status) ? NOT_ADMITTED : null;
+  return FINAL.includes((error as Partial<Refused>).status ?? 0) ? NOT_ADMITTED : null;
 }
 
 /** For how many milliseconds the server asks to be left alone. */
 export function waitOf(error: unknown): number {
-  return error instanceof Refused ? error.wait : 0;
+  return (error as Partial<Refused>).wait ?? 0;
 }

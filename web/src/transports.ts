@@ -97,23 +97,18 @@ export async function fetchBatch(
 export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {
   const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });
   if (!response.ok) {
-    throw new Refused(response, url);
+    const { status, headers } = response;
+    const seconds = status === TOO_MANY ? Number(headers.get("Retry-After")) || 1 : 0;
+    throw Object.assign(new Error(`${String(status)} from ${url}`), { status, wait: Math.min(WAIT_MAX_MS, seconds * 1_000) });
   }
   return response.json();
 }
 
 /** An answer that isn't the one that was asked for. */
-export class Refused extends Error {
-  readonly status: number;
+export interface Refused extends Error {
+  status: number;
   /** Milliseconds for which the server asks to wait, where there are too many requests; else 0. */
-  readonly wait: number;
-
-  constructor(response: Response, url: string) {
-    super(`${String(response.status)} from ${url}`);
-    this.status = response.status;
-    const seconds = response.status === TOO_MANY ? Number(response.headers.get("Retry-After") ?? 1) : 0;
-    this.wait = Math.min(WAIT_MAX_MS, Number.isFinite(seconds) ? seconds * 1_000 : 1_000);
-  }
+  wait: number;
 }
 
 export function deliver(data: unknown, handlers: Handlers): void {

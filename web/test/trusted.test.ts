@@ -1,16 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import type * as Registering from "../src/registering.js";
 import type * as Trusted from "../src/trusted.js";
 
 /** Stands for a browser's: what its policies make is marked. */
-const createPolicy = vi.fn((_name: string, rules: { createHTML(html: string): string; createScriptURL(url: string): string }) => ({
-  createHTML: (html: string) => `${rules.createHTML(html)}<!--trusted-->`,
-  createScriptURL: (url: string) => `${rules.createScriptURL(url)}#trusted`,
+const createPolicy = vi.fn((_name: string, rules: Partial<Record<string, (text: string) => string>>) => ({
+  createHTML: (html: string) => `${rules.createHTML?.(html) ?? ""}<!--trusted-->`,
+  createScriptURL: (url: string) => `${rules.createScriptURL?.(url) ?? ""}#trusted`,
 }));
 
 async function fresh(): Promise<typeof Trusted> {
   vi.resetModules();
   return import("../src/trusted.js");
+}
+
+async function freshRegistering(): Promise<typeof Registering> {
+  vi.resetModules();
+  return import("../src/registering.js");
 }
 
 beforeEach(() => {
@@ -22,7 +28,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-describe("the policy", () => {
+describe("the policies", () => {
   it("is made once, and not before it is needed", async () => {
     const { parse } = await fresh();
     expect(createPolicy).not.toHaveBeenCalled();
@@ -44,7 +50,7 @@ describe("the policy", () => {
   it("lets this site's service worker be registered, and nothing else", async () => {
     const register = vi.fn(() => Promise.resolve());
     vi.stubGlobal("navigator", { serviceWorker: { register } });
-    const trusted = await fresh();
+    const trusted = await freshRegistering();
     const own = new URL("/below/live/sw.js", location.href);
     await trusted.register(own);
     expect(register).toHaveBeenCalledExactlyOnceWith(`${own.href}#trusted`);
@@ -52,5 +58,6 @@ describe("the policy", () => {
       await expect(trusted.register(new URL(other))).rejects.toThrow(TypeError);
     }
     expect(register).toHaveBeenCalledOnce();
+    expect(createPolicy.mock.calls.map(([name]) => name)).toEqual(["liveserver-worker"]);
   });
 });
