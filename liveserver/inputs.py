@@ -30,6 +30,7 @@ from liveserver.model import (
     PARTNER_ID_PATTERN,
     SLUG_MAX,
     SLUG_PATTERN,
+    TAG_MAX,
     LiveblogStatus,
     Verification,
 )
@@ -153,7 +154,7 @@ Heading = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Source = Annotated[str, Field(max_length=300), AfterValidator(_line)]
 Author = Annotated[str, Field(max_length=100), AfterValidator(_line)]
 Authors = Annotated[list[Author], Field(max_length=20), AfterValidator(_unique)]
-Tag = Annotated[str, Field(max_length=60), AfterValidator(_line)]
+Tag = Annotated[str, Field(max_length=TAG_MAX), AfterValidator(_line)]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(_unique)]
 Alt = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 Credit = Annotated[str, Field(max_length=300), AfterValidator(_line)]

@@ -28,6 +28,8 @@ ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """Of entries and pictures: a UUID, as `new_id` writes it."""
 
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
+TAG_MAX = 60
+"""Characters of a tag."""
 DELAY_MAX = 3_600
 """Seconds by which a partner's readers may be late."""
 

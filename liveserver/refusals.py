@@ -49,6 +49,8 @@ class Reason(StrEnum):
     """A key that isn't good, or lacks the scope."""
     NOT_ADMITTED = "not-admitted"
     """A partner, or a page, that may not show the live blog."""
+    BUSY = "busy"
+    """More pages, or more work on texts, at once than is taken on."""
     HOST = "host"
     """A Host that isn't among the allowed ones."""
 

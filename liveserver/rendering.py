@@ -19,7 +19,7 @@ from liveserver.blocks import MEDIA_PATH
 from liveserver.bodies import Bodies
 from liveserver.embeds import Embeds
 from liveserver.errors import SettingsError
-from liveserver.lru import Lru
+from liveserver.lru import KEPT_BYTES, Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
 from liveserver.page_views import EVERY, EntryPageView, Only, Order, PageView
 from liveserver.plain import BLOCK, plain_text, shortened
@@ -171,7 +171,7 @@ class Renderer:
         text = self._texts_made.get(entry.body)
         if text is None:
             text = plain_text(entry.body)
-            self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body))
+            self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body) + KEPT_BYTES)
         return text
 
     def entry_summary(self, liveblog: Liveblog, entry: Entry) -> str:

@@ -16,13 +16,14 @@ return.
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liveserver.coalescing import Coalesced
-from liveserver.errors import Gone, LiveserverError, NotFound
-from liveserver.lru import Lru
+from liveserver.errors import Busy, Gone, LiveserverError, NotFound
+from liveserver.lru import KEPT_BYTES, Lru, size_of
+from liveserver.refusals import Reason, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,8 +39,19 @@ if TYPE_CHECKING:
 DEMAND = 10.0
 """Seconds within which what is asked for twice is in demand."""
 
+NEW_AT_ONCE = 8
+"""Variants that aren't kept yet, and are made at the same time: as many reads of the store, and pages in the making."""
+NEW_WAITING = 1_000
+"""Makings, those under way among them, beyond which no new variant is taken on: some 10 MB of requests that wait."""
+RENDITION_BYTES = 256
+"""What a rendition takes beside its representation: itself and its position."""
+
 Variant = tuple["str | int | Topic | None", ...]
-"""What tells one rendition of a topic from the others: the kind of page, and what was asked of it."""
+"""What tells one rendition of a topic from the others: the kind of page, and what was asked of it.
+
+Made of what the route understood, with its defaults, and never of what somebody wrote: a parameter that no route knows
+must not make another variant, and nothing in it is longer than what it can mean.
+"""
 
 Key = tuple["Topic", Variant]
 
@@ -67,6 +79,7 @@ class Renditions:
         self._history = history
         self._kept: Lru[Key, Rendition] = Lru(budget)
         self._making: dict[Key, asyncio.Task[Rendition]] = {}
+        self._turns = asyncio.Semaphore(NEW_AT_ONCE)
         self._entering: dict[Topic, asyncio.Task[None]] = {}
         self._unknown: set[Topic] = set()
         """Those whose positions the next query is to tell."""
@@ -102,7 +115,9 @@ class Renditions:
     async def get(self, topic: Topic, variant: Variant, make: Make) -> Rendition:
         """The rendition; `make` makes it, unless a good one is held or another call has it made.
 
-        Whatever this process knows to have been committed before the call is in it. Raises what `make` raises.
+        Whatever this process knows to have been committed before the call is in it. Raises what `make` raises, and Busy
+        where more new variants wait to be made than is reasonable. What was kept before is made without waiting: a
+        thousand pages that somebody makes up delay none that is read.
         """
         if (held := self.held(topic, variant)) is not None:
             return held
@@ -120,22 +135,27 @@ class Renditions:
                 return kept
         # One that began since this call will do.
         if (began := self._making.get(key)) is None:
-            began = self._making[key] = asyncio.create_task(self._make(key, make))
+            if kept is None and len(self._making) >= NEW_WAITING:
+                refusals.note(Reason.BUSY, liveblog=slug)
+                raise Busy("so many pages are being made that no other is begun")
+            began = self._making[key] = asyncio.create_task(self._make(key, make, known=kept is not None))
             self.misses += 1
         else:
             self.hits += 1
         return await asyncio.shield(began)
 
-    async def _make(self, key: Key, make: Make) -> Rendition:
+    async def _make(self, key: Key, make: Make, *, known: bool) -> Rendition:
         try:
-            made = await make()
+            async with nullcontext() if known else self._turns:
+                made = await make()
         except (NotFound, Gone):
             self._kept.drop(key)
             raise
         finally:
             del self._making[key]
         made.checked_at = asyncio.get_running_loop().time()
-        self._kept.put(key, made, made.representation.weight + len(repr(key)))
+        weight = made.representation.weight + RENDITION_BYTES + size_of(key) + KEPT_BYTES
+        self._kept.put(key, made, weight)
         return made
 
     async def _reached(self, topic: Topic, kept: Rendition) -> Position | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 from functools import lru_cache
+from sys import getsizeof
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.conditional import still_holds, tag_of
@@ -19,8 +20,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 GZIP_LEVEL = 6
 GZIP_MIN = 512
 """Bytes below which a body fits in the first packet anyway."""
-HEADERS_BYTES = 4096
-"""What the headers and tags of both codings take in memory, about."""
+FRAME_BYTES = 512
+"""What a representation takes beside its bodies, tags and headers: the objects that hold them."""
 ACCEPT_ENCODING_MAX = 256
 """Characters. No client names so many codings; one that does gets the body as it is."""
 
@@ -43,18 +44,23 @@ class Representation:
     so that no cache gives the one to who can take only the other.
     """
 
-    __slots__ = ("_gzipped", "_headers", "_media_type", "_plain")
+    __slots__ = ("_gzipped", "_plain")
 
     def __init__(self, body: bytes, media_type: str, headers: Mapping[str, str]) -> None:
-        self._media_type = media_type
-        self._headers = headers
-        self._plain = self._coded(body, tag_of(body))
+        tag = tag_of(body)
+        vary = ", ".join(filter(None, [headers.get("Vary"), "Accept-Encoding"]))
+        unmodified = _raw({**headers, "ETag": tag, "Vary": vary})
+        of_body = _raw({"Content-Type": media_type, "Content-Length": str(len(body))})
+        self._plain = Coded(body, tag, [*unmodified, *of_body], unmodified)
         self._gzipped: Coded | None = None
 
     @property
     def weight(self) -> int:
         """The memory that it takes at most, in bytes: its gzip, which may be still to come, is no longer than it."""
-        return 2 * len(self._plain.body) + HEADERS_BYTES
+        body, tag, head, _ = self._plain
+        # The two heads of a coding share what they have in common.
+        headers = sum(getsizeof(pair) + getsizeof(pair[1]) for pair in head)
+        return 2 * (getsizeof(body) + getsizeof(tag) + headers) + FRAME_BYTES
 
     def coded(self, accept_encoding: str | None) -> Coded:
         """What is sent to a client that accepts these content codings (RFC 9110, 12.5.3)."""
@@ -65,24 +71,29 @@ class Representation:
         return self._gzipped
 
     def _gzip(self) -> Coded:
-        body, tag = self._plain.body, self._plain.tag
+        body, tag, head, unmodified = self._plain
         if len(body) < GZIP_MIN:
             return self._plain
         # Without a time in it, the same body has the same gzip in every process, and so has its tag.
         packed = gzip.compress(body, GZIP_LEVEL, mtime=0)
         if len(packed) >= len(body):
             return self._plain
-        return self._coded(packed, f'{tag[:-1]}-gzip"', {"Content-Encoding": "gzip"})
-
-    def _coded(self, body: bytes, tag: str, more: Mapping[str, str] | None = None) -> Coded:
-        vary = ", ".join(filter(None, [self._headers.get("Vary"), "Accept-Encoding"]))
-        unmodified = {**self._headers, "ETag": tag, "Vary": vary}
-        full = {**unmodified, "Content-Type": self._media_type, "Content-Length": str(len(body)), **(more or {})}
-        return Coded(body, tag, _raw(full), _raw(unmodified))
+        own_tag = f'{tag[:-1]}-gzip"'
+        own = {b"etag": own_tag.encode("latin-1"), b"content-length": str(len(packed)).encode()}
+        unmodified, of_body = (
+            [(name, own.get(name, value)) for name, value in part] for part in (unmodified, head[len(unmodified) :])
+        )
+        return Coded(packed, own_tag, [*unmodified, *of_body, (b"content-encoding", b"gzip")], unmodified)
 
 
 def _raw(headers: Mapping[str, str]) -> RawHeaders:
-    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return [(_name(name), value.encode("latin-1")) for name, value in headers.items()]
+
+
+@lru_cache(maxsize=64)
+def _name(name: str) -> bytes:
+    """A header's name on the wire: once, for all that have it."""
+    return name.lower().encode("latin-1")
 
 
 def unmodified(coded: Coded, if_none_match: str | None) -> bool:

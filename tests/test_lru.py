@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from liveserver.lru import Lru
+import tracemalloc
+
+from liveserver.lru import KEPT_BYTES, Lru
 
 
 def kept(lru: Lru[str, int], keys: str) -> str:
     """Which of the keys are kept; asking changes nothing."""
-    return "".join(key for key in keys if key in lru._kept)
+    return "".join(key for key in keys if key in lru)
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
@@ -46,6 +48,56 @@ def test_what_is_heavier_than_everything_is_not_kept() -> None:
     nothing: Lru[str, int] = Lru(0)
     nothing.put("a", 1, 1)
     assert (len(nothing), nothing.weight) == (0, 0)
+
+
+def test_what_is_asked_for_again_outlives_what_is_asked_for_once() -> None:
+    """However much of that there is; as long as it has no more than its share."""
+    lru: Lru[str, int] = Lru(16)
+    for key in "abc":
+        lru.put(key, 0, 4)
+        lru.get(key)
+    for number in range(1_000):
+        lru.put(str(number), number, 4)
+    assert (kept(lru, "abc"), "999" in lru, "998" in lru, lru.weight) == ("abc", True, False, 16)
+    lru.get("999")
+    lru.put("new", 0, 4)
+    assert kept(lru, "abc") == "bc"
+
+
+def test_what_is_asked_for_again_keeps_its_place_when_it_is_replaced() -> None:
+    lru: Lru[str, int] = Lru(8)
+    lru.put("a", 1, 2)
+    lru.get("a")
+    lru.put("a", 2, 4)
+    for number in range(10):
+        lru.put(str(number), number, 4)
+    assert (lru.get("a"), lru.weight) == (2, 8)
+
+
+def test_a_new_value_finds_room_among_those_asked_for_again() -> None:
+    """Heavy as it may be: else it could never be asked for again."""
+    lru: Lru[str, int] = Lru(8)
+    for key in "abc":
+        lru.put(key, 0, 2)
+        lru.get(key)
+    lru.put("d", 1, 6)
+    assert (kept(lru, "abcd"), lru.weight) == ("cd", 8)
+    lru.drop("c")
+    lru.drop("d")
+    assert (len(lru), lru.weight) == (0, 0)
+
+
+def test_its_own_memory_is_no_more_than_it_says() -> None:
+    for number in (100, 1_500, 3_000):
+        lru: Lru[int, bytes] = Lru(10_000_000)
+        keys = list(range(1_000, 1_000 + number))
+        tracemalloc.start()
+        for key in keys:
+            lru.put(key, b"", 1_000)
+            lru.get(key)
+        taken = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert taken <= number * KEPT_BYTES
 
 
 def test_dropping() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import random
+import tracemalloc
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,9 +14,10 @@ import pytest
 
 from liveserver import renditions as renditions_module
 from liveserver.bus import LocalBus, Medium
-from liveserver.errors import Gone, NotFound, StoreUnavailable
+from liveserver.errors import Busy, Gone, NotFound, StoreUnavailable
 from liveserver.model import Liveblog, LiveblogStatus, Position, now
-from liveserver.renditions import Index, Rendition, Renditions
+from liveserver.refusals import Reason, refusals
+from liveserver.renditions import NEW_AT_ONCE, Index, Rendition, Renditions
 from liveserver.representation import Representation
 from liveserver.topic import Topic
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
@@ -313,6 +317,85 @@ async def test_the_memory_is_bounded() -> None:
         assert found.made == made
         await found.get(("older", "0"))
         assert found.made == made + 1
+
+
+@pytest.mark.parametrize(("size", "made"), [(0, 2_000), (3_000, 400), (200_000, 20)])
+async def test_the_budget_is_no_less_than_the_memory(size: int, made: int) -> None:
+    """Heads, tags, keys and tables are weighed with the bodies, be they many small ones or a few large ones."""
+    headers = {"Content-Security-Policy": "default-src 'self'; " * 20, "Cache-Control": "public", "Vary": "Origin"}
+    budget = 2_000_000
+
+    def page(number: int, position: Position) -> Rendition:
+        body = random.Random(number).randbytes(size // 2).hex().encode()
+        link = f"<https://live.test/{number}?{'x' * 200}>"
+        return Rendition(position, Representation(body, "text/html", {**headers, "Link": link}))
+
+    async with desk(budget=budget) as found:
+        gc.collect()
+        tracemalloc.start()
+        for number in range(made):
+
+            async def make(number: int = number) -> Rendition:
+                return page(number, found.history.position(MATCH))
+
+            rendition = await found.renditions.get(MATCH, ("list", number, f"{number:>100}", None), make)
+            rendition.representation.coded("gzip")
+            del rendition, make
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert found.renditions.weight > 0.7 * budget
+        assert taken < 1.05 * found.renditions.weight
+
+
+async def test_what_is_read_outlives_what_somebody_makes_up() -> None:
+    """A thousand lists of tags that there aren't, and the page that everybody reads needn't be made again."""
+    async with desk(budget=100_000) as found:
+        found.size = 1_000
+        await found.get()
+        await found.get()
+        for number in range(1_000):
+            await found.get(("list", f"tag-{number}"))
+        made = found.made
+        await found.get()
+        assert (found.made, found.renditions.weight <= 100_000) == (made, True)
+
+
+async def test_as_many_new_ones_are_made_at_a_time() -> None:
+    """Others wait; but not what is kept already, which has readers."""
+    async with desk() as found:
+        await found.get()
+        found.commit()
+        found.hold()
+        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(100)]
+        await settle()
+        assert found.made == 1 + NEW_AT_ONCE
+        asked.append(asyncio.create_task(found.get()))
+        await settle()
+        assert found.made == 2 + NEW_AT_ONCE
+        found.release()
+        await asyncio.gather(*asked)
+        assert found.made == 102
+
+
+async def test_more_than_can_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one is; what is being made, and what was kept, is not."""
+    monkeypatch.setattr(renditions_module, "NEW_WAITING", 20)
+    async with desk() as found:
+        await found.get()
+        found.commit()
+        found.hold()
+        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(20)]
+        await settle()
+        before = refusals.counts[Reason.BUSY]
+        with pytest.raises(Busy):
+            await found.get(("list", "one more"))
+        assert refusals.counts[Reason.BUSY] == before + 1
+        asked += [asyncio.create_task(found.get(("list", "3"))), asyncio.create_task(found.get())]
+        await settle()
+        found.release()
+        await asyncio.gather(*asked)
+        assert await found.get(("list", "one more"))
 
 
 async def test_without_memory_a_rush_still_shares() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from liveserver.app import create_app
 from liveserver.pages.rush import Rush
 from liveserver.rendering import Renderer
 from liveserver.store import Store
+from liveserver.store.cursors import Place
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
 from tests.sinks import settle
 
@@ -259,13 +261,45 @@ async def test_a_key_is_shown_what_is_there(site: Site) -> None:
         assert (response.json()["items"], response.headers["cache-control"]) == ([draft], "private, no-store")
 
 
-async def test_the_link_to_the_next_page_is_that_of_the_query(site: Site) -> None:
-    """Lists are kept by what was asked, whatever else stands there."""
-    for _ in range(3):
+async def test_the_link_to_the_next_page_says_what_was_understood(site: Site) -> None:
+    """Lists are kept by that, whatever else stands there, in whatever order, said or left to its default."""
+    for _ in range(22):
         await site.publish()
-    for query in ("limit=1", "limit=1&a=b", "limit=1"):
-        link = (await site.reader.get(f"{ENTRIES}?{query}")).links["next"]["url"]
-        assert link.startswith(f"{BASE}{ENTRIES}?{query}&cursor=")
+    for asked, understood in (
+        ("limit=1", "limit=1&"),
+        (f"limit=1&a={'b' * 1_000}&status=published", "limit=1&"),
+        ("order=newest&limit=001&key_events=false", "limit=1&"),
+        ("", ""),
+        ("limit=20", ""),
+    ):
+        response = await site.reader.get(f"{ENTRIES}?{asked}")
+        assert response.links["next"]["url"].startswith(f"{BASE}{ENTRIES}?{understood}cursor=")
+    assert (site.parts.renditions.misses, site.parts.renditions.hits) == (2, 3)
+
+
+async def test_what_no_route_knows_makes_no_page(site: Site) -> None:
+    """Nor does a cursor that isn't one, or a tag that is longer than any."""
+    entry = await site.publish(tags=["mer"])
+    cursor = Place(datetime.now(UTC), entry["id"]).cursor()
+    assert site.parts.renditions.misses == 0
+    for path, same in (
+        (PAGE, ["", "?x=1", "?utm_source=a&utm_medium=b", "?order=newest", "?key_events=0"]),
+        (f"{PAGE}?tag=mer", ["", "&x=1", "&order=whatever"]),
+        (f"{PAGE}?cursor={cursor}", ["", "==", "&x=2"]),
+        (f"{PAGE}/entries/{entry['id']}", ["", "?x=1"]),
+        (ENTRIES, ["?x=1", "?limit=20", "?y=2&order=newest"]),
+        (f"{ENTRIES}?cursor={cursor}", ["", "=="]),
+        (f"{LIVEBLOG}/snapshot", ["", "?limit=20", "?limit=020&x=1"]),
+    ):
+        before = site.parts.renditions.misses
+        for other in same:
+            assert (await site.reader.get(f"{path}{other}")).status_code == 200
+        assert site.parts.renditions.misses == before + 1, path
+    made, weight = site.parts.renditions.misses, site.parts.renditions.weight
+    for wrong in (f"tag={'x' * 61}", "cursor=x", f"cursor={'A' * 400}", "verification=x"):
+        assert (await site.reader.get(f"{PAGE}?{wrong}")).status_code == 303
+        assert (await site.reader.get(f"{ENTRIES}?{wrong}")).status_code == 422
+    assert (site.parts.renditions.misses, site.parts.renditions.weight) == (made, weight)
 
 
 async def test_the_way_past_the_routes(site: Site) -> None:

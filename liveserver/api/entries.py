@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from liveserver.model import Entry, EntryPage, Liveblog
     from liveserver.partners import Pass
+    from liveserver.renditions import Variant
     from liveserver.topic import Topic
 
     Statuses = tuple[EntryStatus, ...]
@@ -80,15 +81,20 @@ async def listing(request: Request) -> Response:
     if actor is None or query.partner is not None:
         parts, slug = services(request), request.path_params["slug"]
         admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
-        # The query as it was written: the link to the next page repeats it.
-        variant = ("entries", request.scope["query_string"].decode("latin-1"))
+        # Whatever status they ask for, readers get published entries.
+        query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
-        rendition = await rendition_for(parts, admitted, variant, make)
+        rendition = await rendition_for(parts, admitted, ("entries", *_choice(query)), make)
         return respond(request.scope, rendition.representation)
     page = await _read(request, query, statuses)
     public = statuses == (EntryStatus.PUBLISHED,)
     headers = page_headers(request, query, page.next_cursor)
     return answer(request, _list(request, page), public=public, headers=headers)
+
+
+def _choice(query: EntriesQuery) -> Variant:
+    """What tells readers' lists from one another; the partner too, whom the link to the next page names."""
+    return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 
 
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:

@@ -16,10 +16,12 @@ from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedM
 from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
 from liveserver.inputs import Day, clean, parse
+from liveserver.model import TAG_MAX
 from liveserver.representation import Representation
 from liveserver.responding import POLL_CACHE
 from liveserver.security.keys import Actor, require
 from liveserver.services import services
+from liveserver.store.cursors import Place
 from liveserver.topic import Topic
 
 if TYPE_CHECKING:
@@ -50,11 +52,21 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+def _cursor(value: str) -> str:
+    """A cursor as this server writes it, so that there is one for each place."""
+    try:
+        return Place.parse(value).cursor()
+    except Invalid as error:
+        raise ValueError(error.errors[0].detail) from None
+
+
 class PageQuery(Query):
     """Which page of a list."""
 
     limit: int = Field(20, ge=1, le=100, description="Items on a page")
-    cursor: str | None = Field(None, max_length=500, description="`next_cursor` of the page before")
+    cursor: Annotated[str, Field(max_length=500), AfterValidator(_cursor)] | None = Field(
+        None, description="`next_cursor` of the page before"
+    )
 
 
 class PartnerQuery(Query):
@@ -68,7 +80,7 @@ class EntriesQuery(PageQuery, PartnerQuery):
 
     order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
     key_events: bool = Field(False, description="Key events only")
-    tag: str | None = Field(None, max_length=60, description="Only those with this tag")
+    tag: str | None = Field(None, max_length=TAG_MAX, description="Only those with this tag")
     verification: Literal["confirmed", "claimed", "unverified", "denied"] | None = Field(
         None, description="Only those of this verification"
     )

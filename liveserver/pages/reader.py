@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from liveserver import errors, policies
-from liveserver.model import Position, Verification
+from liveserver.model import TAG_MAX, Position, Verification
 from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.paths import ID, SLUG
 from liveserver.renditions import Rendition
@@ -101,14 +101,17 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """What a query asks for. Raises Invalid for a verification that there isn't."""
+    """What a query asks for. Raises Invalid for a verification, a cursor or a tag that there can't be."""
+    cursor, tag = query.get("cursor"), query.get("tag")
+    if tag is not None and len(tag) > TAG_MAX:
+        raise errors.Invalid([errors.FieldError("?tag", "is longer than any tag")])
     verification = query.get("verification")
     if verification is not None and verification not in set(Verification):
         raise errors.Invalid([errors.FieldError("?verification", "is none of them")])
     return Choice(
         "oldest" if query.get("order") == "oldest" else "newest",
-        query.get("cursor"),
-        query.get("tag"),
+        None if cursor is None else Place.parse(cursor).cursor(),
+        tag,
         query.get("key_events") == "true",
         Verification(verification) if verification else None,
     )
