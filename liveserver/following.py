@@ -10,6 +10,7 @@ import asyncio
 import random
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from functools import partial
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,18 +18,21 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver import remote
+from liveserver.allowance import Allowance
 from liveserver.client import Client, ClientError
 from liveserver.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
 from liveserver.inputs import MediaInput
+from liveserver.laundry import is_dear
 from liveserver.model import Position, Source, SourceState, Via, now
 from liveserver.outgoing import PublicGate
 from liveserver.pictures import Picture
-from liveserver.sanitising import sanitise, text_of
+from liveserver.sanitising import sanitise, says_something
 from liveserver.store import Hold, Incoming, NotHeld
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
+    from liveserver.laundry import Laundry
     from liveserver.library import Library
     from liveserver.publishing import Publishing
     from liveserver.settings import Settings
@@ -46,10 +50,17 @@ PAGE = 25
 """Changes that are asked for at a time."""
 CHANGES_MAX = 100_000
 """Of a source that has more, nothing is taken over."""
-ANSWER_BYTES = 32 * 1024 * 1024
 TOO_MANY = 429
 """The status that refuses nothing but the moment."""
+ANSWER_BYTES = 8 * 1024 * 1024
+"""A page of the longest entries; it is read in one go, some 30 ms."""
 ANSWER_SECONDS = 60.0
+
+MESSAGES_MOST = 2_000
+"""Messages of one source that are taken in one go, as when it is followed first; 2,000 characters count as one more."""
+MESSAGES_RATE = 50.0
+"""Messages a second from then on: a newsroom sends a few a minute, and what comes faster waits at the source."""
+MESSAGE_CHARACTERS = 2_000
 
 PICTURES_WAIT = 3.0
 """Seconds that an entry waits for its pictures; those that come later are put into it."""
@@ -62,7 +73,14 @@ class Follower:
     """Follows one source, while this process holds it."""
 
     def __init__(
-        self, source: Source, node: str, store: Store, publishing: Publishing, library: Library, settings: Settings
+        self,
+        source: Source,
+        node: str,
+        store: Store,
+        publishing: Publishing,
+        library: Library,
+        laundry: Laundry,
+        settings: Settings,
     ) -> None:
         self._source = source
         self._slug = source.slug
@@ -70,8 +88,11 @@ class Follower:
         self._store = store
         self._publishing = publishing
         self._library = library
+        self._laundry = laundry
+        self._allowance = Allowance(MESSAGES_MOST, MESSAGES_RATE)
         self._media_max = settings.media_max_size
-        self._gate = PublicGate(private=settings.follow_private, most=max(ANSWER_BYTES, settings.media_max_size))
+        self._gate = PublicGate(private=settings.follow_private, most=ANSWER_BYTES)
+        self._picture_gate = PublicGate(private=settings.follow_private, most=settings.media_max_size)
         self._name = source.name or urlsplit(source.server).hostname or source.server
         self._actor = f"via {urlsplit(source.server).hostname}"
         self._position = source.position
@@ -152,8 +173,8 @@ class Follower:
                     await self._take(change, moving=True)
             await self._take_all(client)
 
-    def _client(self) -> Client:
-        return Client(self._source.server, partner=self._source.partner, gate=self._gate)
+    def _client(self, gate: PublicGate | None = None) -> Client:
+        return Client(self._source.server, partner=self._source.partner, gate=gate or self._gate)
 
     async def _introduce(self, client: Client) -> None:
         """Hear whether we are let in, and what is to be said of whose it is."""
@@ -201,7 +222,8 @@ class Follower:
         self._position = reached
 
     async def _take(self, change: Message, *, moving: bool) -> None:
-        """Do here what a message says."""
+        """Do here what a message says, when it is the source's turn again."""
+        await asyncio.sleep(self._allowance.spend(_amount(change)))
         seq, reached = 0, None
         if "seq" in change:
             seq = remote.position_of("any", change["seq"]).seq
@@ -247,18 +269,28 @@ class Follower:
         try:
             entry = remote.read(data)
         except Invalid as error:
-            entry_id = remote.id_of(data["id"])
-            self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
-            return Incoming(entry_id, seq, None)
-        body = sanitise(entry.body)
-        if entry.via is not None or not (text_of(body) or "<img " in body):
+            return self._unfit(remote.id_of(data["id"]), seq, error)
+        if entry.via is not None:
             # What they have from others, others are to be followed for: two who follow each other would never end.
             return Incoming(entry.id, seq, None)
-        pictures, complete = await self._pictures(body)
+        try:
+            body = await self._washed(sanitise, entry.body)
+            if not says_something(body):
+                return Incoming(entry.id, seq, None)
+            pictures, complete = await self._pictures(body)
+            body = await self._washed(partial(remote.with_pictures, pictures=pictures), body)
+        except Invalid as error:
+            return self._unfit(entry.id, seq, error)
         via = Via(self._name, self._source.url or entry.url)
-        return Incoming(
-            entry.id, seq, remote.entry_of(entry, remote.with_pictures(body, pictures), via), complete=complete
-        )
+        return Incoming(entry.id, seq, remote.entry_of(entry, body, via), complete=complete)
+
+    async def _washed(self, work: Callable[[str], str], body: str) -> str:
+        return await self._laundry.wash(work, body) if is_dear(body) else work(body)
+
+    def _unfit(self, entry_id: str, seq: int, error: Invalid) -> Incoming:
+        """An entry that can't be taken over, to be taken away here."""
+        self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
+        return Incoming(entry_id, seq, None)
 
     # Pictures
 
@@ -286,7 +318,7 @@ class Follower:
         """Have pictures here; those that are, and whether the others never will be."""
         found: dict[str, Picture] = {}
         complete = True
-        async with self._client() as client:
+        async with self._client(self._picture_gate) as client:
             for name, alt in names.items():
                 try:
                     async with self._one_picture:
@@ -396,3 +428,10 @@ class Follower:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT):
                     await self._news.wait()
+
+
+def _amount(change: Message) -> float:
+    """What a message takes of its source's allowance."""
+    entry = change["entry"] if "entry" in change else None
+    body = entry.get("body") if isinstance(entry, dict) else None
+    return 1 + (len(body) / MESSAGE_CHARACTERS if isinstance(body, str) else 0)

@@ -374,18 +374,24 @@ class GoneInput(Input):
 
 InputType = TypeVar("InputType", bound=BaseModel)
 
+FIELDS_MAX = 100
+"""Fields of one input, known or not, beyond which it isn't looked at: ten times those of the largest."""
+ERRORS_MAX = 50
+"""Bad fields that are named one by one."""
+
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/") -> InputType:
-    """`data` as a `kind`; raises Invalid, naming every bad field by `prefix` and its path."""
+    """`data` as a `kind`; raises Invalid, naming every bad field by `prefix` and its path (of many, the first)."""
+    if isinstance(data, dict) and len(data) > FIELDS_MAX:
+        raise Invalid([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise Invalid(
-            [
-                FieldError(_pointer(prefix, e["loc"]), _words(e["msg"]))
-                for e in error.errors(include_url=False, include_input=False, include_context=False)
-            ]
-        ) from None
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        errors = [FieldError(_pointer(prefix, e["loc"]), _words(e["msg"])) for e in found[:ERRORS_MAX]]
+        if len(found) > ERRORS_MAX:
+            errors.append(FieldError("", f"{len(found) - ERRORS_MAX} more fields are bad"))
+        raise Invalid(errors) from None
 
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from liveserver import wire
-from liveserver.errors import Conflict, FieldError, Invalid, check_version
+from liveserver.errors import Conflict, FieldError, Invalid, Unauthorized, check_version
+from liveserver.laundry import Laundry, is_dear
 from liveserver.model import (
     Correction,
     Embedding,
@@ -21,8 +23,9 @@ from liveserver.model import (
     now,
     slugify,
 )
-from liveserver.sanitising import sanitise, text_of
+from liveserver.sanitising import safe
 from liveserver.store import Idempotency, Store, Written
+from liveserver.store.keys import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -54,6 +57,7 @@ class Publishing:
         self._hub = hub
         self._presenter = presenter
         self._takedowns = takedowns
+        self._laundry = Laundry()
         self._clock = clock
         self._commits: set[asyncio.Task[Any]] = set()
         self.has_scheduled = asyncio.Event()
@@ -112,7 +116,8 @@ class Publishing:
         """A new entry; the one that the same key made before, if it is a retry.
 
         `key_id`: the API key that it is made with, which has to be good when the entry is written (else Unauthorized
-        or Forbidden), and within which an `idempotency_key` counts.
+        or Forbidden), and within which an `idempotency_key` counts. Where a body is dear to make safe, it has to be
+        good before too.
         """
         at = self._clock()
         refusal: Invalid | None = None
@@ -127,7 +132,7 @@ class Publishing:
             version=1,
             status=status,
             heading=given.heading,
-            body=_safe(given.body, given.format),
+            body=await self._safe(given.body, given.format, key_id=key_id),
             authors=tuple(given.authors),
             key_event=given.key_event,
             breaking=given.breaking,
@@ -163,10 +168,12 @@ class Publishing:
     ) -> Written:
         """Change an entry. `version`: the one that was edited (None: whichever is current)."""
         at = self._clock()
+        # Before the transaction, in which others would wait for it.
+        body = await self._safe(patch.body, patch.format) if "body" in patch.model_fields_set else None
 
         def edit(current: Entry) -> Entry:
             check_version(current, version, None)
-            return _edited(current, patch, at)
+            return _edited(current, patch, body, at)
 
         epoch = version.history if version else None
         return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor, epoch=epoch))
@@ -228,6 +235,17 @@ class Publishing:
 
         await self._commit(writing, announce)
 
+    async def _safe(self, body: str, markup: str, *, key_id: str | None = None) -> str:
+        """The body made safe, if the key, where one is named, is still good. Raises Invalid, Unauthorized, Busy."""
+        if not is_dear(body, markup):
+            return safe(body, markup)
+        if key_id is not None:
+            key = await self._store.key(key_id)
+            if key is None:
+                raise Unauthorized(UNKNOWN)
+            key.check()
+        return await self._laundry.wash(partial(safe, markup=markup), body)
+
     async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
         def announce(written: Written) -> None:
             self._announce(written.liveblog, written.change)
@@ -269,13 +287,6 @@ def _failed(task: asyncio.Task[Any]) -> bool:
     return task.cancelled() or task.exception() is not None
 
 
-def _safe(body: str, markup: str) -> str:
-    clean = sanitise(body, markup)
-    if not text_of(clean) and "<img " not in clean:
-        raise Invalid([FieldError("/body", "has neither text nor picture left after sanitising")])
-    return clean
-
-
 def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | None, datetime | None]:
     """Status, publish_at and published_at of a new entry."""
     to_come = given.publish_at is not None and given.publish_at > at
@@ -299,12 +310,13 @@ def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | No
     return status, None, given.publish_at or at
 
 
-def _edited(current: Entry, patch: EntryPatch, at: datetime) -> Entry:
+def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
+    """An entry as it was edited; `body` is the new one made safe, if there is one."""
     given = patch.model_fields_set
     fields: dict[str, Any] = {name: getattr(patch, name) for name in given & _PLAIN_FIELDS}
     fields |= {name: tuple(getattr(patch, name)) for name in given & _LIST_FIELDS}
-    if "body" in given:
-        fields["body"] = _safe(patch.body, patch.format)
+    if body is not None:
+        fields["body"] = body
     entry = replace(current, **fields)
     if patch.correction is not None:
         entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))

@@ -14,7 +14,7 @@ from liveserver.blocks import MEDIA_PATH
 from liveserver.inputs import Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags, parse
 from liveserver.model import CONTROL, Correction, Entry, EntryStatus, Position, Verification, Via
 from liveserver.pictures import NAME
-from liveserver.sanitising import sanitise, text_of
+from liveserver.sanitising import sanitise, says_something
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
     if MEDIA_PATH not in body:
         return body
     put_in = sanitise(_PICTURE.sub(put, body))
-    if text_of(put_in) or "<img " in put_in:
+    if says_something(put_in):
         return put_in
     words = " ".join(alt for alt in pictures_of(body).values() if alt) or "…"
     return f"<p>{escape(words, quote=False)}</p>"

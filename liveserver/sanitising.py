@@ -9,6 +9,8 @@ import nh3
 from markdown_it import MarkdownIt
 
 from liveserver.blocks import normalised
+from liveserver.effort import check_html, check_markdown, check_safe
+from liveserver.errors import FieldError, Invalid
 from liveserver.model import CONTROL
 
 TAGS = {
@@ -64,13 +66,34 @@ def sanitise(body: str, markup: str = "html") -> str:
     Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are taken out; text, links,
     emphasis, lists and quotes stay as they are; figures come to the forms of `blocks.py`. Other headings and blocks
     become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
+
+    Raises Invalid for a body that would make too much work (`effort.py`), before it is done.
     """
-    html = _markdown.render(body).rstrip("\n") if markup == "markdown" else body
-    html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], html)
-    clean = _cleaner.clean(html)
+    if markup == "markdown":
+        check_markdown(body)
+        body = _markdown.render(body).rstrip("\n")
+    check_html(body)
+    html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], body)
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
-    clean = normalised(CONTROL.sub("", clean.replace("&nbsp;", "\u00a0")))
-    return _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
+    clean = _cleaner.clean(html).replace("&nbsp;", "\u00a0")
+    check_safe(clean)
+    clean = normalised(CONTROL.sub("", clean))
+    clean = _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
+    check_safe(clean)
+    return clean
+
+
+def safe(body: str, markup: str = "html") -> str:
+    """The same of a body that has to say something. Raises Invalid also where neither text nor picture is left."""
+    clean = sanitise(body, markup)
+    if not says_something(clean):
+        raise Invalid([FieldError("/body", "has neither text nor picture left after sanitising")])
+    return clean
+
+
+def says_something(html: str) -> bool:
+    """Whether sanitised HTML has a text or a picture."""
+    return "<img " in html or bool(text_of(html))
 
 
 def _paragraphs(clean: str) -> str:

@@ -21,6 +21,7 @@ import structlog
 from liveserver.errors import FieldError, Invalid, StoreUnavailable
 from liveserver.following import Follower
 from liveserver.inputs import live_page
+from liveserver.laundry import Laundry
 from liveserver.model import Source, SourceState, now
 from liveserver.outgoing import is_public
 
@@ -82,6 +83,8 @@ class Syndication:
         self._store = store
         self._publishing = publishing
         self._library = library
+        self._laundry = Laundry(threads=1)
+        """For all sources: however many dear texts they send, editors' have threads of their own."""
         self._settings = settings
         self._node = node
         self._look_now = asyncio.Event()
@@ -128,7 +131,15 @@ class Syndication:
         await self._cancel([key for key, task in self._following.items() if key not in held or task.done()])
         for source in held.values():
             if source.id not in self._following:
-                follower = Follower(source, self._node, self._store, self._publishing, self._library, self._settings)
+                follower = Follower(
+                    source,
+                    self._node,
+                    self._store,
+                    self._publishing,
+                    self._library,
+                    self._laundry,
+                    self._settings,
+                )
                 self._following[source.id] = asyncio.create_task(follower.run(), name=f"following {source.slug}")
 
     async def _cancel(self, ids: list[str]) -> None:

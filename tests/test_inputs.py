@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveserver.errors import FieldError, Invalid
-from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
+from liveserver.inputs import ERRORS_MAX, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
 from liveserver.model import LiveblogStatus, Verification
 from tests.store_samples import TYPOGRAPHY
 
@@ -280,6 +280,16 @@ def test_a_format_without_body_is_an_error_beside_the_others() -> None:
     assert pointers(EntryPatch, {"format": "markdown", "heading": ""}) == ["/format", "/heading"]
     assert pointers(EntryPatch, {"format": "markdown", "body": " "}) == ["/body"]
     assert parse(EntryPatch, {"format": "markdown", "body": "*x*"}).format == "markdown"
+
+
+def test_a_bad_input_is_not_listed_without_end() -> None:
+    """The first bad fields are named; of more fields than any input has, none is looked at."""
+    found = errors(EntryInput, {"body": "x", **{f"field{number}": 1 for number in range(90)}})
+    assert len(found) == ERRORS_MAX + 1
+    assert found[-1] == FieldError("", "40 more fields are bad")
+    fields = {f"field{number}": 1 for number in range(25_000)}
+    assert errors(EntryInput, fields) == [FieldError("", "has 25000 fields; at most 100")]
+    assert len(errors(LiveblogInput, {"embedding": fields})) == ERRORS_MAX + 1
 
 
 JSON_VALUES = st.recursive(

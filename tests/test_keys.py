@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
+from liveserver import publishing
 from liveserver.api.catalogue import OPERATIONS
 from liveserver.errors import Forbidden, NotFound, Unauthorized
 from liveserver.model import now
@@ -115,6 +116,20 @@ async def test_an_expired_key(site: Site) -> None:
     late = await site.client(await site.key("Trop tard", ["publish"], now() - timedelta(milliseconds=1)))
     assert (await good.post(ENTRIES, json={"body": "x"})).status_code == 201
     assert "expired" in problem(await late.post(ENTRIES, json={"body": "x"}), 401)["detail"]
+
+
+async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was revoked a second ago, which is remembered, has nothing made safe that takes long."""
+    key = await site.key("Ancien", ["publish"])
+    client = await site.client(key)
+    long = {"body": "<p>Un long texte.</p>" * 1_000}
+    assert (await client.post(ENTRIES, json=long)).status_code == 201
+    await site.parts.store.revoke_key(key.split("_")[1], now())
+    washed: list[str] = []
+    monkeypatch.setattr(publishing, "safe", lambda body, markup: washed.append(body))
+    for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
+        assert "revoked" in problem(await client.post(ENTRIES, json=body), 401)["detail"]
+    assert washed == []
 
 
 async def test_a_revoked_key_is_refused_at_once(site: Site) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver import publishing
 from liveserver.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
 from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
 from liveserver.model import Correction, Edition, EntryStatus, LiveblogStatus
 from liveserver.publishing import Publishing
+from liveserver.sanitising import safe
 from liveserver.scheduling import Scheduler
 from liveserver.store import ApiKey
 from liveserver.store.engine import Database
@@ -348,3 +351,40 @@ async def test_whoever_is_cancelled_while_it_commits_has_published(
     answered.set()
     await settle()
     assert [frame.seq for frame in newsroom.heard] == [2, 3, 4, 5]
+
+
+async def test_a_long_body_is_made_safe_outside_of_the_loop_and_the_transaction(
+    newsroom: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Meanwhile others are served, and others publish."""
+    entry = (await newsroom.create()).entry
+    go_on = threading.Event()
+
+    def held(body: str, markup: str) -> str:
+        if len(body) > 10_000:
+            assert go_on.wait(10)
+        return safe(body, markup)
+
+    monkeypatch.setattr(publishing, "safe", held)
+    long = "<p>Un long texte.</p>" * 1_000
+    creating = asyncio.create_task(newsroom.create(body=long))
+    editing = asyncio.create_task(newsroom.edit(entry.id, body=long))
+    assert (await newsroom.create(body="<p>Court.</p>")).entry.body == "<p>Court.</p>"
+    assert not creating.done()
+    assert not editing.done()
+    go_on.set()
+    assert (await creating).entry.body == (await editing).entry.body == long
+
+
+@pytest.mark.parametrize("piece", ["<ul><li>", "<b></p>", "<figure>", "<dl><dt>"])
+async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: str) -> None:
+    """Of a new entry, and of an edit."""
+    entry = (await newsroom.create()).entry
+    givens: list[dict[str, Any]] = [{"body": piece * (100_000 // len(piece))}, {"body": piece * 100, "format": "html"}]
+    for given in givens:
+        with pytest.raises(Invalid, match=r"^/body: has more than"):
+            await newsroom.create(**given)
+        with pytest.raises(Invalid, match=r"^/body: has more than"):
+            await newsroom.edit(entry.id, **given)
+    with pytest.raises(Invalid, match=r"^/body: has more Markdown"):
+        await newsroom.create(body="![" * 50_000, format="markdown")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from liveserver.errors import Invalid
 from liveserver.sanitising import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
 
 REL = ' rel="noopener noreferrer"'
@@ -267,9 +269,9 @@ def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str,
     ],
 )
 def test_nothing_that_fits_in_a_body_takes_long(body: str, markup: str) -> None:
-    """The time limit of all tests is what fails here: some parsers need minutes."""
-    clean = sanitise(body, markup)
-    text_of(clean)
+    """The time limit of all tests is what fails here: some parsers need minutes. Most is refused (test_effort.py)."""
+    with suppress(Invalid):
+        text_of(sanitise(body, markup))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from liveserver import following, remote, syndication
+from liveserver.allowance import Allowance
 from liveserver.client import Client, ClientError
 from liveserver.model import Position, now
 from liveserver.settings import Settings
@@ -397,6 +398,47 @@ async def test_an_entry_that_cant_be_taken_over_says_no_more_what_it_said(
         return f"{entry['id']} can't be taken over: /heading" in ((await pair.state())["error"] or "")
 
     await settled(said)
+
+
+async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source may be anything, and an older liveserver accepted it."""
+    real = remote.read
+
+    def dear(data: Any) -> Any:
+        return real({**data, "body": "<ul><li>" * 12_000 if "Sans" not in data["body"] else data["body"]})
+
+    monkeypatch.setattr(remote, "read", dear)
+    await pair.follow()
+    entry = await pair.source.publish("<p>Longue.</p>")
+    other = await pair.source.publish("<p>Sans histoire.</p>")
+
+    async def only_the_other() -> bool:
+        return [each["body"] for each in await pair.followed()] == [other["body"]]
+
+    await settled(only_the_other)
+
+    async def said() -> bool:
+        return f"{entry['id']} can't be taken over: /body" in ((await pair.state())["error"] or "")
+
+    await settled(said)
+
+
+async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above it, its messages wait."""
+    spent: list[float] = []
+
+    class Strict(Allowance):
+        def spend(self, amount: float) -> float:
+            spent.append(amount)
+            return super().spend(amount)
+
+    monkeypatch.setattr(following, "Allowance", Strict)
+    await pair.source.publish("<p>" + "x" * 4_000 + "</p>")
+    await pair.follow()
+    await pair.source.publish("<p>x</p>")
+    await pair.level()
+    assert [round(amount) for amount in spent][-1] == 1
+    assert max(spent) == pytest.approx(1 + 4_007 / following.MESSAGE_CHARACTERS)
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:

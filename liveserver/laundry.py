@@ -1,0 +1,46 @@
+"""Where texts are made safe: small ones at once, what takes longer in threads, a few at a time.
+
+The event loop has its turns meanwhile: what makes HTML safe lets other threads run, and Markdown lets them every few
+milliseconds. The threads aren't those that read the database.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anyio import CapacityLimiter, to_thread
+
+from liveserver.effort import markdown_effort
+from liveserver.errors import Busy
+from liveserver.refusals import Reason, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SMALL = 4_000
+"""Characters of a body that is made safe at once: in a millisecond or two, whatever it says. Most are smaller."""
+SMALL_MARKDOWN = 300
+"""The same of Markdown, by what it amounts to (`effort.markdown_effort`)."""
+THREADS = 2
+"""Of one laundry: as many dear texts at the same time."""
+WAITING_MAX = 50
+"""Dear texts that wait for a thread, some 10 s of work; beyond, they are to come again."""
+
+
+def is_dear(body: str, markup: str = "html") -> bool:
+    """Whether it takes too long to make a body safe while everybody waits."""
+    return len(body) > SMALL or (markup == "markdown" and markdown_effort(body) > SMALL_MARKDOWN)
+
+
+class Laundry:
+    """Does what is dear in threads of its own, so many at a time."""
+
+    def __init__(self, threads: int = THREADS) -> None:
+        self._threads = CapacityLimiter(threads)
+
+    async def wash(self, work: Callable[[str], str], body: str) -> str:
+        """What `work` makes of a dear body, and raises. Raises Busy where too many wait already."""
+        if self._threads.statistics().tasks_waiting >= WAITING_MAX:
+            refusals.note(Reason.BUSY, characters=len(body))
+            raise Busy("so many long texts are being made safe that no other is begun")
+        return await to_thread.run_sync(work, body, limiter=self._threads)

@@ -1,0 +1,74 @@
+"""Dear texts are made safe elsewhere, a few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from liveserver import laundry as laundry_module
+from liveserver.errors import Busy, Invalid
+from liveserver.laundry import SMALL, Laundry, is_dear
+from liveserver.refusals import Reason, refusals
+from liveserver.sanitising import safe
+from tests.sinks import settle
+
+
+def test_what_is_dear() -> None:
+    assert not is_dear("x" * SMALL)
+    assert is_dear("x" * (SMALL + 1))
+    assert not is_dear("[" * 1_000)
+    assert is_dear("[" * 1_000, "markdown")
+    assert not is_dear("Une phrase, avec un [lien](https://exemple.fr/).\n\n" * 8, "markdown")
+
+
+async def test_the_event_loop_goes_on_meanwhile() -> None:
+    """The work here ends when the loop says so."""
+    go_on = threading.Event()
+
+    def work(body: str) -> str:
+        assert go_on.wait(10)
+        return body.upper()
+
+    washing = asyncio.create_task(Laundry().wash(work, "x"))
+    await settle()
+    go_on.set()
+    assert await washing == "X"
+
+
+async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many others wait; more are told to come again."""
+    monkeypatch.setattr(laundry_module, "WAITING_MAX", 3)
+    go_on, began, running, most = threading.Event(), threading.Semaphore(0), 0, 0
+    lock = threading.Lock()
+
+    def work(body: str) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        began.release()
+        assert go_on.wait(10)
+        with lock:
+            running -= 1
+        return body
+
+    laundry = Laundry(threads=2)
+    washing = [asyncio.create_task(laundry.wash(work, str(number))) for number in range(5)]
+    await settle()
+    for _ in range(2):
+        assert await asyncio.to_thread(began.acquire, timeout=10)
+    before = refusals.counts[Reason.BUSY]
+    with pytest.raises(Busy):
+        await laundry.wash(work, "one more")
+    assert refusals.counts[Reason.BUSY] == before + 1
+    go_on.set()
+    assert await asyncio.gather(*washing) == list("01234")
+    assert most == 2
+    assert await laundry.wash(work, "one more") == "one more"
+
+
+async def test_what_is_wrong_is_told() -> None:
+    with pytest.raises(Invalid):
+        await Laundry().wash(safe, "<ul><li>" * 10_000)
