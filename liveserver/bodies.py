@@ -25,6 +25,9 @@ _EMBED = re.compile(
     re.DOTALL,
 )
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
+CARDS_MAX = 50
+"""Embeds and addresses of one body that become cards, each of which is ten times as long: the others stay links."""
+
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
@@ -44,15 +47,23 @@ class Bodies:
         if "://" not in body:
             return body
 
+        left = CARDS_MAX
+
+        def recognised(address: str) -> Embed | None:
+            nonlocal left
+            found = self._embeds.recognise(address) if left else None
+            left -= found is not None
+            return found
+
         def embed(match: re.Match[str]) -> str:
-            found = self._embeds.recognise(unescape(match[1]))
+            found = recognised(unescape(match[1]))
             return _card(found, match[2], match[3] or "", texts) if found else match[0]
 
         def alone(match: re.Match[str]) -> str:
             address = unescape(match[1] or match[3]).strip()
             if match[1] and _bare(unescape(match[2])) != _bare(address):
                 return match[0]
-            found = self._embeds.recognise(address)
+            found = recognised(address)
             return _card(found, "", "", texts) if found else match[0]
 
         return _ALONE.sub(alone, _EMBED.sub(embed, body))

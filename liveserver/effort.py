@@ -16,6 +16,8 @@ DEPTH_MAX = 64
 """Elements within one another, those that were never closed among them. Lists in lists in quotes come to a dozen."""
 MARKDOWN_MAX = 10_000
 """What a body's Markdown may amount to, in signs: 10 to 15 µs of work each. 100,000 characters of prose have 6,000."""
+PICTURES_MAX = 200
+"""Pictures of a body, of which readers get five times what is kept of them."""
 SAFE_MAX = 200_000
 """Characters of a body once it is safe: twice what is accepted, for the references that characters become."""
 
@@ -87,12 +89,19 @@ def check_markdown(text: str) -> None:
         raise _refusal(f"has more Markdown than a body may have (it amounts to more than {MARKDOWN_MAX} signs)")
 
 
-def check_safe(html: str) -> None:
-    """Raises Invalid for sanitised HTML that is more than is kept of a body."""
+def check_clean(html: str) -> None:
+    """Raises Invalid for HTML that is clean, but longer than what is kept of a body."""
     if len(html) > SAFE_MAX:
         raise _refusal(f"comes to more than {SAFE_MAX} characters of safe HTML")
     if html.count("<") > TAGS_MAX:
         raise _refusal(f"comes to more than {TAGS_MAX} tags")
+
+
+def check_safe(html: str) -> None:
+    """Raises Invalid for sanitised HTML, other sites' pictures gone, that is more than is kept of a body."""
+    check_clean(html)
+    if html.count("<img ") > PICTURES_MAX:
+        raise _refusal(f"has more than {PICTURES_MAX} pictures")
 
 
 def markdown_effort(text: str) -> int:

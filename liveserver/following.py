@@ -432,6 +432,7 @@ class Follower:
 
 def _amount(change: Message) -> float:
     """What a message takes of its source's allowance."""
-    entry = change["entry"] if "entry" in change else None
-    body = entry.get("body") if isinstance(entry, dict) else None
-    return 1 + (len(body) / MESSAGE_CHARACTERS if isinstance(body, str) else 0)
+    match change:
+        case {"entry": {"body": str(body)}}:
+            return 1 + len(body) / MESSAGE_CHARACTERS
+    return 1

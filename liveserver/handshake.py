@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WINDOW_BITS = 15
+OFFER_MAX = 512
+"""Bytes of an offer of extensions that is looked at, and remembered: browsers' have less than a hundred."""
 
 _DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
@@ -106,7 +108,7 @@ def read(request: Request, *, deflate: bool = True) -> Offer:
     subprotocols = found.get(b"sec-websocket-protocol", b"")
     return Offer(
         b64encode(sha1(key + GUID, usedforsecurity=False).digest()),
-        _agree(offered) if offered and deflate else b"",
+        _agree(offered) if offered and deflate and len(offered) <= OFFER_MAX else b"",
         [word.strip() for word in subprotocols.decode("latin-1").split(",") if word.strip()],
     )
 

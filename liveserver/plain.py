@@ -1,42 +1,24 @@
-"""What HTML says, as plain text."""
+"""What sanitised HTML says, as plain text."""
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
+from html import unescape
 
 BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
 """The beginning of an element that stands by itself: text without any is a paragraph."""
 
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.alternatives: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._separate(tag)
-        if tag == "img":
-            self.alternatives += [value for name, value in attrs if name == "alt" and value]
-
-    def handle_endtag(self, tag: str) -> None:
-        self._separate(tag)
-
-    def _separate(self, tag: str) -> None:
-        if tag in {"br", "li", "cite", "figcaption"} or BLOCK.match(f"<{tag}"):
-            self.parts.append(" ")
+# A serialiser puts attributes in double quotes, and there alone may an angle bracket stand.
+_REST = r'[^>"]*+(?>"[^"]*+"[^>"]*+)*+>'
+_SEPARATING = re.compile(rf"</?(?:(?:br|li|cite|figcaption)\b|{BLOCK.pattern[1:]}){_REST}", re.IGNORECASE)
+_TAG = re.compile(rf"</?[a-z]{_REST}", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r'<img\b(?>(?! alt=)[^>"]|"[^"]*+")*+ alt="([^"]+)"', re.IGNORECASE)
 
 
 def plain_text(html: str) -> str:
     """The text of some HTML on one line; if it has none, the descriptions of its images."""
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    return _line(parser.parts) or _line(parser.alternatives)
+    text = _line(_TAG.sub("", _SEPARATING.sub(" ", html)))
+    return text or _line("".join(_ALTERNATIVE.findall(html)))
 
 
 def shortened(text: str, length: int) -> str:
@@ -47,5 +29,5 @@ def shortened(text: str, length: int) -> str:
     return cut.rstrip(" ,;:.–—-\u00a0\u202f") + "…"
 
 
-def _line(parts: list[str]) -> str:
-    return re.sub(r"[ \t\r\n\f]+", " ", "".join(parts)).strip()
+def _line(html: str) -> str:
+    return re.sub(r"[ \t\r\n\f]+", " ", unescape(html)).strip()

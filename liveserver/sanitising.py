@@ -9,7 +9,7 @@ import nh3
 from markdown_it import MarkdownIt
 
 from liveserver.blocks import normalised
-from liveserver.effort import check_html, check_markdown, check_safe
+from liveserver.effort import check_clean, check_html, check_markdown, check_safe
 from liveserver.errors import FieldError, Invalid
 from liveserver.model import CONTROL
 
@@ -76,7 +76,7 @@ def sanitise(body: str, markup: str = "html") -> str:
     html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], body)
     # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
     clean = _cleaner.clean(html).replace("&nbsp;", "\u00a0")
-    check_safe(clean)
+    check_clean(clean)
     clean = normalised(CONTROL.sub("", clean))
     clean = _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
     check_safe(clean)

@@ -113,6 +113,7 @@ def _parts(locale: Locale, day: date) -> dict[str, str]:
     return {**words, "year": str(day.year)}
 
 
+ZONE_NAMES_MAX = 1_024
 _zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
 """There are a few for each zone and language."""
 
@@ -122,6 +123,8 @@ def _zone_name(locale: Locale, moment: datetime) -> str:
     key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
     name = _zone_names.get(key)
     if name is None:
+        if len(_zone_names) >= ZONE_NAMES_MAX:
+            _zone_names.clear()
         name = _zone_names[key] = get_timezone_name(moment, width="long", locale=locale)
     return name
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from liveserver.bodies import Bodies
+from liveserver.bodies import CARDS_MAX, Bodies
 from liveserver.embeds import Embeds
 from liveserver.pictures import Picture, img_html
 from liveserver.sanitising import sanitise
@@ -73,6 +73,14 @@ def test_it_is_one_among_paragraphs() -> None:
 def test_nothing_else_is(body: str) -> None:
     assert sanitise(body) == body
     assert BODIES.shown(body, FRENCH) == body
+
+
+def test_so_many_become_cards() -> None:
+    """The others stay links, of whichever form."""
+    titled = f'<figure class="embed"><a href="{ADDRESS}">La mer</a></figure>'
+    html = shown(titled * 30 + f"<p>{ADDRESS}</p>" * 30)
+    assert html.count("data-embed-src") == CARDS_MAX
+    assert html.endswith(f"<p>{ADDRESS}</p>" * 10)
 
 
 def test_a_title_and_a_caption() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from liveserver.effort import (
     DEPTH_MAX,
     MARKDOWN_MAX,
+    PICTURES_MAX,
     SAFE_MAX,
     TAGS_MAX,
     check_html,
@@ -212,5 +213,7 @@ def test_what_comes_out_is_bounded_too() -> None:
         sanitise(filled("&"))
     with pytest.raises(Invalid, match=f"more than {TAGS_MAX} tags"):
         sanitise(filled("aaaa\n"))
+    with pytest.raises(Invalid, match=f"more than {PICTURES_MAX} pictures"):
+        check_safe("<img >" * (PICTURES_MAX + 1))
     check_safe("<p>x</p>" * (TAGS_MAX // 2))
     assert DEPTH_MAX < TAGS_MAX < MARKDOWN_MAX

@@ -40,6 +40,14 @@ def agreed(*offered: bytes) -> bytes:
     return get(headers).extensions
 
 
+def test_an_offer_without_measure_is_not_looked_at() -> None:
+    """Nor remembered."""
+    handshake._agree.cache_clear()
+    assert agreed(b"permessage-deflate, " + b"x, " * handshake.OFFER_MAX + b"x") == b""
+    assert handshake._agree.cache_info().currsize == 0
+    assert agreed(b"permessage-deflate") == AGREED
+
+
 def test_the_specifications_example() -> None:
     assert read() == handshake.Offer(ACCEPT, b"", [])
 
