@@ -136,7 +136,7 @@ class Renditions:
         # One that began since this call will do.
         if (began := self._making.get(key)) is None:
             if kept is None and len(self._making) >= NEW_WAITING:
-                refusals.note(Reason.BUSY, liveblog=slug)
+                refusals.note(Reason.BUSY, liveblog=topic.slug)
                 raise Busy("so many pages are being made that no other is begun")
             began = self._making[key] = asyncio.create_task(self._make(key, make, known=kept is not None))
             self.misses += 1

@@ -338,7 +338,7 @@ async def test_the_budget_is_no_less_than_the_memory(size: int, made: int) -> No
             async def make(number: int = number) -> Rendition:
                 return page(number, found.history.position(MATCH))
 
-            rendition = await found.renditions.get(MATCH, ("list", number, f"{number:>100}", None), make)
+            rendition = await found.renditions.get(WHOLE, ("list", number, f"{number:>100}", None), make)
             rendition.representation.coded("gzip")
             del rendition, make
         gc.collect()
