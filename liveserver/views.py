@@ -191,9 +191,10 @@ class Views:
             self._check(late)
             return
         if position.seq > heard.seq + 1:
-            # What is missing may be a deletion, which must not wait.
+            # What is missing may be a deletion, which must not wait: if it can't be read now, the poll is to find it.
             self._check(late)
-        late.line.hear(position)
+        else:
+            late.line.hear(position)
         if isinstance(change, ChangeFrame) and change.deletes:
             # Readers are asked to confirm it now, by the withdrawal, not once more in its turn.
             shown = change.withdrawn()

@@ -339,3 +339,14 @@ class ViewsMachine(RuleBasedStateMachine):
 
 TestViewsMachine = ViewsMachine.TestCase
 TestViewsMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+
+
+def test_a_deletion_that_is_missing_while_the_store_is_away() -> None:
+    """What came after it was heard of: the poll finds it all the same, and nobody has to wait for its turn."""
+    machine = ViewsMachine()
+    machine.begin(old={"a", "b"}, recent_max=1)
+    machine.join(node=0, view=Topic(MATCH, (), 20), room=None)
+    machine.the_store(down=True)
+    machine.publish_and_die(key="a", tags=(), deleted=True)
+    machine.change_the_live_blog(node=0)
+    machine.teardown()
