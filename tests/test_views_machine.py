@@ -346,6 +346,7 @@ def test_a_deletion_that_is_missing_while_the_store_is_away() -> None:
     machine = ViewsMachine()
     machine.begin(old={"a", "b"}, recent_max=1)
     machine.join(node=0, view=Topic(MATCH, (), 20), room=None)
+    machine.everyone[0].read()
     machine.the_store(down=True)
     machine.publish_and_die(key="a", tags=(), deleted=True)
     machine.change_the_live_blog(node=0)

@@ -49,6 +49,9 @@ def find(
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)
     if partner is not None:
+        if "\x00" in partner:
+            # PostgreSQL knows no such text.
+            return []
         query = query.where(_t.c.partner == partner)
     rows = connection.execute(query.order_by(_t.c.partner, _t.c.hour)).mappings()
     return [ReachHour(**{name: row[name] for name in ReachHour._fields}) for row in rows]

@@ -31,6 +31,7 @@ async def test_what_nodes_count_adds_up(store: Store) -> None:
     assert await store.reach("match", at(0), at(3600), partner="p_a") == [ReachHour("p_a", at(0), 1, 50, 1)]
     assert await store.reach("match", at(0), at(3600), partner="") == [ReachHour("", at(0), 6, 111, 9)]
     assert await store.reach("vote", at(0), at(1)) == [ReachHour("", at(0), 7, 7, 7)]
+    assert await store.reach("match", at(0), at(3600), partner="p_\x00") == []
     with pytest.raises(NotFound):
         await store.reach("rien", at(0), at(1))
 
