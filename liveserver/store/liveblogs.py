@@ -38,6 +38,11 @@ _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("its_slug")).values(seq=_t.c.seq + 1).returning(_t)
 _INSERT = insert(_t)
+_POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
+
+_CHUNK = 1_000
+"""Slugs that are looked up at a time: whoever makes them up decides how many there are, and a statement has room for
+some 30,000."""
 
 # The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
 _last = tables.entries.alias("last")
@@ -170,5 +175,9 @@ def edit(
 
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
     """The epoch and seq of each that exists."""
-    query = select(_t.c.slug, _t.c.epoch, _t.c.seq).where(_t.c.slug.in_([slug for slug in slugs if _is_slug(slug)]))
-    return {slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)}
+    asked = [slug for slug in slugs if _is_slug(slug)]
+    found: dict[str, Position] = {}
+    for start in range(0, len(asked), _CHUNK):
+        query = _POSITIONS.where(_t.c.slug.in_(asked[start : start + _CHUNK]))
+        found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
+    return found

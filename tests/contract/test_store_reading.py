@@ -269,6 +269,9 @@ async def test_positions(store: Store) -> None:
         "vote": Position(vote.epoch, 0),
     }
     assert await store.positions([]) == {}
+    # More than fit into a statement.
+    made_up = [f"rien-{number}" for number in range(40_000)]
+    assert (await store.positions([*made_up, "match"])).keys() == {"match"}
 
 
 async def test_when_a_live_blog_began_and_last_changed(store: Store) -> None:
