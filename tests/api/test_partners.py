@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import httpx2
     import pytest
 
+    from liveserver.store import Store
+    from liveserver.store.partners import Rules
     from tests.api.site import JSON, Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -135,6 +137,24 @@ async def test_who_is_let_in(site: Site) -> None:
     await change(site, partner, enabled=True)
     assert await reason() is None
     problem(await site.reader.get("/api/v1/liveblogs/rien/embed", params={"partner": partner["id"]}), 404)
+
+
+async def test_an_id_that_none_can_have(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused at once: nobody looks for it, as for one that may be new."""
+    looks: list[None] = []
+    rules = type(site.parts.store).rules
+
+    async def looking(store: Store) -> Rules:
+        looks.append(None)
+        return await rules(store)
+
+    monkeypatch.setattr(type(site.parts.store), "rules", looking)
+    for odd in ("", "p_", "p_0A1B2C3D4E5F", "p_0a1b2c3d4e5f%0A", "marees%3Fdelay=3", "%00"):
+        refused = problem(await site.reader.get(f"{LIVEBLOG}/snapshot?partner={odd}"), 403)
+        assert refused["reason"] == "unknown"
+    assert looks == []
+    assert problem(await site.reader.get(f"{LIVEBLOG}/snapshot?partner=p_0a1b2c3d4e5f"), 403)["reason"] == "unknown"
+    assert looks == [None]
 
 
 async def test_what_a_widget_is_told(site: Site) -> None:
