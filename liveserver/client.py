@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import uuid
 from contextlib import suppress
 from enum import Enum, auto
@@ -16,7 +17,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from liveserver.errors import LiveserverError
-from liveserver.model import Position
+from liveserver.model import SLUG_PATTERN, Position
 from liveserver.wire import CLOSE_NOT_ADMITTED, gone_answer
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ MESSAGE_MAX = 4 * 1024 * 1024
 FINAL_CODES = range(4500, 5000)
 """Close codes after which one doesn't come back."""
 
+_SLUG = re.compile(SLUG_PATTERN)
 _UNREACHABLE = (httpx2.TransportError,)
 _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
 
@@ -308,6 +310,9 @@ class Client:
         `confirm`: for who takes away what is deleted before asking for the next message. When the newsroom asks for
         it, the server is told that the entry is gone here; `known` are the ids of those there were before the first.
         """
+        if not _SLUG.fullmatch(slug):
+            # The handshake would be refused again and again, as by a proxy that doesn't know the server yet.
+            raise ClientError(404, f"no live blog {slug} at {self._url}")
         tracker = Tracker(after)
         witness = Witness(known) if confirm else None
         wait = BACKOFF_FIRST

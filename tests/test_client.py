@@ -375,6 +375,15 @@ async def test_an_unknown_live_blog_is_final() -> None:
         assert caught.value.status == 404
 
 
+@pytest.mark.parametrize("slug", ["Match", "match?delay=3", "match/../vote", ""])
+async def test_what_is_no_slug_is_final(slug: str) -> None:
+    """The server isn't asked: its 404 to a handshake may be that of a proxy which doesn't know it yet."""
+    async with LiveServer().running() as client:
+        with pytest.raises(ClientError, match="no live blog") as caught:
+            await anext(client.follow(slug, None))
+        assert caught.value.status == 404
+
+
 async def test_a_partner_that_isnt_let_in_is_final_and_told_why() -> None:
     async def refuse(stream: Stream) -> None:
         await stream.close(4503)
