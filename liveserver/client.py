@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.errors import LiveserverError
 from liveserver.model import SLUG_PATTERN, Position
+from liveserver.tls_context import client_context
 from liveserver.wire import CLOSE_NOT_ADMITTED, gone_answer
 
 if TYPE_CHECKING:
@@ -197,7 +198,13 @@ class Client:
         self._gate = gate
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         through: dict[str, Any] = {"transport": gate.transport(), "trust_env": False} if gate else {}
-        self._http = httpx2.AsyncClient(base_url=f"{self._url}/api/v1", headers=headers, timeout=TIMEOUT, **through)
+        self._http = httpx2.AsyncClient(
+            base_url=f"{self._url}/api/v1",
+            headers=headers,
+            timeout=TIMEOUT,
+            verify=client_context(urlsplit(self._url).scheme),
+            **through,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -391,11 +398,12 @@ class Client:
         scheme = "wss" if parts.scheme == "https" else "ws"
         query = urlencode({**({"after": str(after)} if after else {}), **self._reading})
         url = urlunsplit(parts._replace(scheme=scheme, query=query))
+        tls = client_context("https", trust_env=self._gate is None) if scheme == "wss" else None
         if self._gate is None:
-            return connect(url, max_size=MESSAGE_MAX)
+            return connect(url, max_size=MESSAGE_MAX, ssl=tls)
         port = parts.port or (443 if scheme == "wss" else 80)
         host = await self._gate.address(parts.hostname or "", port)
-        return _Straight(url, max_size=MESSAGE_MAX, host=host, port=port, proxy=None)
+        return _Straight(url, max_size=MESSAGE_MAX, ssl=tls, host=host, port=port, proxy=None)
 
     async def _refusal(self, slug: str, code: int) -> ClientError:
         if code != CLOSE_NOT_ADMITTED:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from liveserver.tls_context import client_context
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -102,7 +104,7 @@ class _Guarded(httpx2.AsyncBaseTransport):
     def __init__(self, gate: PublicGate, most: int) -> None:
         self._gate = gate
         self._most = most
-        self._inner = httpx2.AsyncHTTPTransport(trust_env=False)
+        self._inner = httpx2.AsyncHTTPTransport(verify=client_context("https", trust_env=False), trust_env=False)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
