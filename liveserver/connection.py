@@ -41,6 +41,18 @@ READ_AHEAD = 16
 CLOSE_TIMEOUT = 10.0
 """Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
 
+LATE_BYTES = 64 * 1024
+"""Bytes that are read, and thrown away, of what comes after the end: so much may be under way before the peer sees it.
+
+What is beyond isn't read: it waits in the kernel, which takes no more when its buffer is full.
+"""
+
+LATE_FRAMES = 100
+"""Frames that may come before the answer to our close frame, which they must be parsed to find: 1 ms of parsing."""
+
+SLICE = 512
+"""Bytes that are parsed at once of these, so that little is parsed beyond that number."""
+
 CLOSE_NORMAL = 1000
 CLOSE_ABNORMAL = 1006
 CLOSE_INTERNAL_ERROR = 1011
@@ -110,6 +122,7 @@ class Connection(asyncio.Protocol):
         "_inbound",
         "_incoming",
         "_last",
+        "_late",
         "_offer",
         "_reading",
         "_server",
@@ -139,6 +152,8 @@ class Connection(asyncio.Protocol):
         self._early = b""
         self._last = b""
         """The close frame that waits for the application."""
+        self._late = 0
+        """Bytes that came after the end."""
         self._timer: asyncio.TimerHandle | None = None
         self.slot = 0
 
@@ -193,12 +208,16 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Frames."""
         self._heard = True
-        if self._state in {State.OPEN, State.CLOSING}:
+        if self._state is State.OPEN:
             self._read(data)
+        elif self._state is State.CLOSING:
+            self._read_answer(data)
         elif self._state is State.CONNECTING:
             # A client should wait for its answer (RFC 6455, 4.1). What it says before is kept; more isn't read.
             self._early += data
             self._transport.pause_reading()
+        else:
+            self._came_late(len(data), LATE_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -358,10 +377,10 @@ class Connection(asyncio.Protocol):
         Raises Gone if the peer has left.
         """
         connecting = self._state is State.CONNECTING
-        if not connecting and (self._state is not State.OPEN or self._inbound is not None):
-            raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
         if self._transport.is_closing():
             raise Gone
+        if not connecting and (self._state is not State.OPEN or self._inbound is not None):
+            raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
         wheel = wheel_of(asyncio.get_running_loop())
         if not connecting:
             wheel.discard(self)
@@ -394,6 +413,24 @@ class Connection(asyncio.Protocol):
         elif end is not None:
             self._state = State.CLOSED
             self._close_transport()
+
+    def _read_answer(self, data: bytes) -> None:
+        """Look for the answer to our close frame, behind what was sent before that was seen."""
+        inbound = self._open_inbound()
+        for start in range(0, len(data), SLICE):
+            self._read(data[start : start + SLICE])
+            if self._state is not State.CLOSING:
+                return
+            if inbound.ignored > LATE_FRAMES:
+                self._transport.pause_reading()
+                return
+        self._came_late(len(data), LATE_BYTES + self._terms.max_size)
+
+    def _came_late(self, size: int, most: int) -> None:
+        """So many bytes came after the end: don't read on for ever."""
+        self._late += size
+        if self._late > most and not self._transport.is_closing():
+            self._transport.pause_reading()
 
     def _deliver(self, message: str | bytes) -> None:
         """Give the application a message."""

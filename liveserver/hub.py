@@ -186,6 +186,10 @@ class Hub:
         for witness in self.witnesses:
             witness.said(topic.slug, sink, message)
 
+    def asked(self, topic: Topic) -> int:
+        """How many answers each viewer was asked for, of late."""
+        return sum(witness.asked(topic.slug) for witness in self.witnesses)
+
     def drained(self, topic: Topic, sink: Sink) -> None:
         """A lagging viewer can be written to again: bring it up to date."""
         room = self._rooms.get(topic)
@@ -394,6 +398,10 @@ class Audience:
     def said(self, sink: Sink, message: bytes, /) -> None:
         """The viewer sent a short text message."""
         self._hub.said(self.topic, sink, message)
+
+    def asked(self) -> int:
+        """How many answers each viewer was asked for, of late: it may say so much more."""
+        return self._hub.asked(self.topic)
 
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""

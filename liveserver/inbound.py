@@ -43,6 +43,8 @@ class Inbound:
         """What has come of a fragmented message: no list, in which small fragments would weigh many times this."""
         self._decoder: IncrementalDecoder | None = None
         """Of the fragmented message, if it is text."""
+        self.ignored = 0
+        """Frames that came after our close frame and didn't answer it."""
 
     def close(self, code: int, reason: str) -> bytes:
         """Our own close frame: from now on only the peer's answer to it counts.
@@ -59,7 +61,9 @@ class Inbound:
         parser.receive_data(data)
         frames, replies = parser.events_received(), parser.data_to_send()
         messages: list[str | bytes] = []
-        if not closing:
+        if closing:
+            self.ignored += len(frames)
+        else:
             try:
                 for frame in frames:
                     assert isinstance(frame, Frame)

@@ -138,6 +138,10 @@ class Reach:
     def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
         """A viewer sent something, which counts for nothing here."""
 
+    def asked(self, slug: str, /) -> int:
+        """Nobody is asked for anything."""
+        return 0
+
     def announced(self, message: bytes, /) -> None:
         """A node says something, perhaps how many viewers it has."""
         self._attendance.hear(message, self._clock())

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from liveserver import wire
+from liveserver import talk, wire
 from liveserver.api.problems import KINDS, problem
 from liveserver.errors import Busy, Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
 from liveserver.model import VOID, Position
@@ -195,7 +195,7 @@ class WebSocketStream:
         sink = QueueSink(audience.drained)
         try:
             await audience.join(sink, after)
-            await _serve_websocket(websocket, sink, lambda message: audience.said(sink, message))
+            await _serve_websocket(websocket, sink, audience)
         except (NotFound, StoreUnavailable, Draining) as error:
             await _briefly(websocket.close(_code_of(error)))
         finally:
@@ -238,12 +238,12 @@ _CODES: dict[type[LiveserverError], int] = {
 }
 
 
-async def _serve_websocket(websocket: WebSocket, sink: QueueSink, said: Callable[[bytes], None]) -> None:
+async def _serve_websocket(websocket: WebSocket, sink: QueueSink, audience: Audience) -> None:
     async def send(frame: Frame) -> None:
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
     sending = asyncio.create_task(sink.run(send))
-    receiving = asyncio.create_task(_hear(websocket, said))
+    receiving = asyncio.create_task(_hear(websocket, sink, audience))
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         ended = receiving if receiving.done() else sending
@@ -256,17 +256,24 @@ async def _serve_websocket(websocket: WebSocket, sink: QueueSink, said: Callable
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _hear(websocket: WebSocket, said: Callable[[bytes], None]) -> int | None:
+async def _hear(websocket: WebSocket, sink: QueueSink, audience: Audience) -> int | None:
     """Read what the viewer sends; returns when it left (None), or with the code to close with."""
+    spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
         message = await websocket.receive()
         if message["type"] == "websocket.disconnect":
             return None
         text = (message.get("text") or "").encode()
-        if len(message.get("bytes") or text) > wire.INBOUND_MAX:
+        size = len(message.get("bytes") or text)
+        if size > wire.INBOUND_MAX:
             return wire.CLOSE_TOO_BIG
+        spent = talk.spent(spent, now := clock(), talk.weight(1, size))
+        if not talk.allowed(spent, now) and not talk.allowed(spent, now, audience.asked()):
+            peer = websocket.client
+            refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
+            return wire.CLOSE_TOO_TALKATIVE
         if text and len(text) <= wire.HEARD_MAX:
-            said(text)
+            audience.said(sink, text)
 
 
 async def events_endpoint(request: Request) -> ASGIApp:

@@ -9,6 +9,7 @@ the entry ends the counting, and keeps the totals in the store.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ ACTIVE_MAX = 16
 """Takedowns counted at a time: the oldest ends when there are more, so that memory is bounded."""
 POSTS_MAX = 1_000
 """Answers for another node in one message; what is beyond waits for the next."""
+ASKED_SECONDS = MOST + OVERTIME
+"""For how long a viewer may answer; a page in the background may do so a minute late, and all it was asked at once."""
+ASKED_MAX = 1_000
+"""Answers that a viewer may owe: more deletions than that within `ASKED_SECONDS` aren't made by hand."""
 PENDING_MAX = 20_000
 """Answers that wait for that; others are lost, and their viewers waited for in vain."""
 
@@ -92,6 +97,8 @@ class Takedowns:
         self._confirming = confirming
         self._clock = clock
         self._active: dict[str, Counting] = {}
+        self._asked: dict[str, deque[float]] = {}
+        """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
         self._task: asyncio.Task[None] | None = None
         hub.witnesses.append(self)
 
@@ -145,6 +152,17 @@ class Takedowns:
                 if counting is not None and counting.slug == slug:
                     counting.tally.answered(sink, had=had)
 
+    def asked(self, slug: str, /) -> int:
+        """How many answers each viewer of the live blog was asked for, of late."""
+        asked = self._asked.get(slug)
+        if asked is None:
+            return 0
+        while asked and asked[0] <= self._now():
+            asked.popleft()
+        if not asked:
+            del self._asked[slug]
+        return len(asked)
+
     def announced(self, message: bytes, /) -> None:
         """A node says how far it has got, or hands on answers."""
         try:
@@ -175,6 +193,7 @@ class Takedowns:
             oldest = next(counting for counting in self._active.values() if not counting.tally.closed)
             oldest.since = self._now() - MOST
             oldest.tally.close()
+        self._ask(slug)
         tally = Tally(self._hub.viewers_of(slug))
         counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), tally)
         self._active[entry_id] = counting
@@ -182,6 +201,19 @@ class Takedowns:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="takedowns")
         return counting
+
+    def _ask(self, slug: str) -> None:
+        """Note that each viewer is to answer once more.
+
+        They expire one after the other, a second apart: what a viewer was allowed to say at once takes up its time
+        (`talk.py`), and must not count against it when all that it was asked for is forgotten.
+        """
+        for known in list(self._asked):
+            # Those that have expired are forgotten.
+            self.asked(known)
+        asked = self._asked.setdefault(slug, deque(maxlen=ASKED_MAX))
+        last = asked[-1] + 1 if asked else 0.0
+        asked.append(max(last, self._now() + ASKED_SECONDS))
 
     def _hear(self, entry_id: str, node: str, told: dict[str, Any]) -> None:
         counting = self._active.get(entry_id)

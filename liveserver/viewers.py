@@ -19,8 +19,9 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from liveserver import wire
+from liveserver import talk, wire
 from liveserver.inbound import close_frame
+from liveserver.refusals import Reason, refusals
 from liveserver.sending import send_all
 from liveserver.sink import Row, Sink
 
@@ -36,7 +37,17 @@ LAST_SECONDS = 1.0
 """How long a viewer may take at the server's end to read what waits for it."""
 
 LINGER = 5.0
-"""Seconds for which what a viewer sends is still read, and thrown away, after it was told that it broke the rules."""
+"""Seconds after which a viewer that was told of the end, and hasn't gone, is cut off."""
+
+LATE_FRAMES = 240
+"""The weight, in frames (`talk.py`), of what is still read after that, and thrown away: 64 KB.
+
+That much may be under way from one that hasn't seen its end yet. Of what comes beyond nothing is read: it waits in the
+kernel, which takes no more when its buffer is full.
+"""
+
+UNFINISHED_SECONDS = 10.0
+"""How long a viewer may be amid a frame, or a message in fragments: they are small, and arrive in one or two pieces."""
 
 INDIRECT = -1
 """In the place of a descriptor: everything goes through the transport."""
@@ -52,6 +63,9 @@ class Audience(Protocol):
 
     def said(self, sink: Sink, message: bytes, /) -> None:
         """The viewer sent a short text message."""
+
+    def asked(self) -> int:
+        """How many answers each viewer was asked for, of late: it may say so much more."""
 
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""
@@ -109,7 +123,7 @@ class ViewerRow(Row):
 class Viewer(asyncio.Protocol, Sink):
     """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_state", "_transport")
+    __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_patience", "_spent", "_state", "_transport")
 
     row_type = ViewerRow
 
@@ -128,6 +142,10 @@ class Viewer(asyncio.Protocol, Sink):
         """
         self._opening = opening
         """The answer that opens the connection. It waits for the first message, to save a write and a wake-up."""
+        self._spent = 0.0
+        """Until when what it has said takes up (`talk.py`)."""
+        self._patience: asyncio.TimerHandle | None = None
+        """Runs while it is amid a frame or a message, and while it was told of the end and hasn't gone."""
         connections.add(self)
         transport.set_protocol(self)
         if opening:
@@ -193,6 +211,7 @@ class Viewer(asyncio.Protocol, Sink):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._ended()
+        self._wait_no_more()
         self._connections.discard(self)
         self._audience.gone(self)
 
@@ -231,6 +250,52 @@ class Viewer(asyncio.Protocol, Sink):
         self._turn(INDIRECT)
         self._opening = b""
 
+    def _affords(self, frames: float) -> bool:
+        """Take frames of that weight from what it may say; False if that is more than is left."""
+        now = asyncio.get_running_loop().time()
+        self._spent = until = talk.spent(self._spent, now, frames)
+        return talk.allowed(until, now) or talk.allowed(until, now, self._audience.asked())
+
+    def _dismiss(self, code: int = wire.CLOSE_TOO_TALKATIVE) -> None:
+        """End it for what it says: too much, or nothing whole."""
+        peer = self._transport.get_extra_info("peername")
+        refusals.note(Reason.TOO_TALKATIVE, address=peer[0] if peer else None)
+        self.open()
+        self._ended()
+        self._say(code)
+        self._hang_up()
+
+    def _say(self, code: int) -> None:
+        """Tell it why it ends, in an encoding that has words for that."""
+
+    def _part(self) -> None:
+        """End the connection when the peer has taken what waits for it, which it must do in a while."""
+        self._wait_no_more()
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            self._patience = asyncio.get_running_loop().call_later(LINGER, self._transport.abort)
+
+    def _hang_up(self) -> None:
+        """End the connection, of which the peer may still be sending."""
+        self._wait_no_more()
+        self._spent = 0.0
+        if not self._transport.is_reading():
+            # It lagged. That it goes is to be seen.
+            self._transport.resume_reading()
+        self._patience = hang_up(self._transport, LINGER)
+
+    def _came_late(self, size: int) -> None:
+        """So many bytes came after the end: don't read on for ever."""
+        now = asyncio.get_running_loop().time()
+        self._spent = talk.spent(self._spent, now, talk.weight(1, size))
+        if not talk.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
 
 class EventStreamViewer(Viewer):
     """A viewer of a text/event-stream whose end is the end of the connection."""
@@ -247,16 +312,20 @@ class EventStreamViewer(Viewer):
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
-            self._transport.close()
+            self._part()
 
     def data_received(self, data: bytes) -> None:
         """An HTTP client has nothing to say while it is being answered."""
+        if self._state is State.CLOSED:
+            self._came_late(len(data))
+        elif not self._affords(talk.weight(1, len(data))):
+            self._dismiss()
 
 
 class WebSocketViewer(Viewer):
     """A viewer of uncompressed text messages. What it sends is parsed only when it sends."""
 
-    __slots__ = ("_held", "_interval", "_parser", "_patience", "_silent", "_wheel", "slot")
+    __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
 
     def __init__(
         self,
@@ -275,8 +344,6 @@ class WebSocketViewer(Viewer):
         """Bytes of a frame that isn't complete."""
         self._parser: ServerProtocol | None = None
         """Kept only while a fragmented message is under way."""
-        self._patience: asyncio.TimerHandle | None = None
-        """Runs while it has been told that it broke the rules, and hasn't gone."""
         self.slot = 0
         if interval:
             wheel.add(self, interval)
@@ -291,8 +358,8 @@ class WebSocketViewer(Viewer):
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
-            self._transport.write(close_frame(code))
-            self._transport.close()
+            self._say(code)
+            self._part()
 
     def due(self) -> int | None:
         """Ping it; end it if nothing has come since the last ping (the wheel calls this)."""
@@ -313,13 +380,23 @@ class WebSocketViewer(Viewer):
         """What the viewer says: pongs, pings, a close, a short text; anything else is read and forgotten."""
         self._silent = False
         if self._state is State.CLOSED:
+            self._came_late(len(data))
             return
         self.open()
+        # A read costs about as much as a frame, though it bring a single byte. Of what is too much nothing is parsed.
+        weight = talk.weight(1, len(data))
         data = self._held + data if self._held else data
-        end = whole_frames(data)
+        if not self._affords(weight):
+            self._dismiss(wire.CLOSE_TOO_BIG if says_too_large(data) else wire.CLOSE_TOO_TALKATIVE)
+            return
+        end, frames = whole_frames(data)
+        if frames > weight and not self._affords(frames - weight):
+            self._dismiss()
+            return
         self._held = data[end:]
-        if end:
-            self._parse(data[:end])
+        if end and not self._parse(data[:end]):
+            return
+        self._finish_in_time()
 
     def resume_writing(self) -> None:
         """The transport has drained."""
@@ -330,16 +407,14 @@ class WebSocketViewer(Viewer):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
         self._wheel.discard(self)
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
         super().connection_lost(exc)
 
     def extensions(self) -> list[PerMessageDeflate]:
         """What the parser must undo."""
         return []
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> bool:
+        """Heed whole frames; False if they have ended the connection."""
         parser = self._parser
         if parser is None:
             parser = ServerProtocol(state=OPEN, max_size=wire.INBOUND_MAX)
@@ -349,20 +424,41 @@ class WebSocketViewer(Viewer):
             assert isinstance(event, WebSocketFrame)
             if event.opcode is Opcode.TEXT and event.fin and len(event.data) <= wire.HEARD_MAX:
                 self._audience.said(self, bytes(event.data))
-        for reply in parser.data_to_send():
-            if reply:
-                self._transport.write(reply)
-                # It may wait there, half written: what follows must not overtake it.
-                self._turn(INDIRECT)
-        if parser.state is not OPEN:
-            self._ended()
-            self._parser = None
-            if parser.parser_exc is None:
-                self._transport.close()
-            else:
-                self._patience = hang_up(self._transport, LINGER)
-        else:
+        if replies := b"".join(parser.data_to_send()):
+            self._transport.write(replies)
+            # They may wait there, half written: what follows must not overtake them.
+            self._turn(INDIRECT)
+        if parser.state is OPEN:
             self._parser = None if parser.current_size is None else parser
+            return True
+        self._ended()
+        if parser.parser_exc is None:
+            self._part()
+        else:
+            self._hang_up()
+        return False
+
+    def _finish_in_time(self) -> None:
+        """What was begun must be whole in a while."""
+        if not self._held and self._parser is None:
+            self._wait_no_more()
+        elif self._patience is None:
+            self._patience = asyncio.get_running_loop().call_later(UNFINISHED_SECONDS, self._unfinished)
+
+    def _unfinished(self) -> None:
+        self._patience = None
+        if self._state is State.LAGGING:
+            # The rest may have come, and isn't read meanwhile.
+            self._finish_in_time()
+        else:
+            self._dismiss()
+
+    def _say(self, code: int) -> None:
+        self._transport.write(close_frame(code))
+
+    def _ended(self) -> None:
+        super()._ended()
+        self._held, self._parser = b"", None
 
 
 class DeflatedViewer(WebSocketViewer):
@@ -394,26 +490,40 @@ def hang_up(transport: asyncio.Transport, seconds: float) -> asyncio.TimerHandle
     return asyncio.get_running_loop().call_later(seconds, transport.abort)
 
 
-def whole_frames(data: bytes) -> int:
-    """How many of the bytes make up whole frames (RFC 6455, 5.2).
+def whole_frames(data: bytes) -> tuple[int, int]:
+    """How many of the bytes make up whole frames (RFC 6455, 5.2), and how many frames these are.
 
     A frame that says it is too large counts as whole at once: the parser refuses it by its head.
     """
-    end, size = 0, len(data)
-    while size - end >= 2:
-        length = data[end + 1] & 0x7F
-        head = 2
-        if length > 125:
-            more = 2 if length == 126 else 8
-            head += more
-            if size - end < head:
-                break
-            length = int.from_bytes(data[end + 2 : end + head], "big")
-        if data[end + 1] & 0x80:
-            head += 4
+    end, frames, size = 0, 0, len(data)
+    while (sizes := _sizes(data, end)) is not None:
+        head, length = sizes
         if length > wire.INBOUND_MAX:
-            return size
+            return size, frames + 1
         if size - end < head + length:
             break
         end += head + length
-    return end
+        frames += 1
+    return end, frames
+
+
+def says_too_large(data: bytes) -> bool:
+    """Whether the first frame says by its head that it is."""
+    sizes = _sizes(data, 0)
+    return sizes is not None and sizes[1] > wire.INBOUND_MAX
+
+
+def _sizes(data: bytes, start: int) -> tuple[int, int] | None:
+    """The bytes of a frame's head, and of what follows it; None if the head doesn't say so yet."""
+    if len(data) - start < 2:
+        return None
+    length = data[start + 1] & 0x7F
+    head = 2
+    if length > 125:
+        head += 2 if length == 126 else 8
+        if len(data) - start < head:
+            return None
+        length = int.from_bytes(data[start + 2 : start + head], "big")
+    if data[start + 1] & 0x80:
+        head += 4
+    return head, length

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 JSON = dict[str, Any]
 
 # Close codes of the stream: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't).
+CLOSE_TOO_TALKATIVE = 1008
 CLOSE_TOO_BIG = 1009
 CLOSE_RESTART = 1012
 CLOSE_TRY_AGAIN = 1013

@@ -17,6 +17,9 @@ class Witness(Protocol):
     def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
         """A viewer sent a short text message."""
 
+    def asked(self, slug: str, /) -> int:
+        """How many answers each viewer of the live blog was asked for, of late."""
+
     def left(self, slug: str, sink: Sink, /) -> None:
         """A viewer that had come isn't there any more."""
 

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver import connection as module
-from liveserver.connection import READ_AHEAD, Gone
+from liveserver.connection import EXTENSION, READ_AHEAD, Gone
 from tests.websocket_peer import (
     BINARY,
     CLOSE,
@@ -21,7 +21,7 @@ from tests.websocket_peer import (
     close,
     frame,
 )
-from tests.websocket_talk import END, HEARD, HELLO, KOSME, Talk, ended_with, packets
+from tests.websocket_talk import END, HEARD, HELLO, KOSME, MAX_SIZE, Talk, echo, ended_with, packets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     Message = dict[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+    App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 @pytest.mark.parametrize("chop", ["whole", "bytes"])
@@ -237,3 +238,117 @@ async def test_a_close_that_can_not_be_sent_is_the_application_s_failure(message
     assert [entry["event"] for entry in logs] == ["websocket.failed"]
     talk.say(close(1011))
     assert await talk.ended() == []
+
+
+# What comes after the end is not read for ever
+
+
+async def refuse(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer with a response that goes on."""
+    await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+    await send({"type": "websocket.http.response.body", "body": b"no", "more_body": True})
+    await asyncio.Event().wait()
+
+
+async def depart(scope: Message, receive: Receive, send: Send) -> None:
+    """Accept, and close."""
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": 4000})
+
+
+async def linger(scope: Message, receive: Receive, send: Send) -> None:
+    """Accept, and read nothing."""
+    await send({"type": "websocket.accept"})
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("app", "first"),
+    [(refuse, b""), (linger, HELLO + END), (linger, frame(TEXT, b"x", masked=False)), (echo, END)],
+    ids=["refused", "ending", "ending by an error", "closed"],
+)
+async def test_a_flood_after_the_end_is_not_read(app: App, first: bytes) -> None:
+    talk = Talk(app)
+    await asyncio.wait_for(talk.transport.wrote.wait(), WAIT)
+    talk.transport.written.clear()
+    if first:
+        talk.say(first)
+    read = 0
+    while talk.transport.reading and read < 10 * module.LATE_BYTES:
+        read += len(flood := frame(PING) * 1000)
+        talk.say(flood)
+    assert module.LATE_BYTES < read < 2 * module.LATE_BYTES
+    assert (0x80 | PONG, b"") not in ([] if app is refuse else talk.heard())
+    await abandoned(talk)
+
+
+async def abandoned(talk: Talk) -> None:
+    """Let the connection go, and the application with it."""
+    talk.connection.connection_lost(None)
+    for task in list(talk.server.tasks):
+        task.cancel()
+    await asyncio.gather(*talk.server.tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("flood", [frame(PING), frame(PONG), HELLO, frame(TEXT, fin=False)])
+@pytest.mark.parametrize("size", [1, 7, 1000, 200_000])
+async def test_little_is_parsed_while_an_answer_to_a_close_is_awaited(flood: bytes, size: int) -> None:
+    """However it comes. What isn't parsed then isn't read either, until the peer has had its time."""
+    talk = await Talk(depart).opened()
+    await asyncio.gather(*talk.server.tasks)
+    talk.heard()
+    flood, at = flood * 50_000 if flood[0] & 0x80 else flood + frame(CONT, fin=False) * 50_000, 0
+    while talk.transport.reading and at < len(flood):
+        talk.say(flood[at : at + size])
+        at += size
+    assert not talk.transport.reading
+    assert talk.connection._open_inbound().ignored <= module.LATE_FRAMES + module.SLICE // 6
+    assert talk.transport.over == ""
+    await abandoned(talk)
+
+
+async def test_what_was_under_way_does_not_hide_the_answer_to_a_close() -> None:
+    """A large message, say, of which half was sent before our close was seen."""
+    talk = await Talk(depart).opened()
+    await asyncio.gather(*talk.server.tasks)
+    talk.heard()
+    talk.say(*packets([HELLO * 50, frame(BINARY, bytes(MAX_SIZE)), frame(PING, b"?"), close(4000)], "whole"))
+    assert talk.transport.over == "closed"
+    assert await talk.ended() == [(0x80 | PONG, b"?")]
+
+
+async def test_large_frames_are_not_read_on_either() -> None:
+    talk = await Talk(depart).opened()
+    await asyncio.gather(*talk.server.tasks)
+    for _ in range(3):
+        assert talk.transport.reading
+        talk.say(frame(BINARY, bytes(MAX_SIZE // 2)))
+    assert not talk.transport.reading
+    await abandoned(talk)
+
+
+async def test_who_has_left_is_not_handed_over() -> None:
+    """Gone, as for whatever else is sent to it; nothing is logged as a failure."""
+    go = asyncio.Event()
+
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
+        await go.wait()
+        with pytest.raises(Gone):
+            scope["extensions"][EXTENSION]["hand_over"](None)
+        raise Gone
+
+    with capture_logs() as logs:
+        for end in ("lost", "shutdown"):
+            go.clear()
+            talk = Talk(app)
+            await asyncio.sleep(0)
+            if end == "lost":
+                talk.transport.close()
+                talk.connection.connection_lost(None)
+            else:
+                talk.connection.shutdown()
+            go.set()
+            await asyncio.gather(*talk.server.tasks)
+            if end == "shutdown":
+                talk.connection.connection_lost(None)
+    assert logs == []

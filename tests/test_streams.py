@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx2
@@ -16,7 +16,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
+from liveserver.refusals import Reason, refusals
 from liveserver.streams import QUEUE_BYTES, QueueSink
+from liveserver.talk import FRAMES
 from liveserver.wire import INBOUND_MAX
 from tests.api.site import (
     LIVEBLOG,
@@ -349,6 +351,24 @@ async def test_a_viewer_that_sends_much_is_closed(live_site: LiveSite, message: 
         await viewer.connection.send(message)
         assert await viewer.end() == 1009
     await gone(live_site)
+
+
+async def test_a_viewer_that_says_much_is_closed(live_site: LiveSite) -> None:
+    """1008, however small each word is; what another sees of it is nothing. Coming back is no matter."""
+    before = refusals.counts[Reason.TOO_TALKATIVE]
+    async with websocket(live_site) as other, websocket(live_site, compression=None) as viewer:
+        await other.next()
+        await viewer.next()
+        with suppress(ConnectionClosed):
+            for _ in range(10 * FRAMES):
+                await viewer.connection.send("x")
+        assert await viewer.end() == 1008
+        await gone(live_site, viewers=1)
+        entry = await live_site.publish()
+        assert await other.next() == {"type": "entry", "seq": 1, "entry": entry}
+        async with websocket(live_site) as again:
+            assert (await again.next())["type"] == "hello"
+    assert refusals.counts[Reason.TOO_TALKATIVE] == before + 1
 
 
 async def test_who_leaves_is_forgotten(live_site: LiveSite) -> None:

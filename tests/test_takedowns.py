@@ -18,6 +18,7 @@ from liveserver.model import EntryDeleted, Liveblog, Takedown, now
 from liveserver.presenting import Presenter
 from liveserver.rendering import Renderer
 from liveserver.takedowns import Takedowns
+from liveserver.talk import FRAMES, allowed, spent
 from liveserver.wire import gone_answer, takedown_object
 from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on
@@ -219,6 +220,20 @@ async def test_what_viewers_may_say(live_site: LiveSite) -> None:
         assert figures(await state(live_site, entry)) == [1, 0, 0, 0, 1]
         await viewer.connection.send(answer)
         await reached(live_site, entry, 1, 1, 1, 0, 0)
+        assert (await live_site.publish())["id"] == (await viewer.next())["entry"]["id"]
+
+
+async def test_who_answers_many_deletions_at_once_is_kept(live_site: LiveSite) -> None:
+    """As a page does that was in the background: what was asked for counts on top of what a viewer may say."""
+    entries = [await live_site.publish() for _ in range(FRAMES + 10)]
+    async with websocket(live_site) as viewer:
+        await viewer.next()
+        for entry in entries:
+            await take_down(live_site, entry)
+            assert (await viewer.next())["id"] == entry["id"]
+        for entry in entries:
+            await say(viewer, gone_answer(entry["id"], had=True))
+        await reached(live_site, entries[-1], 1, 1, 1, 0, 0)
         assert (await live_site.publish())["id"] == (await viewer.next())["entry"]["id"]
 
 
@@ -433,6 +448,39 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         node.answer(sink, "e1")
         assert await node.figures("e9") == [1, 1, 1, 0, 0]
         assert await node.figures("e1") == [1, 0, 0, 0, 1]
+
+
+@virtual_time
+async def test_how_many_answers_were_asked_for() -> None:
+    """On every node, of the live blog's viewers only. They are forgotten no sooner than their time is used up."""
+    async with cluster(2) as (nodes, _):
+        for number in range(50):
+            nodes[0].delete(f"e{number}")
+        await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
+        for node in nodes:
+            assert node.hub.audience(SLUG).asked() == 50
+            assert node.hub.audience("other").asked() == 0
+        await asyncio.sleep(11)
+        left = [node.hub.audience(SLUG).asked() for node in nodes]
+        assert left == [39, 39]
+        # Who had said all there was to say, and 50 answers, has as much left of its time.
+        until = spent(0.0, 0.0, FRAMES + 50)
+        assert allowed(until, 10.0, left[0])
+        await asyncio.sleep(50)
+        assert [node.hub.audience(SLUG).asked() for node in nodes] == [0, 0]
+        assert [node.takedowns._asked for node in nodes] == [{}, {}]
+
+
+@virtual_time
+async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takedowns, "ASKED_MAX", 3)
+    async with cluster(1) as ([node], _):
+        for number in range(10):
+            node.delete(f"e{number}")
+        assert node.hub.audience(SLUG).asked() == 3
+        await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
+        node.takedowns.begin("other", "f", 1)
+        assert list(node.takedowns._asked) == ["other"]
 
 
 @virtual_time

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from liveserver.viewers import Viewer
 
 INTERVAL = 20
+MANY = 10_000
+"""Answers that viewers were asked for, where the test is not of how much one may say (`test_viewers_talk.py`)."""
 PEERS: list[socket.socket] = []
 """The clients' ends of the connections of a test."""
 
@@ -97,6 +99,7 @@ class Listener:
         self.left: list[Sink] = []
         self.words: list[bytes] = []
         self.heard = asyncio.Event()
+        self.asks = 0
 
     def drained(self, sink: Sink, /) -> None:
         self.drains.append(sink)
@@ -104,6 +107,9 @@ class Listener:
 
     def said(self, sink: Sink, message: bytes, /) -> None:
         self.words.append(message)
+
+    def asked(self) -> int:
+        return self.asks
 
     def gone(self, sink: Sink, /) -> None:
         self.left.append(sink)
@@ -326,7 +332,7 @@ async def test_nothing_overtakes_an_answer_of_the_viewers_own() -> None:
     """A pong that waits in the transport, perhaps half written, goes first; also when there is room again before it."""
     here = await seat(room=4096)
     assert here.viewer.write(frame(1))
-    pings = 0
+    pings, here.audience.asks = 0, MANY
     while not here.transport.get_write_buffer_size():
         here.viewer.data_received(masked(Opcode.PING, b"x" * 125))
         pings += 1
@@ -663,6 +669,7 @@ async def test_a_close_is_echoed() -> None:
 async def test_what_is_said_byte_by_byte_is_understood() -> None:
     """Frames in pieces, messages in fragments with a ping among them; the parser is dropped as soon as it can be."""
     here = await seat()
+    here.audience.asks = MANY
     assert here.viewer._parser is None
     first = masked(Opcode.TEXT, b"x" * 200, fin=False)
     for data in (first, masked(Opcode.PING, b"mid")):
@@ -714,6 +721,7 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
     for name, kind, data, code in cases:
         for pieces in ([data], [bytes([byte]) for byte in data]):
             here = await seat(kind)
+            here.audience.asks = MANY
             for piece in pieces:
                 here.viewer.data_received(piece)
             assert here.viewer.write(frame(1)) is True, name
@@ -745,6 +753,7 @@ async def test_the_largest_message_is_allowed() -> None:
     deflated = [*plain, masked(Opcode.TEXT, b"x" * INBOUND_MAX, deflated=True)]
     for kind, messages in ((WebSocketViewer, plain), (DeflatedViewer, deflated)):
         here = await seat(kind)
+        here.audience.asks = MANY
         for data in messages:
             here.viewer.data_received(data)
             assert here.viewer._state is State.FOLLOWING
@@ -797,8 +806,8 @@ async def test_a_viewer_is_small() -> None:
 @pytest.mark.parametrize("size", [0, 1, 125, 126, INBOUND_MAX])
 def test_whole_frames(size: int) -> None:
     one = masked(Opcode.TEXT, b"x" * size)
-    assert whole_frames(one) == len(one)
-    assert whole_frames(one * 3) == 3 * len(one)
+    assert whole_frames(one) == (len(one), 1)
+    assert whole_frames(one * 3) == (3 * len(one), 3)
     for cut in range(len(one)):
-        assert whole_frames(one[:cut]) == 0
-        assert whole_frames(one + one[:cut]) == len(one)
+        assert whole_frames(one[:cut]) == (0, 0)
+        assert whole_frames(one + one[:cut]) == (len(one), 1)
