@@ -14,6 +14,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from liveserver.effort import SAFE_MAX
 from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
 from liveserver.refusals import Reason, refusals
@@ -633,7 +634,7 @@ async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: St
         async with asyncio.timeout(30):
             # Where a publish takes longer than a viewer may lag, it is gone before it is seen lagging.
             while channel.count == 2 and not channel.lagging:
-                await site.publish("&" * 100_000)
+                await site.publish("&" * 40_000)
                 seq += 1
                 assert (await healthy.next())["seq"] == seq
         await gone(site, viewers=1)
@@ -658,13 +659,14 @@ async def test_a_frame_larger_than_the_queue_gets_through() -> None:
 
 
 async def test_the_largest_entry_reaches_viewers(live_site: LiveSite) -> None:
-    """Its message is larger than what a viewer's queue holds."""
+    """As long a text as is taken, which is as long twice over in its message: as it is, and as a part of a page."""
     async with websocket(live_site, max_size=None) as viewer, events(live_site) as stream:
         await viewer.next()
         await stream.block()
         await stream.next()
-        entry = await live_site.publish("&" * 100_000)
-        assert len(orjson.dumps(entry)) > QUEUE_BYTES
+        entry = await live_site.publish("&" * 40_000)
+        assert len(entry["body"]) == SAFE_MAX
+        assert len(orjson.dumps(entry)) > 2 * SAFE_MAX
         message = {"type": "entry", "seq": 1, "entry": entry}
         assert await viewer.next() == message
         assert (await stream.next()).message == message

@@ -19,6 +19,7 @@ from liveserver.presenting import Presenter
 from liveserver.rendering import Renderer
 from liveserver.takedowns import Takedowns
 from liveserver.talk import FRAMES, allowed, spent
+from liveserver.topic import Topic
 from liveserver.wire import gone_answer, takedown_object
 from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on
@@ -458,16 +459,16 @@ async def test_how_many_answers_were_asked_for() -> None:
             nodes[0].delete(f"e{number}")
         await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
         for node in nodes:
-            assert node.hub.audience(SLUG).asked() == 50
-            assert node.hub.audience("other").asked() == 0
+            assert node.hub.audience(WHOLE).asked() == 50
+            assert node.hub.audience(Topic("other")).asked() == 0
         await asyncio.sleep(11)
-        left = [node.hub.audience(SLUG).asked() for node in nodes]
+        left = [node.hub.audience(WHOLE).asked() for node in nodes]
         assert left == [39, 39]
         # Who had said all there was to say, and 50 answers, has as much left of its time.
         until = spent(0.0, 0.0, FRAMES + 50)
         assert allowed(until, 10.0, left[0])
         await asyncio.sleep(50)
-        assert [node.hub.audience(SLUG).asked() for node in nodes] == [0, 0]
+        assert [node.hub.audience(WHOLE).asked() for node in nodes] == [0, 0]
         assert [node.takedowns._asked for node in nodes] == [{}, {}]
 
 
@@ -477,7 +478,7 @@ async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.M
     async with cluster(1) as ([node], _):
         for number in range(10):
             node.delete(f"e{number}")
-        assert node.hub.audience(SLUG).asked() == 3
+        assert node.hub.audience(WHOLE).asked() == 3
         await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
         node.takedowns.begin("other", "f", 1)
         assert list(node.takedowns._asked) == ["other"]
