@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from uvicorn import Config
+    from uvicorn._types import ASGI3Application
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
@@ -133,7 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
-    __slots__ = ("_allowance", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel", "slot")
+    __slots__ = ("_allowance", "_answering", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel", "slot")
 
     limits: ClassVar[Limits] = Limits()
     leaving: ClassVar[set[HttpProtocol]] = set()
@@ -145,6 +146,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Await a request, unless there is no room for one more connection."""
         self._allowance = Allowance()
+        self._answering: RequestResponseCycle | None = None
+        """The request that the application was given last: uvicorn knows the one that came last."""
         self._looked = 0
         """Of the body, what had come when the wheel looked last."""
         self._over = False
@@ -168,6 +171,12 @@ class HttpProtocol(HttpToolsProtocol):
             self._patience.cancel()
             self._patience = None
         self.leaving.discard(self)
+        self.pipeline.clear()
+        answering = self._answering
+        if answering is not None and answering is not self.cycle and not answering.response_complete:
+            # uvicorn tells the newest request only. Of one with others behind it the answer would be written to nobody.
+            answering.disconnected = True
+            answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -259,6 +268,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.scope["extensions"] = {EXTENSION: {"hand_over": partial(_hand_over, ref(self)), "full": self._full()}}
             # Trailers come as headers do. The application has the list of the request's own.
             self.headers = []
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         """Count, and pass on."""

@@ -721,6 +721,7 @@ HTTP_PROTOCOL = {
     "transport",
     "url",
     "ws_protocol_class",
+    "_start_asgi_task",
     "_unset_keepalive_if_required",
 }
 CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started"}

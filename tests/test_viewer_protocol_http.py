@@ -374,6 +374,17 @@ async def test_so_many_requests_wait_and_no_more(stage: Stage) -> None:
     assert peer.over
 
 
+async def test_who_leaves_amid_pipelined_requests_is_answered_no_more(stage: Stage) -> None:
+    """Neither the request that is being answered, which uvicorn isn't reminded of, nor those behind it."""
+    stage.gate.clear()
+    peer = stage.connect()
+    peer.send(GET * 3)
+    peer.protocol.connection_lost(ConnectionResetError())
+    stage.gate.set()
+    assert await peer.settled() == b""
+    assert len(stage.scopes) == 1
+
+
 async def test_a_request_that_others_wait_for_is_not_handed_over(stage: Stage) -> None:
     """They would never be answered."""
     stage.gate.clear()
