@@ -10,6 +10,9 @@ from liveserver import deeds
 
 
 async def test_each_task_acts_for_its_own() -> None:
+    # Whatever ran in this process before.
+    deeds.by()
+
     async def act(key: str) -> None:
         deeds.by(key=key)
         await asyncio.sleep(0)

@@ -27,8 +27,10 @@ SHIFTS = """() => new Promise(resolve => {
 # What a body may hold is the sanitiser's business; how the page keeps its place is ours. So what is large comes from
 # the test's own hand: an image whose file takes its time.
 LATE_IMAGE = """id => {
-  document.querySelector(`#entry-${id} .entry-body`).insertAdjacentHTML("beforeend",
-    '<figure><img width="800" height="500" alt=""></figure>');
+  const image = Object.assign(document.createElement("img"), {width: 800, height: 500, alt: ""});
+  const figure = document.createElement("figure");
+  figure.append(image);
+  document.querySelector(`#entry-${id} .entry-body`).append(figure);
   return document.querySelector(`#entry-${id} img`).getBoundingClientRect().height;
 }"""
 

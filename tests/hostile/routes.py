@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.routing import BaseRoute
 
-_PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 class Template(NamedTuple):
-    """A route's path, as Starlette writes it, and its methods."""
+    """A route's path, as the OpenAPI document writes it, and its methods."""
 
     path: str
     methods: frozenset[str]
@@ -41,9 +41,9 @@ def templates(app: Starlette) -> tuple[Template, ...]:
 def _collect(routes: Iterable[BaseRoute], prefix: str) -> Iterator[Template]:
     for route in routes:
         if isinstance(route, Route):
-            yield Template(prefix + route.path, frozenset(route.methods or {"GET"}))
+            yield Template(prefix + route.path_format, frozenset(route.methods or {"GET"}))
         elif isinstance(route, WebSocketRoute):
-            yield Template(prefix + route.path, frozenset())
+            yield Template(prefix + route.path_format, frozenset())
         elif isinstance(route, Mount):
             if route.routes:
                 yield from _collect(route.routes, prefix + route.path)

@@ -147,7 +147,7 @@ real: dict[str, SearchStrategy[str]] = {
     "id": st.just("{entry}"),
     "name": st.sampled_from(["{entry}.jpg", "x.webp", "x-400.webp"]),
     "hash": st.sampled_from(["0" * 8, "0" * 12]),
-    "page": st.sampled_from([number for number in NUMBERS if number.isdecimal() and number.isascii()]),
+    "number": st.sampled_from([number for number in NUMBERS if number.isdecimal() and number.isascii()]),
     "path": st.sampled_from(["icon.svg", "sw.js", "embed/v1.js", "../app.py", "assets"]),
 }
 QUERY = {
