@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from liveserver.coalescing import Coalesced
-from liveserver.model import VOID
+from liveserver.model import VOID, Position
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from liveserver.channel import Channel, Replay
     from liveserver.frames import ChangeFrame
-    from liveserver.model import Position
     from liveserver.topic import Topic
 
-REPLAY_MAX = 1_000
+REPLAY_MAX = 300
 """Changes that a viewer may be behind to be told of each; one further behind starts afresh, which is less to carry."""
+
+REPLAY_KEEP = 10.0
+"""Seconds for which what was read for viewers that memory doesn't cover is kept for the next of them.
+
+They come in waves: one read serves all of them, from whatever positions within reach. Whoever opens streams to have the
+store read gets no more than one read in that time.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +65,7 @@ class Room:
         self._history = history
         self._eased = eased
         self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
-        """A read from a position on, for viewers that memory doesn't cover."""
+        """A read from a position on, under way or done, for viewers that memory doesn't cover."""
         self._pumping = False
         """Whether the next row has its turn already."""
 
@@ -104,21 +110,32 @@ class Room:
             replay = await self._read_from(after)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return replay.frames
+            # Memory has gone on since, and forgotten what came after that read.
+            if self._replay is not None and self._replay[1].done():
+                self._replay = None
             await self.refresh()
         return []
 
     async def _read_from(self, after: Position) -> Replay:
-        """What the store has after a position; viewers that come back together share one read."""
-        if self._replay is None or self._replay[0].epoch != after.epoch or self._replay[0].seq > after.seq:
-            task = asyncio.create_task(self._history.after(self.channel.topic, after))
-            read = self._replay = (after, task)
+        """What the store has after a position, or after one further back: one read serves all that are within reach."""
+        read = self._replay
+        if read is None or read[0].epoch != after.epoch or read[0].seq > after.seq:
+            furthest = max(0, self.channel.position.seq - REPLAY_MAX)
+            start = Position(after.epoch, min(after.seq, furthest))
+            task = asyncio.create_task(self._history.after(self.channel.topic, start))
+            read = self._replay = (start, task)
+            task.add_done_callback(self._keep)
+        return await asyncio.shield(read[1])
 
-            def forget(_: asyncio.Task[Replay]) -> None:
-                if self._replay is read:
-                    self._replay = None
+    def _keep(self, task: asyncio.Task[Replay]) -> None:
+        if task.cancelled() or task.exception():
+            self._forget(task)
+        else:
+            asyncio.get_running_loop().call_later(REPLAY_KEEP, self._forget, task)
 
-            task.add_done_callback(forget)
-        return await asyncio.shield(self._replay[1])
+    def _forget(self, task: asyncio.Task[Replay]) -> None:
+        if self._replay is not None and self._replay[1] is task:
+            self._replay = None
 
     async def _refresh(self) -> None:
         channel = self.channel

@@ -44,7 +44,7 @@ async def test_a_thousand_viewers_that_come_back_at_once_cost_one_read() -> None
     async with cluster(*"abcdef", recent_max=2) as [node]:
         await node.join()
         viewers = await asyncio.gather(*(node.join(1) for _ in range(1000)))
-        assert node.history.reads == ["recent", "after 1"]
+        assert node.history.reads == ["recent", "after 0"]
         expected = ["hello 6", "entry 2 b", "entry 3 c", "entry 4 d", "entry 5 e", "entry 6 f"]
         assert all(viewer.told == expected for viewer in viewers)
 
@@ -57,17 +57,70 @@ async def test_a_cold_live_blog_is_opened_once_for_all() -> None:
         assert all(viewer.told == ["hello 1 fresh"] for viewer in viewers)
 
 
-async def test_a_viewer_further_back_starts_a_read_of_its_own() -> None:
+async def test_viewers_that_come_back_at_once_from_different_positions_cost_one_read() -> None:
     async with cluster(*"abcdef", recent_max=1) as [node]:
         await node.join()
         node.history.hold()
         joins = [asyncio.create_task(node.join(after)) for after in (3, 1, 2)]
-        await node.history.until_reads(3)
+        await node.history.until_reads(2)
         await settle()
         node.history.release()
         viewers = await asyncio.gather(*joins)
-        assert node.history.reads == ["recent", "after 3", "after 1"]
+        assert node.history.reads == ["recent", "after 0"]
         assert [viewer.told[1] for viewer in viewers] == ["entry 4 d", "entry 2 b", "entry 3 c"]
+
+
+async def test_viewers_that_come_back_one_by_one_from_different_positions_cost_one_read() -> None:
+    """Also from the very edge of what is replayed, and while changes come."""
+    keys = [f"entry-{number}" for number in range(room_module.REPLAY_MAX + 50)]
+    async with cluster(*keys, recent_max=10) as [node]:
+        for seq in range(50, len(keys) - 10):
+            viewer = await node.join(seq)
+            assert [message["seq"] for message in viewer.messages[1:]] == [*range(seq + 1, len(keys) + 1)]
+        node.publish("entry-340")
+        node.publish("new")
+        viewer = await node.join(331)
+        seqs = [message["seq"] for message in viewer.messages]
+        assert seqs == [len(keys) + 2, *range(332, 341), *range(342, len(keys) + 3)]
+        assert node.history.reads == ["recent", "after 50"]
+        again = await node.join(331)
+        assert all(one is other for one, other in zip(viewer.frames, again.frames, strict=True)), "encoded once"
+
+
+async def test_what_was_read_is_of_no_use_when_memory_has_forgotten_what_came_after_it() -> None:
+    async with cluster(*"abcd", recent_max=2) as [node]:
+        assert (await node.join(1)).told == ["hello 4", "entry 2 b", "entry 3 c", "entry 4 d"]
+        for key in "efg":
+            node.publish(key)
+        viewer = await node.join(1)
+        assert [message["seq"] for message in viewer.messages] == [7, *range(2, 8)]
+        assert [read for read in node.history.reads if read == "after 0"] == ["after 0"] * 2
+
+
+async def test_what_was_read_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room_module, "REPLAY_KEEP", 0)
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        for _ in range(2):
+            await node.join(1)
+            await settle()
+        assert node.history.reads == ["recent", "after 0", "after 0"]
+
+
+async def test_a_viewer_that_memory_forgot_while_it_waited_is_brought_up_to_date_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was within reach when it came."""
+    monkeypatch.setattr(room_module, "REPLAY_MAX", 3)
+    async with cluster(*"abcd", recent_max=1) as [node]:
+        await node.join()
+        node.history.hold()
+        joining = asyncio.create_task(node.join(1))
+        await node.history.until_reads(2)
+        for key in "efgh":
+            node.publish(key)
+        node.history.release()
+        viewer = await joining
+        assert [message["seq"] for message in viewer.messages] == [8, *range(2, 9)]
 
 
 async def test_a_position_of_another_epoch_is_void() -> None:
@@ -188,6 +241,12 @@ async def test_one_who_comes_back_before_the_old_connection_is_gone(where: int) 
         assert old.told == ["hello 2", "entry 3 c", "entry 4 d"]
         assert new.told == ["hello 3", "entry 3 c", "entry 4 d", "entry 5 e"]
         assert [node.hub.viewers(MATCH) for node in nodes] == [where == 0, where == 1]
+
+
+async def test_three_hundred_changes_are_replayed_and_no_more() -> None:
+    async with cluster(*map(str, range(310)), recent_max=1) as [node]:
+        assert [message["seq"] for message in (await node.join(10)).messages] == [310, *range(11, 311)]
+        assert (await node.join(9)).told == ["hello 310 fresh", "reset 310"]
 
 
 async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
