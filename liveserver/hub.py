@@ -161,9 +161,9 @@ class Hub:
         self._joining[sink] = topic
         try:
             room = await self._rooms.open(topic)
+            older: list[ChangeFrame] = []
             if after is not None:
-                after = room.within_reach(after)
-            older = await room.bridge(after) if after is not None else []
+                after, older = await room.bridge(after)
             if self.draining:
                 raise Draining
             if sink in self._joining:
@@ -260,9 +260,8 @@ class Hub:
             self._spawn(self._repair_unless_closed(room))
 
     async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
-        position = room.within_reach(lag.position)
         try:
-            older = await room.bridge(position)
+            position, older = await room.bridge(lag.position)
         except (StoreUnavailable, NotFound):
             self._leave(room, sink)
             sink.close(wire.CLOSE_TOO_SLOW)

@@ -27,6 +27,9 @@ They come in waves: one read serves all of them, from whatever positions within 
 store read gets no more than one read in that time.
 """
 
+REPLAY_BYTES = 8 * 1024 * 1024
+"""The memory that this may take, whatever the number of changes; who would need more of it starts afresh."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -96,25 +99,26 @@ class Room:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
 
-    def within_reach(self, after: Position) -> Position:
-        """The position, or a void one if it lies too far back."""
-        return VOID if self.channel.position.seq - after.seq > REPLAY_MAX else after
+    async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
+        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it.
 
-    async def bridge(self, after: Position) -> list[ChangeFrame]:
-        """Read what memory lacks for a viewer at `after`, until `Channel.join` can be called for it."""
+        The position to call it with is void if `after` lies too far back to be replayed.
+        """
         channel = self.channel
+        if channel.position.seq - after.seq > REPLAY_MAX:
+            return VOID, []
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
             # It may come from another node, and know more than this one. Only the store can call its position void.
             await self.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._read_from(after)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
-                return replay.frames
+                return (after if after.seq >= replay.floor else VOID), replay.frames
             # Memory has gone on since, and forgotten what came after that read.
             if self._replay is not None and self._replay[1].done():
                 self._replay = None
             await self.refresh()
-        return []
+        return after, []
 
     async def _read_from(self, after: Position) -> Replay:
         """What the store has after a position, or after one further back: one read serves all that are within reach."""
@@ -122,10 +126,20 @@ class Room:
         if read is None or read[0].epoch != after.epoch or read[0].seq > after.seq:
             furthest = max(0, self.channel.position.seq - REPLAY_MAX)
             start = Position(after.epoch, min(after.seq, furthest))
-            task = asyncio.create_task(self._history.after(self.channel.topic, start))
+            task = asyncio.create_task(self._read(start))
             read = self._replay = (start, task)
             task.add_done_callback(self._keep)
         return await asyncio.shield(read[1])
+
+    async def _read(self, start: Position) -> Replay:
+        replay = await self._history.after(self.channel.topic, start)
+        budget = REPLAY_BYTES
+        for place in range(len(replay.frames), 0, -1):
+            frame = replay.frames[place - 1]
+            budget -= len(frame.message)
+            if budget < 0:
+                return replay._replace(floor=frame.seq, frames=replay.frames[place:])
+        return replay
 
     def _keep(self, task: asyncio.Task[Replay]) -> None:
         if task.cancelled() or task.exception():

@@ -261,6 +261,22 @@ async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch
         assert len(node.history.reads) > reads
 
 
+async def test_a_viewer_with_too_much_to_carry_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few changes it is behind; and the store isn't read again for it."""
+    monkeypatch.setattr(room_module, "REPLAY_BYTES", 2_500)
+    async with cluster("a", recent_max=1) as [node]:
+        for key in "bcdefg":
+            node.history.commit(MATCH, key, size=1_000)
+        await node.join()
+        heavy, edge, light = [await node.join(after) for after in (4, 5, 6)]
+        assert heavy.told == ["hello 7 fresh", "reset 7"]
+        assert edge.told == ["hello 7", "entry 6 f", "entry 7 g"]
+        assert light.told == ["hello 7", "entry 7 g"]
+        assert node.history.reads == ["recent", "after 0"]
+        node.publish("h")
+        assert heavy.told[-1] == "entry 8 h"
+
+
 async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
     async with cluster(*"abcd", recent_max=1) as [node]:
