@@ -43,7 +43,7 @@ from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_re
 from liveserver.pages.rush import Rush
 from liveserver.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.partners import Partners
-from liveserver.paths import nowhere
+from liveserver.paths import nowhere, strict
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.reach import Reach
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from liveserver.model import Liveblog
     from liveserver.representation import Representation
@@ -73,6 +74,15 @@ log = structlog.get_logger(__name__)
 
 class Assets(StaticFiles):
     """The built front end. What lies in `assets/` has a hash in its name and never changes."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; one for several ranges gets the whole file, as RFC 9110 (14.2) allows.
+
+        A hundred parts of a byte each take 44 ms of processor time, and a kilobyte to ask for.
+        """
+        if any(name == b"range" and b"," in value for name, value in scope["headers"]):
+            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
+        await super().__call__(scope, receive, send)
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         """A file, with how long it may be kept."""
@@ -220,6 +230,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.router.default = nowhere
+    strict(app.routes)
     return app
 
 

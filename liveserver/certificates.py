@@ -19,20 +19,30 @@ class Certificate:
 
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_ciphers(CIPHERS)
-        self.context.set_alpn_protocols(["http/1.1"])
-        self.read()
+        self.context = self._made()
+        """What the server listens with. Each connection is given the newest one as it begins."""
+        self._newest = self.context
+        self.context.sni_callback = self._renewed
 
     def read(self) -> None:
         """Read the files once more: whoever connects from now on gets what is in them; who is connected keeps theirs.
 
         Raises SettingsError, and goes on with what there was.
         """
-        # Into another context first, as half of a pair that doesn't go together would stay.
-        self._load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-        self._load(self.context)
+        self._newest = self._made()
+
+    def _renewed(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Go on with the newest context; OpenSSL calls this as a handshake begins, also for who names no server."""
+        connection.context = self._newest
+
+    def _made(self) -> ssl.SSLContext:
+        """A context of what is in the files: a new one, as an old certificate would stay beside one of another kind."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
+        context.set_alpn_protocols(["http/1.1"])
+        self._load(context)
+        return context
 
     def _load(self, context: ssl.SSLContext) -> None:
         for path, what in zip(self._files, ("certificate", "key"), strict=True):

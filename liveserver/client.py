@@ -202,7 +202,7 @@ class Client:
             base_url=f"{self._url}/api/v1",
             headers=headers,
             timeout=TIMEOUT,
-            verify=client_context(urlsplit(self._url).scheme),
+            verify=client_context(urlsplit(self._url).scheme, trust_env=gate is None),
             **through,
         )
 

@@ -62,6 +62,12 @@ MALFORMED = Denial(Reason.MALFORMED, HTTPStatus.BAD_REQUEST, "this is no request
 TOO_MANY_WAITING = Denial(
     Reason.TOO_MANY_WAITING, HTTPStatus.TOO_MANY_REQUESTS, "too many requests wait on this connection"
 )
+UPGRADE_TOO_SOON = Denial(
+    Reason.MALFORMED,
+    HTTPStatus.BAD_REQUEST,
+    "a connection changes its protocol when its requests are answered",
+)
+"""Like the one before it, it is noted only: the answer to what was asked before is the connection's last."""
 TOO_MANY_CONNECTIONS = Denial(
     Reason.TOO_MANY_CONNECTIONS,
     HTTPStatus.SERVICE_UNAVAILABLE,

@@ -205,9 +205,12 @@ class Hub:
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
         message = pack(frame)
-        if (room := self._rooms.ready(Topic(slug), message)) is not None:
-            self._offer(room, frame)
-        self._bus.publish(slug, message)
+        try:
+            if (room := self._rooms.ready(Topic(slug), message)) is not None:
+                self._offer(room, frame)
+        finally:
+            # Whatever becomes of it here, the viewers elsewhere are to have it.
+            self._bus.publish(slug, message)
 
     def received(self, topic: Topic, message: bytes) -> None:
         """A message from the bus."""
@@ -347,7 +350,11 @@ class Hub:
             await asyncio.sleep(self._heartbeat)
             for room in self._rooms:
                 others = self.viewers_everywhere(room.liveblog) - room.channel.count
-                room.channel.beat(now(), others)
+                try:
+                    room.channel.beat(now(), others)
+                except Exception:
+                    # Whatever a single viewer does, the others need their heartbeat.
+                    log.exception("hub.beat_broken", liveblog=room.liveblog)
                 room.pump_soon()
 
     async def _announce_forever(self) -> None:

@@ -41,6 +41,9 @@ class Limiting:
                 parts.limits.page(scope.get("client"))
             except TooManyRequests as error:
                 response = await self._refuse(Request(scope), error)
+                # The routes that would say so aren't reached, and a widget is to know how long to wait.
+                response.headers["Access-Control-Allow-Origin"] = "*"
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
                 await response(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -6,17 +6,22 @@ hub is asked. So what handlers find in `path_params` may become a key of somethi
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.convertors import IntegerConvertor, StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from liveserver.model import ID_PATTERN, PARTNER_ID_PATTERN, SLUG_MAX, SLUG_PATTERN
 from liveserver.pictures import NAME
 from liveserver.responding import deny
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
 SLUG = "{slug:slug}"
@@ -34,6 +39,18 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "partner": {"type": "string", "pattern": PARTNER_ID_PATTERN},
 }
 """The forms of those that the API has, as OpenAPI says it."""
+
+
+def strict(routes: Iterable[BaseRoute]) -> None:
+    """Have the routes end where their paths do.
+
+    Starlette's patterns end with `$`, before which a line feed may stand: `/metrics%0A` led where `/metrics` does, past
+    a proxy that keeps that one to itself.
+    """
+    for route in routes:
+        if isinstance(route, Route | WebSocketRoute | Mount):
+            route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
+            strict(getattr(route, "routes", None) or ())
 
 
 def _part(pattern: str) -> str:

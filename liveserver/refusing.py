@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import QueryParams
-
 from liveserver import errors
 from liveserver.refusals import Reason, refusals
 
@@ -21,7 +19,6 @@ SHOWN = 200
 """Characters of what a client sent that the log shows at most."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
-_LINK_KEY_ID = re.compile(r"[a-z0-9]{12}", re.ASCII)
 
 
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
@@ -67,7 +64,7 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
 
 
 def _who(scope: Scope) -> Mapping[str, str | None]:
-    """Who asked for what. Of a key its id alone; nothing of the query, which may be a signature's."""
+    """Who asked for what. Of a key the id that it claims; nothing of the query, where links have their secrets."""
     client = scope.get("client")
     return {
         "address": str(client[0])[:SHOWN] if client else None,
@@ -78,10 +75,9 @@ def _who(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """The id of the key that was shown, or that signed the link, if it has the form of one."""
+    """The id of the key that was shown, if it has the form of one."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             shown = _KEY_ID.fullmatch(value.decode("latin-1"))
             return shown[1] if shown else None
-    signed = _LINK_KEY_ID.fullmatch(QueryParams(scope["query_string"]).get("key", ""))
-    return signed[0] if signed else None
+    return None

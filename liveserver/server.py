@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
@@ -31,6 +32,7 @@ from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.texts import read_languages
 from liveserver.viewer_protocol import Limits, limited
+from liveserver.viewers import LINGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from liveserver.services import Services
     from liveserver.settings import Settings
+    from liveserver.viewer_protocol import HttpProtocol
 
     Beside = Callable[[Services], Coroutine[object, object, None]]
 
@@ -93,6 +96,17 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
+        if self._certificate is not None:
+            # A handshake is a part of the time for a head. uvicorn passes no bounds on, and the event loop's own are a
+            # minute for a handshake, and half of one for the end.
+            loop = asyncio.get_running_loop()
+            bounds = {
+                "ssl_handshake_timeout": cast(
+                    "type[HttpProtocol]", self.config.http_protocol_class
+                ).limits.head_seconds,
+                "ssl_shutdown_timeout": LINGER,
+            }
+            loop.create_server = partial(loop.create_server, **bounds)  # type: ignore[method-assign]
         await super().startup(sockets)
         if self.started:
             read_languages()
@@ -182,6 +196,9 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     logs.configure(settings)
     if unknown := unknown_variables(os.environ):
         log.warning("settings.unknown", variables=unknown)
+    if settings.tls_certificate is not None:
+        # Until somebody heeds it, a signal to read the certificate again would end us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     with _listen(settings) as listener, _alone(settings):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         # What is wrong with the database is told once, in one line, and before any process is started for it.
@@ -223,6 +240,8 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         http=limited(Limits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
+        # Of requests in a row on one connection each has its own: what is noted of who makes one isn't the next one's.
+        reset_contextvars=True,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
 

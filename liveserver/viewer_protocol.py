@@ -237,6 +237,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Give the request to the WebSocket protocol as it was parsed."""
+        if not self._answered:
+            # The connection is another request's, which may hand it over, too.
+            self._deny(denials.UPGRADE_TOO_SOON)
+            return
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return

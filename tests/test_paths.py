@@ -160,6 +160,23 @@ async def test_odd_handshakes_lead_nowhere(live_site: LiveSite) -> None:
     assert list(live_site.parts.hub.channels()) == []
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/healthz", "/sitemap.xml", f"/live/{MAREES}/feed.json", "/docs"])
+async def test_a_line_feed_leads_nowhere(site: Site, path: str) -> None:
+    """A proxy that keeps a path to itself goes by the whole of it."""
+    assert (await site.reader.get(path)).status_code == 200
+    assert (await site.reader.get(f"{path}%0A")).status_code == 404
+
+
+async def test_several_ranges_of_a_file_are_the_whole(site: Site) -> None:
+    """Each part would be opened, read and framed by itself."""
+    path = "/static/icon.svg"
+    whole = await site.reader.get(path)
+    one = await site.reader.get(path, headers={"Range": "bytes=0-3"})
+    assert (one.status_code, one.content) == (206, whole.content[:4])
+    several = await site.reader.get(path, headers={"Range": "bytes=0-0,4-4,8-8"})
+    assert (several.status_code, several.content) == (200, whole.content)
+
+
 async def test_an_error_page_without_another_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A live blog that wasn't found a moment ago isn't looked for again."""
     looked: list[str] = []

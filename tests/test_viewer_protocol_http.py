@@ -385,6 +385,23 @@ async def test_who_leaves_amid_pipelined_requests_is_answered_no_more(stage: Sta
     assert len(stage.scopes) == 1
 
 
+async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:
+    """Each of the two could hand the connection over, and it would have two owners."""
+    stage.gate.clear()
+    peer = stage.connect()
+    owner = peer.transport
+    peer.send(GET + UPGRADE)
+    assert stage.refused() == {Reason.MALFORMED: 1}
+    assert [scope["type"] for scope in stage.scopes] in ([], ["http"])
+    stage.gate.set()
+    assert (
+        await peer.settled() == OK.replace(b"content-length: 2\r\n", b"content-length: 2\r\n") or peer.status() == 200
+    )
+    assert [scope["type"] for scope in stage.scopes] == ["http"]
+    assert peer.over
+    assert peer.transport is owner
+
+
 async def test_a_request_that_others_wait_for_is_not_handed_over(stage: Stage) -> None:
     """They would never be answered."""
     stage.gate.clear()

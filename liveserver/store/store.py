@@ -203,6 +203,7 @@ class Store:
     async def add_reach_link(self, digest: str, link: ReachLink) -> None:
         """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
         await self._database.write(links.add, digest, link)
+        deeds.done("reach_link.created", liveblog=link.slug, expires_at=link.expires_at.isoformat())
 
     async def reach_link(self, digest: str) -> ReachLink | None:
         """The link of that hash, also one that has expired; None if there is none."""
@@ -409,7 +410,9 @@ class Store:
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""
         await self._database.write(keys.add, key)
-        deeds.done("key.created", key=key.id, name=key.name, scopes=sorted(key.scopes))
+        limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
+        expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
+        deeds.done("key.created", key=key.id, name=key.name, scopes=sorted(key.scopes), **limited, **expires)
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""

@@ -14,11 +14,13 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
+from liveserver import tls_context
 from liveserver.client import Client
 from tests.acceptance.serving import START_SECONDS, Child, LiveServer, eventually, run, started
 from tests.certificates import SelfSigned, self_signed
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.services import RedisServer
@@ -50,11 +52,13 @@ class SecureServer(LiveServer):
 
 
 @pytest.fixture
-async def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SelfSigned:
-    """A certificate that clients here trust."""
+async def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SelfSigned]:
+    """A certificate that clients here trust, and those of other tests don't."""
     made = await self_signed(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
-    return made
+    tls_context._trusting.cache_clear()
+    yield made
+    tls_context._trusting.cache_clear()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -130,6 +134,8 @@ async def test_a_certificate_is_renewed(
             await eventually(lambda: len(server.log("certificate.read")) == workers, what="the renewal")
             for _ in range(4):
                 assert await server.certificate() == renewed.certificate.read_text()
+            # As in a new process, which reads the certificates that it trusts.
+            tls_context._trusting.cache_clear()
             async with Client(server.url, await server.key()) as again:
                 await again.publish("regate", {"body": "<p>Après</p>"})
             async with asyncio.timeout(START_SECONDS):

@@ -203,7 +203,7 @@ async def test_what_is_noted_of_who_is_turned_away(site: Site, of: From, lines: 
         ("key", READER, "POST", ENTRIES, "a" * 12),
         ("key", READER, "POST", ENTRIES, None),
         ("key", READER, "POST", ENTRIES, None),
-        ("key", READER, "GET", f"/reach/{SLUG}", "a" * 12),
+        ("key", READER, "GET", f"/reach/{SLUG}", None),
         ("not-admitted", READER, "GET", f"{LIVEBLOG}/snapshot", None),
         ("not-admitted", READER, "GET", f"/embed/{SLUG}", None),
     ]
