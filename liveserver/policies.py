@@ -21,7 +21,7 @@ TRUSTED = "liveserver liveserver-worker"
 """The reader's page's policies of Trusted Types, which `web/src/trusted.ts` and `registering.ts` make."""
 
 UNUSED = (
-    *("accelerometer", "bluetooth", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
+    *("accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
     *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-create"),
     *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking"),
 )
@@ -47,7 +47,8 @@ def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
     The latter is for this host alone, as we don't know what else its neighbours serve.
     """
     headers = [(b"x-content-type-options", b"nosniff")]
-    if settings.hsts and settings.base_url.startswith("https://"):
+    # Not for an address that is made up of what we listen on: the promise holds for the host name on every port.
+    if settings.hsts and (settings.public_url or "").startswith("https://"):
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.hsts))
     return headers
 
@@ -115,7 +116,7 @@ REACH = {
     # The link is what opens the page.
     "Referrer-Policy": "no-referrer",
 }
-"""Of the page that a signed link opens, which has no script."""
+"""Of the page that a link opens, which has no script."""
 
 DOCS = {
     # Swagger UI sets style attributes, shows its icons from data: URLs, and writes HTML (with DOMPurify).

@@ -72,6 +72,7 @@ async def test_documents_are_kept_apart(site: Site) -> None:
         ({"public_url": "https://live.test", "hsts": 0}, None),
         ({"public_url": "http://live.test"}, None),
         ({"public_url": None}, None),
+        ({"public_url": None, "tls_certificate": "cert.pem", "tls_key": "key.pem"}, None),
     ],
 )
 async def test_there_is_no_way_back_to_http(settings: Settings, given: dict[str, object], expected: str | None) -> None:
