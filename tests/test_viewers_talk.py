@@ -20,6 +20,9 @@ from tests.test_viewers import ANSWER, ENCODINGS, Seat, frame, masked, on_both_l
 if TYPE_CHECKING:
     from liveserver.viewers import Viewer
 
+NEVER = 10.0**6
+"""Seconds."""
+
 TALK: dict[str, tuple[type[Viewer], list[bytes]]] = {
     "pings": (WebSocketViewer, [masked(Opcode.PING)]),
     "long pings": (WebSocketViewer, [masked(Opcode.PING, b"x" * 125)]),
@@ -231,13 +234,15 @@ async def test_a_lagging_viewer_has_time_until_it_is_read_again() -> None:
 
 @on_both_loops
 async def test_a_lagging_viewer_is_dismissed_behind_what_waits_for_it() -> None:
-    """Under TLS something that was read already may come after reading was paused."""
-    here = await seat(room=4096)
-    taken = here.fill()
-    here.viewer.data_received(masked(Opcode.PING) * (FRAMES + 1))
-    assert here.viewer._state is State.CLOSED
-    assert [(await here.frame()).data for _ in taken] == [one.message for one in taken]
-    await dismissed(here)
+    """Under TLS something that was read already may come after reading was paused. That it leaves is noticed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viewers_module, "LINGER", NEVER)
+        here = await seat(room=4096)
+        taken = here.fill()
+        here.viewer.data_received(masked(Opcode.PING) * (FRAMES + 1))
+        assert here.viewer._state is State.CLOSED
+        assert [(await here.frame()).data for _ in taken] == [one.message for one in taken]
+        await dismissed(here)
 
 
 @on_both_loops
@@ -291,18 +296,21 @@ FLOODS: dict[str, tuple[type[Viewer], bytes]] = {
 
 @on_both_loops
 async def test_a_flood_is_not_read_for_long() -> None:
-    """What comes after the end isn't read on for ever; the peer sees the end all the same, and is cut off."""
+    """What comes after the end isn't read on for ever; the peer sees the end. The server doesn't wait for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", 0.05)
+        patch.setattr(viewers_module, "LINGER", NEVER)
+        patch.setattr(viewers_module, "LAST_SECONDS", 0.0)
         for name, (kind, data) in FLOODS.items():
             here = await seat(kind)
             sent = await pour(here, data)
             assert here.viewer._state is State.CLOSED, name
             assert sent < ENOUGH, name
+            assert not here.transport.is_closing(), name
             if kind is not EventStreamViewer:
                 while (last := await here.frame()).opcode is Opcode.PONG:
                     pass
                 assert Close.parse(last.data).code in {CLOSE_TOO_TALKATIVE, 1002}, name
+            here.viewer.shutdown()
             await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
             assert here.connections == set(), name
 
