@@ -409,6 +409,12 @@ async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, m
 
     monkeypatch.setattr(remote, "read", dear)
     await pair.follow()
+
+    async def live() -> bool:
+        return bool((await pair.state())["state"] == "live")
+
+    # What is told while all of the source is taken over at first, the end of that makes forgotten.
+    await settled(live)
     entry = await pair.source.publish("<p>Longue.</p>")
     other = await pair.source.publish("<p>Sans histoire.</p>")
 
