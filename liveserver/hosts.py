@@ -12,10 +12,9 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING
 
-from starlette.websockets import WebSocket
-
 from liveserver.api.problems import Kind, problem
 from liveserver.refusals import Reason, refusals
+from liveserver.responding import deny
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -70,8 +69,4 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "http":
         await response(scope, receive, send)
         return
-    websocket = WebSocket(scope, receive, send)
-    if "websocket.http.response" in scope.get("extensions", {}):
-        await websocket.send_denial_response(response)
-    else:
-        await websocket.close()
+    await deny(scope, receive, send, response)
