@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from starlette.responses import HTMLResponse, Response
@@ -9,7 +10,9 @@ from starlette.routing import Route
 
 from liveserver import policies, wire
 from liveserver.api.openapi import document
-from liveserver.api.requests import answer
+from liveserver.api.requests import PUBLIC_CACHE
+from liveserver.representation import Representation
+from liveserver.responding import respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -38,7 +41,13 @@ async def openapi(request: Request) -> Response:
     """The OpenAPI document."""
     # Anybody writes what they like into a Host header, and caches keep this document. Where no address is set it is
     # where the document is.
-    return answer(request, wire.dumps(document(services(request).settings.public_url or "/")))
+    return respond(request.scope, _document(services(request).settings.public_url or "/"))
+
+
+@lru_cache(maxsize=1)
+def _document(address: str) -> Representation:
+    """It changes with the settings only, and takes milliseconds to make."""
+    return Representation(wire.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 
 async def docs(request: Request) -> Response:
