@@ -26,7 +26,7 @@ from liveserver.api.problems import KINDS, crash_problem, handle_error, http_pro
 from liveserver.api.requests import EXPOSED_HEADERS
 from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
-from liveserver.errors import LiveserverError, StoreUnavailable, TooManyRequests
+from liveserver.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.history import StoreHistory
 from liveserver.hosts import Hosts
 from liveserver.hub import Hub
@@ -49,7 +49,7 @@ from liveserver.publishing import Publishing
 from liveserver.reach import Reach
 from liveserver.refusing import refused, waiting
 from liveserver.rendering import Renderer
-from liveserver.renditions import Index, Renditions
+from liveserver.renditions import Dated, Index, Renditions
 from liveserver.scheduling import Scheduler
 from liveserver.security.keys import Keyring
 from liveserver.services import Services
@@ -57,6 +57,7 @@ from liveserver.store import Store
 from liveserver.streams import STREAM_ROUTES
 from liveserver.syndication import Syndication
 from liveserver.takedowns import Takedowns
+from liveserver.turns import Turns
 from liveserver.views import Views
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         takedowns = Takedowns(store, hub, bus, confirming)
         reach = Reach(store, hub, bus)
         publishing = Publishing(store, hub, presenter, takedowns)
-        renditions = Renditions(hub, history, budget=settings.page_cache)
+        turns, drawing = Turns(), Turns(at_once=1)
+        renditions = Renditions(hub, history, turns, budget=settings.page_cache)
 
         async def newest_liveblogs() -> list[Liveblog]:
             return (await store.liveblogs(limit=INDEX_SIZE))[0]
@@ -163,6 +165,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 embedding=Embedding(renderer),
                 syndication=syndication,
                 limits=Limits(settings),
+                turns=turns,
+                drawing=drawing,
+                dated=Dated(turns),
             )
         finally:
             for task in (scheduling, counting, following):
@@ -172,6 +177,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             await syndication.close()
             await partners.close()
             await reach.flush()
+            await turns.close()
+            await drawing.close()
             await renditions.close()
             await index.close()
             await library.close()
@@ -243,11 +250,15 @@ def _for_people(request: Request) -> bool:
 
 async def _our_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LiveserverError)
+    if isinstance(error, ClientGone):
+        return _unread()
     error = refused(request.scope, error)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
             # Without a look at the database: to refuse must cost less than to serve.
             return plain_error_page(request, 429, headers=waiting(error))
+        if isinstance(error, Busy):
+            return plain_error_page(request, 503)
         kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
         return await error_page(request, kind.status)
     return await handle_error(request, error)
@@ -267,7 +278,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _left(_request: Request, _error: Exception) -> Response:
-    # The client went before its request was complete: nobody reads this, and there is nothing to log.
+    return _unread()
+
+
+def _unread() -> Response:
+    """The client went before its request was complete, or answered: nobody reads this, and there is nothing to log."""
     return Response(status_code=400)
 
 

@@ -14,6 +14,7 @@ LiveserverError
 │   ├── StoreUnavailable    the database doesn't answer
 │   ├── FilesUnavailable    where pictures are kept doesn't answer
 │   └── Busy                too much of it is going on already
+├── ClientGone          nobody waits for what was asked for: it isn't done, and nobody is told
 ├── BadBackup           a file that isn't a backup, or not a whole one
 ├── TooManyRequests     more than an address or a key may ask for: come back later
 ├── Draining            this server is about to end, and takes no more viewers: come back in a moment
@@ -146,6 +147,10 @@ class FilesUnavailable(Unavailable):
 
 class Busy(Unavailable):
     """So much of it is going on, and waiting, that no more is taken on."""
+
+
+class ClientGone(LiveserverError):
+    """Who asked for it doesn't wait for it any more, and nobody else does."""
 
 
 class BadBackup(LiveserverError):

@@ -90,6 +90,10 @@ class Limits:
             "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
         )
 
+    def household(self, peer: Peer) -> bytes | None:
+        """By what a peer's address is counted; None for who isn't limited by address."""
+        return self._key_of(peer[0]) if peer else None
+
     def stream(self, peer: Peer) -> Party | None:
         """Count a stream that is about to be opened; whom it is to leave at its end. Raises TooManyRequests."""
         key = self._key_of(peer[0]) if peer else None

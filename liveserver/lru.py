@@ -47,6 +47,10 @@ class Lru(Generic[K, V]):
         """Whether it is kept; to ask so doesn't count."""
         return key in self._often or key in self._once
 
+    def is_often(self, key: K) -> bool:
+        """Whether it was asked for since it was put, or since its like was; to ask so doesn't count."""
+        return key in self._often
+
     def get(self, key: K) -> V | None:
         """The value; it is now the last to be forgotten."""
         kept = self._often.get(key)

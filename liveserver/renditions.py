@@ -11,38 +11,43 @@ that the store had when it was read, and is good while the live blog isn't known
 
 So nothing is served that this process knows to be outdated; not even while the database is away, lest what was deleted
 return.
+
+What has to be made waits for its turn (`turns.py`): who asks for a thousand pages that nobody else wants delays none of
+those that others want.
 """
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from liveserver.coalescing import Coalesced
-from liveserver.errors import Busy, Gone, LiveserverError, NotFound
+from liveserver.errors import Gone, LiveserverError, NotFound
 from liveserver.lru import KEPT_BYTES, Lru, size_of
-from liveserver.refusals import Reason, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Hashable
 
     from liveserver.hub import Hub
     from liveserver.model import Liveblog, Position
     from liveserver.representation import Representation
     from liveserver.room import History
     from liveserver.topic import Topic
+    from liveserver.turns import Asker, Turns, Work
 
     Make = Callable[[], Awaitable["Rendition"]]
 
 DEMAND = 10.0
 """Seconds within which what is asked for twice is in demand."""
 
-NEW_AT_ONCE = 8
-"""Variants that aren't kept yet, and are made at the same time: as many reads of the store, and pages in the making."""
-NEW_WAITING = 1_000
-"""Makings, those under way among them, beyond which no new variant is taken on: some 10 MB of requests that wait."""
+DATED_SECONDS = 10.0
+"""How old a sitemap may be. With a thousand live blogs one takes 60 ms to make, and caches may keep it for a minute."""
+DATED_BYTES = 4 * 1024 * 1024
+"""Memory for sitemaps: some ten of a thousand live blogs."""
+
 RENDITION_BYTES = 256
 """What a rendition takes beside its representation: itself and its position."""
 
@@ -74,12 +79,11 @@ class Rendition:
 class Renditions:
     """One process's renditions. `budget`: the bytes of memory that they may take."""
 
-    def __init__(self, hub: Hub, history: History, *, budget: int) -> None:
+    def __init__(self, hub: Hub, history: History, turns: Turns, *, budget: int) -> None:
         self._hub = hub
         self._history = history
+        self._turns = turns
         self._kept: Lru[Key, Rendition] = Lru(budget)
-        self._making: dict[Key, asyncio.Task[Rendition]] = {}
-        self._turns = asyncio.Semaphore(NEW_AT_ONCE)
         self._entering: dict[Topic, asyncio.Task[None]] = {}
         self._unknown: set[Topic] = set()
         """Those whose positions the next query is to tell."""
@@ -96,7 +100,7 @@ class Renditions:
 
     async def close(self) -> None:
         """End what is under way."""
-        running: list[asyncio.Task[Any]] = [*self._making.values(), *self._entering.values(), *self._positions.cancel()]
+        running: list[asyncio.Task[Any]] = [*self._entering.values(), *self._positions.cancel()]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
@@ -112,47 +116,48 @@ class Renditions:
         self.hits += 1
         return kept
 
-    async def get(self, topic: Topic, variant: Variant, make: Make) -> Rendition:
-        """The rendition; `make` makes it, unless a good one is held or another call has it made.
+    async def get(self, topic: Topic, variant: Variant, make: Make, asker: Asker) -> Rendition:
+        """The rendition; `make` makes it in its turn, unless a good one is held or another call has it made.
 
-        Whatever this process knows to have been committed before the call is in it. Raises what `make` raises, and Busy
-        where more new variants wait to be made than is reasonable. What was kept before is made without waiting: a
-        thousand pages that somebody makes up delay none that is read.
+        Whatever this process knows to have been committed before the call is in it. Raises what `make` raises, Busy
+        where more wait for their turn than is reasonable, and ClientGone if the asker doesn't wait any more. What was
+        asked for again and again until it changed is made before what wasn't.
         """
+        key = (topic, variant)
+        ahead = self._kept.is_often(key)
         if (held := self.held(topic, variant)) is not None:
             return held
-        key = (topic, variant)
         kept = self._kept.get(key)
-        if (running := self._making.get(key)) is not None:
+        running = self._turns.find(key)
+        if running is not None and running.begun:
             # It may have read the store before the last change. Then it doesn't cover what is known now, and if it
             # failed, it may have failed for that.
             with suppress(LiveserverError):
-                kept = await asyncio.shield(running)
+                kept = await running.result()
         if kept is not None:
             reached = await self._reached(topic, kept)
             if reached is not None and kept.covers(reached):
                 self.hits += 1
                 return kept
-        # One that began since this call will do.
-        if (began := self._making.get(key)) is None:
-            if kept is None and len(self._making) >= NEW_WAITING:
-                refusals.note(Reason.BUSY, liveblog=topic.slug)
-                raise Busy("so many pages are being made that no other is begun")
-            began = self._making[key] = asyncio.create_task(self._make(key, make, known=kept is not None))
-            self.misses += 1
+        waiting = self._turns.find(key)
+        work: Work[Rendition]
+        if waiting is not None and waiting.begun:
+            # Since this call: what was under way before has ended.
+            work = waiting
         else:
+            work = self._turns.join(key, partial(self._make, key, make), asker, ahead=ahead)
+        if work is waiting:
             self.hits += 1
-        return await asyncio.shield(began)
+        else:
+            self.misses += 1
+        return await work.result()
 
-    async def _make(self, key: Key, make: Make, *, known: bool) -> Rendition:
+    async def _make(self, key: Key, make: Make) -> Rendition:
         try:
-            async with nullcontext() if known else self._turns:
-                made = await make()
+            made = await make()
         except (NotFound, Gone):
             self._kept.drop(key)
             raise
-        finally:
-            del self._making[key]
         made.checked_at = asyncio.get_running_loop().time()
         weight = made.representation.weight + RENDITION_BYTES + size_of(key) + KEPT_BYTES
         self._kept.put(key, made, weight)
@@ -180,6 +185,28 @@ class Renditions:
                 await self._hub.enter(topic)
         finally:
             del self._entering[topic]
+
+
+class Dated:
+    """What tells of many live blogs, and may be some seconds old: who reads it comes by the minute at most."""
+
+    def __init__(self, turns: Turns, *, seconds: float = DATED_SECONDS, budget: int = DATED_BYTES) -> None:
+        self._turns = turns
+        self._seconds = seconds
+        self._kept: Lru[Hashable, tuple[float, Representation]] = Lru(budget)
+
+    async def get(self, key: Hashable, make: Callable[[], Awaitable[Representation]], asker: Asker) -> Representation:
+        """What `make` made some seconds ago at most, or makes in its turn. Raises what it raises, and Busy."""
+        kept = self._kept.get(key)
+        if kept is not None and asyncio.get_running_loop().time() < kept[0]:
+            return kept[1]
+        return await self._turns.made(("dated", key), partial(self._make, key, make), asker)
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[Representation]]) -> Representation:
+        until = asyncio.get_running_loop().time() + self._seconds
+        made = await make()
+        self._kept.put(key, (until, made), made.weight)
+        return made
 
 
 class Index:

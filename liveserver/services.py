@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from liveserver.publishing import Publishing
     from liveserver.reach import Reach
     from liveserver.rendering import Renderer
-    from liveserver.renditions import Index, Renditions
+    from liveserver.renditions import Dated, Index, Renditions
     from liveserver.security.keys import Keyring
     from liveserver.settings import Settings
     from liveserver.store import Store
     from liveserver.syndication import Syndication
     from liveserver.takedowns import Takedowns
+    from liveserver.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class Services:
     embedding: Embedding
     syndication: Syndication
     limits: Limits
+    turns: Turns
+    """Of what is read from the store, and rendered."""
+    drawing: Turns
+    """Of cards."""
+    dated: Dated
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import talk, wire
 from liveserver.api.problems import KINDS, problem
+from liveserver.asking import EXTENSION, liveblog_of
 from liveserver.errors import Busy, Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
 from liveserver.model import VOID, Position
 from liveserver.paths import SLUG
@@ -42,9 +43,6 @@ QUEUE_BYTES = 512 * 1024
 
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
-
-HAND_OVER = "liveserver.viewer"
-"""The scope's extension by which a connection becomes a viewer (`viewer_protocol.py`)."""
 
 RETRY = b"retry: 3000\n\n"
 """Milliseconds after which an EventSource that lost its connection comes back."""
@@ -204,13 +202,13 @@ class WebSocketStream:
 
 def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
     """How to hand the connection to the hub, where the server can do that (`viewer_protocol.py`)."""
-    extension = scope.get("extensions", {}).get(HAND_OVER)
+    extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
 
 
 def _no_room(scope: Scope) -> bool:
     """Whether the server keeps the connections that are left for requests (`viewer_protocol.py`)."""
-    if not scope.get("extensions", {}).get(HAND_OVER, {}).get("full"):
+    if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
     client = scope["client"]
     refusals.note(Reason.TOO_MANY_STREAMS, address=client[0] if client else None)
@@ -286,7 +284,7 @@ async def events_endpoint(request: Request) -> ASGIApp:
     try:
         audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
         if request.method == "HEAD":
-            await parts.store.liveblog(slug)
+            await liveblog_of(request.scope, slug)
             return Response(headers=SSE_HEADERS)
         after = position_of(request.headers.get("last-event-id") or query.get("after"))
         stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", party)

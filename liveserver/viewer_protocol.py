@@ -5,7 +5,7 @@
 bounds: on what a head may weigh, on how long a request may take to come, on how many connections there are. It hands an
 upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an endpoint
 hands its connection over, and returns. From then on the connection is a viewer (`viewers.py`): no task, no queue, no
-parser.
+parser. Of a request, another function tells whether its client has gone.
 
 What is used of uvicorn beside `Config.ws` and `Config.http` is listed in `tests/test_viewer_protocol.py`, which fails
 when a release changes it.
@@ -269,7 +269,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._upgrading = self.cycle is before
         if not self._upgrading:
             # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
-            self.scope["extensions"] = {EXTENSION: {"hand_over": partial(_hand_over, ref(self)), "full": self._full()}}
+            self.scope["extensions"] = {
+                EXTENSION: {
+                    "hand_over": partial(_hand_over, ref(self)),
+                    "full": self._full(),
+                    "gone": partial(_gone, ref(self.cycle)),
+                }
+            }
             # Trailers come as headers do. The application has the list of the request's own.
             self.headers = []
 
@@ -391,6 +397,15 @@ def _hand_over(
     if alive is None:
         raise ClientDisconnected
     return alive.hand_over(audience, status, headers, body)
+
+
+def _gone(request: ref[RequestResponseCycle]) -> bool:
+    """The scope's extension: whether a request's client has gone, which its application isn't told unless it asks.
+
+    Behind a request that waits on the same connection that isn't known: what follows is read when the answer is sent.
+    """
+    alive = request()
+    return alive is None or alive.disconnected
 
 
 def _request(data: bytes) -> Request:

@@ -8,18 +8,20 @@ import random
 import tracemalloc
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
 from liveserver import renditions as renditions_module
 from liveserver.bus import LocalBus, Medium
-from liveserver.errors import Busy, Gone, NotFound, StoreUnavailable
+from liveserver.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
 from liveserver.model import Liveblog, LiveblogStatus, Position, now
 from liveserver.refusals import Reason, refusals
-from liveserver.renditions import NEW_AT_ONCE, Index, Rendition, Renditions
+from liveserver.renditions import Dated, Index, Rendition, Renditions
 from liveserver.representation import Representation
 from liveserver.topic import Topic
+from liveserver.turns import AT_ONCE, WAITING, Asker, Turns
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import settle
 
@@ -50,13 +52,15 @@ class CountedHistory(MemoryHistory):
 class Desk:
     """Renditions over a hub and a history, and a page that says how often it was made and where the store stood."""
 
-    def __init__(self, *, budget: int = 1_000_000, slugs: tuple[str, ...] = (MATCH,)) -> None:
+    def __init__(self, *, budget: int = 1_000_000, slugs: tuple[str, ...] = (MATCH,), in_all: int = WAITING) -> None:
         self.history = CountedHistory(*slugs)
         self.hub = hub_on(self.history, LocalBus(Medium()), poll=NEVER, poll_fast=NEVER)
-        self.renditions = Renditions(self.hub, self.history, budget=budget)
+        self.turns = Turns(in_all=in_all)
+        self.renditions = Renditions(self.hub, self.history, self.turns, budget=budget)
         self.made = 0
         self.error: Exception | None = None
         self.size = 0
+        self._addresses = count()
         self._let_go = asyncio.Event()
         self._let_go.set()
 
@@ -78,9 +82,11 @@ class Desk:
         body = f"{number}: {position}".encode().ljust(self.size)
         return Rendition(position, Representation(body, "text/plain", {}))
 
-    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH) -> str:
-        """What a reader is shown."""
-        rendition = await self.renditions.get(Topic(slug), variant, lambda: self.make(slug))
+    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, asker: Asker | None = None) -> str:
+        """What a reader is shown, who has an address of their own if no other is given."""
+        if asker is None:
+            asker = Asker(next(self._addresses))
+        rendition = await self.renditions.get(Topic(slug), variant, lambda: self.make(slug), asker)
         return rendition.representation.coded(None).body.decode().rstrip()
 
     def commit(self, key: str = "x", *, tell: bool = True) -> None:
@@ -91,15 +97,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(*, warm: bool = True, budget: int = 1_000_000) -> AsyncIterator[Desk]:
+async def desk(*, warm: bool = True, budget: int = 1_000_000, in_all: int = WAITING) -> AsyncIterator[Desk]:
     """A desk; `warm`: with the live blog in the hub's memory. In the end nothing may be left running."""
     before = asyncio.all_tasks()
-    found = Desk(budget=budget)
+    found = Desk(budget=budget, in_all=in_all)
     await found.hub.start()
     if warm:
         await found.hub.enter(WHOLE)
         found.history.queries.clear()
     yield found
+    await found.turns.close()
     await found.renditions.close()
     await found.hub.close()
     assert asyncio.all_tasks() == before
@@ -234,7 +241,9 @@ async def test_errors_are_not_kept() -> None:
     async with desk() as found:
         found.error = NotFound("not yet")
         found.hold()
-        asked = [asyncio.create_task(found.get()) for _ in range(3)]
+        asked = [asyncio.create_task(found.get())]
+        await settle()
+        asked += [asyncio.create_task(found.get()) for _ in range(2)]
         await settle()
         found.release()
         assert [type(answer) for answer in await asyncio.gather(*asked, return_exceptions=True)] == [NotFound] * 3
@@ -338,7 +347,7 @@ async def test_the_budget_is_no_less_than_the_memory(size: int, made: int) -> No
             async def make(number: int = number) -> Rendition:
                 return page(number, found.history.position(MATCH))
 
-            rendition = await found.renditions.get(WHOLE, ("list", number, f"{number:>100}", None), make)
+            rendition = await found.renditions.get(WHOLE, ("list", number, f"{number:>100}", None), make, Asker(number))
             rendition.representation.coded("gzip")
             del rendition, make
         gc.collect()
@@ -361,37 +370,72 @@ async def test_what_is_read_outlives_what_somebody_makes_up() -> None:
         assert (found.made, found.renditions.weight <= 100_000) == (made, True)
 
 
-async def test_as_many_new_ones_are_made_at_a_time() -> None:
-    """Others wait; but not what is kept already, which has readers."""
+async def test_what_is_read_again_and_again_is_made_before_what_is_new() -> None:
+    """Also for who has asked for much else."""
     async with desk() as found:
-        await found.get()
+        for _ in range(2):
+            await found.get()
         found.commit()
         found.hold()
         asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(100)]
         await settle()
-        assert found.made == 1 + NEW_AT_ONCE
-        asked.append(asyncio.create_task(found.get()))
+        assert found.made == 1 + AT_ONCE
+        asked.append(asyncio.create_task(found.get(asker=Asker(0))))
         await settle()
-        assert found.made == 2 + NEW_AT_ONCE
+        assert found.made == 2 + AT_ONCE
         found.release()
         await asyncio.gather(*asked)
         assert found.made == 102
 
 
-async def test_more_than_can_wait_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new one is; what is being made, and what was kept, is not."""
-    monkeypatch.setattr(renditions_module, "NEW_WAITING", 20)
+async def test_what_was_asked_for_once_is_not() -> None:
+    """Or a thousand pages that somebody has made up would all be made at once, with each change."""
     async with desk() as found:
         await found.get()
         found.commit()
         found.hold()
-        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(20)]
+        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(10)]
+        await settle()
+        asked.append(asyncio.create_task(found.get()))
+        await settle()
+        assert found.made == 1 + AT_ONCE
+        found.release()
+        await asyncio.gather(*asked)
+
+
+async def test_nothing_is_made_for_those_who_have_gone() -> None:
+    """What others wait for, too, is."""
+    async with desk() as found:
+        found.hold()
+        gone: set[str] = set()
+        holding = [asyncio.create_task(found.get(("list", f"x{number}"))) for number in range(AT_ONCE)]
+        asked = [
+            asyncio.create_task(found.get(("list", str(number)), asker=Asker("flood", lambda: "flood" in gone)))
+            for number in range(10)
+        ]
+        await settle()
+        waits = asyncio.create_task(found.get(("list", "7")))
+        await settle()
+        gone.add("flood")
+        found.release()
+        assert await waits == f"{AT_ONCE + 1}: {EPOCH}-0"
+        outcomes = await asyncio.gather(*asked, *holding, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes[:10]] == [ClientGone] * 7 + [str] + [ClientGone] * 2
+        assert found.made == AT_ONCE + 1
+        assert await found.get(("list", "3")) == f"{AT_ONCE + 2}: {EPOCH}-0"
+
+
+async def test_more_than_can_wait_are_refused() -> None:
+    """A new one is; what waits already, and what is being made, is not."""
+    async with desk(in_all=20) as found:
+        found.hold()
+        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(20 + AT_ONCE)]
         await settle()
         before = refusals.counts[Reason.BUSY]
         with pytest.raises(Busy):
             await found.get(("list", "one more"))
         assert refusals.counts[Reason.BUSY] == before + 1
-        asked += [asyncio.create_task(found.get(("list", "3"))), asyncio.create_task(found.get())]
+        asked += [asyncio.create_task(found.get(("list", "3"))), asyncio.create_task(found.get(("list", "20")))]
         await settle()
         found.release()
         await asyncio.gather(*asked)
@@ -412,6 +456,7 @@ async def test_closing_ends_what_is_under_way() -> None:
         found.hold()
         asked = [asyncio.create_task(found.get(("older", "a"))), asyncio.create_task(found.get())]
         await settle()
+        await found.turns.close()
         await found.renditions.close()
         await asyncio.gather(*asked, return_exceptions=True)
 
@@ -452,3 +497,32 @@ async def test_the_index_is_read_for_each_wave_and_rendered_when_it_differs() ->
     blogs.insert(0, liveblog("c", "C"))
     assert (await shown(), rendered) == ("C A B", 4)
     await index.close()
+
+
+async def test_what_may_be_some_seconds_old_is_made_once_in_that_time() -> None:
+    """However many ask; and errors aren't kept."""
+    made = 0
+    failing = False
+
+    async def make() -> Representation:
+        nonlocal made
+        made += 1
+        if failing:
+            raise StoreUnavailable
+        return Representation(str(made).encode(), "text/plain", {})
+
+    async def shown(dated: Dated, key: str = "x") -> bytes:
+        return (await dated.get(key, make, Asker("a"))).coded(None).body
+
+    turns = Turns()
+    dated = Dated(turns, seconds=NEVER)
+    assert set(await asyncio.gather(*(shown(dated) for _ in range(READERS)))) == {b"1"}
+    assert (await shown(dated), await shown(dated, "y")) == (b"1", b"2")
+    dated = Dated(turns, seconds=0.0)
+    assert (await shown(dated), await shown(dated)) == (b"3", b"4")
+    failing = True
+    with pytest.raises(StoreUnavailable):
+        await shown(dated)
+    failing = False
+    assert await shown(dated) == b"6"
+    await turns.close()

@@ -24,6 +24,7 @@ from liveserver.api.requests import (
     rendition_for,
     version_of,
 )
+from liveserver.asking import entry_of
 from liveserver.conditional import edition_tag
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
@@ -84,7 +85,7 @@ async def listing(request: Request) -> Response:
         # Whatever status they ask for, readers get published entries.
         query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
-        rendition = await rendition_for(parts, admitted, ("entries", *_choice(query)), make)
+        rendition = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
         return respond(request.scope, rendition.representation)
     page = await _read(request, query, statuses)
     public = statuses == (EntryStatus.PUBLISHED,)
@@ -135,8 +136,7 @@ def _list(request: Request, page: EntryPage) -> wire.JSON:
 
 async def read(request: Request) -> Response:
     """One entry. One that isn't published is there only for a key that may publish."""
-    parts = services(request)
-    liveblog, entry = await parts.store.entry(request.path_params["slug"], request.path_params["id"])
+    liveblog, entry = await entry_of(request.scope, request.path_params["slug"], request.path_params["id"])
     if entry.status is not EntryStatus.PUBLISHED and not may(await actor_of(request), "publish", liveblog.slug):
         raise NotFound(f"no entry {entry.id}")
     return _one(request, liveblog, entry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.api.requests import (
@@ -13,6 +14,7 @@ from liveserver.api.requests import (
     query_of,
     version_of,
 )
+from liveserver.asking import asker_of, liveblog_of
 from liveserver.conditional import edition_tag
 from liveserver.inputs import LiveblogInput, LiveblogPatch
 from liveserver.services import services
@@ -36,7 +38,8 @@ async def listing(request: Request) -> Response:
     """The live blogs, newest first."""
     query = query_of(request, PageQuery)
     parts = services(request)
-    liveblogs, next_cursor = await parts.store.liveblogs(limit=query.limit, cursor=query.cursor)
+    key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs, **query.model_dump())
+    liveblogs, next_cursor = await parts.turns.made(key, read, asker_of(request.scope, "liveblogs"))
     items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs]
     content = {"items": items, "next_cursor": next_cursor}
     return answer(request, content, headers=page_headers(request, query, next_cursor))
@@ -44,7 +47,7 @@ async def listing(request: Request) -> Response:
 
 async def read(request: Request) -> Response:
     """One live blog."""
-    return _one(request, await services(request).store.liveblog(request.path_params["slug"]))
+    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]))
 
 
 async def edit(request: Request) -> Response:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from liveserver import deeds, wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
+from liveserver.asking import asker_of
 from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
 from liveserver.inputs import Day, clean, parse
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from liveserver.model import Edition
     from liveserver.partners import Pass
     from liveserver.renditions import Make, Rendition, Variant
-    from liveserver.services import Services
 
 PUBLIC_CACHE = "public, no-cache"
 """Anyone may keep it, and asks whether it still holds before using it."""
@@ -269,19 +269,28 @@ def public_representation(body: bytes, *, cache: str, headers: dict[str, str] | 
     return Representation(body, "application/json", {"Cache-Control": cache, **allowed, **(headers or {})})
 
 
-async def rendition_for(parts: Services, admitted: Pass, variant: Variant, make: Make) -> Rendition:
-    """What somebody gets who was let in, made once for all who get the same. Raises what `make` raises."""
+async def rendition_of(request: Request, variant: Variant, make: Make) -> Rendition:
+    """What everybody gets of the live blog that the path names. Raises what `Renditions.get` raises."""
+    topic = Topic(request.path_params["slug"])
+    return await services(request).renditions.get(topic, variant, make, asker_of(request.scope, topic))
+
+
+async def rendition_for(request: Request, admitted: Pass, variant: Variant, make: Make) -> Rendition:
+    """What somebody gets who was let in, made once for all who get the same. Raises what `Renditions.get` raises."""
     topic = admitted.topic
-    whole = Topic(topic.slug)
     if admitted.partner is None:
-        return await parts.renditions.get(whole, variant, make)
+        return await rendition_of(request, variant, make)
     if not topic.delay:
-        return await parts.renditions.get(whole, (*variant, "for", topic), make)
+        return await rendition_of(request, (*variant, "for", topic), make)
+    parts, whole = services(request), Topic(topic.slug)
+    asker = asker_of(request.scope, whole)
     # It is good while neither the topic gets on nor the live blog does, which may have lost an entry.
     with suppress(Draining):
         await parts.hub.enter(whole)
     reached = parts.hub.reached(whole)
-    return await (make() if reached is None else parts.renditions.get(topic, (*variant, str(reached)), make))
+    if reached is None:
+        return await parts.turns.made((topic, variant), make, asker)
+    return await parts.renditions.get(topic, (*variant, str(reached)), make, asker)
 
 
 def caching_of(admitted: Pass, cache: str) -> Caching:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
+from liveserver.asking import asker_of, entry_of, liveblog_of
 from liveserver.drawing import MEDIA_TYPE, draw
 from liveserver.errors import NotFound
 from liveserver.model import EntryStatus
@@ -16,6 +17,7 @@ from liveserver.paths import HASH, ID, SLUG
 from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -29,23 +31,20 @@ HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin
 KEPT = 128
 """Pictures in memory, of some 20 KB each: who shows a shared link asks for the same one within seconds."""
 
-_one_at_a_time = CapacityLimiter(1)
-
 
 async def liveblog_card(request: Request) -> Response:
     """The picture of a live blog's page."""
-    parts = services(request)
-    liveblog = await parts.store.liveblog(request.path_params["slug"])
-    return await _answer(request, parts.renderer.liveblog_card(liveblog), parts.renderer.liveblog_card_url(liveblog))
+    renderer = services(request).renderer
+    liveblog = await liveblog_of(request.scope, request.path_params["slug"])
+    return await _answer(request, renderer.liveblog_card(liveblog), renderer.liveblog_card_url(liveblog))
 
 
 async def entry_card(request: Request) -> Response:
     """The picture of an entry's page."""
-    parts = services(request)
-    liveblog, entry = await parts.store.entry(request.path_params["slug"], request.path_params["id"])
+    renderer = services(request).renderer
+    liveblog, entry = await entry_of(request.scope, request.path_params["slug"], request.path_params["id"])
     if entry.status is not EntryStatus.PUBLISHED:
         raise NotFound(f"entry {entry.id} isn't published")
-    renderer = parts.renderer
     return await _answer(request, renderer.entry_card(liveblog, entry), renderer.entry_card_url(liveblog, entry))
 
 
@@ -53,7 +52,9 @@ async def _answer(request: Request, card: Card, url: str) -> Response:
     if request.path_params.get("hash") != card.hash:
         # An older picture's address, or `card.png`: what there is now is what may be shown.
         return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
-    return respond(request.scope, await to_thread.run_sync(_picture, card, limiter=_one_at_a_time))
+    drawn = partial(to_thread.run_sync, _picture, card)
+    asker = asker_of(request.scope, Topic(request.path_params["slug"]))
+    return respond(request.scope, await services(request).drawing.made(card, drawn, asker))
 
 
 @lru_cache(maxsize=KEPT)

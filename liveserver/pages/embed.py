@@ -13,7 +13,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors, policies, wire
-from liveserver.api.requests import caching_of, rendition_for
+from liveserver.api.requests import caching_of, rendition_for, rendition_of
+from liveserver.asking import asker_of, liveblog_of
 from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
 from liveserver.page_views import PageView
@@ -73,7 +74,7 @@ async def shell(request: Request) -> Response:
     parts, slug = services(request), request.path_params["slug"]
     language = _language(request)
     make = partial(_shell, parts, slug, language)
-    rendition = await parts.renditions.get(Topic(slug), ("embed-shell", language), make)
+    rendition = await rendition_of(request, ("embed-shell", language), make)
     return respond(request.scope, rendition.representation)
 
 
@@ -92,10 +93,10 @@ async def page(request: Request) -> Response:
         ancestors = await parts.partners.frame_ancestors(slug, look.partner)
         look = _of_partner(look, admitted)
         make = partial(_page, parts, admitted, look, ancestors)
-        rendition = await rendition_for(parts, admitted, ("embed", *look.variant, ancestors), make)
+        rendition = await rendition_for(request, admitted, ("embed", *look.variant, ancestors), make)
     except (errors.NotFound, errors.NotAdmitted) as error:
         # In the frame, where the browser would else show its own complaint.
-        liveblog = None if isinstance(error, errors.NotFound) else await _there(parts, slug)
+        liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
         refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
         html = parts.renderer.error_page(status, language=_accepted(request), liveblog=liveblog)
@@ -112,10 +113,10 @@ async def _page(parts: Services, admitted: Pass, look: Look, ancestors: str) -> 
     return _rendition(view.liveblog, Representation(html.encode(), HTML, headers))
 
 
-async def _there(parts: Services, slug: str) -> Liveblog | None:
+async def _there(request: Request, slug: str) -> Liveblog | None:
     """The live blog, for a link to its own page."""
     with suppress(errors.NotFound):
-        return await parts.store.liveblog(slug)
+        return await liveblog_of(request.scope, slug)
     return None
 
 
@@ -125,7 +126,7 @@ async def fragment(request: Request) -> Response:
     admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
     look = _of_partner(look, admitted)
     make = partial(_fragment, parts, admitted, look)
-    rendition = await rendition_for(parts, admitted, ("fragment", *look.variant), make)
+    rendition = await rendition_for(request, admitted, ("fragment", *look.variant), make)
     return respond(request.scope, rendition.representation)
 
 
@@ -145,9 +146,13 @@ async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
 async def preview(request: Request) -> Response:
     """A page to try the widget."""
     parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
-    make = partial(_preview, parts, slug, partner)
-    # Ids can be made up without end, and few people come for each.
-    rendition = await (make() if partner else parts.renditions.get(Topic(slug), ("embed-preview",), make))
+    variant, make = ("embed-preview", partner), partial(_preview, parts, slug, partner)
+    if partner is None:
+        rendition = await rendition_of(request, variant, make)
+    else:
+        # Ids can be made up without end, and few people come for each.
+        topic = Topic(slug)
+        rendition = await parts.turns.made((topic, variant), make, asker_of(request.scope, topic))
     return respond(request.scope, rendition.representation)
 
 
@@ -166,7 +171,7 @@ async def oembed(request: Request) -> Response:
     if "url" not in query:
         raise errors.Invalid([errors.FieldError("?url", "is missing")])
     most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
-    liveblog = await parts.store.liveblog(parts.embedding.slug_of(query["url"]))
+    liveblog = await liveblog_of(request.scope, parts.embedding.slug_of(query["url"]))
     answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
     headers = {**ANYWHERE, "Cache-Control": PROVIDER_CACHE}
     return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from liveserver.api.requests import rendition_of
 from liveserver.feeds import LENGTH, WRITERS
 from liveserver.model import Position
 from liveserver.paths import SLUG
@@ -15,7 +16,6 @@ from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import respond
 from liveserver.services import services
-from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -35,7 +35,7 @@ async def feed(request: Request) -> Response:
     """The newest entries, in the format that the address ends with."""
     parts, slug = services(request), request.path_params["slug"]
     kind = request.url.path.rpartition(".")[2]
-    rendition = await parts.renditions.get(Topic(slug), ("feed", kind), partial(_feed, parts, slug, kind))
+    rendition = await rendition_of(request, ("feed", kind), partial(_feed, parts, slug, kind))
     return respond(request.scope, rendition.representation)
 
 

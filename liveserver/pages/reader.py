@@ -10,6 +10,8 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import Route
 
 from liveserver import errors, policies
+from liveserver.api.requests import rendition_of
+from liveserver.asking import liveblog_of
 from liveserver.model import TAG_MAX, Position, Verification
 from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.paths import ID, SLUG
@@ -18,7 +20,6 @@ from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
 from liveserver.store.cursors import Place
-from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -72,12 +73,12 @@ async def liveblog_page(request: Request) -> Response:
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
         if choice == NEWEST_FIRST:
-            rendition = await parts.renditions.get(Topic(slug), NEWEST, partial(_newest, parts, slug))
+            rendition = await rendition_of(request, NEWEST, partial(_newest, parts, slug))
         else:
-            rendition = await parts.renditions.get(Topic(slug), ("list", *choice), partial(_list, parts, slug, choice))
+            rendition = await rendition_of(request, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.Invalid:
         # A link that was cut short: the newest entries serve better than an error, where there are any.
-        await parts.store.liveblog(slug)
+        await liveblog_of(request.scope, slug)
         return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
     return respond(request.scope, rendition.representation)
 
@@ -144,9 +145,7 @@ async def entry_page(request: Request) -> Response:
     """One entry among its neighbours; with `?order=oldest` to be read on from."""
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
-    rendition = await parts.renditions.get(
-        Topic(slug), ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order)
-    )
+    rendition = await rendition_of(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
     return respond(request.scope, rendition.representation)
 
 
@@ -172,13 +171,12 @@ def _rendition(parts: Services, liveblog: Liveblog, html: str) -> Rendition:
 
 async def error_page(request: Request, status: int) -> Response:
     """What a person sees of an error: in the live blog's language, with a way back to it, where there is one."""
-    parts = services(request)
     liveblog = None
     slug = request.path_params.get("slug")
     # Where a path doesn't go on to an entry, it is the live blog that wasn't found: another look wouldn't find it.
     if slug is not None and (status != 404 or "id" in request.path_params):
         try:
-            liveblog = await parts.store.liveblog(slug)
+            liveblog = await liveblog_of(request.scope, slug)
         except errors.LiveserverError:
             liveblog = None
     return plain_error_page(request, status, liveblog)

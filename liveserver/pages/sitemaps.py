@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
 from liveserver import sitemaps
+from liveserver.asking import asker_of
 from liveserver.errors import NotFound
 from liveserver.model import now
 from liveserver.paths import NUMBER
@@ -15,8 +17,12 @@ from liveserver.responding import respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from liveserver.services import Services
 
 HEADERS = {"Cache-Control": "public, max-age=60"}
 """Crawlers come by the minute at most; what a sitemap says of a live blog is public in any case."""
@@ -24,34 +30,49 @@ HEADERS = {"Cache-Control": "public, max-age=60"}
 
 async def index(request: Request) -> Response:
     """Which sitemaps there are."""
-    parts = services(request)
-    return _answer(request, sitemaps.index(await parts.store.highest_number(), parts.renderer))
+    return await _answer(request, "index", partial(_index, services(request)))
+
+
+async def _index(parts: Services) -> Representation:
+    return _representation(sitemaps.index(await parts.store.highest_number(), parts.renderer))
 
 
 async def news(request: Request) -> Response:
     """What changed within the last two days."""
-    parts = services(request)
+    return await _answer(request, "news", partial(_news, services(request)))
+
+
+async def _news(parts: Services) -> Representation:
     moment = now()
     listings = await parts.store.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
-    return _answer(request, sitemaps.news(listings, parts.renderer, now=moment))
+    return _representation(sitemaps.news(listings, parts.renderer, now=moment))
 
 
 async def sitemap(request: Request) -> Response:
     """A part of all live blogs."""
-    parts = services(request)
     page: int = request.path_params["number"]
+    return await _answer(request, page, partial(_sitemap, services(request), page))
+
+
+async def _sitemap(parts: Services, page: int) -> Representation:
     if page > sitemaps.pages(await parts.store.highest_number()):
         raise NotFound(f"there is no sitemap {page}")
-    return _answer(request, sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))
+    return _representation(sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))
 
 
 async def robots(request: Request) -> Response:
     """What crawlers may read. They look for it at the root of a host only."""
-    return _answer(request, sitemaps.robots(services(request).renderer), "text/plain; charset=utf-8")
+    body = sitemaps.robots(services(request).renderer)
+    return respond(request.scope, _representation(body, "text/plain; charset=utf-8"))
 
 
-def _answer(request: Request, body: bytes, media_type: str = sitemaps.MEDIA_TYPE) -> Response:
-    return respond(request.scope, Representation(body, media_type, HEADERS))
+async def _answer(request: Request, key: str | int, make: Callable[[], Awaitable[Representation]]) -> Response:
+    asker = asker_of(request.scope, "sitemaps")
+    return respond(request.scope, await services(request).dated.get(("sitemap", key), make, asker))
+
+
+def _representation(body: bytes, media_type: str = sitemaps.MEDIA_TYPE) -> Representation:
+    return Representation(body, media_type, HEADERS)
 
 
 SITEMAP_ROUTES = [

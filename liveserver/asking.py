@@ -1,0 +1,50 @@
+"""Who asks for something that isn't there yet, as the works' turns know them (`turns.py`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from liveserver.topic import Topic
+from liveserver.turns import Asker
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from starlette.types import Scope
+
+    from liveserver.model import Entry, Liveblog
+    from liveserver.services import Services
+
+EXTENSION = "liveserver.viewer"
+"""The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone
+(`viewer_protocol.py`)."""
+
+
+def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
+    """Who sent a request: whoever has the address by which limits count.
+
+    `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
+    blog don't hold up those who want another.
+    """
+    parts: Services = scope["state"]["services"]
+    client = scope.get("client")
+    household = parts.limits.household(client)
+    line = otherwise if household is None else household
+    address = client[0] if client else None
+    gone = scope.get("extensions", {}).get(EXTENSION, {}).get("gone")
+    return Asker(line, address=address) if gone is None else Asker(line, gone, address)
+
+
+async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
+    """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
+    parts: Services = scope["state"]["services"]
+    topic = Topic(slug)
+    return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), asker_of(scope, topic))
+
+
+async def entry_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """The same of an entry of any status but deleted, and its live blog. Raises Gone, too."""
+    parts: Services = scope["state"]["services"]
+    topic = Topic(slug)
+    return await parts.turns.made((topic, entry_id), partial(parts.store.entry, slug, entry_id), asker_of(scope, topic))
