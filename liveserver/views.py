@@ -110,11 +110,13 @@ class Views:
     async def subscribe(self, topic: Topic) -> None:
         """Deliver its messages from now on. Raises NotFound and StoreUnavailable for one that is late."""
         self._topics.setdefault(topic.slug, set()).add(topic)
-        if topic.delay and topic not in self._late:
-            self._late[topic] = Late(topic, Coalesced(partial(self._read_into, topic)))
+        late = self._late.get(topic)
+        if topic.delay and late is None:
+            late = self._late[topic] = Late(topic, Coalesced(partial(self._read_into, topic)))
         await self._bus.subscribe(topic.slug)
-        if topic.delay:
-            await self._late[topic].check()
+        # It may have been unsubscribed meanwhile: then there is nothing to read into.
+        if late is not None and self._late.get(topic) is late:
+            await late.check()
 
     async def unsubscribe(self, topic: Topic) -> None:
         """Deliver them no more."""

@@ -37,6 +37,21 @@ class QuietBus:
         """Everything is brought anyway."""
 
 
+class SlowBus(QuietBus):
+    """A bus at which it takes a while to subscribe."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.granted = asyncio.Event()
+
+    async def subscribe(self, slug: str) -> None:
+        self.asked.set()
+        await self.granted.wait()
+
+    async def unsubscribe(self, slug: str) -> None:
+        """That is quick."""
+
+
 class OverdueStore:
     """A store in which a change is due already, and while it is read the bus brings the next."""
 
@@ -92,3 +107,17 @@ def test_a_change_comes_while_another_is_due() -> None:
         await views.close()
 
     uvloop.run(scenario())
+
+
+async def test_a_view_is_unsubscribed_while_it_is_being_subscribed() -> None:
+    """Nothing is read for it then, and nothing is left of it."""
+    bus = SlowBus()
+    views = Views(cast("Store", None), cast("StoreHistory", History()), cast("Any", bus))
+    await views.start(cast("Any", Hub()))
+    subscribing = asyncio.create_task(views.subscribe(LATE))
+    await bus.asked.wait()
+    await views.unsubscribe(LATE)
+    bus.granted.set()
+    await subscribing
+    views.received("match", pack(ChangeFrame(Position("e", 1), "liveblog", b'{"type":"liveblog","seq":1}')))
+    await views.close()
