@@ -78,7 +78,7 @@ class StoreHistory:
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """What changed in a topic after a seq; and what its readers may have, and must not have any more.
+        """What changed in a topic after a seq, ready for `frames`; and what its readers must not have any more.
 
         What the topic doesn't show is deleted, as far as its readers are concerned: they may have had it before.
         """
@@ -89,15 +89,17 @@ class StoreHistory:
             withdrawn = self.asking(told)
         else:
             found = await self._store.changes(topic.slug, after, limit=limit)
-        if not topic.tags:
-            return found, withdrawn
-        items: list[Change] = [
-            EntryDeleted(change.seq, change.entry.id)
-            if isinstance(change, EntryChanged) and not topic.shows(change.entry.tags)
-            else change
-            for change in found.items
-        ]
-        return found._replace(items=items), withdrawn
+        if topic.tags:
+            items: list[Change] = [
+                EntryDeleted(change.seq, change.entry.id)
+                if isinstance(change, EntryChanged) and not topic.shows(change.entry.tags)
+                else change
+                for change in found.items
+            ]
+            found = found._replace(items=items)
+        shown = (change.entry for change in found.items if isinstance(change, EntryChanged))
+        await self._presenter.prepare(found.liveblog, shown)
+        return found, withdrawn
 
     def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
         """What the store says is gone, and whether readers are to confirm it."""
@@ -106,7 +108,9 @@ class StoreHistory:
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """What a page that shows a topic starts from."""
         moment = self.moment(topic) if topic.delay else None
-        return await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)
+        found = await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)
+        await self._presenter.prepare(found.liveblog, [*found.pinned, *found.entries])
+        return found
 
     def frames(self, changes: Changes) -> list[ChangeFrame]:
         """What the store read, as the messages of the stream."""

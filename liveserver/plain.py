@@ -14,6 +14,10 @@ _SEPARATING = re.compile(rf"</?(?:(?:br|li|cite|figcaption)\b|{BLOCK.pattern[1:]
 _TAG = re.compile(rf"</?[a-z]{_REST}", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r'<img\b(?>(?! alt=)[^>"]|"[^"]*+")*+ alt="([^"]+)"', re.IGNORECASE)
 
+_SPACES = str.maketrans("\t\r\n\f", "    ")
+# All references that a serialiser writes, but for the one that makes them.
+_WRITTEN = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", "\u00a0"), ("&quot;", '"'))
+
 
 def plain_text(html: str) -> str:
     """The text of some HTML on one line; if it has none, the descriptions of its images."""
@@ -30,4 +34,18 @@ def shortened(text: str, length: int) -> str:
 
 
 def _line(html: str) -> str:
-    return re.sub(r"[ \t\r\n\f]+", " ", unescape(html)).strip()
+    text = _unescaped(html).translate(_SPACES)
+    while "  " in text:
+        # Halves what stands too much: some passes, where an expression would look at each character.
+        text = text.replace("  ", " ")
+    return text.strip()
+
+
+def _unescaped(text: str) -> str:
+    """`html.unescape`, which calls a function for each reference: a hundred times as fast for what a serialiser wrote."""
+    found = text
+    for reference, character in _WRITTEN:
+        found = found.replace(reference, character)
+    if found.count("&") == found.count("&amp;"):
+        return found.replace("&amp;", "&")
+    return unescape(text)

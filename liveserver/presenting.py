@@ -11,7 +11,7 @@ from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, Liveblog
 from liveserver.pictures import Picture, figure_html
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from liveserver.model import Media
     from liveserver.rendering import Renderer
@@ -27,6 +27,10 @@ class Presenter:
         """`confirming`: deleted entries that viewers are to confirm at present, and within how many milliseconds."""
         self._renderer = renderer
         self._confirming = {} if confirming is None else confirming
+
+    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry]) -> None:
+        """Make the HTML of published entries that are about to be asked for: see the renderer's."""
+        await self._renderer.prepare(liveblog, entries)
 
     def liveblog(self, liveblog: Liveblog) -> wire.JSON:
         """A live blog as a JSON object."""

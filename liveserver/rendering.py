@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -27,7 +29,7 @@ from liveserver.structured_data import entry_posting, liveblog_posting
 from liveserver.texts import FALLBACK, Texts, text_direction, texts_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from jinja2 import Template
@@ -49,10 +51,14 @@ LONG_TEXT = 600
 
 ARTICLES_BYTES = 16 * 1024 * 1024
 """Memory for the HTML of entries, so that a change of one costs the rendering of one."""
-TEXTS_BYTES = 4 * 1024 * 1024
-"""Memory for the text of entries' bodies, which search engines are told and titles are made from."""
+TEXTS_BYTES = 16 * 1024 * 1024
+"""Memory for the text of entries' bodies, which search engines are told and titles are made from: a page asks for each
+three times, and twenty of the longest that are accepted take half of it."""
 ENTRY_BYTES = 1024
 """What an entry takes beside its body, about."""
+SLICE = 0.005
+"""Seconds of making HTML after which the event loop has its turn. One entry takes a tenth of a millisecond; of those
+that parsers take longest for, ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class Renderer:
         self._assets = assets or Assets.built()
         self._environment = _environment()
         self._entry = self._environment.get_template("entry.html")
-        self._articles_made: Lru[tuple[str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
+        self._articles_made: Lru[tuple[Template, str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
         self._texts_made: Lru[str, str] = Lru(TEXTS_BYTES)
         self._content = self._environment.get_template("content.html")
 
@@ -182,25 +188,39 @@ class Renderer:
             text = f"{label} – {text}"
         return shortened(text, DESCRIPTION_LENGTH)
 
+    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry], *, feed: bool = False) -> None:
+        """Make and remember the HTML of published entries, for a page of them that is about to be made.
+
+        The page would have them made in a row, and nothing else would be done meanwhile: here the event loop has its
+        turn after each few milliseconds. `feed`: as `entry_content`.
+        """
+        make = self.entry_content if feed else self.entry_html
+        began = time.perf_counter()
+        for entry in entries:
+            make(liveblog, entry)
+            if time.perf_counter() - began > SLICE:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
+
     def entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
         """The whole published entry as one `<article>`. It depends on nothing but the two arguments.
 
         Made once while it is remembered: a change of one entry must not cost the rendering of twenty.
         """
-        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
-        key = (liveblog.slug, liveblog.language, liveblog.timezone, entry)
-        html = self._articles_made.get(key)
-        if html is None:
-            html = self._entry_html(liveblog, entry)
-            self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
-        return html
-
-    def _entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
-        return self._entry_as(self._entry, liveblog, entry)
+        return self._remembered(self._entry, liveblog, entry)
 
     def entry_content(self, liveblog: Liveblog, entry: Entry) -> str:
         """What a published entry says, for a feed: label, body, source and corrections; not the heading or byline."""
-        return self._entry_as(self._content, liveblog, entry)
+        return self._remembered(self._content, liveblog, entry)
+
+    def _remembered(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
+        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
+        key = (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
+        html = self._articles_made.get(key)
+        if html is None:
+            html = self._entry_as(template, liveblog, entry)
+            self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
+        return html
 
     def _entry_as(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
         assert entry.published_at is not None

@@ -51,6 +51,10 @@ DATED_BYTES = 4 * 1024 * 1024
 RENDITION_BYTES = 256
 """What a rendition takes beside its representation: itself and its position."""
 
+PACKED_APART = 64 * 1024
+"""Bytes of a body beyond which it is gzipped at once, in a thread: zlib lets others run. A reader's page has 50,000,
+and takes a millisecond when the first asks."""
+
 Variant = tuple["str | int | Topic | None", ...]
 """What tells one rendition of a topic from the others: the kind of page, and what was asked of it.
 
@@ -158,6 +162,8 @@ class Renditions:
         except (NotFound, Gone):
             self._kept.drop(key)
             raise
+        if len(made.representation.coded(None).body) > PACKED_APART:
+            await asyncio.to_thread(made.representation.coded, "gzip")
         made.checked_at = asyncio.get_running_loop().time()
         weight = made.representation.weight + RENDITION_BYTES + size_of(key) + KEPT_BYTES
         self._kept.put(key, made, weight)

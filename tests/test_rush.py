@@ -90,7 +90,7 @@ async def test_one_change_renders_one_entry(site: Site, monkeypatch: pytest.Monk
     """The nineteen others are remembered, for the page, the snapshot and the stream alike."""
     found = await surfaces(site)
     await site.reader.get(PAGE)
-    made = Counted(monkeypatch, Renderer, "_entry_html")
+    made = Counted(monkeypatch, Renderer, "_entry_as")
     await site.publish("<p>Nouvelle</p>")
     for name in ("newest", "snapshot", "entries", "changes"):
         assert "Nouvelle" in (await site.reader.get(found[name])).text

@@ -100,6 +100,7 @@ def _choice(query: EntriesQuery) -> Variant:
 
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
     page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
+    await services(request).presenter.prepare(page.liveblog, page.items)
     caching = caching_of(admitted, CROWD_CACHE)
     headers = {**(caching["headers"] or {}), **page_headers(request, query, page.next_cursor)}
     body = wire.dumps(_list(request, page))

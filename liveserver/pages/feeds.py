@@ -41,6 +41,7 @@ async def feed(request: Request) -> Response:
 
 async def _feed(parts: Services, slug: str, kind: str) -> Rendition:
     found = await parts.store.feed(slug, limit=LENGTH)
+    await parts.renderer.prepare(found.liveblog, found.entries, feed=True)
     body = WRITERS[kind](found, parts.renderer)
     position = Position(found.liveblog.epoch, found.liveblog.seq)
     return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", HEADERS))

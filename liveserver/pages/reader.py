@@ -20,6 +20,7 @@ from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.services import services
 from liveserver.store.cursors import Place
+from liveserver.topic import Topic
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -119,7 +120,7 @@ def _choice(query: QueryParams) -> Choice:
 
 
 async def _newest(parts: Services, slug: str) -> Rendition:
-    snapshot = await parts.store.snapshot(slug, limit=PAGE_SIZE)
+    snapshot = await parts.history.snapshot(Topic(slug), limit=PAGE_SIZE)
     return _rendition(parts, snapshot.liveblog, parts.renderer.page(PageView.of(snapshot)))
 
 
@@ -129,6 +130,7 @@ async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
     # first entry is as good a place as any.
     before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
     newest = choice.order == "newest"
+    await parts.renderer.prepare(page.liveblog, page.items)
     view = PageView(
         page.liveblog,
         page.items,
@@ -152,6 +154,7 @@ async def entry_page(request: Request) -> Response:
 async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Rendition:
     before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
     around = await parts.store.around(slug, entry_id, before=before, after=after)
+    await parts.renderer.prepare(around.liveblog, around.items)
     place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(
         around.liveblog,
