@@ -385,6 +385,26 @@ async def test_who_leaves_amid_pipelined_requests_is_answered_no_more(stage: Sta
     assert len(stage.scopes) == 1
 
 
+async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None:
+    """Its application asks: it isn't told otherwise. What asks doesn't keep the request."""
+    stage.gate.clear()
+    peer = stage.connect()
+    peer.send(GET)
+    other = stage.connect()
+    other.send(GET * 2)
+    await asyncio.sleep(0)
+    gone, others = (scope["extensions"]["liveserver.viewer"]["gone"] for scope in stage.scopes)
+    assert (gone(), others()) == (False, False)
+    peer.protocol.connection_lost(None)
+    assert (gone(), others()) == (True, False)
+    # Of the two on one connection it is the first that is asked for.
+    other.protocol.connection_lost(ConnectionResetError())
+    assert others()
+    stage.gate.set()
+    await peer.settled()
+    assert gone()
+
+
 async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:
     """Each of the two could hand the connection over, and it would have two owners."""
     stage.gate.clear()

@@ -1,0 +1,213 @@
+"""Who asks: in whose line they wait, and what becomes of it when they leave. The server is a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from liveserver.asking import EXTENSION, asker_of
+from liveserver.limits import Limits
+from liveserver.settings import Settings
+from liveserver.store import Store
+from liveserver.topic import Topic
+from liveserver.turns import WAITING_PER_LINE
+from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
+
+if TYPE_CHECKING:
+    from tests.api.site import LiveSite
+
+pytest_plugins = ["tests.api.fixtures"]
+
+FLOOD = "127.0.0.2"
+OTHER = "127.0.0.3"
+
+
+def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
+    """What is asked for a page with."""
+    chosen = Settings(**{**SETTINGS, **limits})
+
+    class Parts:
+        limits = Limits(chosen)
+
+    return {"client": client, "state": {"services": Parts}}
+
+
+@pytest.mark.parametrize(
+    ("host", "line"),
+    [
+        ("192.0.2.7", bytes([192, 0, 2, 7])),
+        ("2001:db8:1:2::9", bytes.fromhex("20010db800010002")),
+        ("127.0.0.1", Topic(SLUG)),
+        ("10.1.2.3", Topic(SLUG)),
+        ("no address", Topic(SLUG)),
+        (None, Topic(SLUG)),
+    ],
+)
+def test_lines(host: str | None, line: object) -> None:
+    """An address's, a household's; of those who aren't limited by address, that of what they ask for."""
+    scope = scope_of((host, 1) if host else None, forwarded_allow_ips="10.0.0.0/8")
+    asker = asker_of(scope, Topic(SLUG))
+    assert (asker.line, asker.address, asker.gone()) == (line, host, False)
+
+
+def test_who_has_gone_is_known_where_the_server_tells() -> None:
+    scope = scope_of(("192.0.2.7", 1))
+    gone: list[bool] = []
+    scope["extensions"] = {EXTENSION: {"gone": lambda: bool(gone)}}
+    asker = asker_of(scope)
+    assert not asker.gone()
+    gone.append(True)
+    assert asker.gone()
+
+
+class Gate:
+    """Reads of the store, which wait until they are let through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+        self.reads: list[object] = []
+        self.open = asyncio.Event()
+        for name in names:
+            self._guard(monkeypatch, name, getattr(Store, name))
+
+    def _guard(self, monkeypatch: pytest.MonkeyPatch, name: str, original: Any) -> None:
+        async def read(*args: Any, **kwargs: Any) -> Any:
+            self.reads.append(args[1:])
+            await self.open.wait()
+            return await original(*args, **kwargs)
+
+        monkeypatch.setattr(Store, name, read)
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Of a server that exempts nobody from its limits."""
+    return settings.model_copy(update={"limit_exempt": "", "forwarded_allow_ips": ""})
+
+
+def variants(first: int, last: int) -> list[str]:
+    """Lists that nobody else asks for."""
+    return [f"{ENTRIES}?tag=t{number}" for number in range(first, last)]
+
+
+async def send(site: LiveSite, path: str, source: str) -> asyncio.StreamWriter:
+    """Ask for something, and don't wait for it."""
+    _, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=(source, 0))
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return writer
+
+
+async def fetch(site: LiveSite, path: str, source: str) -> httpx2.Response:
+    """Ask for something, and wait for it."""
+    transport = httpx2.AsyncHTTPTransport(local_address=source)
+    async with httpx2.AsyncClient(transport=transport, base_url=site.url("")) as client:
+        return await client.get(path)
+
+
+async def waits(site: LiveSite, number: int) -> None:
+    """Return once so many works wait."""
+
+    async def so_many() -> bool:
+        return site.parts.turns.waiting == number
+
+    await settled(so_many)
+
+
+async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is under way is made to its end; nothing of what waits. And no answer is a failure."""
+    gate = Gate(monkeypatch, "entries")
+    links = [await send(live_site, path, FLOOD) for path in variants(0, 20)]
+    await waits(live_site, 19)
+    for link in links:
+        link.transport.abort()
+
+    async def told() -> bool:
+        return not live_site.server.server_state.connections
+
+    await settled(told)
+    gate.open.set()
+    assert (await fetch(live_site, f"{ENTRIES}?tag=other", OTHER)).status_code == 200
+    await live_site.idle()
+    assert len(gate.reads) == 2
+    assert live_site.parts.turns.waiting == 0
+
+
+async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what it waits for itself the page of who asks for one thing; and beyond a bound it is told to come later."""
+    gate = Gate(monkeypatch, "entries", "snapshot")
+    links = [await send(live_site, path, FLOOD) for path in variants(0, 1 + WAITING_PER_LINE)]
+    await waits(live_site, WAITING_PER_LINE)
+    refused = await fetch(live_site, f"{ENTRIES}?tag=more", FLOOD)
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:liveserver:problem:unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    page = await fetch(live_site, f"/live/{SLUG}?tag=more", FLOOD)
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    asked = asyncio.create_task(fetch(live_site, f"{LIVEBLOG}/snapshot?limit=7", OTHER))
+
+    async def begun() -> bool:
+        return len(gate.reads) == 2
+
+    # Both places are taken: by one work of the flood's, and by the other's.
+    await settled(begun)
+    gate.open.set()
+    assert (await asked).status_code == 200
+    for link in links:
+        link.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/live/{SLUG}?order=oldest",
+        f"/live/{SLUG}/entries/{{entry}}",
+        f"/live/{SLUG}/feed.rss",
+        f"/live/{SLUG}/card.png",
+        f"/live/{SLUG}/entries/{{entry}}/card.png",
+        f"/embed/{SLUG}",
+        f"/embed/{SLUG}/fragment",
+        f"/embed/{SLUG}/shell.json",
+        f"/embed/preview/{SLUG}",
+        f"/embed/preview/{SLUG}?partner=p_0123456789ab",
+        f"/oembed?url=http://live.test/live/{SLUG}",
+        f"/reach/{SLUG}?link={'a' * 43}",
+        "/sitemap.xml",
+        "/sitemap-news.xml",
+        "/sitemap-1.xml",
+        "/api/v1/liveblogs",
+        LIVEBLOG,
+        f"{LIVEBLOG}/snapshot",
+        f"{LIVEBLOG}/changes?after=x",
+        ENTRIES,
+        f"{ENTRIES}/{{entry}}",
+    ],
+)
+async def test_all_that_a_stranger_may_have_read_waits_for_its_turn(
+    live_site: LiveSite, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """While a line is busy, nothing of it is read; and then it is answered."""
+    entry = await live_site.publish()
+    gate = Gate(monkeypatch, "entries")
+    link = await send(live_site, variants(0, 1)[0], FLOOD)
+
+    async def begun() -> bool:
+        return len(gate.reads) == 1
+
+    await settled(begun)
+    asked = asyncio.create_task(fetch(live_site, path.replace("{entry}", entry["id"]), FLOOD))
+    await waits(live_site, 1)
+    gate.open.set()
+    assert (await asked).status_code in {200, 302, 403}
+    link.transport.abort()
+
+
+async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To refuse must cost less than to serve."""
+    entry = await live_site.publish()
+    turns = live_site.parts.turns
+    monkeypatch.setattr(turns, "_in_all", 0)
+    looks: list[object] = []
+    monkeypatch.setattr(Store, "liveblog", lambda *args: looks.append(args))
+    page = await fetch(live_site, f"/live/{SLUG}/entries/{entry['id']}", OTHER)
+    assert (page.status_code, looks) == (503, [])
