@@ -42,7 +42,7 @@ def _line(html: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """`html.unescape`, which calls a function for each reference: a hundred times as fast for what a serialiser wrote."""
+    """`html.unescape`, a hundred times as fast for what a serialiser wrote: it calls a function for each reference."""
     found = text
     for reference, character in _WRITTEN:
         found = found.replace(reference, character)

@@ -9,6 +9,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route
 
+from liveserver.api import docs
 from liveserver.api.openapi import document
 from liveserver.app import create_app
 from tests.api.site import BASE, SLUG, started
@@ -35,6 +36,20 @@ async def test_the_document_is_valid(site: Site) -> None:
     assert content["openapi"].startswith("3.1")
     tag = response.headers["etag"]
     assert (await site.reader.get("/openapi.json", headers={"If-None-Match": tag})).status_code == 304
+
+
+async def test_it_is_made_once_and_gzipped(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has 100 KB, and is the same for everybody."""
+    await site.reader.get("/openapi.json")
+
+    def never(*_: object) -> JSON:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(docs, "document", never)
+    packed = await site.reader.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) < len(packed.content) / 4
+    assert (packed.headers["cache-control"], packed.headers["vary"]) == ("public, no-cache", "Accept-Encoding")
 
 
 async def test_it_names_no_server_that_a_request_has_named(site: Site) -> None:

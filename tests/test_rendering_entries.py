@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -269,3 +270,32 @@ class TestTitle:
 
     def test_plain_text(self) -> None:
         assert plain_text("<blockquote><p>Oui.</p><cite>Lui</cite></blockquote>non") == "Oui. Lui non"
+
+
+async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty of the dearest take a second: what else there is to do has its turn between two of them."""
+    monkeypatch.setattr(rendering, "SLICE", 0.0)
+    renderer = Renderer(public_url=SITE, assets=Assets())
+    entries = [an_entry(number) for number in range(1, 21)]
+    turns = 0
+    ended = False
+
+    async def others() -> None:
+        nonlocal turns
+        while not ended:
+            turns += 1
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(others())
+    await renderer.prepare(LIVEBLOG, entries)
+    assert turns >= len(entries)
+    await renderer.prepare(LIVEBLOG, entries, feed=True)
+    ended = True
+    await other
+
+    def never(*_: object) -> str:
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(renderer, "_entry_as", never)
+    for entry in entries:
+        assert renderer.entry_html(LIVEBLOG, entry) != renderer.entry_content(LIVEBLOG, entry)

@@ -467,6 +467,34 @@ async def polling(enemy: Enemy) -> None:
     await enemy.repeat(lambda: enemy.ask(*[any_request() for _ in range(50)]), clients=16)
 
 
+def _variant(enemy: Enemy) -> bytes:
+    """An answer of hundreds of entries that nobody else asks for."""
+    ground = enemy.ground
+    after = f"{ground.epoch}-{random.randrange(max(1, ground.seq - 300))}"
+    return get(f"{ground.api}/changes?after={after}&limit={random.randrange(150, 201)}")
+
+
+@attack
+async def variants_left(enemy: Enemy) -> None:
+    """Pages that nobody else asks for, by 200 clients of four limited addresses that ask and leave at once."""
+    enemy.be_limited()
+
+    async def one() -> None:
+        async with enemy.link() as link:
+            await link.send(_variant(enemy))
+            await asyncio.sleep(0.02)
+        enemy.done["left"] += 1
+
+    await enemy.repeat(one, clients=200, pause=0.2)
+
+
+@attack
+async def variants_awaited(enemy: Enemy) -> None:
+    """The same by clients that stay for what they asked for."""
+    enemy.be_limited()
+    await enemy.repeat(lambda: enemy.ask(_variant(enemy)), clients=200, pause=0.2)
+
+
 @attack
 async def pipelines(enemy: Enemy) -> None:
     """Thousands of requests in one write, on four connections."""

@@ -94,6 +94,11 @@ class Enemy:
         self.done: Counter[str] = Counter()
         """What came of it: statuses of answers, connections that were closed, and so on."""
         self._sources = [f"127.0.{100 + number}.{1 + host}" for host in range(ADDRESSES)]
+        self._number = number
+
+    def be_limited(self) -> None:
+        """Come from addresses for which limits hold, as a stranger's do."""
+        self._sources = [f"127.128.{100 + self._number}.{1 + host}" for host in range(ADDRESSES)]
 
     @asynccontextmanager
     async def link(self, *, buffer: int = 0) -> AsyncIterator[Link]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 HEALTH_MAX = 0.25
 """Seconds that an answer of `/healthz` may take."""
+PAGE_MAX = 1.0
+"""The same of a page that nobody has asked for yet."""
 LATE_MAX = 1.0
 """Seconds after the answer to a publish within which every viewer has the entry."""
 MEMORY_MAX = 100_000_000
@@ -63,6 +65,10 @@ class Row:
     healthz_asked: int = 0
     healthz_failed: list[str] = field(default_factory=list)
     """What came instead of an answer."""
+    page_worst: float = 0.0
+    page_asked: int = 0
+    page_failed: list[str] = field(default_factory=list)
+    """The same of pages that nobody has asked for yet, asked for by one address that asks for nothing else."""
     viewers: int = 0
     unconnected: int = 0
     cut: int = 0
@@ -90,6 +96,7 @@ class Row:
         """The promises that don't need a clock and weren't kept."""
         told = {
             "a /healthz was not answered": self.healthz_failed,
+            "a page was not answered": self.page_failed,
             "viewers could not connect": self.unconnected,
             "viewers were cut off": self.cut,
             "publishes were refused": self.unpublished,
@@ -108,6 +115,7 @@ class Row:
             f"{what}: {value * 1000:,.0f} ms"
             for what, value, most in (
                 ("a /healthz took too long", self.healthz_worst, HEALTH_MAX),
+                ("a page took too long", self.page_worst, PAGE_MAX),
                 ("a delivery came too late", self.latest, LATE_MAX),
             )
             if value > most
@@ -286,7 +294,7 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
         client = await stack.enter_async_context(Client(setup.url, setup.key))
         editor = Editor(Newsroom(client, setup.ground.slug, run=run, size=SIZE))
         await stack.enter_async_context(audience.following())
-        end_probe = await stack.enter_async_context(helper(probe.main, setup.port))
+        end_probe = await stack.enter_async_context(helper(probe.main, setup.port, f"/live/{setup.ground.slug}?tag="))
         async with editor.publishing():
             await asyncio.sleep(BEFORE)
             meter = Meter([node.pid for node in setup.nodes])
@@ -303,12 +311,14 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
             told = await asyncio.gather(*(asyncio.to_thread(end) for end in ends))
             await asyncio.sleep(AFTER)
         await audience.caught_up(editor.seq)
-        answers: Answers = await asyncio.to_thread(end_probe)
+        found_by_probe: tuple[Answers, Answers] = await asyncio.to_thread(end_probe)
+        answers, pages = found_by_probe
         for crew, found in enumerate(told):
             row.enemies |= dict(zip(keys[crew::CREWS], (dict(done) for done in found or []), strict=False))
     tally = audience.tally
     row.healthz_worst, row.healthz_asked = answers.times.max, answers.times.count
     row.healthz_failed = answers.failures
+    row.page_worst, row.page_asked, row.page_failed = pages.times.max, pages.times.count, pages.failures
     row.unconnected = viewers - tally.opened
     row.cut = tally.reconnects
     row.published, row.unpublished = len(editor.answers), dict(editor.refused)

@@ -1,4 +1,5 @@
-"""A process that asks `/healthz` all the time, and keeps account of how long each answer took."""
+"""A process that asks `/healthz` all the time, and pages that nobody has asked for, and keeps account of how long each
+answer took."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from liveserver.bench.tally import Histogram
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 INTERVAL = 0.05
+PAGE_INTERVAL = 0.25
 PATIENCE = 20.0
 """Seconds after which an answer isn't waited for any more."""
 SOURCE = "127.0.0.254"
 """Of the one who asks."""
+READER = "127.128.0.254"
+"""Of the one who asks for pages: limited by address, as some of the attackers are (`setups.EXEMPT`)."""
 
 
 @dataclass
@@ -35,38 +40,50 @@ class Answers:
         self.failures += other.failures
 
 
-def main(port: int, pipe: Connection) -> None:
-    """Be that process until the pipe says, or ends; then tell."""
+def main(port: int, page: str, pipe: Connection) -> None:
+    """Be that process until the pipe says, or ends; then tell of `/healthz`, and of pages whose addresses begin so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     over = threading.Event()
     # One that keeps its connection, as a proxy does, and one that makes a new one each time: with several workers
     # they meet all of them.
     probes = [Answers(), Answers()]
+    pages = Answers()
     threads = [
         threading.Thread(target=_ask, args=(port, answers, over), kwargs={"keep": keep}, daemon=True)
         for answers, keep in zip(probes, (True, False), strict=True)
     ]
+    threads.append(
+        threading.Thread(
+            target=_ask, args=(port, pages, over), kwargs={"keep": False, "page": page, "source": READER}, daemon=True
+        )
+    )
     for thread in threads:
         thread.start()
     pipe.send(None)
     pipe.poll(None)
     over.set()
     total = Answers()
-    for thread, answers in zip(threads, probes, strict=True):
+    for thread in threads:
         thread.join(PATIENCE + 1)
+    for answers in probes:
         total.merge(answers)
-    pipe.send(total)
+    pipe.send((total, pages))
 
 
-def _ask(port: int, answers: Answers, over: threading.Event, *, keep: bool) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n%s\r\n" % (b"" if keep else b"Connection: close\r\n")
+def _ask(
+    port: int, answers: Answers, over: threading.Event, *, keep: bool, page: str = "", source: str = SOURCE
+) -> None:
+    numbers = count()
+    ending = "" if keep else "Connection: close\r\n"
     connection: socket.socket | None = None
-    while not over.wait(INTERVAL):
+    while not over.wait(PAGE_INTERVAL if page else INTERVAL):
+        path = f"{page}{next(numbers)}" if page else "/healthz"
+        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{ending}\r\n".encode()
         begun = time.monotonic()
         kept = connection is not None
         try:
             if connection is None:
-                connection = socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=(SOURCE, 0))
+                connection = socket.create_connection(("127.0.0.1", port), PATIENCE, source_address=(source, 0))
             connection.sendall(request)
             status = _status(connection)
         except OSError as error:

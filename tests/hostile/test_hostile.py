@@ -54,6 +54,7 @@ def test_a_row_tells_what_was_broken() -> None:
     assert Row(**well).broken + Row(**well).late == []
     broken: dict[str, Any] = {
         "healthz_failed": ["503"],
+        "page_failed": ["503"],
         "unconnected": 1,
         "cut": 1,
         "unpublished": {"HTTP 429": 1},
@@ -65,5 +66,5 @@ def test_a_row_tells_what_was_broken() -> None:
     }
     for field, value in broken.items():
         assert len(Row(**{**well, field: value}).broken) == 1, field
-    for field, value in {"healthz_worst": 0.251, "latest": 1.001}.items():
+    for field, value in {"healthz_worst": 0.251, "page_worst": 1.001, "latest": 1.001}.items():
         assert len(Row(**{**well, field: value}).late) == 1, field
