@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -14,7 +15,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount, Router
-from starlette.staticfiles import StaticFiles
 
 from liveserver import bus as buses
 from liveserver import files, policies
@@ -24,6 +24,7 @@ from liveserver.api.files import FILE_ROUTES
 from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.api.requests import EXPOSED_HEADERS
+from liveserver.assets import Assets
 from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
 from liveserver.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
@@ -64,37 +65,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from liveserver.model import Liveblog
     from liveserver.representation import Representation
     from liveserver.settings import Settings
 
 log = structlog.get_logger(__name__)
-
-
-class Assets(StaticFiles):
-    """The built front end. What lies in `assets/` has a hash in its name and never changes."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; one for several ranges gets the whole file, as RFC 9110 (14.2) allows.
-
-        A hundred parts of a byte each take 44 ms of processor time, and a kilobyte to ask for.
-        """
-        if any(name == b"range" and b"," in value for name, value in scope["headers"]):
-            scope = {**scope, "headers": [header for header in scope["headers"] if header[0] != b"range"]}
-        await super().__call__(scope, receive, send)
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """A file, with how long it may be kept."""
-        response = super().file_response(*args, **kwargs)
-        scope = next(arg for arg in (*args, *kwargs.values()) if isinstance(arg, dict))
-        hashed = "/static/assets/" in scope["path"]
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if hashed else "public, max-age=300"
-        # Other sites' pages load the widget's modules, which browsers allow only if this is said (and so it may be).
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return response
 
 
 @asynccontextmanager
@@ -213,7 +189,7 @@ def create_app(settings: Settings) -> Starlette:
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             *FILE_ROUTES,
-            Mount("/static", Assets(packages=[("liveserver", "static")])),
+            Mount("/static", Assets(resources.files("liveserver") / "static")),
             *PAGE_ROUTES,
             *FEED_ROUTES,
             *CARD_ROUTES,

@@ -62,13 +62,22 @@ class Representation:
         headers = sum(getsizeof(pair) + getsizeof(pair[1]) for pair in head)
         return 2 * (getsizeof(body) + getsizeof(tag) + headers) + FRAME_BYTES
 
+    @property
+    def packed(self) -> bool:
+        """Whether its gzip is made."""
+        return self._gzipped is not None
+
+    def pack(self) -> Coded:
+        """Make its gzip, unless that is done."""
+        if self._gzipped is None:
+            self._gzipped = self._gzip()
+        return self._gzipped
+
     def coded(self, accept_encoding: str | None) -> Coded:
         """What is sent to a client that accepts these content codings (RFC 9110, 12.5.3)."""
         if accept_encoding is None or len(accept_encoding) > ACCEPT_ENCODING_MAX or not accepts_gzip(accept_encoding):
             return self._plain
-        if self._gzipped is None:
-            self._gzipped = self._gzip()
-        return self._gzipped
+        return self.pack()
 
     def _gzip(self) -> Coded:
         body, tag, head, unmodified = self._plain

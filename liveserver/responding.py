@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -10,6 +11,8 @@ from starlette.websockets import WebSocket
 from liveserver.representation import unmodified
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope, Send
 
     from liveserver.representation import RawHeaders, Representation
@@ -26,7 +29,31 @@ POLL_CACHE = "public, max-age=1"
 """For what is asked again because something is missing: an older copy wouldn't have it either."""
 
 
-class Ready(Response):
+PIECE = 256 * 1024
+"""Bytes of a body that are handed over at once: more than any page has."""
+
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECASE)
+
+
+class Steady(Response):
+    """A response of which a large body is sent no faster than it is taken.
+
+    What waits for somebody who reads slowly is encrypted already, if TLS is spoken: a copy for each.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        size = len(self.body)
+        if size <= PIECE:
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for at in range(0, size, PIECE):
+            piece = self.body[at : at + PIECE]
+            await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < size})
+
+
+class Ready(Steady):
     """A response whose headers needn't be made."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
@@ -49,6 +76,25 @@ def respond(scope: Scope, representation: Representation) -> Response:
     if unmodified(coded, if_none_match):
         return Ready(304, coded.head_unmodified, b"")
     return Ready(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
+
+
+def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:
+    """The range of a file that is wanted (RFC 9110, 14); the whole, if several are, or it can't be read.
+
+    `headers`: the whole's, with its type.
+    """
+    match = _RANGE.fullmatch(wanted.replace(" ", ""))
+    size = len(content)
+    if match is None or match.groups() == ("", ""):
+        return Steady(content, headers=headers)
+    first, last = match.groups()
+    start = int(first) if first else max(0, size - int(last))
+    end = min(size, int(last) + 1) if first and last else size
+    if first and last and int(last) < int(first):
+        return Steady(content, headers=headers)
+    if start >= end:
+        return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"})
+    return Steady(content[start:end], 206, {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 
-from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors, policies
@@ -36,8 +36,6 @@ AHEAD = 12
 BEHIND = 4
 """Entries before it."""
 INDEX_SIZE = 50
-
-SERVICE_WORKER = str(files("liveserver") / "static" / "sw.js")
 
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
@@ -210,7 +208,13 @@ def _error_page(renderer: Renderer, status: int, language: str) -> str:
 
 async def service_worker(request: Request) -> Response:
     """What shows a page without a network. From here it governs the reader's pages; browsers look for a newer one."""
-    return FileResponse(SERVICE_WORKER, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    return respond(request.scope, _service_worker())
+
+
+@cache
+def _service_worker() -> Representation:
+    script = (files("liveserver") / "static" / "sw.js").read_bytes()
+    return Representation(script, "text/javascript; charset=utf-8", {"Cache-Control": "no-cache"})
 
 
 async def favicon(request: Request) -> Response:
