@@ -59,18 +59,14 @@ BODY_TOO_SLOW = Denial(
     Reason.BODY_TOO_SLOW, HTTPStatus.REQUEST_TIMEOUT, "the request's body came too slowly, or not to its end"
 )
 MALFORMED = Denial(Reason.MALFORMED, HTTPStatus.BAD_REQUEST, "this is no request of HTTP/1.1")
-TOO_MANY_WAITING = Denial(
-    Reason.TOO_MANY_WAITING, HTTPStatus.TOO_MANY_REQUESTS, "too many requests wait on this connection"
-)
-UPGRADE_TOO_SOON = Denial(
-    Reason.MALFORMED,
-    HTTPStatus.BAD_REQUEST,
-    "a connection changes its protocol when its requests are answered",
-)
-"""Like the one before it, it is noted only: the answer to what was asked before is the connection's last."""
 TOO_MANY_CONNECTIONS = Denial(
     Reason.TOO_MANY_CONNECTIONS,
     HTTPStatus.SERVICE_UNAVAILABLE,
     "this server has as many connections as it can have",
-    ((b"retry-after", b"%d" % RETRY_AFTER),),
+    (
+        (b"retry-after", b"%d" % RETRY_AFTER),
+        # A widget on another site's page is to know how long to wait.
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", b"Retry-After"),
+    ),
 )

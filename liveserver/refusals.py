@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Requests sent on one connection before those sent earlier were answered."""
     TOO_MANY_CONNECTIONS = "too-many-connections"
     """No descriptor is left for it."""
+    GAVE_WAY = "gave-way"
+    """A connection on which nothing was asked for, when there was no room for another."""
     TOO_MANY_STREAMS = "too-many-streams"
     """The descriptors that are left are kept for requests."""
     TOO_TALKATIVE = "too-talkative"

@@ -28,7 +28,7 @@ from liveserver.errors import Conflict
 from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
 from liveserver.keepalive import wheel_of
-from liveserver.refusals import refusals
+from liveserver.refusals import Reason, refusals
 from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
 if TYPE_CHECKING:
@@ -126,6 +126,10 @@ class _Denied(Exception):
         self.denial = denial
 
 
+class _TooManyWaiting(Exception):
+    """The same, where the answers to others are due: nothing else can be said, and the last of them is the end."""
+
+
 class HttpProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol on httptools, which hands upgrades and event streams over without parsing them again.
 
@@ -139,6 +143,12 @@ class HttpProtocol(HttpToolsProtocol):
     limits: ClassVar[Limits] = Limits()
     leaving: ClassVar[set[HttpProtocol]] = set()
     """Connections there is no room for, while they are told."""
+    resting: ClassVar[dict[HttpProtocol, None]] = {}
+    """Connections on which nothing is asked for, the one that rests for longest first.
+
+    They give way where there is no more room: nobody can hold places without asking for something, from however many
+    addresses, and behind a proxy, whose own connections all come from one.
+    """
 
     slot: int
     _patience: asyncio.TimerHandle | None
@@ -156,10 +166,11 @@ class HttpProtocol(HttpToolsProtocol):
         """Runs while it has been told why it was turned away, and hasn't gone."""
         self._timed = False
         """It stands on the wheel."""
-        if len(self.connections) >= self.limits.connections:
+        if len(self.connections) >= self.limits.connections and not self._make_room():
             self._turn_away(transport)
             return
         super().connection_made(transport)
+        self.resting[self] = None
         self._timed = True
         self._wheel = wheel_of(self.loop)
         self._wheel.add(self, self.limits.head_seconds)
@@ -171,6 +182,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._patience.cancel()
             self._patience = None
         self.leaving.discard(self)
+        self.resting.pop(self, None)
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
@@ -201,7 +213,10 @@ class HttpProtocol(HttpToolsProtocol):
                 size = upgrade.args[0]
             except HttpParserError as error:
                 cause = error.__context__
-                self._deny(cause.denial if isinstance(cause, _Denied) else denials.MALFORMED)
+                if isinstance(cause, _TooManyWaiting):
+                    self._end_after_answers(Reason.TOO_MANY_WAITING)
+                else:
+                    self._deny(cause.denial if isinstance(cause, _Denied) else denials.MALFORMED)
                 return
             at += size
         if not allowance.begun:
@@ -239,13 +254,14 @@ class HttpProtocol(HttpToolsProtocol):
         """Give the request to the WebSocket protocol as it was parsed."""
         if not self._answered:
             # The connection is another request's, which may hand it over, too.
-            self._deny(denials.UPGRADE_TOO_SOON)
+            self._end_after_answers(Reason.MALFORMED)
             return
         if self.ws_protocol_class is not ViewerProtocol:
             super().handle_websocket_upgrade()
             return
         full = self._full()
         self.connections.discard(self)
+        self.resting.pop(self, None)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
@@ -260,7 +276,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.headers) > HEADERS_MAX:
             raise _Denied(denials.HEAD_TOO_LARGE)
         if self.pipeline and len(self.pipeline) >= WAITING_MAX:
-            raise _Denied(denials.TOO_MANY_WAITING)
+            raise _TooManyWaiting
         before = self.cycle
         super().on_headers_complete()
         self._allowance.head_ended()
@@ -268,6 +284,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._untime()
         self._upgrading = self.cycle is before
         if not self._upgrading:
+            self.resting.pop(self, None)
             # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
             self.scope["extensions"] = {
                 EXTENSION: {
@@ -278,6 +295,12 @@ class HttpProtocol(HttpToolsProtocol):
             }
             # Trailers come as headers do. The application has the list of the request's own.
             self.headers = []
+
+    def on_response_complete(self) -> None:
+        """It rests again, unless there is more to answer."""
+        super().on_response_complete()
+        if self._answered and not self._over and not self.transport.is_closing():
+            self.resting[self] = None
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
@@ -339,17 +362,25 @@ class HttpProtocol(HttpToolsProtocol):
             self._timed = False
             self._wheel.discard(self)
 
-    def _deny(self, denial: Denial) -> None:
-        """End the connection, after what was asked for before, and with an answer that tells why."""
-        refusals.note(denial.reason, address=self.client[0] if self.client else None)
+    def _stop(self, reason: Reason) -> None:
+        """Parse nothing more of it."""
+        refusals.note(reason, address=self.client[0] if self.client else None)
         self._over = True
         self._untime()
+
+    def _end_after_answers(self, reason: Reason) -> None:
+        """End the connection with the last answer that is due."""
+        self._stop(reason)
+        self.cycle.keep_alive = False
+
+    def _deny(self, denial: Denial) -> None:
+        """End the connection, after what was asked for before, and with an answer that tells why."""
+        self._stop(denial.reason)
         cycle, in_body = self.cycle, self._allowance.in_body
         if self._answered:
             # Where only a body's end was missing, the request has its answer.
             self._part(b"" if in_body else denial.answer(self.server_state.default_headers))
         elif not in_body:
-            # After the last answer that is due.
             cycle.keep_alive = False
         else:
             cycle.disconnected = True
@@ -358,6 +389,22 @@ class HttpProtocol(HttpToolsProtocol):
                 self.transport.close()
             else:
                 self._part(denial.answer(self.server_state.default_headers))
+
+    def _make_room(self) -> bool:
+        """End the connection that has rested for longest, if there is one."""
+        for longest in self.resting:
+            longest._give_way()
+            return True
+        return False
+
+    def _give_way(self) -> None:
+        """End without a word, as if its time were over."""
+        self._stop(Reason.GAVE_WAY)
+        # Its place is free at once, and its descriptor in the next turn of the loop.
+        del self.resting[self]
+        self.connections.discard(self)
+        # What it was sent is in the kernel; only of a large body, which it reads slowly, something is lost.
+        self.transport.abort()
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
         """There is no room for this connection."""
@@ -381,7 +428,8 @@ class HttpProtocol(HttpToolsProtocol):
 
 def limited(limits: Limits) -> type[HttpProtocol]:
     """uvicorn's `http` for a server with such limits."""
-    own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__, "limits": limits, "leaving": set()}
+    own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__}
+    own |= {"limits": limits, "leaving": set(), "resting": {}}
     return type("HttpProtocol", (HttpProtocol,), own)
 
 

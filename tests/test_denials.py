@@ -26,6 +26,9 @@ def test_an_answer_is_whole_and_ends_the_connection(denial: Denial) -> None:
     assert headers[b"cache-control"] == b"no-store"
     assert int(headers[b"content-length"]) == len(body)
     assert (headers.get(b"retry-after") is not None) == (denial.status == 503)
+    if b"retry-after" in headers:
+        assert headers[b"access-control-allow-origin"] == b"*", "a widget is to know how long to wait"
+        assert headers[b"access-control-expose-headers"] == b"Retry-After"
     problem = json.loads(body)
     assert problem["status"] == denial.status
     assert problem["type"].startswith("urn:liveserver:problem:")

@@ -712,6 +712,7 @@ HTTP_PROTOCOL = {
     "on_body",
     "on_headers_complete",
     "on_message_complete",
+    "on_response_complete",
     "parser",
     "pipeline",
     "scheme",

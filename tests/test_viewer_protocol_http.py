@@ -594,21 +594,77 @@ async def test_a_viewer_is_awaited_no_more(stage: Stage) -> None:
 
 
 async def test_beyond_the_last_one_the_answer_is_503(stage: Stage) -> None:
+    """While all of them wait for an answer."""
     limits = Limits(connections=2)
     kind = limited(limits)
-    peers = [stage.connect(kind=kind) for _ in range(3)]
+    stage.gate.clear()
+    peers = []
+    for _ in range(3):
+        peers.append(stage.connect(kind=kind))
+        peers[-1].send(GET)
     assert [peer.over for peer in peers] == [False, False, True]
     assert peers[2].status() == 503
     assert b"retry-after: " in b"".join(peers[2].transport.written)
     assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1}
-    # Its request comes when it has been told, and is read.
-    peers[2].send(GET)
+    # Its request came when it had been told, and was read.
     peers[2].protocol.connection_lost(None)
     assert not kind.leaving
     peers[0].protocol.connection_lost(None)
+    stage.gate.set()
     again = stage.connect(kind=kind)
     again.send(GET)
     assert await again.settled() == OK
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: here\r\n", GET, head(b"Content-Length: 9") + b"half"])
+async def test_who_asks_for_nothing_gives_way(stage: Stage, sent: bytes) -> None:
+    """Silent, amid a head, between two requests, or answered before its body's end: the one that rests for longest."""
+    kind = limited(Limits(connections=3))
+    stage.reads = False
+    stage.gate.clear()
+    waiting = stage.connect(kind=kind)
+    waiting.send(GET)
+    stage.gate.set()
+    resting = [stage.connect(kind=kind) for _ in range(2)]
+    for peer in resting:
+        if sent:
+            peer.send(sent)
+            await asyncio.sleep(0)
+    await resting[1].settled()
+    stage.gate.clear()
+    waiting.send(GET)
+    for asked in range(1, 4):
+        newcomer = stage.connect(kind=kind)
+        newcomer.send(GET)
+        if asked == 3:
+            assert newcomer.status() == 503
+        else:
+            assert resting[asked - 1].transport.over == "aborted"
+            assert stage.refused() == {Reason.GAVE_WAY: asked}
+            assert len(stage.state.connections) == 3
+    assert not kind.resting
+    assert not waiting.over
+    for peer in resting:
+        peer.send(GET)
+        peer.protocol.connection_lost(None)
+    stage.gate.set()
+    await newcomer.settled()
+    assert len(stage.scopes) == 4 + 2 * (sent not in {b"", b"GET / HTTP/1.1\r\nHost: here\r\n"})
+
+
+async def test_who_leaves_gives_way_no_more(stage: Stage) -> None:
+    """Nor who has become a viewer."""
+    kind = limited(Limits(connections=10))
+    peers = [stage.connect(kind=kind) for _ in range(3)]
+    assert len(kind.resting) == 3
+    peers[0].protocol.connection_lost(None)
+    peers[1].send(UPGRADE % (b"/", b""))
+    stage.gate.clear()
+    peers[2].send(GET)
+    peers[2].protocol.hand_over(cast("Any", None), 200, (), b"")
+    stage.gate.set()
+    await peers[1].settled()
+    assert not kind.resting
 
 
 async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> None:

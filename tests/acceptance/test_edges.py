@@ -113,7 +113,8 @@ async def test_a_page_is_served_when_there_is_no_room_for_a_stream(tmp_path: Pat
     async with AsyncExitStack() as stack:
         with few_descriptors():
             await stack.enter_async_context(started(server))
-        async with Client(server.url, await server.key()) as client:
+        editor = await server.key()
+        async with Client(server.url, editor) as client:
             await client.create_liveblog(LIVEBLOG)
         await eventually(lambda: sockets_to(server.port) == 0, what="a server without connections")
         followers = await stack.enter_async_context(AsyncExitStack())
@@ -132,8 +133,16 @@ async def test_a_page_is_served_when_there_is_no_room_for_a_stream(tmp_path: Pat
             refused = (await http.get(f"{server.url}/metrics")).text
         assert 'liveserver_refused_total{reason="too-many-streams"} 2.0' in refused
         await eventually(lambda: sockets_to(server.port) == room.streams, what="the requests' end")
+        # Who asks for nothing, or for half of something, gives way, however many they are.
+        for number in range(2 * room.connections):
+            await followers.enter_async_context(connected(server, "GET / HTTP/1.1\r\n" if number % 2 else ""))
+        async with connected(server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") as late:
+            assert await late.status() == 200
+        assert "gave-way" in {line["reason"] for line in server.log("refused")}
+        head = "POST /api/v1/liveblogs/slow/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+        half = f"{head}Authorization: Bearer {editor}\r\n\r\n{{"
         for _ in range(room.connections - room.streams):
-            await followers.enter_async_context(connected(server))
+            await followers.enter_async_context(connected(server, half))
         for _ in range(3):
             # It needn't even ask.
             async with connected(server) as late:
