@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -15,7 +16,7 @@ import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from multiprocessing import resource_tracker
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 import uvicorn
@@ -26,6 +27,7 @@ from liveserver.capacity import capacity, descriptors
 from liveserver.certificates import Certificate
 from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
+from liveserver.refusals import Reason, refusals
 from liveserver.rendering import Renderer
 from liveserver.settings import unknown_variables
 from liveserver.store import Store
@@ -68,6 +70,9 @@ OVERTIME = 5.0
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
 
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+"""What the kernel says to `accept` when the process, or the machine, can have no more connections."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -96,6 +101,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and tell."""
+        asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
             # A handshake is a part of the time for a head. uvicorn passes no bounds on, and the event loop's own are a
             # minute for a handshake, and half of one for the end.
@@ -185,6 +191,18 @@ class Server(uvicorn.Server):
             with suppress(TimeoutError):
                 async with asyncio.timeout(FORCED_SECONDS):
                     await self.lifespan.shutdown()
+
+
+def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what nobody has caught: of a connection for which no descriptor or memory is left, one line in a while.
+
+    The loops tell of each with a traceback of some kilobytes.
+    """
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():
+        refusals.note(Reason.TOO_MANY_CONNECTIONS, why=error.strerror)
+    else:
+        loop.default_exception_handler(context)
 
 
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
