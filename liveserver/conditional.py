@@ -11,6 +11,9 @@ from liveserver.model import Edition
 _EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{1,32})-)?([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
 """The history and the version; and in an entry's tag what it looked like, which no edit depends on."""
 
+TAGS_MAX = 2_048
+"""Characters of an `If-None-Match`: some fifty tags. A cache that has so many variants is sent the one it needs."""
+
 
 def tag_of(body: bytes) -> str:
     """A strong entity tag for some bytes."""
@@ -18,8 +21,8 @@ def tag_of(body: bytes) -> str:
 
 
 def still_holds(if_none_match: str | None, tag: str) -> bool:
-    """Whether an `If-None-Match` header names the tag, by the weak comparison."""
-    if if_none_match is None:
+    """Whether an `If-None-Match` header names the tag, by the weak comparison. One that is too long counts as none."""
+    if if_none_match is None or len(if_none_match) > TAGS_MAX:
         return False
     tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
     return "*" in tags or tag.removeprefix("W/") in tags
