@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 HEALTH = frozenset({"/healthz", "/readyz"})
 """Of no use to anybody else, and asked for by programs that send whatever Host, or none."""
 MISDIRECTED = Kind(421, "misdirected-request", "The request is for another host")
-_ADDRESS = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
-LOGGED = 100
-"""Characters of a Host that get into the log."""
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
+"""An IPv6 address, or an IPv4 one or a name; and a port (RFC 9110, 7.2)."""
+SHOWN = 100
+"""Characters of a Host that get into the log, and into the answer."""
 
 
 class Hosts:
@@ -34,7 +35,7 @@ class Hosts:
 
     def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
         self._app = app
-        self._allowed = frozenset(name.encode() for name in allowed)
+        self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -46,25 +47,30 @@ class Hosts:
     def _is_ours(self, scope: Scope) -> bool:
         named = [value for name, value in scope["headers"] if name == b"host"]
         # One, and one only: with two, who reads the other one would have been told something else.
-        if len(named) == 1 and (named[0].partition(b":")[0].lower() in self._allowed or _is_address(named[0])):
+        if len(named) == 1 and self._allows(named[0].decode("latin-1")):
             return True
         return scope["path"] in HEALTH
 
-
-def _is_address(host: bytes) -> bool:
-    """Whether a Host header has an IP address in it, with a port or without (RFC 3986, 3.2.2)."""
-    found = _ADDRESS.fullmatch(host.decode("latin-1"))
-    try:
-        return found is not None and bool(ipaddress.ip_address(found[1] or found[2]))
-    except ValueError:
-        return False
+    def _allows(self, host: str) -> bool:
+        """Whether a Host header has one of the names, or an IP address, in it, with a port or without."""
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        address, name = found.groups()
+        if name is not None and name.lower() in self._allowed:
+            return True
+        try:
+            return bool(ipaddress.ip_address(address or name))
+        except ValueError:
+            return False
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    host = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"host")
+    host = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"host")[:SHOWN]
     client = scope.get("client")
-    refusals.note(Reason.HOST, address=client[0] if client else None, host=host[:LOGGED], path=scope["path"])
-    detail = "this server is not the host that the request names (LIVESERVER_ALLOWED_HOSTS)"
+    refusals.note(Reason.HOST, address=client[0] if client else None, host=host, path=scope["path"])
+    # In ASCII: nobody is shown a name that looks like another one.
+    detail = f"this server doesn't answer for the host {host!a}: LIVESERVER_ALLOWED_HOSTS says for which it does"
     response = problem(MISDIRECTED, detail, instance=scope["path"])
     if scope["type"] == "http":
         await response(scope, receive, send)

@@ -31,7 +31,8 @@ def settings(settings: Settings) -> Settings:
 @pytest.mark.parametrize(
     "host",
     [
-        *("live.test", "LIVE.test", "live.test:8443", "other.example", "node-1:8000", "localhost", "localhost:8000"),
+        *("live.test", "LIVE.test", "live.test:8443", "live.test:", "other.example", "node-1:8000"),
+        *("localhost", "localhost:8000"),
         *("192.0.2.1", "192.0.2.1:8000", "[2001:db8::1]", "[::1]:8000"),
     ],
 )
@@ -53,6 +54,7 @@ async def test_ours(site: Site, host: str) -> None:
             "192.0.2.1.evil.example",
             "\x00",
             "é.example",
+            *("live.test:80:evil", "live.test:x", "live.test:800000", "[live.test]", "[::1]:80:evil"),
         ),
     ],
 )
@@ -64,10 +66,18 @@ async def test_others(site: Site, host: str) -> None:
         response = await site.reader.get(path, headers=[(b"Host", host.encode("latin-1"))])
         problem(response, 421)
         assert response.headers["cache-control"] == "no-store"
-        assert "LIVESERVER_ALLOWED_HOSTS" in response.json()["detail"]
+        assert f"the host {host!a}: LIVESERVER_ALLOWED_HOSTS" in response.json()["detail"]
     assert refusals.counts[Reason.HOST] == before + len(PATHS)
     for path in ("/healthz", "/readyz"):
         assert (await site.reader.get(path, headers=[(b"Host", host.encode("latin-1"))])).status_code == 200
+
+
+async def test_a_long_name_is_not_repeated(site: Site) -> None:
+    """Nor anything that could be taken for a part of the answer."""
+    response = await site.reader.get("/", headers=[(b"Host", b"\xe9" + b"x" * 20_000)])
+    assert response.json()["detail"].startswith("this server doesn't answer for the host '\\xe9xx")
+    assert response.text.isascii()
+    assert len(response.content) < 500
 
 
 async def test_who_names_two(site: Site) -> None:
