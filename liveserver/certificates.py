@@ -10,6 +10,9 @@ from liveserver.errors import SettingsError
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
 
+MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
+"""How OpenSSL says that a key is another certificate's; the last is that of a key of another kind (RSA, EC)."""
+
 
 class Certificate:
     """A certificate, with those that vouch for it, and its key, in two files of PEM. `context` is for uvicorn.
@@ -52,13 +55,13 @@ class Certificate:
                 raise SettingsError(f"can't read the TLS {what} {path}: {error.strerror}") from None
         certificate, key = self._files
         try:
-            context.load_cert_chain(certificate, key, password=_no_password)
+            context.load_cert_chain(certificate, key, password=self._no_password)
         except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
+            if error.reason in MISMATCHES:
                 raise SettingsError(f"the TLS key {key} is not that of the certificate {certificate}") from None
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
-
-def _no_password() -> str:
-    """OpenSSL would ask at the terminal. With an empty one it says that it can't read the key."""
-    return ""
+    def _no_password(self) -> str:
+        """Asked for by OpenSSL, which would else ask at the terminal."""
+        key = self._files[1]
+        raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")

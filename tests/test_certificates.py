@@ -105,16 +105,20 @@ async def test_files_that_are_no_use(made: SelfSigned, other: SelfSigned, tmp_pa
     missing, empty, locked = tmp_path / "missing.pem", tmp_path / "empty.pem", tmp_path / "locked.pem"
     empty.write_text("")
     arguments = ["pkey", "-in", str(made.key), "-aes128", "-passout", "pass:gardez-le", "-out", str(locked)]
-    process = await asyncio.create_subprocess_exec(required("openssl"), *arguments)
-    assert await process.wait() == 0
+    elliptic = tmp_path / "elliptic.pem"
+    curve = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", str(elliptic)]
+    for command in (arguments, curve):
+        process = await asyncio.create_subprocess_exec(required("openssl"), *command)
+        assert await process.wait() == 0
     for files, said in {
         SelfSigned(missing, made.key): f"can't read the TLS certificate {missing}: No such file",
         SelfSigned(made.certificate, missing): f"can't read the TLS key {missing}: No such file",
         SelfSigned(tmp_path, made.key): f"can't read the TLS certificate {tmp_path}: Is a directory",
         SelfSigned(made.certificate, other.key): f"the TLS key {other.key} is not that of the certificate",
+        SelfSigned(made.certificate, elliptic): f"the TLS key {elliptic} is not that of the certificate",
         SelfSigned(empty, made.key): f"{empty} and {made.key} are no TLS certificate and key in PEM",
         SelfSigned(made.certificate, empty): "are no TLS certificate and key in PEM",
-        SelfSigned(made.certificate, locked): "are no TLS certificate and key in PEM",
+        SelfSigned(made.certificate, locked): f"the TLS key {locked} has a password",
         SelfSigned(made.key, made.certificate): "are no TLS certificate and key in PEM",
     }.items():
         with pytest.raises(SettingsError) as caught:

@@ -6,8 +6,10 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import ssl
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -142,6 +144,60 @@ async def test_a_certificate_is_renewed(
             async with asyncio.timeout(START_SECONDS):
                 await _until(websocket, "Après")
         assert server.running
+
+
+async def test_a_handshake_that_does_not_come_is_awaited_no_longer(tmp_path: Path, files: SelfSigned) -> None:
+    """Nor is half of one; nothing is said, nothing logged as a defect, and others are served meanwhile."""
+    server = SecureServer(tmp_path / "server", files, head_timeout="1")
+    async with started(server), AsyncExitStack() as stack:
+        peers = []
+        for sent in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            stack.callback(writer.transport.abort)
+            writer.write(sent)
+            peers.append((reader, writer))
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(f"{server.url}/healthz")).status_code == 200
+        async with asyncio.timeout(START_SECONDS):
+            for reader, _ in peers:
+                with suppress(ConnectionResetError):
+                    assert await reader.read() == b""
+        assert "Traceback" not in server.stderr + server.stdout
+        assert await server.end() == 0
+
+
+async def test_a_viewer_is_sent_off(tmp_path: Path, files: SelfSigned) -> None:
+    """With a close frame, then the end of TLS, then that of the connection: no client takes it for an attack."""
+    server = SecureServer(tmp_path / "server", files, drain="0")
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    async with started(server), Client(server.url, await server.key()) as newsroom:
+        await newsroom.create_liveblog(LIVEBLOG)
+        # The standard library's own: asyncio's takes an end without close_notify for one with it.
+        connection = await asyncio.to_thread(_secured, server.port, files)
+        with connection:
+            connection.sendall(f"GET {STREAM}/ws HTTP/1.1\r\nHost: localhost\r\n{upgrade}{key}\r\n".encode())
+            read = partial(asyncio.to_thread, connection.recv, 65_536)
+            received = b""
+            while b'"hello"' not in received:
+                received += await read()
+            ending = asyncio.create_task(server.end())
+            received = b""
+            while b"\x88" not in received:
+                received += await read()
+            close = received[received.index(b"\x88") :]
+            assert close[0] == 0x88
+            connection.sendall(b"\x88\x82\0\0\0\0\x03\xe9")
+            # Raises SSLEOFError if the connection ends before TLS does.
+            assert await read() == b""
+        assert await ending == 0
+        assert "Traceback" not in server.stderr + server.stdout
+
+
+def _secured(port: int, files: SelfSigned) -> ssl.SSLSocket:
+    context = ssl.create_default_context(cafile=str(files.certificate))
+    connection = socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS)
+    return context.wrap_socket(connection, server_hostname="localhost", suppress_ragged_eofs=False)
 
 
 def _signal(server: SecureServer) -> None:
