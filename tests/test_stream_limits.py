@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import orjson
 import pytest
-from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from liveserver import streams
 from liveserver.client import Client
 from liveserver.errors import StoreUnavailable
 from liveserver.limits import FULL_AGAIN
@@ -95,7 +95,9 @@ async def test_streams_held(site: LiveSite) -> None:
         assert headers["retry-after"] == str(FULL_AGAIN)
         assert headers["ratelimit-policy"] == f'"streams-held";q={HELD};qu="concurrent-requests"'
         assert headers["ratelimit"] == '"streams-held";r=0'
-        problem(await http.get(site.url(f"{LIVEBLOG}/events")), 429)
+        answer = await http.get(site.url(f"{LIVEBLOG}/events"), headers={"Origin": "https://partner.example"})
+        problem(answer, 429)
+        readable(answer)
         await stack.enter_async_context(websocket(site, OTHER))
         await held(site, HELD + 1)
         await first.close()
@@ -105,6 +107,36 @@ async def test_streams_held(site: LiveSite) -> None:
         await denied(site)
     await held(site, 0)
     assert parties(site) == {}
+
+
+def readable(answer: httpx2.Response) -> None:
+    """A script of another site's page can read when to come back."""
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert "Retry-After" in answer.headers["access-control-expose-headers"]
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_others_pages_read_when_to_come_back(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the 503 of an event stream: the server ends, has no more room, or its database is away."""
+    async with httpx2.AsyncClient(headers={"Origin": "https://partner.example"}) as http:
+        with monkeypatch.context() as patch:
+            patch.setattr(site.parts.hub, "draining", True)
+            answer = await http.get(site.url(f"{LIVEBLOG}/events"))
+            assert answer.status_code == 503
+            readable(answer)
+        with monkeypatch.context() as patch:
+            patch.setattr(streams, "_no_room", lambda _: True)
+            answer = await http.get(site.url(f"{LIVEBLOG}/events"))
+            assert answer.status_code == 503
+            readable(answer)
+
+        async def away(*_: object) -> None:
+            raise StoreUnavailable("away")
+
+        monkeypatch.setattr(Partners, "audience", away)
+        answer = await http.get(site.url(f"{LIVEBLOG}/events"))
+        assert answer.status_code == 503
+        readable(answer)
 
 
 async def test_streams_opened(site: LiveSite) -> None:
@@ -148,13 +180,13 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
     unknown = "/api/v1/liveblogs/rien"
     headers = {"X-Forwarded-For": READER}
     async with httpx2.AsyncClient(headers=headers) as http:
-        with capture_logs() as lines:
-            for query in ("", f"?partner=p_{'0' * 12}"):
-                async with connect(site.url(f"{unknown}/ws{query}", "ws"), additional_headers=headers) as stream:
-                    await stream.wait_closed()
-                assert stream.close_code == (4503 if query else 4504)
-                assert (await http.get(site.url(f"{unknown}/events{query}"))).status_code == (403 if query else 404)
-        assert [line["reason"] for line in lines if line["event"] == "refused"] in (["not-admitted"], [])
+        before = refusals.counts[Reason.NOT_ADMITTED]
+        for query in ("", f"?partner=p_{'0' * 12}"):
+            async with connect(site.url(f"{unknown}/ws{query}", "ws"), additional_headers=headers) as stream:
+                await stream.wait_closed()
+            assert stream.close_code == (4503 if query else 4504)
+            assert (await http.get(site.url(f"{unknown}/events{query}"))).status_code == (403 if query else 404)
+        assert refusals.counts[Reason.NOT_ADMITTED] == before + 2
         await held(site, 0)
         for error in (StoreUnavailable("away"), ValueError("a defect")):
 

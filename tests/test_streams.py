@@ -372,6 +372,29 @@ async def test_a_viewer_that_says_much_is_closed(live_site: LiveSite) -> None:
     assert refusals.counts[Reason.TOO_TALKATIVE] == before + 1
 
 
+async def test_an_upgrade_behind_an_event_stream_in_one_segment(settings: Settings) -> None:
+    """The connection is the stream's, and stays that: nothing of the other is answered, no second viewer made."""
+    before = refusals.counts[Reason.MALFORMED]
+    upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    second = f"GET {LIVEBLOG}/ws HTTP/1.1\r\nHost: x\r\n{upgrade}{key}\r\n"
+    async with serving(settings) as site:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(f"GET {LIVEBLOG}/events HTTP/1.1\r\nHost: x\r\n\r\n{second}".encode())
+        async with asyncio.timeout(PATIENCE):
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK")
+            await reader.readuntil(b'"hello"')
+            await reader.readuntil(b"\n\n")
+            assert refusals.counts[Reason.MALFORMED] == before + 1
+            assert site.parts.hub.viewers(SLUG) == 1
+            writer.write(b"\x81\x80\0\0\0\0")
+            entry = await site.publish()
+            assert entry["id"].encode() in await reader.readuntil(b"\n\n")
+        writer.close()
+        await writer.wait_closed()
+        await gone(site)
+
+
 async def test_who_leaves_is_forgotten(live_site: LiveSite) -> None:
     """In order or not."""
     async with websocket(live_site) as viewer, events(live_site) as stream:

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
+from liveserver.errors import StoreUnavailable
 from liveserver.refusals import Reason, refusals
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
@@ -252,3 +253,23 @@ async def test_a_crash_tells_no_secret(
     assert "ValueError: broken" in shown
     assert [line["path"] for line in lines if line["event"] == "http"] == [f"/reach/{SLUG}", ENTRIES]
     assert secret not in shown
+
+
+async def test_others_pages_read_when_to_come_back(site: Site, of: From, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the API's 429 and 503: a widget would else see a network that fails."""
+    reader = of(READER)
+    await drain(reader, ENTRIES)
+    from_page = {"Origin": "https://partner.example"}
+    too_many = await reader.get(ENTRIES, headers=from_page)
+    problem(too_many, 429)
+
+    async def away(*_: object, **__: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(site.parts.store, "liveblogs", away)
+    unavailable = await site.reader.get("/api/v1/liveblogs", headers=from_page)
+    problem(unavailable, 503)
+    for answer in (too_many, unavailable):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "Retry-After" in answer.headers["access-control-expose-headers"]
+        assert int(answer.headers["retry-after"]) > 0
