@@ -38,11 +38,10 @@ class Wheel:
         self._loop = loop
         self._slots: list[set[Member]] = [set() for _ in range(SLOTS)]
         self._at = 0
-        self._count = 0
         self._running = False
 
     def __len__(self) -> int:
-        return self._count
+        return sum(map(len, self._slots))
 
     def add(self, member: Member, seconds: int) -> None:
         """Call the member after so many seconds (1 to 127), once."""
@@ -50,7 +49,6 @@ class Wheel:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS
         self._slots[slot].add(member)
-        self._count += 1
         if not self._running:
             self._running = True
             self._loop.call_later(1.0, self._turn)
@@ -58,12 +56,10 @@ class Wheel:
     def discard(self, member: Member) -> None:
         """Don't call the member."""
         slot = self._slots[member.slot]
-        if member in slot:
-            slot.remove(member)
-            self._count -= 1
-            if not slot:
-                # An empty set keeps the room of all it has ever held.
-                slot.clear()
+        slot.discard(member)
+        if not slot:
+            # An empty set keeps the room of all it has ever held.
+            slot.clear()
 
     def _turn(self) -> None:
         self._at = (self._at + 1) % SLOTS
@@ -75,7 +71,6 @@ class Wheel:
         most = SLICE
         while due and most:
             most -= 1
-            self._count -= 1
             member = due.pop()
             try:
                 again = member.due()
@@ -88,7 +83,7 @@ class Wheel:
             self._loop.call_soon(self._call)
             return
         due.clear()
-        if self._count:
+        if any(self._slots):
             # From now, not from when it should have been: who was pinged late has its time all the same.
             self._loop.call_later(1.0, self._turn)
         else:

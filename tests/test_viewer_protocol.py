@@ -711,7 +711,6 @@ HTTP_PROTOCOL = {
     "loop",
     "on_body",
     "on_headers_complete",
-    "on_message_complete",
     "on_response_complete",
     "parser",
     "pipeline",
@@ -722,10 +721,9 @@ HTTP_PROTOCOL = {
     "transport",
     "url",
     "ws_protocol_class",
-    "_start_asgi_task",
     "_unset_keepalive_if_required",
 }
-CYCLE = {"disconnected", "keep_alive", "message_event", "response_complete", "response_started"}
+CYCLE = {"disconnected", "keep_alive", "message_event", "more_body", "response_complete", "response_started"}
 FLOW = {"read_paused"}
 PARSER = {"feed_data"}
 SERVER_STATE = set(get_type_hints(connection.Server))
@@ -747,7 +745,7 @@ def used() -> dict[str, set[str]]:
     tree = ast.parse(Path(viewer_protocol.__file__).read_text())
     [ours] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HttpProtocol"]
     own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} | set(HttpProtocol.__slots__)
-    own |= {"leaving", "limits"}
+    own |= {"leaving", "limits", "resting"}
     own -= set(dir(HttpToolsProtocol))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):
@@ -756,7 +754,7 @@ def used() -> dict[str, set[str]]:
     inherited = {
         node.attr
         for node in ast.walk(ours)
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()"}
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"self", "super()", "HttpToolsProtocol"}
     }
     return {
         "http": inherited - own,
