@@ -24,7 +24,7 @@ from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
 from liveserver.model import LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
-from liveserver.settings import SECRETS, Settings, hide_password, key_of, load
+from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings
 from liveserver.wire import dumps, timestamp
 
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
@@ -259,6 +259,8 @@ def config(settings: Settings) -> None:
     for name, value in settings.redacted().items():
         shown = "" if value is None else value
         typer.echo(f"LIVESERVER_{name.upper()}={shown}")
+    for variable, meant in unknown_settings().items():
+        _tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
 @keys_app.command("create")
@@ -538,8 +540,12 @@ def _needed(key: str | None) -> str:
     return found
 
 
-def _fail(message: str, status: int) -> NoReturn:
+def _tell(message: str) -> None:
     typer.echo(f"liveserver: {message}", err=True)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    _tell(message)
     raise typer.Exit(status)
 
 

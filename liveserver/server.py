@@ -29,7 +29,7 @@ from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
 from liveserver.refusals import Reason, refusals
 from liveserver.rendering import Renderer
-from liveserver.settings import unknown_variables
+from liveserver.settings import unknown_settings
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.texts import read_languages
@@ -191,6 +191,7 @@ class Server(uvicorn.Server):
             with suppress(TimeoutError):
                 async with asyncio.timeout(FORCED_SECONDS):
                     await self.lifespan.shutdown()
+        log.info("server.stopped", seconds=round(time.monotonic() - begun, 1), forced=self.force_exit, pid=os.getpid())
 
 
 def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -212,8 +213,8 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     closed; with several workers it never runs.
     """
     logs.configure(settings)
-    if unknown := unknown_variables(os.environ):
-        log.warning("settings.unknown", variables=unknown)
+    if unknown := unknown_settings():
+        log.warning("settings.unknown", meant=unknown)
     if settings.tls_certificate is not None:
         # Until somebody heeds it, a signal to read the certificate again would end us.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
@@ -267,7 +268,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         sending.one_by_one()
 
     def started(parts: Services) -> None:
-        log.info("server.started", url=settings.base_url, pid=os.getpid())
+        log.info("server.started", url=settings.base_url, listening=_listening(settings), pid=os.getpid())
 
     # A socket that came from another process doesn't know that it is non-blocking, and its copies would make it block:
     # in all processes that share it, whose event loops would then stand still in `accept`.
@@ -308,6 +309,10 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
             raise SettingsError(f"can't listen on {settings.host}:{settings.port}: {reason}") from None
         listener.setblocking(False)
         yield listener
+
+
+def _listening(settings: Settings) -> str:
+    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liveserver.errors import SettingsError
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
 """What `publish` and `tail` read; no settings of the server."""
+
+LIKENESS = 0.6
+"""How much a name must be like a setting's for that to be what is meant (`difflib`: 1 is the same)."""
 
 SECRETS = ("database_url", "redis_url", "media_secret_key")
 """Settings that may be in a file of their own."""
@@ -363,15 +366,40 @@ def load(**flags: Any) -> Settings:
         raise SettingsError("; ".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
 
 
+def unknown_settings() -> dict[str, str | None]:
+    """Of the environment and `.env`, the names that look like settings and are none, each with what may be meant."""
+    lines = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
+    return {name: nearest_setting(name) for name in unknown_variables([*os.environ, *lines])}
+
+
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Of the names of environment variables, those that look like settings and are none."""
-    known = {f"LIVESERVER_{name.upper()}" for name in Settings.model_fields} | CLIENT_VARIABLES
-    known |= {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
+    known = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
     return sorted(
         name
-        for name in names
+        for name in {name.upper() for name in names}
         if name.startswith("LIVESERVER_") and name not in known and not name.startswith("LIVESERVER_TEST_")
     )
+
+
+def nearest_setting(variable: str) -> str | None:
+    """The setting's variable that is most like this one, its words in any order; None if none is much like it."""
+    # Imported by what needs it: most commands don't.
+    from difflib import SequenceMatcher
+
+    def words(name: str) -> list[str]:
+        return name.removeprefix("LIVESERVER_").split("_")
+
+    def likeness(name: str) -> float:
+        pairs = (words(variable), words(name)), (sorted(words(variable)), sorted(words(name)))
+        return max(SequenceMatcher(None, "_".join(one), "_".join(other)).ratio() for one, other in pairs)
+
+    found = max(sorted(_variables()), key=likeness)
+    return found if likeness(found) > LIKENESS else None
+
+
+def _variables() -> set[str]:
+    return {f"LIVESERVER_{name.upper()}" for name in Settings.model_fields}
 
 
 def hide_password(url: str) -> str:

@@ -11,7 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 from liveserver.errors import SettingsError
-from liveserver.settings import Settings, hide_password, key_of, load, unknown_variables
+from liveserver.settings import (
+    Settings,
+    hide_password,
+    key_of,
+    load,
+    nearest_setting,
+    unknown_settings,
+    unknown_variables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +216,34 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
 def test_misspelt_variables_are_found() -> None:
     known = ["LIVESERVER_PORT", "LIVESERVER_KEY", "LIVESERVER_URL", "LIVESERVER_TEST_REQUIRE_SERVICES", "PATH"]
     assert unknown_variables([*known, "LIVESERVER_PROT", "LIVESERVER_"]) == ["LIVESERVER_", "LIVESERVER_PROT"]
+    assert unknown_variables(["liveserver_port", "liveserver_prot"]) == ["LIVESERVER_PROT"]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("PROT", "PORT"),
+        ("RATE_LIMIT", "LIMIT_PAGES"),
+        ("DB_URL", "DATABASE_URL"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("MAX_BODY", "MAX_BODY_SIZE"),
+        ("SECRET", None),
+        ("", None),
+    ],
+)
+def test_what_a_misspelt_variable_may_mean(written: str, meant: str | None) -> None:
+    """Its letters count, and its words in any order."""
+    assert nearest_setting(f"LIVESERVER_{written}") == (meant and f"LIVESERVER_{meant}")
+
+
+def test_the_environment_and_the_file_are_looked_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("LIVESERVER_PORT=1\nLIVESERVER_URL=http://a.example\nliveserver_drian=3\nOTHER=1\n")
+    monkeypatch.setenv("LIVESERVER_LIMIT_PAGE", "7")
+    assert unknown_settings() == {
+        "LIVESERVER_DRIAN": "LIVESERVER_DRAIN",
+        "LIVESERVER_LIMIT_PAGE": "LIVESERVER_LIMIT_PAGES",
+    }
 
 
 def test_passwords_are_not_in_what_a_traceback_shows() -> None:

@@ -49,7 +49,25 @@ async def test_serve_logs_one_line_with_its_address(server: LiveServer) -> None:
     assert [line["event"] for line in lines].count("server.started") == 1
     assert lines[0]["event"] == "server.started"
     assert lines[0]["url"] == server.url
+    assert lines[0]["listening"] == server.url.removeprefix("http://")
     assert server.stdout == ""
+
+
+async def test_serve_says_where_it_listens_and_that_it_has_stopped(tmp_path: Path) -> None:
+    """Also where readers come by another address; the last line is that of a clean end."""
+    (tmp_path / ".env").write_text("LIVESERVER_RATE_LIMIT=3\n")
+    async with serving(tmp_path, public_url="https://live.example.org", drain="0") as server:
+        assert await server.end() == 0
+        lines = [orjson.loads(line) for line in server.stderr.splitlines()]
+    unknown, begun, *_, last = lines
+    assert (unknown["event"], unknown["meant"]) == (
+        "settings.unknown",
+        {"LIVESERVER_RATE_LIMIT": "LIVESERVER_LIMIT_PAGES"},
+    )
+    assert (begun["event"], begun["url"]) == ("server.started", "https://live.example.org")
+    assert begun["listening"] == f"127.0.0.1:{server.port}"
+    assert (last["event"], last["forced"], last["pid"]) == ("server.stopped", False, begun["pid"])
+    assert last["seconds"] >= 0
 
 
 async def test_config_hides_passwords(tmp_path: Path) -> None:
@@ -74,6 +92,18 @@ async def test_config_hides_passwords(tmp_path: Path) -> None:
     assert values["LIVESERVER_REDIS_URL"] == "redis://:***@redis.example.org:6379/0"
     assert "gardez-le" not in shown.stdout
     assert "chut" not in shown.stdout
+
+
+async def test_config_tells_of_what_is_no_setting(tmp_path: Path) -> None:
+    """In the environment and in `.env`, with what may be meant."""
+    (tmp_path / ".env").write_text("LIVESERVER_RATE_LIMIT=7\nLIVESERVER_URL=http://a.example\n")
+    shown = await run("config", cwd=tmp_path, prot="1", moon="1")
+    assert shown.status == 0
+    assert shown.stderr.splitlines() == [
+        "liveserver: LIVESERVER_MOON is no setting",
+        "liveserver: LIVESERVER_PROT is no setting: perhaps LIVESERVER_PORT is meant",
+        "liveserver: LIVESERVER_RATE_LIMIT is no setting: perhaps LIVESERVER_LIMIT_PAGES is meant",
+    ]
 
 
 async def test_migrate(tmp_path: Path) -> None:
