@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import os
+import re
 import signal
 import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -22,9 +23,10 @@ from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
-from liveserver.model import LINK_DAYS_MAX, SCOPES, Position, now
+from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings
+from liveserver.terminal import attended, tell, tell_wait
 from liveserver.wire import dumps, timestamp
 
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
@@ -134,12 +136,16 @@ def serve(settings: Settings) -> None:
 @with_settings()
 def demo(
     flags: dict[str, Any],
-    directory: Annotated[Path, typer.Option("--dir", help="Where the demo keeps its database and key")] = Path(
-        "demo-data"
-    ),
+    directory: Annotated[
+        Path,
+        typer.Option("--dir", help="Where the demo keeps its key, pictures, and database unless --database names one"),
+    ] = Path("demo-data"),
     interval: Annotated[float, typer.Option(min=0.05, help="Seconds between entries")] = 6.0,
 ) -> None:
-    """Run the server with a live blog that is being written while you look."""
+    """Run the server with a live blog that is being written while you look.
+
+    Its database is live.db in --dir (demo-data/live.db), whatever the environment and .env say, or that of --database.
+    """
     from liveserver.demo.runner import Newsroom
     from liveserver.demo.script import load as load_script
     from liveserver.server import serve as run
@@ -188,8 +194,8 @@ async def _store_of(settings: Settings) -> AsyncIterator[Store]:
     from liveserver import logs
     from liveserver.store import Store
 
-    # What is changed is told on standard error, as a server's log tells it.
-    logs.configure(settings)
+    # What is changed is told on standard error, as a server's log tells it; at a terminal the answer does.
+    logs.configure(settings.model_copy(update={"log_level": "warning"}) if attended() else settings)
     store = await Store.open(settings.database_url)
     try:
         yield store
@@ -260,7 +266,7 @@ def config(settings: Settings) -> None:
         shown = "" if value is None else value
         typer.echo(f"LIVESERVER_{name.upper()}={shown}")
     for variable, meant in unknown_settings().items():
-        _tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
+        tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
 @keys_app.command("create")
@@ -291,6 +297,7 @@ def keys_create(
     asyncio.run(add())
     typer.echo(f"A key for the server on {hide_password(settings.database_url)}, shown this once:", err=True)
     typer.echo(shown)
+    typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
 
 
 @keys_app.command("list")
@@ -331,15 +338,26 @@ def _state(key: ApiKey) -> str:
 def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id")]) -> None:
     """Make a key void, at once."""
 
-    async def revoke() -> None:
+    async def revoke() -> str | None:
         async with _store_of(settings) as store:
-            await store.revoke_key(key_id, now())
+            try:
+                await store.revoke_key(key_id, now())
+            except NotFound:
+                return _no_key(key_id, await store.keys())
+        return None
 
-    try:
-        asyncio.run(revoke())
-    except NotFound:
-        _fail(f"there is no key {key_id}", 1)
+    if complaint := asyncio.run(revoke()):
+        _fail(complaint, 1)
     typer.echo(f"Revoked {key_id}.")
+
+
+def _no_key(given: str, keys: list[ApiKey]) -> str:
+    """What is wrong with an id that no key has. Of a whole key, its secret isn't repeated."""
+    if given.startswith("lv_"):
+        return f"that is a whole key: give its id only, which is {given.split('_')[1]}"
+    if named := [key.id for key in keys if key.name == given]:
+        return f"{given} is a key's name: give its id, {' or '.join(named)}"
+    return f"no key has the id {given}: `liveserver keys list` shows which there are"
 
 
 add_partner_commands(partners_app, with_settings("database_url"), _store_of)
@@ -373,7 +391,7 @@ def publish(
     async def send() -> dict[str, Any]:
         from liveserver.client import Client
 
-        async with Client(url, key) as client:
+        async with Client(url, key, on_wait=tell_wait) as client:
             return await client.publish(slug, entry, idempotency_key=idempotency_key)
 
     typer.echo(asyncio.run(send())["url"])
@@ -389,9 +407,12 @@ def takedown(
 ) -> None:
     """Delete an entry, and show live how many viewers have confirmed that it is gone."""
     key = _needed(key)
+    found = entry_id.rstrip("/").rpartition("/")[2]
+    if not re.fullmatch(ID_PATTERN, found):
+        _fail(f"{entry_id} is neither an entry's id nor its permalink, …/live/{slug}/entries/ID", 2)
     from liveserver.proof import watch
 
-    raise typer.Exit(asyncio.run(watch(url, key, slug, entry_id.rstrip("/").rpartition("/")[2], as_json=as_json)))
+    raise typer.Exit(asyncio.run(watch(url, key, slug, found, as_json=as_json)))
 
 
 @app.command()
@@ -430,7 +451,7 @@ def tail(
     async def follow() -> None:
         from liveserver.client import Client
 
-        async with Client(url) as client:
+        async with Client(url, on_wait=tell_wait) as client:
             snapshot = await client.snapshot(slug, limit=max(lines, 1))
             zone = ZoneInfo(snapshot["liveblog"]["timezone"])
             if not as_json:
@@ -499,7 +520,7 @@ def bench(
 
 
 def _tell_state(state: str) -> None:
-    if state == "lost" and sys.stderr.isatty():
+    if state == "lost" and attended():
         typer.echo("… connection lost, trying again", err=True)
 
 
@@ -540,12 +561,8 @@ def _needed(key: str | None) -> str:
     return found
 
 
-def _tell(message: str) -> None:
-    typer.echo(f"liveserver: {message}", err=True)
-
-
 def _fail(message: str, status: int) -> NoReturn:
-    _tell(message)
+    tell(message)
     raise typer.Exit(status)
 
 

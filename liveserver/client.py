@@ -187,13 +187,21 @@ class Client:
     time that the server names: that is safe, as every entry is sent with an Idempotency-Key.
 
     `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
-    mustn't connect to just any address.
+    mustn't connect to just any address. `on_wait` hears, before a pause that the server asks for, why it
+    is made, and its seconds.
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, partner: str | None = None, gate: Gate | None = None
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        partner: str | None = None,
+        gate: Gate | None = None,
+        on_wait: Callable[[str, float], None] = lambda why, seconds: None,
     ) -> None:
         self._url = _server(url)
+        self._on_wait = on_wait
         self._reading = {} if partner is None else {"partner": partner}
         self._gate = gate
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -349,6 +357,8 @@ class Client:
             except (*_LOST, ClientError) as error:
                 if isinstance(error, InvalidStatus):
                     asked = _retry_after(error.response.headers)
+                    if asked:
+                        self._on_wait(self._busy(error.response.status_code), asked)
                 on_error(error)
             finally:
                 if witness is not None:
@@ -431,9 +441,14 @@ class Client:
                 if response.status_code not in AGAIN or attempt == TRIES:
                     return response
                 asked = _retry_after(response.headers)
+                if asked:
+                    self._on_wait(self._busy(response.status_code), asked)
             await asyncio.sleep(asked + random.uniform(wait / 2, wait))
             wait *= 2
         raise AssertionError
+
+    def _busy(self, status: int) -> str:
+        return f"{self._url} has {'too many requests of ours' if status == 429 else 'no time for it now'} ({status})"
 
 
 class _Straight(connect):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date
 from functools import cache
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -34,6 +34,9 @@ from liveserver.model import (
     LiveblogStatus,
     Verification,
 )
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -388,7 +391,7 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/") -> InputTyp
         return kind.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        errors = [FieldError(_pointer(prefix, e["loc"]), _words(e["msg"])) for e in found[:ERRORS_MAX]]
+        errors = [FieldError(_pointer(prefix, e["loc"]), _what(kind, e)) for e in found[:ERRORS_MAX]]
         if len(found) > ERRORS_MAX:
             errors.append(FieldError("", f"{len(found) - ERRORS_MAX} more fields are bad"))
         raise Invalid(errors) from None
@@ -399,6 +402,16 @@ def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
     if not location:
         return ""
     return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _what(kind: type[BaseModel], error: ErrorDetails) -> str:
+    """What is wrong with a field; of one that isn't there, which there are."""
+    if error["type"] == "extra_forbidden":
+        for name in error["loc"][:-1]:
+            annotation = kind.model_fields[str(name)].annotation
+            [kind] = [each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields")]
+        return f"is not a field here; there are {', '.join(kind.model_fields)}"
+    return _words(error["msg"])
 
 
 def _words(message: str) -> str:

@@ -10,13 +10,15 @@ import orjson
 import typer
 
 from liveserver.columns import aligned
+from liveserver.errors import NotFound
 from liveserver.inputs import PartnerInput, PartnerPatch, parse
 from liveserver.model import Partner, now
 from liveserver.settings import Settings
+from liveserver.terminal import tell
 from liveserver.wire import partner_object, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterable
     from contextlib import AbstractAsyncContextManager
     from typing import TypeVar
 
@@ -96,8 +98,9 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
         theme = _theme(accent, background, text, font, scheme)
         given = {"name": name, **_rules(origin, liveblog, tag, delay, expires, theme, credit, credit_url)}
         partner = made(parse(PartnerInput, given), now())
-        on_store(settings, lambda store: store.add_partner(partner))
+        missing = on_store(settings, lambda store: _added(store, partner))
         typer.echo(partner.id)
+        _tell_missing(missing)
 
     @app.command("list")
     @with_database
@@ -156,6 +159,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
         given |= _rules(origin, liveblog, tag, delay, expires, theme, credit, credit_url)
         partner = edit(settings, partner_id, given)
         typer.echo(f"{partner.id} is at version {partner.version}.")
+        _tell_missing(on_store(settings, lambda store: _missing(store, liveblog or ())))
 
     @app.command("disable")
     @with_database
@@ -177,6 +181,28 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
         """Remove a partner, for good."""
         on_store(settings, lambda store: store.delete_partner(partner_id, version=None))
         typer.echo(f"Removed {partner_id}.")
+
+
+async def _added(store: Store, partner: Partner) -> list[str]:
+    await store.add_partner(partner)
+    return await _missing(store, partner.liveblogs)
+
+
+async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
+    """Those of the live blogs that aren't there."""
+    missing = []
+    for slug in slugs:
+        try:
+            await store.liveblog(slug)
+        except NotFound:
+            missing.append(slug)
+    return missing
+
+
+def _tell_missing(slugs: list[str]) -> None:
+    """That the rules name live blogs which aren't there: perhaps misspelt, perhaps to be opened."""
+    for slug in slugs:
+        tell(f"there is no live blog {slug} so far: the partner may show it once it is opened")
 
 
 def _theme(

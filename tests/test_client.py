@@ -618,6 +618,31 @@ async def test_too_many_requests_are_sent_again_when_the_server_says(
     assert slept == least
 
 
+async def test_why_it_waits_is_told(connect: Callable[[Api], Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it does, and only where the server asks for it."""
+    told: list[tuple[str, float] | float] = []
+
+    async def sleep(seconds: float) -> None:
+        told.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr("random.uniform", lambda least, most: 0.0)
+    api = Api(
+        httpx2.Response(429, headers={"Retry-After": "7"}),
+        httpx2.Response(503, headers={"Retry-After": "2"}),
+        httpx2.Response(503),
+        ok({"id": "0192"}),
+    )
+    async with connect(api) as client:
+        client._on_wait = lambda why, seconds: told.append((why, seconds))
+        await client.publish("match", {"body": "x"})
+    many, busy = (
+        "http://live.example has too many requests of ours (429)",
+        "http://live.example has no time for it now (503)",
+    )
+    assert told == [(many, 7), 7, (busy, 2), 2, 0]
+
+
 async def test_in_the_end_it_gives_up(connect: Callable[[Api], Client]) -> None:
     unreachable = Api(*[httpx2.ConnectError("refused") for _ in range(client_module.TRIES)])
     async with connect(unreachable) as client:

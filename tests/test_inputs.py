@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveserver.errors import FieldError, Invalid
-from liveserver.inputs import ERRORS_MAX, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
+from liveserver.inputs import ERRORS_MAX, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, PartnerInput, parse
 from liveserver.model import LiveblogStatus, Verification
 from tests.store_samples import TYPOGRAPHY
 
@@ -223,6 +223,24 @@ def test_all_bad_fields_are_named_at_once() -> None:
     ]
     assert set(pointers(LiveblogInput, {"slug": "-", "summary": 1, "status": 1, "epoch": "x"})) == {
         *("/slug", "/title", "/summary", "/language", "/timezone", "/status", "/epoch"),
+    }
+
+
+def test_what_is_no_field_is_told_with_those_that_are() -> None:
+    """Also within a field."""
+    bad = {
+        "name": "x",
+        "theme": {"accnt": "#000"},
+        "attribution": {"text": "x", "url": "https://a.example", "by": 1},
+        "x": 1,
+    }
+    with pytest.raises(Invalid) as caught:
+        parse(PartnerInput, bad)
+    assert dict(caught.value.errors) == {
+        "/theme/accnt": "is not a field here; there are accent, background, text, font, scheme",
+        "/attribution/by": "is not a field here; there are text, url",
+        "/x": "is not a field here; there are name, origins, liveblogs, tags, delay, expires_at, enabled, theme, "
+        "attribution",
     }
 
 

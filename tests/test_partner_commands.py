@@ -44,6 +44,17 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> Cal
     return run
 
 
+def test_live_blogs_that_arent_there(run: Callable[..., str]) -> None:
+    """They may be opened later, or be misspelt: that is told, beside the id."""
+    partner_id, *told = run("add", "Le Phare", "--liveblog", "marees", "--liveblog", "maree-haute-2").splitlines()
+    assert told == [
+        f"liveserver: there is no live blog {slug} so far: the partner may show it once it is opened"
+        for slug in ("marees", "maree-haute-2")
+    ]
+    assert run("edit", partner_id, "--liveblog", "marees").splitlines()[1:] == told[:1]
+    assert run("edit", partner_id, "--name", "La Balise").splitlines() == [f"{partner_id} is at version 3."]
+
+
 def test_a_partner(run: Callable[..., str], told: list[Any]) -> None:
     origins = ("--origin", "https://a.example", "--origin", "https://*.a.example")
     credit = ("--credit", "Avec nous", "--credit-url", "https://live.example/")

@@ -21,6 +21,8 @@ from liveserver.settings import (
     unknown_variables,
 )
 
+ROOT = Path(__file__).parents[1]
+
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -211,6 +213,21 @@ def test_the_redacted_settings_are_all_of_them_without_passwords() -> None:
     hidden = load(media_access_key="a", media_secret_key="s3cret")
     assert hidden.redacted()["media_secret_key"] == "***"
     assert "s3cret" not in repr(hidden)
+
+
+def test_the_reference_is_what_there_is() -> None:
+    """Every setting has its row, with the default, a unit and a reason; and there is no row of anything else."""
+    rows = [
+        [cell.strip() for cell in line.strip("|\n").split("|")]
+        for line in (ROOT / "docs" / "settings.md").read_text("utf-8").splitlines()
+        if line.startswith("| `LIVESERVER_")
+    ]
+    defaults = {
+        f"`LIVESERVER_{name.upper()}`": "none" if field.default in {None, ""} else f"`{field.default}`"
+        for name, field in Settings.model_fields.items()
+    }
+    assert [(variable, default) for variable, default, _, _ in rows] == list(defaults.items())
+    assert all(unit and reason for _, _, unit, reason in rows)
 
 
 def test_misspelt_variables_are_found() -> None:

@@ -127,8 +127,9 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
     """A key works from the moment it is printed, for what it may, and not a moment longer than it is revoked."""
     made = await server.run("keys", "create", "--name", "la rédaction", "--scope", "publish")
     assert made.status == 0
-    logged, said = made.stderr.splitlines()
+    logged, said, hint = made.stderr.splitlines()
     assert said == f"A key for the server on {server.settings['database_url']}, shown this once:"
+    assert "LIVESERVER_KEY" in hint
     key = made.stdout.strip()
     key_id = key.split("_")[1]
     line = orjson.loads(logged)
@@ -147,6 +148,8 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
         assert re.search(r"la rédaction +publish +all +\S+ +valid$", line)
         assert key.split("_", 2)[2] not in listed.stdout
 
+        by_name = await server.run("keys", "revoke", "la rédaction")
+        assert by_name == (1, "", f"liveserver: la rédaction is a key's name: give its id, {key_id}\n")
         revoked = await server.run("keys", "revoke", key_id)
         assert (revoked.status, revoked.stdout) == (0, f"Revoked {key_id}.\n")
         line = orjson.loads(revoked.stderr)

@@ -1,0 +1,41 @@
+"""What commands say beside their output."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from liveserver import cli
+from liveserver.terminal import tell_wait
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_waits_that_are_worth_telling(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is over before it is read is not."""
+    tell_wait("too many", 0.9)
+    tell_wait("too many", 6.2)
+    assert capsys.readouterr() == ("", "liveserver: too many; trying again in 7 s\n")
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_terminal: bool) -> None:
+    """There is the key, and what to do with it; a log line would be in the way. Elsewhere it is told to the log."""
+    levels: list[str] = []
+    monkeypatch.setattr("liveserver.logs.configure", lambda settings: levels.append(settings.log_level))
+    monkeypatch.setattr(cli, "attended", lambda: at_terminal)
+    database = f"sqlite:///{tmp_path}/live.db"
+    words = ["keys", "create", "--name", "x", "--scope", "publish", "--database", database]
+    with capture_logs():
+        made = CliRunner().invoke(cli.app, words)
+    assert levels == ["warning" if at_terminal else "info"]
+    assert re.fullmatch(r"lv_[a-z0-9]{12}_\S+\n", made.stdout)
+    assert made.stderr.splitlines() == [
+        f"A key for the server on {database}, shown this once:",
+        "Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.",
+    ]
