@@ -40,7 +40,14 @@ from liveserver.pages.cards import CARD_ROUTES
 from liveserver.pages.embed import EMBED_ROUTES
 from liveserver.pages.feeds import FEED_ROUTES
 from liveserver.pages.reach import REACH_ROUTES
-from liveserver.pages.reader import INDEX_SIZE, PAGE_ROUTES, error_page, html_representation, plain_error_page
+from liveserver.pages.reader import (
+    INDEX_SIZE,
+    PAGE_ROUTES,
+    error_page,
+    html_representation,
+    plain_error_page,
+    too_many_page,
+)
 from liveserver.pages.rush import Rush
 from liveserver.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.partners import Partners
@@ -48,7 +55,7 @@ from liveserver.paths import nowhere, strict
 from liveserver.presenting import Presenter
 from liveserver.publishing import Publishing
 from liveserver.reach import Reach
-from liveserver.refusing import refused, waiting
+from liveserver.refusing import refused
 from liveserver.rendering import Renderer
 from liveserver.renditions import Dated, Index, Renditions
 from liveserver.scheduling import Scheduler
@@ -232,7 +239,7 @@ async def _our_error(request: Request, error: Exception) -> Response:
     if _for_people(request):
         if isinstance(error, TooManyRequests):
             # Without a look at the database: to refuse must cost less than to serve.
-            return plain_error_page(request, 429, headers=waiting(error))
+            return too_many_page(request, error)
         if isinstance(error, Busy):
             return plain_error_page(request, 503)
         kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)

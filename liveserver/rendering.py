@@ -350,13 +350,19 @@ class Renderer:
             for name, choice in kinds
         ]
 
-    def error_page(self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None) -> str:
-        """The page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503; links to the live blog if it is given."""
+    def error_page(
+        self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None, seconds: int | None = None
+    ) -> str:
+        """The page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503; links to the live blog if it is given.
+
+        `seconds`: after how many a browser asks again by itself, of a 429.
+        """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self._environment.get_template("error.html").render(
             self._frame(texts_for(liveblog.language if liveblog else language).language),
             status=status,
             kind=kind,
+            seconds=str(seconds),
             liveblog=liveblog,
             liveblog_url=liveblog and self.liveblog_url(liveblog.slug),
             text_direction=text_direction,

@@ -15,6 +15,7 @@ from liveserver.asking import liveblog_of
 from liveserver.model import TAG_MAX, Position, Verification
 from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.paths import ID, SLUG
+from liveserver.refusing import waiting
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
 from liveserver.responding import CROWD_CACHE, respond
@@ -36,6 +37,8 @@ AHEAD = 12
 BEHIND = 4
 """Entries before it."""
 INDEX_SIZE = 50
+AGAIN_SECONDS = 5
+"""After how many seconds at least a page that was one too many asks again: the others of its address do as well."""
 
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
@@ -183,27 +186,36 @@ async def error_page(request: Request, status: int) -> Response:
     return plain_error_page(request, status, liveblog)
 
 
-def plain_error_page(
-    request: Request, status: int, liveblog: Liveblog | None = None, *, headers: dict[str, str] | None = None
-) -> Response:
+def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
+    """What a person sees who has asked for too much: it asks again by itself, as any link would be one more request."""
+    renderer = services(request).renderer
+    seconds = max(error.retry_after, AGAIN_SECONDS)
+    html = _error_page(renderer, 429, _language(request), seconds)
+    own = {"Cache-Control": "no-store", "Refresh": str(seconds)}
+    return HTMLResponse(html, 429, {**page_headers(renderer), **own, **waiting(error)})
+
+
+def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
     """The same without a look at the database."""
-    accepted = request.headers.get("accept-language", "")
-    language = "fr" if accepted.lower().startswith("fr") else "en"
     renderer = services(request).renderer
     if liveblog is None:
-        html = _error_page(renderer, status, language)
+        html = _error_page(renderer, status, _language(request))
     else:
-        html = renderer.error_page(status, language=language, liveblog=liveblog)
-    sent = {**page_headers(renderer), "Cache-Control": "no-store", **(headers or {})}
+        html = renderer.error_page(status, language=_language(request), liveblog=liveblog)
+    sent = {**page_headers(renderer), "Cache-Control": "no-store"}
     if status == 503:
         sent["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, sent)
 
 
+def _language(request: Request) -> str:
+    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
+
+
 @lru_cache(maxsize=16)
-def _error_page(renderer: Renderer, status: int, language: str) -> str:
+def _error_page(renderer: Renderer, status: int, language: str, seconds: int | None = None) -> str:
     """Kept, as who asks for too much is answered so again and again."""
-    return renderer.error_page(status, language=language)
+    return renderer.error_page(status, language=language, seconds=seconds)
 
 
 async def service_worker(request: Request) -> Response:

@@ -71,6 +71,8 @@ export class Connection {
   #lastHeard = 0;
   /** The date that a server which is going away, or has too much to do, gave us, or 0: sooner, everyone would come at once. */
   #notBefore = 0;
+  /** After how long a stream is tried again where the server has one too many, longer each time; 0 where it hasn't. */
+  #fullMs = 0;
   #retryTimer: number | undefined;
   #stableTimer: number | undefined;
   #watchdogTimer: number | undefined;
@@ -217,13 +219,16 @@ export class Connection {
     this.#stableTimer = this.#clock.setTimeout(() => {
       this.#attempts = 0;
     }, STABLE_MS);
+    if (heartbeatMs > 0) {
+      this.#fullMs = 0;
+    }
     if (this.#level > 0) {
       this.#upgradeTimer = this.#clock.setTimeout(() => {
         this.#level = 0;
         this.#failures = FAILURES_TO_FALL_BACK - 1;
         this.#worked.delete(0);
         this.restart();
-      }, UPGRADE_AFTER_MS * (1 + this.#clock.random()));
+      }, (this.#fullMs || UPGRADE_AFTER_MS) * (1 + this.#clock.random()));
     }
     this.#options.status("live");
   }
@@ -237,7 +242,15 @@ export class Connection {
       return;
     }
     if (wait > 0) {
-      // It says nothing against the transport, which is tried again; later each time, as the others were told the same.
+      const last = this.#openers.length - 1;
+      if (this.#level < last) {
+        // A stream too many. A poll is none.
+        this.#fullMs = Math.min(this.#fullMs * 2 || wait, UPGRADE_AFTER_MS);
+        this.#level = last;
+        this.#open();
+        return;
+      }
+      // It says nothing against polling, which goes on; later each time, as the others were told the same.
       this.#notBefore = this.#clock.now() + wait + this.#backOff(BACKOFF_MAX_MS);
     }
     if (this.#notBefore > 0) {

@@ -8,6 +8,8 @@ const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;
 const NOT_ADMITTED = 4503;
 const FINAL = [403, 404, 410];
+const TOO_MANY = 429;
+const WAIT_MAX_MS = 60_000;
 
 export function openPolling(api: string, after: () => string, handlers: Handlers): Link {
   const abort = new AbortController();
@@ -31,7 +33,8 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
       timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
     } catch (error) {
       if (!abort.signal.aborted) {
-        handlers.end(finalCode(error), waitOf(error));
+        const { response = null } = error as Partial<Refused>;
+        handlers.end(finalCode(response), waitOf(response));
       }
     }
   };
@@ -54,11 +57,12 @@ function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
 }
 
 /** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */
-export function finalCode(error: unknown): number | null {
-  return FINAL.includes((error as Partial<Refused>).status ?? 0) ? NOT_ADMITTED : null;
+export function finalCode(response: Response | null): number | null {
+  return FINAL.includes(response?.status ?? 0) ? NOT_ADMITTED : null;
 }
 
-/** For how many milliseconds the server asks to be left alone. */
-export function waitOf(error: unknown): number {
-  return (error as Partial<Refused>).wait ?? 0;
+/** For how many milliseconds the server asks to be left alone, where there are too many requests; else 0. */
+export function waitOf(response: Response | null): number {
+  const seconds = response?.status === TOO_MANY ? Number(response.headers.get("Retry-After")) || 1 : 0;
+  return Math.min(WAIT_MAX_MS, seconds * 1_000);
 }

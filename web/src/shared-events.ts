@@ -9,7 +9,7 @@
 import type { Gone, Message } from "./messages.js";
 import { finalCode, waitOf } from "./polling.js";
 import { post } from "./posting.js";
-import { deliver, endpoint, fetchBatch, type Handlers, type Link } from "./transports.js";
+import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
 
 /** `EventSource.CLOSED`: the server has answered with something else than a stream. */
 const CLOSED = 2;
@@ -123,9 +123,9 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
       handlers.end(null);
       return;
     }
-    void reason(api, after()).then((error) => {
+    void asked(api, after()).then((response) => {
       if (!closed) {
-        handlers.end(finalCode(error), waitOf(error));
+        handlers.end(finalCode(response), waitOf(response));
       }
     });
   };
@@ -141,12 +141,15 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
   };
 }
 
-/** With which status a stream was refused isn't told: `changes` is refused alike, and says it. */
-async function reason(api: string, after: string): Promise<unknown> {
+/** With what a stream was refused isn't told: it is asked for once more, in a way that tells. Null without an answer. */
+async function asked(api: string, after: string): Promise<Response | null> {
+  const abort = new AbortController();
   try {
-    await fetchBatch(api, after, { limit: 1 });
+    return await fetch(endpoint(api, "events", { after }), { cache: "no-store", credentials: "omit", signal: abort.signal });
+  } catch {
     return null;
-  } catch (error) {
-    return error;
+  } finally {
+    // This time it may have begun.
+    abort.abort();
   }
 }

@@ -32,9 +32,6 @@ export function endpoint(api: string, path: string, query: Record<string, string
   return url.href;
 }
 
-const TOO_MANY = 429;
-const WAIT_MAX_MS = 60_000;
-
 export function openWebSocket(api: string, after: () => string, handlers: Handlers): Link {
   const socket = new WebSocket(endpoint(api, "ws", { after: after() }).replace("http", "ws"));
   socket.onmessage = (event) => {
@@ -97,18 +94,14 @@ export async function fetchBatch(
 export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {
   const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });
   if (!response.ok) {
-    const { status, headers } = response;
-    const seconds = status === TOO_MANY ? Number(headers.get("Retry-After")) || 1 : 0;
-    throw Object.assign(new Error(`${String(status)} from ${url}`), { status, wait: Math.min(WAIT_MAX_MS, seconds * 1_000) });
+    throw Object.assign(new Error(`${String(response.status)} from ${url}`), { response });
   }
   return response.json();
 }
 
 /** An answer that isn't the one that was asked for. */
 export interface Refused extends Error {
-  status: number;
-  /** Milliseconds for which the server asks to wait, where there are too many requests; else 0. */
-  wait: number;
+  response: Response;
 }
 
 export function deliver(data: unknown, handlers: Handlers): void {

@@ -1,13 +1,15 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { Connection } from "../src/connection.js";
-import type { Gone, Message } from "../src/messages.js";
+import type { Batch, Gone, Message } from "../src/messages.js";
 import type { Handlers, Opener } from "../src/transports.js";
 import { TestClock } from "./samples.js";
 
 const HELLO: Message = { type: "hello", epoch: "abc", seq: 2, resumed: true, heartbeat: 10 };
 
 const HEARTBEAT: Message = { type: "heartbeat", seq: 2, viewers: 1 };
+
+const BATCH: Batch = { epoch: "abc", seq: 2, events: [], more: false };
 
 interface Attempt {
   transport: string;
@@ -205,31 +207,60 @@ describe("close codes", () => {
 });
 
 describe("a server that has too much to do", () => {
-  it("is left alone for as long as it asks, and longer each time", () => {
+  function next(): void {
+    const count = attempts.length;
+    while (attempts.length === count) {
+      clock.advance(100);
+    }
+  }
+
+  it("is polled at once where it has a stream too many", () => {
+    last().handlers.end(null, 5_000);
+    expect(tried()).toEqual(["ws", "poll"]);
+    last().handlers.batch(BATCH);
+    expect(statuses.at(-1)).toBe("live");
+  });
+
+  it("is asked for a stream again when it says, and later each time", () => {
+    clock.randomValue = 0;
+    const begun: number[] = [];
+    for (let i = 0; i < 5; i += 1) {
+      last().handlers.end(1006);
+      next();
+      last().handlers.end(null, 30_000);
+      expect(last().transport).toBe("poll");
+      last().handlers.batch(BATCH);
+      const polling = clock.time;
+      next();
+      expect(last().transport).toBe("ws");
+      begun.push(Math.round((clock.time - polling) / 1_000));
+      // From then on one failure of the WebSocket is enough.
+    }
+    expect(begun).toEqual([30, 60, 120, 120, 120]);
+    last().handlers.message(HELLO);
+    last().handlers.end(1006);
+    next();
+    last().handlers.end(null, 30_000);
+    last().handlers.batch(BATCH);
+    const polling = clock.time;
+    next();
+    expect(Math.round((clock.time - polling) / 1_000)).toBe(30);
+  });
+
+  it("is left alone for as long as it asks where even polls are too many, and longer each time", () => {
+    last().handlers.end(null, 5_000);
     last().handlers.end(null, 5_000);
     clock.advance(5_000);
     connection.setVisible(true);
     connection.restart();
-    connection.online();
-    expect(attempts).toHaveLength(1);
-    clock.advance(1_000);
     expect(attempts).toHaveLength(2);
+    clock.advance(1_000);
+    expect(attempts).toHaveLength(3);
     last().handlers.end(null, 5_000);
     clock.advance(6_999);
-    expect(attempts).toHaveLength(2);
-    clock.advance(1);
     expect(attempts).toHaveLength(3);
-  });
-
-  it("says nothing against the transport", () => {
-    for (let i = 0; i < 10; i += 1) {
-      const count = attempts.length;
-      last().handlers.end(null, 1_000);
-      while (attempts.length === count) {
-        clock.advance(500);
-      }
-    }
-    expect(new Set(tried())).toEqual(new Set(["ws"]));
+    clock.advance(1);
+    expect(tried()).toEqual(["ws", "poll", "poll", "poll"]);
   });
 });
 

@@ -13,6 +13,7 @@ let queue: { run: () => void; signal: AbortSignal }[];
 let held: boolean;
 
 class FakeStream {
+  readyState = 0;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onerror: (() => void) | null = null;
   closed = false;
@@ -71,17 +72,22 @@ interface Tab {
   link: Link;
   heard: Message[];
   ends: (number | null)[];
+  waits: (number | undefined)[];
 }
 
 function open(after = "abc-2"): Tab {
   const heard: Message[] = [];
   const ends: (number | null)[] = [];
+  const waits: (number | undefined)[] = [];
   const link = openSharedEvents(API, () => after, {
     message: (message) => heard.push(message),
     batch: () => undefined,
-    end: (code) => ends.push(code),
+    end: (code, wait) => {
+      ends.push(code);
+      waits.push(wait);
+    },
   });
-  return { link, heard, ends };
+  return { link, heard, ends, waits };
 }
 
 async function settle(): Promise<void> {
@@ -131,6 +137,43 @@ it("another takes over where the first leaves, or fails", async () => {
   await settle();
   expect([second.ends, third.ends]).toEqual([[null], []]);
   expect(streams[2]?.url).toMatch(/abc-6$/);
+});
+
+it("asks why a stream was refused, as a browser doesn't tell", async () => {
+  const asked: [string, boolean][] = [];
+  let answer: () => Promise<Response> = () => Promise.reject(new TypeError("no network"));
+  let signal: AbortSignal | null | undefined;
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    signal = init.signal;
+    asked.push([url, signal?.aborted === true]);
+    return answer();
+  });
+  const refused = (status: number): (() => Promise<Response>) => {
+    return () => Promise.resolve(new Response(null, { status, headers: { "Retry-After": "10" } }));
+  };
+  const told: [number | null | undefined, number | undefined][] = [];
+  for (const next of [answer, refused(429), refused(403), refused(503), refused(200)]) {
+    answer = next;
+    const tab = open();
+    const stream = streams.at(-1);
+    expect(stream).toBeDefined();
+    Object.assign(stream ?? {}, { readyState: 2 });
+    stream?.onerror?.();
+    await vi.waitFor(() => {
+      expect(tab.ends).toHaveLength(1);
+    });
+    told.push([tab.ends[0], tab.waits[0]]);
+    // What has begun after all is ended.
+    expect(signal?.aborted).toBe(true);
+  }
+  expect(told).toEqual([
+    [null, 0],
+    [null, 10_000],
+    [4503, 0],
+    [null, 0],
+    [null, 0],
+  ]);
+  expect(asked).toEqual(told.map(() => [`${API}/events?after=abc-2`, false]));
 });
 
 it("a tab that left while it waited takes nothing over", async () => {
