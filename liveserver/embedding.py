@@ -240,7 +240,8 @@ class Embedding:
         """The answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed the live blog.
 
         WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last. Where some sites may, it
-        is the same for all: nothing tells who asks, and the page in the frame says to the browser who may show it.
+        is the same for all servers: nothing tells for whom they ask, and the page in the frame says to the browser who
+        may show it.
         """
         if liveblog.embedding.mode == "nobody":
             # 2.3.3: there is no response for this address. 401 would say that the page is private, which it isn't.

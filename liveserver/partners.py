@@ -14,6 +14,7 @@ import asyncio
 import re
 from contextlib import suppress
 from dataclasses import replace
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -28,7 +29,7 @@ from liveserver.roll import Caller, Reviewed, Roll
 from liveserver.topic import Topic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from liveserver.hub import Audience, Hub
@@ -52,11 +53,23 @@ _ID = re.compile(PARTNER_ID_PATTERN)
 log = structlog.get_logger(__name__)
 
 
+class Readers(Enum):
+    """Of which sites the scripts may read an answer, beside this server's own pages. Programs read them all."""
+
+    ANY = auto()
+    """Of any."""
+    ASKING = auto()
+    """It is for some, and the one that asks is among them."""
+    NONE = auto()
+    """It is for some, and none of them asks."""
+
+
 class Pass(NamedTuple):
-    """What somebody was let in to see, and with whom."""
+    """What somebody was let in to see, with whom, and who else may read the same answer."""
 
     topic: Topic
     partner: Partner | None
+    readers: Readers = Readers.ANY
 
 
 class Partners:
@@ -107,20 +120,42 @@ class Partners:
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
             await self.refresh()
-        if partner_id is None:
-            if slug in self._restricted and not self._may_embed(slug, Caller.of(headers)):
-                raise NotAdmitted("embedding")
+        if partner_id is None and slug not in self._restricted:
             return Pass(Topic(slug), None)
-        if reason := self._refusal(partner, slug, Caller.of(headers)):
+        caller = Caller.of(headers)
+        readers = Readers.NONE if caller.origin is None else Readers.ASKING
+        if partner_id is None:
+            if not self._may_embed(slug, caller):
+                raise NotAdmitted("embedding")
+            return Pass(Topic(slug), None, readers)
+        if reason := self._refusal(partner, slug, caller):
             raise NotAdmitted(reason)
         assert partner is not None
-        return Pass(_topic(partner, slug), partner)
+        return Pass(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
+
+    async def readers(self, slug: str, headers: RawHeaders) -> Readers:
+        """The same of what is sent to whoever asks, and kept from other sites' scripts by their browsers.
+
+        That is what has an address of its own on the newsroom's page (feeds, cards): programs that name an origin,
+        such as a feed reader in a browser, go on reading it. Raises StoreUnavailable.
+        """
+        try:
+            return (await self.admit(slug, None, headers)).readers
+        except NotAdmitted:
+            return Readers.NONE
+
+    async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
+        """Which of some live blogs a request gets to see, where they stand in a list. Raises StoreUnavailable."""
+        if self._read_at is None:
+            await self.refresh()
+        caller = Caller.of(headers)
+        return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
             return self._hub.audience(Topic(slug))
-        topic, partner = await self.admit(slug, partner_id, headers)
+        topic, partner, _ = await self.admit(slug, partner_id, headers)
         if partner is None:
             return self._hub.audience(topic)
         return self._roll.audience(partner, topic, Caller.of(headers))

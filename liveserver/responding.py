@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from liveserver.partners import Readers
 from liveserver.representation import unmodified
 
 if TYPE_CHECKING:
@@ -27,6 +28,23 @@ by programs, which mean what is there now.
 """
 POLL_CACHE = "public, max-age=1"
 """For what is asked again because something is missing: an older copy wouldn't have it either."""
+
+
+_READABLE: dict[Readers, dict[str, str]] = {
+    # Whether or not the request names an origin: a CDN may keep the answer, and give it to requests of others.
+    Readers.ANY: {"Access-Control-Allow-Origin": "*"},
+    Readers.ASKING: {"Access-Control-Allow-Origin": "*", "Vary": "Origin"},
+    Readers.NONE: {"Vary": "Origin"},
+}
+
+
+def readable_by(readers: Readers) -> dict[str, str]:
+    """The headers that tell browsers whether a script of another site may read an answer.
+
+    What some sites may read has the permission only if one of them asked, so that who asks without an origin gets
+    nothing that would open it to all.
+    """
+    return _READABLE[readers]
 
 
 PIECE = 256 * 1024

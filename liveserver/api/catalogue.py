@@ -75,7 +75,7 @@ OPERATIONS = (
         "Live blogs",
         "Read a live blog",
         {200: ("The live blog; `ETag` is its version", schemas.LiveblogObject)},
-        (404, 503),
+        (403, 404, 503),
         headers=("If-None-Match",),
     ),
     Operation(
@@ -190,7 +190,7 @@ OPERATIONS = (
         "Entries",
         "Read an entry",
         {200: ("The entry; `ETag` is its version", schemas.EntryObject)},
-        (401, 404, 410, 503),
+        (401, 403, 404, 410, 503),
         headers=("If-None-Match",),
     ),
     Operation(

@@ -12,10 +12,11 @@ from liveserver.api.requests import (
     DeleteQuery,
     EntriesQuery,
     actor_of,
+    admitted_alone,
     answer,
     authorised,
     body_of,
-    caching_of,
+    headers_for,
     idempotency_key_of,
     page_headers,
     provisionally_authorised,
@@ -87,9 +88,10 @@ async def listing(request: Request) -> Response:
         make = partial(_for_readers, request, query, admitted)
         rendition = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
         return respond(request.scope, rendition.representation)
+    admission = await admitted_alone(request)
     page = await _read(request, query, statuses)
     public = statuses == (EntryStatus.PUBLISHED,)
-    headers = page_headers(request, query, page.next_cursor)
+    headers = {**admission, **page_headers(request, query, page.next_cursor)}
     return answer(request, _list(request, page), public=public, headers=headers)
 
 
@@ -101,12 +103,11 @@ def _choice(query: EntriesQuery) -> Variant:
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
     page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
     await services(request).presenter.prepare(page.liveblog, page.items)
-    caching = caching_of(admitted, CROWD_CACHE)
-    headers = {**(caching["headers"] or {}), **page_headers(request, query, page.next_cursor)}
+    headers = {**headers_for(admitted, CROWD_CACHE), **page_headers(request, query, page.next_cursor)}
     body = wire.dumps(_list(request, page))
     return Rendition(
         Position(page.liveblog.epoch, page.liveblog.seq),
-        public_representation(body, cache=caching["cache"], headers=headers),
+        public_representation(body, headers),
     )
 
 
@@ -137,10 +138,11 @@ def _list(request: Request, page: EntryPage) -> wire.JSON:
 
 async def read(request: Request) -> Response:
     """One entry. One that isn't published is there only for a key that may publish."""
+    headers = await admitted_alone(request)
     liveblog, entry = await entry_of(request.scope, request.path_params["slug"], request.path_params["id"])
     if entry.status is not EntryStatus.PUBLISHED and not may(await actor_of(request), "publish", liveblog.slug):
         raise NotFound(f"no entry {entry.id}")
-    return _one(request, liveblog, entry)
+    return _one(request, liveblog, entry, headers=headers)
 
 
 async def edit(request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.api.requests import (
     PageQuery,
+    admitted_alone,
     answer,
     authorised,
     body_of,
@@ -35,19 +36,21 @@ async def create(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """The live blogs, newest first."""
+    """The live blogs, newest first; to scripts of other sites, those that they may show."""
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs, **query.model_dump())
     liveblogs, next_cursor = await parts.turns.made(key, read, asker_of(request.scope, "liveblogs"))
-    items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs]
+    shown = await parts.partners.shown((liveblog.slug for liveblog in liveblogs), request.scope["headers"])
+    items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs if liveblog.slug in shown]
     content = {"items": items, "next_cursor": next_cursor}
-    return answer(request, content, headers=page_headers(request, query, next_cursor))
+    return answer(request, content, headers={"Vary": "Origin", **page_headers(request, query, next_cursor)})
 
 
 async def read(request: Request) -> Response:
     """One live blog."""
-    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]))
+    headers = await admitted_alone(request)
+    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
 
 
 async def edit(request: Request) -> Response:

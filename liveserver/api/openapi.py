@@ -28,7 +28,8 @@ DESCRIPTION = """\
 Publish entries to live blogs; every open page has them at once.
 
 Writing needs an API key (`liveserver keys create`): `Authorization: Bearer lv_…`. Reading what is published needs
-nothing and is allowed from any origin. Errors are `application/problem+json` and name every bad field.
+nothing and is allowed from any origin, unless the live blog's `embedding` names some. Errors are
+`application/problem+json` and name every bad field.
 
 Beside these there are two streams of the same messages: `GET /api/v1/liveblogs/{slug}/ws?after=POSITION` (WebSocket)
 and `GET /api/v1/liveblogs/{slug}/events?after=POSITION` (server-sent events)."""

@@ -9,7 +9,7 @@ from liveserver import wire
 from liveserver.api.requests import (
     ChangesQuery,
     SnapshotQuery,
-    caching_of,
+    headers_for,
     public_representation,
     query_of,
     rendition_for,
@@ -40,7 +40,7 @@ async def snapshot(request: Request) -> Response:
 async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
     found = await parts.history.snapshot(admitted.topic, limit=limit)
     body = wire.dumps(parts.presenter.snapshot(found))
-    representation = public_representation(body, **caching_of(admitted, CROWD_CACHE))
+    representation = public_representation(body, headers_for(admitted, CROWD_CACHE))
     return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), representation)
 
 
@@ -67,4 +67,4 @@ async def _changes(parts: Services, admitted: Pass, after: Position | None, limi
         events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
         events += [frame.message for frame in frames]
         body = wire.changes_object(reached, events, more=found.more)
-    return Rendition(here, public_representation(body, **caching_of(admitted, POLL_CACHE)))
+    return Rendition(here, public_representation(body, headers_for(admitted, POLL_CACHE)))

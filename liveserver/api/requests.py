@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import orjson
@@ -18,14 +18,17 @@ from liveserver.conditional import edition_of, still_holds, tag_of
 from liveserver.errors import Draining, FieldError, Invalid
 from liveserver.inputs import Day, clean, parse
 from liveserver.model import TAG_MAX
+from liveserver.partners import Readers
 from liveserver.representation import Representation
-from liveserver.responding import POLL_CACHE
+from liveserver.responding import POLL_CACHE, readable_by
 from liveserver.security.keys import Actor, require
 from liveserver.services import services
 from liveserver.store.cursors import Place
 from liveserver.topic import Topic
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.requests import Request
 
     from liveserver.inputs import InputType
@@ -259,14 +262,10 @@ def answer(
     return Response(body, status, head, media_type="application/json")
 
 
-def public_representation(body: bytes, *, cache: str, headers: dict[str, str] | None = None) -> Representation:
-    """What everybody who asks the same is answered with, as JSON.
-
-    That any origin may read it is said whether or not the request names one: a CDN may keep the answer to a request of
-    this origin, and give it to those of others.
-    """
-    allowed = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
-    return Representation(body, "application/json", {"Cache-Control": cache, **allowed, **(headers or {})})
+def public_representation(body: bytes, headers: Mapping[str, str]) -> Representation:
+    """What everybody who asks the same is answered with, as JSON."""
+    exposed = {"Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
+    return Representation(body, "application/json", {**exposed, **headers})
 
 
 async def rendition_of(request: Request, variant: Variant, make: Make) -> Rendition:
@@ -278,6 +277,8 @@ async def rendition_of(request: Request, variant: Variant, make: Make) -> Rendit
 async def rendition_for(request: Request, admitted: Pass, variant: Variant, make: Make) -> Rendition:
     """What somebody gets who was let in, made once for all who get the same. Raises what `Renditions.get` raises."""
     topic = admitted.topic
+    if admitted.readers is not Readers.ANY:
+        variant = (*variant, admitted.readers.name)
     if admitted.partner is None:
         return await rendition_of(request, variant, make)
     if not topic.delay:
@@ -293,18 +294,21 @@ async def rendition_for(request: Request, admitted: Pass, variant: Variant, make
     return await parts.renditions.get(topic, (*variant, str(reached)), make, asker)
 
 
-def caching_of(admitted: Pass, cache: str) -> Caching:
-    """How an answer may be kept: one to a partner's page not for long, and not for pages of other sites."""
+def headers_for(admitted: Pass, cache: str) -> dict[str, str]:
+    """Who may read an answer, and how it may be kept: one to a partner's page not for long, nor for other sites'."""
     if admitted.partner is None:
-        return {"cache": cache, "headers": None}
-    return {"cache": POLL_CACHE, "headers": {"Vary": "Origin"}}
+        return {"Cache-Control": cache, **readable_by(admitted.readers)}
+    return {"Cache-Control": POLL_CACHE, **readable_by(admitted.readers), "Vary": "Origin"}
 
 
-class Caching(TypedDict):
-    """What `public_representation` is told."""
+async def admitted_alone(request: Request) -> dict[str, str]:
+    """The headers of an answer that is made for this request, if its origin is let in; raises NotAdmitted if not.
 
-    cache: str
-    headers: dict[str, str] | None
+    Whether a script may read it the middleware says: with `no-cache`, no other request is answered with it unasked.
+    """
+    slug, partners = request.path_params["slug"], services(request).partners
+    admitted = await partners.admit(slug, None, request.scope["headers"])
+    return {} if admitted.readers is Readers.ANY else {"Vary": "Origin"}
 
 
 def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from liveserver.errors import NotFound
 from liveserver.model import EntryStatus
 from liveserver.paths import HASH, ID, SLUG
 from liveserver.representation import Representation
-from liveserver.responding import respond
+from liveserver.responding import readable_by, respond
 from liveserver.services import services
 from liveserver.topic import Topic
 
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from liveserver.cards import Card
+    from liveserver.partners import Readers
 
-HEADERS = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
+HEADERS = {"Cache-Control": "public, max-age=3600"}
 """Not for ever, though the address changes with the picture: a deleted entry must not go on speaking."""
 
 KEPT = 128
@@ -52,14 +53,16 @@ async def _answer(request: Request, card: Card, url: str) -> Response:
     if request.path_params.get("hash") != card.hash:
         # An older picture's address, or `card.png`: what there is now is what may be shown.
         return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
-    drawn = partial(to_thread.run_sync, _picture, card)
-    asker = asker_of(request.scope, Topic(request.path_params["slug"]))
-    return respond(request.scope, await services(request).drawing.made(card, drawn, asker))
+    parts, slug = services(request), request.path_params["slug"]
+    readers = await parts.partners.readers(slug, request.scope["headers"])
+    drawn = partial(to_thread.run_sync, _picture, card, readers)
+    picture = await parts.drawing.made((card, readers), drawn, asker_of(request.scope, Topic(slug)))
+    return respond(request.scope, picture)
 
 
 @lru_cache(maxsize=KEPT)
-def _picture(card: Card) -> Representation:
-    return Representation(draw(card), MEDIA_TYPE, HEADERS)
+def _picture(card: Card, readers: Readers) -> Representation:
+    return Representation(draw(card), MEDIA_TYPE, {**HEADERS, **readable_by(readers)})
 
 
 CARD_ROUTES = [

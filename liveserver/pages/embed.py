@@ -13,17 +13,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver import errors, policies, wire
-from liveserver.api.requests import caching_of, rendition_for, rendition_of
+from liveserver.api.requests import headers_for, rendition_for, rendition_of
 from liveserver.asking import asker_of, liveblog_of
 from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
 from liveserver.page_views import PageView
 from liveserver.pages.reader import html_representation
+from liveserver.partners import Readers
 from liveserver.paths import HASH, SLUG
 from liveserver.refusing import refused
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
-from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
+from liveserver.responding import CROWD_CACHE, POLL_CACHE, readable_by, respond
 from liveserver.services import services
 from liveserver.texts import known_language
 from liveserver.topic import Topic
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 
 LIMIT_MAX = 100
 PARTNER = re.compile(PARTNER_ID_PATTERN)
-ANYWHERE = {
-    "Access-Control-Allow-Origin": "*",
+LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only what says that it may.
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
+ANYWHERE = {**LOADABLE, **readable_by(Readers.ANY)}
 SCRIPT = "text/javascript; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -70,18 +71,19 @@ async def current(request: Request) -> Response:
 
 
 async def shell(request: Request) -> Response:
-    """The widget without entries, in the language that `lang` names."""
-    parts, slug = services(request), request.path_params["slug"]
-    language = _language(request)
-    make = partial(_shell, parts, slug, language)
-    rendition = await rendition_of(request, ("embed-shell", language), make)
+    """The widget without entries, in the language that `lang` names; the same for all whose pages may have it."""
+    parts, slug, look = services(request), request.path_params["slug"], _look(request)
+    readers = (await parts.partners.admit(slug, look.partner, request.scope["headers"])).readers
+    make = partial(_shell, parts, slug, look.language, readers)
+    rendition = await rendition_of(request, ("embed-shell", look.language, readers.name), make)
     return respond(request.scope, rendition.representation)
 
 
-async def _shell(parts: Services, slug: str, language: str | None) -> Rendition:
+async def _shell(parts: Services, slug: str, language: str | None, readers: Readers) -> Rendition:
     liveblog = await parts.store.liveblog(slug)
     body = wire.dumps(parts.embedding.shell(liveblog, language))
-    return _rendition(liveblog, Representation(body, "application/json", {**ANYWHERE, "Cache-Control": CROWD_CACHE}))
+    headers = {**LOADABLE, **readable_by(readers), "Cache-Control": CROWD_CACHE}
+    return _rendition(liveblog, Representation(body, "application/json", headers))
 
 
 async def page(request: Request) -> Response:
@@ -132,14 +134,7 @@ async def fragment(request: Request) -> Response:
 
 async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
     view = await _view(parts, admitted, look.limit)
-    caching = caching_of(admitted, CROWD_CACHE)
-    headers = {
-        **ANYWHERE,
-        **(caching["headers"] or {}),
-        "Cache-Control": caching["cache"],
-        **policies.FRAGMENT,
-        "X-Robots-Tag": "noindex",
-    }
+    headers = {**LOADABLE, **headers_for(admitted, CROWD_CACHE), **policies.FRAGMENT, "X-Robots-Tag": "noindex"}
     return _rendition(view.liveblog, Representation(parts.embedding.fragment(view, look).encode(), HTML, headers))
 
 
@@ -173,7 +168,8 @@ async def oembed(request: Request) -> Response:
     most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
     liveblog = await liveblog_of(request.scope, parts.embedding.slug_of(query["url"]))
     answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
-    headers = {**ANYWHERE, "Cache-Control": PROVIDER_CACHE}
+    readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
+    headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
     return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
 
 

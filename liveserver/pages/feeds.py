@@ -14,18 +14,18 @@ from liveserver.paths import SLUG
 from liveserver.rendering import FEEDS
 from liveserver.renditions import Rendition
 from liveserver.representation import Representation
-from liveserver.responding import respond
+from liveserver.responding import readable_by, respond
 from liveserver.services import services
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from liveserver.partners import Readers
     from liveserver.services import Services
 
 HEADERS = {
     "Cache-Control": "public, no-cache",
-    "Access-Control-Allow-Origin": "*",
     # The pages are what search engines should lead to.
     "X-Robots-Tag": "noindex",
 }
@@ -35,16 +35,19 @@ async def feed(request: Request) -> Response:
     """The newest entries, in the format that the address ends with."""
     parts, slug = services(request), request.path_params["slug"]
     kind = request.url.path.rpartition(".")[2]
-    rendition = await rendition_of(request, ("feed", kind), partial(_feed, parts, slug, kind))
+    readers = await parts.partners.readers(slug, request.scope["headers"])
+    make = partial(_feed, parts, slug, kind, readers)
+    rendition = await rendition_of(request, ("feed", kind, readers.name), make)
     return respond(request.scope, rendition.representation)
 
 
-async def _feed(parts: Services, slug: str, kind: str) -> Rendition:
+async def _feed(parts: Services, slug: str, kind: str, readers: Readers) -> Rendition:
     found = await parts.store.feed(slug, limit=LENGTH)
     await parts.renderer.prepare(found.liveblog, found.entries, feed=True)
     body = WRITERS[kind](found, parts.renderer)
+    headers = {**HEADERS, **readable_by(readers)}
     position = Position(found.liveblog.epoch, found.liveblog.seq)
-    return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", HEADERS))
+    return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", headers))
 
 
 FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]

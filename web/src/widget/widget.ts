@@ -124,14 +124,15 @@ class Widget implements Mounted {
       }
       const partner = this.#host.getAttribute("partner");
       const words = this.#host.getAttribute("lang");
+      const query = partner ? `?partner=${encodeURIComponent(partner)}` : "";
       this.#url = `${base}/live/${slug}`;
-      this.#api = `${base}/api/v1/liveblogs/${slug}${partner ? `?partner=${encodeURIComponent(partner)}` : ""}`;
+      this.#api = `${base}/api/v1/liveblogs/${slug}${query}`;
       if (partner) {
         this.#terms = (await fetchJson(endpoint(this.#api, "embed", {})).catch(() => ({}))) as Terms;
       }
       const [snapshot, shell] = await Promise.all([
         fetchJson(endpoint(this.#api, "snapshot", { limit: String(this.#limit) })).then(parseSnapshot),
-        fetchJson(endpoint(`${base}/embed/${slug}`, "shell.json", words ? { lang: words } : {})),
+        fetchJson(endpoint(`${base}/embed/${slug}${query}`, "shell.json", words ? { lang: words } : {})),
       ]);
       if (this.#running) {
         this.#begin(snapshot, shell as Shell);
