@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from datetime import timedelta
@@ -17,13 +18,17 @@ from liveserver.errors import Forbidden, NotFound, Unauthorized
 from liveserver.model import now
 from liveserver.paths import ID, PARTNER_ID
 from liveserver.paths import SLUG as SLUG_FORM
-from liveserver.security.keys import Actor, may, new_key, require
+from liveserver.security import keys
+from liveserver.security.keys import Actor, Keyring, may, new_key, require
 from liveserver.store import tables
 from tests.api.site import ENTRIES, SLUG, problem
 from tests.images import quarters, saved
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from liveserver.settings import Settings
+    from liveserver.store import ApiKey, Store
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -108,6 +113,61 @@ async def test_keys_that_are_not_known(site: Site) -> None:
         client = await site.client(wrong)
         details.add(problem(await client.post(ENTRIES, json={"body": "x"}), 401)["detail"])
     assert details == {"the API key is unknown (was it made on another database?)"}
+
+
+async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are shown, by whomever: two reads, of which the second waits; one that was good has its own."""
+    looks: list[list[str]] = []
+    single: list[str] = []
+    store = type(site.parts.store)
+    keys_of, key_of = store.keys_of, store.key
+
+    async def looking(self: Store, key_ids: Sequence[str]) -> dict[str, ApiKey]:
+        looks.append(list(key_ids))
+        return await keys_of(self, key_ids)
+
+    async def looking_for_one(self: Store, key_id: str) -> ApiKey | None:
+        single.append(key_id)
+        return await key_of(self, key_id)
+
+    monkeypatch.setattr(store, "keys_of", looking)
+    monkeypatch.setattr(store, "key", looking_for_one)
+    monkeypatch.setattr(keys, "PAUSE", 3600.0)
+    keyring = Keyring(site.parts.store)
+    new, known = await site.key("Nouvelle", ["publish"]), await site.key("Connue", ["publish"])
+    assert (await keyring.authenticate(f"Bearer {known}")) is not None
+    made_up = [f"lv_{number:012}_{SECRET}" for number in range(1_200)]
+    asked = [asyncio.ensure_future(keyring.authenticate(f"Bearer {shown}")) for shown in [*made_up, new, *made_up]]
+    # The next look is an hour off, and who was good before doesn't wait for it.
+    assert (await keyring.authenticate(f"Bearer {known}")) is not None
+    assert (len(looks), len(single), any(task.done() for task in asked)) == (1, 1, False)
+    keyring._look.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    keyring._next_look = 0.0
+    answers = await asyncio.gather(
+        *(keyring.authenticate(f"Bearer {shown}") for shown in [*made_up, new, *made_up]), return_exceptions=True
+    )
+    assert [actor.name for actor in answers if isinstance(actor, Actor)] == ["Nouvelle"]
+    assert sum(isinstance(error, Unauthorized) for error in answers) == 2 * len(made_up)
+    assert [len(look) for look in looks] == [1, len(made_up) + 1]
+
+
+async def test_a_key_that_was_good_is_looked_for_as_others_are(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it was found to be revoked: who goes on showing it costs no more than who makes keys up."""
+    keyring = site.parts.keyring
+    header = f"Bearer {await site.key('Ancienne', ['publish'])}"
+    assert await keyring.authenticate(header) is not None
+    await site.parts.store.revoke_key(header.split("_")[1], now())
+    with pytest.raises(Unauthorized, match="revoked"):
+        await keyring.authenticate(header)
+
+    async def refuse(*_: object) -> None:
+        pytest.fail("it was asked for by itself")
+
+    monkeypatch.setattr(type(site.parts.store), "key", refuse)
+    assert keyring.recall(header) is None
+    with pytest.raises(Unauthorized, match="revoked"):
+        await keyring.authenticate(header)
 
 
 async def test_an_expired_key(site: Site) -> None:

@@ -5,12 +5,14 @@ A plain hash suffices: the secret is 256 random bits, which no dictionary holds 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import re
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveserver.coalescing import Coalesced
 from liveserver.errors import Forbidden, Unauthorized
 from liveserver.lru import Lru
 from liveserver.model import now
@@ -28,6 +30,13 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 SEEN_MAX = 1_000
 """Keys whose actors are remembered."""
+
+PAUSE = 0.05
+"""Seconds between two looks at the store for keys that weren't good here before, however many are shown meanwhile.
+
+To make one up costs nothing, so that the store is asked for all of them together, twenty times a second at most. Who
+shows a good one waits for so long, once.
+"""
 
 
 class Actor(NamedTuple):
@@ -69,6 +78,11 @@ class Keyring:
         self._store = store
         self._seen: Lru[str, Actor] = Lru(SEEN_MAX)
         """Who showed a key that was good then, by a digest of the key."""
+        self._wanted: set[str] = set()
+        """Ids of keys that weren't, for the next look."""
+        self._look = Coalesced(self._find)
+        self._next_look = 0.0
+        """When there may be one, by the event loop's clock."""
 
     async def authenticate(self, authorization: str | None) -> Actor | None:
         """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
@@ -78,12 +92,21 @@ class Keyring:
         match = _KEY.fullmatch(token.strip())
         if scheme.lower() != "bearer" or match is None:
             raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
-        key = await self._store.key(match[1])
-        if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
-            raise Unauthorized(UNKNOWN)
-        key.check()
+        seen = _digest(token.strip())
+        if seen in self._seen:
+            key = await self._store.key(match[1])
+        else:
+            self._wanted.add(match[1])
+            key = (await self._look()).get(match[1])
+        try:
+            if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
+                raise Unauthorized(UNKNOWN)
+            key.check()
+        except Unauthorized:
+            self._seen.drop(seen)
+            raise
         actor = actor_of(key)
-        self._seen.put(_digest(token.strip()), actor, 1)
+        self._seen.put(seen, actor, 1)
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
@@ -93,6 +116,14 @@ class Keyring:
         (`Store.create_entry`).
         """
         return None if authorization is None else self._seen.get(_digest(authorization.partition(" ")[2].strip()))
+
+    async def _find(self) -> dict[str, ApiKey]:
+        """Look at the store for the keys that are wanted by now."""
+        wanted, self._wanted = self._wanted, set()
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(self._next_look - clock())
+        self._next_look = clock() + PAUSE
+        return await self._store.keys_of(sorted(wanted))
 
 
 def actor_of(key: ApiKey) -> Actor:

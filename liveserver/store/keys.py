@@ -12,15 +12,18 @@ from liveserver.model import now
 from liveserver.store import liveblogs, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
 
 _t = tables.api_keys
+AT_ONCE = 500
+"""Keys that one statement looks for: a database takes so many parameters and no more (SQLite once 999)."""
 UNKNOWN = "the API key is unknown (was it made on another database?)"
 
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
+_FIND_ANY = select(_t).where(_t.c.id.in_(bindparam("key_ids", expanding=True)))
 _TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).where(_t.c.id == bindparam("key_id"))
 
 
@@ -102,6 +105,15 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
     return None if row is None else _key(row)
+
+
+def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
+    """Those of some keys that there are, by id, whether or not they are still good."""
+    found: dict[str, ApiKey] = {}
+    for start in range(0, len(key_ids), AT_ONCE):
+        some = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
+        found.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": some}).mappings())
+    return found
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:

@@ -422,6 +422,10 @@ class Store:
         """The API key, whether or not it is still good; None if there is none."""
         return await self._database.read(keys.find, key_id)
 
+    async def keys_of(self, key_ids: Sequence[str]) -> dict[str, ApiKey]:
+        """Those of some API keys that there are, by id, whether or not they are still good."""
+        return await self._database.read(keys.find_any, key_ids)
+
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
         await self._database.write(keys.revoke, key_id, at)
