@@ -6,10 +6,12 @@ import hashlib
 import re
 
 from liveserver import __version__
-from liveserver.model import Edition
+from liveserver.model import FORMER, Edition
 
-_EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{1,32})-)?([0-9]{1,9})(?:-[0-9a-f]{8})?"', re.ASCII)
-"""The history and the version; and in an entry's tag what it looked like, which no edit depends on."""
+_EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
+"""The history and the version, and in an entry's tag what it looked like, which no edit depends on; or the version."""
+_FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
+"""The version and what it looked like: so tags were before they named the history, whose name is longer."""
 
 TAGS_MAX = 2_048
 """Characters of an `If-None-Match`: some fifty tags. A cache that has so many variants is sent the one it needs."""
@@ -37,7 +39,11 @@ def edition_tag(edition: Edition, body: bytes | None = None) -> str:
 def edition_of(tag: str) -> Edition | None:
     """What such a tag names, or a version alone in quotation marks; None for what is neither.
 
+    A tag as they once were is of no history that there is, so that it is answered as one that doesn't hold any more.
+
     A weak tag counts as the strong one: proxies that compress make one of the other.
     """
+    if former := _FORMER.fullmatch(tag):
+        return Edition(int(former[1]), FORMER)
     match = _EDITION.fullmatch(tag)
-    return Edition(int(match[2]), match[1]) if match else None
+    return Edition(int(match[2] or match[3]), match[1]) if match else None

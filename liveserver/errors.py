@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveserver.model import FORMER
+
 if TYPE_CHECKING:
     from liveserver.model import Edition, Entry, Liveblog, Media, Partner
 
@@ -92,6 +94,8 @@ def check_version(current: Entry | Liveblog | Media | Partner, edited: Edition |
 
 def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
     """Raises VersionConflict if what was edited is of another history than the current one (None: of whichever is)."""
+    if edited == FORMER:
+        raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
     if edited is not None and edited != history:
         raise VersionConflict(current, "it was read before a backup was restored, which may have another version of it")
 

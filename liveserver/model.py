@@ -196,6 +196,10 @@ class Media:
         return Edition(self.version, _word(self.updated_at))
 
 
+FORMER = ""
+"""Stands for the history in an entity tag that was made before tags named it: none has this name."""
+
+
 class Edition(NamedTuple):
     """A state of something that can be edited, as its entity tag names it: the one that an edit was made from."""
 

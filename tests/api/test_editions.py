@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.conditional import edition_of, edition_tag
-from liveserver.model import Edition
+from liveserver.model import FORMER, Edition
 from liveserver.store import backup, restore
 from tests.api.site import ENTRIES, LIVEBLOG, problem
 from tests.images import quarters, saved
@@ -29,7 +29,11 @@ pytest_plugins = ["tests.api.fixtures"]
         ('"22222222-3-12345678"', Edition(3, "22222222")),
         ('W/"k3f9x2ab-42"', Edition(42, "k3f9x2ab")),
         ('"42"', Edition(42)),
-        ('"42-0badcafe"', Edition(42)),
+        ('"42-0badcafe"', Edition(42, FORMER)),
+        ('"3-12345678"', Edition(3, FORMER)),
+        ('W/"3-12345678"', Edition(3, FORMER)),
+        ('"3-1"', None),
+        ('"k3f9x2a-42"', None),
         ('W/"42"', Edition(42)),
         ('"k3f9x2ab"', None),
         ('"k3f9x2ab-"', None),
@@ -94,6 +98,19 @@ async def test_a_version_of_a_history_that_was_replaced(
     # The version alone is of whichever history, as it always was.
     assert (await site.editor.patch(url, json=one, headers={"If-Match": '"2"'})).status_code == 200
     problem(await site.editor.patch(url, json=two, headers={"If-Match": made.headers["etag"]}), 412)
+
+
+@pytest.mark.parametrize("looks", ["12345678", "0badcafe"])
+async def test_a_tag_of_an_earlier_release(site: Site, looks: str) -> None:
+    """It named the version and what that looked like, which may be digits alone: it holds no more, and that is said."""
+    entry = await site.publish()
+    url, former = f"{ENTRIES}/{entry['id']}", {"If-Match": f'"1-{looks}"'}
+    refused = await site.editor.patch(url, json={"heading": "Un"}, headers=former)
+    assert "read it again" in problem(refused, 412)["detail"]
+    assert refused.json()["current"]["version"] == 1
+    assert "read it again" in problem(await site.editor.delete(url, headers=former), 412)["detail"]
+    again = {"If-Match": refused.headers["etag"]}
+    assert (await site.editor.patch(url, json={"heading": "Un"}, headers=again)).status_code == 200
 
 
 async def test_a_tag_made_of_what_lists_give(site: Site) -> None:
