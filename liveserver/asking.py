@@ -43,8 +43,10 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
     return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), asker_of(scope, topic))
 
 
-async def entry_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """The same of an entry of any status but deleted, and its live blog. Raises Gone, too."""
+async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """The same of an entry that readers see, and its live blog. Raises Gone, too."""
     parts: Services = scope["state"]["services"]
     topic = Topic(slug)
-    return await parts.turns.made((topic, entry_id), partial(parts.store.entry, slug, entry_id), asker_of(scope, topic))
+    return await parts.turns.made(
+        (topic, entry_id), partial(parts.store.published, slug, entry_id), asker_of(scope, topic)
+    )

@@ -5,6 +5,7 @@ LiveserverError
 │   └── KeyReused       an Idempotency-Key that came with another request
 ├── NotFound            no such live blog, entry or key
 ├── Gone                it was there, and was deleted
+│   └── NeverSeen       … before readers could see it
 ├── Conflict            the state of the thing forbids it (a slug that is taken, one pinned entry too many …)
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
@@ -65,6 +66,10 @@ class NotFound(LiveserverError):
 
 class Gone(LiveserverError):
     """It was deleted, and stays so."""
+
+
+class NeverSeen(Gone):
+    """It was deleted before readers could see it: to them there is nothing, as there wasn't before."""
 
 
 class Conflict(LiveserverError):

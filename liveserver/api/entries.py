@@ -25,7 +25,7 @@ from liveserver.api.requests import (
     rendition_for,
     version_of,
 )
-from liveserver.asking import entry_of
+from liveserver.asking import published_of
 from liveserver.conditional import edition_tag
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
@@ -138,10 +138,14 @@ def _list(request: Request, page: EntryPage) -> wire.JSON:
 
 async def read(request: Request) -> Response:
     """One entry. One that isn't published is there only for a key that may publish."""
+    slug, entry_id = request.path_params["slug"], request.path_params["id"]
     headers = await admitted_alone(request)
-    liveblog, entry = await entry_of(request.scope, request.path_params["slug"], request.path_params["id"])
-    if entry.status is not EntryStatus.PUBLISHED and not may(await actor_of(request), "publish", liveblog.slug):
-        raise NotFound(f"no entry {entry.id}")
+    try:
+        liveblog, entry = await published_of(request.scope, slug, entry_id)
+    except NotFound:
+        if not may(await actor_of(request), "publish", slug):
+            raise
+        liveblog, entry = await services(request).store.entry(slug, entry_id)
     return _one(request, liveblog, entry, headers=headers)
 
 

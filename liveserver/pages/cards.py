@@ -9,10 +9,8 @@ from anyio import to_thread
 from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
-from liveserver.asking import asker_of, entry_of, liveblog_of
+from liveserver.asking import asker_of, liveblog_of, published_of
 from liveserver.drawing import MEDIA_TYPE, draw
-from liveserver.errors import NotFound
-from liveserver.model import EntryStatus
 from liveserver.paths import HASH, ID, SLUG
 from liveserver.representation import Representation
 from liveserver.responding import readable_by, respond
@@ -43,9 +41,7 @@ async def liveblog_card(request: Request) -> Response:
 async def entry_card(request: Request) -> Response:
     """The picture of an entry's page."""
     renderer = services(request).renderer
-    liveblog, entry = await entry_of(request.scope, request.path_params["slug"], request.path_params["id"])
-    if entry.status is not EntryStatus.PUBLISHED:
-        raise NotFound(f"entry {entry.id} isn't published")
+    liveblog, entry = await published_of(request.scope, request.path_params["slug"], request.path_params["id"])
     return await _answer(request, renderer.entry_card(liveblog, entry), renderer.entry_card_url(liveblog, entry))
 
 

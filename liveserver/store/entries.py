@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from liveserver.errors import Conflict, Gone, KeyReused, NotFound, check_history
+from liveserver.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.model import ID_PATTERN, Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
 from liveserver.store import clock, keys, liveblogs, tables
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
@@ -62,15 +62,16 @@ class Written(NamedTuple):
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
-    """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
+    """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone, NeverSeen."""
     entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
-        raise Gone(f"entry {entry_id} was deleted")
+        # What readers never saw never took a number.
+        raise (NeverSeen if entry.seq is None else Gone)(f"entry {entry_id} was deleted")
     return entry
 
 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """The entry and its live blog. Raises NotFound, Gone."""
+    """The entry and its live blog. Raises NotFound, Gone, NeverSeen."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sqlalchemy import bindparam, func, literal, literal_column, or_, select, tuple_
 
-from liveserver.errors import FieldError, Invalid, NotFound
+from liveserver.errors import FieldError, Invalid, NeverSeen, NotFound
 from liveserver.model import (
     Change,
     Changes,
@@ -99,12 +100,25 @@ def page(
     return EntryPage(lens.liveblog, items, _cursor(items[-1]) if more else None)
 
 
+def published(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """An entry that readers see, and its live blog."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    return liveblog, _published(connection, liveblog_id, entry_id)
+
+
+def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry:
+    """What readers can't see and never could is told from what there isn't by nothing: not by its words either."""
+    with suppress(NeverSeen):
+        entry = entries.find(connection, liveblog_id, entry_id)
+        if entry.status is EntryStatus.PUBLISHED:
+            return entry
+    raise NotFound(f"there is no entry {entry_id!r}")
+
+
 def around(connection: Connection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
     """The entry with up to `after` newer and `before` older ones."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
-    entry = entries.find(connection, liveblog_id, entry_id)
-    if entry.status is not EntryStatus.PUBLISHED:
-        raise NotFound(f"entry {entry_id} isn't published")
+    entry = _published(connection, liveblog_id, entry_id)
     start, query = Place.of(entry), _select(liveblog_id)
     newer, more_newer = _run(connection, query, "oldest", after, start)
     older, more_older = _run(connection, query, "newest", before, start)

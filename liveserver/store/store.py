@@ -152,8 +152,12 @@ class Store:
         )
 
     async def entry(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-        """An entry of any status but deleted. Raises NotFound, and Gone if it was deleted."""
+        """An entry of any status but deleted. Raises NotFound, and Gone if it was deleted (or NeverSeen, if unseen)."""
         return await self._database.read(entries.find_in, slug, entry_id)
+
+    async def published(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+        """An entry that readers see. Raises NotFound, and Gone if they saw it before it was deleted."""
+        return await self._database.read(reading.published, slug, entry_id)
 
     async def edit_entry(
         self, slug: str, entry_id: str, edit: Callable[[Entry], Entry], *, actor: str, epoch: str | None = None

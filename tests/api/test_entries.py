@@ -14,6 +14,8 @@ from liveserver.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
 
 if TYPE_CHECKING:
+    import httpx2
+
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -467,6 +469,30 @@ async def test_deleting_a_draft_tells_nobody(site: Site) -> None:
     await site.delete(entry)
     assert (await site.position()).endswith("-0")
     problem(await site.editor.get(f"{ENTRIES}/{entry['id']}"), 410)
+
+
+@pytest.mark.parametrize(
+    "path", [f"{ENTRIES}/{{id}}", *(f"/live/{SLUG}/entries/{{id}}{end}" for end in ("", "?order=oldest", "/card.png"))]
+)
+async def test_what_readers_never_saw_is_nothing_to_them(site: Site, path: str) -> None:
+    """Neither a draft nor a deleted one is told from what there isn't; what they did see is gone."""
+    seen, kept = await site.publish(), await site.publish(status="draft")
+    unseen = [await site.publish(status="draft"), await site.publish(status="scheduled", publish_at=LATER)]
+    for entry in (seen, *unseen):
+        await site.delete(entry)
+    weak = await site.client(await site.key("Gestion", ["manage"]))
+
+    async def told(client: httpx2.AsyncClient, name: str) -> tuple[int, str]:
+        answer = await client.get(path.format(id=name))
+        return answer.status_code, answer.text.replace(name, "")
+
+    for client in (site.reader, weak):
+        nothing = await told(client, UNKNOWN)
+        assert nothing[0] == 404
+        assert [await told(client, entry["id"]) for entry in (kept, *unseen)] == [nothing] * 3
+        assert (await told(client, seen["id"]))[0] == 410
+    for entry in unseen:
+        problem(await site.editor.get(f"{ENTRIES}/{entry['id']}"), 410)
 
 
 async def test_entries_that_are_not_there(site: Site) -> None:
