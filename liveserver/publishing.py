@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from liveserver import wire
+from liveserver.committing import Committing
 from liveserver.errors import Conflict, FieldError, Invalid, Unauthorized, check_version
 from liveserver.laundry import Laundry, is_dear
 from liveserver.model import (
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from liveserver.takedowns import Takedowns
 
 
-T = TypeVar("T")
-
-
 class Publishing:
     """The editors' side of the server."""
 
@@ -59,7 +57,7 @@ class Publishing:
         self._takedowns = takedowns
         self._laundry = Laundry()
         self._clock = clock
-        self._commits: set[asyncio.Task[Any]] = set()
+        self._commit = Committing()
         self.has_scheduled = asyncio.Event()
         """Set whenever an entry was scheduled here, or its time was changed."""
 
@@ -254,22 +252,6 @@ class Publishing:
 
         return await self._commit(writing, announce)
 
-    async def _commit(self, writing: Coroutine[Any, Any, T], announce: Callable[[T], None]) -> T:
-        """Commit, and tell the hub; that too if whoever waits is cancelled meanwhile.
-
-        Else what was committed in that moment would reach its readers by the poll only.
-        """
-        task = asyncio.create_task(writing)
-        self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
-        try:
-            written = await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(lambda done: None if _failed(done) else announce(done.result()))
-            raise
-        announce(written)
-        return written
-
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
         # At once, and also of what another process has written: an editor who was answered must not be shown less.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
@@ -281,10 +263,6 @@ class Publishing:
 
 def _embedding(given: EmbeddingInput) -> Embedding:
     return Embedding(given.mode, tuple(given.origins))
-
-
-def _failed(task: asyncio.Task[Any]) -> bool:
-    return task.cancelled() or task.exception() is not None
 
 
 def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | None, datetime | None]:

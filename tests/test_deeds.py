@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from liveserver import deeds
+from liveserver.model import now
+from liveserver.security.keys import new_key
+from liveserver.store import Store
+from liveserver.store.engine import Database
+from liveserver.store.links import ReachLink
+from tests.store_samples import a_liveblog, a_partner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
 
 async def test_each_task_acts_for_its_own() -> None:
@@ -26,3 +40,43 @@ async def test_each_task_acts_for_its_own() -> None:
         ("partner.deleted", {"key": "b"}),
         ("key.revoked", {}),
     ]
+
+
+async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves while its change is committed doesn't keep the change out of the log, nor who made it."""
+    store = await Store.open(f"sqlite:///{tmp_path}/live.db")
+    await store.create_liveblog(a_liveblog())
+    key, partner = new_key("Desk", ["manage"])[0], a_partner()
+    link = ReachLink(a_liveblog().slug, key.id, now(), now() + timedelta(days=1))
+    changes: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
+        "key.created": lambda: store.add_key(key),
+        "reach_link.created": lambda: store.add_reach_link("digest", link),
+        "partner.created": lambda: store.add_partner(partner),
+        "partner.edited": lambda: store.edit_partner(partner.id, lambda old: replace(old, enabled=not old.enabled)),
+        "partner.deleted": lambda: store.delete_partner(partner.id, version=None),
+        "key.revoked": lambda: store.revoke_key(key.id, now()),
+    }
+    committed, answered = asyncio.Event(), asyncio.Event()
+    write = Database.write
+
+    async def answer_late(database: Database, *args: Any, **fields: Any) -> Any:
+        result = await write(database, *args, **fields)
+        committed.set()
+        await answered.wait()
+        return result
+
+    monkeypatch.setattr(Database, "write", answer_late)
+    deeds.by(key="somebody")
+    with capture_logs() as lines:
+        for change in changes.values():
+            task = asyncio.create_task(change())
+            await committed.wait()
+            committed.clear()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert lines == []
+        answered.set()
+        await asyncio.gather(*store._commit._under_way)
+    assert [(line["event"], line["by"]) for line in lines] == [(event, {"key": "somebody"}) for event in changes]
+    await store.close()

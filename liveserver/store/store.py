@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver import deeds
+from liveserver.committing import Committing
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
 from liveserver.store import (
@@ -71,6 +72,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._commit = Committing()
 
     @classmethod
     async def open(
@@ -206,8 +208,10 @@ class Store:
 
     async def add_reach_link(self, digest: str, link: ReachLink) -> None:
         """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
-        await self._database.write(links.add, digest, link)
-        deeds.done("reach_link.created", liveblog=link.slug, expires_at=link.expires_at.isoformat())
+        told = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
+        await self._commit(
+            self._database.write(links.add, digest, link), lambda _: deeds.done("reach_link.created", **told)
+        )
 
     async def reach_link(self, digest: str) -> ReachLink | None:
         """The link of that hash, also one that has expired; None if there is none."""
@@ -331,9 +335,10 @@ class Store:
 
     async def add_partner(self, partner: Partner) -> Partner:
         """Insert a partner."""
-        added = await self._database.write(partners.add, partner)
-        deeds.done("partner.created", partner=added.id, name=added.name)
-        return added
+        return await self._commit(
+            self._database.write(partners.add, partner),
+            lambda added: deeds.done("partner.created", partner=added.id, name=added.name),
+        )
 
     async def partner(self, partner_id: str) -> Partner:
         """The partner. Raises NotFound."""
@@ -351,15 +356,18 @@ class Store:
             before[:] = [old]
             return edit(old)
 
-        new = await self._database.write(partners.edit, partner_id, noted)
-        if changed := partners.changed(before[0], new):
-            deeds.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
-        return new
+        def tell(new: Partner) -> None:
+            if changed := partners.changed(before[0], new):
+                deeds.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
+
+        return await self._commit(self._database.write(partners.edit, partner_id, noted), tell)
 
     async def delete_partner(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget the partner. Raises NotFound, VersionConflict."""
-        await self._database.write(partners.remove, partner_id, version)
-        deeds.done("partner.deleted", partner=partner_id)
+        await self._commit(
+            self._database.write(partners.remove, partner_id, version),
+            lambda _: deeds.done("partner.deleted", partner=partner_id),
+        )
 
     async def rules(self) -> Rules:
         """Every partner, and every live blog that not just anyone may show."""
@@ -413,10 +421,10 @@ class Store:
 
     async def add_key(self, key: ApiKey) -> None:
         """Insert an API key."""
-        await self._database.write(keys.add, key)
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
-        deeds.done("key.created", key=key.id, name=key.name, scopes=sorted(key.scopes), **limited, **expires)
+        told = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
+        await self._commit(self._database.write(keys.add, key), lambda _: deeds.done("key.created", **told))
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""
@@ -432,8 +440,9 @@ class Store:
 
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
-        await self._database.write(keys.revoke, key_id, at)
-        deeds.done("key.revoked", key=key_id)
+        await self._commit(
+            self._database.write(keys.revoke, key_id, at), lambda _: deeds.done("key.revoked", key=key_id)
+        )
 
     async def forget_idempotency(self, before: datetime) -> int:
         """Forget the idempotency keys of entries made before; how many there were."""
