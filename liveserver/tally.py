@@ -7,6 +7,7 @@ as it is connected and the counting goes on.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 from liveserver.model import Counts
@@ -18,6 +19,43 @@ if TYPE_CHECKING:
 
 WORDS_MAX = 100_000
 """Words of viewers that are remembered, lest one count twice; what comes with another then isn't counted."""
+
+BUCKETS = 4_096
+"""Parts of a memory of words, so that a full one looks through two dozen at each: in half a microsecond."""
+
+
+class Words:
+    """A set of words of which it keeps eight bytes each: whoever posts makes them up, up to 64 characters long.
+
+    What is kept is what Python makes of a text by a secret of the process, so that nobody can look for two words that
+    are taken for one; among a hundred thousand there are two by chance once in four billion times.
+    """
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, array[int]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, word: str) -> bool:
+        mark = hash(word)
+        return mark in self._buckets.get(mark % BUCKETS, ())
+
+    def add(self, word: str) -> None:
+        """Remember a word."""
+        mark = hash(word)
+        bucket = self._buckets.get(mark % BUCKETS)
+        if bucket is None:
+            bucket = self._buckets[mark % BUCKETS] = array("q")
+        if mark not in bucket:
+            bucket.append(mark)
+            self._count += 1
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._buckets.clear()
+        self._count = 0
 
 
 class Tally:
@@ -31,7 +69,7 @@ class Tally:
         self._answered: set[Sink] = set()
         self._words: dict[str, Sink] = {}
         """Who of the waiting posts its answer, by its word."""
-        self._done: set[str] = set()
+        self._done = Words()
         """Words that have had their say, or whose viewer has left."""
         for sink in self._waiting:
             self._counts(sink.partner).asked += 1

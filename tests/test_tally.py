@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 from liveserver import tally as tally_module
 from liveserver.model import Counts
-from liveserver.tally import Tally, total, waiting
+from liveserver.tally import Tally, Words, total, waiting
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
@@ -43,6 +44,34 @@ def test_only_the_first_answer_counts() -> None:
         tally.posted("w", had=had)
         tally.answered(other, had=had)
     assert counts(tally) == (2, 2, 2, 0)
+
+
+def test_words() -> None:
+    """As a set has them: each once, all told from one another, none left when they are forgotten."""
+    words, some = Words(), [f"{number:012x}" for number in range(20_000)]
+    for word in [*some, *some]:
+        words.add(word)
+    assert len(words) == len(some)
+    assert all(word in words for word in some)
+    assert not any(word.upper() + "z" in words for word in some)
+    words.clear()
+    assert (len(words), some[0] in words) == (0, False)
+
+
+def test_what_is_posted_takes_up_little() -> None:
+    """A stranger may post words without end, each as long and as wide as may be."""
+    many = 20_000
+    tracemalloc.start()
+    try:
+        tally = Tally([])
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(many):
+            tally.posted(f"{number:063}😀", had=True)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert counts(tally) == (many, many, many, 0)
+    assert (after - before) / many < 60
 
 
 def test_who_answered_and_left_has_answered() -> None:
@@ -98,7 +127,7 @@ def test_a_closed_one_keeps_its_counts_and_nobody() -> None:
     tally.posted("w", had=True)
     tally.left(third)
     assert counts(tally) == (3, 1, 1, 0)
-    assert [*tally._waiting, *tally._answered, *tally._words, *tally._done] == []
+    assert [len(kept) for kept in (tally._waiting, tally._answered, tally._words, tally._done)] == [0] * 4
 
 
 def test_no_viewer_is_held_once_it_has_left() -> None:
