@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver import remote
-from liveserver.allowance import Allowance
 from liveserver.client import Client, ClientError
 from liveserver.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
 from liveserver.inputs import MediaInput
@@ -26,6 +25,7 @@ from liveserver.laundry import is_dear
 from liveserver.model import Position, Source, SourceState, Via, now
 from liveserver.outgoing import PublicGate
 from liveserver.pictures import Picture
+from liveserver.rate_limiter import Throttle
 from liveserver.sanitising import sanitise, says_something
 from liveserver.store import Hold, Incoming, NotHeld
 
@@ -89,7 +89,7 @@ class Follower:
         self._publishing = publishing
         self._library = library
         self._laundry = laundry
-        self._allowance = Allowance(MESSAGES_MOST, MESSAGES_RATE)
+        self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
         self._media_max = settings.media_max_size
         self._gate = PublicGate(private=settings.follow_private, most=ANSWER_BYTES)
         self._picture_gate = PublicGate(private=settings.follow_private, most=settings.media_max_size)
@@ -223,7 +223,7 @@ class Follower:
 
     async def _take(self, change: Message, *, moving: bool) -> None:
         """Do here what a message says, when it is the source's turn again."""
-        await asyncio.sleep(self._allowance.spend(_amount(change)))
+        await asyncio.sleep(self._throttle.spend(_amount(change)))
         seq, reached = 0, None
         if "seq" in change:
             seq = remote.position_of("any", change["seq"]).seq
@@ -431,7 +431,7 @@ class Follower:
 
 
 def _amount(change: Message) -> float:
-    """What a message takes of its source's allowance."""
+    """What a message takes of what its source may send."""
     match change:
         case {"entry": {"body": str(body)}}:
             return 1 + len(body) / MESSAGE_CHARACTERS

@@ -1,4 +1,9 @@
-"""How often something may happen, for each of many keys: the generic cell rate algorithm, one float a key."""
+"""How often something may happen: the generic cell rate algorithm. Its state is one float, `paid_off`.
+
+Each event takes up time, as a debt that time pays off. So much of it may be owed at once, and no more: that is a token
+bucket, told by when it will be full. `RateLimiter` keeps the float of each of many keys, `Throttle` one of its own, and
+a viewer has its own in itself (`talk.py`).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,11 @@ DEBTORS_MAX = 16_384
 
 INEXACT = 1e-9
 """Seconds by which sums of a clock's may be off: who has waited for as long as it was told is let in."""
+
+
+def charged(paid_off: float, now: float, seconds: float) -> float:
+    """When a debt will be paid off that was to be so by `paid_off`, once so many seconds are added to it."""
+    return paid_off + seconds if paid_off > now else now + seconds
 
 
 class RateLimiter:
@@ -48,11 +58,9 @@ class RateLimiter:
             if len(self._paid_off) >= DEBTORS_MAX:
                 self._forget(now)
             paid_off = now
-        elif paid_off < now:
-            paid_off = now
         elif paid_off - now > self._tolerance + INEXACT:
             return paid_off - now - self._tolerance
-        self._paid_off[key] = paid_off + self._step
+        self._paid_off[key] = charged(paid_off, now, self._step)
         return 0.0
 
     def _forget(self, now: float) -> None:
@@ -64,3 +72,21 @@ class RateLimiter:
     def _keep(self, least: float) -> None:
         """Forget who will be out of debt by then."""
         self._paid_off = {key: paid_off for key, paid_off in self._paid_off.items() if paid_off > least}
+
+
+class Throttle:
+    """What somebody may spend: `most` at once, and `rate` a second from then on. `clock`: as above."""
+
+    __slots__ = ("_clock", "_paid_off", "_rate", "_tolerance")
+
+    def __init__(self, most: float, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._tolerance = most / rate
+        self._clock = clock
+        self._paid_off = clock()
+
+    def spend(self, amount: float) -> float:
+        """Take an amount, be it there or not; the seconds that it is to be waited for. The next one waits longer."""
+        now = self._clock()
+        self._paid_off = charged(self._paid_off, now, amount / self._rate)
+        return max(0.0, self._paid_off - now - self._tolerance)

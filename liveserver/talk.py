@@ -1,10 +1,12 @@
 """How much a viewer may say. It is there to listen: pongs, the answer to a takedown and a close are all it has to say.
 
-What it says takes up time, and it may be so far ahead of the clock (a leaky bucket, kept in one number: the time until
-which what was said takes up). So much may come at once, and that much again in each such time. Pure.
+What it says takes up time, and it may be so far ahead of the clock (`rate_limiter.py`; it keeps its one number itself).
+So much may come at once, and that much again in each such time. Pure.
 """
 
 from __future__ import annotations
+
+from liveserver.rate_limiter import charged
 
 FRAMES = 30
 """Frames that a viewer may send at once, and in each `SECONDS` again.
@@ -29,7 +31,7 @@ def weight(frames: int, size: int) -> float:
 
 def spent(until: float, now: float, frames: float) -> float:
     """Until when what a viewer has said takes up, if it was `until`, and frames of that weight come now."""
-    return max(until, now) + frames * FRAME_SECONDS
+    return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.rate_limiter import DEBTORS_MAX, INEXACT, RateLimiter
+from liveserver.rate_limiter import DEBTORS_MAX, INEXACT, RateLimiter, Throttle
 
 
 class Clock:
@@ -106,3 +106,15 @@ def test_room_is_made_for_many_at_a_time() -> None:
             limiter.take(number)
     limiter.take("new")
     assert len(limiter) <= DEBTORS_MAX // 2 + 1
+
+
+def test_what_is_spent_fills_again() -> None:
+    """Who spends more than there is waits, and the next one longer."""
+    now = 100.0
+    throttle = Throttle(10, 2, clock=lambda: now)
+    assert [throttle.spend(5) for _ in range(4)] == [0, 0, 2.5, 5]
+    now += 5
+    assert throttle.spend(0) == 0
+    assert throttle.spend(1) == 0.5
+    now += 1_000
+    assert [throttle.spend(10), throttle.spend(1)] == [0, 0.5]

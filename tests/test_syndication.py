@@ -14,9 +14,9 @@ import pytest
 from websockets.asyncio.client import connect
 
 from liveserver import following, remote, syndication
-from liveserver.allowance import Allowance
 from liveserver.client import Client, ClientError
 from liveserver.model import Position, now
+from liveserver.rate_limiter import Throttle
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
@@ -433,12 +433,12 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     """Above it, its messages wait."""
     spent: list[float] = []
 
-    class Strict(Allowance):
+    class Strict(Throttle):
         def spend(self, amount: float) -> float:
             spent.append(amount)
             return super().spend(amount)
 
-    monkeypatch.setattr(following, "Allowance", Strict)
+    monkeypatch.setattr(following, "Throttle", Strict)
     await pair.source.publish("<p>" + "x" * 4_000 + "</p>")
     await pair.follow()
     await pair.source.publish("<p>x</p>")
