@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from liveserver import __version__, deeds, private
+from liveserver import __version__, audit, private
 from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
@@ -77,7 +77,7 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
         @functools.wraps(command)
         def wrapped(**given: Any) -> None:
-            deeds.by(command=command.__name__.replace("_", " "))
+            audit.by(command=command.__name__.replace("_", " "))
             flags = {name: given.pop(name) for name in fields}
             if "flags" in given_as:
                 command(**given, flags={name: value for name, value in flags.items() if value is not None})

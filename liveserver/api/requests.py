@@ -11,7 +11,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from liveserver import deeds, wire
+from liveserver import audit, wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.asking import asker_of
 from liveserver.conditional import edition_of, still_holds, tag_of
@@ -197,7 +197,7 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     peer = request.client
-    deeds.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
+    audit.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
     return actor
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver import deeds
+from liveserver import audit
 from liveserver.committing import Committing
 from liveserver.errors import SettingsError
 from liveserver.model import EntryStatus
@@ -210,7 +210,7 @@ class Store:
         """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
         told = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
-            self._database.write(links.add, digest, link), lambda _: deeds.done("reach_link.created", **told)
+            self._database.write(links.add, digest, link), lambda _: audit.done("reach_link.created", **told)
         )
 
     async def reach_link(self, digest: str) -> ReachLink | None:
@@ -337,7 +337,7 @@ class Store:
         """Insert a partner."""
         return await self._commit(
             self._database.write(partners.add, partner),
-            lambda added: deeds.done("partner.created", partner=added.id, name=added.name),
+            lambda added: audit.done("partner.created", partner=added.id, name=added.name),
         )
 
     async def partner(self, partner_id: str) -> Partner:
@@ -358,7 +358,7 @@ class Store:
 
         def tell(new: Partner) -> None:
             if changed := partners.changed(before[0], new):
-                deeds.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
+                audit.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
 
         return await self._commit(self._database.write(partners.edit, partner_id, noted), tell)
 
@@ -366,7 +366,7 @@ class Store:
         """Forget the partner. Raises NotFound, VersionConflict."""
         await self._commit(
             self._database.write(partners.remove, partner_id, version),
-            lambda _: deeds.done("partner.deleted", partner=partner_id),
+            lambda _: audit.done("partner.deleted", partner=partner_id),
         )
 
     async def rules(self) -> Rules:
@@ -424,7 +424,7 @@ class Store:
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         told = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
-        await self._commit(self._database.write(keys.add, key), lambda _: deeds.done("key.created", **told))
+        await self._commit(self._database.write(keys.add, key), lambda _: audit.done("key.created", **told))
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""
@@ -441,7 +441,7 @@ class Store:
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
         await self._commit(
-            self._database.write(keys.revoke, key_id, at), lambda _: deeds.done("key.revoked", key=key_id)
+            self._database.write(keys.revoke, key_id, at), lambda _: audit.done("key.revoked", key=key_id)
         )
 
     async def forget_idempotency(self, before: datetime) -> int:

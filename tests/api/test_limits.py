@@ -212,7 +212,7 @@ async def test_what_is_noted_of_who_is_turned_away(site: Site, of: From, lines: 
         assert secret not in repr(lines)
 
 
-async def test_deeds_are_told_with_who_did_them(site: Site, of: From, lines: list[Any]) -> None:
+async def test_changes_are_told_with_who_made_them(site: Site, of: From, lines: list[Any]) -> None:
     """Each of them, also a hundred in a row."""
     key = await site.key("Direction", ["manage"])
     manager = of(READER, key)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver import deeds
+from liveserver import audit
 from liveserver.model import now
 from liveserver.security.keys import new_key
 from liveserver.store import Store
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 async def test_each_task_acts_for_its_own() -> None:
     # Whatever ran in this process before.
-    deeds.by()
+    audit.by()
 
     async def act(key: str) -> None:
-        deeds.by(key=key)
+        audit.by(key=key)
         await asyncio.sleep(0)
-        deeds.done("partner.deleted", partner=f"p_{key}")
+        audit.done("partner.deleted", partner=f"p_{key}")
 
     with capture_logs() as lines:
         await asyncio.gather(act("a"), act("b"))
-        deeds.done("key.revoked", key="c")
+        audit.done("key.revoked", key="c")
     assert [(line["event"], line["by"]) for line in lines] == [
         ("partner.deleted", {"key": "a"}),
         ("partner.deleted", {"key": "b"}),
@@ -66,7 +66,7 @@ async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monke
         return result
 
     monkeypatch.setattr(Database, "write", answer_late)
-    deeds.by(key="somebody")
+    audit.by(key="somebody")
     with capture_logs() as lines:
         for change in changes.values():
             task = asyncio.create_task(change())

@@ -1,4 +1,4 @@
-"""Deeds: changes of keys and partners, each told to the log together with who did it and by what way."""
+"""The audit log: changes of keys and partners, each told to the log together with who did it and by what way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def by(**who: object) -> None:
     _by.set(who)
 
 
-def done(deed: str, **what: object) -> None:
+def done(event: str, **what: object) -> None:
     """Tell of a change that is written. Each is told: to make them takes a good key, or the machine."""
     # Not bound at import: commands say where logs go once they know their settings.
-    structlog.get_logger(__name__).info(deed, **what, by=dict(_by.get()))
+    structlog.get_logger(__name__).info(event, **what, by=dict(_by.get()))
