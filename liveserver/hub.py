@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from liveserver.bus import TopicBus
     from liveserver.channel import Channel, Lag
+    from liveserver.concurrency_limiter import Permit
     from liveserver.model import Position
-    from liveserver.parties import Party
     from liveserver.room import History, Room
     from liveserver.sink import Sink
     from liveserver.witness import Witness
@@ -380,14 +380,14 @@ class Hub:
 class Audience:
     """The hub, as the viewers of one topic know it."""
 
-    __slots__ = ("_hub", "party", "topic")
+    __slots__ = ("_hub", "permit", "topic")
 
     def __init__(self, hub: Hub, topic: Topic) -> None:
         self._hub = hub
         self.topic = topic
         """What they follow."""
-        self.party: Party | None = None
-        """What the viewer leaves when it goes: an audience is one viewer's."""
+        self.permit: Permit | None = None
+        """What the viewer releases when it goes: an audience is one viewer's."""
 
     async def enter(self) -> None:
         """Have the topic in memory. Raises Draining, NotFound and StoreUnavailable."""
@@ -412,6 +412,6 @@ class Audience:
     def gone(self, sink: Sink, /) -> None:
         """The viewer's connection has ended."""
         self._hub.leave(self.topic, sink)
-        party, self.party = self.party, None
-        if party is not None:
-            party.leave()
+        permit, self.permit = self.permit, None
+        if permit is not None:
+            permit.release()

@@ -13,14 +13,14 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from liveserver.addresses import Networks, household, packed
+from liveserver.concurrency_limiter import ConcurrencyLimiter
 from liveserver.errors import Quota, TooManyRequests
-from liveserver.parties import Parties
 from liveserver.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from liveserver.parties import Party
+    from liveserver.concurrency_limiter import Permit
     from liveserver.settings import Settings
 
     Peer = tuple[str, int] | None
@@ -69,7 +69,7 @@ class Limits:
         names = f"{settings.forwarded_allow_ips},{settings.limit_exempt}".split(",")
         self._key_of = lru_cache(KEYS_KEPT)(partial(_key_of, Networks(names)))
         """By what a host is counted; None for one that isn't limited."""
-        self._parties = Parties(settings.limit_streams_held)
+        self._held = ConcurrencyLimiter(settings.limit_streams_held)
         said = "more {what} from this address than {most} a {unit}"
 
         def by_address(name: str, what: str, most: int) -> Limit:
@@ -94,20 +94,20 @@ class Limits:
         """By what a peer's address is counted; None for who isn't limited by address."""
         return self._key_of(peer[0]) if peer else None
 
-    def stream(self, peer: Peer) -> Party | None:
-        """Count a stream that is about to be opened; whom it is to leave at its end. Raises TooManyRequests."""
+    def stream(self, peer: Peer) -> Permit | None:
+        """Count a stream that is about to be opened; what it is to release at its end. Raises TooManyRequests."""
         key = self._key_of(peer[0]) if peer else None
         if key is None:
             return None
         self._opened.take(key)
-        if not self._parties.most:
+        if not self._held.most:
             return None
-        party = self._parties.join(key)
-        if party is None:
-            most = self._parties.most
+        permit = self._held.acquire(key)
+        if permit is None:
+            most = self._held.most
             quota = Quota("streams-held", most, unit="concurrent-requests")
             raise TooManyRequests(f"this address holds {most} streams, as many as it may", quota, FULL_AGAIN)
-        return party
+        return permit
 
     def read(self, peer: Peer) -> None:
         """Count a request of the API without a key. Raises TooManyRequests."""

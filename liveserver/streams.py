@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from liveserver.concurrency_limiter import Permit
     from liveserver.frames import Frame
     from liveserver.hub import Audience
-    from liveserver.parties import Party
     from liveserver.viewers import Viewer
 
 QUEUE_BYTES = 512 * 1024
@@ -155,7 +155,7 @@ class WebSocketStream:
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
         try:
-            party = parts.limits.stream(scope["client"])
+            permit = parts.limits.stream(scope["client"])
         except TooManyRequests as error:
             refused(scope, error)
             told = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
@@ -182,11 +182,11 @@ class WebSocketStream:
             # It may have left already.
             with suppress(OSError):
                 viewer = hand_over(audience)
-                audience.party, handed_over = party, True
+                audience.permit, handed_over = permit, True
                 await _seat(audience, viewer, after)
         finally:
-            if party is not None and not handed_over:
-                party.leave()
+            if permit is not None and not handed_over:
+                permit.release()
 
     async def _stream(self, audience: Audience, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
@@ -280,30 +280,30 @@ async def events_endpoint(request: Request) -> ASGIApp:
     query = _query_of(request.scope)
     if _no_room(request.scope):
         raise Busy("there is no room for one more stream")
-    party = parts.limits.stream(request.scope.get("client"))
+    permit = parts.limits.stream(request.scope.get("client"))
     try:
         audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
         if request.method == "HEAD":
             await liveblog_of(request.scope, slug)
             return Response(headers=SSE_HEADERS)
         after = position_of(request.headers.get("last-event-id") or query.get("after"))
-        stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", party)
-        party = None
+        stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", permit)
+        permit = None
         return stream
     finally:
-        if party is not None:
-            party.leave()
+        if permit is not None:
+            permit.release()
 
 
 class EventStream:
     """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Audience, after: Position | None, word: str, party: Party | None = None) -> None:
-        """`word`: by what the viewer is known when it posts. `party`: what it leaves at its end."""
+    def __init__(self, audience: Audience, after: Position | None, word: str, permit: Permit | None = None) -> None:
+        """`word`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
         self._audience = audience
         self._after = after
         self._word = word
-        self._party = party
+        self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until one side ends it."""
@@ -320,12 +320,12 @@ class EventStream:
             except OSError:
                 # It left while the live blog was being read.
                 return
-            self._audience.party, handed_over = self._party, True
+            self._audience.permit, handed_over = self._permit, True
             viewer.word = self._word
             await _seat(self._audience, viewer, self._after)
         finally:
-            if self._party is not None and not handed_over:
-                self._party.leave()
+            if self._permit is not None and not handed_over:
+                self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         sink = QueueSink(self._audience.drained, self._word)

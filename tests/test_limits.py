@@ -85,15 +85,15 @@ def test_failed_keys() -> None:
 
 def test_streams_held() -> None:
     some = limits(limit_streams_held=2)
-    parties = [some.stream(READER), some.stream(READER)]
+    held = [some.stream(READER), some.stream(READER)]
     with pytest.raises(TooManyRequests, match="holds 2 streams, as many as it may") as caught:
         some.stream(READER)
     assert caught.value.quota == Quota("streams-held", 2, unit="concurrent-requests")
     assert caught.value.retry_after == FULL_AGAIN
     some.stream(OTHER)
-    party = parties.pop()
-    assert party is not None
-    party.leave()
+    permit = held.pop()
+    assert permit is not None
+    permit.release()
     some.stream(READER)
 
 

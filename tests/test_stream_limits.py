@@ -44,16 +44,16 @@ async def site(request: pytest.FixtureRequest, settings: Settings) -> AsyncItera
         yield running
 
 
-def parties(site: LiveSite) -> dict[Any, int]:
+def held_by_each(site: LiveSite) -> dict[Any, int]:
     """How many streams each address holds."""
-    return {key: party.count for key, party in site.parts.limits._parties._parties.items()}
+    return {key: permit.count for key, permit in site.parts.limits._held._held.items()}
 
 
 async def held(site: LiveSite, count: int) -> None:
     """Return once so many streams are held from all addresses together."""
 
     async def there() -> bool:
-        return sum(parties(site).values()) == count
+        return sum(held_by_each(site).values()) == count
 
     await settled(there)
 
@@ -106,7 +106,7 @@ async def test_streams_held(site: LiveSite) -> None:
         await held(site, HELD + 1)
         await denied(site)
     await held(site, 0)
-    assert parties(site) == {}
+    assert held_by_each(site) == {}
 
 
 def readable(answer: httpx2.Response) -> None:
@@ -163,7 +163,7 @@ async def test_this_machine_is_not_limited(site: LiveSite) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(BURST + 1):
             await stack.enter_async_context(connect(site.url(f"{LIVEBLOG}/ws", "ws")))
-        assert parties(site) == {}
+        assert held_by_each(site) == {}
 
 
 @pytest.mark.parametrize("forwarded", [",", ", ,", "unknown", "x" * 5_000, "," * 5_000, "[::1", "1.2.3.4:x", "é"])
@@ -172,7 +172,7 @@ async def test_a_forwarded_address_that_is_none(site: LiveSite, forwarded: str) 
     async with httpx2.AsyncClient(headers=[(b"X-Forwarded-For", forwarded.encode())]) as http:
         assert (await http.get(site.url(LIVEBLOG))).status_code == 200
         assert (await http.head(site.url(f"{LIVEBLOG}/events"))).status_code == 200
-    assert parties(site) == {}
+    assert held_by_each(site) == {}
 
 
 async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monk
         head = f"GET {LIVEBLOG}/{target} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {READER}\r\n"
         writer.write((head + (upgrade + key if target == "ws" else "") + "\r\n").encode())
         await waiting.wait()
-        assert sum(parties(site).values()) == 1
+        assert sum(held_by_each(site).values()) == 1
         writer.close()
         await writer.wait_closed()
         go_on.set()
@@ -234,9 +234,9 @@ async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite) -> Non
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        party = guests.pop()
-        assert party is not None
-        party.leave()
+        permit = guests.pop()
+        assert permit is not None
+        permit.release()
 
     states: list[str] = []
     async with Client(site.url("")) as client:
