@@ -28,7 +28,7 @@ def packed(host: str) -> bytes | None:
     return found[12:] if found.startswith(_MAPPED) else found
 
 
-def household(address: bytes) -> bytes:
+def network_prefix(address: bytes) -> bytes:
     """What addresses have in common that one person may have: all of an IPv4 address, the /64 of an IPv6 one."""
     return address[:_NETWORK]
 

@@ -12,7 +12,7 @@ import time
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from liveserver.addresses import Networks, household, packed
+from liveserver.addresses import Networks, network_prefix, packed
 from liveserver.concurrency_limiter import ConcurrencyLimiter
 from liveserver.errors import Quota, TooManyRequests
 from liveserver.rate_limiter import RateLimiter
@@ -133,4 +133,4 @@ class Limits:
 
 def _key_of(exempt: Networks, host: str) -> bytes | None:
     address = packed(host)
-    return None if address is None or address in exempt else household(address)
+    return None if address is None or address in exempt else network_prefix(address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.addresses import Networks, household, packed
+from liveserver.addresses import Networks, network_prefix, packed
 
 
 def same(one: str, other: str) -> bool:
@@ -12,7 +12,7 @@ def same(one: str, other: str) -> bool:
     first, second = packed(one), packed(other)
     assert first is not None
     assert second is not None
-    return household(first) == household(second)
+    return network_prefix(first) == network_prefix(second)
 
 
 def test_who_counts_as_one() -> None:

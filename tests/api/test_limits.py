@@ -104,7 +104,7 @@ async def test_reads_are_limited_by_address(site: Site, of: From, since: Callabl
     assert since(Reason.RATE) == 8
 
 
-async def test_one_household_counts_as_one(site: Site, of: From) -> None:
+async def test_one_network_counts_as_one(site: Site, of: From) -> None:
     """Whoever has a /64 has 18 trillion addresses."""
     for number in range(BURST):
         assert (await of(f"2001:db8::{number:x}").get(LIVEBLOG)).status_code == 200
