@@ -2,7 +2,7 @@
 
 Each event takes up time, as a debt that time pays off. So much of it may be owed at once, and no more: that is a token
 bucket, told by when it will be full. `RateLimiter` keeps the float of each of many keys, `Throttle` one of its own, and
-a viewer has its own in itself (`talk.py`).
+a viewer has its own in itself (`viewer_budget.py`).
 """
 
 from __future__ import annotations

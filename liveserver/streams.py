@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from liveserver import talk, wire
+from liveserver import viewer_budget, wire
 from liveserver.api.problems import KINDS, problem
 from liveserver.asking import EXTENSION, liveblog_of
 from liveserver.errors import Busy, Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
@@ -265,8 +265,8 @@ async def _hear(websocket: WebSocket, sink: QueueSink, audience: Audience) -> in
         size = len(message.get("bytes") or text)
         if size > wire.INBOUND_MAX:
             return wire.CLOSE_TOO_BIG
-        spent = talk.spent(spent, now := clock(), talk.weight(1, size))
-        if not talk.allowed(spent, now) and not talk.allowed(spent, now, audience.asked()):
+        spent = viewer_budget.spent(spent, now := clock(), viewer_budget.weight(1, size))
+        if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, audience.asked()):
             peer = websocket.client
             refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
             return wire.CLOSE_TOO_TALKATIVE

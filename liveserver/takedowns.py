@@ -206,7 +206,7 @@ class Takedowns:
         """Note that each viewer is to answer once more.
 
         They expire one after the other, a second apart: what a viewer was allowed to say at once takes up its time
-        (`talk.py`), and must not count against it when all that it was asked for is forgotten.
+        (`viewer_budget.py`), and must not count against it when all that it was asked for is forgotten.
         """
         for known in list(self._asked):
             # Those that have expired are forgotten.

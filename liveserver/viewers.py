@@ -19,7 +19,7 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from liveserver import talk, wire
+from liveserver import viewer_budget, wire
 from liveserver.inbound import close_frame
 from liveserver.refusals import Reason, refusals
 from liveserver.sending import send_all
@@ -40,7 +40,7 @@ LINGER = 5.0
 """Seconds after which a viewer that was told of the end, and hasn't gone, is cut off."""
 
 LATE_FRAMES = 240
-"""The weight, in frames (`talk.py`), of what is still read after that, and thrown away: 64 KB.
+"""The weight, in frames (`viewer_budget.py`), of what is still read after that, and thrown away: 64 KB.
 
 That much may be under way from one that hasn't seen its end yet. Of what comes beyond nothing is read: it waits in the
 kernel, which takes no more when its buffer is full.
@@ -143,7 +143,7 @@ class Viewer(asyncio.Protocol, Sink):
         self._opening = opening
         """The answer that opens the connection. It waits for the first message, to save a write and a wake-up."""
         self._spent = 0.0
-        """Until when what it has said takes up (`talk.py`)."""
+        """Until when what it has said takes up (`viewer_budget.py`)."""
         self._patience: asyncio.TimerHandle | None = None
         """Runs while it is amid a frame or a message, and while it was told of the end and hasn't gone."""
         connections.add(self)
@@ -253,8 +253,8 @@ class Viewer(asyncio.Protocol, Sink):
     def _affords(self, frames: float) -> bool:
         """Take frames of that weight from what it may say; False if that is more than is left."""
         now = asyncio.get_running_loop().time()
-        self._spent = until = talk.spent(self._spent, now, frames)
-        return talk.allowed(until, now) or talk.allowed(until, now, self._audience.asked())
+        self._spent = until = viewer_budget.spent(self._spent, now, frames)
+        return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._audience.asked())
 
     def _dismiss(self, code: int = wire.CLOSE_TOO_TALKATIVE) -> None:
         """End it for what it says: too much, or nothing whole."""
@@ -287,8 +287,8 @@ class Viewer(asyncio.Protocol, Sink):
     def _came_late(self, size: int) -> None:
         """So many bytes came after the end: don't read on for ever."""
         now = asyncio.get_running_loop().time()
-        self._spent = talk.spent(self._spent, now, talk.weight(1, size))
-        if not talk.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():
+        self._spent = viewer_budget.spent(self._spent, now, viewer_budget.weight(1, size))
+        if not viewer_budget.allowed(self._spent, now, LATE_FRAMES) and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _wait_no_more(self) -> None:
@@ -318,7 +318,7 @@ class EventStreamViewer(Viewer):
         """An HTTP client has nothing to say while it is being answered."""
         if self._state is State.CLOSED:
             self._came_late(len(data))
-        elif not self._affords(talk.weight(1, len(data))):
+        elif not self._affords(viewer_budget.weight(1, len(data))):
             self._dismiss()
 
 
@@ -384,7 +384,7 @@ class WebSocketViewer(Viewer):
             return
         self.open()
         # A read costs about as much as a frame, though it bring a single byte. Of what is too much nothing is parsed.
-        weight = talk.weight(1, len(data))
+        weight = viewer_budget.weight(1, len(data))
         data = self._held + data if self._held else data
         if not self._affords(weight):
             self._dismiss(wire.CLOSE_TOO_BIG if says_too_large(data) else wire.CLOSE_TOO_TALKATIVE)

@@ -19,7 +19,7 @@ from liveserver.frames import ChangeFrame, Frame
 from liveserver.model import Position
 from liveserver.refusals import Reason, refusals
 from liveserver.streams import QUEUE_BYTES, QueueSink
-from liveserver.talk import FRAMES
+from liveserver.viewer_budget import FRAMES
 from liveserver.wire import INBOUND_MAX
 from tests.api.site import (
     LIVEBLOG,

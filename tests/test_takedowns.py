@@ -18,8 +18,8 @@ from liveserver.model import EntryDeleted, Liveblog, Takedown, now
 from liveserver.presenting import Presenter
 from liveserver.rendering import Renderer
 from liveserver.takedowns import Takedowns
-from liveserver.talk import FRAMES, allowed, spent
 from liveserver.topic import Topic
+from liveserver.viewer_budget import FRAMES, allowed, spent
 from liveserver.wire import gone_answer, takedown_object
 from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on

@@ -12,7 +12,7 @@ from websockets.frames import Frame as WebSocketFrame
 
 from liveserver import viewers as viewers_module
 from liveserver.refusals import Reason, refusals
-from liveserver.talk import FRAME_BYTES, FRAMES, SECONDS
+from liveserver.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
 from liveserver.viewers import DeflatedViewer, EventStreamViewer, State, WebSocketViewer
 from liveserver.wire import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE, INBOUND_MAX
 from tests.test_viewers import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.talk import FRAME_BYTES, FRAME_SECONDS, FRAMES, SECONDS, allowed, spent, weight
+from liveserver.viewer_budget import FRAME_BYTES, FRAME_SECONDS, FRAMES, SECONDS, allowed, spent, weight
 from liveserver.wire import HEARD_MAX
 
 NOW = 1000.0
