@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
 
-from liveserver.effort import markdown_effort
 from liveserver.errors import Busy
+from liveserver.markup_cost import markdown_cost
 from liveserver.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SMALL = 4_000
 """Characters of a body that is made safe at once: in a millisecond or two, whatever it says. Most are smaller."""
 SMALL_MARKDOWN = 300
-"""The same of Markdown, by what it amounts to (`effort.markdown_effort`)."""
+"""The same of Markdown, by what it amounts to (`markup_cost.markdown_cost`)."""
 THREADS = 2
 """Of one laundry: as many dear texts at the same time."""
 WAITING_MAX = 50
@@ -29,7 +29,7 @@ WAITING_MAX = 50
 
 def is_dear(body: str, markup: str = "html") -> bool:
     """Whether it takes too long to make a body safe while everybody waits."""
-    return len(body) > SMALL or (markup == "markdown" and markdown_effort(body).total > SMALL_MARKDOWN)
+    return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
 class Laundry:

@@ -9,8 +9,8 @@ import nh3
 from markdown_it import MarkdownIt
 
 from liveserver.blocks import normalised
-from liveserver.effort import check_clean, check_html, check_markdown, check_safe
 from liveserver.errors import FieldError, Invalid
+from liveserver.markup_cost import check_clean, check_html, check_markdown, check_safe
 from liveserver.model import CONTROL
 
 TAGS = {
@@ -67,7 +67,7 @@ def sanitise(body: str, markup: str = "html") -> str:
     emphasis, lists and quotes stay as they are; figures come to the forms of `blocks.py`. Other headings and blocks
     become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
 
-    Raises Invalid for a body that would make too much work (`effort.py`), before it is done.
+    Raises Invalid for a body that would make too much work (`markup_cost.py`), before it is done.
     """
     if markup == "markdown":
         check_markdown(body)

@@ -14,8 +14,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from liveserver.effort import SAFE_MAX
 from liveserver.frames import ChangeFrame, Frame
+from liveserver.markup_cost import SAFE_MAX
 from liveserver.model import Position
 from liveserver.refusals import Reason, refusals
 from liveserver.streams import QUEUE_BYTES, QueueSink

@@ -115,7 +115,7 @@ def check_html(html: str) -> None:
 
 def check_markdown(text: str) -> None:
     """Raises Invalid for Markdown that makes more work than a body may make."""
-    found = markdown_effort(text)
+    found = markdown_cost(text)
     if found.total > MARKDOWN_MAX:
         raise _refusal(
             f"is too much Markdown for one entry: its lines come to {found.lines:,} points ({_LINE} each), its signs "
@@ -139,11 +139,11 @@ def check_safe(html: str) -> None:
         raise _refusal(f"has {pictures:,} pictures, and {PICTURES_MAX} are allowed: {_SPLIT}")
 
 
-def markdown_effort(text: str) -> Markdown:
+def markdown_cost(text: str) -> Markdown:
     """About how much work some Markdown makes."""
     signs = sum(map(text.count, _SIGNS)) + sum(text.count(sign) * more for sign, more in _DEAR.items())
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
-    return Markdown(_LINE * lines, signs, sum(map(_bracket_effort, _paragraphs(text))) if "[" in text else 0)
+    return Markdown(_LINE * lines, signs, sum(map(_bracket_cost, _paragraphs(text))) if "[" in text else 0)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
@@ -156,7 +156,7 @@ def _paragraphs(text: str) -> Iterator[str]:
         yield part[begin:]
 
 
-def _bracket_effort(text: str) -> int:
+def _bracket_cost(text: str) -> int:
     brackets = text.count("[")
     return brackets * sum(map(text.count, _SIGNS)) // 25 if brackets else 0
 

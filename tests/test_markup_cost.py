@@ -11,7 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from liveserver.effort import (
+from liveserver.errors import Invalid
+from liveserver.markup_cost import (
     DEPTH_MAX,
     MARKDOWN_MAX,
     PICTURES_MAX,
@@ -20,9 +21,8 @@ from liveserver.effort import (
     check_markdown,
     check_safe,
     depth_of,
-    markdown_effort,
+    markdown_cost,
 )
-from liveserver.errors import Invalid
 from liveserver.sanitising import TAGS, sanitise
 
 LENGTH = 100_000
@@ -209,7 +209,7 @@ def test_what_is_too_much_is_said() -> None:
 @pytest.mark.parametrize("paragraphs", [1, 10, 240])
 def test_prose_is_no_work(paragraphs: int) -> None:
     text = "\n\n".join([PARAGRAPH] * paragraphs)
-    assert markdown_effort(text).total < 40 * paragraphs
+    assert markdown_cost(text).total < 40 * paragraphs
     check_markdown(text)
     check_markdown("\r\n\r\n".join([f"{PARAGRAPH} [**lien**](https://exemple.fr/a-b) *oui*"] * (paragraphs // 2)))
 
@@ -244,7 +244,7 @@ def test_brackets_count_with_their_paragraph() -> None:
     together = "[" * 400
     for between in ("\n\n", "\n- ", "\n   * ", "\n1. ", "\r\n + "):
         apart = between.join("[" * 20 for _ in range(20))
-        assert markdown_effort(apart).brackets < markdown_effort(together).brackets / 10
+        assert markdown_cost(apart).brackets < markdown_cost(together).brackets / 10
 
 
 LINES = [
@@ -304,7 +304,7 @@ def test_no_paragraph_has_more_brackets_than_were_counted(texts: list[list[str]]
         text = "\n".join(f"{line} ]]]]]]]]]]]]]]]]]]]]" if "[" in line or "a" in line else line for line in lines)
         paragraphs = (token.content for token in _markdown.parse(text) if token.type == "inline")
         real = sum(content.count("[") * content.count("]") // 25 for content in paragraphs)
-        assert real <= markdown_effort(text).brackets, lines
+        assert real <= markdown_cost(text).brackets, lines
 
 
 def test_what_comes_out_is_bounded_too() -> None:
