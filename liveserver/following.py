@@ -21,20 +21,20 @@ from liveserver import remote
 from liveserver.client import Client, ClientError
 from liveserver.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
 from liveserver.inputs import MediaInput
-from liveserver.laundry import is_dear
 from liveserver.model import Position, Source, SourceState, Via, now
 from liveserver.outgoing import PublicGate
 from liveserver.pictures import Picture
 from liveserver.rate_limiter import Throttle
 from liveserver.sanitising import sanitise, says_something
+from liveserver.sanitising_pool import is_dear
 from liveserver.store import Hold, Incoming, NotHeld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from liveserver.laundry import Laundry
     from liveserver.library import Library
     from liveserver.publishing import Publishing
+    from liveserver.sanitising_pool import SanitisingPool
     from liveserver.settings import Settings
     from liveserver.store import Store
 
@@ -79,7 +79,7 @@ class Follower:
         store: Store,
         publishing: Publishing,
         library: Library,
-        laundry: Laundry,
+        pool: SanitisingPool,
         settings: Settings,
     ) -> None:
         self._source = source
@@ -88,7 +88,7 @@ class Follower:
         self._store = store
         self._publishing = publishing
         self._library = library
-        self._laundry = laundry
+        self._sanitising = pool
         self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
         self._media_max = settings.media_max_size
         self._gate = PublicGate(private=settings.follow_private, most=ANSWER_BYTES)
@@ -274,18 +274,18 @@ class Follower:
             # What they have from others, others are to be followed for: two who follow each other would never end.
             return Incoming(entry.id, seq, None)
         try:
-            body = await self._washed(sanitise, entry.body)
+            body = await self._made_safe(sanitise, entry.body)
             if not says_something(body):
                 return Incoming(entry.id, seq, None)
             pictures, complete = await self._pictures(body)
-            body = await self._washed(partial(remote.with_pictures, pictures=pictures), body)
+            body = await self._made_safe(partial(remote.with_pictures, pictures=pictures), body)
         except Invalid as error:
             return self._unfit(entry.id, seq, error)
         via = Via(self._name, self._source.url or entry.url)
         return Incoming(entry.id, seq, remote.entry_of(entry, body, via), complete=complete)
 
-    async def _washed(self, work: Callable[[str], str], body: str) -> str:
-        return await self._laundry.wash(work, body) if is_dear(body) else work(body)
+    async def _made_safe(self, work: Callable[[str], str], body: str) -> str:
+        return await self._sanitising.run(work, body) if is_dear(body) else work(body)
 
     def _unfit(self, entry_id: str, seq: int, error: Invalid) -> Incoming:
         """An entry that can't be taken over, to be taken away here."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from liveserver import wire
 from liveserver.committing import Committing
 from liveserver.errors import Conflict, FieldError, Invalid, Unauthorized, check_version
-from liveserver.laundry import Laundry, is_dear
 from liveserver.model import (
     Correction,
     Embedding,
@@ -25,6 +24,7 @@ from liveserver.model import (
     slugify,
 )
 from liveserver.sanitising import safe
+from liveserver.sanitising_pool import SanitisingPool, is_dear
 from liveserver.store import Idempotency, Store, Written
 from liveserver.store.keys import UNKNOWN
 
@@ -55,7 +55,7 @@ class Publishing:
         self._hub = hub
         self._presenter = presenter
         self._takedowns = takedowns
-        self._laundry = Laundry()
+        self._sanitising = SanitisingPool()
         self._clock = clock
         self._commit = Committing()
         self.has_scheduled = asyncio.Event()
@@ -242,7 +242,7 @@ class Publishing:
             if key is None:
                 raise Unauthorized(UNKNOWN)
             key.check()
-        return await self._laundry.wash(partial(safe, markup=markup), body)
+        return await self._sanitising.run(partial(safe, markup=markup), body)
 
     async def _write(self, writing: Coroutine[Any, Any, Written]) -> Written:
         def announce(written: Written) -> None:

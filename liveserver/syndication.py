@@ -21,9 +21,9 @@ import structlog
 from liveserver.errors import FieldError, Invalid, StoreUnavailable
 from liveserver.following import Follower
 from liveserver.inputs import live_page
-from liveserver.laundry import Laundry
 from liveserver.model import Source, SourceState, now
 from liveserver.outgoing import is_public
+from liveserver.sanitising_pool import SanitisingPool
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -83,7 +83,7 @@ class Syndication:
         self._store = store
         self._publishing = publishing
         self._library = library
-        self._laundry = Laundry(threads=1)
+        self._sanitising = SanitisingPool(threads=1)
         """For all sources: however many dear texts they send, editors' have threads of their own."""
         self._settings = settings
         self._node = node
@@ -137,7 +137,7 @@ class Syndication:
                     self._store,
                     self._publishing,
                     self._library,
-                    self._laundry,
+                    self._sanitising,
                     self._settings,
                 )
                 self._following[source.id] = asyncio.create_task(follower.run(), name=f"following {source.slug}")

@@ -185,11 +185,11 @@ async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pyte
     long = {"body": "<p>Un long texte.</p>" * 1_000}
     assert (await client.post(ENTRIES, json=long)).status_code == 201
     await site.parts.store.revoke_key(key.split("_")[1], now())
-    washed: list[str] = []
-    monkeypatch.setattr(publishing, "safe", lambda body, markup: washed.append(body))
+    made_safe: list[str] = []
+    monkeypatch.setattr(publishing, "safe", lambda body, markup: made_safe.append(body))
     for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
         assert "revoked" in problem(await client.post(ENTRIES, json=body), 401)["detail"]
-    assert washed == []
+    assert made_safe == []
 
 
 async def test_a_revoked_key_is_refused_at_once(site: Site) -> None:

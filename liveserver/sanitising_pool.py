@@ -22,7 +22,7 @@ SMALL = 4_000
 SMALL_MARKDOWN = 300
 """The same of Markdown, by what it amounts to (`markup_cost.markdown_cost`)."""
 THREADS = 2
-"""Of one laundry: as many dear texts at the same time."""
+"""Of one pool: as many dear texts at the same time."""
 WAITING_MAX = 50
 """Dear texts that wait for a thread, 20 s of work if all are of the dearest; beyond, they are to come again."""
 
@@ -32,13 +32,13 @@ def is_dear(body: str, markup: str = "html") -> bool:
     return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
-class Laundry:
+class SanitisingPool:
     """Does what is dear in threads of its own, so many at a time."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = CapacityLimiter(threads)
 
-    async def wash(self, work: Callable[[str], str], body: str) -> str:
+    async def run(self, work: Callable[[str], str], body: str) -> str:
         """What `work` makes of a dear body, and raises. Raises Busy where too many wait already."""
         if self._threads.statistics().tasks_waiting >= WAITING_MAX:
             refusals.note(Reason.BUSY, characters=len(body))

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from liveserver import laundry as laundry_module
+from liveserver import sanitising_pool
 from liveserver.errors import Busy, Invalid
-from liveserver.laundry import SMALL, Laundry, is_dear
 from liveserver.refusals import Reason, refusals
 from liveserver.sanitising import safe
+from liveserver.sanitising_pool import SMALL, SanitisingPool, is_dear
 from tests.sinks import settle
 
 
@@ -31,15 +31,15 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
         assert go_on.wait(10)
         return body.upper()
 
-    washing = asyncio.create_task(Laundry().wash(work, "x"))
+    asked = asyncio.create_task(SanitisingPool().run(work, "x"))
     await settle()
     go_on.set()
-    assert await washing == "X"
+    assert await asked == "X"
 
 
 async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many others wait; more are told to come again."""
-    monkeypatch.setattr(laundry_module, "WAITING_MAX", 3)
+    monkeypatch.setattr(sanitising_pool, "WAITING_MAX", 3)
     go_on, began, running, most = threading.Event(), threading.Semaphore(0), 0, 0
     lock = threading.Lock()
 
@@ -54,21 +54,21 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
             running -= 1
         return body
 
-    laundry = Laundry(threads=2)
-    washing = [asyncio.create_task(laundry.wash(work, str(number))) for number in range(5)]
+    pool = SanitisingPool(threads=2)
+    asked = [asyncio.create_task(pool.run(work, str(number))) for number in range(5)]
     await settle()
     for _ in range(2):
         assert await asyncio.to_thread(began.acquire, timeout=10)
     before = refusals.counts[Reason.BUSY]
     with pytest.raises(Busy):
-        await laundry.wash(work, "one more")
+        await pool.run(work, "one more")
     assert refusals.counts[Reason.BUSY] == before + 1
     go_on.set()
-    assert await asyncio.gather(*washing) == list("01234")
+    assert await asyncio.gather(*asked) == list("01234")
     assert most == 2
-    assert await laundry.wash(work, "one more") == "one more"
+    assert await pool.run(work, "one more") == "one more"
 
 
 async def test_what_is_wrong_is_told() -> None:
     with pytest.raises(Invalid):
-        await Laundry().wash(safe, "<ul><li>" * 10_000)
+        await SanitisingPool().run(safe, "<ul><li>" * 10_000)
