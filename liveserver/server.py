@@ -33,7 +33,7 @@ from liveserver.settings import unknown_settings
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.texts import read_languages
-from liveserver.viewer_protocol import Limits, limited
+from liveserver.viewer_protocol import ConnectionLimits, limited
 from liveserver.viewers import LINGER
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
-        http=limited(Limits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
+        http=limited(ConnectionLimits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
         # Of requests in a row on one connection each has its own: what is noted of who makes one isn't the next one's.

@@ -105,7 +105,7 @@ class ViewerProtocol(Connection):
         self.begin(_request(data), get_local_addr(transport), get_remote_addr(transport), scheme)
 
 
-class Limits(NamedTuple):
+class ConnectionLimits(NamedTuple):
     """What an HTTP connection, and all of a server's together, may take."""
 
     head_seconds: int = 10
@@ -139,7 +139,7 @@ class HttpProtocol(HttpToolsProtocol):
     # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
     __slots__ = ("_allowance", "_answering", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel", "slot")
 
-    limits: ClassVar[Limits] = Limits()
+    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     leaving: ClassVar[set[HttpProtocol]] = set()
     """Connections there is no room for, while they are told."""
     resting: ClassVar[dict[HttpProtocol, None]] = {}
@@ -429,7 +429,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience = hang_up(self.transport, seconds)
 
 
-def limited(limits: Limits) -> type[HttpProtocol]:
+def limited(limits: ConnectionLimits) -> type[HttpProtocol]:
     """uvicorn's `http` for a server with such limits."""
     own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__}
     own |= {"limits": limits, "leaving": set(), "resting": {}}

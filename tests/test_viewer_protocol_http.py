@@ -19,8 +19,8 @@ from liveserver.viewer_protocol import (
     BODY_RATE,
     LEAVING_MAX,
     WAITING_MAX,
+    ConnectionLimits,
     HttpProtocol,
-    Limits,
     ViewerProtocol,
     limited,
 )
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
-HEAD_SECONDS, BODY_SECONDS = Limits().head_seconds, Limits().body_seconds
+HEAD_SECONDS, BODY_SECONDS = ConnectionLimits().head_seconds, ConnectionLimits().body_seconds
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 UPGRADE = (
     b"GET %b HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -80,7 +80,7 @@ class Stage:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    def connect(self, limits: Limits | None = None, kind: type[HttpProtocol] = HttpProtocol) -> Connected:
+    def connect(self, limits: ConnectionLimits | None = None, kind: type[HttpProtocol] = HttpProtocol) -> Connected:
         config = uvicorn.Config(self.app, log_config=None, ws=ViewerProtocol, http=kind, interface="asgi3")
         config.load()
         protocol = (limited(limits) if limits else kind)(config, self.state, {})
@@ -595,7 +595,7 @@ async def test_a_viewer_is_awaited_no_more(stage: Stage) -> None:
 
 async def test_beyond_the_last_one_the_answer_is_503(stage: Stage) -> None:
     """While all of them wait for an answer."""
-    limits = Limits(connections=2)
+    limits = ConnectionLimits(connections=2)
     kind = limited(limits)
     stage.gate.clear()
     peers = []
@@ -619,7 +619,7 @@ async def test_beyond_the_last_one_the_answer_is_503(stage: Stage) -> None:
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: here\r\n", GET, head(b"Content-Length: 9") + b"half"])
 async def test_who_asks_for_nothing_gives_way(stage: Stage, sent: bytes) -> None:
     """Silent, amid a head, between two requests, or answered before its body's end: the one that rests for longest."""
-    kind = limited(Limits(connections=3))
+    kind = limited(ConnectionLimits(connections=3))
     stage.reads = False
     stage.gate.clear()
     waiting = stage.connect(kind=kind)
@@ -654,7 +654,7 @@ async def test_who_asks_for_nothing_gives_way(stage: Stage, sent: bytes) -> None
 
 async def test_who_leaves_gives_way_no_more(stage: Stage) -> None:
     """Nor who has become a viewer."""
-    kind = limited(Limits(connections=10))
+    kind = limited(ConnectionLimits(connections=10))
     peers = [stage.connect(kind=kind) for _ in range(3)]
     assert len(kind.resting) == 3
     peers[0].protocol.connection_lost(None)
@@ -668,7 +668,7 @@ async def test_who_leaves_gives_way_no_more(stage: Stage) -> None:
 
 
 async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> None:
-    kind = limited(Limits(connections=0))
+    kind = limited(ConnectionLimits(connections=0))
     peers = [stage.connect(kind=kind) for _ in range(LEAVING_MAX + 2)]
     assert [peer.transport.eof for peer in peers] == [True] * LEAVING_MAX + [False] * 2
     assert [peer.transport.over for peer in peers[LEAVING_MAX:]] == ["closed"] * 2
@@ -677,7 +677,7 @@ async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> 
 
 @pytest.mark.parametrize("request_", [GET, UPGRADE % (b"/", b"")])
 async def test_the_application_is_told_when_there_is_no_room_for_a_stream(stage: Stage, request_: bytes) -> None:
-    kind = limited(Limits(connections=3, streams=1))
+    kind = limited(ConnectionLimits(connections=3, streams=1))
     for full in (False, True):
         peer = stage.connect(kind=kind)
         peer.send(request_)
@@ -687,7 +687,7 @@ async def test_the_application_is_told_when_there_is_no_room_for_a_stream(stage:
 
 
 def test_each_server_has_limits_of_its_own() -> None:
-    one, other = limited(Limits(1)), limited(Limits(2))
+    one, other = limited(ConnectionLimits(1)), limited(ConnectionLimits(2))
     assert (one.limits.head_seconds, other.limits.head_seconds) == (1, 2)
-    assert HttpProtocol.limits == Limits()
+    assert HttpProtocol.limits == ConnectionLimits()
     assert one.leaving is not other.leaving
