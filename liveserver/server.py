@@ -8,6 +8,7 @@ import gc
 import multiprocessing
 import multiprocessing.connection
 import os
+import resource
 import signal
 import socket
 import sys
@@ -23,7 +24,7 @@ import uvicorn
 
 from liveserver import logs, sending
 from liveserver.app import create_app
-from liveserver.capacity import capacity, descriptors
+from liveserver.capacity import UNLIMITED, capacity
 from liveserver.certificates import Certificate
 from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
@@ -398,3 +399,9 @@ def _supervise(settings: Settings, listener: socket.socket) -> None:
             # The signal may have come during the pause.
             if not stopping:
                 start()
+
+
+def descriptors() -> int:
+    """How many files and sockets this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNLIMITED if soft == resource.RLIM_INFINITY else soft

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import resource
-
 import pytest
 
-from liveserver.capacity import OWN, RESERVE_MAX, UNLIMITED, capacity, descriptors
+from liveserver.capacity import OWN, RESERVE_MAX, UNLIMITED, capacity
 
 
 @pytest.mark.parametrize("limit", [0, 1, OWN, OWN + 1, 256, 1024, 20_000, UNLIMITED])
@@ -28,9 +26,3 @@ def test_a_setting_lowers_it_and_never_raises_it() -> None:
 
 def test_the_database_has_its_descriptors() -> None:
     assert capacity(20_000).connections - capacity(20_000, database_pool=5).connections == 30
-
-
-def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert descriptors() == UNLIMITED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import threading
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
 from liveserver import server
+from liveserver.capacity import UNLIMITED
 from liveserver.refusals import Reason, refusals
 from tests.sinks import PATIENCE
 from tests.websocket_peer import Transport
@@ -150,3 +152,9 @@ def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPat
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert app.state.services.hub.draining
+
+
+def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert server.descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert server.descriptors() == UNLIMITED
