@@ -29,8 +29,8 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
     """
     parts: Services = scope["state"]["services"]
     client = scope.get("client")
-    household = parts.limits.household(client)
-    line = otherwise if household is None else household
+    prefix = parts.limits.prefix_of(client)
+    line = otherwise if prefix is None else prefix
     address = client[0] if client else None
     gone = scope.get("extensions", {}).get(EXTENSION, {}).get("gone")
     return Asker(line, address=address) if gone is None else Asker(line, gone, address)

@@ -59,6 +59,11 @@ BODY_TOO_SLOW = Denial(
     Reason.BODY_TOO_SLOW, HTTPStatus.REQUEST_TIMEOUT, "the request's body came too slowly, or not to its end"
 )
 MALFORMED = Denial(Reason.MALFORMED, HTTPStatus.BAD_REQUEST, "this is no request of HTTP/1.1")
+HOSTS = Denial(
+    Reason.MALFORMED,
+    HTTPStatus.BAD_REQUEST,
+    "a request names its host in one Host header, and in one only (RFC 9112, 3.2)",
+)
 TOO_MANY_CONNECTIONS = Denial(
     Reason.TOO_MANY_CONNECTIONS,
     HTTPStatus.SERVICE_UNAVAILABLE,

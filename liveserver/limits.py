@@ -90,7 +90,7 @@ class Limits:
             "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
         )
 
-    def household(self, peer: Peer) -> bytes | None:
+    def prefix_of(self, peer: Peer) -> bytes | None:
         """By what a peer's address is counted; None for who isn't limited by address."""
         return self._key_of(peer[0]) if peer else None
 

@@ -47,8 +47,10 @@ def readable_by(readers: Readers) -> dict[str, str]:
     return _READABLE[readers]
 
 
-PIECE = 256 * 1024
-"""Bytes of a body that are handed over at once: more than any page has."""
+LARGE = 256 * 1024
+"""Bytes of a body above which it is sent in pieces: more than any page has."""
+PIECE = 64 * 1024
+"""Bytes of a piece: what a transport takes before it asks to wait."""
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECASE)
 
@@ -62,7 +64,7 @@ class Steady(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         size = len(self.body)
-        if size <= PIECE:
+        if size <= LARGE:
             await super().__call__(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -275,6 +275,10 @@ class HttpProtocol(HttpToolsProtocol):
             raise _Denied(denials.TARGET_TOO_LONG)
         if len(self.headers) > HEADERS_MAX:
             raise _Denied(denials.HEAD_TOO_LARGE)
+        hosts = [name for name, _ in self.headers].count(b"host")
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            # With two, a proxy may have gone by the other one.
+            raise _Denied(denials.HOSTS)
         if self.pipeline and len(self.pipeline) >= WAITING_MAX:
             raise _TooManyWaiting
         before = self.cycle

@@ -47,7 +47,7 @@ def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
     ],
 )
 def test_lines(host: str | None, line: object) -> None:
-    """An address's, a household's; of those who aren't limited by address, that of what they ask for."""
+    """An address's, or its network's; of those who aren't limited by address, that of what they ask for."""
     scope = scope_of((host, 1) if host else None, forwarded_allow_ips="10.0.0.0/8")
     asker = asker_of(scope, Topic(SLUG))
     assert (asker.line, asker.address, asker.gone()) == (line, host, False)

@@ -725,7 +725,7 @@ HTTP_PROTOCOL = {
 }
 CYCLE = {"disconnected", "keep_alive", "message_event", "more_body", "response_complete", "response_started"}
 FLOW = {"read_paused"}
-PARSER = {"feed_data"}
+PARSER = {"feed_data", "get_http_version"}
 SERVER_STATE = set(get_type_hints(connection.Server))
 CONFIG = {
     "asgi_version",

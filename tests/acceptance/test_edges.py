@@ -140,9 +140,11 @@ async def test_a_page_is_served_when_there_is_no_room_for_a_stream(tmp_path: Pat
             assert await late.status() == 200
         assert "gave-way" in {line["reason"] for line in server.log("refused")}
         head = "POST /api/v1/liveblogs/slow/entries HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
-        half = f"{head}Authorization: Bearer {editor}\r\n\r\n{{"
+        half = f"{head}Authorization: Bearer {editor}\r\nExpect: 100-continue\r\n\r\n"
         for _ in range(room.connections - room.streams):
-            await followers.enter_async_context(connected(server, half))
+            writer = await followers.enter_async_context(connected(server, half))
+            # Now the server awaits its body.
+            assert await writer.status() == 100
         for _ in range(3):
             # It needn't even ask.
             async with connected(server) as late:
