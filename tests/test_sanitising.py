@@ -269,7 +269,7 @@ def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str,
     ],
 )
 def test_nothing_that_fits_in_a_body_takes_long(body: str, markup: str) -> None:
-    """The time limit of all tests is what fails here: some parsers need minutes. Most is refused (test_effort.py)."""
+    """The time limit of all tests is what fails here: some parsers need minutes. Most is refused (markup_cost.py)."""
     with suppress(Invalid):
         text_of(sanitise(body, markup))
 
