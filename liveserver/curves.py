@@ -89,7 +89,10 @@ def _section(report: Report, found: PartnerReach) -> str:
 
 SECTION = """<section aria-label="{name}">
 <dl>{figures}</dl>
+<div class="wide" role="group" tabindex="0" aria-label="{name}, by the hour">
 {picture}
+</div>
+<div class="wide" role="group" tabindex="0" aria-label="{name}, by the day">
 <table>
 <caption>{name}, by the day</caption>
 <thead><tr><th>day</th><th>most at once</th><th>views</th><th>hours read</th></tr></thead>
@@ -97,6 +100,7 @@ SECTION = """<section aria-label="{name}">
 {days}
 </tbody>
 </table>
+</div>
 </section>"""
 
 INTRODUCTION = """<p>{days}. Views are streams that were opened: a page that lost its connection and came back counts
@@ -112,6 +116,7 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ overflow-wrap: anywhere; }} .wide {{ overflow-x: auto; }} .wide svg {{ min-width: 40rem; }}
 dl {{ display: flex; flex-wrap: wrap; gap: 0.5rem 2.5rem; }} dt {{ opacity: 0.75; }}
 dd {{ margin: 0; font-size: 1.6rem; font-weight: 600; font-variant-numeric: tabular-nums; }}
 table {{ border-collapse: collapse; margin: 1rem 0 3rem; font-variant-numeric: tabular-nums; }}

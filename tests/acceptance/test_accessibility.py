@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
 
-from liveserver.model import Verification
+from liveserver import curves
+from liveserver.model import ReachHour, Verification
+from liveserver.reach import Day, PartnerReach, Report
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
 from tests.acceptance.reading import FRAMES, live
+from tests.store_samples import a_liveblog
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
@@ -244,3 +248,35 @@ async def test_the_time_zone_is_named(
         await live(page)
         assert await page.locator("[data-zone]").is_visible() == shown
         assert await page.locator("[data-zone]").text_content() == "Heures\u00a0: Paris"
+
+
+async def test_the_page_of_reach_on_a_phone(browser: Browser) -> None:
+    """What is wider than the window, a plot and a table, is scrolled by itself, and by the keyboard, too."""
+    liveblog = a_liveblog(title="Anticonstitutionnellement : suivez les dernières informations en direct")
+    hour = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    hours = [ReachHour("", hour - timedelta(hours=back), 999_999, 9_999_999, 99_999) for back in range(48)]
+    days = [Day(date(2026, 11, day), 23_999_999, 239_999_999, 99_999) for day in (21, 22)]
+    report = Report(liveblog, date(2026, 11, 21), date(2026, 11, 22), [PartnerReach("", 123_456, hours, days)])
+    page = await browser.new_page(viewport={"width": 320, "height": 600})
+    try:
+        await page.set_content(curves.page(report))
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert await page.locator("svg").evaluate("plot => plot.getBoundingClientRect().width") >= 600
+        await page.evaluate(AXE)
+        assert await page.evaluate(RUN) == []
+    finally:
+        await page.close()
+
+
+async def test_the_page_of_the_api_in_the_dark(site: Site, browser: Browser) -> None:
+    """It follows the reader's choice, also when that changes."""
+    page = await browser.new_page(color_scheme="dark")
+    lightness = "Math.max(...getComputedStyle(document.documentElement).backgroundColor.match(/\\d+/g).slice(0, 3))"
+    try:
+        await page.goto(f"{site.server.url}/docs")
+        await page.locator(".swagger-ui .info").wait_for()
+        assert await page.evaluate(lightness) < 64
+        await page.emulate_media(color_scheme="light")
+        await page.locator("html:not(.dark-mode)").wait_for()
+    finally:
+        await page.close()

@@ -160,6 +160,9 @@ async def test_pages_are_limited_by_address(site: Site, of: From) -> None:
         answer = await reader.get(path, headers={"Accept-Language": "fr"})
         assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
         assert "Trop de requêtes" in answer.text
+        # It comes again by itself, and offers nothing that would be one more.
+        assert (answer.headers["refresh"], "dans 5 secondes" in answer.text) == ("5", True)
+        assert 'class="button"' not in answer.text
     for path in ("/metrics", "/openapi.json", "/robots.txt", f"/embed/{SLUG}", f"/reach/{SLUG}"):
         refused(site, await reader.get(path))
     assert (await site.reader.get(f"/live/{SLUG}")).status_code == 200

@@ -1,3 +1,8 @@
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => window.document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
 window.addEventListener("load", () => {
   try {
     // Earlier versions kept the API key there.
