@@ -10,6 +10,7 @@ import pytest
 
 from liveserver.asking import EXTENSION, asker_of
 from liveserver.limits import Limits
+from liveserver.refusals import Reason, refusals
 from liveserver.settings import Settings
 from liveserver.store import Store
 from liveserver.topic import Topic
@@ -209,5 +210,8 @@ async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, m
     monkeypatch.setattr(turns, "_in_all", 0)
     looks: list[object] = []
     monkeypatch.setattr(Store, "liveblog", lambda *args: looks.append(args))
+    before = refusals.counts[Reason.BUSY]
     page = await fetch(live_site, f"/live/{SLUG}/entries/{entry['id']}", OTHER)
     assert (page.status_code, looks) == (503, [])
+    # To ask for the live blog's name would have been refused, too.
+    assert refusals.counts[Reason.BUSY] == before + 1
