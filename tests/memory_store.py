@@ -11,6 +11,7 @@ from liveserver.frames import ChangeFrame
 from liveserver.model import (
     Change,
     Changes,
+    Entry,
     EntryChanged,
     EntryDeleted,
     Liveblog,
@@ -22,7 +23,7 @@ from liveserver.store.moments import Pending
 from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
 EPOCH = "aaaaaaaa"
@@ -31,6 +32,9 @@ LIVEBLOG = "liveblog"
 
 class PlainPresenter:
     """Makes messages without HTML."""
+
+    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry]) -> None:
+        """Nothing: there is no HTML."""
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
         """A change as a message."""
