@@ -382,9 +382,9 @@ async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: st
     entry = (await newsroom.create()).entry
     givens: list[dict[str, Any]] = [{"body": piece * (100_000 // len(piece))}, {"body": piece * 100, "format": "html"}]
     for given in givens:
-        with pytest.raises(Invalid, match=r"^/body: has more than"):
+        with pytest.raises(Invalid, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
             await newsroom.create(**given)
-        with pytest.raises(Invalid, match=r"^/body: has more than"):
+        with pytest.raises(Invalid, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
             await newsroom.edit(entry.id, **given)
-    with pytest.raises(Invalid, match=r"^/body: has more Markdown"):
+    with pytest.raises(Invalid, match=r"^/body: is too much Markdown"):
         await newsroom.create(body="![" * 50_000, format="markdown")
