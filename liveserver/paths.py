@@ -49,7 +49,10 @@ def strict(routes: Iterable[BaseRoute]) -> None:
     """
     for route in routes:
         if isinstance(route, Route | WebSocketRoute | Mount):
-            route.path_regex = re.compile(route.path_regex.pattern.removesuffix("$") + r"\Z")
+            pattern = route.path_regex.pattern
+            # Applications of one process share most routes: those that end so already are left as they are.
+            if not pattern.endswith(r"\Z"):
+                route.path_regex = re.compile(pattern.removesuffix("$") + r"\Z")
             strict(getattr(route, "routes", None) or ())
 
 
