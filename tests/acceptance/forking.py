@@ -1,66 +1,175 @@
-"""Commands of liveserver's that each have a process of their own, but share what takes most of their time: importing.
+"""Processes of liveserver's that are forked from one that has imported all modules: most of what a start costs is that.
 
-`python -m tests.acceptance.forking` reads `[{"arguments": [...], "directory": "...", "environment": {...}}, …]` from
-its standard input, has them all run at once in processes forked from itself, and prints how each of them ended:
-`[[status, stdout, stderr], …]`. It is for commands of which only that is of interest; one that goes on, is sent signals
-or starts processes itself is started as users start it.
+What they do from there on is what `python -m liveserver` does, with the same arguments, environment and descriptors;
+they run `cli.main`, and are processes like others to whoever sends them signals. Whether one can be started as users
+start it is asked elsewhere.
 """
 
 from __future__ import annotations
 
+import asyncio
+import atexit
+import functools
 import gc
 import importlib
+import importlib.util
 import os
+import signal
+import socket
+import struct
+import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
-from typing import IO, Any
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any
 
 import orjson
 
-from liveserver import cli
+from tests.acceptance.surroundings import ROOT, environment
 
-USED = ("bench.command", "client", "security.keys", "server", "store")
-"""The modules that commands import when they run."""
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+USED = ("bench.command", "cli", "client", "security.keys", "server", "store")
+"""The modules that commands import when they run, and what they run in."""
+ORDER_MAX = 256 * 1024
+"""Bytes; an order has an environment in it."""
+NEWS = struct.Struct("<i")
+"""What is told of a process: its id, and its status once it has ended."""
+
+
+class Forked:
+    """A process, as `asyncio.subprocess.Process` shows one."""
+
+    def __init__(self, pid: int, news: socket.socket) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._news = news
+        self._ended = asyncio.create_task(self._told())
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal. Raises ProcessLookupError if it has ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL it."""
+        self.send_signal(signal.SIGKILL)
+
+    async def wait(self) -> int:
+        """Its status, once it has ended."""
+        return await asyncio.shield(self._ended)
+
+    async def _told(self) -> int:
+        with self._news:
+            self.returncode = _of(await asyncio.get_running_loop().sock_recv(self._news, NEWS.size))
+        return self.returncode
+
+
+def fork(arguments: Sequence[str], directory: Path, variables: dict[str, str], *files: IO[bytes]) -> Forked:
+    """Start `liveserver …`, with the files as its standard input, output and error."""
+    ours, theirs = socket.socketpair()
+    order = {"arguments": arguments, "directory": str(directory), "environment": variables}
+    message = [orjson.dumps(order) + b"\n"]
+    try:
+        with theirs:
+            socket.send_fds(_source(), message, [*(file.fileno() for file in files), theirs.fileno()])
+        # It is there in a millisecond or two, but for the first time.
+        pid = _of(ours.recv(NEWS.size))
+        ours.setblocking(False)
+        return Forked(pid, ours)
+    except BaseException:
+        ours.close()
+        raise
+
+
+def _of(news: bytes) -> int:
+    number: int = NEWS.unpack(news)[0]
+    return number
+
+
+@functools.cache
+def _source() -> socket.socket:
+    """What takes the orders, for as long as this process lives."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.acceptance.forking"], stdin=theirs.fileno(), cwd=ROOT, env=environment()
+        )
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
 
 
 def main() -> None:
+    """Take orders from standard input, a socket, until that is closed."""
     for name in USED:
         importlib.import_module(f"liveserver.{name}")
-    # Else each of the children goes through all that at its end, and copies it by doing so.
+    # Else each of the children goes through all that, and copies it by doing so.
+    gc.collect()
     gc.freeze()
-    jobs = orjson.loads(sys.stdin.buffer.read())
-    with ExitStack() as stack:
-        outputs = [
-            (stack.enter_context(tempfile.TemporaryFile()), stack.enter_context(tempfile.TemporaryFile())) for _ in jobs
-        ]
-        running = []
-        for job, output in zip(jobs, outputs, strict=True):
-            child = os.fork()
-            if child == 0:
-                # What it raises, `SystemExit` above all, is left to the interpreter, as it is in a command.
-                _become(job, output)
-                return cli.main()
-            running.append(child)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in running]
-        ended = [[status, _read(out), _read(err)] for status, (out, err) in zip(statuses, outputs, strict=True)]
-    sys.stdout.buffer.write(orjson.dumps(ended))
-    return None
+    # Ctrl+C is for those who run the tests, and for the children.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    orders = socket.socket(fileno=os.dup(0))
+    while True:
+        order, descriptors = _next(orders)
+        if not order:
+            return
+        # Those that have ended are let go, and their processor time is counted.
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if os.fork() == 0:
+            orders.close()
+            _look_after(orjson.loads(order), descriptors)
+            return
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _become(job: dict[str, Any], output: tuple[IO[bytes], IO[bytes]]) -> None:
-    os.chdir(job["directory"])
+def _next(orders: socket.socket) -> tuple[bytes, list[int]]:
+    order, descriptors, _, _ = socket.recv_fds(orders, ORDER_MAX, 4)
+    while order and not order.endswith(b"\n"):
+        order += orders.recv(ORDER_MAX)
+    return order, descriptors
+
+
+def _look_after(order: dict[str, Any], descriptors: list[int]) -> None:
+    """Be the parent of the process, until it ends; or be the process."""
+    *given, news = descriptors
+    child = os.fork()
+    if child == 0:
+        os.close(news)
+        _become(order, given)
+        # What it raises, `SystemExit` above all, is left to the interpreter, as it is in a command.
+        importlib.import_module("liveserver.cli").main()
+        return
+    for descriptor in given:
+        os.close(descriptor)
+    os.write(news, NEWS.pack(child))
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    # Whoever asked may be gone.
+    with suppress(OSError):
+        os.write(news, NEWS.pack(status))
+    os._exit(0)
+
+
+def _become(order: dict[str, Any], descriptors: list[int]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(order["directory"])
     os.environ.clear()
-    os.environ.update(job["environment"])
-    sys.argv = ["liveserver", *job["arguments"]]
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for number, descriptor in enumerate((nothing, *(file.fileno() for file in output))):
+    os.environ.update(order["environment"])
+    sys.argv = ["liveserver", *order["arguments"]]
+    # Processes that it starts take from this what they shall import.
+    sys.modules["__main__"].__spec__ = importlib.util.find_spec("liveserver.__main__")
+    for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
-
-
-def _read(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode()
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

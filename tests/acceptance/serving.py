@@ -7,22 +7,26 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import httpx2
 import orjson
 
-import liveserver
 from liveserver.model import SCOPES
 from liveserver.security.keys import new_key
 from liveserver.store import Store
+from tests.acceptance.forking import fork
+from tests.acceptance.surroundings import environment
 from tests.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    from tests.acceptance.forking import Forked
 
 START_SECONDS = 40.0
 """How long a process may take to be there, on a machine that is busy with others."""
@@ -31,8 +35,6 @@ STOP_SECONDS = 15.0
 RUN_SECONDS = 20.0
 
 Found = TypeVar("Found")
-
-ROOT = Path(liveserver.__file__).parents[1]
 
 
 class Command(NamedTuple):
@@ -51,42 +53,13 @@ class Finished(NamedTuple):
     stderr: str
 
 
-def environment(**settings: str) -> dict[str, str]:
-    """This process's environment with no settings of liveserver's but these."""
-    # Whoever forbids bytecode doesn't mean that each of a hundred commands shall compile the package again.
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith("LIVESERVER_") and name != "PYTHONDONTWRITEBYTECODE"
-    }
-    chosen = {f"LIVESERVER_{name.upper()}": value for name, value in settings.items()}
-    # The commands run elsewhere, lest a .env of whoever runs the tests be read.
-    return {**inherited, **chosen, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
-
-
 async def run(*arguments: str, cwd: Path, stdin: str = "", **settings: str) -> Finished:
-    """Run a command of liveserver's to its end."""
-    return await _finished("liveserver", *arguments, cwd=cwd, env=environment(**settings), stdin=stdin)
-
-
-async def run_all(commands: Sequence[Command]) -> list[Finished]:
-    """Run commands at once, each in a process forked from one that has imported all modules."""
-    jobs = [
-        {"arguments": arguments, "directory": str(directory), "environment": environment(**settings)}
-        for arguments, directory, settings in commands
-    ]
-    stdin = orjson.dumps(jobs).decode()
-    done = await _finished("tests.acceptance.forking", cwd=ROOT, env=environment(), stdin=stdin)
-    assert done.status == 0, done.stderr
-    return [Finished(*ended) for ended in orjson.loads(done.stdout)]
-
-
-async def _finished(module: str, *arguments: str, cwd: Path, env: dict[str, str], stdin: str) -> Finished:
+    """Run a command of liveserver's to its end, started as users start it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", module, *arguments),
+        *("-m", "liveserver", *arguments),
         cwd=cwd,
-        env=env,
+        env=environment(**settings),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -102,6 +75,38 @@ async def _finished(module: str, *arguments: str, cwd: Path, env: dict[str, str]
     return Finished(process.returncode, out.decode(), err.decode())
 
 
+async def run_all(commands: Sequence[Command]) -> list[Finished]:
+    """Run commands at once, each in a process forked from one that has imported all modules."""
+    return await asyncio.gather(*(run_forked(command) for command in commands))
+
+
+async def run_forked(command: Command, *, stdin: str = "") -> Finished:
+    """Run a command to its end, in a process forked from one that has imported all modules."""
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin.encode())
+        given.seek(0)
+        settings = environment(**command.settings)
+        process = fork(command.arguments, command.directory, settings, given, out, err)
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                status = await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+        return Finished(status, *(_read(file) for file in (out, err)))
+
+
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+def open_nothing() -> IO[bytes]:
+    """What is read by those who are told nothing."""
+    return Path(os.devnull).open("rb")
+
+
 async def eventually(check: Callable[[], Any], *, seconds: float = 10.0, what: str = "it") -> None:
     """Return once `check` is true; it is asked again and again, where there is nothing to await."""
     deadline = time.monotonic() + seconds
@@ -111,7 +116,12 @@ async def eventually(check: Callable[[], Any], *, seconds: float = 10.0, what: s
 
 
 class Child:
-    """A command that goes on: `serve`, `demo` or `tail`. What it prints is kept in files."""
+    """A command that goes on: `serve`, `demo` or `tail`. What it prints is kept in files.
+
+    It is started as users start it or, where `forked`, from a process that has imported all modules.
+    """
+
+    forked = False
 
     def __init__(self, directory: Path, *arguments: str, **settings: str) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -120,7 +130,7 @@ class Child:
         self.settings = settings
         self._out = directory / "stdout"
         self._err = directory / "stderr"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Forked | None = None
 
     @property
     def pid(self) -> int:
@@ -144,16 +154,20 @@ class Child:
     async def start(self) -> None:
         """Start it; returns at once."""
         assert not self.running, "runs already"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "liveserver", *self.arguments),
-                cwd=self.directory,
-                env=environment(**self.settings),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
+        settings = environment(**self.settings)
+        with self._out.open("wb") as out, self._err.open("wb") as err, open_nothing() as nothing:
+            if self.forked:
+                self._process = fork(self.arguments, self.directory, settings, nothing, out, err)
+            else:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *("-m", "liveserver", *self.arguments),
+                    cwd=self.directory,
+                    env=settings,
+                    stdin=nothing,
+                    stdout=out,
+                    stderr=err,
+                )
 
     async def end(self, how: signal.Signals = signal.SIGTERM, *, seconds: float = STOP_SECONDS) -> int:
         """Send it a signal, and return its status once it has ended."""
@@ -230,7 +244,9 @@ class LiveServer(Child):
             assert (await http.get(f"{self.url}/readyz")).status_code == 200
 
     async def run(self, *arguments: str, stdin: str = "", **settings: str) -> Finished:
-        """Run another command on the same settings."""
+        """Run another command on the same settings, in the way that the server was started."""
+        if self.forked:
+            return await run_forked(self.command(*arguments, **settings), stdin=stdin)
         return await run(*arguments, cwd=self.directory, stdin=stdin, **{**self.settings, **settings})
 
     def command(self, *arguments: str, **settings: str) -> Command:
@@ -246,6 +262,12 @@ class LiveServer(Child):
         return shown
 
 
+class ForkedServer(LiveServer):
+    """A server that is forked, as its commands are: for tests of what it does once it is there."""
+
+    forked = True
+
+
 @asynccontextmanager
 async def started(child: Child) -> AsyncIterator[Child]:
     """A child while it runs; gone afterwards, whatever the test has done to it."""
@@ -259,7 +281,7 @@ async def started(child: Child) -> AsyncIterator[Child]:
 
 @asynccontextmanager
 async def serving(directory: Path, **settings: str) -> AsyncIterator[LiveServer]:
-    """A server while it runs."""
-    server = LiveServer(directory, **settings)
+    """A forked server while it runs."""
+    server = ForkedServer(directory, **settings)
     async with started(server):
         yield server

@@ -15,7 +15,7 @@ from liveserver.app import create_app
 from liveserver.client import Client
 from liveserver.framing import TARGET_MAX
 from liveserver.settings import Settings
-from tests.acceptance.serving import LiveServer, started
+from tests.acceptance.serving import ForkedServer, LiveServer, started
 from tests.test_deploy import nginx
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ async def site(tmp_path: Path, redis_server: RedisServer) -> AsyncIterator[Site]
         "redis_prefix": f"nginx-{tmp_path.name}",
         "forwarded_allow_ips": "127.0.0.1",
     }
-    nodes = [LiveServer(tmp_path / str(number), **shared) for number in range(2)]
+    nodes: list[LiveServer] = [ForkedServer(tmp_path / str(number), **shared) for number in range(2)]
     (tmp_path / "nginx").mkdir()
     async with AsyncExitStack() as stack:
         for node in nodes:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from liveserver import __version__
 from liveserver.client import Client
-from tests.acceptance.serving import Child, LiveServer, run, run_all, serving, started
+from tests.acceptance.serving import Child, LiveServer, run, run_all, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,8 +26,9 @@ LIVEBLOG = {"slug": "essai", "title": "L’essai", "language": "fr", "timezone":
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server with one live blog."""
-    async with serving(tmp_path_factory.mktemp("server")) as server:
+    """A server with one live blog. It and its commands are started as users start them."""
+    server = LiveServer(tmp_path_factory.mktemp("server"))
+    async with started(server):
         async with Client(server.url, await server.key()) as client:
             await client.create_liveblog(LIVEBLOG)
         yield server

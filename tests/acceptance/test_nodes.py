@@ -22,7 +22,7 @@ from liveserver.client import Client
 from liveserver.model import Position, now
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import settles
-from tests.acceptance.serving import LiveServer, eventually, started
+from tests.acceptance.serving import ForkedServer, LiveServer, eventually, started
 from tests.acceptance.test_slow import sockets_to
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ async def running(
         "poll": str(POLL),
         "heartbeat": "1",
     }
-    nodes = [LiveServer(directory / str(number), **shared) for number in range(3)]
+    nodes: list[LiveServer] = [ForkedServer(directory / str(number), **shared) for number in range(3)]
     async with AsyncExitStack() as stack:
         await asyncio.gather(*(stack.enter_async_context(started(node)) for node in nodes))
         yield Cluster(nodes, await nodes[0].key(), url)

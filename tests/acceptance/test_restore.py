@@ -19,7 +19,7 @@ from liveserver.store import Store
 from liveserver.store.engine import HISTORY_LOCK, LoopConnections
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
-from tests.acceptance.serving import Child, LiveServer, eventually, run, serving, started
+from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started
 from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ async def test_while_it_is_published(tmp_path: Path, postgres_url: str, redis_se
 
 async def test_under_a_file(tmp_path: Path, browser: Browser) -> None:
     """SQLite: backed up while the server runs, restored while it doesn't; the page that comes back starts afresh."""
-    server = LiveServer(tmp_path / "server")
+    server = ForkedServer(tmp_path / "server")
     async with AsyncExitStack() as stack:
         open_page = await stack.enter_async_context(pages(browser))
         async with started(server):

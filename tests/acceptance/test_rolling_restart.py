@@ -15,7 +15,7 @@ import pytest
 from liveserver.client import Client, Step, Tracker
 from liveserver.model import Position
 from tests.acceptance.balancer import Balancer
-from tests.acceptance.serving import LiveServer, eventually, started
+from tests.acceptance.serving import ForkedServer, eventually, started
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,7 +111,7 @@ async def test_rolling_restart(tmp_path: Path, postgres_url: str, redis_server: 
         "redis_prefix": f"test-{tmp_path.name}",
         "drain": str(DRAIN),
     }
-    nodes = [LiveServer(tmp_path / str(number), **shared) for number in range(3)]
+    nodes = [ForkedServer(tmp_path / str(number), **shared) for number in range(3)]
     async with AsyncExitStack() as stack:
         await asyncio.gather(*(stack.enter_async_context(started(node)) for node in nodes))
         balancer = await stack.enter_async_context(Balancer([node.port for node in nodes]))

@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from liveserver.client import Client
-from tests.acceptance.serving import ROOT, LiveServer, serving
+from tests.acceptance.serving import LiveServer, serving
 from tests.acceptance.site import Site
+from tests.acceptance.surroundings import ROOT
 from tests.faults.setups import DEFECTS, a_directory
 
 SLUG = "grandes-marees"
