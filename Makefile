@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
+.PHONY: help run test unit soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,7 +22,10 @@ run: $(VENV)/installed ## Run the demo: a live blog that is being written while 
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test
-	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile
+	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
+	@$(BIN)/pytest -q -n 2 --dist loadfile --unit
 
 soak: $(VENV)/developed services ## Cause faults for a long time, on both setups: SECONDS=1800, SEED=chance
 	@mkdir -p build

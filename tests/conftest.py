@@ -1,5 +1,59 @@
-"""What all tests share."""
+"""What all tests share: in which order they run, and which of them are quick."""
 
 from __future__ import annotations
 
+import gc
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytest_plugins = ["tests.services"]
+
+WHOLE = frozenset({"acceptance", "bench", "benchmarks", "faults", "hostile"})
+"""Folders of tests that start processes of ours, or a browser."""
+SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
+"""What tests call a service that they run on, as one of several."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--unit", action="store_true", help="only tests without services, browsers and processes")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files with the most patient tests come first: of two processes none waits for the other's long last file."""
+    if config.getoption("--unit"):
+        left_out = [item for item in items if not _unit(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _unit(item)]
+    patience: defaultdict[Path, float] = defaultdict(float)
+    for item in items:
+        patience[item.path] = max(patience[item.path], _patience(item))
+    items.sort(key=lambda item: patience[item.path], reverse=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What collecting has made stays: the collector of cycles needn't go through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def _patience(item: pytest.Item) -> float:
+    """Seconds that the test may take, if it says so."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
+
+
+def _unit(item: pytest.Item) -> bool:
+    given = getattr(item, "callspec", None)
+    return not (
+        WHOLE & set(item.path.parts)
+        or _patience(item)
+        or "service_directory" in getattr(item, "fixturenames", ())
+        or (given is not None and SERVICES & set(given.id.split("-")))
+    )

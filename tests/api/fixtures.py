@@ -31,11 +31,17 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def settings_of_all(empty_database: Path) -> Settings:
+    """Settings that were read and checked once."""
+    return Settings(**{**SETTINGS, "database_url": f"sqlite:///{empty_database}"})
+
+
 @pytest.fixture
-def settings(empty_database: Path, tmp_path: Path) -> Settings:
+def settings(settings_of_all: Settings, empty_database: Path, tmp_path: Path) -> Settings:
     """Settings of a server on a database of its own."""
     shutil.copy(empty_database, tmp_path / "live.db")
-    return Settings(**{**SETTINGS, "database_url": f"sqlite:///{tmp_path}/live.db"})
+    return settings_of_all.model_copy(update={"database_url": f"sqlite:///{tmp_path}/live.db"})
 
 
 @pytest.fixture
