@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,14 +62,12 @@ async def revision(address: str) -> str | None:
 
 def newest() -> str:
     """The revision that this code reads and writes."""
-    head = _script().get_current_head()
-    assert head is not None
-    return head
+    return _revisions()[0]
 
 
 def is_known(revision: str) -> bool:
     """Whether a revision is this one or an earlier."""
-    return revision in {script.revision for script in _script().walk_revisions()}
+    return revision in _revisions()
 
 
 def _config() -> Config:
@@ -78,8 +77,10 @@ def _config() -> Config:
     return config
 
 
-def _script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+@functools.cache
+def _revisions() -> tuple[str, ...]:
+    """From the newest to the first. To find them, each one's module is read: 10 ms, as often as a store is opened."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def revision_of(connection: Connection, url: URL) -> str | None:
