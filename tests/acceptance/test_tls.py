@@ -18,7 +18,7 @@ from websockets.asyncio.client import connect
 
 from liveserver import tls_context
 from liveserver.client import Client
-from tests.acceptance.serving import START_SECONDS, Child, LiveServer, eventually, run, started
+from tests.acceptance.serving import START_SECONDS, Child, ForkedServer, eventually, run, started
 from tests.certificates import SelfSigned, self_signed
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ LIVEBLOG = {"slug": "regate", "title": "La régate", "language": "fr", "timezone
 STREAM = "/api/v1/liveblogs/regate"
 
 
-class SecureServer(LiveServer):
+class SecureServer(ForkedServer):
     """A server that speaks HTTPS, and whose address is what it makes of its settings."""
 
     def __init__(self, directory: Path, files: SelfSigned, **settings: str) -> None:
