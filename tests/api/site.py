@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -266,5 +267,7 @@ async def serving(settings: Settings, stack: Stack = OURS) -> AsyncIterator[Live
             yield site
         finally:
             await site.close()
-            server.should_exit = True
+            if not server.should_exit:
+                # As the signal does, lest the server notice only when it looks: once a second.
+                server.handle_exit(signal.SIGTERM, None)
             await task
