@@ -50,6 +50,10 @@ WAITING_MAX = 16
 """Requests that may wait on a connection while one is answered. Browsers don't do that at all (pipelining), proxies
 neither; each takes some kilobytes."""
 
+LATE_BYTES = 1024 * 1024
+"""Bytes that are read, and thrown away, of a peer that was told why it isn't served. More waits in the kernel: reading
+costs time, too, and ends with the connection."""
+
 LEAVING_MAX = 64
 """Connections for which there was no room, and which are read for a moment longer, so that they see why."""
 
@@ -137,7 +141,10 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
-    __slots__ = ("_allowance", "_answering", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel", "slot")
+    __slots__ = (
+        *("_allowance", "_answering", "_late", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel"),
+        "slot",
+    )
 
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     leaving: ClassVar[set[HttpProtocol]] = set()
@@ -161,6 +168,8 @@ class HttpProtocol(HttpToolsProtocol):
         """Of the body, what had come when the wheel looked last."""
         self._over = False
         """Nothing that comes is parsed any more."""
+        self._late = 0
+        """Bytes that have come since."""
         self._patience = None
         """Runs while it has been told why it was turned away, and hasn't gone."""
         self._timed = False
@@ -195,6 +204,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse what comes, in pieces that the allowance lets pass."""
         self._unset_keepalive_if_required()
         if self._over:
+            self._late += len(data)
+            if self._late > LATE_BYTES and not self.transport.is_closing():
+                self.transport.pause_reading()
             return
         allowance = self._allowance
         at, end = 0, len(data)

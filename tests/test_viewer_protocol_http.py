@@ -17,6 +17,7 @@ from liveserver.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.refusals import Reason, refusals
 from liveserver.viewer_protocol import (
     BODY_RATE,
+    LATE_BYTES,
     LEAVING_MAX,
     WAITING_MAX,
     ConnectionLimits,
@@ -286,6 +287,22 @@ async def test_a_request_names_one_host(stage: Stage, version: str, hosts: int, 
         await peer.settled()
     assert peer.status() == status
     assert len(stage.scopes) == (status == 200)
+
+
+async def test_a_flood_after_the_end_waits_in_the_kernel(stage: Stage) -> None:
+    """Both of who was told, and of who waits for the answer to an earlier request."""
+    stage.gate.clear()
+    for said in (b"hello\r\n\r\n", GET + b"hello\r\n\r\n"):
+        peer = stage.connect()
+        peer.send(said)
+        for _ in range(16):
+            peer.send(bytes(LATE_BYTES // 16))
+        assert peer.transport.reading
+        peer.send(b"x")
+        assert not peer.transport.reading
+    stage.gate.set()
+    await peer.settled()
+    assert peer.status() == 200
 
 
 async def test_an_upgrade_that_is_not_known_is_ignored(stage: Stage) -> None:
