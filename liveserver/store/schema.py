@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,12 +61,14 @@ async def revision(address: str) -> str | None:
 
 def newest() -> str:
     """The revision that this code reads and writes."""
-    return _revisions()[0]
+    head = _script().get_current_head()
+    assert head is not None
+    return head
 
 
 def is_known(revision: str) -> bool:
     """Whether a revision is this one or an earlier."""
-    return revision in _revisions()
+    return revision in {script.revision for script in _script().walk_revisions()}
 
 
 def _config() -> Config:
@@ -77,10 +78,8 @@ def _config() -> Config:
     return config
 
 
-@functools.cache
-def _revisions() -> tuple[str, ...]:
-    """From the newest to the first. To find them, each one's module is read: 10 ms, as often as a store is opened."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+def _script() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def revision_of(connection: Connection, url: URL) -> str | None:
