@@ -142,7 +142,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
     __slots__ = (
-        *("_allowance", "_answering", "_late", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel"),
+        "_allowance",
+        "_answering",
+        "_late",
+        "_looked",
+        "_over",
+        "_patience",
+        "_timed",
+        "_upgrading",
+        "_wheel",
         "slot",
     )
 

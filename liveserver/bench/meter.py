@@ -32,13 +32,22 @@ class Meter:
 
 
 def _family(pid: int) -> list[int]:
-    """The process and all that descend from it."""
+    """The process and all that descend from it, but for those that have ended and weren't waited for yet."""
     found = [pid]
     with suppress(OSError):
         for thread in (_PROC / str(pid) / "task").iterdir():
-            for child in (thread / "children").read_text().split():
-                found += _family(int(child))
+            for child in map(int, (thread / "children").read_text().split()):
+                if not _has_ended(child):
+                    found += _family(child)
     return found
+
+
+def _has_ended(pid: int) -> bool:
+    """Its state stands behind its name, which is in brackets and may have others in it (proc(5))."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
+    except OSError:
+        return True
 
 
 def _cpu(pid: int) -> float:

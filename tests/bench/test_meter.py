@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,21 @@ def test_children_belong_to_their_parent() -> None:
         child = int(process.stdout.readline())
         assert set(Meter([process.pid]).pids) == {process.pid, child}
         assert Meter([process.pid, child]).pids == (process.pid, child)
+
+
+def test_children_that_have_ended_are_left_out() -> None:
+    """Though nobody has waited for them: they use nothing, and can't be read."""
+    program = (
+        "import os, subprocess, sys; p = subprocess.Popen(['true']); "
+        "os.waitid(os.P_PID, p.pid, os.WEXITED | os.WNOWAIT); print(p.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        ended = int(process.stdout.readline())
+        assert (Path("/proc") / str(ended)).exists()
+        assert Meter([process.pid]).pids == (process.pid,)
 
 
 def test_a_process_that_is_not_there() -> None:
