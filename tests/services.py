@@ -55,12 +55,6 @@ def required(program: str) -> Path:
     return newest
 
 
-def browser() -> Path:
-    """The Chromium without windows, if there is one: the same engine, and opening a page costs it half as much."""
-    found = shutil.which("chromium-headless-shell")
-    return Path(found) if found else required("chromium")
-
-
 def lacking(what: str) -> NoReturn:
     """Skip the test for want of something, or fail it if nothing may be wanting."""
     if os.environ.get("LIVESERVER_TEST_REQUIRE_SERVICES") == "1":

@@ -8,9 +8,9 @@ import pytest_asyncio
 from playwright.async_api import async_playwright
 
 from liveserver.client import Client
-from tests import services
 from tests.acceptance.serving import serving
 from tests.acceptance.site import Site
+from tests.services import required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 WITHOUT = (
-    # Renderers that each new window starts for its own address bar and buttons, where it has them: a third of what
-    # opening a page costs.
+    # Renderers that each new window starts for its own address bar and buttons: a third of what opening a page costs.
     *("InitialWebUI", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxPopup", "WebUIReloadButton"),
     "SpareRendererForSitePerProcess",
     # The last list counts: these are of Playwright's.
@@ -44,7 +43,7 @@ ARGUMENTS = [
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium."""
-    program = services.browser()
+    program = required("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser

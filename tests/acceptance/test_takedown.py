@@ -92,7 +92,6 @@ async def test_taken_down_everywhere(site: Site, browser: Browser) -> None:
     entry = await site.publish(SLUG, 6, heading=f"{WORD}, le titre", tags=["affaire"], key_event=True)
     doomed, url = entry["id"], site.url(SLUG)
     keeping = await browser.browser_type.launch(
-        # The one without windows keeps no pages.
         executable_path=required("chromium"),
         args=ARGUMENTS,
         ignore_default_args=["--disable-back-forward-cache"],
