@@ -203,12 +203,17 @@ class Dated:
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[Representation]], asker: Asker) -> Representation:
         """What `make` made some seconds ago at most, or makes in its turn. Raises what it raises, and Busy."""
+        good = self._good(key)
+        return await self._turns.made(("dated", key), partial(self._make, key, make), asker) if good is None else good
+
+    def _good(self, key: Hashable) -> Representation | None:
         kept = self._kept.get(key)
-        if kept is not None and asyncio.get_running_loop().time() < kept[0]:
-            return kept[1]
-        return await self._turns.made(("dated", key), partial(self._make, key, make), asker)
+        return kept[1] if kept is not None and asyncio.get_running_loop().time() < kept[0] else None
 
     async def _make(self, key: Hashable, make: Callable[[], Awaitable[Representation]]) -> Representation:
+        # While this waited for its turn, an earlier one may have been made.
+        if (good := self._good(key)) is not None:
+            return good
         until = asyncio.get_running_loop().time() + self._seconds
         made = await make()
         self._kept.put(key, (until, made), made.weight)

@@ -37,10 +37,17 @@ class SanitisingPool:
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = CapacityLimiter(threads)
+        self._most = threads + WAITING_MAX
+        self._inside = 0
+        """Texts in threads, and those that wait. The limiter counts them only after a turn of the loop."""
 
     async def run(self, work: Callable[[str], str], body: str) -> str:
         """What `work` makes of a dear body, and raises. Raises Busy where too many wait already."""
-        if self._threads.statistics().tasks_waiting >= WAITING_MAX:
+        if self._inside >= self._most:
             refusals.note(Reason.BUSY, characters=len(body))
             raise Busy("so many long texts are being made safe that no other is begun")
-        return await to_thread.run_sync(work, body, limiter=self._threads)
+        self._inside += 1
+        try:
+            return await to_thread.run_sync(work, body, limiter=self._threads)
+        finally:
+            self._inside -= 1

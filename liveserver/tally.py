@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from liveserver.sink import Sink
 
 WORDS_MAX = 100_000
-"""Words of viewers that are remembered, lest one count twice; what comes with another then isn't counted."""
+"""Words of viewers that are remembered, lest one count twice. Beyond it only those count that were asked here: the
+others are anybody's."""
 
 BUCKETS = 4_096
 """Parts of a memory of words, so that a full one looks through two dozen at each: in half a microsecond."""
@@ -91,7 +92,10 @@ class Tally:
 
     def posted(self, word: str, *, had: bool, partner: str = "") -> None:
         """The same by a word: of a viewer here that can't say it on its stream, or of one that polls."""
-        if self.closed or word in self._done or len(self._done) >= WORDS_MAX:
+        if self.closed or word in self._done:
+            return
+        if len(self._done) >= WORDS_MAX and word not in self._words:
+            # Those who were asked are no more than the viewers.
             return
         self._done.add(word)
         sink = self._words.pop(word, None)

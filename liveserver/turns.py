@@ -1,6 +1,6 @@
-"""Work that waits for its turn, so that who asks for much makes nobody wait but themselves.
+"""Work that waits for its turn, so that an asker of much makes nobody else wait.
 
-Who asks stands in a line of their own, and the lines take turns. Of each, one work is under way at a time, and
+Each asker stands in a line of their own, and the lines take turns. Of each, one work is under way at a time, and
 afterwards the line rests for as long as that took. So whoever asks for one thing waits for one work of each of the
 others at most, however many those have asked for; and one who never stops asking has half of one of the few places
 where works are done.
@@ -30,7 +30,9 @@ WAITING_PER_LINE = 100
 """Works that one line may have waiting: five seconds of dear ones. A school behind one address that opens a hundred
 different pages in the same moment gets them all."""
 WAITING = 1_000
-"""Works of all lines together: some 10 MB of requests that wait."""
+"""Works of all lines together, some 10 MB of requests: no line may have more waiting than there is room left. So a few
+that fill it up leave room for others. A line that waits for nothing has its first work, always: of those there are no
+more than connections."""
 AHEAD_PER_LINE = 4
 """Works of one line that may wait to be done before the others': what is read again and again is a page, the list that
 pages begin with, a feed, and what pollers ask for."""
@@ -43,10 +45,10 @@ def _stays() -> bool:
 
 
 class Asker(NamedTuple):
-    """Who asks for something, as far as it matters here."""
+    """One that asks for something, as far as it matters here."""
 
     line: Hashable
-    """Where they wait: who has the same shares what there is for one."""
+    """Where they wait: all in one line share what there is for one."""
     gone: Callable[[], bool] = _stays
     """Whether they don't wait any more. Where nobody can tell, they always do."""
     address: str | None = None
@@ -56,7 +58,7 @@ class Asker(NamedTuple):
 class Work(Generic[T]):
     """Something that is done once for all who ask for it before it begins."""
 
-    __slots__ = ("_made", "ahead_of", "begun", "key", "make", "places", "taken")
+    __slots__ = ("_made", "begun", "charged_to", "key", "lines", "make", "taken")
 
     def __init__(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> None:
         self.key = key
@@ -64,11 +66,11 @@ class Work(Generic[T]):
         self.taken = False
         """It has had its turn."""
         self.begun = False
-        """Who comes now may want what it doesn't know of."""
-        self.places = 0
-        """How many lines it stands in."""
-        self.ahead_of: _Line | None = None
-        """The line that it may be done ahead of, as one of the few of that line's."""
+        """It may not know of what a later asker knows of."""
+        self.lines: list[_Line] = []
+        """Those in which it waits."""
+        self.charged_to: _Line | None = None
+        """While it waits ahead of others: the line of whose few such works it is one."""
         self._made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
@@ -109,14 +111,14 @@ class _Line:
         self.ahead = 0
         """How many of its works may be done ahead of others."""
         self.places: dict[Work[Any], list[Callable[[], bool]]] = {}
-        """In the order of asking, each work with those who wait for it here: whether they have gone."""
+        """The works that wait, in the order of asking, each with its askers here: whether they have gone."""
 
     def stand(self, work: Work[Any], gone: Callable[[], bool]) -> None:
         """One more waits for the work here."""
         waiting = self.places.get(work)
         if waiting is None:
             self.places[work] = [gone]
-            work.places += 1
+            work.lines.append(self)
         else:
             waiting.append(gone)
 
@@ -195,20 +197,17 @@ class Turns:
                 self._ahead.stand(work, asker.gone)
             elif ahead and line.ahead < AHEAD_PER_LINE:
                 line.ahead += 1
-                work.ahead_of = line
+                work.charged_to = line
                 self._ahead.stand(work, asker.gone)
             self._go_on()
         return work
 
     def _admit(self, line: _Line | None, asker: Asker) -> None:
-        if self.waiting >= self._in_all:
-            said = "so many pages are being made that no other is begun"
-        elif line is not None and len(line.places) >= self._per_line:
-            said = "so many pages are being made for this address that no other is begun"
-        else:
-            return
-        refusals.note(Reason.BUSY, address=asker.address, waiting=self.waiting)
-        raise Busy(said)
+        # The fuller it is, the less each may have waiting.
+        most = min(self._per_line, max(1, self._in_all - self.waiting))
+        if (0 if line is None else len(line.places)) >= most:
+            refusals.note(Reason.BUSY, address=asker.address, waiting=self.waiting)
+            raise Busy("so many pages are being made for this address that no other is begun")
 
     def _go_on(self) -> None:
         """Begin what can begin."""
@@ -224,29 +223,35 @@ class Turns:
                 self._begin(work, line)
 
     def _next(self, line: _Line) -> Work[Any] | None:
-        """The first of its works that somebody waits for, which leaves the line with all before it."""
-        places = line.places
-        while places:
-            work = next(iter(places))
-            waiting = places.pop(work)
-            work.places -= 1
-            if work.taken:
-                continue
+        """The first of its works that somebody waits for; those before it leave the line."""
+        while line.places:
+            work, waiting = next(iter(line.places.items()))
             if not all(gone() for gone in waiting):
                 return work
-            if not work.places:
+            del line.places[work]
+            work.lines.remove(line)
+            if line is self._ahead:
+                self._discharge(work)
+            if not work.lines:
                 self._leave(work)
                 self._forget(work)
                 work.fail(ClientGone("nobody waits for it any more"))
         return None
 
     def _leave(self, work: Work[Any]) -> None:
-        """It doesn't wait any more."""
+        """It doesn't wait any more, in any line."""
         work.taken = True
         self.waiting -= 1
-        if work.ahead_of is not None:
-            work.ahead_of.ahead -= 1
-            work.ahead_of = None
+        for line in work.lines:
+            del line.places[work]
+        work.lines.clear()
+        self._discharge(work)
+
+    def _discharge(self, work: Work[Any]) -> None:
+        """It waits ahead of others no more."""
+        if work.charged_to is not None:
+            work.charged_to.ahead -= 1
+            work.charged_to = None
 
     def _forget(self, work: Work[Any]) -> None:
         if self._works.get(work.key) is work:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from liveserver.asking import EXTENSION, asker_of
+from liveserver.asking import asker_of
+from liveserver.connection import EXTENSION
 from liveserver.limits import Limits
 from liveserver.refusals import Reason, refusals
 from liveserver.settings import Settings
@@ -178,6 +179,7 @@ async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeyp
         "/sitemap-1.xml",
         "/api/v1/liveblogs",
         LIVEBLOG,
+        f"{LIVEBLOG}/embed",
         f"{LIVEBLOG}/snapshot",
         f"{LIVEBLOG}/changes?after=x",
         ENTRIES,
@@ -207,7 +209,7 @@ async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, m
     """To refuse must cost less than to serve."""
     entry = await live_site.publish()
     turns = live_site.parts.turns
-    monkeypatch.setattr(turns, "_in_all", 0)
+    monkeypatch.setattr(turns, "_per_line", 0)
     looks: list[object] = []
     monkeypatch.setattr(Store, "liveblog", lambda *args: looks.append(args))
     before = refusals.counts[Reason.BUSY]

@@ -84,6 +84,9 @@ async def test_malformed_keys(site: Site) -> None:
     """401, which says how it must look."""
     key = await site.key("Agence", ["publish"])
     name = key.split("_")[1]
+    # What is remembered of a key is as particular.
+    good = await site.reader.post(ENTRIES, json={"body": "x"}, headers={"Authorization": f"Bearer {key}"})
+    assert good.status_code == 201
     headers = [
         "",
         "Bearer",

@@ -426,16 +426,18 @@ async def test_nothing_is_made_for_those_who_have_gone() -> None:
 
 
 async def test_more_than_can_wait_are_refused() -> None:
-    """A new one is; what waits already, and what is being made, is not."""
+    """A new one is; what waits already, and what is being made, is not. Others are let in."""
     async with desk(in_all=20) as found:
         found.hold()
-        asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(20 + AT_ONCE)]
+        flood = Asker("flood")
+        asked = [asyncio.create_task(found.get(("list", str(number)), asker=flood)) for number in range(11)]
         await settle()
         before = refusals.counts[Reason.BUSY]
         with pytest.raises(Busy):
-            await found.get(("list", "one more"))
+            await found.get(("list", "one more"), asker=flood)
         assert refusals.counts[Reason.BUSY] == before + 1
-        asked += [asyncio.create_task(found.get(("list", "3"))), asyncio.create_task(found.get(("list", "20")))]
+        asked += [asyncio.create_task(found.get(("list", number), asker=flood)) for number in ("0", "3")]
+        asked.append(asyncio.create_task(found.get(("list", "another"))))
         await settle()
         found.release()
         await asyncio.gather(*asked)
@@ -525,4 +527,26 @@ async def test_what_may_be_some_seconds_old_is_made_once_in_that_time() -> None:
         await shown(dated)
     failing = False
     assert await shown(dated) == b"6"
+    await turns.close()
+
+
+async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
+    """Who comes while it is made has a work of their own, which finds it."""
+    made, go_on = 0, asyncio.Event()
+
+    async def make() -> Representation:
+        nonlocal made
+        made += 1
+        await go_on.wait()
+        return Representation(str(made).encode(), "text/plain", {})
+
+    turns = Turns()
+    dated = Dated(turns, seconds=NEVER)
+    first = asyncio.create_task(dated.get("x", make, Asker("a")))
+    await settle()
+    second = asyncio.create_task(dated.get("x", make, Asker("a")))
+    await settle()
+    go_on.set()
+    assert await first is await second
+    assert made == 1
     await turns.close()

@@ -56,12 +56,12 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
     pool = SanitisingPool(threads=2)
     asked = [asyncio.create_task(pool.run(work, str(number))) for number in range(5)]
-    await settle()
+    before = refusals.counts[Reason.BUSY]
+    # In the same turn of the event loop, too: what waits is counted from when it is asked for.
+    [refused] = await asyncio.gather(pool.run(work, "one more"), return_exceptions=True)
+    assert isinstance(refused, Busy)
     for _ in range(2):
         assert await asyncio.to_thread(began.acquire, timeout=10)
-    before = refusals.counts[Reason.BUSY]
-    with pytest.raises(Busy):
-        await pool.run(work, "one more")
     assert refusals.counts[Reason.BUSY] == before + 1
     go_on.set()
     assert await asyncio.gather(*asked) == list("01234")

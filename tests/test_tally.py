@@ -148,6 +148,15 @@ def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts(tally) == (3, 0, 3, 0)
 
 
+def test_those_who_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers' words don't keep a viewer from confirming."""
+    monkeypatch.setattr(tally_module, "WORDS_MAX", 3)
+    tally = Tally([viewer("v"), viewer("w")])
+    for word in ("1", "2", "3", "4", "v", "w", "w", "5"):
+        tally.posted(word, had=False)
+    assert (counts(tally), waiting(tally.by_partner)) == ((5, 0, 5, 0), 0)
+
+
 def test_nodes_add_up() -> None:
     here, there = {"": Counts(3, 1, 2, 1)}, {"": Counts(5, 2, 2, 0), "p_a": Counts(1, 0, 0, 0)}
     assert total([here, there]) == {"": Counts(8, 3, 4, 1), "p_a": Counts(1, 0, 0, 0)}

@@ -208,15 +208,36 @@ async def test_a_line_that_is_full_is_refused_alone() -> None:
         await asyncio.gather(*waiting)
 
 
-async def test_as_many_wait_in_all() -> None:
-    async with workshop(at_once=1, in_all=3) as shop:
-        waiting = [shop.ask(f"line {number}", f"{number}") for number in range(4)]
+async def test_what_room_is_left_is_shared() -> None:
+    """However many have filled it up, one that waits for nothing is let in."""
+    async with workshop(at_once=1, in_all=4) as shop:
+        waiting = [shop.ask("a", f"a{number}") for number in range(3)]
+        with pytest.raises(Busy, match="for this address"):
+            shop.ask("a", "a3")
+        waiting += [shop.ask(line, f"{line}0", ahead=line == "d") for line in "bcd"]
         await settle()
+        assert (shop.begun, shop.turns.waiting) == (["a0", "d0"], 4)
+        waiting.append(shop.ask("d", "d1"))
         with pytest.raises(Busy):
-            shop.ask("another", "4")
-        await shop.end("0")
-        waiting.append(shop.ask("another", "4"))
-        await shop.end("1", "2", "3", "4")
+            shop.ask("d", "d2")
+        await shop.end("a0", "a1", "a2", "b0", "c0", "d0", "d1")
+        await asyncio.gather(*waiting)
+        assert shop.turns.waiting == 0
+
+
+async def test_a_line_has_nothing_waiting_that_was_done_elsewhere() -> None:
+    """Ahead of others, or in another's turn."""
+    async with workshop(at_once=1, per_line=2) as shop:
+        waiting = [shop.ask("a", "a0"), shop.ask("b", "x"), shop.ask("b", "y", ahead=True)]
+        waiting += [shop.ask("c", "x"), shop.ask("c", "y")]
+        await shop.end("y")
+        waiting.append(shop.ask("c", "c0"))
+        with pytest.raises(Busy):
+            shop.ask("c", "c1")
+        await shop.end("a0")
+        assert shop.begun == ["a0", "y", "x"]
+        waiting.append(shop.ask("c", "c1"))
+        await shop.end("x", "c0", "c1")
         await asyncio.gather(*waiting)
 
 
@@ -254,6 +275,27 @@ async def test_what_goes_ahead_is_not_done_for_nobody_either() -> None:
             str,
         ]
         assert shop.turns.waiting == 0
+
+
+async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
+    """And the work, which waits in the line, may be asked for ahead again."""
+    async with workshop(at_once=1) as shop:
+        first = [shop.ask("b", "b0"), shop.ask("b", "often", ahead=True)]
+        await settle()
+        waiting = []
+        for number in range(AHEAD_PER_LINE + 1):
+            shop.gone.add("a")
+            waiting.append(shop.ask("a", f"left {number}", ahead=True))
+            await shop.end("often")
+            shop.gone.remove("a")
+            first.append(shop.ask("b", "often", ahead=True))
+            await settle()
+        waiting.append(shop.ask("a", "read", ahead=True))
+        await shop.end("often", "read")
+        assert "read" in shop.begun
+        assert "left 0" not in shop.begun
+        await shop.end("b0", *(f"left {number}" for number in range(AHEAD_PER_LINE + 1)))
+        await asyncio.gather(*first, *waiting)
 
 
 async def test_nothing_is_kept_of_who_has_been_served() -> None:

@@ -17,6 +17,7 @@ from liveserver.api.requests import (
     query_of,
     version_of,
 )
+from liveserver.asking import liveblog_of
 from liveserver.conditional import edition_tag
 from liveserver.errors import NotAdmitted
 from liveserver.inputs import PartnerInput, PartnerPatch
@@ -72,7 +73,7 @@ async def embed(request: Request) -> Response:
     """Whether the page that asks may show the live blog, and what it shows instead."""
     query = query_of(request, PartnerQuery)
     parts, slug = services(request), request.path_params["slug"]
-    liveblog = await parts.store.liveblog(slug)
+    liveblog = await liveblog_of(request.scope, slug)
     reason = None
     try:
         partner = (await parts.partners.admit(slug, query.partner, request.scope["headers"])).partner

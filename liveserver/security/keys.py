@@ -88,11 +88,10 @@ class Keyring:
         """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
         if authorization is None:
             return None
-        scheme, _, token = authorization.partition(" ")
-        match = _KEY.fullmatch(token.strip())
-        if scheme.lower() != "bearer" or match is None:
+        match = _key_in(authorization)
+        if match is None:
             raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
-        seen = _digest(token.strip())
+        seen = _digest(match[0])
         if seen in self._seen:
             key = await self._store.key(match[1])
         else:
@@ -115,7 +114,8 @@ class Keyring:
         It may have been revoked or limited since: only for a transaction that confirms the key itself
         (`Store.create_entry`).
         """
-        return None if authorization is None else self._seen.get(_digest(authorization.partition(" ")[2].strip()))
+        match = None if authorization is None else _key_in(authorization)
+        return None if match is None else self._seen.get(_digest(match[0]))
 
     async def _find(self) -> dict[str, ApiKey]:
         """Look at the store for the keys that are wanted by now."""
@@ -124,6 +124,11 @@ class Keyring:
         await asyncio.sleep(self._next_look - clock())
         self._next_look = clock() + PAUSE
         return await self._store.keys_of(sorted(wanted))
+
+
+def _key_in(authorization: str) -> re.Match[str] | None:
+    scheme, _, token = authorization.partition(" ")
+    return _KEY.fullmatch(token.strip()) if scheme.lower() == "bearer" else None
 
 
 def actor_of(key: ApiKey) -> Actor:
