@@ -1,10 +1,11 @@
-"""Who asks for something that isn't there yet, as the works' turns know them (`turns.py`)."""
+"""Requests for what isn't there yet, as the works' turns know their askers (`turns.py`)."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
+from liveserver.connection import EXTENSION
 from liveserver.topic import Topic
 from liveserver.turns import Asker
 
@@ -16,13 +17,9 @@ if TYPE_CHECKING:
     from liveserver.model import Entry, Liveblog
     from liveserver.services import Services
 
-EXTENSION = "liveserver.viewer"
-"""The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone
-(`viewer_protocol.py`)."""
-
 
 def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
-    """Who sent a request: whoever has the address by which limits count.
+    """The asker that a request is from: the address by which limits count.
 
     `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
     blog don't hold up those who want another.

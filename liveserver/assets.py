@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
-"""What lies there has a hash in its name, and never changes."""
+"""A folder whose files have a hash in their names, and never change."""
 
 
 class Assets:

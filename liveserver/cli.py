@@ -194,7 +194,7 @@ async def _store_of(settings: Settings) -> AsyncIterator[Store]:
     from liveserver import logs
     from liveserver.store import Store
 
-    # What is changed is told on standard error, as a server's log tells it; at a terminal the answer does.
+    # The log on standard error tells of changes, as a server's does; at a terminal the answer does.
     logs.configure(settings.model_copy(update={"log_level": "warning"}) if attended() else settings)
     store = await Store.open(settings.database_url)
     try:

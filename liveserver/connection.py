@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from liveserver.viewers import Audience
 
 EXTENSION = "liveserver.viewer"
+"""The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone."""
 
 READ_AHEAD = 16
 """Messages that may wait for the application before reading pauses."""

@@ -91,12 +91,12 @@ class Limits:
         )
 
     def prefix_of(self, peer: Peer) -> bytes | None:
-        """By what a peer's address is counted; None for who isn't limited by address."""
+        """By what a peer's address is counted; None if it isn't limited."""
         return self._key_of(peer[0]) if peer else None
 
     def stream(self, peer: Peer) -> Permit | None:
         """Count a stream that is about to be opened; what it is to release at its end. Raises TooManyRequests."""
-        key = self._key_of(peer[0]) if peer else None
+        key = self.prefix_of(peer)
         if key is None:
             return None
         self._opened.take(key)
@@ -126,7 +126,7 @@ class Limits:
         self._by_key.take(key_id)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:
-        key = self._key_of(peer[0]) if peer else None
+        key = self.prefix_of(peer)
         if key is not None:
             limit.take(key)
 

@@ -16,7 +16,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from liveserver import viewer_budget, wire
 from liveserver.api.problems import KINDS, problem
-from liveserver.asking import EXTENSION, liveblog_of
+from liveserver.asking import liveblog_of
+from liveserver.connection import EXTENSION
 from liveserver.errors import Busy, Draining, LiveserverError, NotAdmitted, NotFound, StoreUnavailable, TooManyRequests
 from liveserver.model import VOID, Position
 from liveserver.paths import SLUG

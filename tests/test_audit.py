@@ -7,20 +7,21 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from structlog.testing import capture_logs
 
 from liveserver import audit
 from liveserver.model import now
 from liveserver.security.keys import new_key
 from liveserver.store import Store
-from liveserver.store.engine import Database
 from liveserver.store.links import ReachLink
+from tests.late_commits import LateCommits
 from tests.store_samples import a_liveblog, a_partner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
+
+    import pytest
 
 
 async def test_each_task_acts_for_its_own() -> None:
@@ -56,27 +57,12 @@ async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monke
         "partner.deleted": lambda: store.delete_partner(partner.id, version=None),
         "key.revoked": lambda: store.revoke_key(key.id, now()),
     }
-    committed, answered = asyncio.Event(), asyncio.Event()
-    write = Database.write
-
-    async def answer_late(database: Database, *args: Any, **fields: Any) -> Any:
-        result = await write(database, *args, **fields)
-        committed.set()
-        await answered.wait()
-        return result
-
-    monkeypatch.setattr(Database, "write", answer_late)
+    late = LateCommits(monkeypatch)
     audit.by(key="somebody")
     with capture_logs() as lines:
-        for change in changes.values():
-            task = asyncio.create_task(change())
-            await committed.wait()
-            committed.clear()
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+        await late.leave(changes.values())
         assert lines == []
-        answered.set()
+        late.answer()
         await asyncio.gather(*store._commit._under_way)
     assert [(line["event"], line["by"]) for line in lines] == [(event, {"key": "somebody"}) for event in changes]
     await store.close()

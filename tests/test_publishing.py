@@ -18,10 +18,10 @@ from liveserver.publishing import Publishing
 from liveserver.sanitising import safe
 from liveserver.scheduling import Scheduler
 from liveserver.store import ApiKey
-from liveserver.store.engine import Database
 from liveserver.store.reading import Scheduled
 from tests.api.site import SLUG, database_away
-from tests.sinks import PATIENCE, settle
+from tests.late_commits import LateCommits
+from tests.sinks import settle
 from tests.store_samples import NOON, at
 
 if TYPE_CHECKING:
@@ -330,25 +330,10 @@ async def test_whoever_is_cancelled_while_it_commits_has_published(
         lambda: newsroom.delete(entry.id),
         lambda: newsroom.publishing.edit_liveblog(SLUG, parse(LiveblogPatch, {"title": "Autre"}), version=None),
     ]
-    committed, answered = asyncio.Event(), asyncio.Event()
-    write = Database.write
-
-    async def answer_late(database: Database, *args: Any, **fields: Any) -> Any:
-        result = await write(database, *args, **fields)
-        committed.set()
-        await answered.wait()
-        return result
-
-    monkeypatch.setattr(Database, "write", answer_late)
-    for commit in commits:
-        task = asyncio.create_task(commit())
-        await asyncio.wait_for(committed.wait(), PATIENCE)
-        committed.clear()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+    late = LateCommits(monkeypatch)
+    await late.leave(commits)
     assert newsroom.heard == []
-    answered.set()
+    late.answer()
     await settle()
     assert [frame.seq for frame in newsroom.heard] == [2, 3, 4, 5]
 

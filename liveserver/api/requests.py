@@ -263,19 +263,19 @@ def answer(
 
 
 def public_representation(body: bytes, headers: Mapping[str, str]) -> Representation:
-    """What everybody who asks the same is answered with, as JSON."""
+    """The JSON that is the answer to all who ask the same."""
     exposed = {"Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
     return Representation(body, "application/json", {**exposed, **headers})
 
 
 async def rendition_of(request: Request, variant: Variant, make: Make) -> Rendition:
-    """What everybody gets of the live blog that the path names. Raises what `Renditions.get` raises."""
+    """The same for all: something of the live blog that the path names. Raises what `Renditions.get` raises."""
     topic = Topic(request.path_params["slug"])
     return await services(request).renditions.get(topic, variant, make, asker_of(request.scope, topic))
 
 
 async def rendition_for(request: Request, admitted: Pass, variant: Variant, make: Make) -> Rendition:
-    """What somebody gets who was let in, made once for all who get the same. Raises what `Renditions.get` raises."""
+    """The answer to a request that was let in, made once for all alike. Raises what `Renditions.get` raises."""
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:
         variant = (*variant, admitted.readers.name)
@@ -295,7 +295,7 @@ async def rendition_for(request: Request, admitted: Pass, variant: Variant, make
 
 
 def headers_for(admitted: Pass, cache: str) -> dict[str, str]:
-    """Who may read an answer, and how it may be kept: one to a partner's page not for long, nor for other sites'."""
+    """Headers by which an answer may be read and kept: one to a partner's page not for long, nor for other sites'."""
     if admitted.partner is None:
         return {"Cache-Control": cache, **readable_by(admitted.readers)}
     return {"Cache-Control": POLL_CACHE, **readable_by(admitted.readers), "Vary": "Origin"}
