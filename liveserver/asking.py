@@ -29,8 +29,13 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
     prefix = parts.limits.prefix_of(client)
     line = otherwise if prefix is None else prefix
     address = client[0] if client else None
-    gone = scope.get("extensions", {}).get(EXTENSION, {}).get("gone")
-    return Asker(line, address=address) if gone is None else Asker(line, gone, address)
+    extension = scope.get("extensions", {}).get(EXTENSION, {})
+    asker = Asker(line, address=address)
+    if gone := extension.get("gone"):
+        asker = asker._replace(gone=gone)
+    if prefix is not None and (unread := extension.get("unread")):
+        asker = asker._replace(is_slow=partial(unread, prefix))
+    return asker
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:

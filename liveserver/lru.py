@@ -30,10 +30,12 @@ class Lru(Generic[K, V]):
 
     A value that is heavier than the whole budget isn't kept at all. What was asked for since it was put is forgotten
     after all that wasn't: to ask for a thousand things once each pushes out nothing that is asked for again and again.
+    `once_share`: of the budget, at most, for those (but one of them is kept whatever its weight).
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, once_share: float = 1.0) -> None:
         self._budget = budget
+        self._once_most = budget * once_share
         self._once: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._often: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._often_weight = 0
@@ -74,8 +76,10 @@ class Lru(Generic[K, V]):
         self.weight += weight
         if often:
             self._keep_often(key, (value, weight))
-        else:
-            self._once[key] = (value, weight)
+            return
+        self._once[key] = (value, weight)
+        while self.weight - self._often_weight > self._once_most and len(self._once) > 1:
+            self.drop(next(iter(self._once)))
 
     def drop(self, key: K) -> None:
         """Forget a value, if there is one."""

@@ -48,6 +48,8 @@ DATED_SECONDS = 10.0
 DATED_BYTES = 4 * 1024 * 1024
 """Memory for sitemaps: some ten of a thousand live blogs."""
 
+ONCE_SHARE = 0.125
+"""Of the memory for renditions, at most, for what was asked for once: with invented queries nobody fills it up."""
 RENDITION_BYTES = 256
 """What a rendition takes beside its representation: itself and its position."""
 
@@ -87,7 +89,7 @@ class Renditions:
         self._hub = hub
         self._history = history
         self._turns = turns
-        self._kept: Lru[Key, Rendition] = Lru(budget)
+        self._kept: Lru[Key, Rendition] = Lru(budget, once_share=ONCE_SHARE)
         self._entering: dict[Topic, asyncio.Task[None]] = {}
         self._unknown: set[Topic] = set()
         """Those whose positions the next query is to tell."""

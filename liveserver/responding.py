@@ -68,8 +68,10 @@ class Steady(Response):
             await super().__call__(scope, receive, send)
             return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        # No copies: all who read it slowly wait with the same bytes.
+        body = memoryview(self.body)
         for at in range(0, size, PIECE):
-            piece = self.body[at : at + PIECE]
+            piece = body[at : at + PIECE]
             await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < size})
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvicorn
 
-from liveserver import logs, sending
+from liveserver import heap, logs, sending
 from liveserver.app import create_app
 from liveserver.capacity import UNLIMITED, capacity
 from liveserver.certificates import Certificate
@@ -242,6 +242,7 @@ def _certificate(settings: Settings) -> Certificate | None:
 
 
 def _run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
+    heap.give_back()
     app = create_app(settings)
     room = capacity(descriptors(), most=settings.max_connections, database_pool=settings.database_pool)
     certificate = _certificate(settings)

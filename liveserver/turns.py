@@ -6,7 +6,8 @@ others at most, however many those have asked for; and one who never stops askin
 where works are done.
 
 Several may ask for the same: it is done once, in the turn of whoever's comes first, and all of them have it. Nothing is
-done that nobody waits for any more when its turn comes; what has begun is done to its end.
+done that nobody waits for any more when its turn comes; what has begun is done to its end. And an asker who doesn't
+read what they were given has nothing more made until they do: it would all wait for them in memory.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ REST_MAX = 1.0
 """Seconds that a line rests at most. What takes longer waits for a database, and takes nothing from the others."""
 
 
-def _stays() -> bool:
+LOOK_SECONDS = 0.05
+"""Seconds between looks whether an asker has read on."""
+
+
+def _no() -> bool:
     return False
 
 
@@ -49,10 +54,12 @@ class Asker(NamedTuple):
 
     line: Hashable
     """Where they wait: all in one line share what there is for one."""
-    gone: Callable[[], bool] = _stays
+    gone: Callable[[], bool] = _no
     """Whether they don't wait any more. Where nobody can tell, they always do."""
     address: str | None = None
     """As the log names who is turned away."""
+    is_slow: Callable[[], bool] = _no
+    """Whether all in their line together have so much unread that they are to read first."""
 
 
 class Work(Generic[T]):
@@ -102,12 +109,13 @@ class Work(Generic[T]):
 class _Line:
     """The works that one asker waits for."""
 
-    __slots__ = ("ahead", "busy", "key", "places")
+    __slots__ = ("ahead", "busy", "is_slow", "key", "places")
 
-    def __init__(self, key: Hashable) -> None:
+    def __init__(self, key: Hashable, is_slow: Callable[[], bool] = _no) -> None:
         self.key = key
+        self.is_slow = is_slow
         self.busy = False
-        """One of its works is under way, or it rests: it is not among those that take turns."""
+        """One of its works is under way, or it rests, or has to read: it is not among those that take turns."""
         self.ahead = 0
         """How many of its works may be done ahead of others."""
         self.places: dict[Work[Any], list[Callable[[], bool]]] = {}
@@ -189,13 +197,13 @@ class Turns:
             self.waiting += 1
         if not work.taken:
             if line is None:
-                line = self._lines[asker.line] = _Line(asker.line)
+                line = self._lines[asker.line] = _Line(asker.line, asker.is_slow)
             if not line.busy:
                 self._ring.setdefault(line.key, line)
             line.stand(work, asker.gone)
             if work in self._ahead.places:
                 self._ahead.stand(work, asker.gone)
-            elif ahead and line.ahead < AHEAD_PER_LINE:
+            elif ahead and line.ahead < AHEAD_PER_LINE and not asker.is_slow():
                 line.ahead += 1
                 work.charged_to = line
                 self._ahead.stand(work, asker.gone)
@@ -218,6 +226,8 @@ class Turns:
             line = self._ring.pop(key)
             if (work := self._next(line)) is None:
                 del self._lines[key]
+            elif line.is_slow():
+                self._pause(line, LOOK_SECONDS)
             else:
                 self._under_way += 1
                 self._begin(work, line)
@@ -283,8 +293,13 @@ class Turns:
             line.busy = False
         else:
             self._under_way -= 1
-            asyncio.get_running_loop().call_later(min(seconds, REST_MAX), self._rested, line)
+            self._pause(line, min(seconds, REST_MAX))
         self._go_on()
+
+    def _pause(self, line: _Line, seconds: float) -> None:
+        """It takes no turns for so long."""
+        line.busy = True
+        asyncio.get_running_loop().call_later(seconds, self._rested, line)
 
     def _rested(self, line: _Line) -> None:
         line.busy = False

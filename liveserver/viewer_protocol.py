@@ -5,7 +5,7 @@
 bounds: on what a head may weigh, on how long a request may take to come, on how many connections there are. It hands an
 upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an endpoint
 hands its connection over, and returns. From then on the connection is a viewer (`viewers.py`): no task, no queue, no
-parser. Of a request, another function tells whether its client has gone.
+parser. For a request other functions tell whether its client has gone, and whether an address reads what it is sent.
 
 What is used of uvicorn beside `Config.ws` and `Config.http` is listed in `tests/test_viewer_protocol.py`, which fails
 when a release changes it.
@@ -29,6 +29,7 @@ from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
 from liveserver.keepalive import wheel_of
 from liveserver.refusals import Reason, refusals
+from liveserver.unread import Unread
 from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
 if TYPE_CHECKING:
@@ -164,6 +165,8 @@ class HttpProtocol(HttpToolsProtocol):
     addresses, and behind a proxy, whose own connections all come from one.
     """
 
+    unread: ClassVar[Unread] = Unread()
+
     slot: int
     _patience: asyncio.TimerHandle | None
 
@@ -200,6 +203,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._patience = None
         self.leaving.discard(self)
         self.resting.pop(self, None)
+        self.unread.resumed(self)
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
@@ -207,6 +211,19 @@ class HttpProtocol(HttpToolsProtocol):
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered."""
+        HttpToolsProtocol.pause_writing(self)
+        cycle = self._answering
+        client = self.client if cycle is None else cycle.scope["client"]
+        if client is not None:
+            self.unread.paused(self, client[0], self._size_unread)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        HttpToolsProtocol.resume_writing(self)
+        self.unread.resumed(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes, in pieces that the allowance lets pass."""
@@ -318,6 +335,7 @@ class HttpProtocol(HttpToolsProtocol):
                     "hand_over": partial(_hand_over, ref(self)),
                     "full": self._full(),
                     "gone": partial(_gone, ref(self.cycle)),
+                    "unread": self.unread.is_much,
                 }
             }
             # Trailers come as headers do. The application has the list of the request's own.
@@ -371,7 +389,14 @@ class HttpProtocol(HttpToolsProtocol):
     def _retire(self) -> None:
         """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
         self._untime()
+        self.unread.resumed(self)
         del self.parser
+
+    def _size_unread(self) -> int:
+        """Bytes of answers that the client has still to read: what waits in the transport, and what is to follow."""
+        cycle = self._answering
+        following = 0 if cycle is None or cycle.disconnected else cycle.expected_content_length
+        return self.transport.get_write_buffer_size() + following
 
     @property
     def _answered(self) -> bool:
@@ -456,7 +481,7 @@ class HttpProtocol(HttpToolsProtocol):
 def limited(limits: ConnectionLimits) -> type[HttpProtocol]:
     """uvicorn's `http` for a server with such limits."""
     own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__}
-    own |= {"limits": limits, "leaving": set(), "resting": {}}
+    own |= {"limits": limits, "leaving": set(), "resting": {}, "unread": Unread()}
     return type("HttpProtocol", (HttpProtocol,), own)
 
 

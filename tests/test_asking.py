@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
 import pytest
 
+from liveserver import unread
 from liveserver.asking import asker_of
 from liveserver.connection import EXTENSION
 from liveserver.limits import Limits
@@ -19,6 +21,7 @@ from liveserver.turns import WAITING_PER_LINE
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
+    from liveserver.viewer_protocol import HttpProtocol
     from tests.api.site import LiveSite
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -117,6 +120,20 @@ async def waits(site: LiveSite, number: int) -> None:
     await settled(so_many)
 
 
+def test_who_reads_too_little_is_known_where_the_server_tells() -> None:
+    """Of those that limits by address hold for: behind a proxy that forwards no address it would hold for all."""
+    asked: list[bytes] = []
+
+    def is_much(prefix: bytes) -> bool:
+        asked.append(prefix)
+        return True
+
+    extensions = {EXTENSION: {"unread": is_much}}
+    assert asker_of(scope_of(("192.0.2.7", 1)) | {"extensions": extensions}).is_slow()
+    assert not asker_of(scope_of(("127.0.0.1", 1)) | {"extensions": extensions}).is_slow()
+    assert asked == [bytes([192, 0, 2, 7])]
+
+
 async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way is made to its end; nothing of what waits. And no answer is a failure."""
     gate = Gate(monkeypatch, "entries")
@@ -134,6 +151,34 @@ async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, m
     await live_site.idle()
     assert len(gate.reads) == 2
     assert live_site.parts.turns.waiting == 0
+
+
+async def test_who_does_not_read_has_nothing_more_made(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would wait in our memory. Others are served, and so are they when they have read."""
+    monkeypatch.setattr(unread, "UNREAD_MAX", 1)
+    for _ in range(8):
+        await live_site.publish(body=f"<p>{'x' * 90_000}</p>")
+    kept = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).unread
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.setblocking(False)
+    sock.bind((FLOOD, 0))
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", live_site.port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=4096)
+    writer.write(f"GET {ENTRIES} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+
+    async def unread_by_one() -> bool:
+        return len(kept) == 1
+
+    await settled(unread_by_one)
+    more = asyncio.create_task(fetch(live_site, f"{ENTRIES}?limit=3", FLOOD))
+    await waits(live_site, 1)
+    assert (await fetch(live_site, f"{ENTRIES}?limit=4", OTHER)).status_code == 200
+    assert (live_site.parts.turns.waiting, more.done()) == (1, False)
+    answer = await reader.read(-1)
+    assert len(answer) > 8 * 90_000
+    assert (await more).status_code == 200
+    writer.close()
 
 
 async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:

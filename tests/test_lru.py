@@ -50,6 +50,19 @@ def test_what_is_heavier_than_everything_is_not_kept() -> None:
     assert (len(nothing), nothing.weight) == (0, 0)
 
 
+def test_what_was_asked_for_once_has_a_share() -> None:
+    """Of which it takes nothing from what was asked for again; one is kept, however heavy."""
+    lru: Lru[str, int] = Lru(100, once_share=0.25)
+    for key in "abcd":
+        lru.put(key, 0, 10)
+    assert (kept(lru, "abcd"), lru.weight) == ("cd", 20)
+    assert (lru.get("c"), lru.get("d")) == (0, 0)
+    lru.put("e", 0, 20)
+    assert kept(lru, "cde") == "cde"
+    lru.put("f", 0, 80)
+    assert (kept(lru, "cdef"), lru.weight) == ("cdf", 100)
+
+
 def test_what_is_asked_for_again_outlives_what_is_asked_for_once() -> None:
     """However much of that there is; as long as it has no more than its share."""
     lru: Lru[str, int] = Lru(16)

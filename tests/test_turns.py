@@ -28,12 +28,14 @@ class Workshop:
         """Names of works, in the order in which they began."""
         self.gone: set[str] = set()
         """Lines whose askers have left."""
+        self.slow: set[str] = set()
+        """Lines whose askers don't read what they were given."""
         self._ends: dict[str, asyncio.Event] = {}
         self._errors: dict[str, Exception] = {}
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
         """Somebody of a line waits for a work."""
-        asker = Asker(line, lambda: line in self.gone, f"of {line}")
+        asker = Asker(line, lambda: line in self.gone, f"of {line}", lambda: line in self.slow)
         return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), asker, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
@@ -296,6 +298,27 @@ async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
         assert "left 0" not in shop.begun
         await shop.end("b0", *(f"left {number}" for number in range(AHEAD_PER_LINE + 1)))
         await asyncio.gather(*first, *waiting)
+
+
+def test_who_does_not_read_has_nothing_more_made() -> None:
+    """Until they do; the others' turns come meanwhile, also for the same."""
+
+    async def talk() -> None:
+        async with workshop() as shop:
+            await shop.end("a1", "both", "b1", "a2")
+            shop.slow.add("a")
+            waiting = [shop.ask("a", name) for name in ("both", "a1")]
+            await settle()
+            made = await asyncio.gather(shop.ask("b", "b1"), shop.ask("b", "both"), waiting[0])
+            assert list(made) == ["B1", "BOTH", "BOTH"]
+            waiting.append(shop.ask("a", "a2", ahead=True))
+            await asyncio.sleep(10)
+            assert shop.begun == ["b1", "both"]
+            assert shop.turns.waiting == 2
+            shop.slow.clear()
+            assert await asyncio.gather(*waiting[1:]) == ["A1", "A2"]
+
+    in_virtual_time(talk)
 
 
 async def test_nothing_is_kept_of_who_has_been_served() -> None:

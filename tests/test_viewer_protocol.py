@@ -713,7 +713,9 @@ HTTP_PROTOCOL = {
     "on_headers_complete",
     "on_response_complete",
     "parser",
+    "pause_writing",
     "pipeline",
+    "resume_writing",
     "scheme",
     "scope",
     "server",
@@ -723,7 +725,16 @@ HTTP_PROTOCOL = {
     "ws_protocol_class",
     "_unset_keepalive_if_required",
 }
-CYCLE = {"disconnected", "keep_alive", "message_event", "more_body", "response_complete", "response_started"}
+CYCLE = {
+    "disconnected",
+    "expected_content_length",
+    "keep_alive",
+    "message_event",
+    "more_body",
+    "response_complete",
+    "response_started",
+    "scope",
+}
 FLOW = {"read_paused"}
 PARSER = {"feed_data", "get_http_version"}
 SERVER_STATE = set(get_type_hints(connection.Server))
@@ -745,7 +756,7 @@ def used() -> dict[str, set[str]]:
     tree = ast.parse(Path(viewer_protocol.__file__).read_text())
     [ours] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HttpProtocol"]
     own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} | set(HttpProtocol.__slots__)
-    own |= {"leaving", "limits", "resting"}
+    own |= {"leaving", "limits", "resting", "unread"}
     own -= set(dir(HttpToolsProtocol))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):

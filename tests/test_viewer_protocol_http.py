@@ -15,6 +15,7 @@ from liveserver import viewer_protocol
 from liveserver.errors import Conflict
 from liveserver.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.refusals import Reason, refusals
+from liveserver.unread import UNREAD_MAX
 from liveserver.viewer_protocol import (
     BODY_RATE,
     LATE_BYTES,
@@ -436,6 +437,42 @@ async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None
     assert gone()
 
 
+async def test_what_is_unread_counts_for_who_asked(stage: Stage) -> None:
+    """What waits in the transport, and what is to follow; until it is read, or the connection has ended."""
+    kind = limited(ConnectionLimits())
+    prefix = bytes([192, 0, 2, 9])
+
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        # As a trusted proxy's header says.
+        scope["client"] = ("192.0.2.9", 0)
+        stage.scopes.append(scope)
+        headers = [(b"content-length", b"%d" % (1 + UNREAD_MAX))]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await stage.gate.wait()
+        await send({"type": "http.response.body", "body": bytes(UNREAD_MAX)})
+
+    stage.app = app  # type: ignore[method-assign]
+    stage.gate.clear()
+    peer = stage.connect(kind=kind)
+    peer.send(GET)
+    await asyncio.sleep(0)
+    is_much = stage.scopes[0]["extensions"]["liveserver.viewer"]["unread"]
+    assert not is_much(prefix)
+    peer.protocol.pause_writing()
+    assert (is_much(prefix), is_much(bytes([192, 0, 2, 8]))) == (True, False)
+    peer.protocol.resume_writing()
+    assert not is_much(prefix)
+    stage.gate.set()
+    await peer.settled()
+    peer.protocol.pause_writing()
+    assert not is_much(prefix)
+    peer.transport.waiting = UNREAD_MAX
+    assert is_much(prefix)
+    peer.protocol.connection_lost(None)
+    assert (is_much(prefix), len(kind.unread)) == (False, 0)
+
+
 async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:
     """Each of the two could hand the connection over, and it would have two owners."""
     stage.gate.clear()
@@ -721,3 +758,4 @@ def test_each_server_has_limits_of_its_own() -> None:
     assert (one.limits.head_seconds, other.limits.head_seconds) == (1, 2)
     assert HttpProtocol.limits == ConnectionLimits()
     assert one.leaving is not other.leaving
+    assert one.unread is not other.unread

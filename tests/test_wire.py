@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -25,6 +27,16 @@ HERE = Position("k3f9x2ab", 42)
 )
 def test_times_are_rfc_3339_in_utc_with_milliseconds(moment: datetime, text: str) -> None:
     assert wire.timestamp(moment) == text
+
+
+@pytest.mark.parametrize("size", [1, 300, 3_000, 300_000])
+def test_a_message_takes_no_more_memory_than_its_bytes(size: int) -> None:
+    """Hundreds of each live blog are kept, and thousands of answers."""
+    tracemalloc.start()
+    messages = [wire.dumps({"body": "x" * size, "number": number}) for number in range(20)]
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert taken < sum(map(sys.getsizeof, messages)) + 4_000
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import uvicorn
 from liveserver.app import create_app
 from liveserver.errors import StoreUnavailable
 from liveserver.security.keys import new_key
-from liveserver.server import Server
+from liveserver.server import SEND_BUFFER, Server
 from liveserver.store.engine import Database
 from liveserver.topic import Topic
 from tests.api.contract import Contract
@@ -250,6 +250,7 @@ async def serving(settings: Settings, stack: Stack = OURS) -> AsyncIterator[Live
     )
     server = OwnSignals(config, app, lambda _parts: ready.set())
     with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         listener.setblocking(False)
