@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -15,7 +14,6 @@ import sys
 import threading
 import time
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,19 +32,22 @@ from liveserver.settings import unknown_settings
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.texts import read_languages
-from liveserver.viewer_protocol import ConnectionLimits, limited
+from liveserver.tls_listener import EXHAUSTED, Terms, TlsListener
+from liveserver.viewer_protocol import ConnectionLimits, Places, limited
 from liveserver.viewers import LINGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from multiprocessing.context import SpawnProcess
+    from ssl import SSLContext
     from types import FrameType
 
     from starlette.applications import Starlette
 
     from liveserver.services import Services
     from liveserver.settings import Settings
-    from liveserver.viewer_protocol import HttpProtocol
+    from liveserver.tls_listener import Handshake
+    from liveserver.viewer_protocol import EncryptedHttpProtocol, HttpProtocol
 
     Beside = Callable[[Services], Coroutine[object, object, None]]
 
@@ -70,9 +71,6 @@ OVERTIME = 5.0
 """Seconds after all that a process may wait for at its end, until it is killed."""
 RESTART_PAUSE = 1.0
 """Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
-
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What the kernel says to `accept` when the process, or the machine, can have no more connections."""
 
 log = structlog.get_logger(__name__)
 
@@ -104,16 +102,8 @@ class Server(uvicorn.Server):
         """Start, and tell."""
         asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
-            # A handshake is a part of the time for a head. uvicorn passes no bounds on, and the event loop's own are a
-            # minute for a handshake, and half of one for the end.
-            loop = asyncio.get_running_loop()
-            bounds = {
-                "ssl_handshake_timeout": cast(
-                    "type[HttpProtocol]", self.config.http_protocol_class
-                ).limits.head_seconds,
-                "ssl_shutdown_timeout": LINGER,
-            }
-            loop.create_server = partial(loop.create_server, **bounds)  # type: ignore[method-assign]
+            # uvicorn asks the event loop for each listening socket.
+            asyncio.get_running_loop().create_server = self._listen  # type: ignore[method-assign,assignment]
         await super().startup(sockets)
         if self.started:
             read_languages()
@@ -130,6 +120,21 @@ class Server(uvicorn.Server):
             self._on_start(parts)
             if self._beside is not None:
                 self._work = asyncio.create_task(self._beside(parts))
+
+    async def _listen(
+        self, made: Callable[[], EncryptedHttpProtocol], *, sock: socket.socket, ssl: SSLContext, **_: object
+    ) -> TlsListener:
+        """Accept connections of which each begins with a handshake; the time for a head is its time, too."""
+
+        def after(handshake: Handshake) -> EncryptedHttpProtocol:
+            protocol = made()
+            protocol.handshake = handshake
+            return protocol
+
+        kind = cast("type[HttpProtocol]", self.config.http_protocol_class)
+        terms = Terms(ssl, kind.limits.head_seconds, LINGER)
+        state = self.server_state
+        return TlsListener(after, terms, Places(kind, state.connections), state.tasks, sock)
 
     @staticmethod
     def _renew(certificate: Certificate) -> None:
@@ -258,7 +263,10 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         forwarded_allow_ips=settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
-        http=limited(ConnectionLimits(settings.head_timeout, settings.body_timeout, room.connections, room.streams)),
+        http=limited(
+            ConnectionLimits(settings.head_timeout, settings.body_timeout, room.connections, room.streams),
+            encrypted=certificate is not None,
+        ),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
         # Of requests in a row on one connection each has its own: what is noted of who makes one isn't the next one's.

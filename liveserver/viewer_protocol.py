@@ -29,6 +29,7 @@ from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
 from liveserver.keepalive import wheel_of
 from liveserver.refusals import Reason, refusals
+from liveserver.tls_listener import Handshake
 from liveserver.unread import Unread
 from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
@@ -158,7 +159,7 @@ class HttpProtocol(HttpToolsProtocol):
     limits: ClassVar[ConnectionLimits] = ConnectionLimits()
     leaving: ClassVar[set[HttpProtocol]] = set()
     """Connections there is no room for, while they are told."""
-    resting: ClassVar[dict[HttpProtocol, None]] = {}
+    resting: ClassVar[dict[HttpProtocol | Handshake, None]] = {}
     """Connections on which nothing is asked for, the one that rests for longest first.
 
     They give way where there is no more room: nobody can hold places without asking for something, from however many
@@ -185,7 +186,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Runs while it has been told why it was turned away, and hasn't gone."""
         self._timed = False
         """It stands on the wheel."""
-        if len(self.connections) >= self.limits.connections and not self._make_room():
+        if len(self.connections) >= self.limits.connections and not self.make_room(self.connections):
             self._turn_away(transport)
             return
         # Here and below by its name: `super()` takes three times as long, and every viewer's connect has it.
@@ -442,19 +443,24 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self._part(denial.answer(self.server_state.default_headers))
 
-    def _make_room(self) -> bool:
+    @classmethod
+    def make_room(cls, connections: set[Any]) -> bool:
         """End the connection that has rested for longest, if there is one."""
-        for longest in self.resting:
-            longest._give_way()
+        for longest in cls.resting:
+            # Its place is free at once, and its descriptor in the next turn of the loop.
+            del cls.resting[longest]
+            connections.discard(longest)
+            if isinstance(longest, Handshake):
+                refusals.note(Reason.GAVE_WAY, address=longest.address)
+                longest.shutdown()
+            else:
+                longest._give_way()
             return True
         return False
 
     def _give_way(self) -> None:
         """End without a word, as if its time were over."""
         self._stop(Reason.GAVE_WAY)
-        # Its place is free at once, and its descriptor in the next turn of the loop.
-        del self.resting[self]
-        self.connections.discard(self)
         # What it was sent is in the kernel; only of a large body, which it reads slowly, something is lost.
         self.transport.abort()
 
@@ -462,7 +468,7 @@ class HttpProtocol(HttpToolsProtocol):
         """There is no room for this connection."""
         denial = denials.TOO_MANY_CONNECTIONS
         address = get_remote_addr(transport)
-        refusals.note(denial.reason, address=address[0] if address else None, most=self.limits.connections)
+        _note_no_room(address[0] if address else None, self.limits)
         self._over = True
         self.transport = transport
         if len(self.leaving) < LEAVING_MAX:
@@ -478,11 +484,52 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience = hang_up(self.transport, seconds)
 
 
-def limited(limits: ConnectionLimits) -> type[HttpProtocol]:
+class EncryptedHttpProtocol(HttpProtocol):
+    """The same after a handshake, of which it takes the place over."""
+
+    __slots__ = ("handshake",)
+
+    handshake: Handshake
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The handshake is complete."""
+        Places(type(self), self.connections).leave(self.handshake)
+        super().connection_made(transport)
+
+
+class Places:
+    """Those of a server's connections, for handshakes (`tls_listener.py`)."""
+
+    def __init__(self, kind: type[HttpProtocol], connections: set[Any]) -> None:
+        self._kind = kind
+        self._connections = connections
+
+    def take(self, handshake: Handshake) -> bool:
+        """Whether there is room for one more: it rests until it is more than a handshake."""
+        kind = self._kind
+        if len(self._connections) >= kind.limits.connections and not kind.make_room(self._connections):
+            _note_no_room(handshake.address, kind.limits)
+            return False
+        self._connections.add(handshake)
+        kind.resting[handshake] = None
+        return True
+
+    def leave(self, handshake: Handshake) -> None:
+        """It has ended; nothing happens if it left before."""
+        self._connections.discard(handshake)
+        self._kind.resting.pop(handshake, None)
+
+
+def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpProtocol]:
     """uvicorn's `http` for a server with such limits."""
-    own: dict[str, object] = {"__slots__": (), "__doc__": HttpProtocol.__doc__}
+    kind = EncryptedHttpProtocol if encrypted else HttpProtocol
+    own: dict[str, object] = {"__slots__": (), "__doc__": kind.__doc__}
     own |= {"limits": limits, "leaving": set(), "resting": {}, "unread": Unread()}
-    return type("HttpProtocol", (HttpProtocol,), own)
+    return type("HttpProtocol", (kind,), own)
+
+
+def _note_no_room(address: str | None, limits: ConnectionLimits) -> None:
+    refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=limits.connections)
 
 
 _head = lru_cache(maxsize=4)(head)

@@ -166,6 +166,20 @@ async def test_a_handshake_that_does_not_come_is_awaited_no_longer(tmp_path: Pat
         assert await server.end() == 0
 
 
+async def test_who_begins_no_handshake_gives_way(tmp_path: Path, files: SelfSigned) -> None:
+    """However many there are: each newcomer who asks for something is served."""
+    server = SecureServer(tmp_path / "server", files, max_connections="20", log_format="json")
+    async with started(server), AsyncExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(await asyncio.to_thread(socket.create_connection, ("127.0.0.1", server.port)))
+        for _ in range(3):
+            async with httpx2.AsyncClient() as http:
+                assert (await http.get(f"{server.url}/healthz")).status_code == 200
+        assert (await server.logged("refused"))["reason"] == "gave-way"
+        assert "Traceback" not in server.stderr + server.stdout
+        assert await server.end() == 0
+
+
 async def test_a_viewer_is_sent_off(tmp_path: Path, files: SelfSigned) -> None:
     """With a close frame, then the end of TLS, then that of the connection: no client takes it for an attack."""
     server = SecureServer(tmp_path / "server", files, drain="0")
