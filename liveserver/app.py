@@ -234,7 +234,7 @@ def _for_people(request: Request) -> bool:
 async def _our_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, LiveserverError)
     if isinstance(error, ClientGone):
-        return _unread()
+        return _to_nobody()
     error = refused(request.scope, error)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
@@ -261,10 +261,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _left(_request: Request, _error: Exception) -> Response:
-    return _unread()
+    return _to_nobody()
 
 
-def _unread() -> Response:
+def _to_nobody() -> Response:
     """The client went before its request was complete, or answered: nobody reads this, and there is nothing to log."""
     return Response(status_code=400)
 

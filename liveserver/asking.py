@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.connection import EXTENSION
 from liveserver.topic import Topic
-from liveserver.turns import Asker
+from liveserver.turns import UNREAD_MOST, Asker, refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -34,8 +34,15 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
     if gone := extension.get("gone"):
         asker = asker._replace(gone=gone)
     if prefix is not None and (unread := extension.get("unread")):
-        asker = asker._replace(is_slow=partial(unread, prefix))
+        asker = asker._replace(unread=partial(unread, prefix))
     return asker
+
+
+def must_read(scope: Scope) -> None:
+    """Raises Busy if the client's address has so much unread that it is sent nothing else that is read for it."""
+    asker = asker_of(scope)
+    if asker.unread() >= UNREAD_MOST:
+        refuse_unread(asker)
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:

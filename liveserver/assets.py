@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from liveserver.representation import Representation
-from liveserver.responding import deny, part, respond
+from liveserver.responding import Steady, deny, part, respond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,8 @@ class Assets:
         if file is None:
             raise HTTPException(404)
         response = _part(file, scope) or await self._whole(file, scope)
+        if isinstance(response, Steady):
+            response.lasting = True
         await response(scope, receive, send)
 
     async def _whole(self, file: Representation, scope: Scope) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from liveserver.connection import EXTENSION
 from liveserver.partners import Readers
 from liveserver.representation import unmodified
 
@@ -61,9 +62,16 @@ class Steady(Response):
     What waits for somebody who reads slowly is encrypted already, if TLS is spoken: a copy for each.
     """
 
+    lasting = False
+    """Its body stays in memory anyway."""
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         size = len(self.body)
+        extension = scope["extensions"].get(EXTENSION) if size > PIECE and "extensions" in scope else None
+        if extension is not None:
+            # For as long as it is sent: it counts for its reader (`unread.py`).
+            extension["body"] = b"" if self.lasting else _whole(self.body)
         if size <= LARGE:
             await super().__call__(scope, receive, send)
             return
@@ -116,7 +124,8 @@ def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:
         return Steady(content, headers=headers)
     if start >= end:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"})
-    return Steady(content[start:end], 206, {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})
+    # Not a copy: there would be one for each who reads it slowly.
+    return Steady(memoryview(content)[start:end], 206, {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
@@ -126,6 +135,10 @@ async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -
         await websocket.send_denial_response(response)
     else:
         await websocket.close()
+
+
+def _whole(body: bytes | memoryview) -> bytes:
+    return body.obj if isinstance(body, memoryview) else body  # type: ignore[return-value]
 
 
 def _joined(before: str | None, value: bytes) -> str:

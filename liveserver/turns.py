@@ -3,18 +3,18 @@
 Each asker stands in a line of their own, and the lines take turns. Of each, one work is under way at a time, and
 afterwards the line rests for as long as that took. So whoever asks for one thing waits for one work of each of the
 others at most, however many those have asked for; and one who never stops asking has half of one of the few places
-where works are done.
+where works are done; beside the place that is kept for what is asked for again and again (`ahead`).
 
 Several may ask for the same: it is done once, in the turn of whoever's comes first, and all of them have it. Nothing is
-done that nobody waits for any more when its turn comes; what has begun is done to its end. And an asker who doesn't
-read what they were given has nothing more made until they do: it would all wait for them in memory.
+done that nobody waits for any more when its turn comes; what has begun is done to its end. And who
+doesn't read what they were given has little more made until they do: it would all wait for them in memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from liveserver.errors import Busy, ClientGone
 from liveserver.refusals import Reason, refusals
@@ -41,12 +41,22 @@ REST_MAX = 1.0
 """Seconds that a line rests at most. What takes longer waits for a database, and takes nothing from the others."""
 
 
+UNREAD_SLOW = 2 * 1024 * 1024
+"""Bytes that a line may have unread while its turns come as they come: four of the largest answers."""
+UNREAD_SECONDS = 5.0
+"""Seconds between its turns when it has more. Many may share an address, and not all of them read slowly."""
+UNREAD_MOST = 8 * 1024 * 1024
+"""Bytes beyond which nothing is begun for it."""
 LOOK_SECONDS = 0.05
-"""Seconds between looks whether an asker has read on."""
+"""Seconds between looks whether it has read on."""
 
 
 def _no() -> bool:
     return False
+
+
+def _nothing() -> int:
+    return 0
 
 
 class Asker(NamedTuple):
@@ -58,8 +68,8 @@ class Asker(NamedTuple):
     """Whether they don't wait any more. Where nobody can tell, they always do."""
     address: str | None = None
     """As the log names who is turned away."""
-    is_slow: Callable[[], bool] = _no
-    """Whether all in their line together have so much unread that they are to read first."""
+    unread: Callable[[], int] = _nothing
+    """Bytes that all in their line together were sent and haven't read."""
 
 
 class Work(Generic[T]):
@@ -109,11 +119,13 @@ class Work(Generic[T]):
 class _Line:
     """The works that one asker waits for."""
 
-    __slots__ = ("ahead", "busy", "is_slow", "key", "places")
+    __slots__ = ("ahead", "busy", "key", "places", "slow_since", "unread")
 
-    def __init__(self, key: Hashable, is_slow: Callable[[], bool] = _no) -> None:
+    def __init__(self, key: Hashable, unread: Callable[[], int] = _nothing) -> None:
         self.key = key
-        self.is_slow = is_slow
+        self.unread = unread
+        self.slow_since: float | None = None
+        """When it was first found to have to read; None since its last turn."""
         self.busy = False
         """One of its works is under way, or it rests, or has to read: it is not among those that take turns."""
         self.ahead = 0
@@ -197,13 +209,13 @@ class Turns:
             self.waiting += 1
         if not work.taken:
             if line is None:
-                line = self._lines[asker.line] = _Line(asker.line, asker.is_slow)
+                line = self._lines[asker.line] = _Line(asker.line, asker.unread)
             if not line.busy:
                 self._ring.setdefault(line.key, line)
             line.stand(work, asker.gone)
             if work in self._ahead.places:
                 self._ahead.stand(work, asker.gone)
-            elif ahead and line.ahead < AHEAD_PER_LINE and not asker.is_slow():
+            elif ahead and line.ahead < AHEAD_PER_LINE and asker.unread() < UNREAD_SLOW:
                 line.ahead += 1
                 work.charged_to = line
                 self._ahead.stand(work, asker.gone)
@@ -216,6 +228,8 @@ class Turns:
         if (0 if line is None else len(line.places)) >= most:
             refusals.note(Reason.BUSY, address=asker.address, waiting=self.waiting)
             raise Busy("so many pages are being made for this address that no other is begun")
+        if asker.unread() >= UNREAD_MOST:
+            refuse_unread(asker)
 
     def _go_on(self) -> None:
         """Begin what can begin."""
@@ -226,11 +240,24 @@ class Turns:
             line = self._ring.pop(key)
             if (work := self._next(line)) is None:
                 del self._lines[key]
-            elif line.is_slow():
+            elif self._reads_first(line):
                 self._pause(line, LOOK_SECONDS)
             else:
                 self._under_way += 1
                 self._begin(work, line)
+
+    def _reads_first(self, line: _Line) -> bool:
+        """Whether its turn comes later, as it has much that it hasn't read."""
+        if line.unread() < UNREAD_SLOW:
+            line.slow_since = None
+            return False
+        now = self._clock()
+        if line.slow_since is None:
+            line.slow_since = now
+        if now - line.slow_since < UNREAD_SECONDS:
+            return True
+        line.slow_since = None
+        return False
 
     def _next(self, line: _Line) -> Work[Any] | None:
         """The first of its works that somebody waits for; those before it leave the line."""
@@ -310,3 +337,9 @@ class Turns:
             self._go_on()
         else:
             del self._lines[line.key]
+
+
+def refuse_unread(asker: Asker) -> NoReturn:
+    """Raises Busy: an address is to read first."""
+    refusals.note(Reason.BUSY, address=asker.address, unread=asker.unread())
+    raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

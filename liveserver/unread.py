@@ -1,59 +1,69 @@
-"""What clients were sent and haven't read, by address: memory that others' answers don't need.
+"""Bytes that an address was sent and hasn't read, as far as they are in memory for its sake.
 
-A connection tells when its transport has more to send than it takes at once, and when that has gone; in between its
-bytes count for its client's address. So an address with much of it can be made to read first (`turns.py`), while a
-client that reads costs nothing here.
+A connection tells when its transport has more to send than it takes at once, and when that has gone. In between the
+body that it sends counts for its client's address: once, to however many connections of that address it goes. So an
+address with much of it can be made to read first (`turns.py`), while a client that reads costs nothing here.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.addresses import network_prefix, packed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Size = Callable[[], int]
 
-UNREAD_MAX = 1024 * 1024
-"""Bytes that one address may have unread while more is made for it: of the largest answers two, of pages some ten that
-don't even fit the connection's buffers."""
+class _Paused(NamedTuple):
+    prefix: bytes
+    body: bytes | None
+    own: Callable[[], int]
 
 
 class Unread:
     """The connections of a server whose clients read more slowly than they are answered."""
 
     def __init__(self) -> None:
-        self._sizes: dict[bytes, dict[object, Size]] = {}
-        """By what the client's address is counted: its connections, and how many bytes wait for each."""
-        self._prefixes: dict[object, bytes] = {}
-        """The connections, and under what they stand above."""
+        self._paused: dict[object, _Paused] = {}
+        self._of: dict[bytes, set[object]] = {}
+        """The connections of each address, by what it is counted."""
 
     def __len__(self) -> int:
-        return len(self._prefixes)
+        return len(self._paused)
 
-    def paused(self, connection: object, host: str, size: Size) -> None:
-        """A connection can't send on. `size`: how many bytes wait, at any time until it has `resumed`."""
+    def paused(self, connection: object, host: str, body: bytes | None, own: Callable[[], int]) -> None:
+        """A connection can't send on.
+
+        `body`: what it sends, if others may be sent the same; b"" if that stays in memory anyway. `own`: how many bytes
+        wait for it alone, at any time until it has `resumed`.
+        """
+        self.resumed(connection)
         prefix = _prefix_of(host)
-        if prefix is not None and connection not in self._prefixes:
-            self._prefixes[connection] = prefix
-            self._sizes.setdefault(prefix, {})[connection] = size
+        if prefix is not None:
+            self._paused[connection] = _Paused(prefix, body, own)
+            self._of.setdefault(prefix, set()).add(connection)
 
     def resumed(self, connection: object) -> None:
         """It sends on, or has ended; nothing happens if it never paused."""
-        prefix = self._prefixes.pop(connection, None)
-        if prefix is not None:
-            of_address = self._sizes[prefix]
-            del of_address[connection]
-            if not of_address:
-                del self._sizes[prefix]
+        paused = self._paused.pop(connection, None)
+        if paused is not None:
+            connections = self._of[paused.prefix]
+            connections.remove(connection)
+            if not connections:
+                del self._of[paused.prefix]
 
-    def is_much(self, prefix: bytes) -> bool:
-        """Whether so many bytes wait for an address, or a network, that it should read before it has more."""
-        of_address = self._sizes.get(prefix)
-        return of_address is not None and sum(size() for size in of_address.values()) >= UNREAD_MAX
+    def size_of(self, prefix: bytes) -> int:
+        """How many bytes wait for an address, or a network."""
+        size = 0
+        bodies: dict[int, int] = {}
+        for connection in self._of.get(prefix, ()):
+            _, body, own = self._paused[connection]
+            size += own()
+            if body is not None:
+                bodies[id(body)] = len(body)
+        return size + sum(bodies.values())
 
 
 @lru_cache(maxsize=1_024)

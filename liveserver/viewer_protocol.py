@@ -5,7 +5,7 @@
 bounds: on what a head may weigh, on how long a request may take to come, on how many connections there are. It hands an
 upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an endpoint
 hands its connection over, and returns. From then on the connection is a viewer (`viewers.py`): no task, no queue, no
-parser. For a request other functions tell whether its client has gone, and whether an address reads what it is sent.
+parser. For a request other functions tell whether its client has gone, and how much an address has unread.
 
 What is used of uvicorn beside `Config.ws` and `Config.http` is listed in `tests/test_viewer_protocol.py`, which fails
 when a release changes it.
@@ -61,6 +61,9 @@ LEAVING_MAX = 64
 
 LEAVING_SECONDS = 1.0
 """That moment."""
+
+WRITE_BUFFER = 64 * 1024
+"""Bytes that wait in a transport before the application does."""
 
 _terms: WeakKeyDictionary[Config, Terms] = WeakKeyDictionary()
 
@@ -219,7 +222,11 @@ class HttpProtocol(HttpToolsProtocol):
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]
         if client is not None:
-            self.unread.paused(self, client[0], self._size_unread)
+            extensions: Any = {} if cycle is None else cycle.scope["extensions"]
+            body: bytes | None = extensions.get(EXTENSION, {}).get("body")
+            # In the clear it is the body itself that waits; encrypted, a part of it that is this client's alone.
+            own = _nothing if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
+            self.unread.paused(self, client[0], body, own)
 
     def resume_writing(self) -> None:
         """It has caught up."""
@@ -336,7 +343,7 @@ class HttpProtocol(HttpToolsProtocol):
                     "hand_over": partial(_hand_over, ref(self)),
                     "full": self._full(),
                     "gone": partial(_gone, ref(self.cycle)),
-                    "unread": self.unread.is_much,
+                    "unread": self.unread.size_of,
                 }
             }
             # Trailers come as headers do. The application has the list of the request's own.
@@ -392,12 +399,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._untime()
         self.unread.resumed(self)
         del self.parser
-
-    def _size_unread(self) -> int:
-        """Bytes of answers that the client has still to read: what waits in the transport, and what is to follow."""
-        cycle = self._answering
-        following = 0 if cycle is None or cycle.disconnected else cycle.expected_content_length
-        return self.transport.get_write_buffer_size() + following
 
     @property
     def _answered(self) -> bool:
@@ -494,6 +495,8 @@ class EncryptedHttpProtocol(HttpProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The handshake is complete."""
         Places(type(self), self.connections).leave(self.handshake)
+        # As in the clear: the event loops' own is eight times as much, for each client that doesn't read.
+        transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
 
 
@@ -544,6 +547,10 @@ def _hand_over(
     if alive is None:
         raise ClientDisconnected
     return alive.hand_over(audience, status, headers, body)
+
+
+def _nothing() -> int:
+    return 0
 
 
 def _gone(request: ref[RequestResponseCycle]) -> bool:

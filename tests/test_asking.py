@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 import pytest
 
-from liveserver import unread
-from liveserver.asking import asker_of
+from liveserver import asking, turns
+from liveserver.asking import asker_of, must_read
 from liveserver.connection import EXTENSION
+from liveserver.errors import Busy
 from liveserver.limits import Limits
 from liveserver.refusals import Reason, refusals
 from liveserver.settings import Settings
 from liveserver.store import Store
 from liveserver.topic import Topic
-from liveserver.turns import WAITING_PER_LINE
+from liveserver.turns import UNREAD_MOST, WAITING_PER_LINE
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
@@ -120,18 +121,23 @@ async def waits(site: LiveSite, number: int) -> None:
     await settled(so_many)
 
 
-def test_who_reads_too_little_is_known_where_the_server_tells() -> None:
-    """Of those that limits by address hold for: behind a proxy that forwards no address it would hold for all."""
+def test_what_is_unread_is_known_where_the_server_tells() -> None:
+    """Of those that limits by address hold for: behind a proxy that forwards no address it would be everybody's."""
     asked: list[bytes] = []
 
-    def is_much(prefix: bytes) -> bool:
+    def size_of(prefix: bytes) -> int:
         asked.append(prefix)
-        return True
+        return UNREAD_MOST
 
-    extensions = {EXTENSION: {"unread": is_much}}
-    assert asker_of(scope_of(("192.0.2.7", 1)) | {"extensions": extensions}).is_slow()
-    assert not asker_of(scope_of(("127.0.0.1", 1)) | {"extensions": extensions}).is_slow()
-    assert asked == [bytes([192, 0, 2, 7])]
+    extensions = {EXTENSION: {"unread": size_of}}
+    limited = scope_of(("192.0.2.7", 1)) | {"extensions": extensions}
+    assert asker_of(limited).unread() == UNREAD_MOST
+    with pytest.raises(Busy, match="hasn't read"):
+        must_read(limited)
+    proxied = scope_of(("127.0.0.1", 1)) | {"extensions": extensions}
+    assert asker_of(proxied).unread() == 0
+    must_read(proxied)
+    assert set(asked) == {bytes([192, 0, 2, 7])}
 
 
 async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +159,10 @@ async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, m
     assert live_site.parts.turns.waiting == 0
 
 
-async def test_who_does_not_read_has_nothing_more_made(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would wait in our memory. Others are served, and so are they when they have read."""
-    monkeypatch.setattr(unread, "UNREAD_MAX", 1)
+    monkeypatch.setattr(turns, "UNREAD_SLOW", 1)
+    monkeypatch.setattr(turns, "UNREAD_SECONDS", 3600.0)
     for _ in range(8):
         await live_site.publish(body=f"<p>{'x' * 90_000}</p>")
     kept = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).unread
@@ -171,10 +178,15 @@ async def test_who_does_not_read_has_nothing_more_made(live_site: LiveSite, monk
         return len(kept) == 1
 
     await settled(unread_by_one)
+    assert 8 * 90_000 < kept.size_of(bytes([127, 0, 0, 2])) < 8 * 190_000
     more = asyncio.create_task(fetch(live_site, f"{ENTRIES}?limit=3", FLOOD))
     await waits(live_site, 1)
     assert (await fetch(live_site, f"{ENTRIES}?limit=4", OTHER)).status_code == 200
     assert (live_site.parts.turns.waiting, more.done()) == (1, False)
+    monkeypatch.setattr(turns, "UNREAD_MOST", 1)
+    monkeypatch.setattr(asking, "UNREAD_MOST", 1)
+    refused = [await fetch(live_site, path, FLOOD) for path in (f"{ENTRIES}?limit=5", f"/media/{'a' * 32}-9x9.webp")]
+    assert [answer.status_code for answer in refused] == [503, 503]
     answer = await reader.read(-1)
     assert len(answer) > 8 * 90_000
     assert (await more).status_code == 200

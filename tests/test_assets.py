@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import tracemalloc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import liveserver
 from liveserver.assets import Assets
+from liveserver.connection import EXTENSION
 from liveserver.representation import Representation
 from liveserver.responding import PIECE
 from tests.api.site import problem
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
-    from typing import Any
 
     from tests.api.site import LiveSite, Site
 
@@ -104,6 +105,28 @@ async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(content)}")
     has_it = await site.reader.get(path, headers={"Range": "bytes=5-9", "If-None-Match": tag, **packable})
     assert has_it.status_code == 200, "it has the other coding"
+
+
+@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-"}], ids=["whole", "range"])
+async def test_who_reads_slowly_has_no_copy(asked: dict[str, str]) -> None:
+    """What waits for a hundred is the file itself, which stays in memory anyway."""
+    assets = Assets(BUILT)
+    extension: dict[str, Any] = {}
+    headers = [(name.lower().encode(), value.encode()) for name, value in asked.items()]
+    scope = {"type": "http", "method": "GET", "path": f"/{LARGEST}", "headers": headers}
+    bodies: list[bytes | memoryview] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        bodies.append(message.get("body", b""))
+
+    tracemalloc.start()
+    for _ in range(100):
+        await assets({**scope, "extensions": {EXTENSION: extension}}, None, send)  # type: ignore[arg-type]
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert sum(map(len, bodies)) >= 100 * ((BUILT / LARGEST).stat().st_size - 1)
+    assert taken < 2_000_000
+    assert extension == {"body": b""}
 
 
 def descriptors() -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from liveserver.errors import Busy, ClientGone, NotFound
 from liveserver.refusals import Reason, refusals
-from liveserver.turns import AHEAD_PER_LINE, REST_MAX, Asker, Turns
+from liveserver.turns import AHEAD_PER_LINE, REST_MAX, UNREAD_MOST, UNREAD_SECONDS, UNREAD_SLOW, Asker, Turns
 from tests.sinks import settle
 from tests.virtual_time import VirtualTimeLoop
 
@@ -28,14 +28,14 @@ class Workshop:
         """Names of works, in the order in which they began."""
         self.gone: set[str] = set()
         """Lines whose askers have left."""
-        self.slow: set[str] = set()
-        """Lines whose askers don't read what they were given."""
+        self.unread: dict[str, int] = {}
+        """Bytes that the askers of a line haven't read."""
         self._ends: dict[str, asyncio.Event] = {}
         self._errors: dict[str, Exception] = {}
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
         """Somebody of a line waits for a work."""
-        asker = Asker(line, lambda: line in self.gone, f"of {line}", lambda: line in self.slow)
+        asker = Asker(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
         return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), asker, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
@@ -300,23 +300,30 @@ async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
         await asyncio.gather(*first, *waiting)
 
 
-def test_who_does_not_read_has_nothing_more_made() -> None:
-    """Until they do; the others' turns come meanwhile, also for the same."""
+def test_who_does_not_read_has_a_turn_now_and_then() -> None:
+    """Others' turns come meanwhile, also for the same; and theirs as before, when they have read."""
 
     async def talk() -> None:
         async with workshop() as shop:
-            await shop.end("a1", "both", "b1", "a2")
-            shop.slow.add("a")
+            await shop.end("a1", "a2", "a3", "a4", "both", "b1")
+            shop.unread["a"] = UNREAD_SLOW
             waiting = [shop.ask("a", name) for name in ("both", "a1")]
             await settle()
             made = await asyncio.gather(shop.ask("b", "b1"), shop.ask("b", "both"), waiting[0])
             assert list(made) == ["B1", "BOTH", "BOTH"]
             waiting.append(shop.ask("a", "a2", ahead=True))
-            await asyncio.sleep(10)
+            waiting.append(shop.ask("a", "a3"))
+            await asyncio.sleep(UNREAD_SECONDS / 2)
             assert shop.begun == ["b1", "both"]
-            assert shop.turns.waiting == 2
-            shop.slow.clear()
-            assert await asyncio.gather(*waiting[1:]) == ["A1", "A2"]
+            shop.now = UNREAD_SECONDS
+            await asyncio.sleep(10 * UNREAD_SECONDS)
+            assert shop.begun == ["b1", "both", "a1"]
+            shop.unread["a"] = UNREAD_SLOW - 1
+            assert await asyncio.gather(*waiting[1:]) == ["A1", "A2", "A3"]
+            shop.unread["a"] = UNREAD_MOST
+            with pytest.raises(Busy, match="hasn't read"):
+                await shop.ask("a", "a4")
+            assert await shop.ask("b", "b1") == "B1"
 
     in_virtual_time(talk)
 

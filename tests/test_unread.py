@@ -7,14 +7,21 @@ from functools import partial
 import pytest
 
 from liveserver.addresses import network_prefix, packed
-from liveserver.unread import UNREAD_MAX, Unread
+from liveserver.unread import Unread
+
+HOST = "192.0.2.1"
 
 
-def prefix(host: str) -> bytes:
+def prefix(host: str = HOST) -> bytes:
     """By what a host is counted."""
     address = packed(host)
     assert address is not None
     return network_prefix(address)
+
+
+def nothing() -> int:
+    """As much waits for a connection alone."""
+    return 0
 
 
 @pytest.mark.parametrize(
@@ -28,37 +35,56 @@ def prefix(host: str) -> bytes:
 )
 def test_connections_of_one_address_count_together(one: str, other: str, same: bool) -> None:
     unread = Unread()
-    unread.paused("a", one, lambda: UNREAD_MAX - 1)
-    assert not unread.is_much(prefix(one))
-    unread.paused("b", other, lambda: 1)
-    assert unread.is_much(prefix(one)) is same
+    unread.paused("a", one, None, lambda: 3)
+    assert unread.size_of(prefix(one)) == 3
+    unread.paused("b", other, None, lambda: 4)
+    assert unread.size_of(prefix(one)) == (7 if same else 3)
+
+
+def test_what_all_are_sent_counts_once() -> None:
+    """However many have it to read; beside what waits for each alone, as it is encrypted."""
+    unread = Unread()
+    body, other = bytes(100), bytes(50)
+    for connection in "abc":
+        unread.paused(connection, HOST, body, nothing)
+    assert unread.size_of(prefix()) == 100
+    unread.paused("d", HOST, other, nothing)
+    unread.paused("e", HOST, body, lambda: 7)
+    unread.paused("f", HOST, b"", nothing)
+    assert unread.size_of(prefix()) == 157
+    for connection in "abc":
+        unread.resumed(connection)
+    assert unread.size_of(prefix()) == 157
+    unread.resumed("e")
+    assert unread.size_of(prefix()) == 50
 
 
 def test_what_is_read_counts_no_more() -> None:
-    """As little as what a connection has left that is still paused."""
-    sizes = {"a": UNREAD_MAX, "b": UNREAD_MAX}
+    """As little as what a connection has read that is still paused."""
+    sizes = {"a": 100, "b": 100}
     unread = Unread()
     for connection in sizes:
-        unread.paused(connection, "192.0.2.1", partial(sizes.__getitem__, connection))
+        unread.paused(connection, HOST, None, partial(sizes.__getitem__, connection))
     unread.resumed("a")
-    assert unread.is_much(prefix("192.0.2.1"))
+    assert unread.size_of(prefix()) == 100
     sizes["b"] = 1
-    assert not unread.is_much(prefix("192.0.2.1"))
+    assert unread.size_of(prefix()) == 1
     unread.resumed("b")
     unread.resumed("b")
-    assert (len(unread), vars(unread)["_sizes"]) == (0, {})
+    assert (len(unread), vars(unread)["_of"]) == (0, {})
 
 
 def test_a_connection_counts_once() -> None:
+    """For whom it was paused last: a proxy's connection has one client after another."""
     unread = Unread()
-    for _ in range(3):
-        unread.paused("a", "192.0.2.1", lambda: UNREAD_MAX // 2)
-    assert not unread.is_much(prefix("192.0.2.1"))
+    for host in ("192.0.2.1", "192.0.2.2", "192.0.2.2"):
+        unread.paused("a", host, None, lambda: 5)
+    assert [unread.size_of(prefix(host)) for host in ("192.0.2.1", "192.0.2.2")] == [0, 5]
     unread.resumed("a")
-    assert len(unread) == 0
+    assert (len(unread), vars(unread)["_of"]) == (0, {})
 
 
 def test_who_has_no_address_is_not_counted() -> None:
     unread = Unread()
-    unread.paused("a", "no address", lambda: UNREAD_MAX)
+    unread.paused("a", "no address", None, lambda: 5)
     assert len(unread) == 0

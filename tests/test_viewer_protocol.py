@@ -727,7 +727,6 @@ HTTP_PROTOCOL = {
 }
 CYCLE = {
     "disconnected",
-    "expected_content_length",
     "keep_alive",
     "message_event",
     "more_body",

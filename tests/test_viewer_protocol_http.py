@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +16,7 @@ from liveserver import viewer_protocol
 from liveserver.errors import Conflict
 from liveserver.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.refusals import Reason, refusals
-from liveserver.unread import UNREAD_MAX
+from liveserver.tls_listener import Handshake
 from liveserver.viewer_protocol import (
     BODY_RATE,
     LATE_BYTES,
@@ -23,6 +24,7 @@ from liveserver.viewer_protocol import (
     WAITING_MAX,
     ConnectionLimits,
     HttpProtocol,
+    Places,
     ViewerProtocol,
     limited,
 )
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from liveserver.keepalive import Wheel
+    from liveserver.viewer_protocol import EncryptedHttpProtocol
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -437,40 +440,74 @@ async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None
     assert gone()
 
 
-async def test_what_is_unread_counts_for_who_asked(stage: Stage) -> None:
-    """What waits in the transport, and what is to follow; until it is read, or the connection has ended."""
+async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) -> None:
+    """The event loops' own bound is eight times as high. What a handshake had, the connection has."""
+    kind = limited(ConnectionLimits(connections=1), encrypted=True)
+    places = Places(kind, stage.state.connections)
+    with socket.socket() as sock:
+        first, second = Handshake(sock, "192.0.2.1"), Handshake(sock, "192.0.2.2")
+        assert places.take(first)
+        assert places.take(second), "the first one gives way"
+        assert stage.refused() == {Reason.GAVE_WAY: 1}
+        places.leave(first)
+        config = uvicorn.Config(stage.app, log_config=None, ws=ViewerProtocol, http=kind, interface="asgi3")
+        config.load()
+        protocol = cast("EncryptedHttpProtocol", kind(config, stage.state, {}))
+        protocol.handshake = second
+        limits: list[int] = []
+        transport = Handed()
+        transport.set_write_buffer_limits = limits.append  # type: ignore[method-assign,assignment]
+        protocol.connection_made(transport)
+        assert limits == [65_536]
+        assert (stage.state.connections, list(kind.resting)) == ({protocol}, [protocol])
+        protocol.connection_lost(None)
+        assert (stage.state.connections, list(kind.resting)) == (set(), [])
+
+
+async def test_a_handshake_has_no_place_where_all_are_taken(stage: Stage) -> None:
+    kind = limited(ConnectionLimits(connections=1), encrypted=True)
+    stage.state.connections.add(cast("Any", "somebody who waits for an answer"))
+    with socket.socket() as sock:
+        assert not Places(kind, stage.state.connections).take(Handshake(sock, "192.0.2.1"))
+    assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1}
+    stage.state.connections.clear()
+
+
+@pytest.mark.parametrize(
+    ("body", "waiting", "size"), [(None, 7, 7), (bytes(100), 7, 100), (b"", 7, 0)], ids=["own", "shared", "lasting"]
+)
+async def test_what_is_unread_counts_for_who_asked(stage: Stage, body: bytes | None, waiting: int, size: int) -> None:
+    """Until it is read, or the connection has ended, or is a viewer's."""
     kind = limited(ConnectionLimits())
     prefix = bytes([192, 0, 2, 9])
 
     async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         # As a trusted proxy's header says.
         scope["client"] = ("192.0.2.9", 0)
+        if body is not None:
+            scope["extensions"]["liveserver.viewer"]["body"] = body
         stage.scopes.append(scope)
-        headers = [(b"content-length", b"%d" % (1 + UNREAD_MAX))]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"a", "more_body": True})
         await stage.gate.wait()
-        await send({"type": "http.response.body", "body": bytes(UNREAD_MAX)})
 
     stage.app = app  # type: ignore[method-assign]
     stage.gate.clear()
-    peer = stage.connect(kind=kind)
-    peer.send(GET)
-    await asyncio.sleep(0)
-    is_much = stage.scopes[0]["extensions"]["liveserver.viewer"]["unread"]
-    assert not is_much(prefix)
-    peer.protocol.pause_writing()
-    assert (is_much(prefix), is_much(bytes([192, 0, 2, 8]))) == (True, False)
-    peer.protocol.resume_writing()
-    assert not is_much(prefix)
-    stage.gate.set()
-    await peer.settled()
-    peer.protocol.pause_writing()
-    assert not is_much(prefix)
-    peer.transport.waiting = UNREAD_MAX
-    assert is_much(prefix)
-    peer.protocol.connection_lost(None)
-    assert (is_much(prefix), len(kind.unread)) == (False, 0)
+    for end in ("read", "lost", "handed over"):
+        stage.scopes.clear()
+        peer = stage.connect(kind=kind)
+        peer.send(GET)
+        await asyncio.sleep(0)
+        size_of = stage.scopes[0]["extensions"]["liveserver.viewer"]["unread"]
+        peer.transport.waiting = waiting
+        assert size_of(prefix) == 0
+        peer.protocol.pause_writing()
+        assert (size_of(prefix), size_of(bytes([192, 0, 2, 8]))) == (size, 0)
+        if end == "read":
+            peer.protocol.resume_writing()
+        elif end == "lost":
+            peer.protocol.connection_lost(None)
+        else:
+            peer.protocol.hand_over(cast("Any", None), 200, (), b"")
+        assert (size_of(prefix), len(kind.unread)) == (0, 0)
 
 
 async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:

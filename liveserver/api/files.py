@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from liveserver import policies
+from liveserver.asking import must_read
 from liveserver.blocks import MEDIA_PATH
 from liveserver.conditional import still_holds
 from liveserver.paths import PICTURE
@@ -32,6 +33,7 @@ async def file(request: Request) -> Response:
     """A picture in one width."""
     picture = Picture.parse(request.path_params["name"])
     assert picture is not None
+    must_read(request.scope)
     content = await services(request).library.content(picture)
     # The name stands for these bytes and no others.
     tag = f'"{picture.name}"'

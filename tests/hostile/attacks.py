@@ -23,6 +23,8 @@ ATTACKS: dict[str, Attack] = {}
 """By their names."""
 
 MEGABYTE = 1_000_000
+LARGE_FILE = "/static/docs/swagger-ui-bundle.js"
+"""1.4 MB, for everybody."""
 
 
 def attack(function: Attack) -> Attack:
@@ -351,7 +353,7 @@ async def half_bodies(enemy: Enemy) -> None:
 
 @attack
 async def slow_receivers(enemy: Enemy) -> None:
-    """100 viewers and 100 readers of large pages that read nothing."""
+    """100 viewers, 100 readers of large pages and 100 of a part of a file, who read nothing."""
     whole = f"?after={enemy.ground.epoch}-1"
 
     async def viewer() -> None:
@@ -363,7 +365,12 @@ async def slow_receivers(enemy: Enemy) -> None:
             link.writer.write(get(f"{enemy.ground.api}/snapshot?limit=100") * 100)
             await asyncio.sleep(15)
 
-    await together([enemy.repeat(viewer, clients=100, pause=1.0), enemy.repeat(reader, clients=100, pause=1.0)])
+    async def reader_of_a_part() -> None:
+        async with enemy.link(buffer=4096) as link:
+            link.writer.write(get(LARGE_FILE, Range="bytes=1-"))
+            await asyncio.sleep(15)
+
+    await together(enemy.repeat(act, clients=100, pause=1.0) for act in (viewer, reader, reader_of_a_part))
 
 
 # Dear work
@@ -493,6 +500,19 @@ async def variants_awaited(enemy: Enemy) -> None:
     """The same by clients that stay for what they asked for."""
     enemy.be_limited()
     await enemy.repeat(lambda: enemy.ask(_variant(enemy)), clients=200, pause=0.2)
+
+
+@attack
+async def variants_unread(enemy: Enemy) -> None:
+    """The same by clients that stay, and read nothing of it."""
+    enemy.be_limited()
+
+    async def one() -> None:
+        async with enemy.link(buffer=4096) as link:
+            await link.send(_variant(enemy))
+            await asyncio.sleep(15)
+
+    await enemy.repeat(one, clients=200, pause=0.2)
 
 
 @attack
