@@ -38,6 +38,11 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
     return asker
 
 
+def asker_with(scope: Scope, key_id: str) -> Asker:
+    """The asker that a request with an API key is from: each key has a line, wherever it is used."""
+    return asker_of(scope)._replace(line=("key", key_id))
+
+
 def must_read(scope: Scope) -> None:
     """Raises Busy if the client's address has so much unread that it is sent nothing else that is read for it."""
     asker = asker_of(scope)

@@ -29,8 +29,8 @@ class Presenter:
         self._confirming = {} if confirming is None else confirming
 
     async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry]) -> None:
-        """Make the HTML of published entries that are about to be asked for: see the renderer's."""
-        await self._renderer.prepare(liveblog, entries)
+        """Make the HTML of entries that are about to be asked for: see the renderer's."""
+        await self._renderer.prepare(liveblog, map(_as_due, entries))
 
     def liveblog(self, liveblog: Liveblog) -> wire.JSON:
         """A live blog as a JSON object."""
@@ -38,12 +38,9 @@ class Presenter:
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> wire.JSON:
         """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
-        shown = entry
-        if entry.published_at is None:
-            shown = replace(entry, published_at=entry.publish_at or entry.updated_at)
         return wire.entry_object(
             entry,
-            html=self._renderer.entry_html(liveblog, shown),
+            html=self._renderer.entry_html(liveblog, _as_due(entry)),
             url=self._renderer.entry_url(liveblog.slug, entry.id),
         )
 
@@ -93,3 +90,9 @@ class Presenter:
             case _:
                 key, message = LIVEBLOG_KEY, wire.liveblog_message(change.seq, self.liveblog(change.liveblog))
         return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
+
+
+def _as_due(entry: Entry) -> Entry:
+    if entry.published_at is not None:
+        return entry
+    return replace(entry, published_at=entry.publish_at or entry.updated_at)

@@ -48,7 +48,7 @@ DATED_SECONDS = 10.0
 DATED_BYTES = 4 * 1024 * 1024
 """Memory for sitemaps: some ten of a thousand live blogs."""
 
-ONCE_SHARE = 0.125
+ONCE_SHARE = 1 / 16
 """Of the memory for renditions, at most, for what was asked for once: with invented queries nobody fills it up."""
 RENDITION_BYTES = 256
 """What a rendition takes beside its representation: itself and its position."""

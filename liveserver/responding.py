@@ -48,16 +48,14 @@ def readable_by(readers: Readers) -> dict[str, str]:
     return _READABLE[readers]
 
 
-LARGE = 256 * 1024
-"""Bytes of a body above which it is sent in pieces: more than any page has."""
 PIECE = 64 * 1024
-"""Bytes of a piece: what a transport takes before it asks to wait."""
+"""Bytes of a body that are sent at once: what a transport takes before it asks to wait."""
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECASE)
 
 
 class Steady(Response):
-    """A response of which a large body is sent no faster than it is taken.
+    """A response of which a large body is sent in pieces, no faster than it is taken.
 
     What waits for somebody who reads slowly is encrypted already, if TLS is spoken: a copy for each.
     """
@@ -68,13 +66,13 @@ class Steady(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         size = len(self.body)
-        extension = scope["extensions"].get(EXTENSION) if size > PIECE and "extensions" in scope else None
+        if size <= PIECE:
+            await super().__call__(scope, receive, send)
+            return
+        extension = scope.get("extensions", {}).get(EXTENSION)
         if extension is not None:
             # For as long as it is sent: it counts for its reader (`unread.py`).
             extension["body"] = b"" if self.lasting else _whole(self.body)
-        if size <= LARGE:
-            await super().__call__(scope, receive, send)
-            return
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         # No copies: all who read it slowly wait with the same bytes.
         body = memoryview(self.body)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from liveserver.bus import Bus
+    from liveserver.coalescing import Recent
     from liveserver.embedding import Embedding
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
@@ -57,6 +58,8 @@ class Services:
     drawing: Turns
     """Of cards."""
     dated: Dated
+    writable: Recent[None]
+    """Raises StoreUnavailable if the database can't be written to."""
 
 
 def services(connection: HTTPConnection) -> Services:

@@ -15,6 +15,9 @@ from liveserver.addresses import network_prefix, packed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SLOW_MIN = 10
+"""Connections of one address that are read slowly at the same time, from which on they give way: browsers have six."""
+
 
 class _Paused(NamedTuple):
     prefix: bytes
@@ -27,8 +30,8 @@ class Unread:
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
-        self._of: dict[bytes, set[object]] = {}
-        """The connections of each address, by what it is counted."""
+        self._of: dict[bytes, dict[object, None]] = {}
+        """The connections of each address, by what it is counted; the one that paused first comes first."""
 
     def __len__(self) -> int:
         return len(self._paused)
@@ -43,16 +46,21 @@ class Unread:
         prefix = _prefix_of(host)
         if prefix is not None:
             self._paused[connection] = _Paused(prefix, body, own)
-            self._of.setdefault(prefix, set()).add(connection)
+            self._of.setdefault(prefix, {})[connection] = None
 
     def resumed(self, connection: object) -> None:
         """It sends on, or has ended; nothing happens if it never paused."""
         paused = self._paused.pop(connection, None)
         if paused is not None:
             connections = self._of[paused.prefix]
-            connections.remove(connection)
+            del connections[connection]
             if not connections:
                 del self._of[paused.prefix]
+
+    def slowest(self) -> object | None:
+        """Of the address with most of them, the connection that has been paused for longest; None if it has few."""
+        most = max(self._of.values(), key=len, default={})
+        return next(iter(most)) if len(most) >= SLOW_MIN else None
 
     def size_of(self, prefix: bytes) -> int:
         """How many bytes wait for an address, or a network."""

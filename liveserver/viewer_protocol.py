@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 from weakref import WeakKeyDictionary, ref
 
 from httptools import HttpParserError, HttpParserUpgrade
@@ -446,18 +446,23 @@ class HttpProtocol(HttpToolsProtocol):
 
     @classmethod
     def make_room(cls, connections: set[Any]) -> bool:
-        """End the connection that has rested for longest, if there is one."""
-        for longest in cls.resting:
-            # Its place is free at once, and its descriptor in the next turn of the loop.
-            del cls.resting[longest]
-            connections.discard(longest)
-            if isinstance(longest, Handshake):
-                refusals.note(Reason.GAVE_WAY, address=longest.address)
-                longest.shutdown()
-            else:
-                longest._give_way()
-            return True
-        return False
+        """End the connection that has rested for longest; where none does, one of those who take many and read slowly.
+
+        False if there is none of these either.
+        """
+        longest = next(iter(cls.resting), None) or cast("HttpProtocol | None", cls.unread.slowest())
+        if longest is None:
+            return False
+        # Its place is free at once, and its descriptor in the next turn of the loop.
+        cls.resting.pop(longest, None)
+        connections.discard(longest)
+        if isinstance(longest, Handshake):
+            refusals.note(Reason.GAVE_WAY, address=longest.address)
+            longest.shutdown()
+        else:
+            cls.unread.resumed(longest)
+            longest._give_way()
+        return True
 
     def _give_way(self) -> None:
         """End without a word, as if its time were over."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx2
@@ -260,6 +261,30 @@ async def test_all_that_a_stranger_may_have_read_waits_for_its_turn(
     gate.open.set()
     assert (await asked).status_code in {200, 302, 403}
     link.transport.abort()
+
+
+@pytest.mark.parametrize("path", [f"{ENTRIES}?status=draft", f"{ENTRIES}/{{entry}}/revisions"])
+async def test_what_a_key_has_read_waits_for_its_turn(
+    live_site: LiveSite, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """In the key's own line, from whichever address it comes; another key's is another."""
+    entry = await live_site.publish()
+    other = await live_site.client(await live_site.key("Agence", ["publish"]))
+    gate = Gate(monkeypatch, "entries", "revisions")
+    path = path.replace("{entry}", entry["id"])
+    first = asyncio.create_task(live_site.editor.get(f"{ENTRIES}?limit=1"))
+
+    async def begun(number: int) -> bool:
+        return len(gate.reads) == number
+
+    await settled(partial(begun, 1))
+    second = asyncio.create_task(live_site.editor.get(path))
+    await waits(live_site, 1)
+    third = asyncio.create_task(other.get(f"{path}{'&' if '?' in path else '?'}limit=2"))
+    await settled(partial(begun, 2))
+    assert live_site.parts.turns.waiting == 1
+    gate.open.set()
+    assert [answer.status_code for answer in await asyncio.gather(first, second, third)] == [200] * 3
 
 
 async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from liveserver.addresses import network_prefix, packed
-from liveserver.unread import Unread
+from liveserver.unread import SLOW_MIN, Unread
 
 HOST = "192.0.2.1"
 
@@ -88,3 +88,18 @@ def test_who_has_no_address_is_not_counted() -> None:
     unread = Unread()
     unread.paused("a", "no address", None, lambda: 5)
     assert len(unread) == 0
+
+
+def test_who_reads_many_slowly_gives_way() -> None:
+    """The one that has waited for longest, of the address that has most; never of those who have few."""
+    unread = Unread()
+    for number in range(SLOW_MIN - 1):
+        unread.paused(f"a{number}", "192.0.2.1", None, nothing)
+        unread.paused(f"b{number}", "192.0.2.2", None, nothing)
+    assert unread.slowest() is None
+    unread.paused("b9", "192.0.2.2", None, nothing)
+    assert unread.slowest() == "b0"
+    unread.paused("b0", "192.0.2.2", None, nothing)
+    assert unread.slowest() == "b1"
+    unread.resumed("b1")
+    assert unread.slowest() is None

@@ -17,6 +17,7 @@ from liveserver.errors import Conflict
 from liveserver.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.refusals import Reason, refusals
 from liveserver.tls_listener import Handshake
+from liveserver.unread import SLOW_MIN
 from liveserver.viewer_protocol import (
     BODY_RATE,
     LATE_BYTES,
@@ -462,6 +463,30 @@ async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) 
         assert (stage.state.connections, list(kind.resting)) == ({protocol}, [protocol])
         protocol.connection_lost(None)
         assert (stage.state.connections, list(kind.resting)) == (set(), [])
+
+
+async def test_who_takes_many_and_reads_slowly_gives_way(stage: Stage) -> None:
+    """Where nobody rests; who waits for an answer, or reads one alone, is left in peace."""
+    kind = limited(ConnectionLimits(connections=SLOW_MIN + 2))
+    stage.gate.clear()
+    peers = [stage.connect(kind=kind) for _ in range(SLOW_MIN + 2)]
+    for number, peer in enumerate(peers):
+        peer.protocol.client = (f"192.0.2.{min(number, 2)}", 0)
+        peer.send(GET)
+    for peer in peers[1:-1]:
+        peer.protocol.pause_writing()
+    full = stage.connect(kind=kind)
+    assert full.status() == 503
+    peers[-1].protocol.pause_writing()
+    newcomer = stage.connect(kind=kind)
+    newcomer.send(GET)
+    assert [peer.over for peer in peers] == [False, False, True, *[False] * (SLOW_MIN - 1)]
+    assert not newcomer.over
+    assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1, Reason.GAVE_WAY: 1}
+    stage.gate.set()
+    for peer in peers:
+        peer.protocol.resume_writing()
+    assert await newcomer.settled() == OK
 
 
 async def test_a_handshake_has_no_place_where_all_are_taken(stage: Stage) -> None:

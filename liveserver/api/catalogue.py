@@ -229,9 +229,10 @@ OPERATIONS = (
         entries.revisions,
         "Entries",
         "Who changed what, when",
-        {200: ("Every state, oldest first", schemas.RevisionList)},
-        (401, 403, 404, 503),
+        {200: ("A page of its states, oldest first; `Link` names the next", schemas.RevisionList)},
+        (401, 403, 404, 422, 503),
         scope="publish",
+        query=PageQuery,
     ),
     Operation(
         "GET",

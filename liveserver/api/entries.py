@@ -11,6 +11,7 @@ from liveserver import wire
 from liveserver.api.requests import (
     DeleteQuery,
     EntriesQuery,
+    PageQuery,
     actor_of,
     admitted_alone,
     answer,
@@ -25,7 +26,7 @@ from liveserver.api.requests import (
     rendition_for,
     version_of,
 )
-from liveserver.asking import published_of
+from liveserver.asking import asker_with, published_of
 from liveserver.conditional import edition_tag
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
@@ -89,10 +90,11 @@ async def listing(request: Request) -> Response:
         rendition = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
         return respond(request.scope, rendition.representation)
     admission = await admitted_alone(request)
-    page = await _read(request, query, statuses)
+    name = ("list", request.path_params["slug"], statuses, *_choice(query))
+    read = partial(_for_editors, request, query, statuses)
+    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
     public = statuses == (EntryStatus.PUBLISHED,)
-    headers = {**admission, **page_headers(request, query, page.next_cursor)}
-    return answer(request, _list(request, page), public=public, headers=headers)
+    return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
 
 
 def _choice(query: EntriesQuery) -> Variant:
@@ -109,6 +111,12 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) ->
         Position(page.liveblog.epoch, page.liveblog.seq),
         public_representation(body, headers),
     )
+
+
+async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
+    page = await _read(request, query, statuses)
+    await services(request).presenter.prepare(page.liveblog, page.items)
+    return wire.dumps(_list(request, page)), page.next_cursor
 
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
@@ -179,11 +187,21 @@ async def delete(request: Request) -> Response:
 
 async def revisions(request: Request) -> Response:
     """Who changed what, when. Of a deleted entry too: the newsroom's own record stays."""
-    await authorised(request, "publish")
-    slug = request.path_params["slug"]
-    parts = services(request)
-    found = await parts.store.revisions(slug, request.path_params["id"])
+    query = query_of(request, PageQuery)
+    actor = await authorised(request, "publish")
+    name = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
+    read = partial(_revisions, request, query)
+    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
+    return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
+
+
+async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | None]:
+    slug, parts = request.path_params["slug"], services(request)
+    found, next_cursor = await parts.store.revisions(
+        slug, request.path_params["id"], limit=query.limit, cursor=query.cursor
+    )
     liveblog = await parts.store.liveblog(slug)
+    await parts.presenter.prepare(liveblog, [revision.entry for revision in found])
     items = [
         {
             "version": revision.version,
@@ -194,7 +212,7 @@ async def revisions(request: Request) -> Response:
         }
         for revision in found
     ]
-    return answer(request, {"items": items}, public=False)
+    return wire.dumps({"items": items, "next_cursor": next_cursor}), next_cursor
 
 
 def _one(

@@ -31,7 +31,7 @@ async def readyz(request: Request) -> Response:
     parts = services(request)
     if parts.hub.draining:
         raise Draining
-    await parts.store.ping()
+    await parts.writable()
     content = {"status": "ready", "bus": "up" if parts.bus.up else "down"}
     return Response(wire.dumps(content), headers=NO_STORE, media_type="application/json")
 

@@ -20,7 +20,7 @@ from liveserver.inputs import Day, clean, parse
 from liveserver.model import TAG_MAX
 from liveserver.partners import Readers
 from liveserver.representation import Representation
-from liveserver.responding import POLL_CACHE, readable_by
+from liveserver.responding import POLL_CACHE, Steady, readable_by
 from liveserver.security.keys import Actor, require
 from liveserver.services import services
 from liveserver.store.cursors import Place
@@ -259,7 +259,7 @@ def answer(
     head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
     if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=head)
-    return Response(body, status, head, media_type="application/json")
+    return Steady(body, status, head, media_type="application/json")
 
 
 def public_representation(body: bytes, headers: Mapping[str, str]) -> Representation:

@@ -188,9 +188,10 @@ class RevisionObject(Shape):
 
 
 class RevisionList(Shape):
-    """Every state that an entry had, oldest first."""
+    """A page of the states that an entry had, oldest first: fewer than asked for, where they are large."""
 
     items: list[RevisionObject]
+    next_cursor: str | None
 
 
 class SnapshotObject(Shape):

@@ -64,7 +64,7 @@ class Newsroom:
         while True:
             page = await self._parts.store.entries(self.slug, limit=100, cursor=cursor)
             for entry in page.items:
-                first = (await self._parts.store.revisions(self.slug, entry.id))[0]
+                [first], _ = await self._parts.store.revisions(self.slug, entry.id, limit=1)
                 if first.actor == ACTOR:
                     await self._unless_gone(
                         self._parts.publishing.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)

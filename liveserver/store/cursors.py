@@ -43,4 +43,9 @@ class Place(NamedTuple):
                 return cls(_EPOCH + int(match[1]) * _MICROSECOND, match[2])
         except (ValueError, OverflowError):
             pass
-        raise Invalid([FieldError("?cursor", "is not a cursor that this server gave")])
+        raise bad_cursor()
+
+
+def bad_cursor() -> Invalid:
+    """The error of a cursor that isn't ours."""
+    return Invalid([FieldError("?cursor", "is not a cursor that this server gave")])

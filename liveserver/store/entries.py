@@ -9,12 +9,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import Text, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.model import ID_PATTERN, Change, Entry, EntryChanged, EntryDeleted, EntryStatus, Liveblog, Revision
 from liveserver.store import clock, keys, liveblogs, tables
+from liveserver.store.cursors import Place, bad_cursor
 from liveserver.store.rows import entry_document, entry_from, entry_values, revision_from
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _FIND = select(_t).where(_t.c.id == bindparam("entry_id"), _t.c.liveblog_id == b
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
+REVISIONS_CHARS = 1_000_000
+"""Characters of an entry's states on one page, beyond the first."""
+VERSION_MAX = 999_999_999
+"""No entry is edited so often."""
 _INSERT_REVISION = insert(tables.revisions)
 _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
 
@@ -204,13 +209,36 @@ def remove(
     return Written(liveblog, new, change, replayed=False)
 
 
-def revisions(connection: Connection, slug: str, entry_id: str) -> list[Revision]:
-    """Oldest first, also of a deleted entry."""
+def revisions(
+    connection: Connection, slug: str, entry_id: str, *, limit: int, cursor: str | None
+) -> tuple[list[Revision], str | None]:
+    """A page, oldest first, also of a deleted entry; and the cursor of the next."""
+    start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
     _find(connection, liveblog_id, entry_id)
     t = tables.revisions
-    query = select(t).where(t.c.entry_id == entry_id).order_by(t.c.version)
-    return [revision_from(row) for row in connection.execute(query).mappings()]
+    of_entry = t.c.entry_id == entry_id
+    # An editor may make hundreds, each of the largest body that is accepted: look first how many go on a page.
+    sizes = select(t.c.version, func.length(cast(t.c.entry, Text))).where(of_entry, t.c.version > start)
+    versions: list[int] = []
+    size, more = 0, False
+    for version, length in connection.execute(sizes.order_by(t.c.version).limit(limit + 1)):
+        size += length
+        if versions and (len(versions) == limit or size > REVISIONS_CHARS):
+            more = True
+            break
+        versions.append(version)
+    last = versions[-1] if versions else start
+    query = select(t).where(of_entry, t.c.version > start, t.c.version <= last).order_by(t.c.version)
+    found = [revision_from(row) for row in connection.execute(query).mappings()]
+    return found, Place(found[-1].at, str(last)).cursor() if more else None
+
+
+def _version_of(cursor: str) -> int:
+    name = Place.parse(cursor).name
+    if not name.isdecimal() or len(name) > len(str(VERSION_MAX)):
+        raise bad_cursor()
+    return int(name)
 
 
 def forget_idempotency(connection: Connection, before: datetime) -> int:

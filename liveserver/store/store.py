@@ -297,9 +297,14 @@ class Store:
         """Where each live blog that exists stood at a moment, at most an hour ago."""
         return await self._database.read(moments.positions, wanted)
 
-    async def revisions(self, slug: str, entry_id: str) -> list[Revision]:
-        """Every state that the entry had, oldest first, also if it was deleted. Raises NotFound."""
-        return await self._database.read(entries.revisions, slug, entry_id)
+    async def revisions(
+        self, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[Revision], str | None]:
+        """A page of the states that the entry had, oldest first, also if it was deleted, and the cursor of the next.
+
+        Fewer than `limit`, where they are large. Raises NotFound, and Invalid for a bad cursor.
+        """
+        return await self._database.read(entries.revisions, slug, entry_id, limit=limit, cursor=cursor)
 
     async def scheduled(self, *, limit: int) -> list[Scheduled]:
         """The scheduled entries, the next due first."""

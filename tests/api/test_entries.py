@@ -545,6 +545,23 @@ async def test_revisions(site: Site) -> None:
     problem(await manager.get(f"{url}/revisions"), 403)
 
 
+async def test_pages_of_revisions(site: Site) -> None:
+    """As of any list: a cursor, and a link."""
+    entry = await site.publish("<p>0</p>")
+    for number in range(1, 4):
+        entry = await site.edit(entry, body=f"<p>{number}</p>")
+    url: str | None = f"{ENTRIES}/{entry['id']}/revisions?limit=3"
+    pages = []
+    while url is not None:
+        response = await site.editor.get(url)
+        pages.append([item["entry"]["body"] for item in response.json()["items"]])
+        url = response.links["next"]["url"] if response.json()["next_cursor"] else None
+    assert pages == [["<p>0</p>", "<p>1</p>", "<p>2</p>"], ["<p>3</p>"]]
+    for query in ("limit=0", "limit=101", "cursor=x", "page=2"):
+        response = await site.editor.get(f"{ENTRIES}/{entry['id']}/revisions?{query}")
+        assert response.status_code == (200 if query == "page=2" else 422)
+
+
 async def test_writing_needs_the_scope_publish(site: Site) -> None:
     """401 without a key, 403 with one that may only manage; nothing is written."""
     entry = await site.publish()

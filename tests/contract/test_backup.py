@@ -179,7 +179,7 @@ async def seen(store: Store) -> dict[str, Any]:
             "changes": plain(changes),
             "entries": plain(page),
             "reach": await store.reach(slug, at(-9999), at(9999)),
-            "revisions": [await store.revisions(slug, entry.id) for entry in page.items],
+            "revisions": [(await store.revisions(slug, entry.id))[0] for entry in page.items],
             "takedowns": [await store.takedown(slug, c.id) for c in changes.items if isinstance(c, EntryDeleted)],
         }
     return found

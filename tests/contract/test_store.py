@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Conflict, Forbidden, Gone, KeyReused, NotFound, Unauthorized, VersionConflict
+from liveserver.errors import Conflict, Forbidden, Gone, Invalid, KeyReused, NotFound, Unauthorized, VersionConflict
 from liveserver.model import (
     Correction,
     EntryChanged,
@@ -22,7 +23,8 @@ from liveserver.model import (
     now,
 )
 from liveserver.security.keys import new_key
-from liveserver.store import ApiKey, Idempotency, ReachLink, Store
+from liveserver.store import ApiKey, Idempotency, ReachLink, Store, entries
+from liveserver.store.cursors import Place
 from tests.store_samples import (
     NOON,
     TYPOGRAPHY,
@@ -103,7 +105,7 @@ async def test_an_edit_that_changes_nothing_writes_nothing(store: Store) -> None
     entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
     written = await store.edit_entry("match", entry.id, lambda e: e, actor="desk")
     assert (written.entry, written.change, written.liveblog.seq) == (entry, None, 1)
-    assert len(await store.revisions("match", entry.id)) == 1
+    assert len((await store.revisions("match", entry.id))[0]) == 1
     assert await store.edit_liveblog("match", lambda blog: blog) == (written.liveblog, None)
 
 
@@ -152,7 +154,7 @@ async def test_a_deleted_entry_leaves_a_tombstone_without_content(store: Store) 
     assert written.change == EntryDeleted(2, entry.id)
     blank = an_entry(id=entry.id, seq=2, version=2, status=EntryStatus.DELETED, body="", updated_at=at(9))
     assert written.entry == blank
-    assert (await store.revisions("match", entry.id))[-1].entry == blank
+    assert (await store.revisions("match", entry.id))[0][-1].entry == blank
     assert (await store.changes("match", 1, limit=10)).items == [EntryDeleted(2, entry.id)]
     snapshot = await store.snapshot("match", limit=10)
     assert (snapshot.entries, snapshot.pinned, snapshot.key_events) == ([], [], [])
@@ -289,7 +291,7 @@ async def test_text_comes_back_to_the_byte(store: Store) -> None:
     stored = replace(entry, seq=1)
     assert (await store.entry("match", entry.id))[1] == stored
     assert (await store.entries("match", limit=1, tag=TYPOGRAPHY)).items == [stored]
-    [revision] = await store.revisions("match", entry.id)
+    [revision], _ = await store.revisions("match", entry.id)
     assert (revision.entry, revision.actor) == (stored, TYPOGRAPHY)
 
 
@@ -308,7 +310,7 @@ async def test_revisions(store: Store) -> None:
         )
     ).entry
     deleted = (await store.delete_entry("match", created.id, fine, actor="ada", at=at(3))).entry
-    revisions = await store.revisions("match", created.id)
+    revisions, _ = await store.revisions("match", created.id)
     assert [(r.version, r.at, r.actor, r.action) for r in revisions] == [
         (1, NOON, "ada", "created"),
         (2, at(1), "bob", "edited"),
@@ -316,6 +318,34 @@ async def test_revisions(store: Store) -> None:
         (4, at(3), "ada", "deleted"),
     ]
     assert [r.entry for r in revisions] == [created, edited, published, deleted]
+
+
+async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By their number, and by what they weigh: one at least. What is added meanwhile comes at the end."""
+    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    for number in range(4):
+        await store.edit_entry("match", entry.id, partial(replace, body=f"{number}"), actor="desk")
+
+    async def pages(limit: int) -> list[list[int]]:
+        found, cursor, more = [], None, True
+        while more:
+            revisions, cursor = await store.revisions("match", entry.id, limit=limit, cursor=cursor)
+            found.append([revision.version for revision in revisions])
+            more = cursor is not None
+        return found
+
+    assert await pages(5) == [[1, 2, 3, 4, 5]]
+    assert await pages(2) == [[1, 2], [3, 4], [5]]
+    monkeypatch.setattr(entries, "REVISIONS_CHARS", 1)
+    assert await pages(5) == [[1], [2], [3], [4], [5]]
+    monkeypatch.undo()
+    _, cursor = await store.revisions("match", entry.id, limit=4)
+    for other in ("x", Place(NOON, "abc").cursor(), Place(NOON, "9" * 30).cursor()):
+        with pytest.raises(Invalid):
+            await store.revisions("match", entry.id, cursor=other)
+    await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
+    revisions, _ = await store.revisions("match", entry.id, cursor=cursor)
+    assert [revision.version for revision in revisions] == [5, 6]
 
 
 async def test_a_replay_shows_the_entry_as_it_is_now(store: Store) -> None:
