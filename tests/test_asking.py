@@ -249,6 +249,15 @@ async def test_all_that_a_stranger_may_have_read_waits_for_its_turn(
 ) -> None:
     """While a line is busy, nothing of it is read; and then it is answered."""
     entry = await live_site.publish()
+    database = live_site.parts.store._database
+    reads: list[object] = []
+    read = database.read
+
+    async def noted(work: Any, *args: Any, **kwargs: Any) -> Any:
+        reads.append(work)
+        return await read(work, *args, **kwargs)
+
+    monkeypatch.setattr(database, "read", noted)
     gate = Gate(monkeypatch, "entries")
     link = await send(live_site, variants(0, 1)[0], FLOOD)
 
@@ -256,8 +265,10 @@ async def test_all_that_a_stranger_may_have_read_waits_for_its_turn(
         return len(gate.reads) == 1
 
     await settled(begun)
+    reads.clear()
     asked = asyncio.create_task(fetch(live_site, path.replace("{entry}", entry["id"]), FLOOD))
     await waits(live_site, 1)
+    assert reads == []
     gate.open.set()
     assert (await asked).status_code in {200, 302, 403}
     link.transport.abort()

@@ -1,4 +1,4 @@
-"""docs/security.md names the constants that there are."""
+"""docs/security.md names the constants that there are, with the values that they have."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("liveserver", "liveserver.api", "liveserver.security", "liveserver.store")
 
 
-def named() -> list[tuple[str, str]]:
-    """Modules and their constants, as the tables have them: a cell names the module once, before the first."""
+WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+PARTS = {2: "half", 3: "third", 4: "quarter", 8: "eighth", 10: "tenth", 16: "sixteenth"}
+
+
+def named() -> list[tuple[str, str, str]]:
+    """Modules, their constants, and the rows of the tables: a cell names the module once, before the first."""
     found = []
     for line in (ROOT / "docs" / "security.md").read_text("utf-8").splitlines():
         for cell in line.split("|") if line.startswith("|") else []:
@@ -21,18 +25,35 @@ def named() -> list[tuple[str, str]]:
             for before, name in re.findall(r"`(?:([a-z_.]+)\.)?([A-Z][A-Z_]+)`", cell):
                 module = before or module
                 if module is not None and module != "py":
-                    found.append((module, name))
+                    found.append((module, name, line))
     return found
 
 
-@pytest.mark.parametrize(("module", "name"), named())
-def test_constants_are_there(module: str, name: str) -> None:
+def forms(value: float) -> set[str]:
+    """The ways in which a number is told."""
+    told = {f"{value:,}", f"{value:g}"}
+    if isinstance(value, int) and value < len(WORDS):
+        told.add(WORDS[value])
+    for unit, size in (("KB", 1024), ("MB", 1024**2)):
+        if value >= size:
+            told.add(f"{value / size:g} {unit}")
+    if value >= 60:
+        told.add(f"{value / 60:g} minutes")
+    if 0 < value < 1:
+        told |= {f"{value * 1000:g} ms", PARTS.get(round(1 / value), f"{value:g}")}
+    return told
+
+
+@pytest.mark.parametrize(("module", "name", "row"), named(), ids=lambda value: value if len(value) < 40 else "")
+def test_constants_have_the_values_that_are_told(module: str, name: str, row: str) -> None:
     for package in PACKAGES:
         try:
             found = import_module(f"{package}.{module}")
         except ModuleNotFoundError:
             continue
-        assert isinstance(getattr(found, name), int | float)
+        value = getattr(found, name)
+        assert isinstance(value, int | float)
+        assert any(re.search(rf"(?<![\d.,]){re.escape(form)}(?!\d)", row) for form in forms(value)), value
         return
     raise AssertionError(f"no module {module}")
 

@@ -341,6 +341,55 @@ async def test_nothing_is_kept_of_who_has_been_served() -> None:
         assert vars(shop.turns)["_works"] == {}
 
 
+async def test_a_work_that_is_cancelled_ends_whoever_waits_for_it() -> None:
+    """As the end of what it waits for does at the process's; its line goes on."""
+    async with workshop() as shop:
+        first, second = shop.ask("a", "x"), shop.ask("b", "x")
+        await settle()
+        assert shop.begun == ["x"]
+        [task] = vars(shop.turns)["_running"]
+        task.cancel()
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        await shop.end("y")
+        assert await shop.ask("b", "y") == "Y"
+
+
+async def test_a_work_is_found_until_the_last_of_its_name_is_over() -> None:
+    """The end of the one before doesn't hide the one that was asked for since."""
+    async with workshop(at_once=2) as shop:
+        first = shop.ask("a", "x")
+        await settle()
+        second = shop.ask("b", "x")
+        await settle()
+        assert shop.begun == ["x", "x"]
+        third = shop.ask("c", "x")
+        waits = shop.turns.find("x")
+        assert waits is not None
+        first.cancel()
+        # Tasks are numbered.
+        min(vars(shop.turns)["_running"], key=lambda task: int(task.get_name().rpartition("-")[2])).cancel()
+        await settle()
+        assert shop.turns.find("x") is waits
+        await shop.end("x")
+        await asyncio.gather(second, third, return_exceptions=True)
+
+
+async def test_who_joins_a_work_that_waits_ahead_keeps_it_there() -> None:
+    """It is done for them when the one who asked first has gone."""
+    async with workshop(at_once=1) as shop:
+        busy = [shop.ask("a", "a0"), shop.ask("b", "ahead", ahead=True)]
+        await settle()
+        later = [shop.ask("c", "hot", ahead=True), shop.ask("d", "hot")]
+        await settle()
+        shop.gone.add("c")
+        await shop.end("ahead", "hot")
+        assert await later[1] == "HOT"
+        assert shop.begun == ["a0", "ahead", "hot"]
+        await shop.end("a0")
+        await asyncio.gather(*busy, *later)
+
+
 async def test_closing_ends_what_is_under_way_and_what_waits() -> None:
     async with workshop(at_once=1) as shop:
         waiting = [shop.ask("a", f"a{number}") for number in range(3)]

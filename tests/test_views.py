@@ -112,12 +112,14 @@ def test_a_change_comes_while_another_is_due() -> None:
 async def test_a_view_is_unsubscribed_while_it_is_being_subscribed() -> None:
     """Nothing is read for it then, and nothing is left of it."""
     bus = SlowBus()
+    hub = Hub()
     views = Views(cast("Store", None), cast("StoreHistory", History()), cast("Any", bus))
-    await views.start(cast("Any", Hub()))
+    await views.start(cast("Any", hub))
     subscribing = asyncio.create_task(views.subscribe(LATE))
     await bus.asked.wait()
     await views.unsubscribe(LATE)
     bus.granted.set()
     await subscribing
     views.received("match", pack(ChangeFrame(Position("e", 1), "liveblog", b'{"type":"liveblog","seq":1}')))
+    assert (hub.heard, vars(views)["_late"], vars(views)["_topics"]) == ([], {}, {})
     await views.close()
