@@ -260,7 +260,8 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        forwarded_allow_ips=settings.forwarded_allow_ips,
+        # uvicorn knows the star by itself only.
+        forwarded_allow_ips="*" if "*" in settings.forwarded_allow_ips else settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
         http=limited(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -276,20 +276,26 @@ class Settings(BaseSettings):
     @field_validator("limit_exempt")
     @classmethod
     def _networks(cls, value: str) -> str:
-        networks = [network.strip() for network in value.split(",") if network.strip()]
-        for network in networks:
-            try:
-                ip_network(network, strict=False)
-            except ValueError:
-                raise ValueError(
-                    "must be addresses and networks with commas between: 192.0.2.0/24,2001:db8::/32"
-                ) from None
+        if (networks := _networks(_listed(value))) is None:
+            raise ValueError("must be addresses and networks with commas between: 192.0.2.0/24,2001:db8::/32")
         return ",".join(networks)
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        # A name would be compared with addresses, which it never equals: nobody would be trusted, without a word.
+        names = _listed(value)
+        if (networks := _networks(name for name in names if name != "*")) is None:
+            raise ValueError(
+                "must be addresses and networks with commas between, or *: 127.0.0.1,172.30.81.0/24; the name of a "
+                "host or a container isn't possible: give its address, or the network that it is on"
+            )
+        return ",".join([*networks, *({"*"} & set(names))])
 
     @field_validator("mastodon_hosts")
     @classmethod
     def _hosts(cls, value: str) -> str:
-        hosts = [host.strip().lower() for host in value.split(",") if host.strip()]
+        hosts = [host.lower() for host in _listed(value)]
         for host in hosts:
             # They become a part of the page's Content-Security-Policy.
             if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", host, re.ASCII):
@@ -299,7 +305,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _names(cls, value: str) -> str:
-        hosts = [host.strip().lower() for host in value.split(",") if host.strip()]
+        hosts = [host.lower() for host in _listed(value)]
         for host in hosts:
             if not re.fullmatch(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?", host, re.ASCII):
                 raise ValueError("must be host names without ports, with commas between, for example live.example.org")
@@ -396,6 +402,18 @@ def nearest_setting(variable: str) -> str | None:
 
     found = max(sorted(_variables()), key=likeness)
     return found if likeness(found) > LIKENESS else None
+
+
+def _listed(value: str) -> list[str]:
+    return [each.strip() for each in value.split(",") if each.strip()]
+
+
+def _networks(names: Iterable[str]) -> list[str] | None:
+    """The addresses and networks, without the bits that a network leaves to its hosts; None if one is neither."""
+    try:
+        return [str(ip_network(name, strict=False)) if "/" in name else str(ip_address(name)) for name in names]
+    except ValueError:
+        return None
 
 
 def _variables() -> set[str]:

@@ -55,6 +55,22 @@ def test_the_listening_socket_never_blocks(settings: Settings, monkeypatch: pyte
     assert not any(modes)
 
 
+def test_any_proxy_beside_some(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn would take a star among others for the name of a socket."""
+    trusted: list[str | list[str] | None] = []
+
+    def run(made: server.Server, sockets: list[socket.socket]) -> None:
+        trusted.append(made.config.forwarded_allow_ips)
+        for one in sockets:
+            one.close()
+
+    monkeypatch.setattr(server.Server, "run", run)
+    for given in ("10.0.0.0/8,*", "10.0.0.0/8,::1"):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            server._run(settings.model_copy(update={"forwarded_allow_ips": given}), listener)
+    assert trusted == ["*", "10.0.0.0/8,::1"]
+
+
 async def test_requests_in_a_row_share_no_context(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one notes, of who makes it for example, isn't there for the next, whose turn comes when it is answered."""
     servers: list[server.Server] = []

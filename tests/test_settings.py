@@ -96,6 +96,13 @@ def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> No
         ({"allowed_hosts": "https://live.example"}, "LIVESERVER_ALLOWED_HOSTS: must be host names without ports"),
         ({"allowed_hosts": "live.example:443"}, "LIVESERVER_ALLOWED_HOSTS: "),
         ({"allowed_hosts": "*.example"}, "LIVESERVER_ALLOWED_HOSTS: "),
+        (
+            {"forwarded_allow_ips": "nginx"},
+            "LIVESERVER_FORWARDED_ALLOW_IPS: must be addresses and networks with commas",
+        ),
+        ({"forwarded_allow_ips": "10.0.0.0/33"}, "LIVESERVER_FORWARDED_ALLOW_IPS: must be addresses and networks"),
+        ({"forwarded_allow_ips": "127.0.0.1,nginx:80"}, "LIVESERVER_FORWARDED_ALLOW_IPS: "),
+        ({"limit_exempt": "newsroom"}, "LIVESERVER_LIMIT_EXEMPT: must be addresses and networks with commas between"),
         ({"tls_key": "key.pem"}, "LIVESERVER_TLS_CERTIFICATE and LIVESERVER_TLS_KEY go together"),
         ({"tls_certificate": "c.pem", "tls_key": ""}, "LIVESERVER_TLS_CERTIFICATE and LIVESERVER_TLS_KEY go together"),
         ({"hsts": -1}, "LIVESERVER_HSTS: "),
@@ -171,6 +178,27 @@ def test_the_directory_of_pictures(flags: dict[str, Any], directory: str) -> Non
 
 def test_mastodon_servers() -> None:
     assert load(mastodon_hosts=" Social.Example.org , b.example,").mastodon_hosts == "social.example.org,b.example"
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("", ""),
+        ("*", "*"),
+        (" 127.0.0.1 , ::1,", "127.0.0.1,::1"),
+        # Our server's proxy middleware takes no network with bits beyond its mask.
+        ("172.30.81.9/24, 2001:DB8::1/32", "172.30.81.0/24,2001:db8::/32"),
+        ("*,172.30.81.0/24", "172.30.81.0/24,*"),
+    ],
+)
+def test_proxies(given: str, taken: str) -> None:
+    """Addresses and networks, as all who read the setting understand them; or any address."""
+    assert load(forwarded_allow_ips=given).forwarded_allow_ips == taken
+
+
+def test_a_proxy_s_name_is_answered_with_what_to_give_instead() -> None:
+    with pytest.raises(SettingsError, match=r"the name of a host or a container isn't possible: give .* the network"):
+        load(forwarded_allow_ips="nginx")
 
 
 def test_hosts() -> None:

@@ -36,6 +36,7 @@ CASES = [
     ("serve", {"workers": "2"}, ("2 workers", "--redis")),
     ("serve", {"public_url": "live.example.org"}, ("LIVESERVER_PUBLIC_URL", "https://live.example.org")),
     ("serve", {"redis_url": "localhost:6379"}, ("LIVESERVER_REDIS_URL", "redis://")),
+    ("serve", {"forwarded_allow_ips": "nginx"}, ("LIVESERVER_FORWARDED_ALLOW_IPS", "a container", "the network")),
     ("serve", {"port": "many", "heartbeat": "0"}, ("LIVESERVER_PORT", "LIVESERVER_HEARTBEAT")),
     ("serve", {"host": "192.0.2.1", "port": "{port}"}, ("can't listen on 192.0.2.1",)),
     ("demo --redis localhost:6379", {}, ("LIVESERVER_REDIS_URL",)),
