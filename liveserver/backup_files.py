@@ -18,6 +18,7 @@ from liveserver.settings import hide_password
 from liveserver.store import backup, restore
 from liveserver.store.backups import describe
 from liveserver.store.embedded import alone
+from liveserver.store.engine import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def read(address: str, path: Path, *, force: bool) -> str:
 
     Returns what there is to tell. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
     """
+    check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
     with alone(address, busy), _input(path) as file:
         restored = asyncio.run(restore(address, file, replace=force))

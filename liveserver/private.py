@@ -31,19 +31,24 @@ def create(path: Path) -> None:
 
 
 def tighten(path: Path) -> bool:
-    """Leave a file to its owner alone; whether it wasn't before. Nothing is done where there is none.
+    """Leave a file to its owner alone; whether it wasn't before. Nothing is done where there is none, nor to a folder.
 
     By its name, as to open and close a file that SQLite has open would undo SQLite's locks (fcntl, of a process).
     Raises PermissionError for a file of somebody else's.
     """
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return False
-    if not mode & _OTHERS:
+    if not stat.S_ISREG(mode) or not mode & _OTHERS:
         return False
-    path.chmod(mode & ~_OTHERS)
+    path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
     return True
+
+
+def may_write(path: Path) -> bool:
+    """Whether this user may write to a file, or make files in a folder; on a disk that is read only, nobody may."""
+    return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK), effective_ids=True)
 
 
 def make_directories(path: Path, mode: int = DIRECTORY) -> None:

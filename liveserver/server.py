@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import structlog
 import uvicorn
 
-from liveserver import heap, logs, sending
+from liveserver import files, heap, logs, sending
 from liveserver.app import create_app
 from liveserver.capacity import UNLIMITED, capacity
 from liveserver.certificates import Certificate
@@ -31,6 +31,7 @@ from liveserver.rendering import Renderer
 from liveserver.settings import unknown_settings
 from liveserver.store import Store
 from liveserver.store.embedded import alone
+from liveserver.store.engine import check
 from liveserver.texts import read_languages
 from liveserver.tls_listener import EXHAUSTED, Terms, TlsListener
 from liveserver.viewer_protocol import ConnectionLimits, Places, limited
@@ -224,6 +225,8 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     if settings.tls_certificate is not None:
         # Until somebody heeds it, a signal to read the certificate again would end us.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Before the lock is made beside it, which would stay.
+    check(settings.database_url)
     with _listen(settings) as listener, _alone(settings):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
         # What is wrong with the database is told once, in one line, and before any process is started for it.
@@ -237,6 +240,7 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
 async def _check(settings: Settings) -> None:
     _certificate(settings)
     Renderer(public_url=settings.base_url)
+    files.check(settings)
     await (await Store.open(settings.database_url)).close()
 
 

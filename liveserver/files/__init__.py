@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import structlog
+
 from liveserver.errors import SettingsError
 from liveserver.files.base import Files
 from liveserver.files.directory import Directory
@@ -12,7 +14,24 @@ from liveserver.files.directory import Directory
 if TYPE_CHECKING:
     from liveserver.settings import Settings
 
-__all__ = ["Directory", "Files", "connect"]
+__all__ = ["Directory", "Files", "check", "connect"]
+
+log = structlog.get_logger(__name__)
+
+
+def check(settings: Settings) -> None:
+    """See that pictures can be written to their directory. Raises SettingsError where the one that is named won't do.
+
+    Where none is named, a server that takes no pictures needs none: the log tells of it.
+    """
+    if settings.media_url is not None:
+        return
+    try:
+        Directory(settings.media_directory).look()
+    except OSError as error:
+        if settings.media_dir is not None:
+            raise SettingsError(f"LIVESERVER_MEDIA_DIR: {error}") from None
+        log.warning("files.unusable", directory=str(settings.media_directory), error=str(error))
 
 
 def connect(settings: Settings) -> Files:

@@ -29,6 +29,14 @@ class Directory:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def look(self) -> None:
+        """See that files can be written here. Nothing is made. Raises OSError, which says why they can't."""
+        there = next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise OSError(f"{there} is no folder")
+        if not private.may_write(there):
+            raise OSError(f"this user may not write in the folder {there}")
+
     async def write(self, name: str, content: bytes) -> None:
         with self._failures("write"):
             await asyncio.to_thread(self._write, name, content)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from contextlib import contextmanager, suppress
+import sqlite3
+import stat
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,35 @@ _BESIDE = ("-wal", "-shm", "-journal", ".lock")
 
 # The standard library's: commands open the store, too, and have their standard output for what they were asked for.
 log = logging.getLogger(__name__)
+
+
+def look_at(path: Path) -> None:
+    """See that a file is, or can become, an SQLite database that we can write to. Nothing is changed, and none is made.
+
+    Raises OSError and sqlite3.Error, which say what is wrong.
+    """
+    path = path.resolve()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no file")
+    if not path.parent.is_dir():
+        raise OSError(f"there is no folder {path.parent}")
+    if found is not None and not private.may_write(path):
+        raise OSError("this user may not read and write it")
+    if not private.may_write(path.parent):
+        raise OSError(f"this user may not write in the folder {path.parent}, where SQLite keeps files beside it")
+    if found is not None and found.st_size:
+        _read_head(path)
+
+
+def _read_head(path: Path) -> None:
+    # By SQLite: to open and close the file ourselves would undo the locks that this process has on it (fcntl).
+    # Immutable: without locks, and without files beside it.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
 
 
 def keep_private(path: Path) -> None:

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from liveserver.errors import SettingsError, StoreUnavailable
-from liveserver.store.embedded import keep_private
+from liveserver.store.embedded import keep_private, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,8 +111,9 @@ async def use_write_ahead_log(url: URL) -> None:
 
     The file is made, for its owner alone, if there is none.
 
-    Raises SettingsError where the file system can't do that.
+    Raises SettingsError where the file system can't do that; and what `look_at` raises, before anything is changed.
     """
+    await asyncio.to_thread(look_at, Path(str(url.database)))
     await asyncio.to_thread(keep_private, Path(str(url.database)))
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -179,6 +180,17 @@ def _reason(error: Exception) -> str:
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return "no answer" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__).splitlines()[0]
+
+
+def check(address: str) -> None:
+    """Look at what a database URL names, before anything is made for it or beside it. Of PostgreSQL, at the URL only.
+
+    Raises SettingsError where it can't be a database.
+    """
+    url = parse_url(address)
+    if is_sqlite(url):
+        with opening(url):
+            look_at(Path(str(url.database)))
 
 
 class Connections(ABC):

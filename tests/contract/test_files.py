@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import obstore
 import pytest
 from obstore.store import S3Store
+from structlog.testing import capture_logs
 
 from liveserver import files as files_package
 from liveserver.errors import FilesUnavailable, SettingsError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.s3 import S3Server, Service
 
-pytest_plugins = ["tests.s3"]
+pytest_plugins = ["tests.ordinary_user", "tests.s3"]
 
 NAME = f"{'a' * 32}-480x320.jpg"
 OTHER = f"{'a' * 32}-960x640.webp"
@@ -144,3 +145,27 @@ def test_what_a_bucket_needs_is_asked_for(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "liveserver.files.bucket", None)
     with pytest.raises(SettingsError, match=r"pip install 'liveserver\[s3\]'"):
         files_package.connect(load(media_url="s3://pictures"))
+
+
+def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
+    """Is refused at the start; so is one below it."""
+    file = tmp_path / "file"
+    file.touch()
+    for directory in (file, file / "media"):
+        with pytest.raises(SettingsError, match=f"^LIVESERVER_MEDIA_DIR: {file} is no folder$"):
+            files_package.check(load(media_dir=str(directory)))
+
+
+def test_a_directory_that_can_not_be_written(ordinary: Path) -> None:
+    """Is refused at the start where it is named; nothing is made to find out."""
+    (ordinary / "media").mkdir(0o500)
+    said = f"this user may not write in the folder {ordinary / 'media'}"
+    for directory in ("media", "media/far/away"):
+        with pytest.raises(SettingsError, match=f"^LIVESERVER_MEDIA_DIR: {said}$"):
+            files_package.check(load(media_dir=f"{ordinary}/{directory}"))
+    with capture_logs() as lines:
+        files_package.check(load(database_url=f"sqlite:///{ordinary}/live.db"))
+    assert [(line["event"], line["error"]) for line in lines] == [("files.unusable", said)]
+    files_package.check(load(media_dir=f"{ordinary}/new/media"))
+    files_package.check(load(media_url="s3://pictures"))
+    assert [path.name for path in ordinary.iterdir()] == ["media"]
