@@ -190,7 +190,24 @@ WELCOME = """
 
 
 @asynccontextmanager
-async def _store_of(settings: Settings) -> AsyncIterator[Store]:
+async def _store_of(settings: Settings, new: bool = False) -> AsyncIterator[Store]:
+    """The store. Where there is no database, one is made if it may be `new`, and told of; else raises SettingsError."""
+    from liveserver.store.engine import missing
+
+    # What can only be read or changed is nowhere but in the database that is meant: an empty one would hide a mistake.
+    if (path := missing(settings.database_url)) is not None and not new:
+        raise SettingsError(
+            f"there is no database at {path}: give the server's own with --database (LIVESERVER_DATABASE_URL), "
+            "or have `liveserver serve` make one"
+        )
+    async with _opened(settings) as store:
+        if path is not None:
+            tell(f"there was no database: made a new one at {path}")
+        yield store
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Store]:
     from liveserver import logs
     from liveserver.store import Store
 
@@ -208,7 +225,7 @@ async def _demo_key(settings: Settings, path: Path) -> str:
     from liveserver.security.keys import new_key
 
     stored, shown = new_key("demo", SCOPES)
-    async with _store_of(settings) as store:
+    async with _opened(settings) as store:
         for old in await store.keys():
             if old.name == "demo" and old.revoked_at is None:
                 await store.revoke_key(old.id, now())
@@ -291,7 +308,7 @@ def keys_create(
     stored, shown = new_key(name, scope, expires_at, liveblog or None)
 
     async def add() -> None:
-        async with _store_of(settings) as store:
+        async with _store_of(settings, new=True) as store:
             await store.add_key(stored)
 
     asyncio.run(add())

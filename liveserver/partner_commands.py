@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 
-StoreOf = Callable[[Settings], "AbstractAsyncContextManager[Store]"]
+StoreOf = Callable[[Settings, bool], "AbstractAsyncContextManager[Store]"]
 PartnerId = Annotated[str, typer.Argument(metavar="ID", help="The partner's id")]
 Origins = Annotated[
     list[str] | None, typer.Option("--origin", help="Whose pages: https://www.example.org; may be repeated")
@@ -61,9 +61,9 @@ Clear = Annotated[
 def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: StoreOf) -> None:
     """Add the commands to the command line, each with the setting that names the database."""
 
-    def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]]) -> T:
+    def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> T:
         async def run() -> T:
-            async with store_of(settings) as store:
+            async with store_of(settings, new) as store:
                 return await work(store)
 
         return asyncio.run(run())
@@ -98,7 +98,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
         theme = _theme(accent, background, text, font, scheme)
         given = {"name": name, **_rules(origin, liveblog, tag, delay, expires, theme, credit, credit_url)}
         partner = made(parse(PartnerInput, given), now())
-        missing = on_store(settings, lambda store: _added(store, partner))
+        missing = on_store(settings, lambda store: _added(store, partner), new=True)
         typer.echo(partner.id)
         _tell_missing(missing)
 

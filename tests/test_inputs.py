@@ -244,6 +244,16 @@ def test_what_is_no_field_is_told_with_those_that_are() -> None:
     }
 
 
+def test_what_was_sent_beside_them_is_told_with_them() -> None:
+    """But not with the fields of a field."""
+    with pytest.raises(Invalid) as caught:
+        parse(PartnerInput, {"name": "x", "theme": {"x": 1}, "x": 1}, beside=("file",))
+    assert {where: what.partition(",")[0] for where, what in caught.value.errors} == {
+        "/theme/x": "is not a field here; there are accent",
+        "/x": "is not a field here; there are file",
+    }
+
+
 def test_the_message_of_the_exception_names_them_too() -> None:
     with pytest.raises(Invalid, match=r"^/title: field required; /language: .*; /timezone: "):
         parse(LiveblogInput, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from liveserver import logs
 from liveserver.cli import app
 from liveserver.errors import Invalid, NotFound
+from liveserver.store import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +33,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> Cal
     runner = CliRunner()
     # What is configured stays so for all tests of this process.
     monkeypatch.setattr(logs, "configure", lambda _settings: None)
+    asyncio.run(migrate(f"sqlite:///{tmp_path}/live.db"))
 
     def run(*words: str) -> str:
         with capture_logs() as lines:

@@ -36,6 +36,7 @@ def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at
     assert levels == ["warning" if at_terminal else "info"]
     assert re.fullmatch(r"lv_[a-z0-9]{12}_\S+\n", made.stdout)
     assert made.stderr.splitlines() == [
+        f"liveserver: there was no database: made a new one at {tmp_path}/live.db",
         f"A key for the server on {database}, shown this once:",
         "Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.",
     ]

@@ -96,7 +96,7 @@ def _of_form(form: FormData, limit: int) -> Upload:
         del fields["credit"]
     given = None
     try:
-        given = parse(MediaInput, fields)
+        given = parse(MediaInput, fields, beside=("file",))
     except Invalid as invalid:
         errors += invalid.errors
     file = form.get("file")

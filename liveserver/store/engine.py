@@ -193,6 +193,17 @@ def check(address: str) -> None:
             look_at(Path(str(url.database)))
 
 
+def missing(address: str) -> Path | None:
+    """The file that a database URL names if it isn't there yet, from the root; None if it is, or there is a server.
+
+    Raises SettingsError where one can't look.
+    """
+    url = parse_url(address)
+    path = Path(str(url.database)).absolute()
+    with opening(url):
+        return path if is_sqlite(url) and not path.exists() else None
+
+
 class Connections(ABC):
     """Connections that begin their transactions alike. A transaction is one function, run from begin to commit."""
 

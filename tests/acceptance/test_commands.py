@@ -152,6 +152,11 @@ async def test_keys_while_the_server_runs(server: LiveServer) -> None:
 
         by_name = await server.run("keys", "revoke", "la rédaction")
         assert by_name == (1, "", f"liveserver: la rédaction is a key's name: give its id, {key_id}\n")
+        unknown = await server.run("keys", "revoke", "unknown")
+        assert unknown.status == 1
+        assert unknown.stderr.startswith("liveserver: no key has the id unknown: `liveserver keys list`")
+        whole = await server.run("keys", "revoke", f"lv_{key_id}_secret")
+        assert whole == (1, "", f"liveserver: that is a whole key: give its id only, which is {key_id}\n")
         revoked = await server.run("keys", "revoke", key_id)
         assert (revoked.status, revoked.stdout) == (0, f"Revoked {key_id}.\n")
         line = orjson.loads(revoked.stderr)

@@ -99,6 +99,10 @@ async def test_what_is_missing_is_named(site: Site) -> None:
         return bad_fields(await site.editor.post(MEDIA, files=files or {"x": (None, "y")}, data=fields))
 
     a_file = {"file": ("a.jpg", PICTURE)}
+    assert await form(alt="a") == {
+        "/file": "field required",
+        "/x": "is not a field here; there are file, alt, credit",
+    }
     assert set(await form()) == {"/alt", "/file", "/x"}
     assert set(await form(a_file)) == {"/alt"}
     assert set(await form(a_file, alt=" ")) == {"/alt"}
@@ -109,6 +113,8 @@ async def test_what_is_missing_is_named(site: Site) -> None:
     }
     response = await site.editor.post(MEDIA, content=PICTURE, headers={"Content-Type": "image/jpeg"})
     assert set(bad_fields(response)) == {"?alt"}
+    response = await site.editor.post(f"{MEDIA}?alt=a&file=b", content=PICTURE, headers={"Content-Type": "image/jpeg"})
+    assert "file, alt" not in response.text
 
 
 async def test_an_empty_credit_of_a_form_is_none(site: Site) -> None:

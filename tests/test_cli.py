@@ -1,0 +1,59 @@
+"""The commands themselves: what they do before they do anything, and what they say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from liveserver import logs
+from liveserver.cli import app
+from liveserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+
+@pytest.fixture(autouse=True)
+def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # What is configured stays so for all tests of this process.
+    monkeypatch.setattr(logs, "configure", lambda _settings: None)
+
+
+def run(*words: str) -> Result:
+    with capture_logs():
+        return CliRunner().invoke(app, words)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("keys list", "keys revoke 2zgpnh3zf4od", "partners list", "partners show p_abcdefghijkl"),
+        *("partners edit p_abcdefghijkl --name x", "partners disable p_abcdefghijkl", "partners remove p_abcdefghijkl"),
+        *("follow essai", "follow essai --stop", "follow essai https://live.example/live/x"),
+    ],
+)
+def test_commands_on_a_database_that_is_not_there(tmp_path: Path, command: str) -> None:
+    """They tell of it, from the root, instead of making an empty one."""
+    error = run(*command.split(), "--database", "sqlite:///typo.db").exception
+    assert isinstance(error, SettingsError)
+    assert str(error) == (
+        f"there is no database at {tmp_path}/typo.db: give the server's own with --database (LIVESERVER_DATABASE_URL), "
+        "or have `liveserver serve` make one"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["keys create --name x --scope publish", "partners add x"])
+def test_commands_that_make_a_database_tell_of_it_once(tmp_path: Path, command: str) -> None:
+    for said in (f"liveserver: there was no database: made a new one at {tmp_path}/new.db\n", ""):
+        done = run(*command.split(), "--database", "sqlite:///new.db")
+        assert done.exit_code == 0
+        assert done.stderr.startswith(said)
+        assert ("made a new one" in done.stderr) == bool(said)
+        assert "made a new one" not in done.stdout
