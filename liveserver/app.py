@@ -30,7 +30,7 @@ from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
 from liveserver.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.history import StoreHistory
-from liveserver.hosts import Hosts
+from liveserver.hosts import Hosts, PublicName
 from liveserver.hub import Hub
 from liveserver.library import Library
 from liveserver.limiting import Limiting
@@ -213,7 +213,7 @@ def create_app(settings: Settings) -> Starlette:
             *EMBED_ROUTES,
         ],
         middleware=[
-            Middleware(Observing, headers=policies.everywhere(settings), ended=_ended),
+            Middleware(Observing, headers=policies.everywhere(settings), ended=_ended, look=PublicName(settings).look),
             *([Middleware(Hosts, allowed=settings.hosts)] if settings.hosts else []),
             Middleware(Rush),
             Middleware(Limiting, refuse=_our_error),

@@ -8,9 +8,12 @@ and an operator who looks at one node come.
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
 
 from liveserver.api.problems import Kind, problem
 from liveserver.refusals import Reason, refusals
@@ -21,13 +24,56 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from liveserver.settings import Settings
+
+log = structlog.get_logger(__name__)
+
 HEALTH = frozenset({"/healthz", "/readyz"})
 """Of no use to anybody else, and asked for by programs that send whatever Host, or none."""
+UNATTENDED = HEALTH | {"/metrics"}
+"""What machines look at, by the name that a node has among them."""
 MISDIRECTED = Kind(421, "misdirected-request", "The request is for another host")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
 """An IPv6 address, or an IPv4 one or a name; and a port (RFC 9110, 7.2)."""
+_NAMING = frozenset({b"host", b"x-forwarded-host"})
 SHOWN = 100
 """Characters of a Host that get into the log, and into the answer."""
+
+
+class PublicName:
+    """Tells the log, once, that requests come by another name than the public URL's, to which all links lead.
+
+    A proxy's word of the name by which it was asked counts, too, whoever it is from: nothing but that line comes of it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.base_url
+        self._public = urlsplit(self._url).hostname or ""
+        self._allowed = settings.hosts
+        self._only_names = not _is_loopback(self._public)
+        """Who goes to an address looks at one node, where the public URL has a name; else it may be all there is."""
+        self._fine: bytes | None = None
+        """What was named last, and was as it should be: that of most requests."""
+        self._told = False
+
+    def look(self, scope: Scope) -> None:
+        """Look at whom a request is for."""
+        if self._told:
+            return
+        for name, value in scope["headers"]:
+            if name in _NAMING and value != self._fine and scope["path"] not in UNATTENDED:
+                host = _name(value.decode("latin-1").partition(",")[0].strip())
+                if host is None or not self._differs(host):
+                    self._fine = value
+                    continue
+                self._told = True
+                log.warning("public_url.differs", host=host[:SHOWN], public_url=self._url, set="LIVESERVER_PUBLIC_URL")
+                return
+
+    def _differs(self, host: str) -> bool:
+        if host == self._public or _is_loopback(host) or (self._allowed and host not in self._allowed):
+            return False
+        return not (self._only_names and _address(host))
 
 
 class Hosts:
@@ -59,10 +105,26 @@ class Hosts:
         address, name = found.groups()
         if name is not None and name.lower() in self._allowed:
             return True
-        try:
-            return bool(ipaddress.ip_address(address or name))
-        except ValueError:
-            return False
+        return _address(address or name) is not None
+
+
+def _name(host: str) -> str | None:
+    """The name or address of a Host header, in lower case and without its port; None for what is none."""
+    found = _HOST.fullmatch(host)
+    return found and (found[1] or found[2]).lower()
+
+
+def _address(name: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(name)
+    except ValueError:
+        return None
+
+
+def _is_loopback(name: str) -> bool:
+    """Whether it leads back to the machine that it is used on (RFC 6761, 6.3)."""
+    address = _address(name)
+    return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,8 +27,18 @@ _log_level = logging.getLogger(__name__)
 class Observing:
     """ASGI middleware: counts and times HTTP requests, and adds headers to their answers."""
 
-    def __init__(self, app: ASGIApp, headers: RawHeaders, ended: Callable[[Request], Awaitable[Response]]) -> None:
-        """`headers`: what every answer carries. `ended` answers a request that the server's end has cancelled."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        headers: RawHeaders,
+        ended: Callable[[Request], Awaitable[Response]],
+        look: Callable[[Scope], None],
+    ) -> None:
+        """`headers`: what every answer carries. `ended` answers a request that the server's end has cancelled.
+
+        `look` sees each request before anything is done for it.
+        """
+        self._look = look
         self._app = app
         self._headers = headers
         self._ended = ended
@@ -38,6 +48,7 @@ class Observing:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._look(scope)
         parts: Services = scope["state"]["services"]
         started = time.perf_counter()
         answered = False

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from liveserver.hosts import PublicName
 from liveserver.refusals import Reason, refusals
+from liveserver.settings import load
 from tests.api.site import LIVEBLOG, SLUG, problem, serving, started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from liveserver.settings import Settings
     from tests.api.site import LiveSite, Site, Stack
@@ -121,3 +124,73 @@ async def test_streams(live: LiveSite) -> None:
     async with httpx2.AsyncClient(base_url=live.url("")) as http:
         answer = await http.get(f"{LIVEBLOG}/events", headers={"Host": "evil.example"})
     assert answer.status_code == 421
+
+
+# The public URL's name
+
+
+def told(requests: Sequence[tuple[str, dict[str, str]]], **given: str) -> list[tuple[str, str]]:
+    """What the log says of requests for these paths with these headers."""
+    name = PublicName(load(**given))
+    with capture_logs() as lines:
+        for path, headers in requests:
+            raw = [(field.lower().encode(), value.encode("latin-1")) for field, value in headers.items()]
+            name.look({"type": "http", "path": path, "headers": [(b"accept", b"*/*"), *raw]})
+    assert all(line["event"] == "public_url.differs" and line["set"] == "LIVESERVER_PUBLIC_URL" for line in lines)
+    return [(line["host"], line["public_url"]) for line in lines]
+
+
+def host(name: str) -> tuple[str, dict[str, str]]:
+    return "/", {"Host": name}
+
+
+PUBLIC = "https://live.example"
+
+
+@pytest.mark.parametrize("given", [{}, {"public_url": "http://localhost:8000"}])
+@pytest.mark.parametrize(
+    ("headers", "shown"),
+    [
+        ({"Host": "Live.Example:8443"}, "live.example"),
+        ({"Host": "192.0.2.7:8000"}, "192.0.2.7"),
+        ({"Host": "[2001:db8::7]:8000"}, "2001:db8::7"),
+        ({"Host": "127.0.0.1:8000", "X-Forwarded-Host": "live.example, inner"}, "live.example"),
+    ],
+)
+def test_a_public_url_that_was_forgotten(given: dict[str, str], headers: dict[str, str], shown: str) -> None:
+    """Is told once, however many come, and by whatever name."""
+    requests = [host("localhost:8000"), *[("/live/x", headers)] * 3, host("other.example")]
+    assert told(requests, **given) == [(shown, "http://localhost:8000")]
+
+
+def test_a_public_url_with_another_name() -> None:
+    assert told([host("live.example"), host("www.live.example"), host("x.example")], public_url=PUBLIC) == [
+        ("www.live.example", PUBLIC)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("requests", "given"),
+    [
+        ([host(name) for name in ("localhost", "127.0.0.9:80", "[::1]:8000", "live.localhost", "", "[", "a b")], {}),
+        ([host(name) for name in ("live.example", "LIVE.example:443", "192.0.2.7")], {"public_url": PUBLIC}),
+        ([(path, {"Host": "node-1"}) for path in ("/healthz", "/readyz", "/metrics")], {}),
+        # It is answered 421, and told as refused.
+        ([host("evil.example")], {"public_url": PUBLIC, "allowed_hosts": "other.example"}),
+    ],
+    ids=["loopback", "public", "machines", "refused"],
+)
+def test_names_that_are_as_they_should_be(requests: list[tuple[str, dict[str, str]]], given: dict[str, str]) -> None:
+    assert told(requests, **given) == []
+
+
+def test_the_log_gets_so_much_of_a_name() -> None:
+    assert told([host("x" * 20_000)]) == [("x" * 100, "http://localhost:8000")]
+
+
+async def test_the_application_looks_at_the_names(settings: Settings) -> None:
+    with capture_logs() as lines:
+        async with started(settings.model_copy(update={"allowed_hosts": ""})) as site:
+            for _ in range(2):
+                await site.reader.get("/", headers={"Host": "journal.example"})
+    assert [line["host"] for line in lines if line["event"] == "public_url.differs"] == ["journal.example"]
