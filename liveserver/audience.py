@@ -8,7 +8,7 @@ import typer
 
 from liveserver.client import Client
 from liveserver.columns import aligned
-from liveserver.terminal import tell_wait
+from liveserver.terminal import tell_silence, tell_wait
 from liveserver.wire import dumps
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ HEADS = ("", "viewers now", "peak", "views", "hours read")
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
     """The page's address, good for so many days."""
-    async with Client(url, key, on_wait=tell_wait) as client:
+    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
         link = await client.reach_link(slug, days=days)
     return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
     """A line for each partner, and under it one for each day."""
-    async with Client(url, key, on_wait=tell_wait) as client:
+    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
         found = await client.reach(slug, **query)
     if as_json:
         typer.echo(dumps(found).decode())

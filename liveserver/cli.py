@@ -26,7 +26,7 @@ from liveserver.follow_command import add_follow_command
 from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings
-from liveserver.terminal import attended, tell, tell_wait
+from liveserver.terminal import attended, tell, tell_silence, tell_wait
 from liveserver.wire import dumps, timestamp
 
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles. Imports make many that stay: going through them again
 and again was a fourteenth of the time that the server needs to start."""
+NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
+"""What to do about a server that doesn't answer."""
 ALIASES = {"database_url": "--database", "redis_url": "--redis"}
 
 app = typer.Typer(
@@ -408,7 +410,7 @@ def publish(
     async def send() -> dict[str, Any]:
         from liveserver.client import Client
 
-        async with Client(url, key, on_wait=tell_wait) as client:
+        async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
             return await client.publish(slug, entry, idempotency_key=idempotency_key)
 
     typer.echo(asyncio.run(send())["url"])
@@ -468,7 +470,7 @@ def tail(
     async def follow() -> None:
         from liveserver.client import Client
 
-        async with Client(url, on_wait=tell_wait) as client:
+        async with Client(url, on_wait=tell_wait, on_silence=tell_silence) as client:
             snapshot = await client.snapshot(slug, limit=max(lines, 1))
             zone = ZoneInfo(snapshot["liveblog"]["timezone"])
             if not as_json:
@@ -592,7 +594,9 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(_one_line(error, 2))
     except LiveserverError as error:
-        sys.exit(_one_line(error, 1))
+        from liveserver.client import Unreachable
+
+        sys.exit(_one_line(error, 1, NOBODY if isinstance(error, Unreachable) else ""))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -623,6 +627,6 @@ def _interruptible() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _one_line(error: Exception, status: int) -> int:
-    sys.stderr.write(f"liveserver: {' '.join(str(error).split()) or type(error).__name__}\n")
+def _one_line(error: Exception, status: int, advice: str = "") -> int:
+    sys.stderr.write(f"liveserver: {' '.join(str(error).split()) or type(error).__name__}{advice}\n")
     return status

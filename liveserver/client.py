@@ -53,6 +53,13 @@ class ClientError(LiveserverError):
         self.problem = problem or {}
 
 
+class Unreachable(ClientError):
+    """Nobody answered, as often as it was tried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
+
+
 class Gate(Protocol):
     """Decides to which addresses connections are made."""
 
@@ -188,7 +195,7 @@ class Client:
 
     `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
     mustn't connect to just any address. `on_wait` hears, before a pause that the server asks for, why it
-    is made, and its seconds.
+    is made, and its seconds; `on_silence` the server's address, the first time that a request gets no answer.
     """
 
     def __init__(
@@ -199,9 +206,11 @@ class Client:
         partner: str | None = None,
         gate: Gate | None = None,
         on_wait: Callable[[str, float], None] = lambda why, seconds: None,
+        on_silence: Callable[[str], None] = lambda url: None,
     ) -> None:
         self._url = _server(url)
         self._on_wait = on_wait
+        self._on_silence = on_silence
         self._reading = {} if partner is None else {"partner": partner}
         self._gate = gate
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -428,6 +437,7 @@ class Client:
 
     async def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         wait = BACKOFF_FIRST
+        silent = False
         for attempt in range(1, TRIES + 1):
             asked = 0.0
             try:
@@ -436,7 +446,10 @@ class Client:
                 raise ClientError(413, f"{self._url}: {error}") from error
             except _UNREACHABLE as error:
                 if attempt == TRIES:
-                    raise ClientError(0, f"can't reach {self._url}: {str(error) or type(error).__name__}") from error
+                    raise Unreachable(f"can't reach {self._url}: {str(error) or type(error).__name__}") from error
+                if not silent:
+                    silent = True
+                    self._on_silence(self._url)
             else:
                 if response.status_code not in AGAIN or attempt == TRIES:
                     return response

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from liveserver.client import Client
-from liveserver.terminal import tell_wait
+from liveserver.terminal import tell_silence, tell_wait
 from liveserver.wire import dumps
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
     Returns the exit status: 1 if some are left who may still show the entry.
     """
     clock = asyncio.get_running_loop().time
-    async with Client(url, key, on_wait=tell_wait) as client:
+    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
         found = await client.take_down(slug, entry_id)
         if found is None:
             typer.echo("Deleted. No reader ever saw it.", err=as_json)

@@ -25,3 +25,8 @@ def tell_wait(why: str, seconds: float) -> None:
     """Why a command does nothing for a while, and for how long."""
     if seconds >= WORTH_TELLING:
         tell(f"{why}; trying again in {math.ceil(seconds)} s")
+
+
+def tell_silence(url: str) -> None:
+    """That a server gives no answer, and that a command doesn't give up so soon."""
+    tell(f"nobody answers at {url}; trying again for some seconds")

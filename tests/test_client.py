@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from liveserver import client as client_module
 from liveserver import wire
-from liveserver.client import Client, ClientError, Step, Tracker
+from liveserver.client import Client, ClientError, Step, Tracker, Unreachable
 from liveserver.model import Position
 from tests.sinks import PATIENCE
 
@@ -643,10 +643,26 @@ async def test_why_it_waits_is_told(connect: Callable[[Api], Client], monkeypatc
     assert told == [(many, 7), 7, (busy, 2), 2, 0]
 
 
+async def test_that_nobody_answers_is_told_at_once_and_once(
+    connect: Callable[[Api], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    async def sleep(_seconds: float) -> None:
+        told.append("pause")
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    refused = httpx2.ConnectError("refused")
+    async with connect(Api(httpx2.Response(503), refused, refused, ok({"id": "0192"}))) as client:
+        client._on_silence = told.append
+        await client.publish("match", {"body": "x"})
+    assert told == ["pause", "http://live.example", "pause", "pause"]
+
+
 async def test_in_the_end_it_gives_up(connect: Callable[[Api], Client]) -> None:
     unreachable = Api(*[httpx2.ConnectError("refused") for _ in range(client_module.TRIES)])
     async with connect(unreachable) as client:
-        with pytest.raises(ClientError, match=r"can't reach http://live\.example: refused") as caught:
+        with pytest.raises(Unreachable, match=r"can't reach http://live\.example: refused") as caught:
             await client.liveblog("match")
     assert caught.value.status == 0
     away = Api(*[httpx2.Response(503, json={"detail": "the database is away"}) for _ in range(client_module.TRIES)])

@@ -53,8 +53,6 @@ CASES = [
     ("publish essai pli --key lv_a_b --url ftp://localhost", {}, ("ftp://localhost", "URL")),
     ("publish essai pli --key lv_a_b --url http://", {}, ("http://", "URL")),
     ("tail essai --url http://[::1", {}, ("http://[::1", "URL")),
-    # There is no server: it tries again for some seconds.
-    ("publish essai pli --key lv_a_b --url http://127.0.0.1:{port}", {}, ("http://127.0.0.1:{port}",)),
 ]
 
 
@@ -76,6 +74,22 @@ async def test_bad_settings(tmp_path: Path) -> None:
         except AssertionError as failure:
             failures.append(f"{given_command.arguments}: {failure}")
     assert failures == []
+
+
+async def test_nobody_answers(tmp_path: Path) -> None:
+    """Said at once, as it tries again for some seconds; and in the end, what to do about it."""
+    url = f"http://127.0.0.1:{free_port()}"
+    commands = [
+        ("publish", "essai", "pli", "--key", "lv_a_b"),
+        ("tail", "essai"),
+        ("reach", "essai", "--key", "lv_a_b"),
+    ]
+    for finished in await run_all([Command((*words, "--url", url), tmp_path, {}) for words in commands]):
+        assert (finished.status, finished.stdout) == (1, "")
+        first, last = finished.stderr.splitlines()
+        assert first == f"liveserver: nobody answers at {url}; trying again for some seconds"
+        assert last.startswith(f"liveserver: can't reach {url}: ")
+        assert last.endswith(": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)")
 
 
 async def test_bad_line_of_dotenv(tmp_path: Path) -> None:
