@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 import httpx2
 import orjson
@@ -59,6 +61,26 @@ async def test_addresses_follow_the_public_url(settings: Settings) -> None:
         await site.publish()
         response = await site.editor.get(f"{ENTRIES}?limit=1", headers={"Host": "elsewhere"})
         assert response.links["next"]["url"].startswith(f"{public}/api/v1/")
+
+
+async def test_pages_below_a_path(settings: Settings) -> None:
+    """Every link of a page leads below it: there a proxy takes the path away, and the server knows nothing of it."""
+    public = "https://journal.example/direct"
+    async with started(settings.model_copy(update={"public_url": public})) as site:
+        entry = await site.publish()
+        paths = ["/", "/live/marees", f"/live/marees/entries/{entry['id']}", "/embed/preview/marees", "/docs", "/rien"]
+        for path in paths:
+            page = await site.reader.get(path, headers={"Accept": "text/html"})
+            links = re.findall(
+                r'(?:href|src|data-api|content)="((?:https?:/)?/[^"]*|[^":]+\.(?:js|css|json))"', page.text
+            )
+            found = {urljoin(f"{public}{path}", link) for link in links}
+            ours = {link for link in found if link.startswith("https://journal.example/")}
+            assert ours
+            assert {link for link in ours if not link.startswith(f"{public}/")} == set(), path
+            for link in sorted(ours):
+                if "/static/" in link or link.endswith("/openapi.json"):
+                    assert (await site.reader.get(link.removeprefix(public))).status_code == 200, link
 
 
 @pytest.mark.parametrize("path", ["/rien", "/static/rien.js", "/static/../app.py", "/static/%2e%2e/app.py", "/static/"])

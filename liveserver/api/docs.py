@@ -18,6 +18,7 @@ from liveserver.services import services
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+# Its links are relative: the public URL may have a path, which a proxy takes away.
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -25,13 +26,13 @@ PAGE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>liveserver: the API</title>
-<link rel="stylesheet" href="/static/docs/swagger-ui.css">
+<link rel="stylesheet" href="static/docs/swagger-ui.css">
 </head>
 <body>
 <div id="swagger-ui"></div>
-<noscript>The document itself: <a href="/openapi.json">/openapi.json</a></noscript>
-<script src="/static/docs/swagger-ui-bundle.js"></script>
-<script src="/static/docs/docs-init.js"></script>
+<noscript>The document itself: <a href="openapi.json">/openapi.json</a></noscript>
+<script src="static/docs/swagger-ui-bundle.js"></script>
+<script src="static/docs/docs-init.js"></script>
 </body>
 </html>
 """

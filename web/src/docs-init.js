@@ -11,7 +11,7 @@ window.addEventListener("load", () => {
     // A browser that keeps nothing has kept no key.
   }
   SwaggerUIBundle({
-    url: "/openapi.json",
+    url: "openapi.json",
     dom_id: "#swagger-ui",
     deepLinking: true,
     // A key is typed again, rather than left in the browser for whoever comes next.
