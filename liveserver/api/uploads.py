@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from starlette.datastructures import UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.api.problems import TooLarge, UnsupportedMediaType
@@ -28,6 +30,9 @@ FIELDS_SIZE = 64 * 1024
 """Bytes of a form beside its file."""
 FIELD_SIZE = 16 * 1024
 FIELDS_MAX = 10
+
+_BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
+"""What separates a form's parts (RFC 2046, 5.1.1), and nothing that would have to be escaped."""
 
 
 class Upload(NamedTuple):
@@ -81,11 +86,25 @@ async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[by
 
 async def _form(request: Request, limit: int) -> FormData:
     stream = _limited(request, limit + FIELDS_SIZE, limit)
-    parser = MultiPartParser(request.headers, stream, max_files=1, max_fields=FIELDS_MAX, max_part_size=FIELD_SIZE)
+    headers = _plain(request.headers["content-type"])
+    parser = MultiPartParser(headers, stream, max_files=1, max_fields=FIELDS_MAX, max_part_size=FIELD_SIZE)
     try:
         return await parser.parse()
     except MultiPartException as error:
         raise Invalid([FieldError("", f"the form can't be read: {error.message}")]) from None
+
+
+def _plain(content_type: str) -> Headers:
+    """What the parser is to know of a form: its boundary, and nothing else.
+
+    Forms are UTF-8 (RFC 7578, 5.1.2). A `charset` would have Python look for a codec of that name, which it keeps for
+    ever even if there is none; and decode with some whose errors nobody expects. Raises Invalid.
+    """
+    _, parameters = parse_options_header(content_type)
+    boundary = parameters.get(b"boundary", b"").decode("latin-1")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise Invalid([FieldError("", "the form can't be read: its Content-Type needs a boundary (RFC 2046, 5.1.1)")])
+    return Headers({"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
 
 
 def _of_form(form: FormData, limit: int) -> Upload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import encodings
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +171,36 @@ async def test_what_it_takes(site: Site, media_type: str) -> None:
 async def test_a_broken_form(site: Site, form: str) -> None:
     response = await site.editor.post(MEDIA, content=b"--y\r\nfoo", headers={"Content-Type": form})
     assert set(bad_fields(response)) <= {"", "/file", "/alt"}
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "undefined", "idna", "utf-16", "latin-1", "x-no-such-codec", "x" * 9_000]
+)
+async def test_a_form_is_utf_8_whatever_it_says(site: Site, charset: str) -> None:
+    """No codec is looked for: Python keeps every name that it was asked for, also of those that there aren't."""
+    parts = (b'name="alt"\r\n\r\nL\xe2\x80\x99\xc3\xa9t\xc3\xa9', b'name="file"; filename="\xff.jpg"\r\n\r\n' + PICTURE)
+    body = b"".join(b"--x\r\nContent-Disposition: form-data; %b\r\n" % part for part in parts) + b"--x--\r\n"
+    known = set(vars(encodings)["_cache"])
+    response = await site.editor.post(
+        MEDIA, content=body, headers={"Content-Type": f"multipart/form-data; charset={charset}; boundary=x"}
+    )
+    assert response.status_code == 201, response.text
+    assert response.json()["alt"] == "L’été"
+    assert set(vars(encodings)["_cache"]) <= known | {"utf_8", "ascii", "latin_1"}
+
+
+@pytest.mark.parametrize("boundary", ['""', "x" * 71, '"a\\"b"', "\xe9"])
+async def test_a_boundary_that_is_none(site: Site, boundary: str) -> None:
+    headers = {b"Content-Type": f"multipart/form-data; boundary={boundary}".encode("latin-1")}
+    response = await site.editor.post(MEDIA, content=b"--x--\r\n", headers=headers)
+    assert set(bad_fields(response)) == {""}
+
+
+async def test_a_boundary_with_all_that_it_may_have(site: Site) -> None:
+    boundary = "A z09'()+_,-./:=?;"
+    body = f'--{boundary}\r\nContent-Disposition: form-data; name="alt"\r\n\r\na\r\n--{boundary}--\r\n'.encode()
+    headers = {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}
+    assert set(bad_fields(await site.editor.post(MEDIA, content=body, headers=headers))) == {"/file"}
 
 
 async def test_it_needs_a_key_that_may_publish(site: Site) -> None:
