@@ -32,6 +32,7 @@ from liveserver.errors import Busy, ClientGone, LiveserverError, StoreUnavailabl
 from liveserver.history import StoreHistory
 from liveserver.hosts import Hosts, PublicName
 from liveserver.hub import Hub
+from liveserver.intake import json_intake, upload_intake
 from liveserver.library import Library
 from liveserver.limiting import Limiting
 from liveserver.limits import Limits
@@ -154,6 +155,8 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 embedding=Embedding(renderer),
                 syndication=syndication,
                 limits=Limits(settings),
+                bodies=json_intake(settings.max_body_size),
+                uploads=upload_intake(settings.media_max_size),
                 turns=turns,
                 writable=writable,
                 drawing=drawing,

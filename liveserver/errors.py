@@ -173,7 +173,7 @@ class Quota(NamedTuple):
     """Its name."""
     most: int
     unit: str = "requests"
-    """What is counted: `requests`, or `concurrent-requests` for what is held at once."""
+    """What is counted: `requests`, `content-bytes`, or `concurrent-requests` for what is held at once."""
     window: int | None = None
     """Seconds in which as many may come again, once they all came; None: it isn't a matter of time."""
 

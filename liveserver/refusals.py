@@ -47,6 +47,8 @@ class Reason(StrEnum):
     """More requests, or streams, of one address or key than its share."""
     STREAMS_HELD = "streams-held"
     """More streams at once from one address than its share."""
+    BODIES = "bodies"
+    """More bodies on their way at once, of one key or of all, than are taken in."""
     KEY = "key"
     """A key that isn't good, or lacks the scope."""
     NOT_ADMITTED = "not-admitted"

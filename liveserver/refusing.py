@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 SHOWN = 200
 """Characters of what a client sent that the log shows at most."""
 
+_OF_QUOTAS = {
+    "streams-held": Reason.STREAMS_HELD,
+    "bodies-held": Reason.BODIES,
+    "uploads-held": Reason.BODIES,
+}
+"""Of quotas that are no matter of time."""
+
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
 
@@ -55,7 +62,7 @@ def waiting(error: errors.TooManyRequests) -> dict[str, str]:
 def _reason(error: errors.LiveserverError) -> Reason | None:
     match error:
         case errors.TooManyRequests():
-            return Reason.STREAMS_HELD if error.quota.window is None else Reason.RATE
+            return _OF_QUOTAS.get(error.quota.policy, Reason.RATE)
         case errors.Unauthorized() | errors.Forbidden():
             return Reason.KEY
         case errors.NotAdmitted():

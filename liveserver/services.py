@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from liveserver.embedding import Embedding
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
+    from liveserver.intake import Intake
     from liveserver.library import Library
     from liveserver.limits import Limits
     from liveserver.metrics import Metrics
@@ -53,6 +54,9 @@ class Services:
     embedding: Embedding
     syndication: Syndication
     limits: Limits
+    bodies: Intake
+    """JSON on its way in."""
+    uploads: Intake
     turns: Turns
     """Of what is read from the store, and rendered."""
     drawing: Turns

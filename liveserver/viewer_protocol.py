@@ -62,6 +62,13 @@ LEAVING_MAX = 64
 LEAVING_SECONDS = 1.0
 """That moment."""
 
+BODY_WAITING = 16 * 1024
+"""Bytes of a body that wait for the application before the rest does in the kernel; beside what comes with the last of
+them in one piece. JSON has come in whole by then."""
+
+BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+"""Methods of which no body means anything (RFC 9110, 9.3): nobody would ever take it."""
+
 WRITE_BUFFER = 64 * 1024
 """Bytes that wait in a transport before the application does."""
 
@@ -358,9 +365,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Count, and pass on."""
+        """Count, and pass on what somebody may want. The rest waits in the kernel for the answer."""
         self._allowance.body_came(len(body))
+        cycle = self.cycle
+        if not self._upgrading and not cycle.response_complete and cycle.scope["method"] in BODILESS:
+            self.flow.pause_reading()
+            return
         super().on_body(body)
+        if len(cycle.body) > BODY_WAITING:
+            self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
         """What follows is another request."""
@@ -389,6 +402,8 @@ class HttpProtocol(HttpToolsProtocol):
         cycle.message_event.set()
         self.connections.discard(self)
         self._unset_keepalive_if_required()
+        # A request with a body, which nobody wants: how should it be seen else that the viewer has gone?
+        self.flow.resume_reading()
         answer = _head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, audience, self.connections, answer)
         self._retire()

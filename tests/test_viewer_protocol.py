@@ -726,6 +726,7 @@ HTTP_PROTOCOL = {
     "_unset_keepalive_if_required",
 }
 CYCLE = {
+    "body",
     "disconnected",
     "keep_alive",
     "message_event",
@@ -734,7 +735,7 @@ CYCLE = {
     "response_started",
     "scope",
 }
-FLOW = {"read_paused"}
+FLOW = {"pause_reading", "read_paused", "resume_reading"}
 PARSER = {"feed_data", "get_http_version"}
 SERVER_STATE = set(get_type_hints(connection.Server))
 CONFIG = {

@@ -19,7 +19,9 @@ from liveserver.refusals import Reason, refusals
 from liveserver.tls_listener import Handshake
 from liveserver.unread import SLOW_MIN
 from liveserver.viewer_protocol import (
+    BODILESS,
     BODY_RATE,
+    BODY_WAITING,
     LATE_BYTES,
     LEAVING_MAX,
     WAITING_MAX,
@@ -689,6 +691,45 @@ async def test_who_is_kept_waiting_with_a_body_is_not_late(stage: Stage) -> None
     assert not peer.transport.reading
     stage.loop.pass_time(10 * BODY_SECONDS)
     assert not peer.over
+
+
+async def test_a_body_waits_in_the_kernel_until_it_is_wanted(stage: Stage) -> None:
+    stage.reads = False
+    stage.gate.clear()
+    peer = stage.connect()
+    peer.send(head(b"Content-Length: 1000000", method=b"POST") + bytes(BODY_WAITING))
+    assert peer.transport.reading
+    peer.send(b"x")
+    assert not peer.transport.reading
+
+
+@pytest.mark.parametrize("method", sorted(BODILESS))
+async def test_a_body_that_means_nothing_is_not_kept(stage: Stage, method: str) -> None:
+    """Nor read, until the answer is there."""
+    stage.reads = False
+    stage.gate.clear()
+    peer = stage.connect()
+    peer.send(head(b"Content-Length: 100000", method=method.encode()) + bytes(10))
+    assert not peer.transport.reading
+    peer.send(bytes(9_990), pieces=5_000)
+    assert peer.protocol.cycle.body == b""
+    stage.gate.set()
+    assert (await peer.settled()).startswith(b"HTTP/1.1 200 OK\r\n")
+    assert peer.transport.reading
+    peer.send(bytes(90_000) + head(method=method.encode()))
+    assert (await peer.settled()).count(b"200 OK") == 2
+
+
+async def test_a_viewer_that_sent_a_body_is_read_from(stage: Stage) -> None:
+    """Else nobody would see that it has gone."""
+    stage.gate.clear()
+    stage.reads = False
+    peer = stage.connect()
+    peer.send(head(b"Content-Length: 1000") + b"x")
+    assert not peer.transport.reading
+    await asyncio.sleep(0)
+    peer.protocol.hand_over(cast("Any", None), 200, (), b"")
+    assert peer.transport.reading
 
 
 async def test_a_connection_that_is_lost_is_awaited_no_more(stage: Stage) -> None:

@@ -53,7 +53,7 @@ async def create(request: Request) -> Response:
     """Publish an entry, or keep it as a draft or for later."""
     actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
-    given = await body_of(request, EntryInput)
+    given = await body_of(request, EntryInput, actor)
     parts = services(request)
     written = await parts.publishing.create_entry(
         request.path_params["slug"],
@@ -161,7 +161,7 @@ async def edit(request: Request) -> Response:
     """Change an entry."""
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
-    patch = await body_of(request, EntryPatch)
+    patch = await body_of(request, EntryPatch, actor)
     written = await services(request).publishing.edit_entry(
         request.path_params["slug"], request.path_params["id"], patch, version=version, actor=actor.name
     )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Open a live blog."""
-    await authorised(request, "manage")
-    liveblog = await services(request).publishing.create_liveblog(await body_of(request, LiveblogInput))
+    actor = await authorised(request, "manage")
+    liveblog = await services(request).publishing.create_liveblog(await body_of(request, LiveblogInput, actor))
     location = f"{services(request).settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
     return _one(request, liveblog, status=201, headers={"Location": location})
 
@@ -55,9 +55,9 @@ async def read(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     """Change a live blog's own fields."""
-    await authorised(request, "manage")
+    actor = await authorised(request, "manage")
     version = version_of(request, required=True)
-    patch = await body_of(request, LiveblogPatch)
+    patch = await body_of(request, LiveblogPatch, actor)
     return _one(
         request,
         await services(request).publishing.edit_liveblog(request.path_params["slug"], patch, version=version),

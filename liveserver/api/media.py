@@ -22,7 +22,7 @@ async def create(request: Request) -> Response:
     """Take a picture in."""
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
-    async with upload_of(request) as upload:
+    async with upload_of(request, actor) as upload:
         media = await parts.library.add(upload.file, upload.given, actor=actor.name)
     return _one(request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"})
 
@@ -45,9 +45,9 @@ async def read(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     """Change a picture's words. Entries that have it keep those they were published with."""
-    await authorised(request, "publish")
+    actor = await authorised(request, "publish")
     version = version_of(request, required=True)
-    patch = await body_of(request, MediaPatch)
+    patch = await body_of(request, MediaPatch, actor)
     return _one(request, await services(request).library.edit(request.path_params["id"], patch, version=version))
 
 

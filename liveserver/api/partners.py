@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Take a partner in."""
-    await authorised(request, "manage")
+    actor = await authorised(request, "manage")
     parts = services(request)
-    partner = await parts.partners.create(await body_of(request, PartnerInput))
+    partner = await parts.partners.create(await body_of(request, PartnerInput, actor))
     location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
     return _one(request, partner, status=201, headers={"Location": location})
 
@@ -55,9 +55,9 @@ async def read(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     """Change a partner's rules, or switch it off."""
-    await authorised(request, "manage")
+    actor = await authorised(request, "manage")
     version = version_of(request, required=True)
-    patch = await body_of(request, PartnerPatch)
+    patch = await body_of(request, PartnerPatch, actor)
     return _one(request, await services(request).partners.edit(request.path_params["id"], patch, version=version))
 
 

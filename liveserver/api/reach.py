@@ -31,7 +31,7 @@ async def read(request: Request) -> Response:
 async def create_link(request: Request) -> Response:
     """Make a link to the page, for who has no key."""
     actor = await authorised(request, links.SCOPE)
-    given = await body_of(request, ReachLinkInput)
+    given = await body_of(request, ReachLinkInput, actor)
     parts = services(request)
     link = await links.make(parts.store, request.path_params["slug"], actor, days=given.days)
     content = {"url": parts.settings.base_url + link.path, "expires_at": timestamp(link.expires_at)}

@@ -135,9 +135,15 @@ def query_of(request: Request, kind: type[InputType]) -> InputType:
     return parse(kind, dict(request.query_params), prefix="?")
 
 
-async def body_of(request: Request, kind: type[InputType]) -> InputType:
-    """The JSON body; raises TooLarge, or Invalid naming every bad field."""
-    raw = await _read(request, services(request).settings.max_body_size)
+async def body_of(request: Request, kind: type[InputType], actor: Actor) -> InputType:
+    """The JSON body that the actor sends.
+
+    Raises TooLarge, TooManyRequests or Busy where they send too much at once, and Invalid naming every bad field.
+    """
+    parts = services(request)
+    most = parts.settings.max_body_size
+    with parts.bodies.room(actor.key_id, min(expected_size(request, most), most)):
+        raw = await _read(request, most)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type not in {"application/json", "application/x-www-form-urlencoded"} and not media_type.endswith("+json"):
         raise UnsupportedMediaType(f"Content-Type must be application/json, not {media_type}")
@@ -149,7 +155,7 @@ async def simple_body_of(request: Request, kind: type[InputType], *, most: int) 
     return _parsed(await _read(request, most), kind)
 
 
-def _parsed(raw: bytes, kind: type[InputType]) -> InputType:
+def _parsed(raw: bytearray, kind: type[InputType]) -> InputType:
     if not raw.strip():
         raise Invalid([FieldError("", "the body is empty; send a JSON object")])
     try:
@@ -162,7 +168,7 @@ def _parsed(raw: bytes, kind: type[InputType]) -> InputType:
     return parse(kind, data)
 
 
-def _is_utf8(raw: bytes) -> bool:
+def _is_utf8(raw: bytearray) -> bool:
     try:
         raw.decode()
     except UnicodeDecodeError:
@@ -170,19 +176,28 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    declared = request.headers.get("content-length", "0")
+def expected_size(request: Request, limit: int) -> int:
+    """The bytes that the body has, as far as its head tells: without a length, as many as may come.
+
+    More than the limit if it is too large.
+    """
+    declared = request.headers.get("content-length", "")
     # Of some digits that a header can have, `int` makes no number; and of thousands of digits neither.
-    if declared.isdecimal() and (len(declared) > _DIGITS or int(declared) > limit):
+    if not declared.isdecimal():
+        return limit
+    return int(declared) if len(declared) <= _DIGITS else limit + 1
+
+
+async def _read(request: Request, limit: int) -> bytearray:
+    if expected_size(request, limit) > limit:
         raise TooLarge(f"at most {limit} bytes")
-    chunks: list[bytes] = []
-    size = 0
+    # Not a list of what came: of small pieces each would take many times its bytes.
+    body = bytearray()
     async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
+        if len(body) + len(chunk) > limit:
             raise TooLarge(f"at most {limit} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks)
+        body += chunk
+    return body
 
 
 async def actor_of(request: Request) -> Actor | None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 async def create(request: Request) -> Response:
     """Follow a live blog."""
-    await authorised(request, "manage")
+    actor = await authorised(request, "manage")
     parts, slug = services(request), request.path_params["slug"]
-    source = await parts.syndication.follow(slug, await body_of(request, SourceInput))
+    source = await parts.syndication.follow(slug, await body_of(request, SourceInput, actor))
     location = f"{parts.settings.base_url}/api/v1/liveblogs/{slug}/source"
     return answer(request, wire.source_object(source), status=201, public=False, headers={"Location": location})
 

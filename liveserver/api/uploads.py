@@ -12,9 +12,10 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.api.problems import TooLarge, UnsupportedMediaType
-from liveserver.api.requests import UploadQuery, query_of
+from liveserver.api.requests import UploadQuery, expected_size, query_of
 from liveserver.errors import FieldError, Invalid
 from liveserver.inputs import MediaInput, parse
+from liveserver.intake import UPLOAD_LEAST
 from liveserver.services import services
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData
     from starlette.requests import Request
 
-IN_MEMORY = 1024 * 1024
-"""Bytes; what is larger waits on the disk."""
+    from liveserver.security.keys import Actor
+
+IN_MEMORY = 64 * 1024
+"""Bytes; what is larger waits on the disk, where all of it goes before it is developed."""
 FIELDS_SIZE = 64 * 1024
 """Bytes of a form beside its file."""
 FIELD_SIZE = 16 * 1024
@@ -43,26 +46,34 @@ class Upload(NamedTuple):
 
 
 @asynccontextmanager
-async def upload_of(request: Request) -> AsyncIterator[Upload]:
-    """The picture and what is said of it. Raises TooLarge, UnsupportedMediaType, and Invalid naming every bad field."""
+async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
+    """The picture that the actor sends, and what is said of it. It has a place among those on their way until the end.
+
+    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy where there is no place, and Invalid naming every bad
+    field.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    limit = services(request).settings.media_max_size
+    parts = services(request)
+    limit = parts.settings.media_max_size
+    size = min(max(expected_size(request, limit), int(UPLOAD_LEAST * limit)), limit)
     if media_type == "multipart/form-data":
-        form = await _form(request, limit)
-        try:
-            yield _of_form(form, limit)
-        finally:
-            await form.close()
+        with parts.uploads.room(actor.key_id, size):
+            form = await _form(request, limit)
+            try:
+                yield _of_form(form, limit)
+            finally:
+                await form.close()
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
         said = query_of(request, UploadQuery).model_dump(exclude_none=True)
         given = parse(MediaInput, said, prefix="?")
-        file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
-        try:
-            async for chunk in _limited(request, limit, limit):
-                await file.write(chunk)
-            yield Upload(file.file, given)
-        finally:
-            await file.close()
+        with parts.uploads.room(actor.key_id, size):
+            file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
+            try:
+                async for chunk in _limited(request, limit, limit):
+                    await file.write(chunk)
+                yield Upload(file.file, given)
+            finally:
+                await file.close()
     else:
         raise UnsupportedMediaType(
             f"Content-Type must be multipart/form-data, or image/… where the body is the picture, "
@@ -71,8 +82,7 @@ async def upload_of(request: Request) -> AsyncIterator[Upload]:
 
 
 async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[bytes, None]:
-    declared = request.headers.get("content-length", "0")
-    size = int(declared) if declared.isdigit() else 0
+    size = expected_size(request, limit)
     if size <= limit:
         size = 0
         async for chunk in request.stream():
@@ -88,6 +98,7 @@ async def _form(request: Request, limit: int) -> FormData:
     stream = _limited(request, limit + FIELDS_SIZE, limit)
     headers = _plain(request.headers["content-type"])
     parser = MultiPartParser(headers, stream, max_files=1, max_fields=FIELDS_MAX, max_part_size=FIELD_SIZE)
+    parser.spool_max_size = IN_MEMORY
     try:
         return await parser.parse()
     except MultiPartException as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver.intake import JSON_PER_KEY
 from liveserver.model import new_entry_id, now
 from liveserver.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
@@ -23,6 +24,29 @@ pytest_plugins = ["tests.api.fixtures"]
 LATER = "2126-11-22T09:30:00.000Z"
 EARLIER = "2006-11-22T09:30:00.000Z"
 UNKNOWN = "0192f0c1-2345-7abc-8def-0123456789ab"
+
+
+async def test_bodies_on_their_way_are_bounded(site: Site) -> None:
+    """Of one key, before anything of one more is read; whatever it says of its length."""
+    shown = await site.key("Sport", ["publish"])
+    sport, key_id = await site.client(shown), shown.split("_")[1]
+    largest, asked = site.parts.settings.max_body_size, 0
+
+    async def body() -> Any:
+        nonlocal asked
+        asked += 1
+        yield b"{}"
+
+    with site.parts.bodies.room(key_id, JSON_PER_KEY * largest - 100):
+        response = await sport.post(ENTRIES, content=body(), headers={"Content-Type": "application/json"})
+        assert "as much at once as it may" in problem(response, 429)["detail"]
+        assert asked == 0
+        assert (await sport.post(ENTRIES, json={"body": "x"})).status_code == 201
+        assert (await site.editor.post(ENTRIES, json={"body": "x" * 1_000})).status_code == 201
+    response = await sport.post(ENTRIES, content=body(), headers={"Content-Type": "application/json"})
+    assert set(bad_fields(response)) == {"/body"}
+    assert asked == 1
+    assert site.parts.bodies.held == len(site.parts.bodies) == 0
 
 
 async def test_publishing(site: Site) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.errors import Busy, FilesUnavailable
+from liveserver.intake import UPLOADS_PER_KEY
 from liveserver.pictures import Picture
+from liveserver.refusals import Reason, refusals
 from tests.api.site import BASE, ENTRIES, bad_fields, database_away, problem, started
 from tests.images import SECRET, located, noise, opened, png, quarters, saved
 
@@ -201,6 +203,68 @@ async def test_a_boundary_with_all_that_it_may_have(site: Site) -> None:
     body = f'--{boundary}\r\nContent-Disposition: form-data; name="alt"\r\n\r\na\r\n--{boundary}--\r\n'.encode()
     headers = {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}
     assert set(bad_fields(await site.editor.post(MEDIA, content=body, headers=headers))) == {"/file"}
+
+
+@pytest.mark.parametrize("form", [True, False])
+async def test_uploads_on_their_way_are_bounded(site: Site, form: bool) -> None:
+    """Of one key, before anything of one more is read. Who waits for the others has their place."""
+    begun, go_on, asked = asyncio.Semaphore(0), asyncio.Event(), 0
+    head, tail = b"", b""
+    if form:
+        head = b'--x\r\nContent-Disposition: form-data; name="alt"\r\n\r\na\r\n'
+        head += b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        tail = b"\r\n--x--\r\n"
+
+    async def slowly() -> Any:
+        nonlocal asked
+        asked += 1
+        yield head + PICTURE[:100]
+        begun.release()
+        await go_on.wait()
+        yield PICTURE[100:] + tail
+
+    async def upload(client: httpx2.AsyncClient) -> httpx2.Response:
+        headers = {"Content-Type": "multipart/form-data; boundary=x" if form else "image/jpeg"}
+        return await client.post(MEDIA, params={} if form else {"alt": "a"}, content=slowly(), headers=headers)
+
+    other = await site.client(await site.key("Sport", ["publish"]))
+    under_way = [asyncio.create_task(upload(client)) for client in (site.editor, other) for _ in range(UPLOADS_PER_KEY)]
+    for _ in under_way:
+        await begun.acquire()
+    before = refusals.counts[Reason.BODIES]
+    response = await upload(site.editor)
+    assert "as much at once as it may" in problem(response, 429)["detail"]
+    assert response.headers["retry-after"] == "5"
+    assert response.headers["ratelimit-policy"] == f'"uploads-held";q={8 * 20 * 1024 * 1024};qu="content-bytes"'
+    assert asked == len(under_way)
+    assert refusals.counts[Reason.BODIES] == before + 1
+    go_on.set()
+    assert {response.status_code for response in await asyncio.gather(*under_way)} == {201}
+    assert site.parts.uploads.held == len(site.parts.uploads) == 0
+    assert (await upload(site.editor)).status_code == 201
+
+
+async def test_small_pictures_count_half(site: Site) -> None:
+    """By what is said of their size; the largest is the most that one can be."""
+    largest = site.parts.settings.media_max_size
+    for headers, counts in (
+        ({b"Content-Length": b"10"}, largest // 2),
+        ({b"Content-Length": b"%d" % largest}, largest),
+        ({b"Content-Length": b"\xb2"}, largest),
+        ({}, largest),
+    ):
+        seen = 0
+
+        async def body() -> Any:
+            nonlocal seen
+            seen = site.parts.uploads.held
+            yield b"x" * 10
+
+        content = body()
+        response = await site.editor.post(
+            MEDIA, params={"alt": "a"}, content=content, headers={b"Content-Type": b"image/png", **headers}
+        )
+        assert (response.status_code, seen) == (422, counts)
 
 
 async def test_it_needs_a_key_that_may_publish(site: Site) -> None:
