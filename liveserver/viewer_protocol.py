@@ -358,6 +358,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the request that waits; without one the connection rests again."""
+        answered = self._answering
+        if answered is not None and answered.body:
+            # What nobody has taken by now.
+            answered.body = bytearray()
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
         elif self._answered and not self._over and not self.transport.is_closing():
@@ -368,7 +372,9 @@ class HttpProtocol(HttpToolsProtocol):
         """Count, and pass on what somebody may want. The rest waits in the kernel for the answer."""
         self._allowance.body_came(len(body))
         cycle = self.cycle
-        if not self._upgrading and not cycle.response_complete and cycle.scope["method"] in BODILESS:
+        if self._upgrading or cycle.response_complete:
+            return
+        if cycle.scope["method"] in BODILESS:
             self.flow.pause_reading()
             return
         super().on_body(body)

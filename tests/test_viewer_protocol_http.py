@@ -703,6 +703,22 @@ async def test_a_body_waits_in_the_kernel_until_it_is_wanted(stage: Stage) -> No
     assert not peer.transport.reading
 
 
+async def test_what_comes_of_a_body_after_the_answer_is_read(stage: Stage) -> None:
+    """And not kept: else nobody would see that the client has gone."""
+    stage.reads = False
+    stage.gate.clear()
+    peer = stage.connect()
+    peer.send(head(b"Content-Length: 1000000", method=b"POST") + bytes(2 * BODY_WAITING))
+    assert not peer.transport.reading
+    stage.gate.set()
+    assert await peer.settled() == OK
+    assert peer.transport.reading
+    assert peer.protocol.cycle.body == b""
+    peer.send(bytes(2 * BODY_WAITING))
+    assert peer.transport.reading
+    assert peer.protocol.cycle.body == b""
+
+
 @pytest.mark.parametrize("method", sorted(BODILESS))
 async def test_a_body_that_means_nothing_is_not_kept(stage: Stage, method: str) -> None:
     """Nor read, until the answer is there."""
