@@ -52,7 +52,7 @@ class StoreHistory:
             if here.epoch != position.epoch:
                 # Perhaps since the last batch: what was read before must not be mixed with what is there now.
                 return await self.recent(topic, here, BATCH)
-            frames += self.frames(changes)
+            frames += await self._presenter.frames(changes)
             if not changes.more:
                 # A thing that changed again between two batches stands in both; the later state counts.
                 newest = {frame.key: frame for frame in frames}
@@ -78,7 +78,7 @@ class StoreHistory:
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """What changed in a topic after a seq, ready for `frames`; and what its readers must not have any more.
+        """What changed in a topic after a seq, and what its readers must not have any more.
 
         What the topic doesn't show is deleted, as far as its readers are concerned: they may have had it before.
         """
@@ -97,8 +97,6 @@ class StoreHistory:
                 for change in found.items
             ]
             found = found._replace(items=items)
-        shown = (change.entry for change in found.items if isinstance(change, EntryChanged))
-        await self._presenter.prepare(found.liveblog, shown)
         return found, withdrawn
 
     def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
@@ -108,10 +106,4 @@ class StoreHistory:
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """What a page that shows a topic starts from."""
         moment = self.moment(topic) if topic.delay else None
-        found = await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)
-        await self._presenter.prepare(found.liveblog, [*found.pinned, *found.entries])
-        return found
-
-    def frames(self, changes: Changes) -> list[ChangeFrame]:
-        """What the store read, as the messages of the stream."""
-        return [self._presenter.frame(changes.liveblog, change) for change in changes.items]
+        return await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

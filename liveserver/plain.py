@@ -14,7 +14,6 @@ _SEPARATING = re.compile(rf"</?(?:(?:br|li|cite|figcaption)\b|{BLOCK.pattern[1:]
 _TAG = re.compile(rf"</?[a-z]{_REST}", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r'<img\b(?>(?! alt=)[^>"]|"[^"]*+")*+ alt="([^"]+)"', re.IGNORECASE)
 
-_SPACES = str.maketrans("\t\r\n\f", "    ")
 # All references that a serialiser writes, but for the one that makes them.
 _WRITTEN = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", "\u00a0"), ("&quot;", '"'))
 
@@ -34,7 +33,10 @@ def shortened(text: str, length: int) -> str:
 
 
 def _line(html: str) -> str:
-    text = _unescaped(html).translate(_SPACES)
+    text = _unescaped(html)
+    for space in "\t\r\n\f":
+        # One by one: where a text isn't ASCII, `translate` looks up each character, and all takes ten times as long.
+        text = text.replace(space, " ")
     while "  " in text:
         # Halves what stands too much: some passes, where an expression would look at each character.
         text = text.replace("  ", " ")

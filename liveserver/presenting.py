@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from liveserver import wire
 from liveserver.frames import ChangeFrame
-from liveserver.model import Change, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
+from liveserver.model import Change, Changes, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
+from liveserver.pacing import Pace
 from liveserver.pictures import Picture, figure_html
 
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ class Presenter:
         self._renderer = renderer
         self._confirming = {} if confirming is None else confirming
 
-    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry]) -> None:
-        """Make the HTML of entries that are about to be asked for: see the renderer's."""
-        await self._renderer.prepare(liveblog, map(_as_due, entries))
-
     def liveblog(self, liveblog: Liveblog) -> wire.JSON:
         """A live blog as a JSON object."""
         return wire.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
@@ -43,6 +40,14 @@ class Presenter:
             html=self._renderer.entry_html(liveblog, _as_due(entry)),
             url=self._renderer.entry_url(liveblog.slug, entry.id),
         )
+
+    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[wire.Encoded]:
+        """Entries for a list of them, each encoded at once; the event loop has its turn after each few milliseconds."""
+        pace, encoded = Pace(), []
+        for entry in entries:
+            encoded.append(wire.encoded(self.entry(liveblog, entry)))
+            await pace.step()
+        return encoded
 
     def media(self, media: Media) -> wire.JSON:
         """A picture as a JSON object, with the HTML that puts it into an entry."""
@@ -59,25 +64,30 @@ class Presenter:
             html=figure_html(picture, media.alt, media.credit, base),
         )
 
-    def snapshot(self, snapshot: Snapshot) -> wire.JSON:
-        """A snapshot as a JSON object."""
-        liveblog = snapshot.liveblog
+    async def snapshot(self, snapshot: Snapshot) -> wire.JSON:
+        """A snapshot as a JSON object, made as `entries` are."""
+        liveblog, pace, key_events = snapshot.liveblog, Pace(), []
+        for entry in snapshot.key_events:
+            title, url = self._renderer.entry_title(entry), self._renderer.entry_url(liveblog.slug, entry.id)
+            key_events.append(wire.key_event_object(entry, title=title, url=url))
+            await pace.step()
         return {
             "epoch": liveblog.epoch,
             "seq": liveblog.seq,
             "liveblog": self.liveblog(liveblog),
-            "pinned": [self.entry(liveblog, entry) for entry in snapshot.pinned],
-            "key_events": [
-                wire.key_event_object(
-                    entry,
-                    title=self._renderer.entry_title(entry),
-                    url=self._renderer.entry_url(liveblog.slug, entry.id),
-                )
-                for entry in snapshot.key_events
-            ],
-            "entries": [self.entry(liveblog, entry) for entry in snapshot.entries],
+            "pinned": await self.entries(liveblog, snapshot.pinned),
+            "key_events": key_events,
+            "entries": await self.entries(liveblog, snapshot.entries),
             "next_cursor": snapshot.next_cursor,
         }
+
+    async def frames(self, changes: Changes) -> list[ChangeFrame]:
+        """What the store read, as the messages of the stream, made as `entries` are."""
+        pace, frames = Pace(), []
+        for change in changes.items:
+            frames.append(self.frame(changes.liveblog, change))
+            await pace.step()
+        return frames
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
         """A change as the message that every viewer gets."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import time
+import sys
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -23,6 +23,7 @@ from liveserver.embeds import Embeds
 from liveserver.errors import SettingsError
 from liveserver.lru import KEPT_BYTES, Lru
 from liveserver.model import Entry, Liveblog, Position, Verification
+from liveserver.pacing import Pace
 from liveserver.page_views import EVERY, EntryPageView, Only, Order, PageView
 from liveserver.plain import BLOCK, plain_text, shortened
 from liveserver.structured_data import entry_posting, liveblog_posting
@@ -56,9 +57,6 @@ TEXTS_BYTES = 16 * 1024 * 1024
 three times, and twenty of the longest that are accepted take half of it."""
 ENTRY_BYTES = 1024
 """What an entry takes beside its body, about."""
-SLICE = 0.005
-"""Seconds of making HTML after which the event loop has its turn. One entry takes a tenth of a millisecond; of those
-that parsers take longest for, ten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +186,29 @@ class Renderer:
             text = f"{label} – {text}"
         return shortened(text, DESCRIPTION_LENGTH)
 
-    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry], *, feed: bool = False) -> None:
-        """Make and remember the HTML of published entries, for a page of them that is about to be made.
+    async def prepared(
+        self, liveblog: Liveblog, entries: Iterable[Entry], *, named: Iterable[Entry] = (), feed: bool = False
+    ) -> Renderer:
+        """A renderer for one answer, which has the HTML and the texts of published entries, and of others the texts.
 
-        The page would have them made in a row, and nothing else would be done meanwhile: here the event loop has its
-        turn after each few milliseconds. `feed`: as `entry_content`.
+        The answer would have them made in a row, and nothing else would be done meanwhile: here the event loop has its
+        turn after each few milliseconds. They are the answer's own: what is remembered for all may have no room for
+        as much, and another thread may use them. `feed`: as `entry_content`.
         """
-        make = self.entry_content if feed else self.entry_html
-        began = time.perf_counter()
+        own = copy(self)
+        # For this answer only, so it needn't forget anything.
+        own._articles_made, own._texts_made = Lru(sys.maxsize), Lru(sys.maxsize)
+        template = self._content if feed else self._entry
+        pace = Pace()
         for entry in entries:
-            make(liveblog, entry)
-            if time.perf_counter() - began > SLICE:
-                await asyncio.sleep(0)
-                began = time.perf_counter()
+            html = self._remembered(template, liveblog, entry)
+            own._articles_made.put(self._key(template, liveblog, entry), html, 0)
+            own._texts_made.put(entry.body, self.entry_text(entry), 0)
+            await pace.step()
+        for entry in named:
+            own._texts_made.put(entry.body, self.entry_text(entry), 0)
+            await pace.step()
+        return own
 
     def entry_html(self, liveblog: Liveblog, entry: Entry) -> str:
         """The whole published entry as one `<article>`. It depends on nothing but the two arguments.
@@ -214,13 +222,17 @@ class Renderer:
         return self._remembered(self._content, liveblog, entry)
 
     def _remembered(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
-        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
-        key = (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
+        key = self._key(template, liveblog, entry)
         html = self._articles_made.get(key)
         if html is None:
             html = self._entry_as(template, liveblog, entry)
             self._articles_made.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
         return html
+
+    @staticmethod
+    def _key(template: Template, liveblog: Liveblog, entry: Entry) -> tuple[Template, str, str, str, Entry]:
+        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
+        return (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
 
     def _entry_as(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
         assert entry.published_at is not None

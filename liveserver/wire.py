@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from liveserver.model import Attribution, Entry, Liveblog, Media, Partner, Position, Source, Takedown
 
 JSON = dict[str, Any]
+Encoded = orjson.Fragment
+"""A part of an object that is JSON already: of a list of long entries, each is encoded by itself."""
 
 # Close codes of the stream: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't).
 CLOSE_TOO_TALKATIVE = 1008
@@ -41,6 +43,11 @@ def dumps(value: Any) -> bytes:
     this is kept.
     """
     return bytes(memoryview(orjson.dumps(value)))
+
+
+def encoded(value: Any) -> Encoded:
+    """`value` as a part of what `dumps` is given later."""
+    return Encoded(dumps(value))
 
 
 def timestamp(moment: datetime) -> str:

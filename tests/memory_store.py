@@ -11,7 +11,6 @@ from liveserver.frames import ChangeFrame
 from liveserver.model import (
     Change,
     Changes,
-    Entry,
     EntryChanged,
     EntryDeleted,
     Liveblog,
@@ -23,7 +22,7 @@ from liveserver.store.moments import Pending
 from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
     from datetime import datetime
 
 EPOCH = "aaaaaaaa"
@@ -33,8 +32,9 @@ LIVEBLOG = "liveblog"
 class PlainPresenter:
     """Makes messages without HTML."""
 
-    async def prepare(self, liveblog: Liveblog, entries: Iterable[Entry]) -> None:
-        """Nothing: there is no HTML."""
+    async def frames(self, changes: Changes) -> list[ChangeFrame]:
+        """Changes as messages."""
+        return [self.frame(changes.liveblog, change) for change in changes.items]
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
         """A change as a message."""

@@ -126,7 +126,7 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
         (4, published.entry.id),
     ]
     changes = await newsroom.parts.store.changes(SLUG, 0, limit=10)
-    stored = {frame.seq: frame.message for frame in newsroom.parts.history.frames(changes)}
+    stored = {frame.seq: frame.message for frame in await newsroom.parts.presenter.frames(changes)}
     assert {frame.seq: frame.message for frame in await newsroom.told() if frame.seq in stored} == stored
 
 

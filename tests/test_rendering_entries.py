@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver import rendering
+from liveserver import pacing, rendering
 from liveserver.model import Correction, Verification
 from liveserver.page_views import PageView
 from liveserver.plain import plain_text
@@ -273,10 +273,16 @@ class TestTitle:
 
 
 async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fifty of the dearest take a second: what else there is to do has its turn between two of them."""
-    monkeypatch.setattr(rendering, "SLICE", 0.0)
+    """Fifty of the dearest take a second: what else there is to do has its turn between two of them.
+
+    They are there when the answer is put together, though what is remembered for all has room for none of them.
+    """
+    monkeypatch.setattr(rendering, "ARTICLES_BYTES", 0)
+    monkeypatch.setattr(rendering, "TEXTS_BYTES", 0)
+    monkeypatch.setattr(pacing, "SLICE", 0.0)
     renderer = Renderer(public_url=SITE, assets=Assets())
-    entries = [an_entry(number) for number in range(1, 21)]
+    entries = [an_entry(number, body=f"Un {number}") for number in range(1, 21)]
+    others_named = [an_entry(number, body=f"Deux {number}") for number in range(21, 31)]
     turns = 0
     ended = False
 
@@ -287,15 +293,19 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
             await asyncio.sleep(0)
 
     other = asyncio.create_task(others())
-    await renderer.prepare(LIVEBLOG, entries)
-    assert turns >= len(entries)
-    await renderer.prepare(LIVEBLOG, entries, feed=True)
+    shown = await renderer.prepared(LIVEBLOG, entries, named=others_named)
+    assert turns >= len(entries) + len(others_named)
+    fed = await renderer.prepared(LIVEBLOG, entries, feed=True)
     ended = True
     await other
 
     def never(*_: object) -> str:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(renderer, "_entry_as", never)
+    monkeypatch.setattr(Renderer, "_entry_as", never)
+    monkeypatch.setattr(rendering, "plain_text", never)
     for entry in entries:
-        assert renderer.entry_html(LIVEBLOG, entry) != renderer.entry_content(LIVEBLOG, entry)
+        assert shown.entry_html(LIVEBLOG, entry) != fed.entry_content(LIVEBLOG, entry)
+        assert shown.entry_text(entry) == fed.entry_text(entry) == entry.body
+    for entry in others_named:
+        assert shown.entry_title(entry) == entry.body

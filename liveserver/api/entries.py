@@ -31,6 +31,7 @@ from liveserver.conditional import edition_tag
 from liveserver.errors import NotFound
 from liveserver.inputs import EntryInput, EntryPatch
 from liveserver.model import Edition, EntryStatus, Position, Verification
+from liveserver.pacing import assembled
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, respond
 from liveserver.security.keys import may, require
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from liveserver.model import Entry, EntryPage, Liveblog
     from liveserver.partners import Pass
     from liveserver.renditions import Variant
+    from liveserver.representation import Representation
     from liveserver.topic import Topic
 
     Statuses = tuple[EntryStatus, ...]
@@ -104,19 +106,19 @@ def _choice(query: EntriesQuery) -> Variant:
 
 async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
     page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
-    await services(request).presenter.prepare(page.liveblog, page.items)
     headers = {**headers_for(admitted, CROWD_CACHE), **page_headers(request, query, page.next_cursor)}
-    body = wire.dumps(_list(request, page))
-    return Rendition(
-        Position(page.liveblog.epoch, page.liveblog.seq),
-        public_representation(body, headers),
-    )
+    content = await _list(request, page)
+
+    def encode() -> Representation:
+        return public_representation(wire.dumps(content), headers)
+
+    return Rendition(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
 
 
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
     page = await _read(request, query, statuses)
-    await services(request).presenter.prepare(page.liveblog, page.items)
-    return wire.dumps(_list(request, page)), page.next_cursor
+    content = await _list(request, page)
+    return await assembled(partial(wire.dumps, content), page.items), page.next_cursor
 
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
@@ -135,10 +137,9 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic
     )
 
 
-def _list(request: Request, page: EntryPage) -> wire.JSON:
-    presenter = services(request).presenter
+async def _list(request: Request, page: EntryPage) -> wire.JSON:
     return {
-        "items": [presenter.entry(page.liveblog, entry) for entry in page.items],
+        "items": await services(request).presenter.entries(page.liveblog, page.items),
         "next_cursor": page.next_cursor,
         "epoch": page.liveblog.epoch,
     }
@@ -201,18 +202,20 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
         slug, request.path_params["id"], limit=query.limit, cursor=query.cursor
     )
     liveblog = await parts.store.liveblog(slug)
-    await parts.presenter.prepare(liveblog, [revision.entry for revision in found])
+    states = [revision.entry for revision in found]
+    encoded = await parts.presenter.entries(liveblog, states)
     items = [
         {
             "version": revision.version,
             "at": wire.timestamp(revision.at),
             "actor": revision.actor,
             "action": revision.action,
-            "entry": parts.presenter.entry(liveblog, revision.entry),
+            "entry": entry,
         }
-        for revision in found
+        for revision, entry in zip(found, encoded, strict=True)
     ]
-    return wire.dumps({"items": items, "next_cursor": next_cursor}), next_cursor
+    content: wire.JSON = {"items": items, "next_cursor": next_cursor}
+    return await assembled(partial(wire.dumps, content), states), next_cursor
 
 
 def _one(

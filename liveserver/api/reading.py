@@ -14,7 +14,8 @@ from liveserver.api.requests import (
     query_of,
     rendition_for,
 )
-from liveserver.model import Position
+from liveserver.model import EntryChanged, Position
+from liveserver.pacing import assembled
 from liveserver.renditions import Rendition
 from liveserver.responding import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.services import services
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from liveserver.partners import Pass
+    from liveserver.representation import Representation
     from liveserver.services import Services
 
 
@@ -39,8 +41,12 @@ async def snapshot(request: Request) -> Response:
 
 async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
     found = await parts.history.snapshot(admitted.topic, limit=limit)
-    body = wire.dumps(parts.presenter.snapshot(found))
-    representation = public_representation(body, headers_for(admitted, CROWD_CACHE))
+    content = await parts.presenter.snapshot(found)
+
+    def encode() -> Representation:
+        return public_representation(wire.dumps(content), headers_for(admitted, CROWD_CACHE))
+
+    representation = await assembled(encode, [*found.pinned, *found.entries])
     return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), representation)
 
 
@@ -59,12 +65,16 @@ async def changes(request: Request) -> Response:
 async def _changes(parts: Services, admitted: Pass, after: Position | None, limit: int) -> Rendition:
     found, withdrawn = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
     here = Position(found.liveblog.epoch, found.liveblog.seq)
+    headers = headers_for(admitted, POLL_CACHE)
     if after is None or after.epoch != here.epoch or after.seq > here.seq:
-        body = wire.changes_reset(here)
-    else:
-        frames = parts.history.frames(found)
-        reached = frames[-1].position if found.more else here
-        events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
-        events += [frame.message for frame in frames]
-        body = wire.changes_object(reached, events, more=found.more)
-    return Rendition(here, public_representation(body, headers_for(admitted, POLL_CACHE)))
+        return Rendition(here, public_representation(wire.changes_reset(here), headers))
+    frames = await parts.presenter.frames(found)
+    reached = frames[-1].position if found.more else here
+    events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
+    events += [frame.message for frame in frames]
+
+    def encode() -> Representation:
+        return public_representation(wire.changes_object(reached, events, more=found.more), headers)
+
+    shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
+    return Rendition(here, await assembled(encode, shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from liveserver.api.requests import headers_for, rendition_for, rendition_of
 from liveserver.asking import asker_of, liveblog_of
 from liveserver.embedding import LIMIT, THEMES, Look
 from liveserver.model import PARTNER_ID_PATTERN, Position
+from liveserver.pacing import assembled
 from liveserver.page_views import PageView
 from liveserver.pages.reader import html_representation
 from liveserver.partners import Readers
@@ -32,6 +34,7 @@ from liveserver.topic import Topic
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from liveserver.embedding import Embedding
     from liveserver.model import Liveblog
     from liveserver.partners import Pass
     from liveserver.services import Services
@@ -107,12 +110,15 @@ async def page(request: Request) -> Response:
 
 
 async def _page(parts: Services, admitted: Pass, look: Look, ancestors: str) -> Rendition:
-    view = await _view(parts, admitted, look.limit)
-    html = parts.embedding.page(view, look)
+    view, embedding = await _view(parts, admitted, look.limit)
     headers = _frame_headers(parts, ancestors, look.style)
     if admitted.partner is not None:
         headers["Cache-Control"] = POLL_CACHE
-    return _rendition(view.liveblog, Representation(html.encode(), HTML, headers))
+
+    def make() -> Representation:
+        return Representation(embedding.page(view, look).encode(), HTML, headers)
+
+    return _rendition(view.liveblog, await assembled(make, [*view.pinned, *view.entries]))
 
 
 async def _there(request: Request, slug: str) -> Liveblog | None:
@@ -133,9 +139,13 @@ async def fragment(request: Request) -> Response:
 
 
 async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
-    view = await _view(parts, admitted, look.limit)
+    view, embedding = await _view(parts, admitted, look.limit)
     headers = {**LOADABLE, **headers_for(admitted, CROWD_CACHE), **policies.FRAGMENT, "X-Robots-Tag": "noindex"}
-    return _rendition(view.liveblog, Representation(parts.embedding.fragment(view, look).encode(), HTML, headers))
+
+    def make() -> Representation:
+        return Representation(embedding.fragment(view, look).encode(), HTML, headers)
+
+    return _rendition(view.liveblog, await assembled(make, [*view.pinned, *view.entries]))
 
 
 async def preview(request: Request) -> Response:
@@ -177,8 +187,12 @@ def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> di
     return {**policies.frame(parts.renderer, ancestors, style), "Cache-Control": CROWD_CACHE}
 
 
-async def _view(parts: Services, admitted: Pass, limit: int) -> PageView:
-    return PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
+async def _view(parts: Services, admitted: Pass, limit: int) -> tuple[PageView, Embedding]:
+    """What is shown, and what makes it of what was prepared of that."""
+    view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
+    entries = [*view.pinned, *view.entries]
+    renderer = await parts.renderer.prepared(view.liveblog, entries, named=view.key_events)
+    return view, replace(parts.embedding, renderer=renderer)
 
 
 def _rendition(liveblog: Liveblog, representation: Representation) -> Rendition:

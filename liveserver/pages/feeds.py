@@ -10,6 +10,7 @@ from starlette.routing import Route
 from liveserver.api.requests import rendition_of
 from liveserver.feeds import LENGTH, WRITERS
 from liveserver.model import Position
+from liveserver.pacing import assembled
 from liveserver.paths import SLUG
 from liveserver.rendering import FEEDS
 from liveserver.renditions import Rendition
@@ -43,11 +44,14 @@ async def feed(request: Request) -> Response:
 
 async def _feed(parts: Services, slug: str, kind: str, readers: Readers) -> Rendition:
     found = await parts.store.feed(slug, limit=LENGTH)
-    await parts.renderer.prepare(found.liveblog, found.entries, feed=True)
-    body = WRITERS[kind](found, parts.renderer)
+    renderer = await parts.renderer.prepared(found.liveblog, found.entries, feed=True)
     headers = {**HEADERS, **readable_by(readers)}
+
+    def write() -> Representation:
+        return Representation(WRITERS[kind](found, renderer), f"{FEEDS[kind]}; charset=utf-8", headers)
+
     position = Position(found.liveblog.epoch, found.liveblog.seq)
-    return Rendition(position, Representation(body, f"{FEEDS[kind]}; charset=utf-8", headers))
+    return Rendition(position, await assembled(write, found.entries))
 
 
 FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]

@@ -13,6 +13,7 @@ from liveserver import errors, policies
 from liveserver.api.requests import rendition_of
 from liveserver.asking import liveblog_of
 from liveserver.model import TAG_MAX, Position, Verification
+from liveserver.pacing import assembled
 from liveserver.page_views import EntryPageView, Only, Order, PageView
 from liveserver.paths import ID, SLUG
 from liveserver.refusing import waiting
@@ -122,7 +123,7 @@ def _choice(query: QueryParams) -> Choice:
 
 async def _newest(parts: Services, slug: str) -> Rendition:
     snapshot = await parts.history.snapshot(Topic(slug), limit=PAGE_SIZE)
-    return _rendition(parts, snapshot.liveblog, parts.renderer.page(PageView.of(snapshot)))
+    return await _page(parts, PageView.of(snapshot))
 
 
 async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
@@ -131,7 +132,6 @@ async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
     # first entry is as good a place as any.
     before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
     newest = choice.order == "newest"
-    await parts.renderer.prepare(page.liveblog, page.items)
     view = PageView(
         page.liveblog,
         page.items,
@@ -141,7 +141,17 @@ async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
         order=choice.order,
         only=choice.only,
     )
-    return _rendition(parts, page.liveblog, parts.renderer.page(view))
+    return await _page(parts, view)
+
+
+async def _page(parts: Services, view: PageView) -> Rendition:
+    entries = [*view.pinned, *view.entries]
+    renderer = await parts.renderer.prepared(view.liveblog, entries, named=view.key_events)
+
+    def make() -> Rendition:
+        return _rendition(renderer, view.liveblog, renderer.page(view))
+
+    return await assembled(make, entries)
 
 
 async def entry_page(request: Request) -> Response:
@@ -155,7 +165,7 @@ async def entry_page(request: Request) -> Response:
 async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Rendition:
     before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
     around = await parts.store.around(slug, entry_id, before=before, after=after)
-    await parts.renderer.prepare(around.liveblog, around.items)
+    renderer = await parts.renderer.prepared(around.liveblog, around.items)
     place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(
         around.liveblog,
@@ -166,11 +176,15 @@ async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Ren
         newer_cursor=around.newer_cursor,
         order=order,
     )
-    return _rendition(parts, around.liveblog, parts.renderer.entry_page(view))
+
+    def make() -> Rendition:
+        return _rendition(renderer, around.liveblog, renderer.entry_page(view))
+
+    return await assembled(make, around.items)
 
 
-def _rendition(parts: Services, liveblog: Liveblog, html: str) -> Rendition:
-    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(parts.renderer, html))
+def _rendition(renderer: Renderer, liveblog: Liveblog, html: str) -> Rendition:
+    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(renderer, html))
 
 
 async def error_page(request: Request, status: int) -> Response:

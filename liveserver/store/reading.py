@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, func, literal, literal_column, or_, select, tuple_
 
@@ -29,14 +30,20 @@ from liveserver.store.cursors import Place
 from liveserver.store.rows import entry_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
 
+T = TypeVar("T")
+
 Order = Literal["newest", "oldest"]
 
 KEY_EVENTS_MAX = 100
+
+PAGE_BYTES = 2 * 1024 * 1024
+"""Of bodies, in UTF-8, after which a page of a list ends early, and a batch of changes: the next goes on from there. An
+answer has each body twice, as written and as shown. A thousand usual entries have as much, or eight of the longest."""
 
 _t = tables.entries
 _place = tuple_(_t.c.sort_at, _t.c.id)
@@ -96,7 +103,7 @@ def page(
     if verification is not None:
         lens = lens.only(_t.c.verification == verification.value, lambda entry: entry.verification is verification)
     start = None if cursor is None else Place.parse(cursor)
-    items, more = _run(connection, lens.query, order, limit, start, lens.besides)
+    items, more = _run(connection, lens.query, order, limit, start, lens.besides, size=PAGE_BYTES)
     return EntryPage(lens.liveblog, items, _cursor(items[-1]) if more else None)
 
 
@@ -120,8 +127,8 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     entry = _published(connection, liveblog_id, entry_id)
     start, query = Place.of(entry), _select(liveblog_id)
-    newer, more_newer = _run(connection, query, "oldest", after, start)
-    older, more_older = _run(connection, query, "newest", before, start)
+    newer, more_newer = _run(connection, query, "oldest", after, start, size=PAGE_BYTES)
+    older, more_older = _run(connection, query, "newest", before, start, size=PAGE_BYTES)
     items = [*reversed(newer), entry, *older]
     return Around(
         liveblog, items, _cursor(items[0]) if more_newer else None, _cursor(items[-1]) if more_older else None
@@ -137,7 +144,7 @@ def snapshot(
     key = lens.only(_t.c.key_event, lambda entry: entry.key_event)
     pinned, _ = _run(connection, on_top.query, "newest", entries.PINNED_MAX, None, on_top.besides)
     key_events, _ = _run(connection, key.query, "newest", KEY_EVENTS_MAX, None, key.besides)
-    items, more = _run(connection, lens.query, "newest", limit, None, lens.besides)
+    items, more = _run(connection, lens.query, "newest", limit, None, lens.besides, size=PAGE_BYTES)
     listing = liveblogs.listing(connection, lens.liveblog_id)
     changed_at = listing.changed_at if moment is None else min(listing.changed_at, moment)
     cursor = _cursor(items[-1]) if more else None
@@ -159,12 +166,8 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
     """The latest state of everything whose last change came after `after`, ascending by seq."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
-    query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after).order_by(_t.c.seq).limit(limit + 1)
-    items = [_change(entry_from(row)) for row in connection.execute(query).mappings()]
-    if liveblog.changed_seq > after:
-        items.append(LiveblogChanged(liveblog.changed_seq, liveblog))
-        items.sort(key=lambda change: change.seq)
-    return Changes(liveblog, items[:limit], more=len(items) > limit)
+    query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after)
+    return _changes(connection, query, liveblog, after, [LiveblogChanged(liveblog.changed_seq, liveblog)], limit=limit)
 
 
 def changes_then(
@@ -177,13 +180,49 @@ def changes_then(
     liveblog_id, current = liveblogs.find(connection, slug)
     liveblog, changed, withdrawn = moments.past(connection, liveblog_id, current, moment)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after, _t.c.seq <= liveblog.seq)
-    rows = connection.execute(query.order_by(_t.c.seq).limit(limit + 1)).mappings()
-    items = [_change(entry_from(row)) for row in rows]
-    items += map(_change, changed)
-    items += [EntryDeleted(seq, each.id) for seq, each in withdrawn]
-    items.append(LiveblogChanged(liveblog.changed_seq, liveblog))
-    items = sorted((change for change in items if change.seq > after), key=lambda change: change.seq)
-    return Changes(liveblog, items[:limit], more=len(items) > limit), [each for _, each in withdrawn]
+    besides: list[Change] = [
+        *map(_change, changed),
+        *(EntryDeleted(seq, each.id) for seq, each in withdrawn),
+        LiveblogChanged(liveblog.changed_seq, liveblog),
+    ]
+    return _changes(connection, query, liveblog, after, besides, limit=limit), [each for _, each in withdrawn]
+
+
+def _changes(
+    connection: Connection,
+    query: Select[tuple[object, ...]],
+    liveblog: Liveblog,
+    after: int,
+    besides: Iterable[Change],
+    *,
+    limit: int,
+) -> Changes:
+    """What a query finds, and what there is beside that."""
+    with connection.execute(query.order_by(_t.c.seq).limit(limit + 1)) as rows:
+        found, more = _taken(map(_change, map(entry_from, rows.mappings())), limit, PAGE_BYTES, _body_of)
+    # What comes after the last one found that fits is for the next time.
+    last = found[-1].seq if more else sys.maxsize
+    items = sorted(
+        [*found, *(change for change in besides if after < change.seq <= last)], key=lambda change: change.seq
+    )
+    taken, rest = _taken(items, limit, PAGE_BYTES, _body_of)
+    return Changes(liveblog, taken, more=more or rest)
+
+
+def _body_of(change: Change) -> str:
+    return change.entry.body if isinstance(change, EntryChanged) else ""
+
+
+def _taken(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
+    """The first ones, up to `limit` and until their bodies have `size` bytes; and whether there are more."""
+    taken: list[T] = []
+    for item in items:
+        if len(taken) == limit or size <= 0:
+            return taken, True
+        taken.append(item)
+        text = body(item)
+        size -= len(text) if text.isascii() else len(text.encode())
+    return taken, False
 
 
 def _change(entry: Entry) -> Change:
@@ -254,19 +293,36 @@ def _run(
     limit: int,
     start: Place | None = None,
     besides: Collection[Entry] = (),
+    *,
+    size: int = sys.maxsize,
 ) -> tuple[list[Entry], bool]:
-    """Up to `limit` entries beyond `start`, `besides` among them, and whether there are more."""
+    """Up to `limit` entries beyond `start`, `besides` among them, and whether there are more.
+
+    The list ends with the one whose body makes `size` bytes full.
+    """
     if start is not None:
         place = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
         query = query.where(_place < place if order == "newest" else _place > place)
     columns = (_t.c.sort_at, _t.c.id)
     query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns)).limit(limit + 1)
-    items = [entry_from(row) for row in connection.execute(query).mappings()]
-    if besides:
-        newest_first = order == "newest"
-        others = [e for e in besides if start is None or (Place.of(e) < start if newest_first else Place.of(e) > start)]
-        items = sorted([*items, *others], key=Place.of, reverse=newest_first)
-    return items[:limit], len(items) > limit
+    with connection.execute(query) as rows:
+        # As they are read: SQLite doesn't look at more than fit.
+        found, more = _taken(map(entry_from, rows.mappings()), limit, size, _text_of)
+    if not besides:
+        return found, more
+
+    def beyond(entry: Entry, place: Place) -> bool:
+        return Place.of(entry) < place if order == "newest" else Place.of(entry) > place
+
+    # What comes after the last one found that fits is for the next page.
+    last = Place.of(found[-1]) if more and found else None
+    others = [e for e in besides if (start is None or beyond(e, start)) and (last is None or not beyond(e, last))]
+    taken, rest = _taken(sorted([*found, *others], key=Place.of, reverse=order == "newest"), limit, size, _text_of)
+    return taken, more or rest
+
+
+def _text_of(entry: Entry) -> str:
+    return entry.body
 
 
 def _cursor(entry: Entry) -> str:

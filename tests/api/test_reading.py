@@ -147,7 +147,7 @@ async def test_the_events_are_the_streams_own_bytes(site: Site) -> None:
     await site.publish(f"<p>{TYPOGRAPHY}</p>", heading=TYPOGRAPHY)
     raw = (await site.reader.get(CHANGES, params={"after": start})).content
     found = await site.parts.store.changes(SLUG, 0, limit=10)
-    messages = [frame.message for frame in site.parts.history.frames(found)]
+    messages = [frame.message for frame in await site.parts.presenter.frames(found)]
     assert raw == wire.changes_object(Position(start.partition("-")[0], 1), messages, more=False)
     assert TYPOGRAPHY.replace("\\", "\\\\").replace('"', '\\"').encode() in raw
 
