@@ -21,6 +21,7 @@ from liveserver.model import (
     Verification,
     new_entry_id,
 )
+from liveserver.store import reading
 from liveserver.store.cursors import Place
 from tests.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 EVERY = (EntryStatus.DRAFT, EntryStatus.SCHEDULED, EntryStatus.PUBLISHED)
+LONG = ("x" * 12, "é" * 5, "1", "22", "7777777", "55555", "88888888")
 
 
 async def publish(store: Store, *entries: Entry) -> list[Entry]:
@@ -43,6 +45,54 @@ async def pages(store: Store, limit: int, **options: Any) -> list[list[Entry]]:
         cursor = page.next_cursor
         if cursor is None:
             return found
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+async def test_pages_of_long_entries_end_early(
+    store: Store, order: Literal["newest", "oldest"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the entry that makes them long enough, in bytes; one comes always, and nothing is left out."""
+    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG)))
+    sizes = [2, 3, 1, 1] if order == "newest" else [1, 1, 3, 2]
+    found = await pages(store, 9, order=order)
+    assert [entry for page in found for entry in page] == (entries[::-1] if order == "newest" else entries)
+    assert [len(page) for page in found] == sizes
+    assert [len(page) for page in await pages(store, 2, order=order)] == (
+        [2, 2, 2, 1] if order == "newest" else [1, 1, 2, 2, 1]
+    )
+
+
+async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on in the list. What is pinned is there all the same, and so is what the key events are called."""
+    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    entries = await publish(store, *(an_entry(at(n), body=b, pinned=True, key_event=True) for n, b in enumerate(LONG)))
+    snapshot = await store.snapshot("match", limit=9)
+    assert snapshot.entries == entries[:-3:-1]
+    assert snapshot.pinned == snapshot.key_events == entries[::-1]
+    older = await store.entries("match", limit=9, cursor=snapshot.next_cursor)
+    assert older.items == entries[-3:-6:-1]
+
+
+async def test_changes_of_long_entries_end_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The live blog's own change comes where its seq stands, also as of a moment gone by."""
+    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG[:5])))
+    await store.edit_liveblog("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
+    entries += await publish(store, *(an_entry(at(n + 6), body=body) for n, body in enumerate(LONG[5:])))
+    for moment in (None, at(10**8)):
+        seqs: list[list[int]] = []
+        seq = 0
+        while True:
+            if moment is None:
+                changes = await store.changes("match", seq, limit=9)
+            else:
+                changes, _ = await store.changes_then("match", seq, limit=9, moment=moment)
+            seqs.append([change.seq for change in changes.items])
+            if not changes.more:
+                break
+            seq = changes.items[-1].seq
+        assert seqs == [[1], [2], [3, 4, 5], [6, 7, 8]]
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
