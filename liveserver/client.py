@@ -40,6 +40,9 @@ FINAL_CODES = range(4500, 5000)
 """Close codes after which one doesn't come back."""
 
 _SLUG = re.compile(SLUG_PATTERN)
+_HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
+"""Names of hosts (RFC 1123, 2.1), and those with an underscore, which containers have; IPv4 addresses, too."""
+_HOST_MAX = 253
 _UNREACHABLE = (httpx2.TransportError,)
 _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
 
@@ -208,7 +211,7 @@ class Client:
         on_wait: Callable[[str, float], None] = lambda why, seconds: None,
         on_silence: Callable[[str], None] = lambda url: None,
     ) -> None:
-        self._url = _server(url)
+        self._url = server_url(url)
         self._on_wait = on_wait
         self._on_silence = on_silence
         self._reading = {} if partner is None else {"partner": partner}
@@ -442,6 +445,8 @@ class Client:
             asked = 0.0
             try:
                 response = await self._http.request(method, path, **options)
+            except httpx2.InvalidURL as error:
+                raise ClientError(0, f"{self._url}: no request can be made of {path[:200]!r}: {error}") from error
             except httpx2.DecodingError as error:
                 raise ClientError(413, f"{self._url}: {error}") from error
             except _UNREACHABLE as error:
@@ -472,11 +477,15 @@ class _Straight(connect):
         return exc
 
 
-def _server(url: str) -> str:
+def server_url(url: str) -> str:
+    """A server's URL as requests are made of it. Raises ClientError for what is none, or names no host."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
+        # As it is looked up: in ASCII, whatever its letters are here.
+        host = httpx2.URL(url).raw_host.decode("ascii")
+        good = good and (":" in host or (len(host) <= _HOST_MAX and _HOST.fullmatch(host) is not None))
+    except (ValueError, httpx2.InvalidURL):
         good = False
     if not good:
         raise ClientError(0, f"not a server's URL: {url} (it is like https://live.example.org)")

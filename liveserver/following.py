@@ -140,6 +140,12 @@ class Follower:
             except (KeyError, TypeError, ValueError, Invalid) as error:
                 log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=repr(error))
                 self._failed(SourceState.LOST, f"it doesn't answer as a liveserver does ({error!r:.200})", wait=AGAIN)
+            except Exception:
+                # A defect of ours. Were it the end, the next look would begin anew, and so on for ever.
+                log.exception("syndication.failed", liveblog=self._slug, source=self._source.page)
+                self._failed(
+                    SourceState.LOST, "following it failed, for a reason that the server's log has", wait=AGAIN
+                )
             await asyncio.sleep(self._wait * random.uniform(0.5, 1))
 
     def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:

@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING
 
 import httpx2
+import structlog
 
 from liveserver.tls_context import client_context
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LOOKUP_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 WEB_PORTS = frozenset({80, 443})
 UNPRIVILEGED = 1024
@@ -44,11 +47,16 @@ class PublicGate:
             raise Forbidden(f"no web server of {host}'s is at port {port}")
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_SECONDS):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            try:
+                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except UnicodeError:
+                raise Forbidden(f"{host} is no name of a host") from None
         addresses = [str(sockaddr[0]) for *_, sockaddr in found]
         allowed = [address for address in addresses if self._private or is_public(address)]
         if not allowed:
-            raise Forbidden(f"{host} is at a private address: {', '.join(sorted(set(addresses)))}")
+            # Which address that is, is for who runs the server: an editor would learn what is in its network.
+            log.info("outgoing.private", host=host, addresses=sorted(set(addresses)))
+            raise Forbidden(f"{host} is at a private address")
         return allowed[0]
 
     def transport(self) -> httpx2.AsyncBaseTransport:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from liveserver.client import ClientError, server_url
 from liveserver.errors import FieldError, Invalid, StoreUnavailable
 from liveserver.following import Follower
 from liveserver.inputs import live_page
@@ -45,6 +46,10 @@ log = structlog.get_logger(__name__)
 def made(slug: str, given: SourceInput, at: datetime, settings: Settings) -> Source:
     """A source, to be stored. Raises Invalid."""
     server, remote_slug = live_page(given.url)
+    try:
+        server_url(server)
+    except ClientError:
+        raise Invalid([FieldError("/url", "must name a host that can be looked up, or an address")]) from None
     if server == settings.base_url and remote_slug == slug:
         raise Invalid([FieldError("/url", "is this live blog itself")])
     if not settings.follow_private and _is_private(urlsplit(server).hostname or ""):

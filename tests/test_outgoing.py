@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 
 from liveserver.client import Client, ClientError
@@ -135,10 +136,19 @@ async def test_a_name_is_judged_by_what_it_means(names: dict[str, list[str]]) ->
     gate = PublicGate(private=False, most=MOST)
     names["inside.example"] = ["10.0.0.1"]
     names["both.example"] = ["10.0.0.1 93.184.216.34"]
-    with pytest.raises(Forbidden, match=r"inside\.example is at a private address: 10\.0\.0\.1"):
+    with capture_logs() as logged, pytest.raises(Forbidden) as refused:
         await gate.address("inside.example", 80)
+    assert str(refused.value) == "inside.example is at a private address"
+    assert [(line["host"], line["addresses"]) for line in logged] == [("inside.example", ["10.0.0.1"])]
     assert await gate.address("both.example", 80) == "93.184.216.34"
     assert await PublicGate(private=True, most=MOST).address("inside.example", 80) == "10.0.0.1"
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 64, "\u00df" + "a" * 62])
+async def test_what_is_no_name(host: str) -> None:
+    """Which Python finds out before it asks anybody."""
+    with pytest.raises(Forbidden, match="is no name of a host"):
+        await PublicGate(private=False, most=MOST).address(f"{host}.example", 80)
 
 
 async def test_ports(names: dict[str, list[str]]) -> None:

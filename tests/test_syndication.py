@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING, Any
 import feedparser
 import orjson
 import pytest
+from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
 from liveserver import following, remote, syndication
 from liveserver.client import Client, ClientError
+from liveserver.following import Follower
+from liveserver.inputs import SourceInput
 from liveserver.model import Position, now
 from liveserver.rate_limiter import Throttle
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
+from liveserver.syndication import made
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
 from tests.images import quarters, saved
 from tests.store_samples import an_entry
@@ -473,6 +477,63 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     await pair.level()
 
 
+NO_HOSTS = [
+    *("\u2460\u2461\u2466.0.0.1", "[v1.a]", "\u00df" + "a" * 62 + ".example", "256.256.256.256"),
+    *("a" * 64 + ".example", "a..b", ".", "a%00b", ".".join(["a" * 60] * 5), 'a"b.example'),
+]
+"""What no request can be made for, and what can't be looked up."""
+
+
+@pytest.mark.parametrize(
+    "host", ["live.example.org", "live.example.org.", "m\u00e9di\u00e1.example", "a_b", "8.8.8.8:8000"]
+)
+def test_hosts_that_are(settings: Settings, host: str) -> None:
+    assert (
+        made(SLUG, SourceInput.model_validate({"url": f"http://{host}/live/x"}), now(), settings).server
+        == f"http://{host}"
+    )
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: str) -> None:
+    """And tried again later, without a word in the log each time."""
+    syndication = live_site.parts.syndication
+    source = made(
+        SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
+    )
+    with capture_logs() as logged:
+        await live_site.parts.store.add_source(replace(source, server=f"http://{host}"))
+        syndication._look_now.set()
+
+        async def is_told() -> bool:
+            found = (await live_site.editor.get(f"{LIVEBLOG}/source")).json()
+            return found["state"] == "lost" and "not a server's URL" in (found["error"] or "")
+
+        await settled(is_told)
+    assert not [line for line in logged if line["log_level"] in {"error", "warning"}]
+
+
+async def test_a_defect_is_told_once_in_a_while(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And isn't the end of following, which would begin anew at once."""
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Follower, "_introduce", broken)
+    with capture_logs() as logged:
+        response = await live_site.editor.post(f"{LIVEBLOG}/source", json={"url": "http://live.example.org/live/x"})
+        assert response.status_code == 201
+
+        async def is_told() -> bool:
+            found = (await live_site.editor.get(f"{LIVEBLOG}/source")).json()
+            return "the server's log has" in (found["error"] or "")
+
+        await settled(is_told)
+    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["syndication.failed"]
+    [follower] = live_site.parts.syndication._following.values()
+    assert not follower.done()
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
@@ -484,6 +545,7 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
         ("http://[::ffff:10.0.0.1]/live/x", "is at a private address"),
         ("http://localhost:8000/live/x", "is at a private address"),
         (f"http://live.test/live/{SLUG}", "is this live blog itself"),
+        *((f"http://{host}/live/x", "must name a host") for host in NO_HOSTS),
     ],
 )
 async def test_addresses_that_arent_followed(live_site: LiveSite, url: str, said: str) -> None:
