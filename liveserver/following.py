@@ -130,7 +130,7 @@ class Follower:
                 await self._follow()
             except (NotHeld, NotFound):
                 return
-            except StoreUnavailable:
+            except Unavailable:
                 self._wait = 1.0
             except TimeoutError:
                 self._failed(SourceState.LOST, "it takes too long to answer")
@@ -291,7 +291,9 @@ class Follower:
         return Incoming(entry.id, seq, remote.entry_of(entry, body, via), complete=complete)
 
     async def _made_safe(self, work: Callable[[str], str], body: str) -> str:
-        return await self._sanitising.run(work, body) if is_dear(body) else work(body)
+        if not is_dear(body):
+            return work(body)
+        return await self._sanitising.run(work, body, owner=self._source.id)
 
     def _unfit(self, entry_id: str, seq: int, error: Invalid) -> Incoming:
         """An entry that can't be taken over, to be taken away here."""
@@ -374,7 +376,7 @@ class Follower:
             self._late.clear()
             try:
                 await self._complete_now()
-            except (ClientError, StoreUnavailable, NotFound, TimeoutError, KeyError, TypeError, ValueError) as error:
+            except (ClientError, Unavailable, NotFound, TimeoutError, KeyError, TypeError, ValueError) as error:
                 log.info("syndication.pictures_later", liveblog=self._slug, error=repr(error))
             except NotHeld:
                 return

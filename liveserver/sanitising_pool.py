@@ -6,6 +6,7 @@ milliseconds. The threads aren't those that read the database.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter, to_thread
@@ -15,7 +16,7 @@ from liveserver.markup_cost import markdown_cost
 from liveserver.refusals import Reason, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 SMALL = 4_000
 """Characters of a body that is made safe at once: in a millisecond or two, whatever it says. Most are smaller."""
@@ -25,6 +26,9 @@ THREADS = 2
 """Of one pool: as many dear texts at the same time."""
 WAITING_MAX = 50
 """Dear texts that wait for a thread, 20 s of work if all are of the dearest; beyond, they are to come again."""
+WAITING_PER_OWNER = 20
+"""Those of one key, or of one source; an import that sends more at once is told to come again. And nobody has more than
+there is room left, so that a few who fill it up leave room for others."""
 
 
 def is_dear(body: str, markup: str = "html") -> bool:
@@ -40,14 +44,23 @@ class SanitisingPool:
         self._most = threads + WAITING_MAX
         self._inside = 0
         """Texts in threads, and those that wait. The limiter counts them only after a turn of the loop."""
+        self._of: Counter[Hashable] = Counter()
+        """The same of each owner that has some."""
 
-    async def run(self, work: Callable[[str], str], body: str) -> str:
-        """What `work` makes of a dear body, and raises. Raises Busy where too many wait already."""
-        if self._inside >= self._most:
-            refusals.note(Reason.BUSY, characters=len(body))
+    async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
+        """What `work` makes of a dear body, and raises. Raises Busy if too many wait, of all or of the owner.
+
+        `owner`: whose texts they are that share what there is for one: a key, or a source.
+        """
+        if self._of[owner] >= min(WAITING_PER_OWNER, self._most - self._inside):
+            refusals.note(Reason.BUSY, characters=len(body), owner=owner)
             raise Busy("so many long texts are being made safe that no other is begun")
         self._inside += 1
+        self._of[owner] += 1
         try:
             return await to_thread.run_sync(work, body, limiter=self._threads)
         finally:
             self._inside -= 1
+            self._of[owner] -= 1
+            if not self._of[owner]:
+                del self._of[owner]

@@ -313,6 +313,13 @@ async def test_the_back_off_grows_to_its_limit_and_begins_anew_after_a_message(m
         assert following.pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 0.5, 1]
 
 
+async def test_what_no_request_can_be_made_of() -> None:
+    """A picture's name is whatever the server says."""
+    async with Client("http://127.0.0.1:1") as client:
+        with pytest.raises(ClientError, match="no request can be made of"):
+            await client.file("/media/" + "x" * 70_000)
+
+
 async def test_a_server_that_is_away_is_waited_for() -> None:
     states: list[str] = []
 

@@ -31,7 +31,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
         assert go_on.wait(10)
         return body.upper()
 
-    asked = asyncio.create_task(SanitisingPool().run(work, "x"))
+    asked = asyncio.create_task(SanitisingPool().run(work, "x", owner="a"))
     await settle()
     go_on.set()
     assert await asked == "X"
@@ -55,10 +55,10 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         return body
 
     pool = SanitisingPool(threads=2)
-    asked = [asyncio.create_task(pool.run(work, str(number))) for number in range(5)]
+    asked = [asyncio.create_task(pool.run(work, str(number), owner=number)) for number in range(5)]
     before = refusals.counts[Reason.BUSY]
     # In the same turn of the event loop, too: what waits is counted from when it is asked for.
-    [refused] = await asyncio.gather(pool.run(work, "one more"), return_exceptions=True)
+    [refused] = await asyncio.gather(pool.run(work, "one more", owner="a"), return_exceptions=True)
     assert isinstance(refused, Busy)
     for _ in range(2):
         assert await asyncio.to_thread(began.acquire, timeout=10)
@@ -66,9 +66,42 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     go_on.set()
     assert await asyncio.gather(*asked) == list("01234")
     assert most == 2
-    assert await pool.run(work, "one more") == "one more"
+    assert await pool.run(work, "one more", owner="a") == "one more"
+
+
+async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One who sends much is told to come again, and others find room; also when some have filled it up."""
+    monkeypatch.setattr(sanitising_pool, "WAITING_MAX", 11)
+    monkeypatch.setattr(sanitising_pool, "WAITING_PER_OWNER", 4)
+    go_on = threading.Event()
+
+    def work(body: str) -> str:
+        assert go_on.wait(10)
+        return body
+
+    pool, asked, had = SanitisingPool(threads=1), [], []
+    for owner in "abcde":
+        sent = [asyncio.create_task(pool.run(work, f"{owner}{n}", owner=owner)) for n in range(5)]
+        await settle()
+        refused = [task for task in sent if task.done() and isinstance(task.exception(), Busy)]
+        had.append(len(sent) - len(refused))
+        asked += [task for task in sent if task not in refused]
+    assert had == [4, 4, 2, 1, 1]
+    go_on.set()
+    assert len(await asyncio.gather(*asked)) == 12
+    assert not pool._of
+    assert pool._inside == 0
+
+
+async def test_who_leaves_leaves_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sanitising_pool, "WAITING_PER_OWNER", 1)
+    pool = SanitisingPool()
+    with pytest.raises(Invalid):
+        await pool.run(safe, "<ul><li>" * 10_000, owner="a")
+    assert await pool.run(str.upper, "x", owner="a") == "X"
+    assert not pool._of
 
 
 async def test_what_is_wrong_is_told() -> None:
     with pytest.raises(Invalid):
-        await SanitisingPool().run(safe, "<ul><li>" * 10_000)
+        await SanitisingPool().run(safe, "<ul><li>" * 10_000, owner="a")

@@ -16,10 +16,12 @@ from websockets.asyncio.client import connect
 
 from liveserver import following, remote, syndication
 from liveserver.client import Client, ClientError
+from liveserver.errors import Busy
 from liveserver.following import Follower
 from liveserver.inputs import SourceInput
 from liveserver.model import Position, now
 from liveserver.rate_limiter import Throttle
+from liveserver.sanitising_pool import SMALL
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.syndication import made
@@ -28,7 +30,7 @@ from tests.images import quarters, saved
 from tests.store_samples import an_entry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Hashable
     from pathlib import Path
 
     from tests.api.site import JSON
@@ -431,6 +433,27 @@ async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, m
         return f"{entry['id']} can't be taken over: /body" in ((await pair.state())["error"] or "")
 
     await settled(said)
+
+
+async def test_where_too_many_long_texts_wait_it_comes_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a second, and without a word of a defect."""
+    pool = pair.mirror.parts.syndication._sanitising
+    run, owners = pool.run, []
+
+    async def busy_once(work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
+        owners.append(owner)
+        if len(owners) == 1:
+            raise Busy("so many wait")
+        return await run(work, body, owner=owner)
+
+    monkeypatch.setattr(pool, "run", busy_once)
+    await pair.source.publish("<p>" + "a" * (SMALL + 1))
+    with capture_logs() as logged:
+        await pair.follow()
+        await pair.level()
+    assert len(owners) > 1
+    assert set(owners) == set(pair.mirror.parts.syndication._following)
+    assert not [line for line in logged if line["log_level"] == "error"]
 
 
 async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

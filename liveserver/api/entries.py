@@ -164,7 +164,12 @@ async def edit(request: Request) -> Response:
     version = version_of(request, required=True)
     patch = await body_of(request, EntryPatch, actor)
     written = await services(request).publishing.edit_entry(
-        request.path_params["slug"], request.path_params["id"], patch, version=version, actor=actor.name
+        request.path_params["slug"],
+        request.path_params["id"],
+        patch,
+        version=version,
+        actor=actor.name,
+        key_id=actor.key_id,
     )
     return _one(request, written.liveblog, written.entry)
 

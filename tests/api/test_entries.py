@@ -11,10 +11,13 @@ import pytest
 
 from liveserver.intake import JSON_PER_KEY
 from liveserver.model import new_entry_id, now
+from liveserver.sanitising_pool import SMALL, SanitisingPool
 from liveserver.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import httpx2
 
     from tests.api.site import Site
@@ -24,6 +27,24 @@ pytest_plugins = ["tests.api.fixtures"]
 LATER = "2126-11-22T09:30:00.000Z"
 EARLIER = "2006-11-22T09:30:00.000Z"
 UNKNOWN = "0192f0c1-2345-7abc-8def-0123456789ab"
+
+
+async def test_long_texts_take_the_share_of_their_key(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New ones, and edits."""
+    owners: list[object] = []
+
+    async def run(_: object, work: Callable[[str], str], body: str, *, owner: object) -> str:
+        owners.append(owner)
+        return work(body)
+
+    monkeypatch.setattr(SanitisingPool, "run", run)
+    shown = await site.key("Sport", ["publish"])
+    sport, key_id = await site.client(shown), shown.split("_")[1]
+    response = await sport.post(ENTRIES, json={"body": "a" * (SMALL + 1)})
+    one = f"{ENTRIES}/{response.json()['id']}"
+    response = await sport.patch(one, json={"body": "b" * (SMALL + 1)}, headers={"If-Match": "*"})
+    assert response.status_code == 200, response.text
+    assert owners == [key_id] * 2
 
 
 async def test_bodies_on_their_way_are_bounded(site: Site) -> None:
