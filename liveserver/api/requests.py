@@ -66,7 +66,7 @@ def _cursor(value: str) -> str:
 class PageQuery(Query):
     """Which page of a list."""
 
-    limit: int = Field(20, ge=1, le=100, description="Items on a page")
+    limit: int = Field(20, ge=1, le=100, description="Items on a page at most; fewer where they are long")
     cursor: Annotated[str, Field(max_length=500), AfterValidator(_cursor)] | None = Field(
         None, description="`next_cursor` of the page before"
     )
@@ -113,7 +113,7 @@ class ReachQuery(Query):
 class SnapshotQuery(PartnerQuery):
     """How much of a snapshot."""
 
-    limit: int = Field(20, ge=1, le=100, description="The newest entries to include")
+    limit: int = Field(20, ge=1, le=100, description="The newest entries to include; fewer where they are long")
 
 
 class UploadQuery(Query):
@@ -127,7 +127,7 @@ class ChangesQuery(PartnerQuery):
     """From where on."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
-    limit: int = Field(100, ge=1, le=200, description="Events to return at most")
+    limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")
 
 
 def query_of(request: Request, kind: type[InputType]) -> InputType:
