@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import bindparam, func, literal, literal_column, or_, select, tuple_
@@ -47,6 +48,9 @@ answer has each body twice, as written and as shown. A thousand usual entries ha
 
 _t = tables.entries
 _place = tuple_(_t.c.sort_at, _t.c.id)
+
+ASK_FIRST = 20
+"""Entries; of more, PostgreSQL is asked first how long they are, which it knows without reading them."""
 
 
 class Around(NamedTuple):
@@ -198,8 +202,8 @@ def _changes(
     limit: int,
 ) -> Changes:
     """What a query finds, and what there is beside that."""
-    with connection.execute(query.order_by(_t.c.seq).limit(limit + 1)) as rows:
-        found, more = _taken(map(_change, map(entry_from, rows.mappings())), limit, PAGE_BYTES, _body_of)
+    read, more = _read(connection, query.order_by(_t.c.seq), limit, PAGE_BYTES)
+    found = [_change(entry) for entry in read]
     # What comes after the last one found that fits is for the next time.
     last = found[-1].seq if more else sys.maxsize
     items = sorted(
@@ -304,10 +308,8 @@ def _run(
         place = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
         query = query.where(_place < place if order == "newest" else _place > place)
     columns = (_t.c.sort_at, _t.c.id)
-    query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns)).limit(limit + 1)
-    with connection.execute(query) as rows:
-        # As they are read: SQLite doesn't look at more than fit.
-        found, more = _taken(map(entry_from, rows.mappings()), limit, size, _text_of)
+    query = query.order_by(*(c.desc() if order == "newest" else c.asc() for c in columns))
+    found, more = _read(connection, query, limit, size)
     if not besides:
         return found, more
 
@@ -319,6 +321,16 @@ def _run(
     others = [e for e in besides if (start is None or beyond(e, start)) and (last is None or not beyond(e, last))]
     taken, rest = _taken(sorted([*found, *others], key=Place.of, reverse=order == "newest"), limit, size, _text_of)
     return taken, more or rest
+
+
+def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
+    """The first that a query finds, as many as `_taken` takes, and whether there are more."""
+    if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
+        # PostgreSQL sends all rows at once, on the event loop; SQLite reads those only that are taken.
+        sizes = connection.execute(query.with_only_columns(func.octet_length(_t.c.body)).limit(limit)).scalars()
+        limit = next((count for count, total in enumerate(accumulate(sizes), 1) if total >= size), limit)
+    with connection.execute(query.limit(limit + 1)) as rows:
+        return _taken(map(entry_from, rows.mappings()), limit, size, _text_of)
 
 
 def _text_of(entry: Entry) -> str:

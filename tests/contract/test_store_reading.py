@@ -47,11 +47,13 @@ async def pages(store: Store, limit: int, **options: Any) -> list[list[Entry]]:
             return found
 
 
+@pytest.mark.parametrize("ask_first", [3, 20])
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 async def test_pages_of_long_entries_end_early(
-    store: Store, order: Literal["newest", "oldest"], monkeypatch: pytest.MonkeyPatch
+    store: Store, order: Literal["newest", "oldest"], ask_first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the entry that makes them long enough, in bytes; one comes always, and nothing is left out."""
+    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
     monkeypatch.setattr(reading, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG)))
     sizes = [2, 3, 1, 1] if order == "newest" else [1, 1, 3, 2]
@@ -74,8 +76,10 @@ async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: 
     assert older.items == entries[-3:-6:-1]
 
 
-async def test_changes_of_long_entries_end_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ask_first", [3, 20])
+async def test_changes_of_long_entries_end_early(store: Store, ask_first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The live blog's own change comes where its seq stands, also as of a moment gone by."""
+    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
     monkeypatch.setattr(reading, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG[:5])))
     await store.edit_liveblog("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
