@@ -25,7 +25,7 @@ from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
 from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, now
 from liveserver.partner_commands import add_partner_commands
-from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings
+from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings, unreadable_lines
 from liveserver.terminal import attended, tell, tell_silence, tell_wait
 from liveserver.wire import dumps, timestamp
 
@@ -42,6 +42,8 @@ GC_THRESHOLD = 50_000
 and again was a fourteenth of the time that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
 """What to do about a server that doesn't answer."""
+LOGGING = {"serve", "demo"}
+"""Commands that tell the log what is wrong with `.env`, among all else."""
 ALIASES = {"database_url": "--database", "redis_url": "--redis"}
 
 app = typer.Typer(
@@ -66,10 +68,11 @@ ServerKey = Annotated[
 ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="The server to talk to")]
 
 
-def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
 
-    A command that takes `flags` instead gets only what was given on the command line.
+    A command that takes `flags` instead gets only what was given on the command line. `defaults`: what its help says of
+    those that it has itself, whatever the environment and `.env` say.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -84,13 +87,19 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
             if "flags" in given_as:
                 command(**given, flags={name: value for name, value in flags.items() if value is not None})
             else:
-                command(**given, settings=load(**flags))
+                settings = load(**flags)
+                if command.__name__ not in LOGGING:
+                    for line in unreadable_lines():
+                        tell(f"{line} isn't like NAME=value, and is left out")
+                command(**given, settings=settings)
 
         own = [p for name, p in given_as.items() if name not in {"settings", "flags"}]
         parameters = [
             *own,
             *(
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name))
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, defaults.get(name))
+                )
                 for name in fields
             ),
         ]
@@ -101,12 +110,14 @@ def with_settings(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
     return decorate
 
 
-def _flag(name: str) -> Any:
+def _flag(name: str, own: str | None) -> Any:
     field = Settings.model_fields[name]
     spellings = ["--" + name.replace("_", "-"), *([ALIASES[name]] if name in ALIASES else [])]
     default = "none" if field.default is None else field.default
     variable = f"LIVESERVER_{name.upper()}" + (" or …_FILE" if name in SECRETS else "")
     text = f"{field.description} [{variable}; default: {default}]"
+    if own is not None:
+        text = f"{field.description} [here: {own}]"
     return Annotated[str | None, typer.Option(*spellings, help=text, show_default=False, metavar="VALUE")]
 
 
@@ -135,7 +146,14 @@ def serve(settings: Settings) -> None:
 
 
 @app.command()
-@with_settings()
+@with_settings(
+    database_url="live.db in --dir",
+    media_dir="media in --dir",
+    media_url="none",
+    redis_url="none",
+    workers="always 1",
+    log_level="warning",
+)
 def demo(
     flags: dict[str, Any],
     directory: Annotated[
@@ -165,7 +183,15 @@ def demo(
 
     async def write(parts: Services) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
-        typer.echo(WELCOME.format(url=parts.settings.base_url, slug=newsroom.slug, key=key, keyfile=directory / "key"))
+        typer.echo(
+            WELCOME.format(
+                url=parts.settings.base_url,
+                slug=newsroom.slug,
+                key=key,
+                keyfile=directory / "key",
+                minutes=max(1, round(newsroom.seconds / 60)),
+            )
+        )
         await newsroom.run()
 
     key = asyncio.run(_demo_key(settings, directory / "key"))
@@ -187,6 +213,7 @@ WELCOME = """
       -H "Authorization: Bearer $(cat {keyfile})" -H "Content-Type: application/json" \\
       -d '{{"heading": "Bonjour", "body": "<p>Publié à l’instant.</p>"}}'
 
+  After about {minutes} min the story has been told: it is deleted, and begins again. Your own entries stay.
   Ctrl+C ends it.
 """
 

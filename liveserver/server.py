@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -28,7 +29,7 @@ from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
 from liveserver.refusals import Reason, refusals
 from liveserver.rendering import Renderer
-from liveserver.settings import unknown_settings
+from liveserver.settings import unknown_settings, unreadable_lines
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.store.engine import check
@@ -220,6 +221,8 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     closed; with several workers it never runs.
     """
     logs.configure(settings)
+    if unreadable := unreadable_lines():
+        log.warning("settings.unreadable", lines=unreadable)
     if unknown := unknown_settings():
         log.warning("settings.unknown", meant=unknown)
     if settings.tls_certificate is not None:
@@ -321,6 +324,8 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
             listener.listen(BACKLOG)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                reason = f"{reason}: give another port with --port (LIVESERVER_PORT)"
             raise SettingsError(f"can't listen on {settings.host}:{settings.port}: {reason}") from None
         listener.setblocking(False)
         yield listener

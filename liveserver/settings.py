@@ -6,6 +6,7 @@ environments are for others on the machine to see.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from ipaddress import ip_address, ip_network
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 
+DOTENV = Path(".env")
+"""In the folder that a command is started in."""
+
 CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
 """What `publish` and `tail` read; no settings of the server."""
 
@@ -32,6 +37,10 @@ LIKENESS = 0.6
 
 SECRETS = ("database_url", "redis_url", "media_secret_key")
 """Settings that may be in a file of their own."""
+
+
+# It tells of a bad line each time that it reads the file, and doesn't name it: `unreadable_lines` does.
+logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class _OrFiles(PydanticBaseSettingsSource):
@@ -91,7 +100,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix="LIVESERVER_",
-        env_file=".env",
+        env_file=DOTENV,
         env_file_encoding="utf-8",
         extra="ignore",
         frozen=True,
@@ -364,12 +373,24 @@ class Settings(BaseSettings):
 def load(**flags: Any) -> Settings:
     """The settings, given flags (None: not given) first.
 
-    Raises SettingsError with one line that names every bad setting.
+    Raises SettingsError with one line that names every bad setting, or `.env` where it can't be read.
     """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("; ".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{DOTENV.absolute()} is no text in UTF-8") from None
+    except OSError as error:
+        raise SettingsError(f"can't read {DOTENV.absolute()}: {error.strerror}") from None
+
+
+def unreadable_lines() -> list[str]:
+    """The lines of `.env` that aren't like NAME=value and are left out, each as the file's path and its number."""
+    if not DOTENV.is_file():
+        return []
+    with DOTENV.open(encoding="utf-8") as file:
+        return [f"{DOTENV.absolute()}:{each.original.line}" for each in parse_stream(file) if each.error]
 
 
 def unknown_settings() -> dict[str, str | None]:

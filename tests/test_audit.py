@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structlog.testing import capture_logs
@@ -19,9 +21,17 @@ from tests.store_samples import a_liveblog, a_partner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from pathlib import Path
 
     import pytest
+
+
+def test_all_that_is_told_is_in_the_documentation() -> None:
+    root = Path(__file__).parents[1]
+    sources = "".join(path.read_text("utf-8") for path in (root / "liveserver").rglob("*.py"))
+    told = set(re.findall(r'audit\.done\(\s*"([a-z_.]+)"', sources))
+    assert len(told) >= 6
+    documented = (root / "docs" / "security.md").read_text("utf-8")
+    assert [event for event in sorted(told) if f"`{event}`" not in documented] == []
 
 
 async def test_each_task_acts_for_its_own() -> None:

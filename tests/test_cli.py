@@ -57,3 +57,20 @@ def test_commands_that_make_a_database_tell_of_it_once(tmp_path: Path, command: 
         assert done.stderr.startswith(said)
         assert ("made a new one" in done.stderr) == bool(said)
         assert "made a new one" not in done.stdout
+
+
+def test_a_line_of_the_file_of_settings_that_is_none(tmp_path: Path) -> None:
+    """Is told once, with the file."""
+    (tmp_path / ".env").write_text('broken line "\n')
+    done = run("config")
+    assert done.exit_code == 0
+    assert done.stderr == f"liveserver: {tmp_path}/.env:1 isn't like NAME=value, and is left out\n"
+
+
+def test_what_the_demo_has_of_its_own() -> None:
+    """Its help names that, and not the server's defaults."""
+    said = " ".join(run("demo", "--help").stdout.split())
+    assert "[here: live.db in --dir]" in said
+    assert "[here: always 1]" in said
+    assert "LIVESERVER_DATABASE_URL" not in said
+    assert "default: sqlite:///live.db" in " ".join(run("serve", "--help").stdout.split())

@@ -19,7 +19,10 @@ from liveserver.settings import (
     nearest_setting,
     unknown_settings,
     unknown_variables,
+    unreadable_lines,
 )
+
+pytest_plugins = ["tests.ordinary_user"]
 
 ROOT = Path(__file__).parents[1]
 
@@ -289,6 +292,30 @@ def test_the_environment_and_the_file_are_looked_through(monkeypatch: pytest.Mon
         "LIVESERVER_DRIAN": "LIVESERVER_DRAIN",
         "LIVESERVER_LIMIT_PAGE": "LIVESERVER_LIMIT_PAGES",
     }
+
+
+def test_lines_that_are_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They are named, with the file; the others count. The library that reads the file says nothing of them."""
+    assert unreadable_lines() == []
+    (tmp_path / ".env").write_text('# a comment\n\nLIVESERVER_PORT=1\nbroken line "\nexport LIVESERVER_POLL=3\n= x\n')
+    settings = load()
+    assert (settings.port, settings.poll) == (1, 3)
+    assert unknown_settings() == {}
+    assert unreadable_lines() == [f"{tmp_path}/.env:4", f"{tmp_path}/.env:6"]
+    assert caplog.text == ""
+
+
+def test_a_file_of_settings_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes("LIVESERVER_SITE_NAME=café".encode("latin-1"))
+    with pytest.raises(SettingsError, match=f"^{tmp_path}/.env is no text in UTF-8$"):
+        load()
+
+
+def test_a_file_of_settings_that_can_not_be_read(ordinary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ordinary)
+    (ordinary / ".env").touch(0o200)
+    with pytest.raises(SettingsError, match=f"^can't read {ordinary}/.env: Permission denied$"):
+        load()
 
 
 def test_passwords_are_not_in_what_a_traceback_shows() -> None:

@@ -38,6 +38,11 @@ class Newsroom:
         """The live blog's name."""
         return str(self._script.liveblog["slug"])
 
+    @property
+    def seconds(self) -> float:
+        """From one beginning of the story to the next."""
+        return (len(self._script.steps) - BACKLOG + REST) * self._interval
+
     async def run(self) -> None:
         """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
         try:

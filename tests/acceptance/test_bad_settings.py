@@ -103,7 +103,7 @@ async def test_taken_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         finished = await run("serve", cwd=tmp_path, port=port)
-    _assert_one_line(finished, f"127.0.0.1:{port}", "Address already in use")
+    _assert_one_line(finished, f"127.0.0.1:{port}", "Address already in use", "--port (LIVESERVER_PORT)")
 
 
 async def test_second_server_on_one_file(tmp_path: Path) -> None:

@@ -56,12 +56,13 @@ async def test_serve_logs_one_line_with_its_address(server: LiveServer) -> None:
 
 async def test_serve_says_where_it_listens_and_that_it_has_stopped(tmp_path: Path) -> None:
     """Also where readers come by another address; the last line is that of a clean end."""
-    (tmp_path / ".env").write_text("LIVESERVER_RATE_LIMIT=3\n")
+    (tmp_path / ".env").write_text('LIVESERVER_RATE_LIMIT=3\nbroken line "\n')
     server = LiveServer(tmp_path, public_url="https://live.example.org", drain="0")
     async with started(server):
         assert await server.end() == 0
         lines = [orjson.loads(line) for line in server.stderr.splitlines()]
-    unknown, begun, *_, last = lines
+    unreadable, unknown, begun, *_, last = lines
+    assert (unreadable["event"], unreadable["lines"]) == ("settings.unreadable", [f"{tmp_path}/.env:2"])
     assert (unknown["event"], unknown["meant"]) == (
         "settings.unknown",
         {"LIVESERVER_RATE_LIMIT": "LIVESERVER_LIMIT_PAGES"},

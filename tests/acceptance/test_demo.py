@@ -39,6 +39,8 @@ async def test_demo(tmp_path: Path, browser: Browser) -> None:
             assert (await demo.printed(r"Reader's page +(\S+)"))[1] == f"{url}/live/{SLUG}"
             assert (await demo.printed(r"API +(\S+)"))[1] == f"{url}/api/v1"
             keys.append((await demo.printed(r"API key +(\S+)"))[1])
+            await demo.printed("After about 1 min the story has been told: it is deleted, and begins again")
+            await demo.printed("After about 1 min the story has been told: it is deleted, and begins again")
             await demo.printed("Ctrl\\+C ends it")
             assert (tmp_path / "demo-data" / "key").read_text() == f"{keys[-1]}\n"
             folder = tmp_path / "demo-data"
