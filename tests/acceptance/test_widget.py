@@ -108,11 +108,19 @@ async def test_events_attributes_and_older_entries(site: Site, browser: Browser)
 
 
 async def test_what_is_not_there_leaves_the_link(site: Site, browser: Browser) -> None:
-    """A live blog that there isn't, an address that is none: the page's own link stays, and the page is told."""
+    """A live blog that there isn't, an address that is none: the page's own link stays, and the page is told.
+
+    What no live blog's page can be, as is no address at all, is also told to whoever wrote it, in the console.
+    """
     async with hosting() as host, pages(browser) as open_page:
         body = widget(site.server.url, "rien-du-tout") + f'<live-blog src="{site.server.url}/nulle-part"></live-blog>'
-        listen = """<script>window.ended = 0;
+        body += f'<live-blog src="{site.server.url}/api/v1/liveblogs/direct"></live-blog><live-blog></live-blog>'
+        listen = """<script>window.ended = 0; window.warned = [];
+          console.warn = (said, element) => warned.push(`${said}: ${element.getAttribute("src")}`);
           addEventListener("liveblog:status", ({ detail }) => { ended += detail.status === "closed"; });</script>"""
         page = await open_page(host.add("/", document(body, head=listen)), outages=True)
-        await page.wait_for_function("() => ended === 2")
+        await page.wait_for_function("() => ended === 4")
+        addresses = [f"{site.server.url}/nulle-part", f"{site.server.url}/api/v1/liveblogs/direct", "null"]
+        told = sorted(f"no /live/slug in src: {address}" for address in addresses)
+        assert sorted(await strings(page, "() => warned")) == told
         assert await page.get_by_role("link", name="En direct").is_visible()

@@ -119,6 +119,7 @@ class Widget implements Mounted {
       const address = new URL(this.#host.getAttribute("src") ?? "", document.baseURI);
       const [, base, slug] = /^(https?:\/\/.*)\/live\/([\w-]+)/.exec(address.href) ?? [];
       if (base === undefined || slug === undefined) {
+        console.warn("no /live/slug in src", this.#host);
         this.#end();
         return;
       }
