@@ -25,7 +25,7 @@ from liveserver.api.operators import OPERATOR_ROUTES
 from liveserver.api.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.api.requests import EXPOSED_HEADERS
 from liveserver.assets import Assets
-from liveserver.coalescing import Recent
+from liveserver.coalescing import Coalesced
 from liveserver.darkroom import Darkroom
 from liveserver.embedding import Embedding
 from liveserver.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
@@ -82,10 +82,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-READY_SECONDS = 0.5
-"""For how long `/readyz` is right once it was: it writes to the database, and anybody may ask."""
-
-
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Services]:
     """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
@@ -125,7 +121,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
             return html_representation(renderer, renderer.index_page(liveblogs))
 
         index = Index(newest_liveblogs, index_page)
-        writable = Recent(store.ping, READY_SECONDS)
+        writable = Coalesced(store.ping)
         library = Library(store, pictures, Darkroom(max_pixels=settings.media_max_pixels))
         partners = Partners(store, hub, base_url=settings.base_url)
         await hub.start()

@@ -49,28 +49,3 @@ class Coalesced(Generic[T]):
             return await self._work()
         finally:
             self._running = None
-
-
-class Recent(Generic[T]):
-    """The result of a run that may have ended some seconds ago; a failure counts for its own callers only.
-
-    However many ask, there are no more runs than one in so many `seconds`, one at a time.
-    """
-
-    def __init__(self, work: Callable[[], Awaitable[T]], seconds: float) -> None:
-        self._shared = Coalesced(work)
-        self._seconds = seconds
-        self._kept: tuple[float, T] | None = None
-
-    async def __call__(self) -> T:
-        """The last result, or a new one. Raises what the work raises."""
-        now = asyncio.get_running_loop().time()
-        if self._kept is not None and now < self._kept[0]:
-            return self._kept[1]
-        result = await self._shared()
-        self._kept = (now + self._seconds, result)
-        return result
-
-    def cancel(self) -> list[asyncio.Task[T]]:
-        """End what runs; the tasks are returned for the caller to gather."""
-        return self._shared.cancel()

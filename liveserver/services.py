@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from liveserver.bus import Bus
-    from liveserver.coalescing import Recent
+    from liveserver.coalescing import Coalesced
     from liveserver.embedding import Embedding
     from liveserver.history import StoreHistory
     from liveserver.hub import Hub
@@ -62,7 +62,7 @@ class Services:
     drawing: Turns
     """Of cards."""
     dated: Dated
-    writable: Recent[None]
+    writable: Coalesced[None]
     """Raises StoreUnavailable if the database can't be written to."""
 
 

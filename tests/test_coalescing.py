@@ -6,9 +6,8 @@ import asyncio
 
 import pytest
 
-from liveserver.coalescing import Coalesced, Recent
+from liveserver.coalescing import Coalesced
 from tests.sinks import settle
-from tests.virtual_time import VirtualTimeLoop
 
 
 class Work:
@@ -108,30 +107,3 @@ async def test_cancel_ends_the_run_and_the_one_that_waits() -> None:
     await asyncio.gather(*ended, *calls, return_exceptions=True)
     assert all(task.cancelled() for task in (*ended, *calls))
     assert work.begun == 1
-
-
-def test_a_recent_result_is_good_for_a_while() -> None:
-    """Then there is another run, one for all who ask; a failure is kept for nobody."""
-
-    async def talk() -> None:
-        work = Work()
-        recent = Recent(work, 2.0)
-        work.let.release()
-        assert [await recent(), await recent()] == [1, 1]
-        await asyncio.sleep(1.9)
-        assert await recent() == 1
-        await asyncio.sleep(0.1)
-        work.error = OSError()
-        calls = [asyncio.create_task(recent()) for _ in range(3)]
-        work.let.release()
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert [type(outcome) for outcome in outcomes] == [OSError] * 3
-        work.error = None
-        work.let.release()
-        assert (await recent(), work.begun) == (3, 3)
-        work.let.release()
-        again = asyncio.create_task(Recent(work, 2.0)())
-        assert await again == 4
-
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-        runner.run(talk())

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.site import LIVEBLOG, problem
+from liveserver.coalescing import Coalesced
+from tests.api.site import LIVEBLOG, problem, settled
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -20,6 +25,45 @@ async def test_alive_and_ready(site: Site) -> None:
         response = await site.reader.get(path)
         assert (response.status_code, response.json()) == (200, content)
         assert response.headers["cache-control"] == "no-store"
+
+
+async def test_those_who_ask_at_once_share_a_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes, and nobody who asks has a limit; a look that began before the question isn't the truth."""
+    looks: list[asyncio.Event] = []
+    database = site.parts.store._database
+
+    async def ping() -> None:
+        looks.append(asyncio.Event())
+        await looks[-1].wait()
+
+    monkeypatch.setattr(database, "ping", ping)
+    calls: list[object] = []
+    call = Coalesced.__call__
+
+    def noted(shared: Coalesced[None]) -> Coroutine[None, None, None]:
+        if shared is site.parts.writable:
+            calls.append(shared)
+        return call(shared)
+
+    monkeypatch.setattr(Coalesced, "__call__", noted)
+    first = asyncio.create_task(site.reader.get("/readyz"))
+
+    async def begun(number: int) -> bool:
+        return len(looks) == number
+
+    await settled(partial(begun, 1))
+    others = [asyncio.create_task(site.reader.get("/readyz")) for _ in range(20)]
+
+    async def all_ask() -> bool:
+        return len(calls) == 21
+
+    await settled(all_ask)
+    looks[0].set()
+    await settled(partial(begun, 2))
+    assert ((await first).status_code, any(other.done() for other in others)) == (200, False)
+    looks[1].set()
+    assert {answer.status_code for answer in await asyncio.gather(*others)} == {200}
+    assert len(looks) == 2
 
 
 async def test_not_ready_but_alive_when_it_is_about_to_end(site: Site) -> None:
