@@ -41,8 +41,8 @@ REST_MAX = 1.0
 """Seconds that a line rests at most. What takes longer waits for a database, and takes nothing from the others."""
 
 
-UNREAD_SLOW = 1024 * 1024
-"""Bytes that a line may have unread while its turns come as they come: two of the largest answers."""
+UNREAD_SLOW = 512 * 1024
+"""Bytes that a line may have unread while its turns come as they come: one of the largest answers."""
 UNREAD_SECONDS = 5.0
 """Seconds between its turns when it has more. Many may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024

@@ -353,7 +353,7 @@ async def half_bodies(enemy: Enemy) -> None:
 
 @attack
 async def slow_receivers(enemy: Enemy) -> None:
-    """100 viewers, 100 readers of large pages and 100 of a part of a file, who read nothing."""
+    """100 viewers, 100 readers of large pages and 50 of a part of a file, who read nothing."""
     whole = f"?after={enemy.ground.epoch}-1"
 
     async def viewer() -> None:
@@ -370,7 +370,8 @@ async def slow_receivers(enemy: Enemy) -> None:
             link.writer.write(get(LARGE_FILE, Range="bytes=1-"))
             await asyncio.sleep(15)
 
-    await together(enemy.repeat(act, clients=100, pause=1.0) for act in (viewer, reader, reader_of_a_part))
+    many = ((viewer, 100), (reader, 100), (reader_of_a_part, 50))
+    await together(enemy.repeat(act, clients=clients, pause=1.0) for act, clients in many)
 
 
 # Dear work
@@ -512,7 +513,7 @@ async def variants_unread(enemy: Enemy) -> None:
             await link.send(_variant(enemy))
             await asyncio.sleep(15)
 
-    await enemy.repeat(one, clients=200, pause=0.2)
+    await enemy.repeat(one, clients=100, pause=0.2)
 
 
 @attack
