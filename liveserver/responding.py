@@ -69,10 +69,15 @@ class Steady(Response):
         if size <= PIECE:
             await super().__call__(scope, receive, send)
             return
-        extension = scope.get("extensions", {}).get(EXTENSION)
-        if extension is not None:
-            # For as long as it is sent: it counts for its reader (`unread.py`).
-            extension["body"] = b"" if self.lasting else _whole(self.body)
+        extension = scope.get("extensions", {}).get(EXTENSION, {})
+        # While it is sent it counts for its reader (`unread.py`); the connection may stay open for long afterwards.
+        extension["body"] = b"" if self.lasting else _whole(self.body)
+        try:
+            await self._send_in_pieces(send, size)
+        finally:
+            del extension["body"]
+
+    async def _send_in_pieces(self, send: Send, size: int) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         # No copies: all who read it slowly wait with the same bytes.
         body = memoryview(self.body)

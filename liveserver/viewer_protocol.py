@@ -265,6 +265,9 @@ class HttpProtocol(HttpToolsProtocol):
                 size = upgrade.args[0]
             except HttpParserError as error:
                 cause = error.__context__
+                if cause is not None:
+                    # It leads back to this frame, and what came would wait for the garbage collector.
+                    cause.__traceback__ = None
                 if isinstance(cause, _TooManyWaiting):
                     self._end_after_answers(Reason.TOO_MANY_WAITING)
                 else:

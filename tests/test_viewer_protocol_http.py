@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
+import tracemalloc
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -310,6 +312,21 @@ async def test_a_flood_after_the_end_waits_in_the_kernel(stage: Stage) -> None:
     stage.gate.set()
     await peer.settled()
     assert peer.status() == 200
+
+
+@pytest.mark.parametrize("begin", [GET * 50, head(of_size(HEAD_MAX)), b"\x00"], ids=["many", "large", "malformed"])
+async def test_what_came_is_not_kept_by_the_error_it_led_to(stage: Stage, begin: bytes) -> None:
+    """The garbage collector comes seldom, and a quarter of a megabyte may come at once."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            stage.connect().protocol.data_received(begin + bytes(250_000))
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 async def test_an_upgrade_that_is_not_known_is_ignored(stage: Stage) -> None:

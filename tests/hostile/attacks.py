@@ -367,6 +367,7 @@ async def slow_receivers(enemy: Enemy) -> None:
 
     async def reader_of_a_part() -> None:
         async with enemy.link(buffer=4096) as link:
+            link.stop_reading()
             link.writer.write(get(LARGE_FILE, Range="bytes=1-"))
             await asyncio.sleep(15)
 
@@ -510,6 +511,7 @@ async def variants_unread(enemy: Enemy) -> None:
 
     async def one() -> None:
         async with enemy.link(buffer=4096) as link:
+            link.stop_reading()
             await link.send(_variant(enemy))
             await asyncio.sleep(15)
 

@@ -13,7 +13,7 @@ import signal
 import socket
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from liveserver.bench import limits
 
@@ -69,6 +69,10 @@ class Link:
         """Send, as fast as the server takes it."""
         self.writer.write(data)
         await self.writer.drain()
+
+    def stop_reading(self) -> None:
+        """Leave everything in the kernel: a stream's reader takes a megabyte by itself."""
+        cast("asyncio.Transport", self.writer.transport).pause_reading()
 
     async def answer(self) -> str:
         """The status of an answer whose body ends with its length, or with the connection."""
