@@ -41,7 +41,7 @@ GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles. Imports make many that stay: going through them again
 and again was a fourteenth of the time that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""What to do about a server that doesn't answer."""
+"""Advice for a server that doesn't answer."""
 LOGGING = {"serve", "demo"}
 """Commands that tell the log what is wrong with `.env`, among all else."""
 ALIASES = {"database_url": "--database", "redis_url": "--redis"}

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 HEALTH = frozenset({"/healthz", "/readyz"})
 """Of no use to anybody else, and asked for by programs that send whatever Host, or none."""
 UNATTENDED = HEALTH | {"/metrics"}
-"""What machines look at, by the name that a node has among them."""
+"""Paths that machines ask for, by whichever name a node has among them."""
 MISDIRECTED = Kind(421, "misdirected-request", "The request is for another host")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
 """An IPv6 address, or an IPv4 one or a name; and a port (RFC 9110, 7.2)."""

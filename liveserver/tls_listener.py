@@ -47,8 +47,13 @@ class Handshake:
         self._sock = sock
         self.address = address
 
+    def give_way(self) -> None:
+        """End: another connection needs the place."""
+        refusals.note(Reason.GAVE_WAY, address=self.address)
+        self.shutdown()
+
     def shutdown(self) -> None:
-        """End it without a word: the server ends, or another needs its place."""
+        """End without a word."""
         with suppress(OSError):
             self._sock.shutdown(SHUT_RDWR)
 

@@ -302,7 +302,7 @@ class Turns:
         task.add_done_callback(self._running.discard)
 
     async def _do(self, work: Work[Any], line: _Line) -> None:
-        # Not before: who asks until now asks in time.
+        # Not before: whatever was asked until now is in time.
         work.begun = True
         began = self._clock()
         try:

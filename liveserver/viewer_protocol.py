@@ -29,7 +29,6 @@ from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
 from liveserver.keepalive import wheel_of
 from liveserver.refusals import Reason, refusals
-from liveserver.tls_listener import Handshake
 from liveserver.unread import Unread
 from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from liveserver.denials import Denial
+    from liveserver.tls_listener import Handshake
     from liveserver.viewers import Audience, Viewer
 
 BODY_RATE = 1024
@@ -480,15 +480,11 @@ class HttpProtocol(HttpToolsProtocol):
         # Its place is free at once, and its descriptor in the next turn of the loop.
         cls.resting.pop(longest, None)
         connections.discard(longest)
-        if isinstance(longest, Handshake):
-            refusals.note(Reason.GAVE_WAY, address=longest.address)
-            longest.shutdown()
-        else:
-            cls.unread.resumed(longest)
-            longest._give_way()
+        cls.unread.resumed(longest)
+        longest.give_way()
         return True
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """End without a word, as if its time were over."""
         self._stop(Reason.GAVE_WAY)
         # What it was sent is in the kernel; only of a large body, which it reads slowly, something is lost.

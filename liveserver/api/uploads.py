@@ -35,7 +35,7 @@ FIELD_SIZE = 16 * 1024
 FIELDS_MAX = 10
 
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
-"""What separates a form's parts (RFC 2046, 5.1.1), and nothing that would have to be escaped."""
+"""A form's boundary (RFC 2046, 5.1.1) without characters that would have to be escaped."""
 
 
 class Upload(NamedTuple):
@@ -106,7 +106,7 @@ async def _form(request: Request, limit: int) -> FormData:
 
 
 def _plain(content_type: str) -> Headers:
-    """What the parser is to know of a form: its boundary, and nothing else.
+    """The headers by which the parser reads a form: its boundary, and nothing else.
 
     Forms are UTF-8 (RFC 7578, 5.1.2). A `charset` would have Python look for a codec of that name, which it keeps for
     ever even if there is none; and decode with some whose errors nobody expects. Raises Invalid.
