@@ -4,6 +4,7 @@
  */
 
 import { element } from "./notices.js";
+import { holdScroll } from "./scroll.js";
 import type { Attributes } from "./texts.js";
 
 const FEATURES = "autoplay; fullscreen; picture-in-picture; encrypted-media";
@@ -37,7 +38,16 @@ export function openEmbed(card: HTMLElement): void {
     frame.style.height = `${embedHeight}px`;
   }
   frame.src = embedSrc;
-  card.querySelector(".embed-offer")?.remove();
-  card.querySelector("a")?.replaceWith(frame);
+  const open = (): void => {
+    card.querySelector(".embed-offer")?.remove();
+    card.querySelector("a")?.replaceWith(frame);
+  };
+  // A reader who sees the card keeps it where it is. One who opened it by the keyboard and reads elsewhere keeps that line.
+  const { top, bottom } = card.getBoundingClientRect();
+  if (bottom > 0 && top < window.innerHeight) {
+    open();
+  } else {
+    holdScroll(new Set(), open);
+  }
   frame.focus({ preventScroll: true });
 }

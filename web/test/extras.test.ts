@@ -102,6 +102,25 @@ describe("embeds", () => {
     expect(document.querySelector(".embed-offer, .embed-link")).toBeNull();
   });
 
+  it.each([
+    ["in view", 100, []],
+    ["above the window", -500, [150]],
+  ])("opened while %s, move only what nobody reads", async (_, top, expected) => {
+    document.body.insertAdjacentHTML("beforeend", '<article id="entry-2" data-id="2"></article>');
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLElement) {
+      const height = document.querySelector("iframe") === null ? 50 : 200;
+      return this.id === "entry-2" ? new DOMRect(0, top + 600 + height, 300, 50) : new DOMRect(0, top, 300, height);
+    });
+    const scrolled: unknown[] = [];
+    vi.spyOn(window, "scrollBy").mockImplementation((options) => {
+      scrolled.push((options as ScrollToOptions).top);
+    });
+    await press(".embed-link");
+    get(".embed-offer button").click();
+    expect(document.querySelector("iframe")).not.toBeNull();
+    expect(scrolled).toEqual(expected);
+  });
+
   it("have their own shape, and open nothing that isn't https", async () => {
     get(".embed").dataset.embedHeight = "300";
     await press(".embed-link");
