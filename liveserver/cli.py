@@ -23,7 +23,7 @@ from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
-from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, now
+from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, Verification, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings, unreadable_lines
 from liveserver.terminal import attended, tell, tell_silence, tell_wait
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from liveserver.services import Services
     from liveserver.store import ApiKey, Store
+    from liveserver.texts import Texts
 
 GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles. Imports make many that stay: going through them again
@@ -496,17 +497,18 @@ def tail(
 
     async def follow() -> None:
         from liveserver.client import Client
+        from liveserver.texts import texts_for
 
         async with Client(url, on_wait=tell_wait, on_silence=tell_silence) as client:
             snapshot = await client.snapshot(slug, limit=max(lines, 1))
-            zone = ZoneInfo(snapshot["liveblog"]["timezone"])
+            zone, texts = ZoneInfo(snapshot["liveblog"]["timezone"]), texts_for(snapshot["liveblog"]["language"])
             if not as_json:
                 typer.echo(f"{snapshot['liveblog']['title']} ({snapshot['liveblog']['status']})\n")
             for entry in reversed(snapshot["entries"][:lines]):
-                _show({"type": "entry", "seq": entry["seq"], "entry": entry}, zone, as_json)
+                _show({"type": "entry", "seq": entry["seq"], "entry": entry}, zone, texts, as_json)
             position = Position(snapshot["epoch"], snapshot["seq"])
             async for message in client.follow(slug, position, on_state=_tell_state):
-                _show(message, zone, as_json)
+                _show(message, zone, texts, as_json)
 
     _leave_on_interrupt(0)
     asyncio.run(follow())
@@ -570,13 +572,13 @@ def _tell_state(state: str) -> None:
         typer.echo("… connection lost, trying again", err=True)
 
 
-def _show(message: dict[str, Any], zone: ZoneInfo, as_json: bool) -> None:
+def _show(message: dict[str, Any], zone: ZoneInfo, texts: Texts, as_json: bool) -> None:
     if as_json:
         typer.echo(dumps(message).decode())
         return
     match message["type"]:
         case "entry":
-            _show_entry(message["entry"], zone)
+            _show_entry(message["entry"], zone, texts)
         case "delete" | "gone":
             typer.echo(f"✕ deleted: {message['id']}\n")
         case "liveblog":
@@ -584,16 +586,18 @@ def _show(message: dict[str, Any], zone: ZoneInfo, as_json: bool) -> None:
         case _:
             typer.echo("≡ the history was replaced; these are the newest entries\n")
             for entry in reversed(message["entries"]):
-                _show_entry(entry, zone)
+                _show_entry(entry, zone, texts)
 
 
-def _show_entry(entry: dict[str, Any], zone: ZoneInfo) -> None:
+def _show_entry(entry: dict[str, Any], zone: ZoneInfo, texts: Texts) -> None:
     from liveserver.sanitising import lines_of
 
     at = datetime.fromisoformat(entry["published_at"]).replace(tzinfo=UTC).astimezone(zone)
     marks = [mark.replace("_", " ") for mark in ("breaking", "key_event", "pinned") if entry[mark]]
     marks += ["edited"] if entry["version"] > 1 else []
-    head = f"{at:%H:%M}  {entry['heading'] or ''}".rstrip()
+    verification = entry["verification"] and Verification(entry["verification"])
+    label = texts.verification(verification, entry["source"]) if verification and verification.is_claim else ""
+    head = f"{at:%H:%M}  {texts.labelled(label, entry['heading'] or '')}".rstrip()
     typer.echo(head + (f"  [{', '.join(marks)}]" if marks else ""))
     for line in lines_of(entry["body"]):
         typer.echo(f"       {line}")

@@ -59,7 +59,7 @@ def rss(feed: Feed, renderer: Renderer) -> bytes:
     element(channel, "atom:link", rel="self", type=FEEDS["rss"], href=renderer.feed_url(liveblog.slug, "rss"))
     for entry in feed.entries:
         item = element(channel, "item")
-        element(item, "title", renderer.entry_title(entry))
+        element(item, "title", renderer.entry_title(liveblog, entry))
         element(item, "link", renderer.entry_url(liveblog.slug, entry.id))
         element(item, "guid", _name(entry.id), isPermaLink="false")
         element(item, "pubDate", _rfc822(_published(entry)))
@@ -99,7 +99,7 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
     for entry in feed.entries:
         item = element(root, "entry")
         element(item, "id", _name(entry.id))
-        element(item, "title", renderer.entry_title(entry))
+        element(item, "title", renderer.entry_title(liveblog, entry))
         element(item, "link", rel="alternate", type="text/html", href=renderer.entry_url(liveblog.slug, entry.id))
         element(item, "published", wire.timestamp(_published(entry)))
         element(item, "updated", wire.timestamp(entry.updated_at))
@@ -123,7 +123,7 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
         item: wire.JSON = {
             "id": _name(entry.id),
             "url": renderer.entry_url(liveblog.slug, entry.id),
-            "title": renderer.entry_title(entry),
+            "title": renderer.entry_title(liveblog, entry),
             "content_html": _content(liveblog, entry, renderer),
             "date_published": wire.timestamp(_published(entry)),
             "date_modified": wire.timestamp(entry.updated_at),

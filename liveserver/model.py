@@ -66,6 +66,11 @@ class Verification(StrEnum):
     UNVERIFIED = "unverified"
     DENIED = "denied"
 
+    @property
+    def is_claim(self) -> bool:
+        """Whether the newsroom doesn't answer for it: such words never go without their label."""
+        return self is not Verification.CONFIRMED
+
 
 class Embedding(NamedTuple):
     """Whose pages may show a live blog without being a partner's."""
@@ -152,6 +157,11 @@ class Entry:
     updated_at: datetime
     via: Via | None = None
     """None for the newsroom's own."""
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether what it reports is a claim; not where nothing is said of that."""
+        return self.verification is not None and self.verification.is_claim
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ class Presenter:
         """A snapshot as a JSON object, made as `entries` are."""
         liveblog, pace, key_events = snapshot.liveblog, Pace(), []
         for entry in snapshot.key_events:
-            title, url = self._renderer.entry_title(entry), self._renderer.entry_url(liveblog.slug, entry.id)
+            title, url = self._renderer.entry_title(liveblog, entry), self._renderer.entry_url(liveblog.slug, entry.id)
             key_events.append(wire.key_event_object(entry, title=title, url=url))
             await pace.step()
         return {

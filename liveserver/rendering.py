@@ -155,6 +155,7 @@ class Renderer:
     def entry_card(self, liveblog: Liveblog, entry: Entry) -> cards.Card:
         """What the picture of a published entry's page says."""
         text = self.entry_text(entry)
+        # Not `entry_title`: the label has a place of its own on the picture.
         title = entry.heading or shortened(text, CARD_TITLE_LENGTH)
         return cards.entry_card(liveblog, entry, site=self.site_name, title=title, text=text if entry.heading else "")
 
@@ -166,9 +167,17 @@ class Renderer:
         """The same of a published entry."""
         return f"{self.entry_url(liveblog.slug, entry.id)}/card-{self.entry_card(liveblog, entry).hash}.png"
 
-    def entry_title(self, entry: Entry) -> str:
-        """The heading, else the beginning of the body's text, about 80 characters cut at a word. Plain text."""
+    def entry_title(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry in one line of plain text, wherever that stands alone: of a claim after its label."""
+        return self._after_label(liveblog, entry, self.bare_title(entry))
+
+    def bare_title(self, entry: Entry) -> str:
+        """The heading, else the beginning of the body's text, about 80 characters cut at a word; without any label."""
         return entry.heading or shortened(self.entry_text(entry), TITLE_LENGTH) or "…"
+
+    def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
+        """How sure the newsroom is of a claim, and whose word that is; empty where the entry is none."""
+        return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def entry_text(self, entry: Entry) -> str:
         """The body without markup, on one line."""
@@ -178,13 +187,17 @@ class Renderer:
             self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body) + KEPT_BYTES)
         return text
 
+    def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The same for where it stands alone: of a claim after its label."""
+        return self._after_label(liveblog, entry, self.entry_text(entry))
+
     def entry_summary(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The beginning of the text, after the label where the entry has one: nobody should see a claim without it."""
-        text = self.entry_text(entry)
-        if entry.verification is not None:
-            label = texts_for(liveblog.language).verification(entry.verification.value, entry.source)
-            text = f"{label} – {text}"
-        return shortened(text, DESCRIPTION_LENGTH)
+        """The beginning of the text, after the label where the entry has one, be it that of what is confirmed."""
+        texts = texts_for(liveblog.language)
+        return shortened(texts.labelled(_label(texts, entry), self.entry_text(entry)), DESCRIPTION_LENGTH)
+
+    def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:
+        return texts_for(liveblog.language).labelled(self.claim_label(liveblog, entry), text)
 
     async def prepared(
         self, liveblog: Liveblog, entries: Iterable[Entry], *, named: Iterable[Entry] = (), feed: bool = False
@@ -243,7 +256,7 @@ class Renderer:
         in_feed = template is self._content
         return template.render(
             entry=entry,
-            title=self.entry_title(entry),
+            title=self.entry_title(liveblog, entry),
             body=Markup(self.bodies.with_pictures(body) if in_feed else self.bodies.shown(body, texts)),
             url=self.entry_url(liveblog.slug, entry.id),
             published=published,
@@ -312,10 +325,10 @@ class Renderer:
             view=view,
             entry=view.entry,
             entry_url=self.entry_url(view.liveblog.slug, view.entry.id),
-            title=self.entry_title(view.entry),
+            title=self.entry_title(view.liveblog, view.entry),
             description=self.entry_summary(view.liveblog, view.entry),
             card=self.entry_card_url(view.liveblog, view.entry),
-            card_alt=self.entry_title(view.entry),
+            card_alt=self.entry_title(view.liveblog, view.entry),
             json_ld=json_block(entry_posting(view.liveblog, view.entry, self)),
             entries=[
                 (day, label, _linked(html) if entry.id == view.entry.id else html)
@@ -452,7 +465,7 @@ class Renderer:
         return [
             {
                 "id": entry.id,
-                "title": self.entry_title(entry),
+                "title": self.entry_title(liveblog, entry),
                 "url": self.entry_url(liveblog.slug, entry.id),
                 "href": f"#entry-{entry.id}" if entry.id in shown else self.entry_url(liveblog.slug, entry.id),
                 "published_at": wire.timestamp(moment),
@@ -507,6 +520,10 @@ def _only_label(texts: Texts, only: Only) -> tuple[str, str] | None:
     if only.key_events:
         return texts.text("entry.key_event"), texts.text("meaning.key_event")
     return None if only.tag is None else (f"#{only.tag}", "")
+
+
+def _label(texts: Texts, entry: Entry) -> str:
+    return texts.verification(entry.verification.value, entry.source) if entry.verification else ""
 
 
 def _verification(texts: Texts, entry: Entry) -> Markup | None:

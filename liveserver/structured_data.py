@@ -35,11 +35,17 @@ class Site(Protocol):
     def entry_card_url(self, liveblog: Liveblog, entry: Entry) -> str:
         """The picture of the entry."""
 
-    def entry_title(self, entry: Entry) -> str:
-        """The entry in one line."""
+    def entry_title(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry in one line, of a claim after its label."""
 
-    def entry_text(self, entry: Entry) -> str:
-        """The entry's body without markup."""
+    def bare_title(self, entry: Entry) -> str:
+        """The same without a label."""
+
+    def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry's body without markup, of a claim after its label."""
+
+    def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
+        """How sure the newsroom is of a claim; empty where the entry is none."""
 
 
 def liveblog_posting(
@@ -117,12 +123,17 @@ def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dic
         "@type": "BlogPosting",
         "@id": url,
         "url": url,
-        "headline": site.entry_title(entry),
-        "articleBody": site.entry_text(entry),
+        "headline": site.entry_title(liveblog, entry),
+        "articleBody": site.labelled_text(liveblog, entry),
         "datePublished": _date(entry.published_at, zone),
         "dateModified": _date(entry.updated_at, zone),
         "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, site),
     }
+    if label := site.claim_label(liveblog, entry):
+        # Not a ClaimReview, which says that somebody examined the claim by a method of theirs, and rated it: a denial
+        # can be no more than the word of the source named. Nor an author: the source may be whose claim it is, or who
+        # contests it.
+        update["about"] = {"@type": "Claim", "text": site.bare_title(entry), "description": label}
     if entry.via is not None:
         update["isBasedOn"] = entry.via.url
     if entry.tags:

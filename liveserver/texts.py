@@ -49,6 +49,10 @@ class Texts:
         """The label that tells how sure the newsroom is, and whose claim it is: `Démenti : état-major`."""
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
+    def labelled(self, label: str, text: str) -> str:
+        """A text that stands alone, after its label; either may be empty: `Démenti : état-major – Le pont a cédé.`."""
+        return self.text("entry.labelled", label=label, text=text) if label and text else label or text
+
     def time(self, moment: datetime) -> str:
         """The hour and minute of `moment` on its own zone's clock: `14 h 07`.
 

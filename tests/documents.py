@@ -59,7 +59,7 @@ class Element:
 class Document(HTMLParser):
     """HTML as a list of elements; fails where an element is closed that isn't the last one opened."""
 
-    VOID = frozenset({"meta", "link", "img", "br", "hr", "input"})
+    VOID = frozenset({"base", "meta", "link", "img", "br", "hr", "input"})
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -114,7 +114,7 @@ def of_page(html: str, list_name: str) -> list[Item]:
 
 
 def of_structured_data(html: str) -> list[Item]:
-    """The updates of the LiveBlogPosting."""
+    """The updates of the LiveBlogPosting, without the labels that their texts begin with."""
     posting = json.loads(Document(html).one("script", type="application/ld+json").text)
     return [
         Item(
@@ -122,7 +122,9 @@ def of_structured_data(html: str) -> list[Item]:
             update["headline"],
             moment(update["datePublished"]),
             moment(update["dateModified"]),
-            update["articleBody"],
+            update["articleBody"].removeprefix(update["about"]["description"] + " – ")
+            if "about" in update
+            else update["articleBody"],
         )
         for update in posting["liveBlogUpdate"]
     ]

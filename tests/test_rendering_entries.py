@@ -106,7 +106,7 @@ class TestEntry:
         )
         html = RENDERER.entry_html(LIVEBLOG, entry)
         assert "<script" not in html
-        assert html.count("&lt;script&gt;") == 6
+        assert html.count("&lt;script&gt;") == 7
 
     def test_braces_are_text(self) -> None:
         """Names are put into our texts once, and aren't read for placeholders again."""
@@ -252,12 +252,12 @@ class TestTitle:
         ],
     )
     def test_title(self, heading: str | None, body: str, title: str) -> None:
-        assert RENDERER.entry_title(an_entry(heading=heading, body=body)) == title
+        assert RENDERER.entry_title(LIVEBLOG, an_entry(heading=heading, body=body)) == title
 
     @given(st.text())
     def test_length(self, text: str) -> None:
         """Never empty, never much longer than 80 characters, on one line."""
-        title = RENDERER.entry_title(an_entry(body=text))
+        title = RENDERER.entry_title(LIVEBLOG, an_entry(body=text))
         assert 1 <= len(title) <= rendering.TITLE_LENGTH + 1
         assert "\n" not in title
 
@@ -308,4 +308,4 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
         assert shown.entry_html(LIVEBLOG, entry) != fed.entry_content(LIVEBLOG, entry)
         assert shown.entry_text(entry) == fed.entry_text(entry) == entry.body
     for entry in others_named:
-        assert shown.entry_title(entry) == entry.body
+        assert shown.entry_title(LIVEBLOG, entry) == entry.body

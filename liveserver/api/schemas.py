@@ -82,7 +82,7 @@ class KeyEventObject(Shape):
     """One line of the summary of key events."""
 
     id: str
-    title: str
+    title: str = Field(description="The entry in one line of plain text, of a claim after its label")
     published_at: datetime
     url: str
 

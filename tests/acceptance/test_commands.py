@@ -224,6 +224,13 @@ async def test_tail(server: LiveServer, key: str, tmp_path: Path) -> None:
         await tail.printed(r"\d\d:\d\d  À bâbord\n       Une voile & deux\n")
         await client.edit("essai", entry["id"], {"body": "<p>Trois voiles</p>"})
         await tail.printed(r"À bâbord  \[edited\]\n       Trois voiles\n")
+        # A claim never goes without its label, in the live blog's language.
+        await client.edit("essai", entry["id"], {"verification": "denied", "source": "la vigie"})
+        await tail.printed(r"\d\d:\d\d  Démenti\u00a0: la vigie – À bâbord  \[edited\]\n       Trois voiles\n")
+        await client.edit("essai", entry["id"], {"verification": "claimed", "heading": None})
+        await tail.printed(r"\d\d:\d\d  Affirmation\u00a0: la vigie  \[edited\]\n       Trois voiles\n")
+        await client.edit("essai", entry["id"], {"verification": "confirmed", "heading": "Établi"})
+        await tail.printed(r"\d\d:\d\d  Établi  \[edited\]\n       Trois voiles\n")
         await client.delete("essai", entry["id"])
         await tail.printed(f"✕ deleted: {entry['id']}")
         assert await tail.end(signal.SIGINT) == 0
