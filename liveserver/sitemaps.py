@@ -57,7 +57,7 @@ def sitemap(listings: Iterable[Listing], renderer: Renderer) -> bytes:
     root = new_document("urlset", {"xmlns": _SITEMAP})
     for listing in listings:
         _add_url(root, listing, renderer)
-    return document(root)
+    return _document(root, renderer)
 
 
 def news(listings: Iterable[Listing], renderer: Renderer, *, now: datetime) -> bytes:
@@ -79,7 +79,7 @@ def news(listings: Iterable[Listing], renderer: Renderer, *, now: datetime) -> b
         element(publication, "news:language", news_language(listing.liveblog.language))
         element(mark, "news:publication_date", wire.timestamp(listing.began_at))
         element(mark, "news:title", listing.liveblog.title)
-    return document(root)
+    return _document(root, renderer)
 
 
 def news_language(language: str) -> str:
@@ -95,6 +95,13 @@ def robots(renderer: Renderer) -> bytes:
     path = urlsplit(renderer.home_url).path
     lines = ["User-agent: *", *(f"Disallow: {path}{name}" for name in ("api/", "desk")), ""]
     return "\n".join([*lines, f"Sitemap: {renderer.home_url}sitemap.xml", ""]).encode()
+
+
+def _document(root: ElementTree.Element, renderer: Renderer) -> bytes:
+    """The sitemap; of the home page where there is nothing else: the protocol allows none without an address."""
+    if len(root) == 0:
+        element(element(root, "url"), "loc", renderer.home_url)
+    return document(root)
 
 
 def _add_url(root: ElementTree.Element, listing: Listing, renderer: Renderer) -> ElementTree.Element:

@@ -188,11 +188,13 @@ def sitemap_urls(body: bytes) -> dict[str, ElementTree.Element]:
     """The addresses of a sitemap that keeps the protocol's rules and those of news sitemaps."""
     root = ElementTree.fromstring(body)
     assert root.tag == f"{SITEMAP}urlset"
+    assert len(root) > 0, "the schema wants one address at least"
     urls = {}
     for url in root:
         assert url.tag == f"{SITEMAP}url"
         urls[absolute(text_of(url, f"{SITEMAP}loc"))] = url
-        moment(text_of(url, f"{SITEMAP}lastmod"))
+        if url.find(f"{SITEMAP}lastmod") is not None:
+            moment(text_of(url, f"{SITEMAP}lastmod"))
         for news in url.findall(f"{NEWS}news"):
             publication = one(news, f"{NEWS}publication")
             text_of(publication, f"{NEWS}name")

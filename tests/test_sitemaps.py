@@ -65,8 +65,17 @@ def test_languages_of_news(tag: str, language: str) -> None:
 def test_sitemap() -> None:
     urls = sitemap_urls(sitemaps.sitemap([a_listing("un", None), a_listing("deux", changed_at=NOON)], RENDERER))
     assert list(urls) == [f"{SITE}/live/un", f"{SITE}/live/deux"]
+    assert text_of(urls[f"{SITE}/live/un"], f"{SITEMAP}lastmod") == "2026-11-22T12:07:00.000Z"
     assert text_of(urls[f"{SITE}/live/deux"], f"{SITEMAP}lastmod") == "2026-11-22T12:07:00.000Z"
-    assert sitemap_urls(sitemaps.sitemap([], RENDERER)) == {}
+
+
+@pytest.mark.parametrize("listings", [[], [a_listing("empty", None)]])
+def test_nothing_is_news(listings: list[Listing]) -> None:
+    """A sitemap without an address is invalid: the home page, which is no news, stands in for what there isn't."""
+    (only,) = sitemap_urls(sitemaps.news(listings, RENDERER, now=NOON)).items()
+    assert only[0] == f"{SITE}/"
+    assert [child.tag for child in only[1]] == [f"{SITEMAP}loc"]
+    assert list(sitemap_urls(sitemaps.sitemap([], RENDERER))) == [f"{SITE}/"]
 
 
 @pytest.mark.parametrize(("highest", "pages"), [(0, 0), (1, 1), (1000, 1), (1001, 2)])
