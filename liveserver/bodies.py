@@ -11,7 +11,8 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from liveserver.blocks import MEDIA_PATH
-from liveserver.pictures import Picture, img_html
+from liveserver.pictures import Illustration, Picture, img_html
+from liveserver.plain import plain_text
 
 if TYPE_CHECKING:
     from liveserver.embeds import Embed, Embeds
@@ -24,6 +25,14 @@ _EMBED = re.compile(
     r"(<figcaption>(?:(?!</figcaption>).)*</figcaption>)?</figure>",
     re.DOTALL,
 )
+# Captions are lines: no figure stands in one.
+_CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
+# A gallery's beginning; a picture, maybe with its caption; the caption of what figures stand in, which is a gallery.
+_ILLUSTRATION = re.compile(
+    rf'(<figure class="gallery">)|{_PICTURE.pattern}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>'
+)
+ILLUSTRATIONS_MAX = 20
+"""Pictures of one body that are listed apart from it: a gallery of hundreds is seen by who reads the entry."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
 """Embeds and addresses of one body that become cards, each of which is ten times as long: the others stay links."""
@@ -78,6 +87,23 @@ class Bodies:
             return img_html(picture, unescape(match[2]), self._media_url) if picture else match[0]
 
         return _PICTURE.sub(img, body)
+
+    def illustrations(self, body: str) -> list[Illustration]:
+        """The pictures of a body, in its order and each once, for what lists them apart from it."""
+        if MEDIA_PATH not in body:
+            return []
+        found: list[Illustration] = []
+        gallery = 0
+        for opening, name, alt, own, common in _ILLUSTRATION.findall(body):
+            if opening:
+                gallery = len(found)
+            elif common:
+                caption = plain_text(common)
+                found[gallery:] = [one if one.caption else one._replace(caption=caption) for one in found[gallery:]]
+            elif len(found) < ILLUSTRATIONS_MAX and (picture := Picture.parse(name)):
+                one = Illustration(f"{self._media_url}/{picture.name}", picture, unescape(alt), plain_text(own))
+                found += [one] if all(one.url != other.url for other in found) else []
+        return found
 
 
 def _bare(address: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.model import Entry, Feed, Liveblog
+    from liveserver.pictures import Illustration
     from liveserver.rendering import Renderer
 
 LENGTH = 50
@@ -35,9 +36,12 @@ _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset
 
 
 def rss(feed: Feed, renderer: Renderer) -> bytes:
-    """RSS 2.0 with the extensions that its readers know: content, dc:creator, atom:updated.
+    """RSS 2.0 with the extensions that its readers know: content, dc:creator, atom:updated, media:content.
 
-    https://www.rssboard.org/rss-specification and https://www.rssboard.org/rss-profile
+    Pictures are no enclosures: of those an item should have one at most, and the bytes of each are to be told.
+
+    https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile and
+    https://www.rssboard.org/media-rss
     """
     liveblog = feed.liveblog
     root = new_document(
@@ -47,6 +51,7 @@ def rss(feed: Feed, renderer: Renderer) -> bytes:
             "xmlns:atom": "http://www.w3.org/2005/Atom",
             "xmlns:content": "http://purl.org/rss/1.0/modules/content/",
             "xmlns:dc": "http://purl.org/dc/elements/1.1/",
+            "xmlns:media": "http://search.yahoo.com/mrss/",
         },
     )
     channel = element(root, "channel")
@@ -72,6 +77,11 @@ def rss(feed: Feed, renderer: Renderer) -> bytes:
             element(item, "atom:link", rel="via", href=entry.via.url, title=entry.via.name)
         element(item, "description", escape(renderer.entry_summary(liveblog, entry), quote=False))
         element(item, "content:encoded", _content(liveblog, entry, renderer))
+        for url, picture, alt, caption in renderer.entry_illustrations(entry):
+            size = {"width": str(picture.width), "height": str(picture.height)}
+            media = element(item, "media:content", url=url, type=picture.media_type, medium="image", **size)
+            if alt or caption:
+                element(media, "media:description", alt or caption, type="plain")
     return document(root)
 
 
@@ -109,6 +119,9 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
             element(item, "category", term=tag)
         if entry.via is not None:
             element(item, "link", rel="via", href=entry.via.url, title=entry.via.name)
+        for url, picture, alt, caption in renderer.entry_illustrations(entry):
+            title = {"title": alt or caption} if alt or caption else {}
+            element(item, "link", rel="enclosure", type=picture.media_type, href=url, **title)
         element(item, "content", _content(liveblog, entry, renderer), type="html")
     for deletion in feed.deleted:
         element(root, "at:deleted-entry", ref=_name(deletion.id), when=wire.timestamp(deletion.at))
@@ -134,6 +147,9 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
             item["tags"] = list(entry.tags)
         if entry.via is not None:
             item["_via"] = entry.via._asdict()
+        if illustrations := renderer.entry_illustrations(entry):
+            item["image"] = illustrations[0].url
+            item["attachments"] = _attachments(illustrations)
         items.append(item)
     value: wire.JSON = {
         "version": "https://jsonfeed.org/version/1.1",
@@ -177,6 +193,20 @@ def _joined(base: str, address: str) -> str:
     except ValueError:
         # An address that was none to begin with, such as `https://[`.
         return address
+
+
+def _attachments(illustrations: list[Illustration]) -> list[wire.JSON]:
+    attachments: list[wire.JSON] = []
+    titles: set[str] = set()
+    for url, picture, alt, caption in illustrations:
+        attachment: wire.JSON = {"url": url, "mime_type": picture.media_type}
+        title = alt or caption
+        # Two of the same title would be the same thing in two formats.
+        if title and title not in titles:
+            attachment["title"] = title
+            titles.add(title)
+        attachments.append(attachment)
+    return attachments
 
 
 def _content(liveblog: Liveblog, entry: Entry, renderer: Renderer) -> str:

@@ -68,6 +68,18 @@ class Picture(NamedTuple):
         return max(1, (2 * self.height * width + self.width) // (2 * self.width))
 
 
+class Illustration(NamedTuple):
+    """A picture of an entry, for whoever shows it apart from the body: all in plain text."""
+
+    url: str
+    """Absolute: of the largest file."""
+    picture: Picture
+    alt: str
+    """What it shows, in words; empty where nothing is said."""
+    caption: str
+    """What stands below it, or below the gallery that it is in; empty where nothing does."""
+
+
 def img_html(picture: Picture, alt: str, media_url: str) -> str:
     """An `<img>` that takes its place before it is loaded, and loads no more than it shows.
 

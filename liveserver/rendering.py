@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
+    from liveserver.pictures import Illustration
+
 TITLE_LENGTH = 80
 DESCRIPTION_LENGTH = 200
 CARD_TITLE_LENGTH = 160
@@ -187,8 +189,12 @@ class Renderer:
             self._texts_made.put(entry.body, text, getsizeof(text) + getsizeof(entry.body) + KEPT_BYTES)
         return text
 
+    def entry_illustrations(self, entry: Entry) -> list[Illustration]:
+        """The pictures in the body, for machines that show them apart from it."""
+        return self.bodies.illustrations(entry.body)
+
     def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The same for where it stands alone: of a claim after its label."""
+        """The body without markup for where it stands alone: of a claim after its label."""
         return self._after_label(liveblog, entry, self.entry_text(entry))
 
     def entry_summary(self, liveblog: Liveblog, entry: Entry) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.model import Entry, Liveblog
+    from liveserver.pictures import Illustration
 
 
 class Site(Protocol):
@@ -40,6 +41,9 @@ class Site(Protocol):
 
     def bare_title(self, entry: Entry) -> str:
         """The same without a label."""
+
+    def entry_illustrations(self, entry: Entry) -> list[Illustration]:
+        """The pictures in the entry's body."""
 
     def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
         """The entry's body without markup, of a claim after its label."""
@@ -105,12 +109,13 @@ def entry_posting(liveblog: Liveblog, entry: Entry, site: Site) -> dict[str, Any
     https://schema.org/BlogPosting
     """
     url = site.liveblog_url(liveblog.slug)
+    update = _update(liveblog, entry, site, ZoneInfo(liveblog.timezone))
     return {
         "@context": "https://schema.org",
-        **_update(liveblog, entry, site, ZoneInfo(liveblog.timezone)),
+        **update,
         "mainEntityOfPage": site.entry_url(liveblog.slug, entry.id),
         "inLanguage": liveblog.language,
-        "image": [site.entry_card_url(liveblog, entry)],
+        "image": [*update.get("image", ()), site.entry_card_url(liveblog, entry)],
         "publisher": _publisher(site),
         "isPartOf": {"@type": "LiveBlogPosting", "@id": url, "url": url, "headline": liveblog.title},
     }
@@ -129,6 +134,8 @@ def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dic
         "dateModified": _date(entry.updated_at, zone),
         "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, site),
     }
+    if illustrations := site.entry_illustrations(entry):
+        update["image"] = [_image(illustration) for illustration in illustrations]
     if label := site.claim_label(liveblog, entry):
         # Not a ClaimReview, which says that somebody examined the claim by a method of theirs, and rated it: a denial
         # can be no more than the word of the source named. Nor an author: the source may be whose claim it is, or who
@@ -144,6 +151,20 @@ def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dic
             for c in entry.corrections
         ]
     return update
+
+
+def _image(illustration: Illustration) -> dict[str, Any]:
+    image: dict[str, Any] = {
+        "@type": "ImageObject",
+        "url": illustration.url,
+        "width": illustration.picture.width,
+        "height": illustration.picture.height,
+    }
+    if illustration.alt:
+        image["description"] = illustration.alt
+    if illustration.caption:
+        image["caption"] = illustration.caption
+    return image
 
 
 def _author(entry: Entry, site: Site) -> dict[str, Any]:

@@ -20,10 +20,22 @@ TOMBSTONE = "{http://purl.org/atompub/tombstones/1.0}"
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}"
 CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
 SITEMAP = "{http://www.sitemaps.org/schemas/sitemap/0.9}"
+MEDIA = "{http://search.yahoo.com/mrss/}"
 NEWS = "{http://www.google.com/schemas/sitemap-news/0.9}"
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _UUID = re.compile(r"urn:uuid:([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})")
+
+
+class Picture(NamedTuple):
+    """A picture of an entry, as a feed tells it beside the content."""
+
+    url: str
+    type: str
+    text: str | None
+    """What it shows, in words."""
+    size: tuple[int, int] | None = None
+    """Width and height, where the format has a place for them."""
 
 
 class Item(NamedTuple):
@@ -35,6 +47,7 @@ class Item(NamedTuple):
     updated: datetime
     text: str
     """Of the whole content, labels and corrections too."""
+    pictures: tuple[Picture, ...] = ()
 
 
 def moment(text: str) -> datetime:
@@ -99,10 +112,33 @@ def rss_items(body: bytes) -> list[Item]:
                 parsedate_to_datetime(published),
                 moment(text_of(item, f"{ATOM}updated")),
                 plain_text(text_of(item, f"{CONTENT}encoded")),
+                tuple(_rss_picture(media) for media in item.findall(f"{MEDIA}content")),
             )
         )
         one(item, "description")
     return items
+
+
+def _rss_picture(media: ElementTree.Element) -> Picture:
+    """Media RSS 1.5.1, `<media:content>`: the medium, the type and the size are of the file that `url` names."""
+    assert set(media.attrib) == {"url", "type", "medium", "width", "height"}
+    assert media.attrib["medium"] == "image"
+    description = media.find(f"{MEDIA}description")
+    if description is not None:
+        assert description.attrib == {"type": "plain"}
+        assert description.text
+    return _picture(
+        media.attrib["url"],
+        media.attrib["type"],
+        None if description is None else description.text,
+        (int(media.attrib["width"]), int(media.attrib["height"])),
+    )
+
+
+def _picture(url: str, media_type: str, text: str | None, size: tuple[int, int] | None = None) -> Picture:
+    assert media_type in {"image/jpeg", "image/webp"}
+    assert text != ""
+    return Picture(absolute(url), media_type, text, size)
 
 
 def atom_items(body: bytes) -> list[Item]:
@@ -117,7 +153,10 @@ def atom_items(body: bytes) -> list[Item]:
     assert set(links) == {("alternate", "text/html"), ("self", "application/atom+xml")}
     items = []
     for entry in root.findall(f"{ATOM}entry"):
-        absolute(one(entry, f"{ATOM}link").attrib["href"])
+        links_of = entry.findall(f"{ATOM}link")
+        assert all(absolute(link.attrib["href"]) for link in links_of)
+        assert [link.attrib["type"] for link in links_of if link.attrib["rel"] == "alternate"] == ["text/html"]
+        assert {link.attrib["rel"] for link in links_of} <= {"alternate", "enclosure", "via"}
         for author in entry.findall(f"{ATOM}author"):
             text_of(author, f"{ATOM}name")
         assert all(category.attrib["term"] for category in entry.findall(f"{ATOM}category"))
@@ -130,6 +169,11 @@ def atom_items(body: bytes) -> list[Item]:
                 moment(text_of(entry, f"{ATOM}published")),
                 moment(text_of(entry, f"{ATOM}updated")),
                 plain_text(str(content.text)),
+                tuple(
+                    _picture(link.attrib["href"], link.attrib["type"], link.attrib.get("title"))
+                    for link in links_of
+                    if link.attrib["rel"] == "enclosure"
+                ),
             )
         )
     deleted = [(d.attrib["ref"], moment(d.attrib["when"])) for d in root.findall(f"{TOMBSTONE}deleted-entry")]
@@ -152,6 +196,10 @@ def json_items(body: bytes) -> list[Item]:
         absolute(item["url"])
         assert all(author["name"] for author in item.get("authors", []))
         assert all(isinstance(tag, str) for tag in item.get("tags", []))
+        attachments = item.get("attachments", [])
+        assert item.get("image") == (attachments[0]["url"] if attachments else None)
+        titles = [attachment["title"] for attachment in attachments if "title" in attachment]
+        assert len(titles) == len(set(titles)), "of the same title are formats of the same thing"
         items.append(
             Item(
                 entry_id(item["id"]),
@@ -159,6 +207,7 @@ def json_items(body: bytes) -> list[Item]:
                 moment(item["date_published"]),
                 moment(item["date_modified"]),
                 plain_text(item["content_html"]),
+                tuple(_picture(a["url"], a["mime_type"], a.get("title")) for a in attachments),
             )
         )
     return items

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from liveserver.bodies import CARDS_MAX, Bodies
+from liveserver.bodies import CARDS_MAX, ILLUSTRATIONS_MAX, Bodies
 from liveserver.embeds import Embeds
-from liveserver.pictures import Picture, img_html
+from liveserver.pictures import Illustration, Picture, figure_html, img_html
 from liveserver.sanitising import sanitise
 from liveserver.texts import texts_for
 
@@ -138,3 +138,42 @@ def test_feeds_get_links_for_cards() -> None:
 def test_what_people_write_of_pictures_stays() -> None:
     body = f'<p>&lt;img src="/media/{PICTURE.name}" alt=""&gt; /media</p>'
     assert BODIES.shown(body, FRENCH) == body
+
+
+def pictures(count: int) -> list[Picture]:
+    return [PICTURE._replace(digest=f"{number:032x}") for number in range(count)]
+
+
+def illustrations(body: str, markup: str = "html") -> list[tuple[str, str, str]]:
+    """Of what is kept, each picture's digest, words and caption."""
+    found = BODIES.illustrations(sanitise(body, markup))
+    assert all(one == Illustration(f"{MEDIA}/{one.picture.name}", *one[1:]) for one in found)
+    return [(one.picture.digest[-1], one.alt, one.caption) for one in found]
+
+
+def test_illustrations() -> None:
+    """As editors send them: in figures, in galleries, in Markdown, among words; each once, and only our own."""
+    a, b, c = pictures(3)
+    alone = figure_html(a, 'Le "quai"', "Photo : <A>", MEDIA)
+    assert illustrations(f"<p>Avant</p>{alone}") == [("0", 'Le "quai"', "Photo : <A>")]
+    gallery = f"<figure>{figure_html(b, 'B', None, MEDIA)}{figure_html(c, 'C', '© C', MEDIA)}"
+    whole = f"{alone}{gallery}<figcaption>Les <b>deux</b></figcaption></figure>{figure_html(b, 'encore', 'x', MEDIA)}"
+    assert illustrations(whole) == [
+        ("0", 'Le "quai"', "Photo : <A>"),
+        ("1", "B", "Les deux"),
+        ("2", "C", "© C"),
+    ]
+    assert illustrations(f'![Le quai]({MEDIA}/{a.name} "Hier")', "markdown") == [("0", "Le quai", "Hier")]
+    assert illustrations(f"<ul><li>un {img_html(a, '', MEDIA)}</li></ul>") == [("0", "", "")]
+    assert illustrations(f'<p><a href="{MEDIA}/{a.name}">/media</a> <img src="https://x.org/a.jpg" alt="A"></p>') == []
+    embed = f'<figure class="embed"><a href="{ADDRESS}">/media</a><figcaption>A</figcaption></figure>'
+    assert illustrations(embed) == []
+
+
+def test_illustrations_are_bounded() -> None:
+    """However many pictures there are, and however the body is made."""
+    body = "".join(figure_html(picture, "", None, MEDIA) for picture in pictures(ILLUSTRATIONS_MAX + 1))
+    assert len(illustrations(body)) == ILLUSTRATIONS_MAX
+    img = f'<img src="/media/{PICTURE.name}" alt="">'
+    assert BODIES.illustrations("</figure><figcaption>" * 50_000 + img)[0].caption == ""
+    assert BODIES.illustrations(f"{img}<figcaption>" * 20_000)[0].caption == ""

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from liveserver.feeds import WRITERS, absolute
 from liveserver.model import Correction, Deletion, Entry, Feed, Verification
-from liveserver.rendering import FEEDS
+from liveserver.rendering import FEEDS, Assets, Renderer
 from tests.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of
-from tests.feed_rules import ATOM, CREATOR, ITEMS, TOMBSTONE, Item, reader_items
+from tests.feed_rules import ATOM, CREATOR, ITEMS, TOMBSTONE, Item, Picture, reader_items
 
 LATER = NOON + timedelta(minutes=5)
 KINDS = sorted(FEEDS)
@@ -135,6 +135,51 @@ def test_no_claim_without_its_label(kind: str) -> None:
     assert item.text == "Le pont. Source\u00a0: AFP"
     rss = ElementTree.fromstring(written("rss", a_feed(entry)))
     assert rss.findtext("channel/item/description") == "Démenti\u00a0: état-major – Le pont."
+
+
+A, B, C = f"{'a' * 32}-1600x900.jpg", f"{'b' * 32}-1600x900.webp", f"{'c' * 32}-1600x900.jpg"
+ILLUSTRATED = (
+    f'<p>Avant</p><figure><img src="/media/{A}" alt="Le quai &amp; &quot;la&quot; mer"></figure>'
+    f'<figure class="gallery"><figure><img src="/media/{B}" alt=""><figcaption>Le <b>port</b></figcaption></figure>'
+    f'<figure><img src="/media/{C}" alt=""></figure></figure><p>1 <img src="/media/{A}" alt="encore"></p>'
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures(kind: str) -> None:
+    """Each once, by its largest file, with what it shows, or else its caption; absolute also where a CDN has them."""
+    size = (1600, 900) if kind == "rss" else None
+    entries = (an_entry(2, body=ILLUSTRATED), an_entry(1))
+    cdn = Renderer(public_url=SITE, assets=Assets(), media_url="https://cdn.example/m")
+    for renderer, base in ((RENDERER, f"{SITE}/media"), (cdn, "https://cdn.example/m")):
+        first, second = ITEMS[kind](WRITERS[kind](a_feed(*entries), renderer))
+        assert first.pictures == (
+            Picture(f"{base}/{A}", "image/jpeg", 'Le quai & "la" mer', size),
+            Picture(f"{base}/{B}", "image/webp", "Le port", size),
+            Picture(f"{base}/{C}", "image/jpeg", None, size),
+        )
+        assert second.pictures == ()
+    assert b"enclosure" not in written("rss", a_feed(*entries))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pictures_that_look_alike_in_words(kind: str) -> None:
+    """To JSON Feed, attachments of one title are one thing in several formats: the second goes without."""
+    body = "".join(f'<figure><img src="/media/{name}" alt="Le quai"></figure>' for name in (A, C))
+    (item,) = ITEMS[kind](written(kind, a_feed(an_entry(body=body))))
+    assert [picture.text for picture in item.pictures] == ["Le quai", None if kind == "json" else "Le quai"]
+
+
+def test_a_feed_reader_finds_the_pictures() -> None:
+    body = ILLUSTRATED.replace('alt=""', 'alt="<b>&amp;"')
+    (rss,) = feedparser.parse(written("rss", a_feed(an_entry(body=body)))).entries
+    urls = [f"{SITE}/media/{name}" for name in (A, B, C)]
+    assert [media["url"] for media in rss.media_content] == urls
+    assert {(m["medium"], m["width"], m["height"]) for m in rss.media_content} == {("image", "1600", "900")}
+    (atom,) = feedparser.parse(written("atom", a_feed(an_entry(body=body)))).entries
+    assert [enclosure.href for enclosure in atom.enclosures] == urls
+    assert [enclosure.type for enclosure in atom.enclosures] == ["image/jpeg", "image/webp", "image/jpeg"]
+    assert atom.link == RENDERER.entry_url("match", id_of(1))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -19,6 +19,7 @@ from liveserver.pages import cards as card_pages
 from liveserver.rendering import FEEDS
 from tests.api.site import BASE, LIVEBLOG, SLUG, database_away
 from tests.feed_rules import ATOM, ITEMS, SITEMAP, TOMBSTONE, sitemap_urls, text_of
+from tests.images import quarters, saved
 
 if TYPE_CHECKING:
     import httpx2
@@ -113,6 +114,38 @@ async def test_a_deleted_entry_leaves_the_feeds(site: Site) -> None:
     assert tombstone.attrib["when"] == atom.findtext(f"{ATOM}updated")
     assert (await site.reader.get(card)).status_code == 410
     assert (await site.reader.get(f"{entry['url']}/card.png")).status_code == 410
+
+
+async def test_pictures_go_with_the_entry(site: Site) -> None:
+    """Feeds and structured data name files that there are; what an edit takes out, or a deletion, is named nowhere."""
+    file = ("quai.jpg", saved(quarters(), "JPEG"), "image/jpeg")
+    images = [
+        (await site.editor.post("/api/v1/media", files={"file": file}, data={"alt": f"Quai {number}"})).json()
+        for number in range(2)
+    ]
+    first, second = (image["html"] for image in images)
+    entry = await site.publish(f"<p>Voyez.</p>{first}{second}")
+    paths = [*FEED_PATHS, PAGE, entry["url"], f"/embed/{SLUG}/fragment"]
+
+    async def named() -> dict[str, list[str]]:
+        """The pictures that each surface names beside the entry's own HTML."""
+        found = {}
+        for path in paths[:3]:
+            items = ITEMS[path.rpartition(".")[2]]((await site.reader.get(path)).content)
+            found[path] = [picture.url for item in items for picture in item.pictures]
+        for path in paths[3:]:
+            html = (await site.reader.get(path)).text
+            found[path] = re.findall(r'"url":"([^"]+/media/[^"]+)"', html)
+        return found
+
+    urls = [image["url"] for image in images]
+    assert await named() == dict.fromkeys(paths, urls)
+    for url in urls:
+        assert (await site.reader.get(url)).status_code == 200
+    entry = await site.edit(entry, body=second, correction="Le premier quai n’y était pas.")
+    assert await named() == dict.fromkeys(paths, urls[1:])
+    await site.delete(entry)
+    assert await named() == {path: [] for path in paths}
 
 
 async def test_sitemaps(site: Site) -> None:

@@ -89,6 +89,28 @@ class TestStructuredData:
         ]
         assert update["keywords"] == ["but"]
 
+    def test_pictures(self) -> None:
+        """With their sizes, words and captions, a gallery's too; an entry by itself has its card after them."""
+        names = [f"{digit * 32}-1600x900.jpg" for digit in "abc"]
+        body = (
+            f'<figure><img src="/media/{names[0]}" alt="Le quai"><figcaption>Au <i>port</i></figcaption></figure>'
+            f'<figure class="gallery"><figure><img src="/media/{names[1]}" alt=""></figure><figure>'
+            f'<img src="/media/{names[2]}" alt="La &lt;mer&gt;"></figure><figcaption>Hier</figcaption></figure>'
+        )
+        size = {"@type": "ImageObject", "width": 1600, "height": 900}
+        images = [
+            {**size, "url": f"{SITE}/media/{names[0]}", "description": "Le quai", "caption": "Au port"},
+            {**size, "url": f"{SITE}/media/{names[1]}", "caption": "Hier"},
+            {**size, "url": f"{SITE}/media/{names[2]}", "description": "La <mer>", "caption": "Hier"},
+        ]
+        entry = an_entry(body=body)
+        page = Document(RENDERER.page(PageView(LIVEBLOG, [entry, an_entry(2)])))
+        updates = json.loads(page.one("script", type="application/ld+json").text)["liveBlogUpdate"]
+        assert [update.get("image") for update in updates] == [None, images]
+        permalink = Document(RENDERER.entry_page(EntryPageView(LIVEBLOG, entry)))
+        posting = json.loads(permalink.one("script", type="application/ld+json").text)
+        assert posting["image"] == [*images, RENDERER.entry_card_url(LIVEBLOG, entry)]
+
     def test_entry_by_itself(self) -> None:
         """A permalink's page tells of its entry, as a part of the live blog."""
         entry = an_entry(3, heading="Le but", authors=("Ada",))
