@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 
 from tests.faults.setups import a_directory
 from tests.hostile.attacks import ATTACKS
+from tests.hostile.command import SEVERAL, groups
 from tests.hostile.measuring import MEMORY_MAX, Row, measure
 from tests.hostile.setups import SETUPS
 from tests.services import required
@@ -39,6 +41,15 @@ async def test_everything_at_once(name: str) -> None:
 def test_attacks_are_described() -> None:
     """Each says what it stands for."""
     assert all(attack.__doc__ for attack in ATTACKS.values())
+
+
+def test_groups() -> None:
+    """Each attack is in one, and none is next to one of its kind."""
+    names = list(ATTACKS)
+    found = [group for _, group in groups(names)]
+    assert sorted(name for group in found for name in group) == sorted(names)
+    assert max(map(len, found)) <= SEVERAL
+    assert not any(names.index(b) - names.index(a) == 1 for group in found for a, b in pairwise(group))
 
 
 def test_a_row_tells_what_was_broken() -> None:
