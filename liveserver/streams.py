@@ -45,8 +45,10 @@ QUEUE_BYTES = 512 * 1024
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
 
-RETRY = b"retry: 3000\n\n"
-"""Milliseconds after which an EventSource that lost its connection comes back."""
+RETRY = b"retry: 3000\n"
+"""Milliseconds after which an EventSource that lost its connection comes back: a line of the block that `hello` ends.
+
+In a block of its own it would be an event without data to clients that read less well than browsers."""
 
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",

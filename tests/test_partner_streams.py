@@ -65,7 +65,6 @@ async def test_neither_filter_nor_delay(live: LiveSite) -> None:
     query = await take_in(live)
     async with websocket(live, query) as viewer, websocket(live) as other, events(live, query) as stream:
         assert (await viewer.next())["type"] == (await other.next())["type"] == "hello"
-        await stream.block()
         await stream.next()
         assert live.parts.hub.viewers(SLUG) == 3
         assert live.parts.partners.viewers(query.removeprefix("?partner=")) == 2
@@ -94,7 +93,6 @@ async def test_a_filtered_stream(live: LiveSite) -> None:
     start = await live.position()
     async with websocket(live, query) as viewer, events(live, query) as stream:
         assert (await viewer.next())["seq"] == 0
-        await stream.block()
         await stream.next()
         sea = await live.publish(tags=["mer"])
         land = await live.publish("<p>secret</p>", tags=["terre"])
@@ -183,7 +181,6 @@ async def test_switched_off(live: LiveSite) -> None:
     ):
         for viewer in (first, second, other):
             await viewer.next()
-        await stream.block()
         await stream.next()
         await change(live, plain, enabled=False)
         assert await first.end() == 4503

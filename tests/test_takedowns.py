@@ -98,7 +98,6 @@ async def test_what_becomes_of_viewers(live_site: LiveSite) -> None:
         had, had_not, silent = [await stack.enter_async_context(websocket(live_site)) for _ in range(3)]
         plain = await stack.enter_async_context(websocket(live_site, compression=None))
         stream = await stack.enter_async_context(events(live_site))
-        await stream.block()
         word = (await stream.next()).message["viewer"]
         async with websocket(live_site) as leaves:
             for viewer in (had, had_not, silent, plain, leaves):
@@ -155,7 +154,6 @@ async def test_viewers_of_partners(live_site: LiveSite) -> None:
             await viewer.next()
         ours, plain, filtered, late, _ = viewers
         stream = await stack.enter_async_context(events(live_site, query["plain"]))
-        await stream.block()
         word = (await stream.next()).message["viewer"]
         assert live_site.parts.hub.viewers(SLUG) == 6
         now = (await live_site.parts.reach.report(SLUG)).partners

@@ -137,7 +137,7 @@ def test_what_no_server_may_send(data: bytes, complaint: str) -> None:
 def test_events() -> None:
     """Events as our server writes them, and as the standard allows them to be written."""
     stream = (
-        b"retry: 3000\n\n"
+        b"retry: 3000\n"
         + Frame(wire.hello(Position("abc", 42), resumed=False, heartbeat=25)).sse
         + Frame(ENTRY, Position("abc", 43)).sse
         + b": a comment\r\n\r\n"
