@@ -173,6 +173,8 @@ class Upstream:
                 writer.write(await reader.readexactly(4))
             elif path == "/unavailable":
                 writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            elif path == "/silent":
+                await self.go_on.wait()
             elif path == "/large":
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Large: %b\r\n\r\n" % (b"x" * 64 * 1024))
             elif path.endswith("/events"):
@@ -336,6 +338,45 @@ async def test_nginx_says_what_is_too_much(tmp_path: Path) -> None:
         assert head.startswith(b"HTTP/1.1 429 ")
         assert {b"Retry-After: 2", b"Content-Type: application/problem+json"} <= set(head.split(b"\r\n"))
         assert json.loads(body)["status"] == 429
+
+
+async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> None:
+    """A person is told in two languages, a program in JSON; with nginx's own code, and when to come back."""
+    async with nginx(tmp_path, [free_port(), free_port()]) as port:
+        proxy = Proxy(port, Upstream())
+        head, _, body = (await proxy.get("/live/storm", "Accept: text/html,*/*;q=0.8")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 502 ")
+        told = {
+            b"Content-Type: text/html; charset=utf-8",
+            b"Retry-After: 5",
+            b"Cache-Control: no-store",
+            b"Refresh: 10",
+        }
+        assert told <= set(head.split(b"\r\n"))
+        assert "Le direct ne répond pas" in body.decode()
+        assert "The live coverage doesn’t answer" in body.decode()
+        for path in ("/api/v1/liveblogs/storm", "/api/v1/liveblogs/storm/events", "/live/storm/feed.rss"):
+            head, _, body = (await proxy.get(path, "Accept: */*")).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 502 ")
+            assert {b"Content-Type: application/problem+json", b"Retry-After: 5"} <= set(head.split(b"\r\n"))
+            assert json.loads(body)["status"] == 502
+
+
+async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
+    """After a 504 a publish may have been done. What a node says of itself reaches the reader as it is."""
+    upstream = Upstream()
+    async with contextlib.AsyncExitStack() as stack:
+        server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        soon = [("proxy_read_timeout 30s", "proxy_read_timeout 100ms")]
+        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], soon))
+        stack.callback(upstream.go_on.set)
+        proxy = Proxy(port, upstream)
+        head, _, body = (await proxy.get("/silent")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 504 ")
+        assert json.loads(body)["status"] == 504
+        head, _, body = (await proxy.get("/unavailable", "Accept: text/html")).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert (b"Retry-After" in head, body) == (False, b"")
 
 
 async def test_nginx_keeps_metrics_inside(proxy: Proxy) -> None:

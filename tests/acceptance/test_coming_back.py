@@ -11,8 +11,11 @@ import pytest
 from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, IDS, live, settles, strings
+from tests.test_deploy import nginx
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.async_api import Browser, Page, Route
 
     from tests.acceptance.site import Site
@@ -31,6 +34,10 @@ VOID = """slug => {
 }"""
 COPIES = """async () => (await (await caches.open("liveserver-pages")).keys())
   .map(request => new URL(request.url).pathname).filter(path => path.startsWith("/live/"))"""
+HIDDEN = """() => {
+  Object.defineProperty(document, "visibilityState", { get: () => "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 CONTROLLED = "() => navigator.serviceWorker.ready.then(ready => ready.active !== null)"
 
 
@@ -180,6 +187,51 @@ async def test_without_a_network(site: Site, browser: Browser) -> None:
         network.cut()
         with pytest.raises(Exception, match="ERR_"):
             await page.reload()
+
+
+async def test_behind_a_proxy_that_reaches_no_server(site: Site, browser: Browser, tmp_path: Path) -> None:
+    """What was read last is there, again and again; for what never was, the proxy has a page. Nothing complains."""
+    await site.liveblog("panne", 2)
+    async with (
+        Proxy(site.server.port) as network,
+        nginx(tmp_path, [int(network.url.rpartition(":")[2])]) as port,
+        pages(browser) as open_page,
+    ):
+        url = f"http://127.0.0.1:{port}/live/panne"
+        page = await open_page(url, outages=True)
+        assert await page.evaluate(CONTROLLED)
+        await settles(partial(strings, page, COPIES), ["/live/panne"])
+        # Newer than the copy, so that the page wants to make another one.
+        published = await site.publish("panne", 2)
+        await page.locator(f"#entry-{published['id']}").wait_for()
+
+        network.refuse = True
+        network.cut()
+        copied: list[int] = []
+        page.on("response", lambda it: copied.append(it.status) if it.request.resource_type == "fetch" else None)
+
+        async def copies_itself() -> list[int]:
+            await page.evaluate(HIDDEN)
+            return copied[:1]
+
+        for _ in range(2):
+            copied.clear()
+            response = await page.reload()
+            assert response is not None
+            assert (response.status, response.from_service_worker) == (200, True)
+            await page.locator("[data-connection]", has_text="Hors connexion, état de").wait_for()
+            # A page that is left makes a new copy: this one has tried, and has kept the old one.
+            await settles(copies_itself, [502])
+            assert await strings(page, COPIES) == ["/live/panne"]
+        response = await page.goto(f"{url}/entries/{published['id']}")
+        assert response is not None
+        assert response.status == 502
+        await page.locator("h1", has_text="Un instant…").wait_for()
+
+        network.refuse = False
+        await page.goto(url)
+        await live(page)
+        await page.locator(f"#entry-{published['id']}").wait_for()
 
 
 async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:

@@ -43,7 +43,7 @@ const WATCHDOG_HEARTBEATS = 2.5;
 
 const OPENERS = [
   openWebSocket,
-  openLazily(async () => (await import("./fallbacks.js")).openSharedEvents),
+  openLazily(async () => (await import("./fallbacks.js")).openEvents),
   openLazily(async () => (await import("./fallbacks.js")).openPolling),
 ] as const;
 

@@ -32,11 +32,19 @@ export async function keepCopy(url: string, position: string): Promise<void> {
   const page = location.href.replace(/#.*/, "");
   const assets = performance.getEntriesByType("resource").flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
   try {
+    // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
+    const response = await fetch(page, { cache: "no-cache" });
+    if (response.status >= 500) {
+      // What there is stays for as long as the server can't be reached.
+      return;
+    }
     await dropCopies(url);
     const cache = await caches.open(PAGES);
-    // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
-    await cache.addAll([new Request(page, { cache: "no-cache" }), ...new Set(assets)]);
-    copied = position;
+    await cache.addAll([...new Set(assets)]);
+    if (response.ok) {
+      await cache.put(page, response);
+      copied = position;
+    }
   } catch {
     copied = "";
   }

@@ -1,6 +1,8 @@
 /**
- * The service worker: without a network, the copy of a page that was made when it was last read, with its age. With a network it
- * only stands by: pages and data come from the server, and a copy goes as soon as the server is heard from again.
+ * The service worker: without a network, or a server at its end, the copy of a page that was made when it was last read, with its
+ * age. With both it only stands by: pages and data come from the server, and a copy goes as soon as the server is heard from again.
+ *
+ * Nothing here is rejected: what can't be had is an answer that says so, and no complaint in the console.
  */
 
 import { copiesOf, PAGES } from "./copies.js";
@@ -16,6 +18,9 @@ interface Worker {
 type Extendable = Event & { waitUntil(promise: Promise<unknown>): void };
 type Fetching = Extendable & { request: Request; respondWith(response: Promise<Response>): void };
 type Clicked = Extendable & { notification: Notification };
+
+/** What a proxy answers in place of a server that it can't reach, and a server that can't reach its database. */
+const UNREACHABLE = [502, 503, 504];
 
 const worker = self as unknown as Worker;
 
@@ -35,25 +40,35 @@ worker.addEventListener("fetch", (event) => {
 });
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(worker.clients.openWindow(event.notification.data as string));
+  event.waitUntil(worker.clients.openWindow(event.notification.data as string).catch(() => undefined));
 });
 
 async function page(event: Fetching): Promise<Response> {
   const { request } = event;
-  let response: Response;
-  try {
-    response = await fetch(request);
-  } catch (error) {
-    const copy = await (await caches.open(PAGES)).match(request);
-    if (copy === undefined) {
-      throw error;
-    }
-    return aged(copy);
+  const response = await fetched(request);
+  if (response.type === "error" || UNREACHABLE.includes(response.status)) {
+    return (await copyOf(request)) ?? response;
   }
   if (response.status < 500) {
-    event.waitUntil(forget(request.url));
+    event.waitUntil(forget(request.url).catch(() => undefined));
   }
   return response;
+}
+
+/** The server's answer, or one that is an error where there is none. */
+function fetched(request: Request): Promise<Response> {
+  return fetch(request).catch(() => Response.error());
+}
+
+/** The copy of the page that is asked for, which says of itself how old it is; undefined without one. */
+async function copyOf(request: Request): Promise<Response | undefined> {
+  try {
+    const copy = await (await caches.open(PAGES)).match(request);
+    return copy && (await aged(copy));
+  } catch {
+    // The browser, or its owner, has taken away what was kept.
+    return undefined;
+  }
 }
 
 /** Drops the copies of the live blog at the URL: the page makes a new one once it is there. */
@@ -65,7 +80,6 @@ async function forget(url: string): Promise<void> {
   }
 }
 
-/** The page says of itself when it was copied. */
 async function aged(copy: Response): Promise<Response> {
   const html = await copy.text();
   const headers = new Headers(copy.headers);
@@ -77,5 +91,5 @@ async function aged(copy: Response): Promise<Response> {
 
 /** Their names change with their contents: what was copied is as good as the server's. */
 async function asset(request: Request): Promise<Response> {
-  return (await caches.match(request)) ?? fetch(request);
+  return (await caches.match(request).catch(() => undefined)) ?? fetched(request);
 }

@@ -8,7 +8,7 @@ export interface Handlers {
   batch(batch: Batch): void;
   /**
    * It is over, once; not after `close`. `code` is the WebSocket's close code, if there was one; `wait` the milliseconds for
-   * which a server that has too much to do asks to be left alone.
+   * which this is not to be tried again: a server that has too much to do asks to be left alone, or no stream gets through.
    */
   end(code: number | null, wait?: number): void;
 }

@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Connection } from "../src/connection.js";
+import { type Clock, Connection } from "../src/connection.js";
 import type { Batch, Gone, Message } from "../src/messages.js";
+import { promptly } from "../src/promptly.js";
 import type { Handlers, Opener } from "../src/transports.js";
 import { TestClock } from "./samples.js";
 
@@ -348,6 +349,45 @@ describe("falling back", () => {
     clock.advance(3_000);
     expect(used).toEqual(["ws", "ws"]);
     expect(last().transport).toBe("sse");
+  });
+
+  it("polls five seconds after the opening of an event stream that a proxy holds back", () => {
+    vi.useFakeTimers();
+    const system: Clock = {
+      now: () => Date.now(),
+      random: () => 0,
+      setTimeout: (callback, ms) => window.setTimeout(callback, ms),
+      clearTimeout: (id) => {
+        window.clearTimeout(id);
+      },
+    };
+    attempts = [];
+    const other = new Connection({
+      api: "",
+      position: () => "abc-2",
+      message: () => undefined,
+      batch: () => undefined,
+      status: () => undefined,
+      clock: system,
+      openers: [opener("ws"), promptly(opener("sse")), opener("poll")],
+    });
+    other.start();
+    for (let i = 0; i < 2; i += 1) {
+      last().handlers.end(1006);
+      vi.advanceTimersByTime(0);
+    }
+    vi.advanceTimersByTime(4_999);
+    expect(tried()).toEqual(["ws", "ws", "sse"]);
+    vi.advanceTimersByTime(1);
+    expect(tried()).toEqual(["ws", "ws", "sse", "poll"]);
+    expect(attempts[2]?.closed).toBe(true);
+    last().handlers.batch(BATCH);
+    vi.advanceTimersByTime(119_999);
+    expect(attempts).toHaveLength(4);
+    vi.advanceTimersByTime(1);
+    expect(last().transport).toBe("ws");
+    other.suspend();
+    vi.useRealTimers();
   });
 
   it("is live by polling from the first answer on", () => {

@@ -70,7 +70,32 @@ it("shows the copy with its age where there is no network, and fails where there
     '<!DOCTYPE html><html data-copied="2026-11-22T09:00:00.000Z" lang="fr"><p>Read</p>',
   );
   expect(response?.headers.get("content-encoding")).toBeNull();
-  await expect(ask(`${PAGE}/entries/1`)).rejects.toThrow("no network");
+  expect((await ask(`${PAGE}/entries/1`))?.type).toBe("error");
+});
+
+it.each([502, 503, 504])("takes a server that can't be reached for no network: %d", async (status) => {
+  copy(PAGE);
+  online = new Response("a proxy's own page", { status });
+  expect(await (await ask(PAGE))?.text()).toContain('data-copied="2026-11-22T09:00:00.000Z"');
+  const without = await ask(`${PAGE}/entries/1`);
+  expect([without?.status, await without?.text()]).toEqual([status, "a proxy's own page"]);
+  expect(copies.size).toBe(1);
+});
+
+it("shows what the server says itself where its own code has failed", async () => {
+  copy(PAGE);
+  online = new Response("", { status: 500 });
+  expect((await ask(PAGE))?.status).toBe(500);
+  expect(copies.size).toBe(1);
+});
+
+it("rejects nothing, whatever can't be had", async () => {
+  const denied = () => Promise.reject(new DOMException("denied", "SecurityError"));
+  vi.stubGlobal("caches", { open: denied, match: denied });
+  expect((await ask(PAGE))?.type).toBe("error");
+  expect((await ask("https://example.org/static/assets/reader-1.js", { mode: "no-cors" }))?.type).toBe("error");
+  online = new Response("new");
+  expect(await (await ask(PAGE))?.text()).toBe("new");
 });
 
 it.each([200, 404, 410])("drops a live blog's copies at the next contact: %d", async (status) => {
@@ -80,13 +105,6 @@ it.each([200, 404, 410])("drops a live blog's copies at the next contact: %d", a
   online = new Response("new", { status });
   expect(await (await ask(`${PAGE}/entries/2?order=oldest`))?.text()).toBe("new");
   expect([...copies.keys()]).toEqual([`${PAGE}-2`]);
-});
-
-it("keeps them while the server is ill", async () => {
-  copy(PAGE);
-  online = new Response("", { status: 503 });
-  expect((await ask(PAGE))?.status).toBe(503);
-  expect(copies.size).toBe(1);
 });
 
 it("keeps out of everything else, but for what never changes", async () => {

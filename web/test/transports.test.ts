@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Batch, Message } from "../src/messages.js";
 import { openPolling } from "../src/polling.js";
+import { promptly } from "../src/promptly.js";
 import { openEventSource } from "../src/shared-events.js";
 import { fetchJson, type Handlers, openLazily, openWebSocket } from "../src/transports.js";
 
@@ -115,6 +116,37 @@ describe("SSE", () => {
     link.close();
     await new Promise((resolve) => setTimeout(resolve));
     expect(ends).toEqual([]);
+  });
+});
+
+describe("a stream that is to say something soon", () => {
+  const open = promptly(openEventSource);
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  it("ends where it doesn't, and isn't tried again for a while", () => {
+    const end = vi.fn();
+    open(API, () => "abc-2", { ...handlers, end });
+    vi.advanceTimersByTime(4_999);
+    expect(end).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(end.mock.calls).toEqual([[null, 120_000]]);
+    expect(FakeStream.latest).toMatchObject({ closed: true, onmessage: null });
+  });
+
+  it("may be silent afterwards, ends by itself, or is closed", () => {
+    open(API, () => "abc-2", handlers);
+    FakeStream.latest.onmessage?.({ data: HEARTBEAT });
+    vi.advanceTimersByTime(60_000);
+    expect([heard.length, ends]).toEqual([1, []]);
+    open(API, () => "abc-2", handlers);
+    FakeStream.latest.onerror?.();
+    open(API, () => "abc-2", handlers).close();
+    vi.advanceTimersByTime(60_000);
+    expect(ends).toEqual([null]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 
