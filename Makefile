@@ -47,12 +47,15 @@ fuzz: $(VENV)/fuzzed ## Send odd requests to every route, and what /openapi.json
 			$(BIN)/pytest -q tests/hostile/test_fuzz.py --timeout 1800 && \
 		$(BIN)/python -m tests.hostile.contract --examples $(or $(EXAMPLES),200) --seed $$seed
 
-check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript
+check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and types, in Python and TypeScript; the OpenAPI document
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check || { echo 'Not formatted: make format' >&2; exit 1; }
 	@$(BIN)/mypy
 	@$(BIN)/python hatch_build.py npm --silent run lint
 	@$(BIN)/python hatch_build.py npm --silent run check
+	@mkdir -p build
+	@$(BIN)/python scripts/openapi > build/openapi.json
+	@$(BIN)/python hatch_build.py npm --silent run openapi ../build/openapi.json
 
 services:
 	@scripts/install-services

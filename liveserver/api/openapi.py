@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from liveserver.api.problems import KINDS, MEDIA_TYPE
 from liveserver.api.schemas import Problem
 from liveserver.errors import TooManyRequests
 from liveserver.paths import SCHEMAS
+from liveserver.wire import dumps
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -47,6 +49,16 @@ HEADERS: dict[str, JSON] = {
     },
 }
 
+TAGS = {
+    "Live blogs": "What a coverage is: its title, language, status, and who reads it",
+    "Syndication": "A live blog of another server that is followed",
+    "Entries": "What is published, edited, corrected and deleted",
+    "Reading": "What the reader’s page asks for",
+    "Pictures": "What entries show beside their words",
+    "Partners": "Other sites, and what they may show",
+}
+"""What the operations with each tag are about."""
+
 OF_ALL = (421, KINDS[TooManyRequests].status)
 """Problems that any operation may be answered with, before it is known which it is."""
 
@@ -59,19 +71,20 @@ PATH_PARAMETERS = {
 
 def document(base_url: str) -> JSON:
     """The OpenAPI document of a server at `base_url`: its address, or `/` for wherever the document is."""
-    return {**_document(), "servers": [{"url": base_url}]}
+    made = _document()
+    contact = {"name": "The newsroom that runs this server", "url": base_url}
+    return {**made, "info": {**made["info"], "contact": contact}, "servers": [{"url": base_url}]}
 
 
 @cache
 def _document() -> JSON:
     models = sorted(_models(), key=lambda model: model.__name__)
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
+    for name, schema in definitions["$defs"].items():
+        # What is absent from a PATCH stays as it is, whatever it is made with.
+        _tell_defaults(schema, told=name.endswith("Input"))
     paths: dict[str, JSON] = {}
     for operation in OPERATIONS:
-        if operation.method == "PATCH" and operation.body:
-            # What is absent stays: a tool that filled in defaults would change it.
-            for described in definitions["$defs"][operation.body.__name__]["properties"].values():
-                described.pop("default", None)
         paths.setdefault(f"/api/v1{operation.template}", {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
@@ -81,6 +94,7 @@ def _document() -> JSON:
             "description": DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
@@ -89,6 +103,21 @@ def _document() -> JSON:
             },
         },
     }
+
+
+def _tell_defaults(schema: JSON, *, told: bool) -> None:
+    """Take the defaults of a schema's fields out of it, and put what they say into words where it is to be told.
+
+    A field with a default is never absent, to generators of clients: those for TypeScript demand it in every request,
+    and have it in every answer.
+    """
+    for field in schema.get("properties", {}).values():
+        default = field.pop("default", None)
+        if isinstance(default, dict):
+            default = {name: value for name, value in default.items() if value}
+        if told and default:
+            words = f"`{dumps(default).decode()}` where it is absent"
+            field["description"] = "; ".join(filter(None, [field.get("description"), words]))
 
 
 def _models() -> set[type[BaseModel]]:
@@ -122,16 +151,25 @@ def _operation(operation: Operation) -> JSON:
     }
     if operation.description:
         described["description"] = operation.description
+    described["security"] = _security(operation)
     if operation.scope:
-        described["security"] = [{"key": []}]
         described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{operation.scope}`.".strip()
     if operation.body:
         content = {"schema": _reference(operation.body), "example": operation.example}
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     if operation.content:
-        content = {media_type: {"schema": schema} for media_type, schema in operation.content.items()}
+        content = {media_type: {"schema": deepcopy(schema)} for media_type, schema in operation.content.items()}
+        for described_as in content.values():
+            _tell_defaults(described_as["schema"], told=True)
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _security(operation: Operation) -> list[JSON]:
+    """A key, none, or either: with a key, some readings show more."""
+    if operation.scope:
+        return [{"key": []}]
+    return [{}, {"key": []}] if 401 in operation.problems else []
 
 
 def _path_parameters(operation: Operation) -> list[JSON]:
