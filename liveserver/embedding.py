@@ -241,7 +241,8 @@ class Embedding:
 
         WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last. Where some sites may, it
         is the same for all servers: nothing tells for whom they ask, and the page in the frame says to the browser who
-        may show it.
+        may show it. The frame takes the width that there is: a number of pixels would be wider than a phone's page in
+        editors that don't make it narrower, and `width` tells it to those that do.
         """
         if liveblog.embedding.mode == "nobody":
             # 2.3.3: there is no response for this address. 401 would say that the page is private, which it isn't.
@@ -265,7 +266,7 @@ class Embedding:
             "height": height,
             "html": (
                 f'<blockquote><a href="{escape(url)}">{title}</a></blockquote>'
-                f'<iframe src="{escape(self.embed_url(liveblog.slug))}" title="{title}" width="{width}" '
+                f'<iframe src="{escape(self.embed_url(liveblog.slug))}" title="{title}" width="100%" '
                 f'height="{height}" frameborder="0"></iframe>'
             ),
         }

@@ -403,6 +403,7 @@ class Renderer:
         """`/`: the live blogs in the order given, in the language of the first, as far as we have texts in it."""
         return self._environment.get_template("index.html").render(
             self._frame(texts_for(liveblogs[0].language if liveblogs else FALLBACK).language),
+            site_name=self.site_name,
             liveblogs=[(liveblog, self.liveblog_url(liveblog.slug)) for liveblog in liveblogs],
             text_direction=text_direction,
         )

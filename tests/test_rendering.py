@@ -127,7 +127,10 @@ class TestPage:
         entries = [an_entry(updated_at=NOON)]
         for options in ({"newer_cursor": "c"}, {"only": Only(tag="foot")}):
             document = page_document(entries=entries, first=False, **options)
-            assert "hidden" in document.one("time", class_="updated").attributes
+            updated = document.one("time", class_="updated")
+            assert "hidden" in updated.attributes
+            # Empty and without one, it would be no time.
+            assert updated["datetime"]
         oldest_first = page_document(entries=entries, first=False, order="oldest")
         assert "hidden" not in oldest_first.one("time", class_="updated").attributes
 
@@ -364,6 +367,19 @@ class TestOtherPages:
             ("The cup", f"{SITE}/live/cup"),
         ]
         assert Document(RENDERER.index_page([])).one("p", class_="empty").text
+
+    def test_index_tells_what_it_is_where_it_is_shared(self) -> None:
+        document = Document(RENDERER.index_page([LIVEBLOG]))
+        told = "L’actualité en direct sur live.example.org, minute par minute."
+        assert document.one("meta", name="description")["content"] == told
+        shared = {str(e["property"]): e["content"] for e in document.all("meta") if "property" in e.attributes}
+        assert shared == {
+            "og:type": "website",
+            "og:title": "Directs",
+            "og:description": told,
+            "og:url": f"{SITE}/",
+            "og:site_name": "live.example.org",
+        }
 
 
 class TestAssets:

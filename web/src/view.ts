@@ -207,11 +207,12 @@ export class View {
       return;
     }
     // A page that shows some entries doesn't know of the others.
-    updated.dateTime = this.#timeline.has("newer") || document.documentElement.dataset.only ? "" : this.updatedAt;
-    if (updated.dateTime !== "") {
-      setText("[data-updated]", this.#texts.when("updated", updated.dateTime, this.#timeline.timezone));
+    const at = this.#timeline.has("newer") || document.documentElement.dataset.only ? "" : this.updatedAt;
+    if (at !== "") {
+      updated.dateTime = at;
+      setText("[data-updated]", this.#texts.when("updated", at, this.#timeline.timezone));
     }
-    updated.hidden = updated.dateTime === "";
+    updated.hidden = at === "";
   }
 
   #count(added: readonly string[], unseen: boolean): void {

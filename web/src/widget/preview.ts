@@ -37,7 +37,7 @@ function show(controls: HTMLFormElement, around: HTMLElement, frame: HTMLElement
     }
   }
   for (const input of controls.querySelectorAll<HTMLInputElement>('input[type="range"]')) {
-    const output = input.closest("label")?.querySelector("output");
+    const output = input.closest("div")?.querySelector("output");
     if (output) {
       output.textContent = input.name === "height" && input.value === "0" ? "auto" : input.value;
     }
