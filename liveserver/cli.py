@@ -25,7 +25,16 @@ from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
 from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, Verification, now
 from liveserver.partner_commands import add_partner_commands
-from liveserver.settings import SECRETS, Settings, hide_password, key_of, load, unknown_settings, unreadable_lines
+from liveserver.settings import (
+    SECRETS,
+    Settings,
+    flag_of,
+    hide_password,
+    key_of,
+    load,
+    unknown_settings,
+    unreadable_lines,
+)
 from liveserver.terminal import attended, tell, tell_silence, tell_wait
 from liveserver.wire import dumps, timestamp
 
@@ -44,8 +53,7 @@ and again was a fourteenth of the time that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
 """Advice for a server that doesn't answer."""
 LOGGING = {"serve", "demo"}
-"""Commands that tell the log what is wrong with `.env`, among all else."""
-ALIASES = {"database_url": "--database", "redis_url": "--redis"}
+"""Commands that tell the log what is wrong with `.env` and the environment, among all else."""
 
 app = typer.Typer(
     name="liveserver",
@@ -113,13 +121,13 @@ def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]
 
 def _flag(name: str, own: str | None) -> Any:
     field = Settings.model_fields[name]
-    spellings = ["--" + name.replace("_", "-"), *([ALIASES[name]] if name in ALIASES else [])]
+    spellings = {"--" + name.replace("_", "-"), flag_of(name)}
     default = "none" if field.default is None else field.default
     variable = f"LIVESERVER_{name.upper()}" + (" or …_FILE" if name in SECRETS else "")
     text = f"{field.description} [{variable}; default: {default}]"
     if own is not None:
         text = f"{field.description} [here: {own}]"
-    return Annotated[str | None, typer.Option(*spellings, help=text, show_default=False, metavar="VALUE")]
+    return Annotated[str | None, typer.Option(*sorted(spellings), help=text, show_default=False, metavar="VALUE")]
 
 
 def _version(wanted: bool) -> None:
@@ -130,11 +138,21 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def callback(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """A self-hosted, real-time live-blog server."""
+    if context.invoked_subcommand not in LOGGING:
+        # What can't be read is told by the commands that want it.
+        with suppress(OSError, UnicodeDecodeError):
+            _tell_unknown_settings()
+
+
+def _tell_unknown_settings() -> None:
+    for variable, meant in unknown_settings().items():
+        tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
 @app.command()
@@ -312,8 +330,6 @@ def config(settings: Settings) -> None:
     for name, value in settings.redacted().items():
         shown = "" if value is None else value
         typer.echo(f"LIVESERVER_{name.upper()}={shown}")
-    for variable, meant in unknown_settings().items():
-        tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
 @keys_app.command("create")
@@ -342,9 +358,15 @@ def keys_create(
             await store.add_key(stored)
 
     asyncio.run(add())
-    typer.echo(f"A key for the server on {hide_password(settings.database_url)}, shown this once:", err=True)
+    typer.echo(f"A key for the server on {_database_of(settings)}, shown this once:", err=True)
     typer.echo(shown)
     typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
+
+
+def _database_of(settings: Settings) -> str:
+    """The database's address without its password; a file's from the root, as every folder may have a `live.db`."""
+    file = settings.database_url.removeprefix("sqlite:///")
+    return hide_password(file if file == settings.database_url else f"sqlite:///{Path(file).absolute()}")
 
 
 @keys_app.command("list")

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 from liveserver.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pydantic.fields import FieldInfo
 
@@ -34,6 +34,9 @@ CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERV
 
 LIKENESS = 0.6
 """How much a name must be like a setting's for that to be what is meant (`difflib`: 1 is the same)."""
+
+SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
+"""Beside the flags that settings have by their names."""
 
 SECRETS = ("database_url", "redis_url", "media_secret_key")
 """Settings that may be in a file of their own."""
@@ -378,7 +381,8 @@ def load(**flags: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        raise SettingsError("; ".join(_line(e["loc"], e["msg"]) for e in error.errors())) from None
+        given = {name for name, value in flags.items() if value is not None}
+        raise SettingsError("; ".join(_line(e["loc"], e["msg"], given) for e in error.errors())) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{DOTENV.absolute()} is no text in UTF-8") from None
     except OSError as error:
@@ -410,7 +414,7 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def nearest_setting(variable: str) -> str | None:
-    """The setting's variable that is most like this one, its words in any order; None if none is much like it."""
+    """The variable of ours that is most like this one, its words in any order; None if none is much like it."""
     # Imported by what needs it: most commands don't.
     from difflib import SequenceMatcher
 
@@ -421,7 +425,7 @@ def nearest_setting(variable: str) -> str | None:
         pairs = (words(variable), words(name)), (sorted(words(variable)), sorted(words(name)))
         return max(SequenceMatcher(None, "_".join(one), "_".join(other)).ratio() for one, other in pairs)
 
-    found = max(sorted(_variables()), key=likeness)
+    found = max(sorted(_variables() | CLIENT_VARIABLES), key=likeness)
     return found if likeness(found) > LIKENESS else None
 
 
@@ -454,6 +458,15 @@ def _shown(name: str, value: Any) -> Any:
     return hide_password(value) if value and name.endswith("_url") else value
 
 
-def _line(location: tuple[int | str, ...], message: str) -> str:
+def flag_of(name: str) -> str:
+    """The flag of a setting, the short one if there are two."""
+    return SHORT_FLAGS.get(name) or "--" + name.replace("_", "-")
+
+
+def _line(location: tuple[int | str, ...], message: str, flags: Collection[str]) -> str:
+    """What is wrong with a setting, which is named as it was given."""
     text = message.removeprefix("Value error, ")
-    return f"LIVESERVER_{str(location[0]).upper()}: {text}" if location else text
+    if not location:
+        return text
+    name = str(location[0])
+    return f"{flag_of(name) if name in flags else f'LIVESERVER_{name.upper()}'}: {text}"

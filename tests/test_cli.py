@@ -59,6 +59,25 @@ def test_commands_that_make_a_database_tell_of_it_once(tmp_path: Path, command: 
         assert "made a new one" not in done.stdout
 
 
+def test_a_key_is_for_the_database_of_a_folder(tmp_path: Path) -> None:
+    """Also where it was there already: in the wrong folder there may be one, too."""
+    for _ in range(2):
+        done = run("keys", "create", "--name", "x", "--scope", "publish")
+        assert f"A key for the server on sqlite:///{tmp_path}/live.db, shown this once:" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize("command", ["keys list", "publish essai pli", "config"])
+def test_misspelt_variables_are_told_by_every_command(monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """Commands of clients as well, which have variables of their own; once, and the server tells its log."""
+    monkeypatch.setenv("LIVESERVER_DATABASE", "sqlite:///right.db")
+    monkeypatch.setenv("LIVESERVER_KEI", "lv_a_b")
+    done = run(*command.split())
+    assert [line for line in done.stderr.splitlines() if "is no setting" in line] == [
+        "liveserver: LIVESERVER_DATABASE is no setting: perhaps LIVESERVER_DATABASE_URL is meant",
+        "liveserver: LIVESERVER_KEI is no setting: perhaps LIVESERVER_KEY is meant",
+    ]
+
+
 def test_a_line_of_the_file_of_settings_that_is_none(tmp_path: Path) -> None:
     """Is told once, with the file."""
     (tmp_path / ".env").write_text('broken line "\n')

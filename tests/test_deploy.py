@@ -131,6 +131,14 @@ def test_dockerfile() -> None:
     assert {"hatch_build.py", "liveserver", "pyproject.toml", "web"} <= set(kept)
 
 
+@pytest.mark.parametrize("name", ["README.md", "deploy/nginx.conf", "docs/settings.md"])
+def test_newcomers_are_told_of_the_public_address(name: str) -> None:
+    """Where a proxy is put in front: what goes wrong without it is seen by readers only."""
+    text = (ROOT / name).read_text()
+    assert "LIVESERVER_PUBLIC_URL" in text
+    assert "localhost" in text
+
+
 def local_configuration(
     folder: Path, *, listen: int, upstreams: Sequence[int], changes: Sequence[tuple[str, str]] = ()
 ) -> Path:

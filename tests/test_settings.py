@@ -63,7 +63,7 @@ def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("flags", "said"),
+    ("given", "said"),
     [
         ({"port": 65536}, "LIVESERVER_PORT: "),
         ({"port": "http"}, "LIVESERVER_PORT: "),
@@ -115,17 +115,29 @@ def test_an_empty_text_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> No
         ({"redis_url": "redis://localhost:99999"}, "LIVESERVER_REDIS_URL: has a port that is no number"),
     ],
 )
-def test_a_bad_setting_is_named(flags: dict[str, Any], said: str) -> None:
+def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, Any], said: str) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"LIVESERVER_{name.upper()}", str(value))
     with pytest.raises(SettingsError) as caught:
-        load(**flags)
+        load()
     assert str(caught.value).startswith(said)
+
+
+def test_a_bad_setting_is_named_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag by the flag, whatever the environment says; what is wrong beside it by its variable."""
+    monkeypatch.setenv("LIVESERVER_PORT", "1")
+    monkeypatch.setenv("LIVESERVER_HEARTBEAT", "0")
+    with pytest.raises(SettingsError) as caught:
+        load(port="abc", poll_fast=None, redis_url="http://x.example", max_body_size="1")
+    named = [line.partition(": ")[0] for line in str(caught.value).split("; ")]
+    assert named == ["--port", "--redis", "LIVESERVER_HEARTBEAT", "--max-body-size"]
 
 
 def test_all_bad_settings_are_named_on_one_line() -> None:
     with pytest.raises(SettingsError) as caught:
         load(port=-1, heartbeat=0, public_url="x")
     assert "\n" not in str(caught.value)
-    for name in ("LIVESERVER_PORT: ", "LIVESERVER_HEARTBEAT: ", "LIVESERVER_PUBLIC_URL: "):
+    for name in ("--port: ", "--heartbeat: ", "--public-url: "):
         assert name in str(caught.value)
 
 
@@ -275,6 +287,8 @@ def test_misspelt_variables_are_found() -> None:
         ("DB_URL", "DATABASE_URL"),
         ("LOGLEVEL", "LOG_LEVEL"),
         ("MAX_BODY", "MAX_BODY_SIZE"),
+        ("KEI", "KEY"),
+        ("URI", "URL"),
         ("SECRET", None),
         ("", None),
     ],
