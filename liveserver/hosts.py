@@ -51,7 +51,7 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """Who goes to an address looks at one node, where the public URL has a name; else it may be all there is."""
+        """Where the public URL has a name, a request for an address is for one node; else there may be no name."""
         self._fine: bytes | None = None
         """What was named last, and was as it should be: that of most requests."""
         self._told = False

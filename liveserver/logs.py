@@ -54,5 +54,7 @@ def configure(settings: Settings) -> None:
     root.setLevel(settings.log_level.upper())
     # What uvicorn says of its start and its end, we say ourselves; its warnings stay.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    # It warns of each form that a stranger sent malformed.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for chatty in ("httpx2", "httpcore2", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

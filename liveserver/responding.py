@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket
 from liveserver.connection import EXTENSION
 from liveserver.partners import Readers
 from liveserver.representation import unmodified
+from liveserver.unread import WRITE_BUFFER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +49,6 @@ def readable_by(readers: Readers) -> dict[str, str]:
     return _READABLE[readers]
 
 
-PIECE = 64 * 1024
-"""Bytes of a body that are sent at once: what a transport takes before it asks to wait."""
-
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECASE)
 
 
@@ -66,7 +64,7 @@ class Steady(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         size = len(self.body)
-        if size <= PIECE:
+        if size <= WRITE_BUFFER:
             await super().__call__(scope, receive, send)
             return
         extension = scope.get("extensions", {}).get(EXTENSION, {})
@@ -81,9 +79,9 @@ class Steady(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         # No copies: all who read it slowly wait with the same bytes.
         body = memoryview(self.body)
-        for at in range(0, size, PIECE):
-            piece = body[at : at + PIECE]
-            await send({"type": "http.response.body", "body": piece, "more_body": at + PIECE < size})
+        for at in range(0, size, WRITE_BUFFER):
+            piece = body[at : at + WRITE_BUFFER]
+            await send({"type": "http.response.body", "body": piece, "more_body": at + WRITE_BUFFER < size})
 
 
 class Ready(Steady):

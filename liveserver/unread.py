@@ -15,6 +15,8 @@ from liveserver.addresses import network_prefix, packed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+WRITE_BUFFER = 64 * 1024
+"""Bytes that wait in a transport before the application does, which sends large bodies in pieces of so many."""
 SLOW_MIN = 10
 """Connections of one address that are read slowly at the same time, from which on they give way: browsers have six."""
 

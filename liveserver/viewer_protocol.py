@@ -29,7 +29,7 @@ from liveserver.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.handshake import Request, head
 from liveserver.keepalive import wheel_of
 from liveserver.refusals import Reason, refusals
-from liveserver.unread import Unread
+from liveserver.unread import WRITE_BUFFER, Unread
 from liveserver.viewers import LINGER, EventStreamViewer, hang_up
 
 if TYPE_CHECKING:
@@ -68,9 +68,6 @@ them in one piece. JSON has come in whole by then."""
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """Methods of which no body means anything (RFC 9110, 9.3): nobody would ever take it."""
-
-WRITE_BUFFER = 64 * 1024
-"""Bytes that wait in a transport before the application does."""
 
 _terms: WeakKeyDictionary[Config, Terms] = WeakKeyDictionary()
 

@@ -14,7 +14,7 @@ import liveserver
 from liveserver.assets import Assets
 from liveserver.connection import EXTENSION
 from liveserver.representation import Representation
-from liveserver.responding import PIECE
+from liveserver.unread import WRITE_BUFFER
 from tests.api.site import problem
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ async def test_a_large_file_is_handed_over_in_pieces() -> None:
     scope = {"type": "http", "method": "GET", "path": f"/{LARGEST}", "headers": []}
     task = asyncio.create_task(assets(scope, None, send))  # type: ignore[arg-type]
     await waiting.wait()
-    assert sum(len(message.get("body", b"")) for message in messages) == 2 * PIECE
+    assert sum(len(message.get("body", b"")) for message in messages) == 2 * WRITE_BUFFER
     taken.set()
     await task
     assert b"".join(message.get("body", b"") for message in messages) == (BUILT / LARGEST).read_bytes()

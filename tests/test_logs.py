@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 import structlog
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser
 
 from liveserver import logs
 from liveserver.settings import load
@@ -63,3 +65,11 @@ def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str])
     structlog.get_logger("ours").info("quiet")
     structlog.get_logger("ours").warning("loud")
     assert [orjson.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
+
+
+def test_malformed_forms_are_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever sends them would fill the log."""
+    logs.configure(load(log_format="json"))
+    with pytest.raises(MultipartParseError):
+        MultipartParser(b"x").write(b"--y")
+    assert capsys.readouterr().err == ""
