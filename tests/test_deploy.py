@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import configparser
 import contextlib
 import json
 import re
@@ -94,6 +95,7 @@ def test_compose_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         "deploy/tls.conf",
         "docker-compose.yml",
         "deploy/docker-compose.tls.yml",
+        "deploy/liveserver.service",
     ],
 )
 def test_settings_exist(name: str) -> None:
@@ -116,6 +118,20 @@ def test_env_example_feeds_compose() -> None:
     files = ("docker-compose.yml", "deploy/docker-compose.tls.yml")
     wanted = {name for file in files for name in re.findall(r"\$\{(\w+)", (ROOT / file).read_text())}
     assert wanted <= set(re.findall(r"^(\w+)=", ENV_EXAMPLE, re.MULTILINE))
+
+
+def test_systemd_unit() -> None:
+    """It starts a command that there is, waits for the drain, and lets the service write to its state only."""
+    unit = configparser.RawConfigParser(strict=False)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(ROOT / "deploy/liveserver.service")
+    service = unit["Service"]
+    program, *command = service["ExecStart"].split()
+    assert (program.rpartition("/")[2], command) == ("liveserver", ["serve"])
+    defaults = {name: Settings.model_fields[name].default for name in ("drain", "graceful_timeout")}
+    assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
+    assert service["StateDirectory"] in service["WorkingDirectory"]
+    assert [service[name] for name in ("DynamicUser", "ProtectSystem", "NoNewPrivileges")] == ["yes", "strict", "yes"]
 
 
 def test_dockerfile() -> None:
