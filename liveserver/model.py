@@ -113,6 +113,10 @@ class Liveblog:
         return Edition(self.version, self.epoch)
 
 
+CORRECTIONS_MAX = 50
+"""Of one entry: it is carried with all of them, to everybody, at each change."""
+
+
 @dataclass(frozen=True, slots=True)
 class Correction:
     """A public note on what was wrong in an entry."""

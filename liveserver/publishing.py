@@ -12,6 +12,7 @@ from liveserver import wire
 from liveserver.committing import Committing
 from liveserver.errors import Conflict, FieldError, Invalid, Unauthorized, check_version
 from liveserver.model import (
+    CORRECTIONS_MAX,
     Correction,
     Embedding,
     Entry,
@@ -310,6 +311,8 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
         fields["body"] = body
     entry = replace(current, **fields)
     if patch.correction is not None:
+        if len(current.corrections) >= CORRECTIONS_MAX:
+            raise Invalid([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
         entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
     if given & {"status", "publish_at"}:
         entry = _moved(entry, patch, at)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
-from sqlalchemy import bindparam, func, literal, literal_column, or_, select, tuple_
+from sqlalchemy import Text, bindparam, cast, func, literal, literal_column, or_, select, tuple_
 
 from liveserver.errors import FieldError, Invalid, NeverSeen, NotFound
 from liveserver.model import (
@@ -214,7 +214,7 @@ def _changes(
 
 
 def _body_of(change: Change) -> str:
-    return change.entry.body if isinstance(change, EntryChanged) else ""
+    return _text_of(change.entry) if isinstance(change, EntryChanged) else ""
 
 
 def _taken(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
@@ -327,14 +327,15 @@ def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int,
     """The first that a query finds, as many as `_taken` takes, and whether there are more."""
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
         # PostgreSQL sends all rows at once, on the event loop; SQLite reads those only that are taken.
-        sizes = connection.execute(query.with_only_columns(func.octet_length(_t.c.body)).limit(limit)).scalars()
+        texts = func.octet_length(_t.c.body) + func.octet_length(cast(_t.c.corrections, Text)) - len("[]")
+        sizes = connection.execute(query.with_only_columns(texts).limit(limit)).scalars()
         limit = next((count for count, total in enumerate(accumulate(sizes), 1) if total >= size), limit)
     with connection.execute(query.limit(limit + 1)) as rows:
         return _taken(map(entry_from, rows.mappings()), limit, size, _text_of)
 
 
 def _text_of(entry: Entry) -> str:
-    return entry.body
+    return "".join([entry.body, *(correction.note for correction in entry.corrections)])
 
 
 def _cursor(entry: Entry) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.intake import JSON_PER_KEY
-from liveserver.model import new_entry_id, now
+from liveserver.model import CORRECTIONS_MAX, new_entry_id, now
 from liveserver.sanitising_pool import SMALL, SanitisingPool
 from liveserver.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
@@ -429,6 +429,18 @@ async def test_editing_nothing_is_no_change(site: Site) -> None:
     for patch in ({}, {"heading": "Un", "body": entry["body"], "status": "published"}):
         assert await site.edit(entry, **patch) == entry
     assert (await site.position()).endswith("-1")
+
+
+async def test_an_entry_has_so_many_corrections(site: Site) -> None:
+    """One more is refused, and other edits aren't."""
+    entry = await site.publish()
+    for number in range(CORRECTIONS_MAX):
+        entry = await site.edit(entry, correction=f"{number}")
+    response = await site.editor.patch(
+        f"{ENTRIES}/{entry['id']}", json={"correction": "Encore"}, headers={"If-Match": "*"}
+    )
+    assert (response.status_code, list(bad_fields(response))) == (422, ["/correction"])
+    assert len((await site.edit(entry, heading="Titre"))["corrections"]) == CORRECTIONS_MAX
 
 
 async def test_corrections_add_up(site: Site) -> None:

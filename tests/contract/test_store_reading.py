@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from liveserver.errors import Invalid, NotFound
 from liveserver.model import (
     Change,
+    Correction,
     EntryChanged,
     EntryDeleted,
     EntryStatus,
@@ -63,6 +64,17 @@ async def test_pages_of_long_entries_end_early(
     assert [len(page) for page in await pages(store, 2, order=order)] == (
         [2, 2, 2, 1] if order == "newest" else [1, 1, 2, 2, 1]
     )
+
+
+@pytest.mark.parametrize("ask_first", [1, 20])
+async def test_corrections_count_with_their_bodies(
+    store: Store, ask_first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
+    monkeypatch.setattr(reading, "PAGE_BYTES", 100)
+    corrections = (Correction(at(1), "x" * 100),)
+    await publish(store, *(an_entry(at(number), corrections=corrections) for number in range(3)))
+    assert [len(page) for page in await pages(store, 9, order="newest")] == [1, 1, 1]
 
 
 async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
