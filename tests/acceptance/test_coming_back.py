@@ -246,6 +246,7 @@ async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
             static permission = "granted";
             static requestPermission() { window.__asked++; return Promise.resolve("granted"); }
             constructor(title, options) { window.__raised.push([title, options.body]); }
+            close() { window.__raised = []; }
           };
           navigator.serviceWorker.getRegistration = () => Promise.resolve(undefined);
         }""")
@@ -259,6 +260,8 @@ async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
           document.dispatchEvent(new Event("visibilitychange"));
         }""")
         await site.publish("alertes", 2)
-        await site.publish("alertes", 3, key_event=True)
+        key_event = await site.publish("alertes", 3, key_event=True)
         raised = await page.wait_for_function("() => window.__raised.length > 0 && window.__raised")
         assert await raised.json_value() == [["Le Tour", "Kilomètre 3"]]
+        await site.newsroom.delete("alertes", key_event["id"])
+        await page.wait_for_function("() => window.__raised.length === 0")

@@ -4,23 +4,26 @@ import { switchAlerts } from "./alerts.js";
 import { offerEmbed } from "./embed.js";
 import type { Memory } from "./memory.js";
 import { loadMore, type MoreOptions } from "./more.js";
-import { Notices } from "./notices.js";
+import type { Mentions } from "./mentions.js";
+import type { Notices } from "./notices.js";
 import { share } from "./share.js";
 
 export interface Context extends MoreOptions {
   memory: Memory;
+  mentions: Mentions;
+  notices: Notices;
 }
 
 export async function click(control: HTMLElement, context: Context): Promise<void> {
-  const notices = new Notices(context.texts, context.timeline.language);
+  const { texts, mentions, notices } = context;
   const article = control.closest<HTMLElement>("article");
   const embed = control.closest<HTMLElement>("[data-embed-src]");
   if ("share" in control.dataset && article !== null) {
-    await share(article, context.texts, notices);
+    await share(article.dataset.id ?? "", texts, notices, mentions);
   } else if ("alerts" in control.dataset) {
-    await switchAlerts(control, context.memory, context.texts, notices);
+    await switchAlerts(control, context.memory, texts, notices);
   } else if (embed !== null) {
-    offerEmbed(embed, context.texts.attributes);
+    offerEmbed(embed, texts.attributes);
   } else if (control instanceof HTMLAnchorElement) {
     await loadMore("newer" in control.dataset ? "newer" : "older", control, context);
   }

@@ -41,11 +41,8 @@ const FALL_BACK_MS = 2_000;
 const UPGRADE_AFTER_MS = 120_000;
 const WATCHDOG_HEARTBEATS = 2.5;
 
-const OPENERS = [
-  openWebSocket,
-  openLazily(async () => (await import("./fallbacks.js")).openEvents),
-  openLazily(async () => (await import("./fallbacks.js")).openPolling),
-] as const;
+const fallback = (name: "openEvents" | "openPolling"): Opener => openLazily(() => import("./fallbacks.js").then((all) => all[name]));
+const OPENERS = [openWebSocket, fallback("openEvents"), fallback("openPolling")];
 
 export const SYSTEM_CLOCK: Clock = {
   now: () => performance.now(),

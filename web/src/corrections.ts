@@ -4,7 +4,7 @@ import type { Memory } from "./memory.js";
 
 export class Corrections {
   readonly #memory: Memory;
-  readonly #tell: (article: HTMLElement, correction: Element) => void;
+  readonly #tell: (id: string, number: number) => void;
   readonly #observer = new IntersectionObserver((sightings) => {
     for (const { target, isIntersecting } of sightings) {
       if (isIntersecting && document.visibilityState === "visible") {
@@ -13,7 +13,7 @@ export class Corrections {
     }
   });
 
-  constructor(memory: Memory, tell: (article: HTMLElement, correction: Element) => void) {
+  constructor(memory: Memory, tell: (id: string, number: number) => void) {
     this.#memory = memory;
     this.#tell = tell;
   }
@@ -24,11 +24,10 @@ export class Corrections {
     for (const article of articles) {
       const id = article.dataset.id ?? "";
       const before = this.#memory.seen.get(id);
-      const corrections = correctionsOf(article);
-      const last = [...corrections].at(-1);
-      if (before !== undefined && last !== undefined && corrections.length > before) {
-        this.#memory.saw(id, corrections.length);
-        this.#tell(article, last);
+      const { length } = correctionsOf(article);
+      if (length > (before ?? Infinity)) {
+        this.#memory.saw(id, length);
+        this.#tell(id, length - 1);
       }
       this.#observer.observe(article);
     }

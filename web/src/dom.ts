@@ -20,6 +20,11 @@ export function shownArticles(root: ParentNode = document): Map<string, HTMLElem
   return new Map([...articles].map((article) => [article.dataset.id ?? "", article]));
 }
 
+/** True while anything in the page shows the entry: all that does has its id. The word that stands in its place doesn't. */
+export function isShown(id: string): boolean {
+  return document.querySelector(`[data-id="${id}"]:not(.gone)`) !== null;
+}
+
 /** What each article was made from, where we made it. */
 const sources = new WeakMap<HTMLElement, string>();
 
@@ -52,6 +57,7 @@ export function emptied(item: Item, shown: Map<string, HTMLElement>): HTMLElemen
   const word = article.cloneNode(false) as HTMLElement;
   word.classList.add("gone");
   word.removeAttribute("aria-labelledby");
+  word.removeAttribute("data-title");
   article.replaceWith(word);
   shown.set(item.id, word);
   return word;

@@ -98,7 +98,7 @@ function hasStrings(value: unknown, ...names: string[]): value is Fields {
   return isFields(value) && names.every((name) => typeof value[name] === "string");
 }
 
-function isPlaced(value: unknown): value is Fields & { epoch: string; seq: number } {
+export function isPlaced(value: unknown): value is Fields & { epoch: string; seq: number } {
   return hasStrings(value, "epoch") && isSeq(value.seq);
 }
 
@@ -142,7 +142,7 @@ function isWithdrawal(value: unknown): value is Withdrawal {
   return hasStrings(value, "id") && value.type === "gone";
 }
 
-function isEvent(value: unknown): value is Change | Withdrawal {
+export function isEvent(value: unknown): value is Change | Withdrawal {
   return isWithdrawal(value) || isChange(value);
 }
 
@@ -178,21 +178,6 @@ export function parseMessage(text: string): Message | null {
     return null;
   }
   return isMessage(value) ? value : null;
-}
-
-function isBatch(value: unknown): value is Batch {
-  return (
-    isPlaced(value) &&
-    (value.reset === true || (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
-  );
-}
-
-/** The answer of `changes`; throws a TypeError for anything else. */
-export function parseBatch(value: unknown): Batch {
-  if (isBatch(value)) {
-    return value;
-  }
-  throw new TypeError("no changes");
 }
 
 /** The answer of `snapshot`; throws a TypeError for anything else. */

@@ -22,6 +22,7 @@ export async function loadMore(side: Side, link: HTMLAnchorElement, { api, only,
   if (!cursor || !status || link.hasAttribute("aria-busy")) {
     return;
   }
+  const { snapshots } = timeline;
   link.setAttribute("aria-busy", "true");
   status.textContent = texts.text("loading");
   try {
@@ -33,7 +34,7 @@ export async function loadMore(side: Side, link: HTMLAnchorElement, { api, only,
       ...(Object.fromEntries(chosen) as Record<string, string>),
     });
     status.textContent = "";
-    if (link.dataset[side] !== cursor || page.epoch !== timeline.epoch) {
+    if (link.dataset[side] !== cursor || page.epoch !== timeline.epoch || timeline.snapshots !== snapshots) {
       // A snapshot came meanwhile, or is about to: this page doesn't follow what is shown now.
       return;
     }

@@ -1,23 +1,25 @@
 /**
  * Keeps what was read for when there is no network: one copy for each live blog, of the page last looked at, which the service
- * worker shows with its age. What is deleted must not come back from it: a copy is dropped as soon as a deletion is heard of, and
- * by the service worker at the next contact with the server, before anything else.
+ * worker makes, drops, and shows with its age. What is deleted or corrected must not come back from it: a copy is dropped as soon
+ * as that is heard of, and by the service worker at the next contact with the server, before anything else.
  *
  * Nothing here fails: a browser that keeps nothing shows nothing without a network.
  */
 
-import { copiesOf, PAGES } from "./copies.js";
+import type { Word } from "./copies.js";
 import { register } from "./registering.js";
 
-/** The position that the page had when it was copied. */
-let copied = "";
+let registration: ServiceWorkerRegistration | undefined;
 
 /** Registers the service worker and makes the first copy. */
 export async function keepOffline(url: string, position: string): Promise<void> {
   if ("serviceWorker" in navigator) {
     try {
       await register(new URL("sw.js", url));
-      await keepCopy(url, position);
+      registration = await navigator.serviceWorker.ready;
+      // Of a page that ended without a word: nobody would take them back.
+      say({ alerts: url });
+      keepCopy(url, position);
     } catch {
       // Forbidden by the browser or its owner.
     }
@@ -25,35 +27,15 @@ export async function keepOffline(url: string, position: string): Promise<void> 
 }
 
 /** Replaces what there is of this live blog by a copy of the page as the server has it now, unless nothing has changed. */
-export async function keepCopy(url: string, position: string): Promise<void> {
-  if (position === copied || !("caches" in window)) {
-    return;
-  }
-  const page = location.href.replace(/#.*/, "");
+export function keepCopy(url: string, position: string): void {
   const assets = performance.getEntriesByType("resource").flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
-  try {
-    // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
-    const response = await fetch(page, { cache: "no-cache" });
-    if (response.status >= 500) {
-      // What there is stays for as long as the server can't be reached.
-      return;
-    }
-    await dropCopies(url);
-    const cache = await caches.open(PAGES);
-    await cache.addAll([...new Set(assets)]);
-    if (response.ok) {
-      await cache.put(page, response);
-      copied = position;
-    }
-  } catch {
-    copied = "";
-  }
+  say({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
 }
 
-export async function dropCopies(url: string): Promise<void> {
-  copied = "";
-  if ("caches" in window) {
-    const cache = await caches.open(PAGES);
-    await Promise.all(copiesOf(await cache.keys(), url).map((request) => cache.delete(request)));
-  }
+export function dropCopies(url: string): void {
+  say({ drop: url });
+}
+
+function say(word: Word): void {
+  registration?.active?.postMessage(word);
 }

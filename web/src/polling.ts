@@ -2,7 +2,8 @@
 
 import type { Batch } from "./messages.js";
 import { post } from "./posting.js";
-import { fetchBatch, type Handlers, type Link, type Refused } from "./transports.js";
+import { fetchBatch } from "./batches.js";
+import { type Handlers, type Link, type Refused } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;

@@ -4,8 +4,10 @@ import "./reader.css";
 
 import { Connection, SYSTEM_CLOCK } from "./connection.js";
 import { Corrections } from "./corrections.js";
-import { parseArticle } from "./dom.js";
+import { isShown, parseArticle } from "./dom.js";
+import type { Extras } from "./extras.js";
 import { chosenOrder, Memory } from "./memory.js";
+import type { Gone } from "./messages.js";
 import { belongsTo, type PageData, readPage } from "./page.js";
 import type { Page } from "./pages.js";
 import { Sync } from "./sync.js";
@@ -17,7 +19,11 @@ const RELOAD_SPREAD_MS = 3_000;
 const RELOAD_INTERVAL_MS = 30_000;
 /** Who was away for less has hardly left. */
 const AWAY_MS = 5 * 60_000;
-const JSON_LD = "script[type='application/ld+json']";
+/** After how long a page that still shows something of what is gone looks again. */
+const RECHECK_MS = 1_000;
+/** In the head, what quotes entries for machines: on any page; and on one that was opened for an entry. */
+const QUOTING = "script";
+const QUOTING_ENTRY = "script, meta[name=description], meta[property], [rel=canonical]";
 const CONTROLS = "[data-order], [data-share], [data-alerts], [data-embed-src] .embed-link, a[data-newer], a[data-older]";
 
 function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageData): void {
@@ -35,6 +41,7 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
   /** Where the reader had seen everything. */
   let caughtUp = { position: "", at: "" };
   let offline: typeof import("./offline.js") | null = null;
+  let extras: Extras | undefined;
 
   const sync = new Sync({
     api,
@@ -61,29 +68,46 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
     ...SYSTEM_CLOCK,
   });
 
+  async function more(): Promise<Extras> {
+    const module = await import("./extras.js");
+    return (extras ??= new module.Extras({ api, url, only, texts, memory, timeline, add }));
+  }
+
   function show(outcome: Outcome): void {
+    const { added, changed, effects, entries, replaced } = outcome;
+    // In a card it may be shown where the list hasn't got it.
+    const gone = outcome.gone.map((lost) => ({ ...lost, had: lost.had || isShown(lost.id) }));
     view.show(outcome);
-    if (outcome.changed) {
+    extras?.tell(outcome);
+    if (replaced || gone.length > 0 || entries.some(({ published_at, updated_at }) => updated_at > published_at)) {
+      for (const element of document.head.querySelectorAll(start.focus === null ? QUOTING : QUOTING_ENTRY)) {
+        element.remove();
+      }
+      offline?.dropCopies(url);
+    }
+    if (changed) {
       corrections?.look();
       catchUp();
     }
-    if (outcome.deleted) {
-      // What the page says for machines quotes entries.
-      const quoting = start.focus === null ? JSON_LD : `${JSON_LD}, meta[name=description], meta[property]`;
-      for (const element of document.head.querySelectorAll(quoting)) {
-        element.remove();
+    if (memory.alerts && added.length > 0 && document.visibilityState === "hidden") {
+      void more().then((made) => made.alert(added));
+    }
+    for (const { within, ...lost } of gone) {
+      if (within !== undefined) {
+        confirm(lost, Math.random() * within);
       }
-      void offline?.dropCopies(url);
     }
-    if (memory.alerts && outcome.added.length > 0 && document.visibilityState === "hidden") {
-      void import("./extras.js").then(({ alertReader }) => alertReader(timeline, outcome.added));
-    }
-    for (const { within, ...gone } of outcome.asked) {
-      window.setTimeout(() => {
+    sync.request(effects);
+  }
+
+  function confirm(gone: Gone, ms: number): void {
+    window.setTimeout(() => {
+      if (isShown(gone.id)) {
+        confirm(gone, RECHECK_MS);
+      } else {
         connection.tell(gone);
-      }, Math.random() * within);
-    }
-    sync.request(outcome.effects);
+      }
+    }, ms);
   }
 
   function add(side: Side, page: Page): void {
@@ -101,14 +125,13 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
 
   function leave(): void {
     memory.save(caughtUp.position === "" ? undefined : { ...caughtUp, left: Date.now() });
-    void offline?.keepCopy(url, timeline.position);
+    offline?.keepCopy(url, timeline.position);
   }
 
   async function greet(): Promise<void> {
     const { visit } = memory;
     if (visit !== null && Date.now() - visit.left > AWAY_MS && start.focus === null) {
-      const { tellSince } = await import("./extras.js");
-      await tellSince(api, visit, { memory, texts, timeline });
+      await (await more()).since(visit);
     }
   }
 
@@ -163,8 +186,8 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
       return;
     }
     event.preventDefault();
-    void import("./extras.js")
-      .then(({ click }) => click(control, { api, only, texts, memory, timeline, add }))
+    void more()
+      .then((made) => made.click(control))
       .catch(() => {
         // Without the network there is only what the browser may have.
         if (control instanceof HTMLAnchorElement) {
@@ -187,9 +210,9 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
   void greet()
     .catch(() => undefined)
     .finally(() => {
-      corrections = new Corrections(memory, (article, correction) => {
-        void import("./extras.js").then(({ Notices, tellCorrection }) => {
-          tellCorrection(article, correction, texts, new Notices(texts, timeline.language));
+      corrections = new Corrections(memory, (id, number) => {
+        void more().then((made) => {
+          made.correction(id, number);
         });
       });
       corrections.look();

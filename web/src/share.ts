@@ -1,9 +1,14 @@
-/** Hands an entry's address on: by the device's own means, else by the clipboard. */
+/** Hands an entry's address on: by the device's own means, which keep the title for as long as they are open, else by the clipboard. */
 
+import type { Mentions } from "./mentions.js";
 import type { Notices } from "./notices.js";
 import type { Texts } from "./texts.js";
 
-export async function share(article: HTMLElement, texts: Texts, notices: Notices): Promise<void> {
+export async function share(id: string, texts: Texts, notices: Notices, mentions: Mentions): Promise<void> {
+  const article = mentions.now(id);
+  if (article === null) {
+    return;
+  }
   const url = article.querySelector<HTMLAnchorElement>(".entry-time")?.href ?? location.href;
   try {
     if ("share" in navigator) {

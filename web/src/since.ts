@@ -1,13 +1,12 @@
 /** What came since the reader's last visit. Loaded only when somebody comes back. */
 
-import { parseArticle } from "./dom.js";
 import type { Memory, Visit } from "./memory.js";
 import type { Entry } from "./messages.js";
-import { element, Notices } from "./notices.js";
+import { type Articles, correctionOf, element, type Notices } from "./notices.js";
 import { fetchPage } from "./pages.js";
 import type { Texts } from "./texts.js";
 import type { Timeline } from "./timeline.js";
-import { fetchBatch } from "./transports.js";
+import { fetchBatch } from "./batches.js";
 
 const PAGES_MAX = 5;
 const LISTED_MAX = 5;
@@ -24,8 +23,8 @@ export interface Since {
 }
 
 /** By the position of the visit; by its time where history was replaced since. */
-export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>): Promise<Since> {
-  const changed = (await changesAfter(api, visit.position)) ?? (await publishedAfter(api, visit.at));
+export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>, least = (): number => 0): Promise<Since> {
+  const changed = (await changesAfter(api, visit.position, least)) ?? (await publishedAfter(api, visit.at));
   const since = Date.parse(visit.at) || 0;
   const fresh = changed.entries.filter((entry) => Math.max(Date.parse(entry.published_at), createdAt(entry) - MADE_WITHIN_MS) > since);
   fresh.sort((a, b) => (a.published_at < b.published_at || (a.published_at === b.published_at && a.id < b.id) ? -1 : 1));
@@ -38,21 +37,28 @@ interface Read {
   complete: boolean;
 }
 
-async function changesAfter(api: string, position: string): Promise<Read | null> {
-  const entries: Entry[] = [];
+/** `least`: the seq that the page has got to, behind which no answer may be. */
+async function changesAfter(api: string, position: string, least: () => number): Promise<Read | null> {
+  const entries = new Map<string, Entry>();
   let after = position;
   for (let page = 0; page < PAGES_MAX; page += 1) {
     const batch = await fetchBatch(api, after, { limit: 200 });
     if (batch.reset) {
       return null;
     }
-    entries.push(...batch.events.flatMap((event) => (event.type === "entry" ? [event.entry] : [])));
-    if (!batch.more) {
-      return { entries, complete: true };
+    for (const event of batch.events) {
+      if (event.type === "entry") {
+        entries.set(event.entry.id, event.entry);
+      } else if (event.type !== "liveblog") {
+        entries.delete(event.id);
+      }
+    }
+    if (!batch.more && batch.seq >= least()) {
+      return { entries: [...entries.values()], complete: true };
     }
     after = `${batch.epoch}-${String(batch.seq)}`;
   }
-  return { entries, complete: false };
+  return { entries: [...entries.values()], complete: false };
 }
 
 async function publishedAfter(api: string, at: string): Promise<Read> {
@@ -78,47 +84,60 @@ function createdAt(entry: Entry): number {
 export async function tellSince(
   api: string,
   visit: Visit,
-  { memory, texts, timeline }: { memory: Memory; texts: Texts; timeline: Timeline },
+  { memory, texts, timeline, notices }: { memory: Memory; texts: Texts; timeline: Timeline; notices: Notices },
 ): Promise<void> {
-  const { language, timezone } = timeline;
-  const notices = new Notices(texts, language);
-  const { fresh, corrected, complete } = await readSince(api, visit, memory.seen);
-  const first = fresh[0];
-  if (first === undefined && corrected.length === 0) {
+  const { timezone, snapshots } = timeline;
+  const { fresh, corrected, complete } = await readSince(api, visit, memory.seen, () => timeline.seq);
+  if (timeline.snapshots !== snapshots) {
+    // What was read may be of a history that is over.
     return;
   }
-  const keyEvents = fresh.filter((entry) => entry.key_event);
-  const counts = [
-    fresh.length > 0 ? many(texts.plural("since_entries", fresh.length), complete, texts) : "",
-    keyEvents.length > 0 ? texts.plural("since_key_events", keyEvents.length) : "",
-    corrected.length > 0 ? texts.plural("since_corrections", corrected.length) : "",
-  ].filter(Boolean);
-  const line = (entry: Entry, note: string): HTMLElement => {
-    const title = parseArticle(entry.html).dataset.title ?? "";
-    const here = document.getElementById(`entry-${entry.id}`) !== null;
-    const link = element("a", { href: here ? `#entry-${entry.id}` : entry.url }, notices.quote(title));
-    return element("li", {}, texts.time(entry.published_at, timezone), " ", link, note && " – ", notices.quote(note));
-  };
-  const lines = [
-    ...corrected.map((entry) => line(entry, entry.corrections.at(-1)?.note ?? "")),
-    ...keyEvents.reverse().map((entry) => line(entry, "")),
-  ].slice(0, LISTED_MAX);
-  const list = element("ul", {}, ...lines);
-  list.setAttribute("role", "list");
-  const content: HTMLElement[] = [element("p", {}, counts.join(", "))];
-  if (first !== undefined) {
-    const from = new URL(first.url);
-    from.searchParams.set("order", "oldest");
-    content.push(element("p", {}, element("a", { className: "button", href: from.href }, texts.text("since_read"))));
-  }
-  if (lines.length > 0) {
-    content.push(list);
-  }
-  const left = new Date(visit.left).toISOString();
-  notices.show("since", texts.when("since", left, timezone), ...content);
   for (const entry of corrected) {
     memory.saw(entry.id, entry.corrections.length);
   }
+  const line = (article: HTMLElement, { id, url }: Entry, note: string): HTMLElement => {
+    const here = document.getElementById(`entry-${id}`) !== null;
+    const { title = "", publishedAt = "" } = article.dataset;
+    const link = element("a", { href: here ? `#entry-${id}` : url }, notices.quote(title));
+    const made = element("li", {}, texts.time(publishedAt, timezone), " ", link, note && " – ", notices.quote(note));
+    made.dataset.id = id;
+    return made;
+  };
+  const compose = (left: Articles): HTMLElement[] => {
+    const those = (entries: Entry[]): [HTMLElement, Entry][] =>
+      entries.flatMap((entry) => {
+        const article = left.get(entry.id);
+        return article ? [[article, entry]] : [];
+      });
+    const keyEvents = those(fresh).filter(([article]) => article.dataset.keyEvent === "true");
+    const corrections = those(corrected);
+    const first = those(fresh)[0]?.[1];
+    const counts = [
+      first ? many(texts.plural("since_entries", those(fresh).length), complete, texts) : "",
+      keyEvents.length > 0 ? texts.plural("since_key_events", keyEvents.length) : "",
+      corrections.length > 0 ? texts.plural("since_corrections", corrections.length) : "",
+    ].filter(Boolean);
+    const content: HTMLElement[] = [element("p", {}, counts.join(", "))];
+    if (first) {
+      const from = new URL(first.url);
+      from.searchParams.set("order", "oldest");
+      const read = element("a", { className: "button", href: from.href }, texts.text("since_read"));
+      read.dataset.id = first.id;
+      content.push(element("p", {}, read));
+    }
+    const lines = [
+      ...corrections.map(([article, entry]) => line(article, entry, correctionOf(article, -1))),
+      ...keyEvents.reverse().map(([article, entry]) => line(article, entry, "")),
+    ].slice(0, LISTED_MAX);
+    if (lines.length > 0) {
+      const list = element("ul", {}, ...lines);
+      list.setAttribute("role", "list");
+      content.push(list);
+    }
+    return content;
+  };
+  const title = texts.when("since", new Date(visit.left).toISOString(), timezone);
+  notices.show("since", title, [...new Set([...fresh, ...corrected])], compose);
 }
 
 function many(count: string, complete: boolean, texts: Texts): string {

@@ -5,18 +5,21 @@
  * Nothing here is rejected: what can't be had is an answer that says so, and no complaint in the console.
  */
 
-import { copiesOf, PAGES } from "./copies.js";
+import { copiesOf, PAGES, type Word } from "./copies.js";
 
 /** What there is of a service worker's scope, which TypeScript can't know beside a page's. */
 interface Worker {
   addEventListener(type: "install" | "activate", listener: (event: Extendable) => void): void;
   addEventListener(type: "fetch", listener: (event: Fetching) => void): void;
+  addEventListener(type: "message", listener: (event: Told) => void): void;
   addEventListener(type: "notificationclick", listener: (event: Clicked) => void): void;
+  registration: { getNotifications(): Promise<Notification[]> };
   skipWaiting(): Promise<void>;
   clients: { claim(): Promise<void>; openWindow(url: string): Promise<unknown> };
 }
 type Extendable = Event & { waitUntil(promise: Promise<unknown>): void };
 type Fetching = Extendable & { request: Request; respondWith(response: Promise<Response>): void };
+type Told = Extendable & { data: Word };
 type Clicked = Extendable & { notification: Notification };
 
 /** What a proxy answers in place of a server that it can't reach, and a server that can't reach its database. */
@@ -38,6 +41,16 @@ worker.addEventListener("fetch", (event) => {
     event.respondWith(asset(request));
   }
 });
+worker.addEventListener("message", (event) => {
+  const word = event.data;
+  if ("keep" in word) {
+    event.waitUntil(inTurn(word.of, () => keep(word)));
+  } else if ("drop" in word) {
+    event.waitUntil(forget(word.drop));
+  } else {
+    event.waitUntil(withdraw(word.alerts));
+  }
+});
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(worker.clients.openWindow(event.notification.data as string).catch(() => undefined));
@@ -46,11 +59,12 @@ worker.addEventListener("notificationclick", (event) => {
 async function page(event: Fetching): Promise<Response> {
   const { request } = event;
   const response = await fetched(request);
-  if (response.type === "error" || UNREACHABLE.includes(response.status)) {
+  if (isUnreachable(response)) {
     return (await copyOf(request)) ?? response;
   }
-  if (response.status < 500) {
-    event.waitUntil(forget(request.url).catch(() => undefined));
+  const liveblog = /^.*?\/live\/[^/?#]+/.exec(request.url)?.[0];
+  if (response.status < 500 && liveblog !== undefined) {
+    event.waitUntil(forget(liveblog));
   }
   return response;
 }
@@ -58,6 +72,10 @@ async function page(event: Fetching): Promise<Response> {
 /** The server's answer, or one that is an error where there is none. */
 function fetched(request: Request): Promise<Response> {
   return fetch(request).catch(() => Response.error());
+}
+
+function isUnreachable(response: Response): boolean {
+  return response.type === "error" || UNREACHABLE.includes(response.status);
 }
 
 /** The copy of the page that is asked for, which says of itself how old it is; undefined without one. */
@@ -71,12 +89,63 @@ async function copyOf(request: Request): Promise<Response | undefined> {
   }
 }
 
+/** What is under way or waits for each live blog: a copy that is being made must not outlast a word that it is to go. */
+const turns = new Map<string, Promise<void>>();
+/** What copies there are: of which page, as of when. */
+const kept = new Map<string, string>();
+
+function inTurn(url: string, task: () => Promise<void>): Promise<void> {
+  const turn = (turns.get(url) ?? Promise.resolve()).then(task).catch(() => undefined);
+  turns.set(url, turn);
+  return turn;
+}
+
 /** Drops the copies of the live blog at the URL: the page makes a new one once it is there. */
-async function forget(url: string): Promise<void> {
-  const liveblog = /^.*?\/live\/[^/?#]+/.exec(url)?.[0];
-  if (liveblog !== undefined) {
-    const cache = await caches.open(PAGES);
-    await Promise.all(copiesOf(await cache.keys(), liveblog).map((copy) => cache.delete(copy)));
+function forget(url: string): Promise<void> {
+  return inTurn(url, () => drop(url));
+}
+
+async function drop(url: string): Promise<void> {
+  kept.delete(url);
+  const cache = await caches.open(PAGES);
+  await Promise.all(copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)));
+}
+
+async function keep({ keep: page, of, position, assets }: Extract<Word, { keep: string }>): Promise<void> {
+  const state = `${page} ${position}`;
+  if (kept.get(of) === state) {
+    return;
+  }
+  // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
+  const response = await fetched(new Request(page, { cache: "no-cache" }));
+  if (isUnreachable(response)) {
+    // What there is stays for as long as the server can't be reached.
+    return;
+  }
+  await drop(of);
+  if (!response.ok || !reaches(await response.clone().text(), position)) {
+    return;
+  }
+  const cache = await caches.open(PAGES);
+  await cache.addAll(assets);
+  await cache.put(page, response);
+  kept.set(of, state);
+}
+
+/** False where a cache on the way gave an older page than the one that the reader has. */
+function reaches(html: string, position: string): boolean {
+  const [epoch, seq] = position.split("-");
+  const [, its = "", reached = ""] = /data-position="(\w+)-(\d+)"/.exec(html) ?? [];
+  return its !== epoch || Number(reached) >= Number(seq);
+}
+
+/** Takes back the notifications of the live blog at the URL. */
+async function withdraw(url: string): Promise<void> {
+  for (const notification of await worker.registration.getNotifications()) {
+    // By the path: the server may have more than one name.
+    if (new URL(String(notification.data)).pathname.startsWith(`${new URL(url).pathname}/`)) {
+      notification.close();
+    }
   }
 }
 

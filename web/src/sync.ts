@@ -2,7 +2,8 @@
 
 import { parseSnapshot, type Snapshot } from "./messages.js";
 import type { Effect, Outcome, Timeline } from "./timeline.js";
-import { endpoint, fetchBatch, fetchJson } from "./transports.js";
+import { fetchBatch } from "./batches.js";
+import { endpoint, fetchJson } from "./transports.js";
 
 export interface SyncOptions {
   api: string;

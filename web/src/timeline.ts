@@ -32,11 +32,16 @@ export interface Outcome {
   changed: boolean;
   /** Ids of the entries that are new to the reader. */
   added: string[];
-  /** True if an entry was deleted. */
-  deleted: boolean;
-  /** Deletions to be confirmed, at some moment within so many milliseconds. */
-  asked: (Gone & { within: number })[];
+  /** Entries as they are from now on, new or changed. */
+  entries: Entry[];
+  /** What was deleted. */
+  gone: Lost[];
+  /** True if the page starts afresh: what was changed or deleted meanwhile isn't told one by one. */
+  replaced: boolean;
 }
+
+/** An entry that was deleted. `within`: that is to be confirmed, at some moment within so many milliseconds. */
+export type Lost = Gone & { within: number | undefined };
 
 /** What a page or a snapshot has of a live blog. */
 export interface Standing {
@@ -79,12 +84,14 @@ export function standing({ epoch, seq, liveblog, entries, pinned, key_events, ne
   return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
 }
 
-const NOTHING: Outcome = { effects: [], changed: false, added: [], deleted: false, asked: [] };
+export const NOTHING: Outcome = { effects: [], changed: false, added: [], entries: [], gone: [], replaced: false };
 
 export class Timeline {
   readonly page: PageKind;
   liveblog: Liveblog | null = null;
   viewers: number | null = null;
+  /** How often the page has started afresh: what was asked for before is void then. */
+  snapshots = 0;
   /** Entries that were published meanwhile and have no place on this page. */
   readonly elsewhere = new Set<string>();
 
@@ -97,8 +104,8 @@ export class Timeline {
   readonly #start: Start;
   readonly #items = new Map<string, Item>();
   readonly #keyEvents = new Map<string, KeyEvent>();
-  /** An older page that was read before a delete must not bring the entry back. */
-  readonly #deleted = new Set<string>();
+  /** Up to which seq an entry's states are over, of those that aren't here any more: a page read before must not bring them back. */
+  readonly #over = new Map<string, number>();
   /** Gone for good before their deletion has its turn: what was read before, and comes now, must not bring them back. */
   readonly #gone = new Set<string>();
   #pending: Effect | null = null;
@@ -228,14 +235,14 @@ export class Timeline {
     this.liveblog = snapshot.liveblog;
     this.#items.clear();
     this.#keyEvents.clear();
-    this.#deleted.clear();
+    this.#over.clear();
     this.#stand(standing(snapshot));
     for (const id of this.#gone) {
       this.#remove({ id });
     }
     const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
-    // What was deleted meanwhile isn't told: there may be something.
-    const outcome: Outcome = { ...NOTHING, changed: true, added, deleted: true };
+    this.snapshots += 1;
+    const outcome: Outcome = { ...NOTHING, changed: true, added, replaced: true };
     if (snapshot.epoch !== this.#streamEpoch) {
       return merge(outcome, this.#ask("snapshot"));
     }
@@ -246,7 +253,7 @@ export class Timeline {
   addPage(side: Side, entries: Entry[], more: boolean): Outcome {
     for (const entry of entries) {
       const known = this.#items.get(entry.id);
-      if (!this.#deleted.has(entry.id) && (known === undefined || known.seq < entry.seq)) {
+      if (entry.seq > (this.#over.get(entry.id) ?? known?.seq ?? -1)) {
         this.#items.set(entry.id, entry);
       }
     }
@@ -329,25 +336,21 @@ export class Timeline {
   }
 
   #remove({ id, confirm }: Deletion): Outcome {
-    const had = [this.#delete(id), this.#keyEvents.delete(id)].includes(true);
-    this.elsewhere.delete(id);
-    this.#deleted.add(id);
-    return { ...NOTHING, changed: true, deleted: true, asked: confirm ? [{ id, had, within: confirm.within }] : [] };
-  }
-
-  /** True if it was there. */
-  #delete(id: string): boolean {
     const item = this.#items.get(id);
+    const had = this.#keyEvents.delete(id) || item !== undefined;
+    this.#items.delete(id);
     if (item !== undefined && id === this.#start.focus) {
       this.#items.set(id, { ...item, html: null, gone: true });
-      return true;
     }
-    return this.#items.delete(id);
+    this.elsewhere.delete(id);
+    this.#over.set(id, Infinity);
+    return { ...NOTHING, changed: true, gone: [{ id, had, within: confirm?.within }] };
   }
 
   #put(entry: Entry): Outcome {
     const { id, url, published_at } = entry;
     const known = this.#items.get(id);
+    const outcome: Outcome = { ...NOTHING, changed: true, entries: [entry] };
     if (this.#gone.has(id)) {
       return NOTHING;
     }
@@ -356,18 +359,19 @@ export class Timeline {
     } else {
       this.#keyEvents.delete(id);
     }
-    this.#deleted.delete(id);
+    this.#over.delete(id);
     if (!this.#belongs(entry)) {
       this.#items.delete(id);
       this.elsewhere.delete(id);
-      return { ...NOTHING, changed: true };
+      this.#over.set(id, entry.seq);
+      return outcome;
     }
     if (known !== undefined) {
       // An older page may have brought a later state than the stream has reached.
       if (entry.seq >= known.seq) {
         this.#items.set(id, entry);
       }
-      return { ...NOTHING, changed: true };
+      return outcome;
     }
     this.#items.set(id, entry);
     // An edit of an entry on a page that isn't loaded looks the same, but was published earlier than it was changed.
@@ -376,7 +380,7 @@ export class Timeline {
     if (isNew && this.#isBeyond("newer", entry)) {
       this.elsewhere.add(id);
     }
-    return { ...NOTHING, changed: true, added: isNew && shown ? [id] : [] };
+    return { ...outcome, added: isNew && shown ? [id] : [] };
   }
 
   #isListed(item: Item | Entry): boolean {
@@ -406,7 +410,8 @@ function merge(a: Outcome, b: Outcome): Outcome {
     effects: [...a.effects, ...b.effects],
     changed: a.changed || b.changed,
     added: [...a.added, ...b.added],
-    deleted: a.deleted || b.deleted,
-    asked: [...a.asked, ...b.asked],
+    entries: [...a.entries, ...b.entries],
+    gone: [...a.gone, ...b.gone],
+    replaced: a.replaced || b.replaced,
   };
 }

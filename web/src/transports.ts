@@ -1,6 +1,6 @@
 /** How to hear of changes. A transport is opened at a position, delivers until it ends, and never reconnects by itself. */
 
-import { type Batch, type Gone, type Message, parseBatch, parseMessage } from "./messages.js";
+import { type Batch, type Gone, type Message, parseMessage } from "./messages.js";
 
 export interface Handlers {
   message(message: Message): void;
@@ -79,16 +79,6 @@ export function openLazily(load: () => Promise<Opener>): Opener {
       },
     };
   };
-}
-
-/** `changes` after a position. `no-cache` makes the browser ask conditionally, by the ETag of its last answer. */
-export async function fetchBatch(
-  api: string,
-  after: string,
-  { limit, signal }: { limit?: number; signal?: AbortSignal } = {},
-): Promise<Batch> {
-  const query = limit === undefined ? { after } : { after, limit: String(limit) };
-  return parseBatch(await fetchJson(endpoint(api, "changes", query), signal));
 }
 
 export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {

@@ -8,13 +8,17 @@ import { edgeIsInView, holdScroll } from "./scroll.js";
 import type { Texts } from "./texts.js";
 import type { Item, Outcome, Timeline } from "./timeline.js";
 
+/** After how long frames are no longer waited for. */
+const FRAMES_MAX_MS = 500;
+
 export class View {
   readonly #timeline: Timeline;
   readonly #texts: Texts;
   readonly #oldestFirst: boolean;
   readonly #announcer: Announcer;
   readonly #indicator: Indicator | null;
-  readonly #title = document.title;
+  /** Without the count before it. */
+  #title = document.title;
   readonly #newsUrl = document.querySelector<HTMLAnchorElement>("[data-news]")?.href ?? "";
   /** Entries that came while the reader was looking elsewhere. */
   readonly #unseen = new Set<string>();
@@ -86,27 +90,36 @@ export class View {
   #update(added: readonly string[], away: boolean): void {
     const shown = shownArticles();
     const update = (this.#updates += 1);
+    const hold = away || this.#oldestFirst;
+    // Nothing is seen to move in a tab that is hidden, and it has no frames.
+    const atOnce = !hold || document.visibilityState === "hidden";
     const render = (): void => {
-      this.#arrange(shown, added);
       this.#showLiveblog();
-    };
-    const summarise = (): void => {
-      this.#showKeyEvents(shown);
+      this.#arrange(shown, added);
+      if (atOnce) {
+        this.#showKeyEvents(shown);
+      }
     };
     // With the oldest first, what is new never pushes anything away: only edits above do.
-    if (away || this.#oldestFirst) {
+    if (hold) {
       holdScroll(this.#moving(shown), render);
-      // In a frame without other updates: browsers take both together for a shift of the layout, though nothing is seen to move.
-      requestAnimationFrame(() => {
-        requestAnimationFrame(() => {
-          if (update === this.#updates) {
-            holdScroll(new Set(), summarise);
-          }
-        });
-      });
     } else {
       render();
-      summarise();
+    }
+    if (!atOnce) {
+      const summarise = (): void => {
+        if (update === this.#updates) {
+          holdScroll(new Set(), () => {
+            this.#showKeyEvents(shown);
+          });
+        }
+      };
+      // In a frame without other updates: browsers take both together for a shift of the layout, though nothing is seen to move.
+      requestAnimationFrame(() => {
+        requestAnimationFrame(summarise);
+      });
+      // It may be hidden before.
+      window.setTimeout(summarise, FRAMES_MAX_MS);
     }
     this.#count(added, away);
   }
@@ -124,10 +137,15 @@ export class View {
       items.flatMap((item) => {
         const article = item.gone ? emptied(item, shown) : currentArticle(item, shown, parseArticle);
         article?.classList.toggle("entry-new", added.includes(item.id) || article.classList.contains("entry-new"));
+        const deleted = this.#texts.text("deleted");
         if (item.gone && article?.textContent === "") {
           const word = Object.assign(document.createElement("p"), this.#texts.attributes);
-          word.textContent = document.title = this.#texts.text("deleted");
+          word.textContent = deleted;
           article.append(word);
+        }
+        if (item.id === document.documentElement.dataset.focus) {
+          const blog = document.querySelector("[data-liveblog-title]")?.textContent ?? "";
+          this.#title = item.gone ? deleted : `${article?.dataset.title ?? ""} – ${blog}`;
         }
         return article === null ? [] : [article];
       });
@@ -184,6 +202,9 @@ export class View {
   #showLiveblog(): void {
     const { liveblog, viewers } = this.#timeline;
     if (liveblog !== null) {
+      if (this.#timeline.page === "first") {
+        this.#title = liveblog.title;
+      }
       setText("[data-liveblog-title]", liveblog.title);
       setText("[data-liveblog-summary]", liveblog.summary);
       setHidden(document.querySelector("[data-liveblog-summary]"), liveblog.summary === "");
@@ -243,21 +264,13 @@ export class View {
       link.hidden = count === 0;
       link.href = here ? `#${this.#firstUnseen()?.id ?? "entries"}` : this.#newsUrl;
     }
-    const title = this.#baseTitle();
-    document.title = count === 0 ? title : `(${String(count)}) ${title}`;
+    document.title = count === 0 ? this.#title : `(${String(count)}) ${this.#title}`;
   }
 
   /** Where reading on begins: in the list, else among the pinned. */
   #firstUnseen(): HTMLElement | undefined {
     const unseen = [...shownArticles()].flatMap(([id, article]) => (this.#unseen.has(id) ? [article] : []));
     return unseen.find((article) => article.dataset.pinned !== "true") ?? unseen[0];
-  }
-
-  #baseTitle(): string {
-    if (this.#timeline.page === "first") {
-      return this.#timeline.liveblog?.title ?? this.#title;
-    }
-    return document.title.replace(/^\(\d+\) /, "");
   }
 
   #watchEnd(): void {

@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { switchAlerts } from "../src/alerts.js";
-import { alertReader, click, Notices, tellCorrection } from "../src/extras.js";
+import { Extras } from "../src/extras.js";
 import { Memory } from "../src/memory.js";
+import { Mentions } from "../src/mentions.js";
+import type { Message } from "../src/messages.js";
+import { Notices } from "../src/notices.js";
 import { Texts } from "../src/texts.js";
+import type { Timeline } from "../src/timeline.js";
 import { entry, idOf, TEXTS, timeline } from "./samples.js";
 
 const texts = new Texts(TEXTS);
@@ -17,15 +21,27 @@ function get(selector: string): HTMLElement {
   return element;
 }
 
+const PAGE = "https://live.example.org/live/demo";
+
+let line: Timeline;
+let extras: Extras;
+
 function press(selector: string): Promise<void> {
-  return click(get(selector), { api: "", only: null, texts, memory, timeline: timeline(), add: () => undefined });
+  return extras.click(get(selector));
+}
+
+function receive(message: Message): void {
+  extras.tell(line.receive(message));
 }
 
 beforeEach(() => {
   vi.useFakeTimers();
   memory.alerts = false;
+  // As the server wrote it: the page has it, and not the timeline.
+  line = timeline({ items: [{ ...entry(2, 2), html: null }] });
+  extras = new Extras({ api: "", url: PAGE, only: null, texts, memory, timeline: line, add: () => undefined });
   document.body.innerHTML = `<div data-notices></div><h1 data-liveblog-title>Demo</h1>
-    <article id="entry-1" data-title="Title"><a class="entry-time" href="https://live.example.org/1">9:00</a>
+    <article id="entry-1" data-id="${idOf(2)}" data-title="Title"><a class="entry-time" href="https://live.example.org/1">9:00</a>
     <button data-share></button><ul class="corrections"><li><b>At 9:</b> 8 and not 12</li></ul>
     <figure class="embed" data-embed="video" data-embed-src="https://video.invalid/1" data-embed-title="A film"
     data-embed-load="Show" data-embed-note="They will know."><a class="embed-link" href="https://video.invalid/">A film</a></figure>
@@ -40,9 +56,8 @@ afterEach(() => {
 
 describe("notices", () => {
   it("stay until they are closed, and are added to", () => {
-    const notices = new Notices(texts, "fr");
-    tellCorrection(get("article"), get(".corrections li"), texts, notices);
-    tellCorrection(get("article"), get(".corrections li"), texts, notices);
+    extras.correction(idOf(2), 0);
+    extras.correction(idOf(2), 0);
     expect(document.querySelectorAll(".card")).toHaveLength(1);
     expect([...get(".card").querySelectorAll("p")].map((line) => line.textContent)).toEqual([
       "Corrigé",
@@ -50,13 +65,39 @@ describe("notices", () => {
       "Title – 8 and not 12",
     ]);
     expect(get(".card a").getAttribute("href")).toBe("#entry-1");
-    expect(get(".card bdi").lang).toBe("fr");
+    expect(get(".card bdi").lang).toBe("en");
     get(".close").click();
     expect(document.querySelector(".card")).toBeNull();
   });
 
+  it("say what an entry says now, keep what is the same, and close with the last that is gone", () => {
+    extras.correction(idOf(2), 0);
+    const seen = entry(1, 3, { corrections: [{ note: "7" }] });
+    receive({ type: "entry", seq: 3, entry: seen });
+    extras.correction(idOf(1), 0);
+    const kept = get(`.card [data-id="${idOf(1)}"]`);
+    receive({ type: "entry", seq: 4, entry: entry(2, 4, { heading: "Edited", corrections: [{ note: "8" }, { note: "9" }] }) });
+    expect([...get(".card").querySelectorAll("p")].map((p) => p.textContent)).toEqual(["Corrigé", "Edited – 8", "Entry 1 – 7"]);
+    receive({ type: "delete", seq: 5, id: idOf(2) });
+    expect([...get(".card").querySelectorAll("p")].map((p) => p.textContent)).toEqual(["Corrigé", "Entry 1 – 7"]);
+    expect(get(`.card [data-id="${idOf(1)}"]`)).toBe(kept);
+    receive({ type: "delete", seq: 6, id: idOf(1) });
+    expect(document.querySelector(".card")).toBeNull();
+  });
+
+  it("don't come for what is gone before they do, and once closed don't come back", () => {
+    receive({ type: "gone", id: idOf(2) });
+    extras.correction(idOf(2), 0);
+    expect(document.querySelector(".card")).toBeNull();
+    receive({ type: "entry", seq: 3, entry: entry(1, 3, { corrections: [{ note: "7" }] }) });
+    extras.correction(idOf(1), 0);
+    get(".close").click();
+    receive({ type: "entry", seq: 4, entry: entry(1, 4, { corrections: [{ note: "8" }] }) });
+    expect(document.querySelector(".card")).toBeNull();
+  });
+
   it("that are brief go by themselves", () => {
-    new Notices(texts, "fr").tell("Done");
+    new Notices(texts, "fr", new Mentions(line)).tell("Done");
     expect(get(".card").textContent).toBe("Done");
     vi.advanceTimersByTime(5_000);
     expect(document.querySelector(".card")).toBeNull();
@@ -75,6 +116,14 @@ describe("sharing", () => {
     await press("[data-share]");
     expect(shared).toEqual([{ title: "Title", url: "https://live.example.org/1" }]);
     expect(document.querySelector(".card")).toBeNull();
+  });
+
+  it("isn't of what is gone meanwhile", async () => {
+    const handOn = vi.fn();
+    vi.stubGlobal("navigator", { share: handOn });
+    receive({ type: "gone", id: idOf(2) });
+    await press("[data-share]");
+    expect(handOn).not.toHaveBeenCalled();
   });
 
   it("goes by the clipboard otherwise, and says whether it worked", async () => {
@@ -141,6 +190,7 @@ describe("alerts", () => {
       "Notification",
       Object.assign(
         vi.fn(function (this: object, title: string, options: NotificationOptions) {
+          Object.assign(this, { close });
           raised.push(`${title}: ${options.body ?? ""}`);
         }),
         { permission, requestPermission: () => Promise.resolve(permission) },
@@ -149,9 +199,11 @@ describe("alerts", () => {
     vi.stubGlobal("navigator", { serviceWorker: { getRegistration: () => Promise.resolve(undefined) } });
   }
   let raised: string[];
+  let close: () => void;
 
   beforeEach(() => {
     raised = [];
+    close = vi.fn();
   });
 
   it("are switched on by a click that the browser agrees to, and off by another", async () => {
@@ -164,20 +216,77 @@ describe("alerts", () => {
 
   it("stay off where the browser forbids them, and the reader is told", async () => {
     permit("denied");
-    await switchAlerts(get("[data-alerts]"), memory, texts, new Notices(texts, "fr"));
+    await switchAlerts(get("[data-alerts]"), memory, texts, new Notices(texts, "fr", new Mentions(line)));
     expect(memory.alerts).toBe(false);
     expect(get(".card").textContent).toBe("Bloqué");
   });
 
   it("tell of key events that are new", async () => {
     permit("granted");
-    const line = timeline();
-    line.receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
-    line.receive({ type: "entry", seq: 4, entry: entry(4, 4) });
-    await alertReader(line, [idOf(3), idOf(4)]);
+    receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
+    receive({ type: "entry", seq: 4, entry: entry(4, 4) });
+    await extras.alert([idOf(3), idOf(4)]);
+    await vi.runAllTimersAsync();
     expect(raised).toEqual(["Demo: Entry 3"]);
     permit("denied");
-    await alertReader(line, [idOf(3)]);
+    await extras.alert([idOf(3)]);
     expect(raised).toHaveLength(1);
+  });
+
+  /** What stands on the reader's screen, by tag; and what was said to the service worker. */
+  function screen(): { standing: Map<string, string>; said: unknown[] } {
+    const standing = new Map<string, string>();
+    const said: unknown[] = [];
+    const worker = {
+      active: { postMessage: (word: unknown) => said.push(word) },
+      getNotifications: ({ tag }: { tag: string }) =>
+        Promise.resolve(standing.has(tag) ? [{ close: () => standing.delete(tag) }] : []),
+      showNotification: (_: string, { tag, body }: { tag: string; body: string }) => Promise.resolve(void standing.set(tag, body)),
+    };
+    vi.stubGlobal("navigator", { serviceWorker: { getRegistration: () => Promise.resolve(worker) } });
+    return { standing, said };
+  }
+
+  it("say what the entry says now, go with it, and with the page", async () => {
+    permit("granted");
+    const { standing, said } = screen();
+    for (const number of [3, 4, 5]) {
+      receive({ type: "entry", seq: number, entry: entry(number, number, { key_event: true }) });
+    }
+    await extras.alert([idOf(3), idOf(4), idOf(5)]);
+    await vi.runAllTimersAsync();
+    expect([...standing.values()]).toEqual(["Entry 3", "Entry 4", "Entry 5"]);
+    receive({ type: "entry", seq: 6, entry: entry(3, 6, { key_event: true, heading: "Edited" }) });
+    receive({ type: "entry", seq: 7, entry: entry(4, 7) });
+    await vi.runAllTimersAsync();
+    expect([...standing.values()]).toEqual(["Edited", "Entry 5"]);
+    standing.delete(idOf(5));
+    receive({ type: "entry", seq: 8, entry: entry(5, 8, { key_event: true, heading: "Edited too" }) });
+    receive({ type: "delete", seq: 9, id: idOf(3) });
+    await vi.runAllTimersAsync();
+    expect([...standing]).toEqual([]);
+    expect(said).toEqual([]);
+    window.dispatchEvent(new Event("pagehide"));
+    expect(said).toEqual([{ alerts: PAGE }]);
+  });
+
+  it("that are raised while the entry goes don't stay", async () => {
+    permit("granted");
+    const { standing } = screen();
+    receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
+    await extras.alert([idOf(3)]);
+    receive({ type: "delete", seq: 4, id: idOf(3) });
+    await vi.runAllTimersAsync();
+    expect(standing.size).toBe(0);
+  });
+
+  it("that are the page's own are closed by it", async () => {
+    permit("granted");
+    receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
+    await extras.alert([idOf(3)]);
+    await vi.runAllTimersAsync();
+    receive({ type: "delete", seq: 4, id: idOf(3) });
+    await vi.runAllTimersAsync();
+    expect(close).toHaveBeenCalledTimes(1);
   });
 });

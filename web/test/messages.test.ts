@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { parseBatch, parseMessage, parseSnapshot } from "../src/messages.js";
+import { parseBatch } from "../src/batches.js";
+import { parseMessage, parseSnapshot } from "../src/messages.js";
 import { parsePage } from "../src/pages.js";
 import { entry, idOf, LIVEBLOG, snapshot } from "./samples.js";
 

@@ -1,9 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Memory } from "../src/memory.js";
+import { Mentions } from "../src/mentions.js";
+import { Notices } from "../src/notices.js";
 import { readSince, tellSince } from "../src/since.js";
 import { Texts } from "../src/texts.js";
-import { entry, idOf, TEXTS, timeline } from "./samples.js";
+import type { Timeline } from "../src/timeline.js";
+import { entry, idOf, snapshot, TEXTS, timeline } from "./samples.js";
 
 const API = "https://live.example.org/api/v1/liveblogs/demo";
 const VISIT = { position: "abc-2", at: "2026-11-22T09:00:02.000Z", left: Date.parse("2026-11-20T08:00:00Z") };
@@ -71,9 +74,18 @@ describe("what came since", () => {
 });
 
 describe("the reader", () => {
+  let line: Timeline;
+  let mentions: Mentions;
+
+  beforeEach(() => {
+    line = timeline();
+    mentions = new Mentions(line);
+  });
+
   async function tell(memory: Memory): Promise<HTMLElement | null> {
     vi.useFakeTimers({ now: new Date("2026-11-22T12:00:00Z") });
-    await tellSince(API, VISIT, { memory, texts: new Texts(TEXTS), timeline: timeline() });
+    const texts = new Texts(TEXTS);
+    await tellSince(API, VISIT, { memory, texts, timeline: line, notices: new Notices(texts, "en", mentions) });
     return document.querySelector("[data-notice=since]");
   }
 
@@ -92,6 +104,53 @@ describe("the reader", () => {
     ]);
     expect(card?.querySelector("a.button")?.getAttribute("href")).toBe(`${entry(3, 3).url}?order=oldest`);
     expect(memory.seen.get(idOf(1))).toBe(1);
+  });
+
+  it("is told no longer of what is gone: counts go down, the way to read on leads to the next, and what is empty closes", async () => {
+    const memory = new Memory(API);
+    memory.saw(idOf(1), 0);
+    answers = [batch(6, [entry(1, 3, { corrections: [{ note: "8 and not 12" }] }), entry(3, 4), entry(4, 5, { key_event: true })])];
+    const card = await tell(memory);
+    const counts = (): string | undefined => card?.querySelectorAll("p")[1]?.textContent;
+    mentions.tell(line.receive({ type: "gone", id: idOf(3) }));
+    expect(counts()).toBe("1 nouvelle, 1 moment, 1 correction");
+    expect(card?.querySelector("a.button")?.getAttribute("href")).toBe(`${entry(4, 4).url}?order=oldest`);
+    mentions.tell(line.receive({ type: "entry", seq: 3, entry: entry(4, 3, { key_event: true, heading: "Earlier" }) }));
+    mentions.tell(line.receive({ type: "entry", seq: 4, entry: entry(4, 7, { key_event: true, heading: "Edited" }) }));
+    expect(card?.textContent).toContain("Edited");
+    expect(card?.textContent).not.toContain("Entry 4");
+    mentions.tell(line.receive({ type: "gone", id: idOf(4) }));
+    expect(counts()).toBe("1 correction");
+    expect(card?.querySelector("a.button")).toBeNull();
+    mentions.tell(line.receive({ type: "gone", id: idOf(1) }));
+    expect(document.querySelector(".card")).toBeNull();
+  });
+
+  it("isn't told of what was deleted while it was read", async () => {
+    answers = [batch(6, [entry(3, 4), entry(4, 5)])];
+    const reading = tell(new Memory(API));
+    mentions.tell(line.receive({ type: "gone", id: idOf(4) }));
+    const card = await reading;
+    expect(card?.textContent).toContain("1 nouvelle");
+    expect(card?.innerHTML).not.toContain(idOf(4));
+  });
+
+  it("is told as of no earlier than the page: what is answered late is read on", async () => {
+    const gone = { type: "delete", seq: 5, id: idOf(4) };
+    answers = [batch(4, [entry(3, 3), entry(4, 4)]), { epoch: "abc", seq: 5, events: [gone], more: false }];
+    for (let seq = 3; seq <= 5; seq += 1) {
+      line.receive({ type: "entry", seq, entry: entry(seq, seq) });
+    }
+    const card = await tell(new Memory(API));
+    expect(asked).toHaveLength(2);
+    expect(card?.innerHTML).not.toContain(idOf(4));
+  });
+
+  it("is told nothing where the page has started afresh meanwhile", async () => {
+    answers = [batch(6, [entry(3, 4)]), batch(9, [])];
+    const reading = tell(new Memory(API));
+    line.replace(snapshot({ epoch: "xyz" }));
+    expect(await reading).toBeNull();
   });
 
   it("is told nothing where there is nothing to tell", async () => {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 interface Event {
+  data: unknown;
   request: { url: string; mode: string; method: string };
   notification: { data: string; close: () => void };
   respondWith: (response: Promise<Response>) => void;
@@ -13,20 +14,33 @@ let handlers: Record<string, (event: Event) => void>;
 let copies: Map<string, Response>;
 let online: Response | null;
 let opened: string[];
+let notified: Set<string>;
 
 beforeEach(async () => {
   handlers = {};
   copies = new Map();
   online = null;
   opened = [];
+  notified = new Set();
   const cache = {
     match: (request: { url: string }) => Promise.resolve(copies.get(request.url)?.clone()),
     keys: () => Promise.resolve([...copies.keys()].map((url) => ({ url }))),
     delete: (request: { url: string }) => Promise.resolve(copies.delete(request.url)),
+    put: (url: string, response: Response) => Promise.resolve(void copies.set(url, response)),
+    addAll: (urls: string[]) => {
+      for (const url of urls) {
+        copies.set(url, new Response("asset"));
+      }
+      return Promise.resolve();
+    },
   };
   vi.stubGlobal("self", {
     addEventListener: (type: string, handler: (event: Event) => void) => {
       handlers[type] = handler;
+    },
+    registration: {
+      getNotifications: () =>
+        Promise.resolve([...notified].map((data) => ({ data, close: () => notified.delete(data) }))),
     },
     skipWaiting: () => Promise.resolve(),
     clients: { claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(opened.push(url)) },
@@ -46,6 +60,7 @@ async function ask(url: string, { mode = "navigate", method = "GET" } = {}): Pro
   let answer: Promise<Response> | null = null;
   const done: Promise<unknown>[] = [];
   handlers.fetch?.({
+    data: null,
     request: { url, mode, method },
     notification: { data: "", close: () => undefined },
     respondWith: (response) => {
@@ -57,6 +72,19 @@ async function ask(url: string, { mode = "navigate", method = "GET" } = {}): Pro
   await Promise.all(done);
   return response;
 }
+
+/** What a page says; settled once it is done. */
+async function say(data: unknown): Promise<void> {
+  const done: Promise<unknown>[] = [];
+  handlers.message?.({ data, waitUntil: (promise: Promise<unknown>) => done.push(promise) } as unknown as Event);
+  await Promise.all(done);
+}
+
+function pageAt(position: string): Response {
+  return new Response(`<html data-position="${position}">`, { headers: { "Content-Type": "text/html" } });
+}
+
+const KEEP = { keep: `${PAGE}/entries/1`, of: PAGE, position: "abc-7", assets: ["https://example.org/static/assets/a.js"] };
 
 function copy(url: string): void {
   const headers = { Date: "Sun, 22 Nov 2026 09:00:00 GMT", "Content-Type": "text/html", "Content-Encoding": "gzip" };
@@ -123,4 +151,44 @@ it("opens what a notification tells of", () => {
     waitUntil: () => undefined,
   } as unknown as Event);
   expect([opened, closed.mock.calls.length]).toEqual([[PAGE], 1]);
+});
+
+it("makes a copy in the place of the others of the live blog, and once for a state of the page", async () => {
+  copy(PAGE);
+  online = pageAt("abc-7");
+  await say(KEEP);
+  expect([...copies.keys()]).toEqual([...KEEP.assets, KEEP.keep]);
+  copies.clear();
+  await say(KEEP);
+  expect(copies.size).toBe(0);
+  await say({ drop: PAGE });
+  online = pageAt("xyz-2");
+  await say(KEEP);
+  expect(copies.has(KEEP.keep)).toBe(true);
+});
+
+it.each([
+  ["that fails", new Response("", { status: 503 })],
+  ["older than what the reader has, out of a cache on the way", pageAt("abc-6")],
+])("makes no copy of a page %s", async (_, answer) => {
+  online = answer;
+  await say(KEEP);
+  expect(copies.size).toBe(0);
+});
+
+it("drops a copy that was being made when it was told that something is gone", async () => {
+  let answer: ((response: Response) => void) | undefined;
+  vi.stubGlobal("fetch", () => new Promise<Response>((resolve) => (answer = resolve)));
+  const making = say(KEEP);
+  await vi.waitUntil(() => answer);
+  const dropping = say({ drop: PAGE });
+  answer?.(pageAt("abc-7"));
+  await Promise.all([making, dropping]);
+  expect([...copies.keys()]).toEqual(KEEP.assets);
+});
+
+it("takes back the notifications of a live blog, by whatever name of the server", async () => {
+  notified = new Set([`${PAGE}/entries/1`, "https://live.example.org/live/a/entries/2", `${PAGE}-2/entries/1`]);
+  await say({ alerts: PAGE });
+  expect([...notified]).toEqual([`${PAGE}-2/entries/1`]);
 });

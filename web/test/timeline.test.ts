@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Entry } from "../src/messages.js";
-import type { Item } from "../src/timeline.js";
+import type { Item, Lost, Outcome } from "../src/timeline.js";
 import { endAt, entry, idOf, LIVEBLOG, snapshot, timeline } from "./samples.js";
 
 function numbers(items: Item[]): number[] {
@@ -55,6 +55,20 @@ describe("older pages", () => {
     line.addPage("older", [entry(4, 1), entry(3, 1)], false);
     expect(numbers(line.entries())).toEqual([6, 5, 3]);
     expect(line.has("older")).toBe(false);
+  });
+
+  it("don't bring back what left a limited page while they were read", () => {
+    const line = timeline({ ...start, apart: false }, { tag: "foot", key_events: false, verification: null });
+    line.receive(put(3, entry(4, 3)));
+    line.addPage("older", [entry(4, 1, { tags: ["foot"] }), entry(3, 1, { tags: ["foot"] })], false);
+    expect(numbers(line.entries())).toEqual([6, 5, 3]);
+  });
+
+  it("are void, as the timeline tells, where it has started afresh since they were asked for", () => {
+    const line = timeline(start);
+    const { snapshots } = line;
+    line.replace(snapshot({ seq: 3 }));
+    expect(line.snapshots).not.toBe(snapshots);
   });
 
   it("don't replace a later state by an earlier one, whichever comes first", () => {
@@ -232,7 +246,7 @@ describe("a stretch of the list", () => {
   it("keeps the place of the entry that it was opened for when that is deleted", () => {
     const line = timeline({ ...start, page: "entry", focus: idOf(6) });
     const outcome = line.receive({ type: "delete", seq: 3, id: idOf(6) });
-    expect(outcome.deleted).toBe(true);
+    expect(outcome.gone).toEqual([{ id: idOf(6), had: true, within: undefined }]);
     expect(line.entries().map((item) => item.gone)).toEqual([true, undefined]);
     line.receive({ type: "delete", seq: 4, id: idOf(5) });
     expect(numbers(line.entries())).toEqual([6]);
@@ -251,30 +265,31 @@ it("an unpinned entry that was the oldest of the start page stays on it", () => 
 
 describe("a deletion that is to be confirmed", () => {
   const confirm = { within: 5000 };
+  const askedBy = ({ gone }: Outcome): Lost[] => gone.filter(({ within }) => within !== undefined);
 
   it("is, once it was applied, with whether the entry was there, or among the key events", () => {
     const line = timeline({ items: [entry(6, 2), entry(5, 1)], keyEvents: [{ ...entry(4, 1), title: "4" }] });
-    const asked = [6, 6, 4, 9].map((number, index) => line.receive({ type: "delete", seq: 3 + index, id: idOf(number), confirm }).asked);
+    const asked = [6, 6, 4, 9].map((number, index) => askedBy(line.receive({ type: "delete", seq: 3 + index, id: idOf(number), confirm })));
     expect(asked).toEqual([6, 6, 4, 9].map((number, index) => [{ id: idOf(number), had: [true, false, true, false][index], within: 5000 }]));
-    expect(line.receive({ type: "delete", seq: 7, id: idOf(5) }).asked).toEqual([]);
+    expect(askedBy(line.receive({ type: "delete", seq: 7, id: idOf(5) }))).toEqual([]);
   });
 
   it("isn't before what is missing has come", () => {
     const line = timeline({ items: [entry(6, 2)] });
     const message = { type: "delete", seq: 9, id: idOf(6), confirm } as const;
-    expect(line.receive(message).asked).toEqual([]);
+    expect(askedBy(line.receive(message))).toEqual([]);
     const batch = { reset: false as const, epoch: line.epoch, seq: 9, events: [put(8, entry(7, 8)), message], more: false };
-    expect(line.applyBatch(batch).asked).toEqual([{ id: idOf(6), had: true, within: 5000 }]);
-    expect(line.receive(message).asked).toEqual([]);
+    expect(askedBy(line.applyBatch(batch))).toEqual([{ id: idOf(6), had: true, within: 5000 }]);
+    expect(askedBy(line.receive(message))).toEqual([]);
   });
 
   it("is, where the stream is late, when it is told that the entry is gone, and once", () => {
     const line = timeline({ items: [entry(6, 2), entry(5, 1)] });
     const message = { type: "gone", id: idOf(6), confirm } as const;
-    expect(line.receive(message)).toMatchObject({ deleted: true, asked: [{ id: idOf(6), had: true, within: 5000 }] });
-    expect(line.receive(message)).toMatchObject({ changed: false, asked: [] });
+    expect(line.receive(message)).toMatchObject({ changed: true, gone: [{ id: idOf(6), had: true, within: 5000 }] });
+    expect(line.receive(message)).toMatchObject({ changed: false, gone: [] });
     const batch = { reset: false as const, epoch: line.epoch, seq: line.seq, events: [message], more: false };
-    expect(line.applyBatch(batch).asked).toEqual([]);
+    expect(askedBy(line.applyBatch(batch))).toEqual([]);
     expect(numbers(line.entries())).toEqual([5]);
   });
 
@@ -287,6 +302,19 @@ describe("a deletion that is to be confirmed", () => {
 
   it("is of the entry that the page was opened for, too", () => {
     const line = timeline({ page: "entry", focus: idOf(6), items: [entry(6, 2)] });
-    expect(line.receive({ type: "delete", seq: 3, id: idOf(6), confirm }).asked[0]?.had).toBe(true);
+    expect(line.receive({ type: "delete", seq: 3, id: idOf(6), confirm }).gone[0]?.had).toBe(true);
+  });
+});
+
+describe("an outcome", () => {
+  it("has the entries that are new or changed, wherever they are shown, and those that are gone", () => {
+    const line = timeline({ ends: { newer: null, older: endAt(2) } });
+    const edited = entry(1, 3, { heading: "Edited" });
+    expect(line.receive(put(3, edited))).toMatchObject({ entries: [edited], gone: [], added: [], replaced: false });
+    expect(line.receive({ type: "delete", seq: 4, id: idOf(9) }).gone).toEqual([{ id: idOf(9), had: false, within: undefined }]);
+  });
+
+  it("says that the page starts afresh", () => {
+    expect(timeline().replace(snapshot())).toMatchObject({ replaced: true, entries: [], gone: [] });
   });
 });

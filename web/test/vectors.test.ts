@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-import { type Entry, parseBatch, parseMessage } from "../src/messages.js";
+import { parseBatch } from "../src/batches.js";
+import { type Entry, parseMessage } from "../src/messages.js";
 import { newestFirst, type Outcome, type PageKind, Timeline } from "../src/timeline.js";
 
 interface Case {

@@ -316,7 +316,7 @@ describe("a permalink", () => {
     expect(ids("entries")).toEqual([2]);
     expect(get("h3").textContent).toBe("Edited");
     expect(get("[data-news]").textContent).toBe("Voir les 2 nouvelles");
-    expect(document.title).toBe("(2) Demo");
+    expect(document.title).toBe("(2) Edited – Demo");
   });
 
   it("says that the entry was deleted", () => {
@@ -324,6 +324,7 @@ describe("a permalink", () => {
     expect(get("article").textContent).toBe("Supprimée");
     expect(get("article").id).toBe(`entry-${idOf(2)}`);
     expect(document.title).toBe("Supprimée");
+    expect(document.documentElement.outerHTML).not.toContain("Entry 2");
   });
 });
 

@@ -1,11 +1,12 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
-import { Connection, type Status, SYSTEM_CLOCK } from "../connection.js";
+import { Connection, type Status } from "../connection.js";
 import { parseSnapshot, type Snapshot } from "../messages.js";
-import type { Sync } from "../sync.js";
-import { type Effect, type Outcome, standing, Timeline } from "../timeline.js";
+import { shownArticles } from "../dom.js";
+import { type Effect, NOTHING, type Outcome, standing, Timeline } from "../timeline.js";
 import { endpoint, fetchJson } from "../transports.js";
 import type { Mounted } from "./element.js";
+import type { More } from "./extras.js";
 import { isVisible, link, Panel, type Shell, type Terms } from "./panel.js";
 import css from "./widget.css?inline";
 
@@ -16,6 +17,15 @@ const RETRY_MAX_MS = 30_000;
 const EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow"];
 /** Answers that asking again won't change. */
 const REFUSALS = /^4(?:0[034]|10|22)/;
+
+/** Takes what quotes the entry for machines out of the partner's page: a fragment brings it there (JSON-LD). */
+function unquote({ id }: { id: string }): void {
+  for (const script of document.querySelectorAll<HTMLScriptElement>("script[type$=json]")) {
+    if (script.text.includes(id)) {
+      script.remove();
+    }
+  }
+}
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(css);
@@ -150,30 +160,39 @@ class Widget implements Mounted {
 
   #begin(snapshot: Snapshot, shell: Shell): void {
     const { liveblog } = snapshot;
-    let { next_cursor: cursor } = snapshot;
     const timeline = new Timeline({ ...standing(snapshot), page: "first", apart: true, focus: null }, ({ heading }) => heading ?? "");
     timeline.liveblog = liveblog;
     const panel = new Panel(timeline, shell, this.#limit);
-    panel.older = async () => {
-      if (cursor !== null) {
-        const { fetchPage } = await import("./extras.js");
-        const page = await fetchPage(this.#api, { cursor, limit: String(this.#limit) });
-        if (page.epoch === timeline.epoch) {
-          cursor = page.next_cursor;
-          timeline.addPage("older", page.items, cursor !== null);
-        }
-      }
+    let more: More | undefined;
+    const extras = async (): Promise<More> => {
+      const module = await import("./extras.js");
+      return (more ??= new module.More({ api: this.#api, limit: this.#limit, timeline, show, later }, snapshot.next_cursor));
     };
+    panel.older = async () => (await extras()).older();
+    // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
+    const copies = shownArticles(this.#host);
+    for (const [id, { dataset }] of copies) {
+      if (timeline.item(id)?.updated_at !== dataset.updatedAt) {
+        unquote({ id });
+      }
+    }
+    if (copies.size > 0) {
+      this.#host.replaceChildren();
+    }
     const show = (outcome: Outcome): void => {
       panel.show(outcome);
-      for (const { within, ...gone } of outcome.asked) {
-        window.setTimeout(() => {
-          connection.tell(gone);
-        }, Math.random() * within);
+      [...outcome.entries, ...outcome.gone].forEach(unquote);
+      for (const { within, ...gone } of outcome.gone) {
+        if (within !== undefined) {
+          window.setTimeout(() => {
+            connection.tell(gone);
+          }, Math.random() * within);
+        }
       }
       request(outcome.effects);
       if (outcome.changed) {
-        const { added, deleted } = outcome;
+        const { added } = outcome;
+        const deleted = outcome.replaced || outcome.gone.length > 0;
         const { title, status } = timeline.liveblog ?? liveblog;
         this.#emit("update", { position: timeline.position, added, deleted, title, status });
       }
@@ -186,22 +205,10 @@ class Widget implements Mounted {
           this.#parked.push(callback);
         }
       }, ms);
-    let sync: Sync | undefined;
     const request = (effects: readonly Effect[]): void => {
       if (effects.length > 0) {
-        import("./extras.js").then(
-          ({ Sync: Made }) => {
-            sync ??= new Made({
-              ...SYSTEM_CLOCK,
-              api: this.#api,
-              timeline,
-              outcome: show,
-              snapshot: ({ next_cursor }) => {
-                cursor = next_cursor;
-              },
-              reload: () => false,
-              setTimeout: later,
-            });
+        extras().then(
+          ({ sync }) => {
             sync.request(effects);
           },
           () => {
@@ -235,7 +242,7 @@ class Widget implements Mounted {
     }
     this.#root.replaceChildren(panel.element);
     this.#wake(connection);
-    show({ effects: [], changed: true, added: [], deleted: false, asked: [] });
+    show({ ...NOTHING, changed: true });
   }
 
   #tell(status: Status): void {
