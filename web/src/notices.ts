@@ -51,16 +51,17 @@ export class Notices {
         card ??= this.#card(name, title);
         // What is the same stays: it may have the focus.
         const kept = fresh.map((one) => shown.find((other) => other.isEqualNode(one)) ?? one);
-        const after = shown.at(-1)?.nextSibling ?? null;
+        let next = shown.at(-1)?.nextSibling ?? null;
         for (const old of shown) {
           if (!kept.includes(old)) {
             old.remove();
           }
         }
-        for (const one of kept) {
-          if (!shown.includes(one)) {
-            card.insertBefore(one, after?.parentNode === card ? after : null);
+        for (const one of [...kept].reverse()) {
+          if (one.parentNode !== card || one.nextSibling !== next) {
+            card.insertBefore(one, next);
           }
+          next = one;
         }
         shown = kept;
         if (card.querySelector("[data-id]") === null) {

@@ -20,7 +20,7 @@ const RELOAD_INTERVAL_MS = 30_000;
 /** Who was away for less has hardly left. */
 const AWAY_MS = 5 * 60_000;
 /** After how long a page that still shows something of what is gone looks again. */
-const RECHECK_MS = 1_000;
+const RECHECK_MS = 200;
 /** In the head, what quotes entries for machines: on any page; and on one that was opened for an entry. */
 const QUOTING = "script";
 const QUOTING_ENTRY = "script, meta[name=description], meta[property], [rel=canonical]";

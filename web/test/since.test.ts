@@ -113,6 +113,7 @@ describe("the reader", () => {
     const card = await tell(memory);
     const counts = (): string | undefined => card?.querySelectorAll("p")[1]?.textContent;
     mentions.tell(line.receive({ type: "gone", id: idOf(3) }));
+    expect([...(card?.children ?? [])].map(({ localName }) => localName)).toEqual(["p", "button", "p", "p", "ul"]);
     expect(counts()).toBe("1 nouvelle, 1 moment, 1 correction");
     expect(card?.querySelector("a.button")?.getAttribute("href")).toBe(`${entry(4, 4).url}?order=oldest`);
     mentions.tell(line.receive({ type: "entry", seq: 3, entry: entry(4, 3, { key_event: true, heading: "Earlier" }) }));

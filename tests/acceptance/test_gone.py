@@ -1,0 +1,184 @@
+"""What is deleted or corrected is gone from whatever is open: documents, other sites, offline copies, notifications."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+
+from tests.acceptance.browsing import pages
+from tests.acceptance.hosting import document, hosting
+from tests.acceptance.reading import live, settles
+from tests.acceptance.words import SECONDS, WATCH, confirmations, said, words_in
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
+
+    from tests.acceptance.site import Site
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+SEED = 14
+STEPS = 200
+FEWEST, READ, FRESH = 14, 12, 14
+"""Entries that there are always; those that the reader has had; those that came while they were away."""
+
+AT_ONCE = "Math.random = () => 0;"
+"""Pages confirm without the pause that spreads them."""
+SHOW = """visibility => {
+  Object.defineProperty(document, "visibilityState", {get: () => visibility, configurable: true});
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+REMEMBER = """([slug, kept]) => localStorage.setItem(`liveserver:/api/v1/liveblogs/${slug}`, JSON.stringify(kept))"""
+TALKING = """async () => [
+  ...[...document.querySelectorAll("[data-notice]")].map(card => card.dataset.notice),
+  ...(await window.__noticed()).length > 0 ? ["notification"] : [],
+  ...(await window.__copied()).length > 0 ? ["copy"] : [],
+]"""
+"""What says something of entries outside of their list."""
+
+
+class Newsroom:
+    """Entries of words that tell what they are of, and what of them is gone by now."""
+
+    def __init__(self, site: Site, slug: str) -> None:
+        self.site = site
+        self.slug = slug
+        self.alive: dict[str, list[int]] = {}
+        """Of each entry its number, its version, and how many notes there are."""
+        self.gone: set[str] = set()
+        self._count = 0
+
+    def words(self, entry_id: str) -> set[str]:
+        """What the entry says."""
+        number, version, notes = self.alive[entry_id]
+        latest = {said(kind, number, version) for kind in "hb"}
+        return latest | {said("n", number, note) for note in range(notes)}
+
+    def _text(self, number: int, version: int) -> dict[str, Any]:
+        heading, body = said("h", number, version), said("b", number, version)
+        return {"heading": f"Le {heading}", "body": f"<p>Voici {body}.</p>"}
+
+    async def publish(self, **fields: Any) -> str:
+        """A new entry; its id."""
+        self._count += 1
+        made = await self.site.newsroom.publish(self.slug, {**self._text(self._count, 0), **fields})
+        self.alive[made["id"]] = [self._count, 0, 0]
+        entry_id: str = made["id"]
+        return entry_id
+
+    async def edit(self, entry_id: str, **fields: Any) -> None:
+        """Other words."""
+        before = self.words(entry_id)
+        self.alive[entry_id][1] += 1
+        number, version, _ = self.alive[entry_id]
+        await self.site.newsroom.edit(self.slug, entry_id, {**self._text(number, version), **fields})
+        self.gone |= before - self.words(entry_id)
+
+    async def correct(self, entry_id: str) -> None:
+        """Other words, and a note that says so."""
+        self.alive[entry_id][2] += 1
+        number, _, notes = self.alive[entry_id]
+        await self.edit(entry_id, correction=f"Non {said('n', number, notes - 1)}")
+
+    async def delete(self, entry_id: str) -> dict[str, Any]:
+        """Nothing is left of it. How the takedown begins."""
+        takedown = await self.site.newsroom.take_down(self.slug, entry_id)
+        self.gone |= self.words(entry_id)
+        del self.alive[entry_id]
+        assert takedown is not None
+        return takedown
+
+
+async def fragment(site: Site, slug: str) -> str:
+    """HTML for a partner's page, with the entries and what says them for machines."""
+    async with httpx2.AsyncClient() as http:
+        return (await http.get(f"{site.server.url}/embed/{slug}/fragment")).text
+
+
+async def clean(page: Page, gone: set[str]) -> None:
+    """Return once nothing that is gone is in the page, nor in its browser's copies and notifications."""
+
+    async def left() -> set[str]:
+        return await words_in(page) & gone
+
+    await settles(left, set[str](), seconds=SECONDS)
+
+
+async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewers: int, shown: int) -> None:
+    """Return once everyone has confirmed; the figures add up at every moment until then."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            found = await newsroom.site.newsroom.takedown(newsroom.slug, entry_id)
+            assert found["asked"] == viewers == found["confirmed"] + found["waiting"]
+            assert found["had"] <= found["confirmed"]
+            if found["waiting"] == 0:
+                break
+            await asyncio.sleep(0.01)
+    assert found["had"] >= shown
+    sent = [one for page in opened for one in await confirmations(page)]
+    assert [which for which, _ in sent] == [entry_id] * viewers
+    for _, said_then in sent:
+        assert not said_then & newsroom.gone, "it was confirmed while the page still said it"
+
+
+async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: Browser) -> None:
+    """With every card and notification open, in a tab in front, one behind and one of a single entry, and on another
+    site: after each, nothing says what is gone, and who confirms is rid of it."""
+    chance, slug = random.Random(SEED), "parti"
+    await site.liveblog(slug, 0)
+    newsroom = Newsroom(site, slug)
+    read = [await newsroom.publish(key_event=number % 3 == 0) for number in range(READ)]
+    snapshot = await site.newsroom.snapshot(slug)
+    position, at = f"{snapshot['epoch']}-{snapshot['seq']}", snapshot["entries"][0]["published_at"]
+    for number in range(FRESH):
+        await newsroom.publish(key_event=number % 2 == 0)
+    for entry_id in read[:4]:
+        await newsroom.correct(entry_id)
+    async with hosting() as host, pages(browser) as open_page:
+        front = await open_page(f"{site.server.url}/healthz", script=AT_ONCE + WATCH, permissions=["notifications"])
+        visit = {"position": position, "at": at, "left": 0}
+        kept = {"visit": visit, "seen": [[one, 0] for one in read], "alerts": True}
+        await front.evaluate(REMEMBER, [slug, kept])
+        await front.goto(site.url(slug))
+        single = await open_page(f"{site.url(slug)}/entries/{read[6]}", beside=front)
+        behind = await open_page(site.url(slug), beside=front)
+        await behind.evaluate(SHOW, "hidden")
+        html = await fragment(site, slug)
+        frame = f'<iframe src="{site.server.url}/embed/{slug}"></iframe>'
+        # In view: a widget far below doesn't live before somebody comes near.
+        tall = {"width": 900, "height": 9_000}
+        other = await open_page(host.add("/", document(frame + html)), script=AT_ONCE + WATCH, viewport=tall)
+        await other.locator("live-blog .list h3").first.wait_for()
+        await other.frame_locator("iframe").locator("live-blog .list h3").first.wait_for()
+        opened = [front, single, behind, other]
+        for page in (front, behind):
+            await page.locator("[data-notice=since]").wait_for(state="attached")
+        for page in opened[:3]:
+            await live(page)
+        talked = set[str]()
+        for step in range(STEPS):
+            while len(newsroom.alive) < FEWEST:
+                await newsroom.publish(key_event=chance.random() < 0.6)
+            entry_id = chance.choice(list(newsroom.alive))
+            what = chance.choices(["delete", "correct", "edit"], [4, 3, 3])[0]
+            if step % 5 == 0:
+                talked |= set(await behind.evaluate(TALKING))
+                # A copy is made just then.
+                await front.evaluate(SHOW, "hidden")
+            if what == "delete":
+                words = newsroom.words(entry_id)
+                shown = sum(bool(words & found) for found in [await words_in(page) for page in opened])
+                await newsroom.delete(entry_id)
+                await confirmed(newsroom, entry_id, opened, viewers=5, shown=shown)
+            elif what == "correct":
+                await newsroom.correct(entry_id)
+            else:
+                await newsroom.edit(entry_id, key_event=chance.random() < 0.5, pinned=chance.random() < 0.1)
+            await asyncio.gather(*(clean(page, newsroom.gone) for page in opened))
+            if step % 5 == 0:
+                await front.evaluate(SHOW, "visible")
+    assert talked == {"since", "corrected", "notification", "copy"}, "something wasn't tried"
