@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -11,27 +12,31 @@ import pytest
 
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting
-from tests.acceptance.reading import live, settles
-from tests.acceptance.words import SECONDS, WATCH, confirmations, said, words_in
+from tests.acceptance.reading import live, settles, strings
+from tests.acceptance.words import SECONDS, WATCH, confirmations, rid_of, said
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
     from tests.acceptance.site import Site
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
 
 SEED = 14
 STEPS = 200
 FEWEST, READ, FRESH = 14, 12, 14
 """Entries that there are always; those that the reader has had; those that came while they were away."""
 
-AT_ONCE = "Math.random = () => 0;"
-"""Pages confirm without the pause that spreads them."""
+SOON = "Math.random = () => 0.01;"
+"""Pages confirm without much of the pause that spreads them."""
 SHOW = """visibility => {
   Object.defineProperty(document, "visibilityState", {get: () => visibility, configurable: true});
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
+NO_FRAMES = "() => { window.requestAnimationFrame = () => 0; }"
+"""As in a tab that is really hidden."""
+QUOTED = """() => [...document.querySelectorAll("title, meta[name=description], meta[property], script[type$=json]")]
+  .map(({ outerHTML }) => outerHTML).join(" ")"""
 REMEMBER = """([slug, kept]) => localStorage.setItem(`liveserver:/api/v1/liveblogs/${slug}`, JSON.stringify(kept))"""
 TALKING = """async () => [
   ...[...document.querySelectorAll("[data-notice]")].map(card => card.dataset.notice),
@@ -99,15 +104,6 @@ async def fragment(site: Site, slug: str) -> str:
         return (await http.get(f"{site.server.url}/embed/{slug}/fragment")).text
 
 
-async def clean(page: Page, gone: set[str]) -> None:
-    """Return once nothing that is gone is in the page, nor in its browser's copies and notifications."""
-
-    async def left() -> set[str]:
-        return await words_in(page) & gone
-
-    await settles(left, set[str](), seconds=SECONDS)
-
-
 async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewers: int, shown: int) -> None:
     """Return once everyone has confirmed; the figures add up at every moment until then."""
     async with asyncio.timeout(SECONDS):
@@ -139,7 +135,7 @@ async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: 
     for entry_id in read[:4]:
         await newsroom.correct(entry_id)
     async with hosting() as host, pages(browser) as open_page:
-        front = await open_page(f"{site.server.url}/healthz", script=AT_ONCE + WATCH, permissions=["notifications"])
+        front = await open_page(f"{site.server.url}/healthz", script=SOON + WATCH, permissions=["notifications"])
         visit = {"position": position, "at": at, "left": 0}
         kept = {"visit": visit, "seen": [[one, 0] for one in read], "alerts": True}
         await front.evaluate(REMEMBER, [slug, kept])
@@ -147,11 +143,12 @@ async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: 
         single = await open_page(f"{site.url(slug)}/entries/{read[6]}", beside=front)
         behind = await open_page(site.url(slug), beside=front)
         await behind.evaluate(SHOW, "hidden")
+        await behind.evaluate(NO_FRAMES)
         html = await fragment(site, slug)
         frame = f'<iframe src="{site.server.url}/embed/{slug}"></iframe>'
         # In view: a widget far below doesn't live before somebody comes near.
         tall = {"width": 900, "height": 9_000}
-        other = await open_page(host.add("/", document(frame + html)), script=AT_ONCE + WATCH, viewport=tall)
+        other = await open_page(host.add("/", document(frame + html)), script=SOON + WATCH, viewport=tall)
         await other.locator("live-blog .list h3").first.wait_for()
         await other.frame_locator("iframe").locator("live-blog .list h3").first.wait_for()
         opened = [front, single, behind, other]
@@ -159,7 +156,8 @@ async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: 
             await page.locator("[data-notice=since]").wait_for(state="attached")
         for page in opened[:3]:
             await live(page)
-        talked = set[str]()
+        talked, told = set[str](), set[str]()
+        found = await asyncio.gather(*(rid_of(page, ()) for page in opened))
         for step in range(STEPS):
             while len(newsroom.alive) < FEWEST:
                 await newsroom.publish(key_event=chance.random() < 0.6)
@@ -171,14 +169,78 @@ async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: 
                 await front.evaluate(SHOW, "hidden")
             if what == "delete":
                 words = newsroom.words(entry_id)
-                shown = sum(bool(words & found) for found in [await words_in(page) for page in opened])
+                shown = sum(bool(words & one) for one in found)
                 await newsroom.delete(entry_id)
                 await confirmed(newsroom, entry_id, opened, viewers=5, shown=shown)
             elif what == "correct":
                 await newsroom.correct(entry_id)
             else:
                 await newsroom.edit(entry_id, key_event=chance.random() < 0.5, pinned=chance.random() < 0.1)
-            await asyncio.gather(*(clean(page, newsroom.gone) for page in opened))
+            news, told = newsroom.gone - told, set(newsroom.gone)
+            found = await asyncio.gather(*(rid_of(page, news, beside=page is front) for page in opened))
             if step % 5 == 0:
                 await front.evaluate(SHOW, "visible")
     assert talked == {"since", "corrected", "notification", "copy"}, "something wasn't tried"
+
+
+async def test_every_surface(site: Site, browser: Browser) -> None:
+    """Each page says it, also where only machines read it; then another thing; then nothing."""
+    slug = "surfaces"
+    await site.liveblog(slug, 0)
+    newsroom = Newsroom(site, slug)
+    doomed, *_ = [await newsroom.publish(key_event=True) for _ in range(3)]
+    address, tall = site.server.url, {"width": 900, "height": 6_000}
+    async with hosting() as host, pages(browser) as open_page:
+        first = await open_page(site.url(slug), script=SOON + WATCH)
+        single = await open_page(f"{site.url(slug)}/entries/{doomed}", beside=first)
+        oldest = await open_page(f"{site.url(slug)}?order=oldest", beside=first)
+        frame = await open_page(f"{address}/embed/{slug}", script=SOON + WATCH, viewport=tall)
+        preview = await open_page(f"{address}/embed/preview/{slug}", beside=frame)
+        partner = await open_page(host.add("/", document(await fragment(site, slug))), beside=frame)
+        opened = [first, single, oldest, frame, preview, partner]
+        for page in opened[:3]:
+            await live(page)
+        for page in opened[3:]:
+            await page.locator("live-blog .list h3").first.wait_for()
+        quoting = [first, single, partner]
+        former = newsroom.words(doomed)
+        for page in quoting:
+            quoted = await page.evaluate(QUOTED)
+            assert all(word in quoted for word in former)
+        for page in opened:
+            assert await rid_of(page, ()) >= former
+
+        await newsroom.correct(doomed)
+        for page in opened:
+            await page.locator(f"text={said('h', 1, 1)}").first.wait_for(state="attached")
+            assert await rid_of(page, newsroom.gone) >= newsroom.words(doomed)
+        assert await single.title() == f"Le {said('h', 1, 1)} – Le Tour"
+        for page in quoting:
+            await confirmations(page)
+
+        await newsroom.delete(doomed)
+        await confirmed(newsroom, doomed, opened, viewers=6, shown=6)
+        for page in opened:
+            await rid_of(page, newsroom.gone, beside=page is first)
+        assert await single.locator("[rel=canonical]").count() == 0
+
+
+async def test_the_last_tab_takes_its_notifications_along(site: Site, browser: Browser) -> None:
+    """Nobody would be there to take them back."""
+    slug = "dernier"
+    await site.liveblog(slug, 1)
+    await site.liveblog("autre", 1)
+    newsroom = Newsroom(site, slug)
+    async with pages(browser) as open_page:
+        page = await open_page(f"{site.server.url}/healthz", script=WATCH, permissions=["notifications"])
+        await page.evaluate(REMEMBER, [slug, {"alerts": True}])
+        await page.goto(site.url(slug))
+        await live(page)
+        await page.evaluate("() => navigator.serviceWorker.ready.then(() => undefined)")
+        await page.evaluate(SHOW, "hidden")
+        await newsroom.publish(key_event=True)
+        other = await open_page(site.url("autre"), beside=page)
+        noticed = partial(strings, other, "() => window.__noticed()")
+        await settles(noticed, [said("h", 1, 0)])
+        await page.close()
+        await settles(noticed, list[str]())

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from playwright.async_api import Page
 
 SECONDS = 10.0
@@ -42,7 +44,17 @@ window.__noticed = async () => {
   const there = (await worker?.getNotifications()) ?? [];
   return words(there.map(({ title, body }) => `${title} ${body}`).join("\n"));
 };
-window.__all = async () => [...window.__document(), ...await window.__copied(), ...await window.__noticed()];
+window.__gone = new Set();
+window.__settled = async ([more, beside]) => {
+  for (const word of more) window.__gone.add(word);
+  for (;;) {
+    const found = window.__document();
+    if (beside) found.push(...await window.__copied(), ...await window.__noticed());
+    window.__left = found.filter(word => window.__gone.has(word));
+    if (window.__left.length === 0) return found;
+    await new Promise(resolve => setTimeout(resolve, 5));
+  }
+};
 window.__confirmed = [];
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
@@ -61,9 +73,19 @@ def said(kind: str, number: int, version: int) -> str:
     return f"Z{kind}{number}v{version}"
 
 
-async def words_in(page: Page) -> set[str]:
-    """What is said by the page and its frames, by the offline copies of its profile and by its notifications."""
-    found = await asyncio.gather(*(frame.evaluate("() => window.__all()") for frame in page.frames))
+async def rid_of(page: Page, gone: Iterable[str], *, beside: bool = False) -> set[str]:
+    """What the page and its frames say, once none of it is one of these words, nor of those of earlier calls.
+
+    `beside`: nor does its browser profile, in offline copies and notifications.
+    """
+    words = list(gone)
+    try:
+        async with asyncio.timeout(SECONDS):
+            waiting = (frame.evaluate("given => window.__settled(given)", [words, beside]) for frame in page.frames)
+            found = await asyncio.gather(*waiting)
+    except TimeoutError:
+        left = [await frame.evaluate("() => window.__left") for frame in page.frames]
+        raise AssertionError(f"{page.url} still says {left}") from None
     return {word for words in found for word in words}
 
 
