@@ -113,7 +113,7 @@ async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewe
             assert found["had"] <= found["confirmed"]
             if found["waiting"] == 0:
                 break
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
     assert found["had"] >= shown
     sent = [one for page in opened for one in await confirmations(page)]
     assert [which for which, _ in sent] == [entry_id] * viewers

@@ -52,7 +52,7 @@ window.__settled = async ([more, beside]) => {
     if (beside) found.push(...await window.__copied(), ...await window.__noticed());
     window.__left = found.filter(word => window.__gone.has(word));
     if (window.__left.length === 0) return found;
-    await new Promise(resolve => setTimeout(resolve, 5));
+    await new Promise(resolve => setTimeout(resolve, 20));
   }
 };
 window.__confirmed = [];

@@ -6,9 +6,10 @@ import { Memory } from "../src/memory.js";
 import { Mentions } from "../src/mentions.js";
 import type { Message } from "../src/messages.js";
 import { Notices } from "../src/notices.js";
+import type { Page } from "../src/pages.js";
 import { Texts } from "../src/texts.js";
 import type { Timeline } from "../src/timeline.js";
-import { entry, idOf, TEXTS, timeline } from "./samples.js";
+import { entry, idOf, snapshot, TEXTS, timeline } from "./samples.js";
 
 const texts = new Texts(TEXTS);
 const memory = new Memory("https://live.example.org/api/v1/liveblogs/demo");
@@ -135,6 +136,38 @@ describe("sharing", () => {
     writeText.mockImplementation(() => Promise.reject(new DOMException("no", "NotAllowedError")));
     await press("[data-share]");
     expect(document.querySelectorAll(".card")[1]?.textContent).toBe("Pas copié");
+  });
+});
+
+describe("older entries", () => {
+  const asked = (): Promise<{ added: Page[]; answer: () => Promise<void> }> => {
+    document.body.innerHTML += '<p><a data-older="c1" href="https://live.example.org/older">Older</a><span role="status"></span></p>';
+    let answer: (page: unknown) => void = () => undefined;
+    vi.stubGlobal("fetch", () => new Promise((resolve) => (answer = resolve)));
+    const added: Page[] = [];
+    extras = new Extras({ api: PAGE, url: PAGE, only: null, texts, memory, timeline: line, add: (_, page) => added.push(page) });
+    const loading = press("[data-older]");
+    const page = { items: [entry(1, 1)], next_cursor: null, epoch: "abc" };
+    return Promise.resolve({
+      added,
+      answer: () => {
+        answer({ ok: true, json: () => Promise.resolve(page) });
+        return loading;
+      },
+    });
+  };
+
+  it("come when they are asked for", async () => {
+    const { added, answer } = await asked();
+    await answer();
+    expect(added).toHaveLength(1);
+  });
+
+  it("don't come where the page has started afresh meanwhile: what was deleted before that isn't told", async () => {
+    const { added, answer } = await asked();
+    line.replace(snapshot());
+    await answer();
+    expect(added).toEqual([]);
   });
 });
 
