@@ -274,7 +274,14 @@ describe("alerts", () => {
       active: { postMessage: (word: unknown) => said.push(word) },
       getNotifications: ({ tag }: { tag: string }) =>
         Promise.resolve(standing.has(tag) ? [{ close: () => standing.delete(tag) }] : []),
-      showNotification: (_: string, { tag, body }: { tag: string; body: string }) => Promise.resolve(void standing.set(tag, body)),
+      // It takes its time.
+      showNotification: (_: string, { tag, body }: { tag: string; body: string }) =>
+        new Promise<void>((resolve) => {
+          setTimeout(() => {
+            standing.set(tag, body);
+            resolve();
+          }, 10);
+        }),
     };
     vi.stubGlobal("navigator", { serviceWorker: { getRegistration: () => Promise.resolve(worker) } });
     return { standing, said };

@@ -134,6 +134,23 @@ describe("the first page", () => {
     expect(get("[data-key-events]").hidden).toBe(true);
   });
 
+  it("keeps no key event that is gone where there are no frames: in a hidden tab, or in one that is hidden meanwhile", () => {
+    vi.stubGlobal("requestAnimationFrame", () => 0);
+    put(3, entry(3, 3, { key_event: true }));
+    put(4, entry(4, 4, { key_event: true }));
+    tab("hidden");
+    receive({ type: "delete", seq: 5, id: idOf(3) });
+    expect(get("[data-key-events]").innerHTML).not.toContain(idOf(3));
+    tab("visible");
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockReturnValue(new DOMRect(0, -900, 300, 100));
+    receive({ type: "delete", seq: 6, id: idOf(4) });
+    expect(get("[data-key-events]").innerHTML).toContain(idOf(4));
+    tab("hidden");
+    vi.advanceTimersByTime(500);
+    expect(get("[data-key-events]").innerHTML).not.toContain(idOf(4));
+    vi.unstubAllGlobals();
+  });
+
   it("tells the day of the last update only when the day is over", () => {
     expect(get("[data-updated]").textContent).toBe("Mis à jour à 9\u00a0h\u00a000");
     vi.setSystemTime(new Date("2026-11-23T00:01:00Z"));
