@@ -84,10 +84,6 @@ export class Connection {
     this.#openers = options.openers ?? OPENERS;
   }
 
-  get state(): State {
-    return this.#state;
-  }
-
   /** Connect, at first or after `suspend`. */
   start(): void {
     if (this.#state === "resting") {

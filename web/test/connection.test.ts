@@ -104,7 +104,7 @@ describe("connecting", () => {
     first.handlers.message({ type: "heartbeat", seq: 9, viewers: 1 });
     first.handlers.end(4504);
     expect(messages).toHaveLength(1);
-    expect(connection.state).toBe("opening");
+    expect(statuses.at(-1)).toBe("connecting");
   });
 });
 
