@@ -240,6 +240,41 @@ async def test_a_claim_is_denied(site: Site, browser: Browser) -> None:
         await denied.locator("[data-empty]").wait_for()
 
 
+async def test_a_claims_title_is_labelled_wherever_it_stands_alone(site: Site, browser: Browser) -> None:
+    """Among the key events, in the tab of its permalink, where a correction is told, and to who hears the page; beside
+    the label it is bare. All of it follows what becomes of the claim."""
+    ids = await site.liveblog("barrage", 3)
+    claimed, denied = "Affirmation\u00a0: un témoin – Kilomètre 2", "Démenti\u00a0: la course – Kilomètre 2"
+    await site.newsroom.edit("barrage", ids[0], {"verification": "claimed", "source": "un témoin", "key_event": True})
+    async with pages(browser) as open_page:
+        page = await open_page(site.url("barrage"))
+        permalink = await open_page(f"{site.url('barrage')}/entries/{ids[0]}")
+        await live(page)
+        await live(permalink)
+        event = page.locator(f"[data-key-events] [data-id='{ids[0]}'] span")
+        heading = page.locator(f"#entry-{ids[0]} .entry-heading")
+        assert await event.inner_text() == claimed
+        assert await heading.inner_text() == "Kilomètre 2"
+        assert await permalink.title() == f"{claimed} – Le Tour"
+        await page.get_by_role("article", name="Affirmation\u00a0: un témoin Kilomètre 2").wait_for()
+        await page.evaluate(FRAMES)
+
+        correction = {"verification": "denied", "source": "la course", "correction": "Personne n’est tombé."}
+        await site.newsroom.edit("barrage", ids[0], correction)
+        await page.locator("[data-key-events] span", has_text=denied).wait_for()
+        await page.locator("[data-notice=corrected] a", has_text=denied).wait_for()
+        await page.get_by_role("article", name="Démenti\u00a0: la course Kilomètre 2").wait_for()
+        assert await heading.inner_text() == "Kilomètre 2"
+        await permalink.wait_for_function("title => document.title === title", arg=f"{denied} – Le Tour")
+
+        await site.newsroom.edit("barrage", ids[0], {"verification": "confirmed"})
+        await permalink.wait_for_function("document.title === 'Kilomètre 2 – Le Tour'")
+        await page.wait_for_function(
+            "title => !document.querySelector('.key-events').textContent.includes(title)", arg=denied
+        )
+        assert await event.inner_text() == "Kilomètre 2"
+
+
 async def test_oldest_first(site: Site, browser: Browser) -> None:
     """The choice is remembered; new entries come at the end, once the reader has got there, and are seen to come."""
     ids = await site.liveblog("ordre", 25)

@@ -263,5 +263,8 @@ async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
         key_event = await site.publish("alertes", 3, key_event=True)
         raised = await page.wait_for_function("() => window.__raised.length > 0 && window.__raised")
         assert await raised.json_value() == [["Le Tour", "Kilomètre 3"]]
+        await site.publish("alertes", 4, key_event=True, verification="claimed", source="un témoin")
+        raised = await page.wait_for_function("() => window.__raised.length > 1 && window.__raised[1]")
+        assert await raised.json_value() == ["Le Tour", "Affirmation\u00a0: un témoin – Kilomètre 4"]
         await site.newsroom.delete("alertes", key_event["id"])
-        await page.wait_for_function("() => window.__raised.length === 0")
+        await page.wait_for_function("() => window.__raised.length === 1")

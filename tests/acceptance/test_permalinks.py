@@ -159,3 +159,8 @@ async def test_a_link_is_handed_on(site: Site, browser: Browser) -> None:
             "title": "Kilomètre 1",
             "url": f"{site.url('partage')}/entries/{ids[0]}",
         }
+        await site.newsroom.edit("partage", ids[0], {"verification": "denied", "source": "la course"})
+        await page.locator(f"#entry-{ids[0]} .label-denied").wait_for()
+        await page.locator(f"#entry-{ids[0]} [data-share]").click()
+        title = await page.wait_for_function("() => window.__shared.title !== 'Kilomètre 1' && window.__shared.title")
+        assert await title.json_value() == "Démenti\u00a0: la course – Kilomètre 1"

@@ -336,6 +336,17 @@ describe("a permalink", () => {
     expect(document.title).toBe("(2) Edited – Demo");
   });
 
+  it("is named as the server names its entry, whatever that is by now", () => {
+    const { html, ...rest } = entry(2, 3);
+    put(3, { ...rest, html: html.replace(/data-title="[^"]*"/, 'data-title="Denied: Kiev – &lt;b>"') });
+    expect(document.title).toBe("Denied: Kiev – <b> – Demo");
+    receive({ type: "liveblog", seq: 4, liveblog: { ...LIVEBLOG, title: "Other" } });
+    expect(document.title).toBe("Denied: Kiev – <b> – Other");
+    receive({ type: "delete", seq: 5, id: idOf(2) });
+    put(6, entry(4, 6));
+    expect(document.title).toBe("(1) Supprimée");
+  });
+
   it("says that the entry was deleted", () => {
     receive({ type: "delete", seq: 3, id: idOf(2) });
     expect(get("article").textContent).toBe("Supprimée");
