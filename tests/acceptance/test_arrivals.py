@@ -268,7 +268,7 @@ async def test_a_claims_title_is_labelled_wherever_it_stands_alone(site: Site, b
         await permalink.wait_for_function("title => document.title === title", arg=f"{denied} – Le Tour")
 
         await site.newsroom.edit("barrage", ids[0], {"verification": "confirmed"})
-        await permalink.wait_for_function("document.title === 'Kilomètre 2 – Le Tour'")
+        await permalink.wait_for_function("() => document.title === 'Kilomètre 2 – Le Tour'")
         await page.wait_for_function(
             "title => !document.querySelector('.key-events').textContent.includes(title)", arg=denied
         )
