@@ -184,7 +184,7 @@ class Partners:
     async def create(self, given: PartnerInput) -> Partner:
         """A new partner."""
         partner = await self._store.add_partner(made(given, self._clock()))
-        await self._refreshed()
+        await self.changed()
         return partner
 
     async def edit(self, partner_id: str, patch: PartnerPatch, *, version: Edition | None) -> Partner:
@@ -196,13 +196,13 @@ class Partners:
             return edited(current, patch, at)
 
         partner = await self._store.edit_partner(partner_id, edit)
-        await self._refreshed()
+        await self.changed()
         return partner
 
     async def delete(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget a partner, and close its viewers."""
         await self._store.delete_partner(partner_id, version=version)
-        await self._refreshed()
+        await self.changed()
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked = self._now()
@@ -220,8 +220,8 @@ class Partners:
         self._partners, self._restricted = rules
         self._read_at = began
 
-    async def _refreshed(self) -> None:
-        # It is written: if it can't be read at this moment, the poll will.
+    async def changed(self) -> None:
+        """Read the rules, of which some have just been written: if they can't be read now, the poll will."""
         with suppress(StoreUnavailable):
             await self.refresh()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from tests.api.site import ENTRIES, SLUG, problem
 from tests.images import quarters, saved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from liveserver.settings import Settings
     from liveserver.store import ApiKey, Store
@@ -193,6 +194,41 @@ async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pyte
     for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
         assert "revoked" in problem(await client.post(ENTRIES, json=body), 401)["detail"]
     assert made_safe == []
+
+
+WRITES = {
+    "an entry": ("POST", ENTRIES, {"body": "<p>Après</p>"}),
+    "an edit": ("PATCH", f"{ENTRIES}/{{entry}}", {"body": "<p>Après</p>"}),
+    "a live blog": ("POST", "/api/v1/liveblogs", {"slug": "b", "title": "B", "language": "fr", "timezone": "UTC"}),
+    "its edit": ("PATCH", f"/api/v1/liveblogs/{SLUG}", {"title": "Après"}),
+    "a partner": ("POST", "/api/v1/partners", {"name": "Après"}),
+    "a link": ("POST", f"/api/v1/liveblogs/{SLUG}/reach/links", {"days": 7}),
+    "a source": ("POST", f"/api/v1/liveblogs/{SLUG}/source", {"url": "https://live.example.org/live/a"}),
+    "a picture": ("POST", "/api/v1/media?alt=Rouge", None),
+}
+
+
+@pytest.mark.parametrize("what", WRITES)
+async def test_a_key_is_void_for_what_comes_in_meanwhile(site: Site, what: str) -> None:
+    """A body may take long to come; whoever sends it has no key any more."""
+    key = await site.key("Pigiste", ["publish", "manage"])
+    client = await site.client(key)
+    entry = await site.publish("<p>Avant</p>")
+    method, path, content = WRITES[what]
+    kind, body = (
+        ("image/png", saved(quarters())) if content is None else ("application/json", json.dumps(content).encode())
+    )
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:5]
+        await site.parts.store.revoke_key(key.split("_")[1], now())
+        yield body[5:]
+
+    before = await site.position()
+    headers = {"Content-Type": kind, "If-Match": "*"}
+    response = await client.request(method, path.format(entry=entry["id"]), content=slowly(), headers=headers)
+    assert "revoked" in problem(response, 401)["detail"]
+    assert await site.position() == before
 
 
 async def test_a_revoked_key_is_refused_at_once(site: Site) -> None:

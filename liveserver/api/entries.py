@@ -55,7 +55,7 @@ async def create(request: Request) -> Response:
     """Publish an entry, or keep it as a draft or for later."""
     actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
-    given = await body_of(request, EntryInput, actor)
+    given = await body_of(request, EntryInput, actor, confirms=True)
     parts = services(request)
     written = await parts.publishing.create_entry(
         request.path_params["slug"],

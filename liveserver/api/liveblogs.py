@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 async def create(request: Request) -> Response:
     """Open a live blog."""
     actor = await authorised(request, "manage")
-    liveblog = await services(request).publishing.create_liveblog(await body_of(request, LiveblogInput, actor))
-    location = f"{services(request).settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
+    given = await body_of(request, LiveblogInput, actor)
+    parts = services(request)
+    liveblog = await parts.publishing.create_liveblog(given)
+    if "embedding" in given.model_fields_set:
+        await parts.partners.changed()
+    location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
     return _one(request, liveblog, status=201, headers={"Location": location})
 
 
@@ -58,10 +62,11 @@ async def edit(request: Request) -> Response:
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, LiveblogPatch, actor)
-    return _one(
-        request,
-        await services(request).publishing.edit_liveblog(request.path_params["slug"], patch, version=version),
-    )
+    parts = services(request)
+    liveblog = await parts.publishing.edit_liveblog(request.path_params["slug"], patch, version=version)
+    if "embedding" in patch.model_fields_set:
+        await parts.partners.changed()
+    return _one(request, liveblog)
 
 
 def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.api.requests import PageQuery, answer, authorised, body_of, page_headers, query_of, version_of
+from liveserver.api.requests import PageQuery, answer, authorised, body_of, confirm, page_headers, query_of, version_of
 from liveserver.api.uploads import upload_of
 from liveserver.conditional import edition_tag
 from liveserver.inputs import MediaPatch
@@ -23,6 +23,7 @@ async def create(request: Request) -> Response:
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
     async with upload_of(request, actor) as upload:
+        await confirm(request, actor)
         media = await parts.library.add(upload.file, upload.given, actor=actor.name)
     return _one(request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"})
 

@@ -15,7 +15,7 @@ from liveserver import audit, wire
 from liveserver.api.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
 from liveserver.asking import asker_of
 from liveserver.conditional import edition_of, still_holds, tag_of
-from liveserver.errors import Draining, FieldError, Invalid
+from liveserver.errors import Draining, FieldError, Forbidden, Invalid
 from liveserver.inputs import Day, clean, parse
 from liveserver.model import TAG_MAX
 from liveserver.partners import Readers
@@ -135,15 +135,19 @@ def query_of(request: Request, kind: type[InputType]) -> InputType:
     return parse(kind, dict(request.query_params), prefix="?")
 
 
-async def body_of(request: Request, kind: type[InputType], actor: Actor) -> InputType:
-    """The JSON body that the actor sends.
+async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
+    """The JSON body that the actor sends, and may send still when it has come.
 
-    Raises TooLarge, TooManyRequests or Busy where they send too much at once, and Invalid naming every bad field.
+    `confirms`: what is done with it confirms the key itself, as a part of it.
+    Raises TooLarge, TooManyRequests or Busy where they send too much at once, Unauthorized or Forbidden if the key is
+    no longer what it was, and Invalid naming every bad field.
     """
     parts = services(request)
     most = parts.settings.max_body_size
     with parts.bodies.room(actor.key_id, min(expected_size(request, most), most)):
         raw = await _read(request, most)
+    if not confirms:
+        await confirm(request, actor)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type not in {"application/json", "application/x-www-form-urlencoded"} and not media_type.endswith("+json"):
         raise UnsupportedMediaType(f"Content-Type must be application/json, not {media_type}")
@@ -214,6 +218,15 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
     peer = request.client
     audit.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
     return actor
+
+
+async def confirm(request: Request, actor: Actor) -> None:
+    """See that the actor's key is what it was when the request began: a body takes as long as its sender likes.
+
+    Raises Unauthorized or Forbidden.
+    """
+    if await actor_of(request) != actor:
+        raise Forbidden(f"the key “{actor.name}” was changed while this came in: send it again")
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:

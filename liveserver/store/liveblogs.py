@@ -20,7 +20,7 @@ from liveserver.model import (
     Position,
 )
 from liveserver.store import clock, tables
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import Place, bad_cursor
 from liveserver.store.rows import liveblog_from, liveblog_values
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 # Made once and given their values when executed: making a statement costs more than SQLite takes to answer it.
 _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
@@ -111,16 +112,18 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Liveblog], str | None]:
-    """Newest created first."""
+    """Newest created first. Cursors tell no slugs, of which some are for some readers only."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
-        at, slug = Place.parse(cursor)
+        at, number = Place.parse(cursor)
+        if not _NUMBER.fullmatch(number):
+            raise bad_cursor()
+        slug = func.coalesce(select(_t.c.slug).where(_t.c.id == int(number)).scalar_subquery(), "")
         query = query.where(tuple_(_t.c.created_at, _t.c.slug) < tuple_(literal(at, _t.c.created_at.type), slug))
-    items = [liveblog_from(row) for row in connection.execute(query).mappings()]
-    if len(items) <= limit:
-        return items, None
-    items = items[:limit]
-    return items, Place(items[-1].created_at, items[-1].slug).cursor()
+    rows = connection.execute(query).mappings().all()
+    items = [liveblog_from(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return items, Place(items[-1].created_at, str(rows[limit - 1]["id"])).cursor() if more else None
 
 
 def listing(connection: Connection, liveblog_id: int) -> Listing:
