@@ -109,6 +109,15 @@ def told(gallery: Gallery, view: View) -> Page:
     return page
 
 
+def told_gone(gallery: Gallery, view: View) -> Page:
+    """The entry whose correction was told is deleted."""
+    page = told(gallery, view)
+    corrected = page.locator("[data-notice=corrected] a").first
+    gallery.delete(*_named_by(page, corrected.get_attribute("href")))
+    page.locator("[data-notice=corrected]").wait_for(state="detached")
+    return page
+
+
 def labels(gallery: Gallery, view: View) -> Page:
     """What was denied, by itself, and what the labels mean."""
     page = view.open("/live/tempete-ysaline-fin?verification=denied")
@@ -170,6 +179,23 @@ def since(gallery: Gallery, view: View) -> Page:
     connected(page)
     page.locator("[data-notice=since]").wait_for()
     return page
+
+
+def since_gone(gallery: Gallery, view: View) -> Page:
+    """What the card led to first is deleted."""
+    page = since(gallery, view)
+    link = page.locator("[data-notice=since] li a").first
+    address = link.get_attribute("href")
+    gallery.delete(*_named_by(page, address))
+    page.locator(f"[data-notice=since] [href='{address}']").wait_for(state="detached")
+    return page
+
+
+def _named_by(page: Page, address: str | None) -> tuple[str, str]:
+    """The slug of the live blog, and the id of the entry that a card's link leads to."""
+    return page.url.rpartition("/live/")[2].partition("?")[0], (address or "").rpartition("entry-")[2].rpartition("/")[
+        2
+    ]
 
 
 def ended(gallery: Gallery, view: View) -> Page:
@@ -313,11 +339,13 @@ PICTURES = [
     ),
     Picture("corrected", "An entry that was edited, with its correction.", corrected, BOTH),
     Picture("told", "The correction told, once, to a reader who had read the old text.", told, BOTH),
+    Picture("told-gone", "The same after that entry was deleted: nothing of it is left.", told_gone, BOTH),
     Picture("labels", "Denied claims only, and what each label means.", labels, BOTH),
     Picture("picture", "A picture, with its credit.", picture, BOTH),
     Picture("pictures", "A gallery and a quote.", pictures, BOTH),
     Picture("video", "The card of a video, after a click: nothing was requested from its site yet.", video, BOTH),
     Picture("since", "Back after two hours: what came since, and a way to read on from there.", since, BOTH),
+    Picture("since-gone", "The same after the first of them was deleted.", since_gone, BOTH),
     Picture("ended", "Ended.", ended),
     Picture("permalink", "A link to one entry opens at it, among its neighbours.", permalink, BOTH),
     Picture("gone", "A link to an entry that was deleted (410).", gone),
