@@ -22,6 +22,10 @@ FRAMING_MAX = 16 * 1024
 FRAMING_RATIO = 8
 """For how many bytes of framing one byte of a body pays: a chunk of a single byte has five."""
 
+UNWANTED_RATIO = 64
+"""Bytes of a body after its answer that pay for one of framing: what large chunks need, and chunks of a byte don't get.
+They are read so that a client that sends first sees its answer; to parse small ones costs most."""
+
 
 class Allowance:
     """Counts down what may still come of a request's head, or of the framing of its body.
@@ -58,9 +62,9 @@ class Allowance:
         self.in_body = True
         self.body = 0
 
-    def body_came(self, size: int) -> None:
-        """So many of the bytes taken are of the body."""
-        self.left = min(FRAMING_MAX, self.left + (1 + FRAMING_RATIO) * size)
+    def body_came(self, size: int, *, wanted: bool = True) -> None:
+        """So many of the bytes taken are of the body, which is `wanted` as long as its request isn't answered."""
+        self.left = min(FRAMING_MAX, self.left + size + (size * FRAMING_RATIO if wanted else size // UNWANTED_RATIO))
         self.body += size
 
     def message_ended(self) -> None:

@@ -370,9 +370,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Count, and pass on what somebody may want. The rest waits in the kernel for the answer."""
-        self._allowance.body_came(len(body))
         cycle = self.cycle
-        if self._upgrading or cycle.response_complete:
+        wanted = not (self._upgrading or cycle.response_complete)
+        self._allowance.body_came(len(body), wanted=wanted)
+        if not wanted:
             return
         if cycle.scope["method"] in BODILESS:
             self.flow.pause_reading()

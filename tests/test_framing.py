@@ -48,6 +48,20 @@ def test_a_body_of_any_length_passes() -> None:
     assert allowance.begun
 
 
+@pytest.mark.parametrize(("size", "passes"), [(1, False), (100, False), (512, True), (FRAMING_MAX // 2, True)])
+def test_what_is_not_wanted_pays_for_large_chunks_only(size: int, *, passes: bool) -> None:
+    allowance = Allowance()
+    allowance.head_ended()
+    framing = len(f"{size:x}\r\n\r\n")
+    taken = 0
+    for _ in range(2 * FRAMING_MAX):
+        taken = allowance.take(framing + size)
+        if taken < framing + size:
+            break
+        allowance.body_came(size, wanted=False)
+    assert (taken == framing + size) is passes
+
+
 @pytest.mark.parametrize(
     ("framing", "passes"), [(1, True), (5, True), (FRAMING_RATIO, True), (FRAMING_RATIO + 1, False)]
 )

@@ -412,6 +412,21 @@ async def test_a_body_that_goes_on_after_its_answer_has_no_second_one(stage: Sta
     assert peer.over
 
 
+async def test_chunks_of_a_body_that_nobody_wants_pay_for_nothing(stage: Stage) -> None:
+    """A client that goes on sending may, in chunks as large as clients make them."""
+    stage.reads = False
+    for size, over in ((1, True), (4_096, False)):
+        peer = stage.connect()
+        peer.send(head(b"Transfer-Encoding: chunked", method=b"POST"))
+        assert await peer.settled() == OK
+        chunk = b"%x\r\n%s\r\n" % (size, bytes(size))
+        for _ in range(1_000):
+            peer.send(chunk * 4)
+            if peer.over:
+                break
+        assert peer.over is over
+
+
 # Requests that wait
 
 
