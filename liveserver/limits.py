@@ -37,6 +37,11 @@ FULL_AGAIN = 10
 leaves."""
 
 
+WRITTEN = 16 * 1024
+"""Characters of an entry that count as one more request of the key that wrote it: all of it goes to the database and to
+every viewer, however little of it was changed. What most entries have counts for nothing."""
+
+
 KEYS_KEPT = 4_096
 """Hosts whose key is remembered, as most ask for several things: to find it is half of what a limit costs a connect."""
 
@@ -60,6 +65,11 @@ class Limit:
         if self._limiter is not None and (wait := self._limiter.take(key)):
             quota = Quota(self._name, self._limiter.burst, window=self._seconds)
             raise TooManyRequests(self._detail, quota, math.ceil(wait))
+
+    def owe(self, key: Hashable, events: int) -> None:
+        """Count some that have happened already."""
+        if self._limiter is not None and events:
+            self._limiter.owe(key, events)
 
 
 class Limits:
@@ -124,6 +134,10 @@ class Limits:
     def with_key(self, key_id: str) -> None:
         """Count a request with a good key. Raises TooManyRequests."""
         self._by_key.take(key_id)
+
+    def wrote(self, key_id: str, size: int) -> None:
+        """Count what a request with a good key has written, in characters: its next ones wait for longer."""
+        self._by_key.owe(key_id, size // WRITTEN)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:
         key = self.prefix_of(peer)

@@ -63,6 +63,12 @@ class RateLimiter:
         self._paid_off[key] = charged(paid_off, now, self._step)
         return 0.0
 
+    def owe(self, key: Hashable, events: int) -> None:
+        """Count events that have happened already, of a key that is allowed or not: the next ones wait for longer."""
+        paid_off = self._paid_off.get(key)
+        if paid_off is not None:
+            self._paid_off[key] = charged(paid_off, self._clock(), events * self._step)
+
     def _forget(self, now: float) -> None:
         """Make room for half as many keys as there may be, at least."""
         self._keep(now)

@@ -43,6 +43,19 @@ def test_keys_are_counted_apart() -> None:
     assert [allowed(limiter, key, 3) for key in "ab"] == [2, 2]
 
 
+def test_what_has_happened_already_delays_what_comes() -> None:
+    """Also beyond the burst; of somebody who has done nothing here nothing is known."""
+    clock = Clock()
+    limiter = RateLimiter(10, 5, clock)
+    limiter.owe("a", 100)
+    assert len(limiter) == 0
+    assert limiter.take("a") == 0
+    limiter.owe("a", 20)
+    assert abs(limiter.take("a") - 1.7) < INEXACT
+    clock.now += 1.7
+    assert limiter.take("a") == 0
+
+
 def test_what_is_refused_costs_nothing() -> None:
     """Who goes on asking isn't punished for it."""
     clock = Clock()

@@ -67,6 +67,7 @@ async def create(request: Request) -> Response:
     headers = {
         "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"
     }
+    parts.limits.wrote(actor.key_id, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"
     return _one(request, written.liveblog, written.entry, status=201, headers=headers)
@@ -163,7 +164,8 @@ async def edit(request: Request) -> Response:
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
     patch = await body_of(request, EntryPatch, actor)
-    written = await services(request).publishing.edit_entry(
+    parts = services(request)
+    written = await parts.publishing.edit_entry(
         request.path_params["slug"],
         request.path_params["id"],
         patch,
@@ -171,6 +173,7 @@ async def edit(request: Request) -> Response:
         actor=actor.name,
         key_id=actor.key_id,
     )
+    parts.limits.wrote(actor.key_id, len(written.entry.body))
     return _one(request, written.liveblog, written.entry)
 
 

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.errors import StoreUnavailable
+from liveserver.limits import WRITTEN
 from liveserver.refusals import Reason, refusals
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
@@ -134,6 +135,19 @@ async def test_a_key_has_a_limit_of_its_own(site: Site, of: From) -> None:
     refused(site, await second.get(LIVEBLOG))
     assert (await of(READER).get(LIVEBLOG)).status_code == 200
     assert (await of(READER, await site.key("Autre", ["publish"])).post(ENTRIES, json={"body": "3"})).status_code == 201
+
+
+async def test_what_is_written_counts_as_a_whole(site: Site, of: From) -> None:
+    """At each edit, however little of the entry was changed: each goes to the database, and to every viewer."""
+    key = await site.key("Bureau", ["publish"])
+    editor = of(READER, key)
+    entry = (await editor.post(ENTRIES, json={"body": "x" * 4 * WRITTEN})).json()
+    at, edits = f"{ENTRIES}/{entry['id']}", 0
+    while (response := await editor.patch(at, json={"pinned": edits % 2 == 0}, headers={"If-Match": "*"})).is_success:
+        edits += 1
+    assert response.status_code == 429
+    # Each counts five times.
+    assert edits == FEW["limit_by_key"] * BURST // 5
 
 
 async def test_failures_delay_failures_only(site: Site, of: From, since: Callable[[Reason], int]) -> None:
