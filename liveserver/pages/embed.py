@@ -76,16 +76,20 @@ async def current(request: Request) -> Response:
 async def shell(request: Request) -> Response:
     """The widget without entries, in the language that `lang` names; the same for all whose pages may have it."""
     parts, slug, look = services(request), request.path_params["slug"], _look(request)
-    readers = (await parts.partners.admit(slug, look.partner, request.scope["headers"])).readers
-    make = partial(_shell, parts, slug, look.language, readers)
-    rendition = await rendition_of(request, ("embed-shell", look.language, readers.name), make)
+    admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
+    make = partial(_shell, parts, admitted, look.language)
+    rendition = await rendition_for(request, admitted, ("embed-shell", look.language), make)
     return respond(request.scope, rendition.representation)
 
 
-async def _shell(parts: Services, slug: str, language: str | None, readers: Readers) -> Rendition:
-    liveblog = await parts.store.liveblog(slug)
+async def _shell(parts: Services, admitted: Pass, language: str | None) -> Rendition:
+    topic = admitted.topic
+    if topic.delay:
+        liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
+    else:
+        liveblog = await parts.store.liveblog(topic.slug)
     body = wire.dumps(parts.embedding.shell(liveblog, language))
-    headers = {**LOADABLE, **readable_by(readers), "Cache-Control": CROWD_CACHE}
+    headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
     return _rendition(liveblog, Representation(body, "application/json", headers))
 
 

@@ -268,3 +268,16 @@ async def test_a_delay(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await told() == (["<p>1</p>"], [{"type": "gone", "id": second["id"]}])
     monkeypatch.setattr(history, "_clock", lambda: now() + HOUR)
     assert await told(21) == (["<p>1 bis</p>"], [])
+
+
+async def test_the_widgets_shell_is_as_of_then(site: Site) -> None:
+    """It names the live blog as the partner's readers may know it."""
+    late, other = [await take_in(site, delay=delay) for delay in (3600, 0)]
+    edited = await site.editor.patch(LIVEBLOG, json={"title": "Autre titre"}, headers={"If-Match": "*"})
+    assert edited.status_code == 200
+    for partner, told in ((late, False), (other, True)):
+        query = f"?partner={partner['id']}"
+        shell = (await site.reader.get(f"/embed/marees/shell.json{query}")).json()
+        snapshot = (await site.reader.get(f"{LIVEBLOG}/snapshot{query}")).json()
+        assert ("Autre titre" in shell["html"]) is told
+        assert snapshot["liveblog"]["title"] in shell["html"]
