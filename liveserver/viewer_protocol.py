@@ -219,6 +219,8 @@ class HttpProtocol(HttpToolsProtocol):
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
+        # Else its timer would keep what was asked for some seconds longer.
+        self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is answered."""
