@@ -219,7 +219,7 @@ class HttpProtocol(HttpToolsProtocol):
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
-        # Else its timer would keep what was asked for some seconds longer.
+        # uvicorn does so only of one that was ended in order; its timer would keep what was asked for.
         self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:

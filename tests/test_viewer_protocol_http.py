@@ -336,7 +336,7 @@ async def test_a_connection_that_is_lost_has_no_timer(stage: Stage) -> None:
     await peer.settled()
     timer = peer.protocol.timeout_keep_alive_task
     assert timer is not None
-    peer.protocol.connection_lost(None)
+    peer.protocol.connection_lost(ConnectionResetError())
     assert timer.cancelled()
     assert peer.protocol.timeout_keep_alive_task is None
 
