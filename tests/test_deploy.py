@@ -130,8 +130,11 @@ def test_systemd_unit() -> None:
     assert (program.rpartition("/")[2], command) == ("liveserver", ["serve"])
     defaults = {name: Settings.model_fields[name].default for name in ("drain", "graceful_timeout")}
     assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
-    assert service["StateDirectory"] in service["WorkingDirectory"]
-    assert [service[name] for name in ("DynamicUser", "ProtectSystem", "NoNewPrivileges")] == ["yes", "strict", "yes"]
+    # What isn't told is relative to it, and nothing else may be written to.
+    assert f"/var/lib/{service['StateDirectory']}" == service["WorkingDirectory"]
+    assert not any(name.startswith("environment") for name in map(str.lower, service))
+    assert Settings.model_fields["database_url"].default.removeprefix("sqlite:///")[0] != "/"
+    assert [service[name] for name in ("User", "ProtectSystem", "NoNewPrivileges")] == ["liveserver", "strict", "yes"]
 
 
 def test_dockerfile() -> None:
@@ -391,14 +394,19 @@ async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
     upstream = Upstream()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        node = server.sockets[0].getsockname()[1]
         soon = [("proxy_read_timeout 30s", "proxy_read_timeout 100ms")]
-        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], soon))
+        for folder in ("hasty", "patient"):
+            (tmp_path / folder).mkdir()
+        hasty, patient = [
+            Proxy(await stack.enter_async_context(nginx(folder, [node], changes)), upstream)
+            for folder, changes in ((tmp_path / "hasty", soon), (tmp_path / "patient", []))
+        ]
         stack.callback(upstream.go_on.set)
-        proxy = Proxy(port, upstream)
-        head, _, body = (await proxy.get("/silent")).partition(b"\r\n\r\n")
+        head, _, body = (await hasty.get("/silent")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 504 ")
         assert json.loads(body)["status"] == 504
-        head, _, body = (await proxy.get("/unavailable", "Accept: text/html")).partition(b"\r\n\r\n")
+        head, _, body = (await patient.get("/unavailable", "Accept: text/html")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         assert (b"Retry-After" in head, body) == (False, b"")
 
