@@ -21,7 +21,7 @@ SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--unit", action="store_true", help="only tests without services, browsers and processes")
-    parser.addoption("--engines", default="firefox", help="for tests/browsers: any of firefox,chromium,webkit")
+    parser.addoption("--engine", default="firefox", help="that of tests/browsers: firefox, chromium or webkit")
 
 
 @pytest.hookimpl(trylast=True)

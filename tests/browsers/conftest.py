@@ -23,17 +23,11 @@ if TYPE_CHECKING:
     from tests.browsers.engine import Engine
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Once for each engine that was asked for."""
-    if "windows" in metafunc.fixturenames:
-        engines = metafunc.config.getoption("--engines").split(",")
-        metafunc.parametrize("windows", engines, indirect=True, scope="session")
-
-
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def windows(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Windows]:
-    """The windows of a browser that is installed."""
-    async with _started(request.param, tmp_path_factory.mktemp(request.param)) as engine:
+    """The windows of a browser that is installed, of the engine that was asked for."""
+    name = request.config.getoption("--engine")
+    async with _started(name, tmp_path_factory.mktemp(name)) as engine:
         yield Windows(engine)
 
 

@@ -89,7 +89,9 @@ class Tab(ABC):
     async def says(self, selector: str, words: str) -> None:
         """Return once the element is visible and says that, among others."""
         await self.appears(selector)
-        await self.comes(f"([selector, words]) => ({FIND})(selector).innerText.includes(words)", arg=[selector, words])
+        await self.comes(
+            f"([selector, words]) => ({FIND})(selector)?.innerText.includes(words) ?? null", arg=[selector, words]
+        )
 
     async def goes(self, selector: str) -> None:
         """Return once the element isn't visible."""

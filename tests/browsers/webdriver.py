@@ -15,7 +15,7 @@ import pytest
 
 from tests.acceptance.conftest import ARGUMENTS
 from tests.acceptance.serving import eventually
-from tests.browsers.engine import FIND, PRELOAD, Tab, calling
+from tests.browsers.engine import PRELOAD, SCROLLED, Tab, calling
 from tests.services import free_port, lacking, required
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class WebDriverTab(Tab):
 
     async def click(self, selector: str) -> None:
         await self.appears(selector)
-        script = f"return ({FIND})({json.dumps(selector)})"
+        script = f"return ({SCROLLED})({json.dumps(selector)})"
         element = await self._do("POST", "/execute/sync", script=script, args=[])
         await self._do("POST", f"/element/{element[ELEMENT]}/click")
 

@@ -11,8 +11,10 @@ import { register } from "./registering.js";
 
 let registration: ServiceWorkerRegistration | undefined;
 
-/** Registers the service worker and makes the first copy. */
+/** Registers the service worker and makes the first copy, with the code for clicks in it. */
 export async function keepOffline(url: string, position: string): Promise<void> {
+  // WebKit lets a click write to the clipboard only if it needn't wait for code first.
+  await import("./extras.js").catch(() => undefined);
   if ("serviceWorker" in navigator) {
     try {
       await register(new URL("sw.js", url));
