@@ -24,7 +24,7 @@ const RECHECK_MS = 200;
 /** In the head, what quotes entries for machines: on any page; and on one that was opened for an entry. */
 const QUOTING = "script";
 const QUOTING_ENTRY = "script, meta[name=description], meta[property], [rel=canonical]";
-const CONTROLS = "a[data-order], a[data-newer], a[data-older], [data-share], [data-alerts], [data-embed-src] .embed-link";
+const CONTROLS = "a[data-order],[data-share],[data-alerts],[data-embed-src] .embed-link,a[data-newer],a[data-older]";
 
 function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageData): void {
   const texts = new Texts(textData);
