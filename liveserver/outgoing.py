@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LOOKUP_SECONDS = 5.0
+PIECE_LEAST = 256
+"""Bytes that the pieces of an answer have at least, on the average: each is some 50 µs of work, were it of one."""
+PIECES_AT_ONCE = 100
+"""Pieces after which the event loop has its turn, however many are there."""
 
 log = structlog.get_logger(__name__)
 
@@ -144,11 +148,16 @@ class _Bounded(httpx2.AsyncByteStream):
         self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        size = count = 0
         async for chunk in self._inner:
             size += len(chunk)
             if size > self._most:
                 raise httpx2.DecodingError(f"the answer has more than {self._most} bytes")
+            count += 1
+            if count % PIECES_AT_ONCE == 0:
+                if count * PIECE_LEAST > self._most:
+                    raise httpx2.DecodingError(f"the answer comes in more than {count} pieces")
+                await asyncio.sleep(0)
             yield chunk
 
     async def aclose(self) -> None:

@@ -14,7 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
-from liveserver import following, remote, syndication
+from liveserver import client, following, remote, syndication, wire
 from liveserver.client import Client, ClientError
 from liveserver.errors import Busy
 from liveserver.following import Follower
@@ -457,7 +457,7 @@ async def test_where_too_many_long_texts_wait_it_comes_again(pair: Pair, monkeyp
 
 
 async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above it, its messages wait."""
+    """Above it, its messages wait. Whatever it says counts, by its bytes; and a body by its characters."""
     spent: list[float] = []
 
     class Strict(Throttle):
@@ -468,10 +468,16 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(following, "Throttle", Strict)
     await pair.source.publish("<p>" + "x" * 4_000 + "</p>")
     await pair.follow()
-    await pair.source.publish("<p>x</p>")
     await pair.level()
-    assert [round(amount) for amount in spent][-1] == 1
-    assert max(spent) == pytest.approx(1 + 4_007 / following.MESSAGE_CHARACTERS)
+    await pair.in_state("live")
+    assert 4_007 / following.MESSAGE_CHARACTERS in spent
+    assert client.CONNECTION_MESSAGES in spent
+    spent.clear()
+    entry = await pair.source.publish("<p>x</p>")
+    await pair.level()
+    told = {"type": "entry", "seq": 2, "entry": entry}
+    size = len(wire.dumps(told))
+    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / following.MESSAGE_CHARACTERS]
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
