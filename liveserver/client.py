@@ -234,8 +234,9 @@ class Client:
 
     `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
     mustn't connect to just any address. `throttle`: how much is taken of what the server says, in messages, for who
-    mustn't trust it; the rest waits there. `on_wait` hears, before a pause that the server asks for, why it
-    is made, and its seconds; `on_silence` the server's address, the first time that a request gets no answer.
+    mustn't trust it; the rest waits there, and what would take long to read isn't read. `on_wait` hears, before a pause
+    that the server asks for, why it is made, and its seconds; `on_silence` the server's address, the first time that a
+    request gets no answer.
     """
 
     def __init__(
@@ -512,8 +513,8 @@ class Client:
     async def _read(self, text: bytes) -> Any:
         """What some JSON of the server's says, when it is its turn. Raises Broken, and JSONDecodeError."""
         await self.take_turn(len(text))
-        if await has_too_many(text):
-            raise Broken(f"{self._url} sent a message of more than {VALUES_MAX} values")
+        if self._throttle is not None and await has_too_many(text):
+            raise Broken(f"{self._url} sent a message of more than {VALUES_MAX} names, values and signs")
         return orjson.loads(text)
 
     async def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:

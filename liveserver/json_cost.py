@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 
 VALUES_MAX = 100_000
-"""Names and values of a text. The longest page of changes, 25 entries of 200 corrections each, has 60,000."""
+"""Names and values of a text, and the signs between them. The longest page of changes, 25 entries of 200 corrections
+each, has 60,000."""
 SLICE = 128 * 1024
 """Bytes that are looked over at once, in 3 ms if they are what takes longest."""
 
 
 async def has_too_many(text: bytes) -> bool:
-    """Whether a JSON text has more than `VALUES_MAX` names and values; the event loop has its turns meanwhile.
+    """Whether a JSON text has more than `VALUES_MAX` names, values and signs; the event loop has its turns meanwhile.
 
     Of what is no JSON, that much is counted which a parser reads before it finds out.
     """

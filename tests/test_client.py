@@ -949,6 +949,12 @@ async def test_an_error_has_a_few_of_a_servers_words(connect: Callable[[Api], Cl
     assert len(str(refused.value)) <= client_module.DETAIL_MAX + 1
 
 
+async def test_ones_own_server_may_say_much(connect: Callable[[Api], Client]) -> None:
+    """A year of reach, hour by hour and for each partner, does."""
+    async with connect(Api(ok({"partners": [[]] * VALUES_MAX}))) as client:
+        assert len((await client.reach("x"))["partners"]) == VALUES_MAX
+
+
 async def test_what_is_no_object_is_no_answer(connect: Callable[[Api], Client]) -> None:
     async with connect(Api(ok([1], 404))) as client:
         with pytest.raises(Broken):

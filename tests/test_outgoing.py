@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 
+from liveserver import outgoing
 from liveserver.client import Client, ClientError
 from liveserver.outgoing import Forbidden, PublicGate, is_public
 
@@ -244,6 +245,32 @@ async def test_an_answer_has_bounds(names: dict[str, list[str]], head: bytes, bo
     names["there.example"] = ["127.0.0.1"]
     async with answering(head, body) as (port, asked), through(port) as client:
         with pytest.raises(ClientError, match=said):
+            await client.file("/media/x")
+    assert len(asked) == 1
+
+
+async def test_an_answer_of_countless_pieces_is_not_taken(
+    names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is work of its own, and the event loop has its turn meanwhile."""
+    names["there.example"] = ["127.0.0.1"]
+    turns: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        turns.append(seconds)
+        await real(seconds)
+
+    monkeypatch.setattr(outgoing, "PIECE_LEAST", 1)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    head = b"200 OK\r\nTransfer-Encoding: chunked"
+    few, many = b"1\r\n \r\n" * MOST + b"0\r\n\r\n", b"0001;x=y\r\n \r\n" * MOST + b"0\r\n\r\n"
+    async with answering(head, few) as (port, _), through(port) as client:
+        assert await client.file("/media/x") == b" " * MOST
+    assert turns.count(0) == MOST // outgoing.PIECES_AT_ONCE
+    monkeypatch.setattr(outgoing, "PIECE_LEAST", 2)
+    async with answering(head, many) as (port, asked), through(port) as client:
+        with pytest.raises(ClientError, match="pieces"):
             await client.file("/media/x")
     assert len(asked) == 1
 
