@@ -880,6 +880,20 @@ async def test_answers_count_by_their_bytes() -> None:
     assert purse.spent == [pytest.approx(3, abs=0.01)]
 
 
+async def test_each_change_that_was_missed_counts() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(4))
+        await stream.until_closed()
+
+    purse = Purse()
+    server = LiveServer(script)
+    server.answers["changes"] = [{"epoch": EPOCH, "seq": 4, "more": False, "events": [entry(3), entry(4)]}]
+    async with server.running(throttle=purse) as client:
+        assert await Following(client, at(2)).seqs(2) == [3, 4]
+    # After the connection, two messages and an answer; the end of the connection is one more.
+    assert purse.spent[4:6] == [1, 1]
+
+
 @pytest.mark.parametrize("bomb", ["[]", "{}", '"x"', "0.5"])
 async def test_a_message_of_too_many_values_is_no_liveservers(bomb: str) -> None:
     async def script(stream: Stream) -> None:

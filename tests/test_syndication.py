@@ -475,6 +475,7 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     await pair.in_state("live")
     assert 4_007 / following.MESSAGE_CHARACTERS in spent
     assert client.CONNECTION_MESSAGES in spent
+    assert 1 in spent, "a change on a page of changes"
     spent.clear()
     entry = await pair.source.publish("<p>x</p>")
     await pair.level()
@@ -680,7 +681,7 @@ async def test_changes_without_end_are_asked_for_less_and_less(
             return len(pauses) > 4
 
         await settled(often)
-        assert asked.count("changes") / asked.count("snapshot") <= 1 + following.EMPTY_MAX
+        assert asked.count("changes") <= asked.count("snapshot") * (1 if more else 1 + following.EMPTY_MAX)
     assert pauses[:5] == [60, 120, 240, 480, following.AGAIN_MAX]
 
 
@@ -751,6 +752,14 @@ async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.Mon
     monkeypatch.setattr(following, "PICTURES_RATE", 0.001)
     monkeypatch.setattr(following, "PICTURES_WAIT", 0.01)
     monkeypatch.setattr(following, "FETCHING_MAX", 2)
+    begun: list[int] = []
+    fetch = Follower._fetch
+
+    async def counted(self: Follower, names: dict[str, str]) -> Any:
+        begun.append(len(names))
+        return await fetch(self, names)
+
+    monkeypatch.setattr(Follower, "_fetch", counted)
     changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq) for seq in range(1, 6)]}
     answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
     async with imposter(answers) as (url, asked):
@@ -761,4 +770,53 @@ async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.Mon
 
         await settled(all_there)
         assert len([name for name in asked if name.endswith(".jpg")]) <= 3
+        assert begun == [20, 20]
     assert "<img" not in str([entry["body"] for entry in await entries(pair.mirror)])
+
+
+async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its turn, and the newest first."""
+    monkeypatch.setattr(following, "COMPLETED_MOST", 2)
+    changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq, 1) for seq in range(1, 6)]}
+    answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
+    rounds: list[list[int]] = []
+    complete_now, ask = Follower._complete_now, Client.changes
+
+    async def noted(self: Follower) -> None:
+        rounds.append([])
+        await complete_now(self)
+        if not rounds[-1]:
+            rounds.pop()
+
+    async def asked(self: Client, slug: str, after: Position, *, limit: int | None = None) -> Any:
+        if limit == 1:
+            rounds[-1].append(after.seq + 1)
+        return await ask(self, slug, after, limit=limit)
+
+    followers: list[Follower] = []
+    run = Follower.run
+
+    async def kept(self: Follower) -> None:
+        followers.append(self)
+        await run(self)
+
+    monkeypatch.setattr(Follower, "run", kept)
+    monkeypatch.setattr(Follower, "_complete_now", noted)
+    monkeypatch.setattr(Client, "changes", asked)
+    async with imposter(answers) as (url, _):
+        await pair.follow(url=url)
+
+        async def all_there() -> bool:
+            return len(await entries(pair.mirror)) == 5
+
+        await settled(all_there)
+        monkeypatch.setattr(following, "PICTURES_AGAIN", 0.01)
+        # The wait for the first round is as long as it was.
+        followers[-1]._late.set()
+
+        async def often() -> bool:
+            return len(rounds) > 2
+
+        await settled(often)
+    assert rounds[:2] == [[5, 4], [3, 2]]
+    assert rounds[2][0] == 1
