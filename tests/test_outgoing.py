@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -272,6 +272,30 @@ async def test_an_answer_of_countless_pieces_is_not_taken(
     async with answering(head, many) as (port, asked), through(port) as client:
         with pytest.raises(ClientError, match="pieces"):
             await client.file("/media/x")
+    assert len(asked) == 1
+
+
+async def test_an_answer_that_never_begins_is_not_waited_for(
+    names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much comes before it; nor is it asked for again."""
+    names["there.example"] = ["127.0.0.1"]
+    monkeypatch.setattr(outgoing, "HEAD_SECONDS", 0.2)
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        with suppress(OSError):
+            while True:
+                writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, through(server.sockets[0].getsockname()[1]) as client:
+        with pytest.raises(ClientError, match="doesn't begin"):
+            await client.liveblog("match")
     assert len(asked) == 1
 
 
