@@ -180,11 +180,12 @@ async def test_a_live_blog_that_nobody_may_embed(site: Site) -> None:
 async def test_the_preview_for_a_partner(site: Site) -> None:
     """The lines to copy are the partner's, whatever others may; what is no id is left out."""
     await restrict(site, "nobody")
-    page = unescape((await site.reader.get(PREVIEW, params={"partner": "p_abcdefghijkl"})).text)
+    html = (await site.reader.get(PREVIEW, params={"partner": "p_abcdefghijkl"})).text
+    page = unescape(html)
     # The line has the public address, and what is tried here that by which the page was asked for.
     assert f'data-src="{PAGE}"' in page
     assert f'<live-blog src="{urlsplit(PAGE).path}" partner="p_abcdefghijkl">' in page
-    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', page)
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', html)
     assert len(loaded) >= 3
     assert all(address.startswith("/") for address in loaded)
     assert f'src="{BASE}{EMBED}?partner=p_abcdefghijkl"' in page
