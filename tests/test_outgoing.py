@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from liveserver import outgoing
 from liveserver.client import Client, ClientError
 from liveserver.outgoing import Forbidden, PublicGate, is_public
+from tests.listening import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -173,11 +174,9 @@ async def answering(head: bytes, body: bytes = b"") -> AsyncIterator[tuple[int, 
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 " + head + b"\r\nConnection: close\r\n\r\n" + body)
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], asked
+    async with listening(answer) as port:
+        yield port, asked
 
 
 async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[str, list[str]]) -> None:
@@ -285,15 +284,12 @@ async def test_an_answer_that_never_begins_is_not_waited_for(
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        with suppress(OSError):
-            while True:
-                writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        writer.close()
+        while True:
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server, through(server.sockets[0].getsockname()[1]) as client:
+    async with listening(answer) as port, through(port) as client:
         with pytest.raises(ClientError, match="doesn't begin"):
             await client.liveblog("match")
     assert len(asked) == 1
