@@ -524,6 +524,11 @@ class EncryptedHttpProtocol(HttpProtocol):
         transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
 
+    def on_headers_complete(self) -> None:
+        """A request came in a record that carries something."""
+        self.handshake.records.pay()
+        super().on_headers_complete()
+
 
 class Places:
     """Those of a server's connections, for handshakes (`tls_listener.py`)."""
