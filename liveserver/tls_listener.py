@@ -33,7 +33,7 @@ EXHAUSTED_SECONDS = 0.1
 """Seconds until another is accepted then: the listening socket stays ready all the while."""
 
 READ_SIZE = 16 * 1024
-"""Bytes read at once, as many as a record holds. Each connection has a buffer of what was read."""
+"""Bytes read of a connection in one turn of the event loop, as many as a record holds."""
 
 
 class Terms(NamedTuple):
@@ -133,6 +133,10 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         elif self._tls is not None:
             self._tls.buffer_updated(nbytes)
+            # There may be more: others come first. (TLS may wait for its own reader.)
+            if nbytes == READ_SIZE and self._transport.is_reading():
+                self._transport.pause_reading()
+                self._loop.call_soon(self._transport.resume_reading)
 
     def eof_received(self) -> bool | None:
         """The peer has ended it."""

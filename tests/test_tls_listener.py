@@ -306,6 +306,9 @@ class Scripted(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def is_reading(self) -> bool:
+        return self.reading
+
     def pause_reading(self) -> None:
         self.reading = False
 
@@ -326,12 +329,15 @@ class Decrypting(asyncio.BufferedProtocol):
     def __init__(self) -> None:
         self._buffer = bytearray(65_536)
         self.got = b""
+        self.full: Callable[[], None] | None = None
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         self.got += self._buffer[:nbytes]
+        if self.full is not None:
+            self.full()
 
 
 def test_what_comes_before_tls_is_there_waits(run: Run) -> None:
@@ -355,7 +361,32 @@ def test_what_comes_before_tls_is_there_waits(run: Run) -> None:
         assert transport.reading
         transport.read(b"three")
         assert tls.got == b"onetwothree"
+
+    run(check())
+
+
+def test_others_come_before_the_next_piece(run: Run) -> None:
+    """Where one was full; and who waits for the reader of what was decrypted waits on."""
+
+    async def check() -> None:
+        with socket.socket() as sock:
+            gate = RecordGate(Handshake(sock, "127.0.0.1"))
+        transport, tls = Scripted(gate), Decrypting()
+        gate.connection_made(transport)
+        transport.set_protocol(tls)
+        gate.stand_before()
+        await asyncio.sleep(0)
         assert len(gate.get_buffer(-1)) == READ_SIZE
+        transport.read(b"\x17\x03\x03\xff\xff")
+        assert transport.reading
+        transport.read(bytes(READ_SIZE))
+        assert not transport.reading
+        await asyncio.sleep(0)
+        assert transport.reading
+        tls.full = transport.pause_reading
+        transport.read(bytes(READ_SIZE))
+        await asyncio.sleep(0)
+        assert not transport.reading
 
     run(check())
 
@@ -372,6 +403,7 @@ def test_what_is_large_arrives_whole(files: SelfSigned, run: Run) -> None:
             assert await reader.readexactly(len(sent)) == sent
             await found.resumed.wait()
             writer.close()
+            await writer.wait_closed()
             await found.lost.wait()
 
     run(check())
