@@ -17,8 +17,8 @@ WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed ## Run the demo: a live blog that is being written while you look
-	@exec $(BIN)/liveserver demo
+run: $(VENV)/installed ## Run the demo, a live blog that is being written while you look: PORT=8000
+	@exec $(BIN)/liveserver demo $(if $(PORT),--port $(PORT))
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test

@@ -367,6 +367,19 @@ async def test_nginx_says_what_is_too_much(tmp_path: Path) -> None:
         assert json.loads(body)["status"] == 429
 
 
+async def test_nginx_says_what_is_too_large(proxy: Proxy) -> None:
+    """As liveserver would: nothing of it is passed on."""
+    reader, writer = await proxy.send("POST /api/v1/liveblogs", f"Content-Length: {2 << 20}")
+    with contextlib.closing(writer):
+        # It waits for a while for the rest, and then resets the connection.
+        head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        body = await reader.readuntil(b"}")
+    assert head[0].startswith(b"HTTP/1.1 413 ")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["status"] == 413
+    assert proxy.upstream.requests == []
+
+
 async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> None:
     """A person is told in two languages, a program in JSON; with nginx's own code, and when to come back."""
     async with nginx(tmp_path, [free_port(), free_port()]) as port:
@@ -386,7 +399,7 @@ async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> Non
             head, _, body = (await proxy.get(path, "Accept: */*")).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 502 ")
             assert {b"Content-Type: application/problem+json", b"Retry-After: 5"} <= set(head.split(b"\r\n"))
-            assert json.loads(body)["status"] == 502
+            assert (json.loads(body)["status"], json.loads(body)["title"]) == (502, "Bad Gateway")
 
 
 async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
