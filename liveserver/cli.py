@@ -649,9 +649,12 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(_one_line(error, 2))
     except LiveserverError as error:
-        from liveserver.client import Unreachable
+        from liveserver.client import ClientError, Unreachable
 
-        sys.exit(_one_line(error, 1, NOBODY if isinstance(error, Unreachable) else ""))
+        advice = NOBODY if isinstance(error, Unreachable) else ""
+        if isinstance(error, ClientError) and error.server:
+            advice = f" ({error.server})"
+        sys.exit(_one_line(error, 1, advice))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -73,10 +73,14 @@ _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutErr
 
 
 class ClientError(LiveserverError):
-    """The server refused, or can't be reached. `status` is the HTTP status, 0 without an answer."""
+    """The server refused, or can't be reached. `status` is the HTTP status, 0 without an answer.
 
-    def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None) -> None:
+    `server`: its address, if it answered and the message doesn't name it; empty otherwise.
+    """
+
+    def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:
         super().__init__(message if len(message) <= DETAIL_MAX else f"{message[:DETAIL_MAX]}…")
+        self.server = server
         self.status = status
         self.problem = problem or {}
 
@@ -503,7 +507,7 @@ class Client:
             raise Broken(f"{self._url} answers with what is no object")
         if response.is_success:
             return answer
-        raise _refused(response, answer)
+        raise _refused(response, answer, self._url)
 
     async def take_turn(self, size: int = 0) -> None:
         """Wait until the server's next message may be taken, of so many bytes; the event loop has its turns."""
@@ -588,7 +592,7 @@ def check_progress(after: Position, answer: Message) -> None:
         raise Broken(f"it has more changes after {after}, and doesn't tell them")
 
 
-def _refused(response: httpx2.Response, problem: Message) -> ClientError:
+def _refused(response: httpx2.Response, problem: Message, server: str) -> ClientError:
     bad = "; ".join(f"{error['pointer']}: {error['detail']}" for error in problem.get("errors", ()))
     detail = bad or problem.get("detail") or response.reason_phrase
-    return ClientError(response.status_code, f"{response.status_code} {detail}", problem)
+    return ClientError(response.status_code, f"{response.status_code} {detail}", problem, server)

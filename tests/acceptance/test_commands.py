@@ -202,6 +202,14 @@ async def test_publish_an_argument(server: LiveServer, key: str) -> None:
         assert "Bonjour" in (await http.get(permalink)).text
 
 
+async def test_what_a_server_refuses_is_told_with_its_address(server: LiveServer, key: str) -> None:
+    """Who runs two of them sees which one that was."""
+    refused = await server.run("publish", "rien", "Bonjour", "--url", server.url, "--key", key)
+    assert (refused.status, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("liveserver: 404 ")
+    assert refused.stderr.endswith(f" ({server.url})\n")
+
+
 async def test_publish_from_a_pipe(server: LiveServer, key: str) -> None:
     """Standard input is the text, as HTML if asked; the same idempotency key publishes once."""
     command = ("publish", "essai", "--html", "--idempotency-key", "pli-2", "--url", server.url)
