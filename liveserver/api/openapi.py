@@ -59,7 +59,7 @@ TAGS = {
 }
 """What the operations with each tag are about."""
 
-OF_ALL = (421, KINDS[TooManyRequests].status)
+OF_ALL = (414, 421, KINDS[TooManyRequests].status)
 """Problems that any operation may be answered with, before it is known which it is."""
 
 PATH_PARAMETERS = {
