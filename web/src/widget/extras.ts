@@ -7,10 +7,6 @@ import { fetchPage } from "../pages.js";
 import { Sync } from "../sync.js";
 import type { Outcome, Timeline } from "../timeline.js";
 
-export function announcer(say: (count: number) => void): Announcer {
-  return new Announcer(say, SYSTEM_CLOCK);
-}
-
 export interface MoreOptions {
   api: string;
   /** How many entries to a page. */
@@ -21,6 +17,8 @@ export interface MoreOptions {
   show: (outcome: Outcome) => void;
   later: (callback: () => void, ms: number) => unknown;
   tell: (gone: Gone) => void;
+  /** Tells screen readers of so many new entries. */
+  say: (count: number) => void;
 }
 
 /** Takes what quotes the entries for machines out of the partner's page: a fragment brings it there, and nothing else is ours. */
@@ -35,12 +33,14 @@ function unquote(ids: string[]): void {
 /** Reads what the stream doesn't bring. */
 export class More {
   readonly sync: Sync;
+  readonly #announcer: Announcer;
   #cursor: string | null;
   readonly #options: MoreOptions;
 
   /** `cursor`: where older entries begin; null if there are none. */
   constructor(options: MoreOptions, cursor: string | null) {
-    const { api, timeline, show, later } = options;
+    const { api, timeline, show, later, say } = options;
+    this.#announcer = new Announcer(say, SYSTEM_CLOCK);
     this.#cursor = cursor;
     this.#options = options;
     this.sync = new Sync({
@@ -59,6 +59,9 @@ export class More {
   /** After the widget shows what an outcome changed. */
   follow(outcome: Outcome): void {
     unquote([...outcome.entries, ...outcome.gone].map(({ id }) => id));
+    if (outcome.added.length > 0) {
+      this.#announcer.add(outcome.added.length);
+    }
     if (outcome.replaced) {
       void this.compare();
     }

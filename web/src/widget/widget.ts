@@ -153,19 +153,19 @@ class Widget implements Mounted {
     const { liveblog } = snapshot;
     const timeline = new Timeline({ ...standing(snapshot), page: "first", apart: true, focus: null }, ({ heading }) => heading ?? "");
     timeline.liveblog = liveblog;
-    // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
     const copies = shownArticles(this.#host);
-    if (copies.size > 0) {
-      this.#host.replaceChildren();
-    }
     const panel = new Panel(timeline, shell, this.#limit);
-    const tell = (gone: Gone): void => {
-      connection.tell(gone);
-    };
     let more: More | undefined;
     const extras = async (): Promise<More> => {
       const module = await import("./extras.js");
-      return (more ??= new module.More({ api: this.#api, limit: this.#limit, timeline, copies, show, later, tell }, snapshot.next_cursor));
+      const tell = (gone: Gone): void => {
+        connection.tell(gone);
+      };
+      const say = (count: number): void => {
+        panel.say(count);
+      };
+      const options = { api: this.#api, limit: this.#limit, timeline, copies, show, later, tell, say };
+      return (more ??= new module.More(options, snapshot.next_cursor));
     };
     panel.older = async () => (await extras()).older();
     /** What is to be done with a part that may have to be loaded, again and again where that fails. */
@@ -176,6 +176,13 @@ class Widget implements Mounted {
         }, RETRY_MIN_MS + Math.random() * RETRY_MAX_MS);
       });
     };
+    if (copies.size > 0) {
+      // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
+      this.#host.replaceChildren();
+      withMore((made) => {
+        void made.compare();
+      });
+    }
     const show = (outcome: Outcome): void => {
       panel.show(outcome);
       if (outcome.replaced || [...outcome.entries, ...outcome.gone, ...outcome.effects].length > 0) {
@@ -221,11 +228,6 @@ class Widget implements Mounted {
     this.#root.replaceChildren(panel.element);
     this.#wake(connection);
     show({ ...NOTHING, changed: true });
-    if (copies.size > 0) {
-      withMore((made) => {
-        void made.compare();
-      });
-    }
   }
 
   #tell(status: Status): void {
