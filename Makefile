@@ -12,13 +12,13 @@ BIN := $(VENV)/bin
 STATIC := liveserver/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test unit soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
+.PHONY: help run test unit browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/installed ## Run the demo: a live blog that is being written while you look
-	@exec $(BIN)/liveserver demo
+run: $(VENV)/installed ## Run the demo, a live blog that is being written while you look: PORT=8000
+	@exec $(BIN)/liveserver demo $(if $(PORT),--port $(PORT))
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test
@@ -26,6 +26,11 @@ test: services check ## Install what the tests need, and run all of them
 
 unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
 	@$(BIN)/pytest -q -n 2 --dist loadfile --unit
+
+browsers: $(VENV)/developed services ## Try the page and the widget in other engines: ENGINES="firefox chromium webkit"
+	@failed=0; for engine in $(or $(ENGINES),firefox); do \
+		echo "In $$engine"; $(BIN)/pytest -q tests/browsers --engine $$engine || failed=1; \
+	done; exit $$failed
 
 soak: $(VENV)/developed services ## Cause faults for a long time, on both setups: SECONDS=1800, SEED=chance
 	@mkdir -p build

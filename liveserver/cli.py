@@ -32,6 +32,7 @@ from liveserver.settings import (
     hide_password,
     key_of,
     load,
+    take_client_variables,
     unknown_settings,
     unreadable_lines,
 )
@@ -643,6 +644,7 @@ def main() -> None:
     _leave_on_interrupt(130)
     gc.set_threshold(GC_THRESHOLD)
     try:
+        take_client_variables()
         app()
     except SettingsError as error:
         sys.exit(_one_line(error, 2))

@@ -8,6 +8,7 @@ import re
 import uuid
 from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
@@ -17,12 +18,16 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from liveserver.errors import LiveserverError
+from liveserver.json_cost import VALUES_MAX, has_too_many
 from liveserver.model import SLUG_PATTERN, Position
+from liveserver.throttled_connection import ThrottledConnection
 from liveserver.tls_context import client_context
 from liveserver.wire import CLOSE_NOT_ADMITTED, gone_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping
+
+    from liveserver.rate_limiter import Throttle
 
 Message = dict[str, Any]
 
@@ -34,10 +39,30 @@ RETRY_AFTER_MAX = 60.0
 """Seconds of a server's `Retry-After` that are waited for at most."""
 AGAIN = frozenset({429, 503})
 """Statuses after which a request is sent again: too many at once, and not now. Nothing was done."""
-MESSAGE_MAX = 4 * 1024 * 1024
-"""Bytes of a message of the stream."""
+MESSAGE_MAX = 2 * 1024 * 1024
+"""Bytes of a message of the stream. An entry of the longest body, which it has twice, takes half of that."""
+MESSAGE_BYTES = 20_000
+"""Bytes of a message, or of an answer, that count as one message more for the throttle."""
+CONNECTION_MESSAGES = 100
+"""Messages that a connection counts for the throttle: a stream that ends at once isn't opened again and again."""
+QUEUE_MAX = 4
+"""Messages that wait to be read, beyond which a throttled server's stay there."""
+CLOSE_SECONDS = 2.0
+"""Seconds in which such a server ends the connection when it is told to."""
+ROUNDS_MAX = 10
+"""Times that `changes` is asked again in a row, each of which brings something, but not all that the stream told of."""
+WITHIN_MAX = 60.0
+"""Seconds within which a deletion is confirmed at most, whatever the server asks. Servers ask for twenty at most."""
+BACK_AFTER_MAX = 600.0
+"""Seconds after which one is back at most, whatever a server says that goes away."""
+GONE_MAX = 10_000
+"""Entries taken away early that a follower knows of, so that it isn't told twice of the same."""
+DETAIL_MAX = 500
+"""Characters of a server's words in an error."""
 FINAL_CODES = range(4500, 5000)
 """Close codes after which one doesn't come back."""
+BROKEN_CODES = frozenset({1002, 1007, 1009})
+"""Close codes with which we end a stream that is no WebSocket's, or whose messages are too large (RFC 6455, 7.4.1)."""
 
 _SLUG = re.compile(SLUG_PATTERN)
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
@@ -51,13 +76,20 @@ class ClientError(LiveserverError):
     """The server refused, or can't be reached. `status` is the HTTP status, 0 without an answer."""
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None) -> None:
-        super().__init__(message)
+        super().__init__(message if len(message) <= DETAIL_MAX else f"{message[:DETAIL_MAX]}…")
         self.status = status
         self.problem = problem or {}
 
 
 class Unreachable(ClientError):
     """Nobody answered, as often as it was tried."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(0, message)
+
+
+class Broken(ClientError):
+    """What is there doesn't answer as a liveserver does, and won't if it is asked again at once."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)
@@ -95,8 +127,8 @@ class Tracker:
         """The history that the stream's seqs count in; until a snapshot of it is taken, they mean nothing here."""
         self._section_end = -1
         """Up to this seq messages may skip: they are a replay of latest states."""
-        self._gone: set[str] = set()
-        """Entries that were taken away before their deletion had its turn, on a stream that is late."""
+        self._gone: dict[str, None] = {}
+        """Entries that were taken away before their deletion had its turn, on a stream that is late; oldest first."""
 
     def step(self, message: Message) -> Step:
         """Take one message of the stream."""
@@ -114,9 +146,12 @@ class Tracker:
                 return self._change(message["seq"])
             case "gone":
                 # It moves nobody, and may be told again and again.
-                known = message["id"] in self._gone
-                self._gone.add(message["id"])
-                return Step.IGNORE if known else Step.APPLY
+                if message["id"] in self._gone:
+                    return Step.IGNORE
+                if len(self._gone) >= GONE_MAX:
+                    del self._gone[next(iter(self._gone))]
+                self._gone[message["id"]] = None
+                return Step.APPLY
             case _:
                 return Step.IGNORE
 
@@ -174,7 +209,8 @@ class Witness:
                 self._has.discard(change["id"])
                 if "confirm" in change:
                     word = gone_answer(change["id"], had=had).decode()
-                    task = asyncio.create_task(_later(change["confirm"]["within"] / 1000, send, word))
+                    within = min(change["confirm"]["within"] / 1000, WITHIN_MAX)
+                    task = asyncio.create_task(_later(within, send, word))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
 
@@ -197,8 +233,10 @@ class Client:
     time that the server names: that is safe, as every entry is sent with an Idempotency-Key.
 
     `partner`: as which partner of the server's live blogs are read. `gate`: through what connections are made, for who
-    mustn't connect to just any address. `on_wait` hears, before a pause that the server asks for, why it
-    is made, and its seconds; `on_silence` the server's address, the first time that a request gets no answer.
+    mustn't connect to just any address. `throttle`: how much is taken of what the server says, in messages, for who
+    mustn't trust it; the rest waits there, and what would take long to read isn't read. `on_wait` hears, before a pause
+    that the server asks for, why it is made, and its seconds; `on_silence` the server's address, the first time that a
+    request gets no answer.
     """
 
     def __init__(
@@ -208,6 +246,7 @@ class Client:
         *,
         partner: str | None = None,
         gate: Gate | None = None,
+        throttle: Throttle | None = None,
         on_wait: Callable[[str, float], None] = lambda why, seconds: None,
         on_silence: Callable[[str], None] = lambda url: None,
     ) -> None:
@@ -216,6 +255,7 @@ class Client:
         self._on_silence = on_silence
         self._reading = {} if partner is None else {"partner": partner}
         self._gate = gate
+        self._throttle = throttle
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         through: dict[str, Any] = {"transport": gate.transport(), "trust_env": False} if gate else {}
         self._http = httpx2.AsyncClient(
@@ -332,7 +372,8 @@ class Client:
         the position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and
         `lost`, `on_message` of whatever the stream says, before it is heeded, and `on_error` of why it was lost.
 
-        Raises ClientError where one isn't to come back: 403 for a partner that isn't let in, else 404.
+        Raises ClientError where one isn't to come back: 403 for a partner that isn't let in, else 404; and Broken for
+        a server that doesn't keep to the protocol.
 
         `confirm`: for who takes away what is deleted before asking for the next message. When the newsroom asks for
         it, the server is told that the entry is gone here; `known` are the ids of those there were before the first.
@@ -351,12 +392,12 @@ class Client:
                 async with await self._connected(slug, tracker.position) as stream:
                     on_state("live")
                     async for raw in stream:
-                        message = orjson.loads(raw)
+                        message = await self._read(raw if isinstance(raw, bytes) else raw.encode())
                         wait = BACKOFF_FIRST
                         on_message(message)
                         if message["type"] == "reconnect":
                             # It goes on delivering until then.
-                            back_at = clock() + message["after_ms"] / 1000
+                            back_at = clock() + min(message["after_ms"] / 1000, BACK_AFTER_MAX)
                             continue
                         async for change in self._take(slug, tracker, message):
                             yield change
@@ -365,7 +406,11 @@ class Client:
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
                     raise await self._refusal(slug, error.rcvd.code) from None
+                if error.sent is not None and not error.rcvd_then_sent and error.sent.code in BROKEN_CODES:
+                    raise Broken(f"its stream can't be read: {error}") from None
                 on_error(error)
+            except Broken:
+                raise
             except (*_LOST, ClientError) as error:
                 if isinstance(error, InvalidStatus):
                     asked = _retry_after(error.response.headers)
@@ -382,7 +427,9 @@ class Client:
     async def _take(self, slug: str, tracker: Tracker, message: Message) -> AsyncIterator[Message]:
         step, before = tracker.step(message), None
         # What `changes` gives may end before the message that showed the gap, if a cache or a replica answers.
-        while step is Step.RESYNC and tracker.position != before:
+        for _ in range(ROUNDS_MAX):
+            if step is not Step.RESYNC or tracker.position == before:
+                break
             before = tracker.position
             async for missed in self._missed(slug, tracker):
                 yield missed
@@ -404,7 +451,9 @@ class Client:
             if answer.get("reset"):
                 yield await self._afresh(slug, tracker)
                 return
+            check_progress(tracker.position, answer)
             for event in answer["events"]:
+                await self.take_turn()
                 if event["type"] == "gone":
                     if tracker.step(event) is Step.APPLY:
                         yield event
@@ -421,11 +470,19 @@ class Client:
         query = urlencode({**({"after": str(after)} if after else {}), **self._reading})
         url = urlunsplit(parts._replace(scheme=scheme, query=query))
         tls = client_context("https", trust_env=self._gate is None) if scheme == "wss" else None
+        options: dict[str, Any] = {"max_size": MESSAGE_MAX, "ssl": tls}
+        if self._throttle is not None:
+            await asyncio.sleep(self._throttle.spend(CONNECTION_MESSAGES))
+            # What is packed can be small and huge.
+            options["compression"] = None
+            options["max_queue"] = QUEUE_MAX
+            options["close_timeout"] = CLOSE_SECONDS
+            options["create_connection"] = partial(ThrottledConnection, throttle=self._throttle)
         if self._gate is None:
-            return connect(url, max_size=MESSAGE_MAX, ssl=tls)
+            return connect(url, **options)
         port = parts.port or (443 if scheme == "wss" else 80)
         host = await self._gate.address(parts.hostname or "", port)
-        return _Straight(url, max_size=MESSAGE_MAX, ssl=tls, host=host, port=port, proxy=None)
+        return _Straight(url, **options, host=host, port=port, proxy=None)
 
     async def _refusal(self, slug: str, code: int) -> ClientError:
         if code != CLOSE_NOT_ADMITTED:
@@ -436,7 +493,29 @@ class Client:
         return ClientError(403, f"{self._url} doesn't let us in: {reason}", {"reason": reason})
 
     async def _send(self, method: str, path: str, **options: Any) -> Message:
-        return _result(await self._answer(method, path, **options))
+        response = await self._answer(method, path, **options)
+        content = response.content
+        try:
+            answer = await self._read(content) if content else {}
+        except orjson.JSONDecodeError:
+            answer = {}
+        if not isinstance(answer, dict):
+            raise Broken(f"{self._url} answers with what is no object")
+        if response.is_success:
+            return answer
+        raise _refused(response, answer)
+
+    async def take_turn(self, size: int = 0) -> None:
+        """Wait until the server's next message may be taken, of so many bytes; the event loop has its turns."""
+        if self._throttle is not None:
+            await asyncio.sleep(self._throttle.spend(1 + size / MESSAGE_BYTES))
+
+    async def _read(self, text: bytes) -> Any:
+        """What some JSON of the server's says, when it is its turn. Raises Broken, and JSONDecodeError."""
+        await self.take_turn(len(text))
+        if self._throttle is not None and await has_too_many(text):
+            raise Broken(f"{self._url} sent a message of more than {VALUES_MAX} names, values and signs")
+        return orjson.loads(text)
 
     async def _answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         wait = BACKOFF_FIRST
@@ -502,13 +581,14 @@ def _entry(slug: str, entry_id: str) -> str:
     return f"/liveblogs/{quote(slug)}/entries/{quote(entry_id)}"
 
 
-def _result(response: httpx2.Response) -> Message:
-    try:
-        content = orjson.loads(response.content) if response.content else {}
-    except orjson.JSONDecodeError:
-        content = {}
-    if response.is_success:
-        return dict(content)
-    bad = "; ".join(f"{error['pointer']}: {error['detail']}" for error in content.get("errors", ()))
-    detail = bad or content.get("detail") or response.reason_phrase
-    raise ClientError(response.status_code, f"{response.status_code} {detail}", content)
+def check_progress(after: Position, answer: Message) -> None:
+    """Raises Broken for an answer of `changes` that promises more, and doesn't get on."""
+    events = answer["events"]
+    if answer["more"] and not (events and min(answer["seq"], events[-1]["seq"]) > after.seq):
+        raise Broken(f"it has more changes after {after}, and doesn't tell them")
+
+
+def _refused(response: httpx2.Response, problem: Message) -> ClientError:
+    bad = "; ".join(f"{error['pointer']}: {error['detail']}" for error in problem.get("errors", ()))
+    detail = bad or problem.get("detail") or response.reason_phrase
+    return ClientError(response.status_code, f"{response.status_code} {detail}", problem)

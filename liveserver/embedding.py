@@ -206,21 +206,31 @@ class Embedding:
         )
 
     def preview(self, liveblog: Liveblog, partner: str | None) -> str:
-        """`/embed/preview/{slug}`: the widget with what there is to choose, and the lines to copy, the partner's."""
+        """`/embed/preview/{slug}`: the widget with what there is to choose, and the lines to copy, the partner's.
+
+        The lines have the public address. What the page itself loads comes from where it came from.
+        """
+        url, home = self.renderer.liveblog_url(liveblog.slug), self.renderer.home_url
+
+        def here(address: str) -> str:
+            return urlsplit(home).path + address.removeprefix(home)
+
         return self.renderer.fill(
             "embed_preview.html",
             texts_for(liveblog.language).language,
             liveblog=liveblog,
-            url=self.renderer.liveblog_url(liveblog.slug),
+            url=url,
+            here=here(url),
             partner=partner,
             embed_url=self.embed_url(liveblog.slug, Look(partner=partner)),
             script_url=self.script_url,
+            script_here=here(self.script_url),
             pinned_url=self.pinned_url,
             integrity=self.assets.integrity,
             themes=THEMES,
             usual_limit=LIMIT,
-            preview_script=self.static_url(self.assets.preview),
-            preview_styles=[self.static_url(style) for style in self.assets.preview_styles],
+            preview_script=here(self.static_url(self.assets.preview)),
+            preview_styles=[here(self.static_url(style)) for style in self.assets.preview_styles],
         )
 
     def slug_of(self, url: str) -> str:

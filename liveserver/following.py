@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver import remote
-from liveserver.client import Client, ClientError
+from liveserver.client import DETAIL_MAX, Broken, Client, ClientError, check_progress
 from liveserver.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
 from liveserver.inputs import MediaInput
+from liveserver.lru import KEPT_BYTES, Lru, size_of
 from liveserver.model import Position, Source, SourceState, Via, now
 from liveserver.outgoing import PublicGate
 from liveserver.pictures import Picture
@@ -43,21 +44,27 @@ Message = dict[str, Any]
 REPORT = 5.0
 """Seconds between two notes on how it stands, if nothing happens."""
 AGAIN = 60.0
-"""Seconds after which a source that doesn't let us in is asked again."""
+"""Seconds after which a source that doesn't let us in is asked again, and one that doesn't answer as a liveserver."""
+AGAIN_MAX = 600.0
+"""The latter is asked again after twice as long each time, up to this, until something of it can be taken over."""
 BACKOFF_MAX = 30.0
 
 PAGE = 25
 """Changes that are asked for at a time."""
 CHANGES_MAX = 100_000
 """Of a source that has more, nothing is taken over."""
+EMPTY_MAX = 60
+"""Answers without changes, one a second, before what the source told of must be there: a cache's may be old."""
 TOO_MANY = 429
 """The status that refuses nothing but the moment."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""A page of the longest entries; it is read in one go, some 30 ms."""
+"""A page of the longest entries. It is parsed in one go: 30 ms of usual text, 80 ms if all of it needs four bytes a
+character."""
 ANSWER_SECONDS = 60.0
 
 MESSAGES_MOST = 2_000
-"""Messages of one source that are taken in one go, as when it is followed first; 2,000 characters count as one more."""
+"""Messages of one source, whatever they say, that are taken in one go, as when it is followed first. Their bytes count
+(`client.MESSAGE_BYTES`), and 2,000 characters of a body as one more."""
 MESSAGES_RATE = 50.0
 """Messages a second from then on: a newsroom sends a few a minute, and what comes faster waits at the source."""
 MESSAGE_CHARACTERS = 2_000
@@ -65,6 +72,20 @@ MESSAGE_CHARACTERS = 2_000
 PICTURES_WAIT = 3.0
 """Seconds that an entry waits for its pictures; those that come later are put into it."""
 PICTURES_AGAIN = 30.0
+"""Seconds after which what couldn't be fetched is tried again, twice as long each time."""
+PICTURES_AGAIN_MAX = 3600.0
+PICTURES_MOST = 200
+"""Pictures of one source that are fetched in one go."""
+PICTURES_RATE = 5.0
+"""Pictures a second from then on: more than one thread decodes."""
+FETCHING_MAX = 20
+"""Entries whose pictures are awaited at a time; further ones are published in words, and have them later."""
+COMPLETED_MOST = 20
+"""Entries for whose pictures a source is asked again in one go."""
+TRIED_BYTES = 500_000
+"""Of memory for when that is to be again: a thousand entries. What is forgotten is tried with what is new."""
+MISSING_INTERVAL = 60.0
+"""Seconds between two lines of the log about pictures that can't be had, at least."""
 
 log = structlog.get_logger(__name__)
 
@@ -104,11 +125,19 @@ class Follower:
         self._writing = asyncio.Lock()
         """An entry is written by one at a time: with what the stream brings, or with its pictures."""
         self._one_picture = asyncio.Lock()
+        self._picture_throttle = Throttle(PICTURES_MOST, PICTURES_RATE)
+        self._missing = 0
+        """Pictures that couldn't be had since the log was told."""
+        self._missing_told = -MISSING_INTERVAL
+        self._tried: Lru[str, tuple[float, float]] = Lru(TRIED_BYTES)
+        """When the pictures of entries are to be fetched again, by the loop's clock, and the pause that makes."""
         self._fetching: set[asyncio.Task[Any]] = set()
         self._late = asyncio.Event()
         """Pictures have come that an entry didn't wait for."""
         self._wait = 1.0
         """Seconds until the source is tried again."""
+        self._again = AGAIN
+        """The same, if it doesn't answer as a liveserver does."""
 
     async def run(self) -> None:
         """Go on until cancelled, or until another process follows the source, or nobody is to."""
@@ -134,12 +163,13 @@ class Follower:
                 self._wait = 1.0
             except TimeoutError:
                 self._failed(SourceState.LOST, "it takes too long to answer")
+            except Broken as error:
+                self._broken(str(error))
             except ClientError as error:
                 refused = 400 <= error.status < 500 and error.status != TOO_MANY
                 self._failed(SourceState.REFUSED if refused else SourceState.LOST, str(error))
             except (KeyError, TypeError, ValueError, Invalid) as error:
-                log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=repr(error))
-                self._failed(SourceState.LOST, f"it doesn't answer as a liveserver does ({error!r:.200})", wait=AGAIN)
+                self._broken(repr(error))
             except Exception:
                 # A defect of ours. Were it the end, the next look would begin anew, and so on for ever.
                 log.exception("syndication.failed", liveblog=self._slug, source=self._source.page)
@@ -147,6 +177,11 @@ class Follower:
                     SourceState.LOST, "following it failed, for a reason that the server's log has", wait=AGAIN
                 )
             await asyncio.sleep(self._wait * random.uniform(0.5, 1))
+
+    def _broken(self, error: str) -> None:
+        log.warning("syndication.nonsense", liveblog=self._slug, source=self._source.page, error=error[:DETAIL_MAX])
+        self._failed(SourceState.LOST, f"it doesn't answer as a liveserver does ({error:.200})", wait=self._again)
+        self._again = min(self._again * 2, AGAIN_MAX)
 
     def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:
         again = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
@@ -180,7 +215,9 @@ class Follower:
             await self._take_all(client)
 
     def _client(self, gate: PublicGate | None = None) -> Client:
-        return Client(self._source.server, partner=self._source.partner, gate=gate or self._gate)
+        return Client(
+            self._source.server, partner=self._source.partner, gate=gate or self._gate, throttle=self._throttle
+        )
 
     async def _introduce(self, client: Client) -> None:
         """Hear whether we are let in, and what is to be said of whose it is."""
@@ -201,13 +238,15 @@ class Follower:
         told = remote.position_of(head["epoch"], head["seq"])
         self._told = told.seq
         reached, seen = Position(told.epoch, 0), set()
-        taken = 0
+        taken = empty = 0
         while True:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await client.changes(slug, reached, limit=PAGE)
             if answer.get("reset") or answer["epoch"] != reached.epoch:
                 raise ClientError(0, "its history was replaced meanwhile")
+            check_progress(reached, answer)
             for event in answer["events"]:
+                await client.take_turn()
                 await self._take(event, moving=False)
                 if event["type"] == "entry":
                     seen.add(event["entry"]["id"])
@@ -216,20 +255,24 @@ class Follower:
             taken += len(answer["events"])
             if taken > CHANGES_MAX:
                 raise ClientError(413, f"it has more than {CHANGES_MAX} changes")
-            before, reached = reached, remote.position_of(answer["epoch"], answer["seq"])
+            reached = remote.position_of(answer["epoch"], answer["seq"])
             if not answer["more"] and reached.seq >= told.seq:
                 break
-            if reached == before:
+            if not answer["events"]:
                 # A cache has answered with what was before the snapshot.
+                empty += 1
+                if empty > EMPTY_MAX:
+                    raise Broken(f"it stands at {told}, and tells nothing after {reached}")
                 await asyncio.sleep(1)
         for remote_id in (await self._store.copies(self._slug)).keys() - seen:
             await self._write(Incoming(remote_id, 0, None), None)
         await self._store.move_source(self._hold(), reached)
         self._position = reached
+        self._again = AGAIN
 
     async def _take(self, change: Message, *, moving: bool) -> None:
-        """Do here what a message says, when it is the source's turn again."""
-        await asyncio.sleep(self._throttle.spend(_amount(change)))
+        """Do here what a message says; a long one, when it is the source's turn again."""
+        await asyncio.sleep(self._throttle.spend(_length(change) / MESSAGE_CHARACTERS))
         seq, reached = 0, None
         if "seq" in change:
             seq = remote.position_of("any", change["seq"]).seq
@@ -244,6 +287,8 @@ class Follower:
             case _ if reached is not None:
                 await self._store.move_source(self._hold(), reached)
                 self._position = reached
+        if moving:
+            self._again = AGAIN
 
     async def _write(self, given: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
         """Have it written; with `unless_newer`, only if nothing else was taken over of the entry meanwhile."""
@@ -283,7 +328,7 @@ class Follower:
             body = await self._made_safe(sanitise, entry.body)
             if not says_something(body):
                 return Incoming(entry.id, seq, None)
-            pictures, complete = await self._pictures(body)
+            pictures, complete = await self._pictures(entry.id, body)
             body = await self._made_safe(partial(remote.with_pictures, pictures=pictures), body)
         except Invalid as error:
             return self._unfit(entry.id, seq, error)
@@ -302,11 +347,13 @@ class Follower:
 
     # Pictures
 
-    async def _pictures(self, body: str) -> tuple[dict[str, Picture], bool]:
+    async def _pictures(self, entry_id: str, body: str) -> tuple[dict[str, Picture], bool]:
         """Those of the body's pictures that are here soon; and whether there is nothing more to wait for."""
         names = remote.pictures_of(body)
         if not names:
             return {}, True
+        if len(self._fetching) >= FETCHING_MAX:
+            return {}, False
         fetching = asyncio.create_task(self._fetch(names))
         self._fetching.add(fetching)
         done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
@@ -317,6 +364,7 @@ class Follower:
         def fetched(task: asyncio.Task[tuple[dict[str, Picture], bool]]) -> None:
             self._fetching.discard(task)
             if not task.cancelled() and task.exception() is None and task.result()[1]:
+                self._tried.drop(entry_id)
                 self._late.set()
 
         fetching.add_done_callback(fetched)
@@ -332,12 +380,26 @@ class Follower:
                     async with self._one_picture:
                         picture = await self._picture(client, name, alt)
                 except (ClientError, Unavailable, TimeoutError) as error:
-                    log.info("syndication.picture_missing", liveblog=self._slug, picture=name, error=str(error))
+                    self._misses(name, error)
                     complete = False
                 else:
                     if picture is not None:
                         found[name] = picture
         return found, complete
+
+    def _misses(self, name: str, error: Exception) -> None:
+        """Tell the log of a picture that can't be had, once in a while."""
+        self._missing += 1
+        moment = asyncio.get_running_loop().time()
+        if moment - self._missing_told >= MISSING_INTERVAL:
+            log.info(
+                "syndication.pictures_missing",
+                liveblog=self._slug,
+                count=self._missing,
+                picture=name,
+                error=str(error)[:DETAIL_MAX],
+            )
+            self._missing, self._missing_told = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
         """A picture of theirs among ours; None if it can never be. Raises ClientError, Unavailable, TimeoutError."""
@@ -348,6 +410,7 @@ class Follower:
             return None
         except NotFound:
             pass
+        await asyncio.sleep(self._picture_throttle.spend(1))
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 content = await client.file(f"/media/{name}")
@@ -385,10 +448,17 @@ class Follower:
         position = self._position
         if position is None:
             return
+        clock = asyncio.get_running_loop().time
         copies = await self._store.copies(self._slug)
-        for remote_id, copy in copies.items():
-            if copy.complete or not copy.seq:
-                continue
+        tried = {key: self._tried.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
+        due = [key for key, (at, _) in tried.items() if copies[key].seq and at <= clock()]
+        # The first are those that were never tried, the newest before the others.
+        due.sort(key=lambda key: (tried[key][0], -copies[key].seq))
+        for remote_id in due[:COMPLETED_MOST]:
+            copy = copies[remote_id]
+            pause = min(tried[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN
+            again = (clock() + pause, pause)
+            self._tried.put(remote_id, again, size_of(again) + size_of(remote_id) + KEPT_BYTES)
             async with self._client() as client, asyncio.timeout(ANSWER_SECONDS):
                 before = Position(position.epoch, copy.seq - 1)
                 answer = await client.changes(self._source.remote_slug, before, limit=1)
@@ -417,6 +487,7 @@ class Follower:
             self._told = remote.position_of("any", message["seq"]).seq
 
     def _stands(self, state: SourceState, error: str | None) -> None:
+        error = error and error[:DETAIL_MAX]
         if state is not self._state:
             log.info("syndication.state", liveblog=self._slug, source=self._source.page, state=state, error=error)
         self._state, self._error = state, error
@@ -438,9 +509,9 @@ class Follower:
                     await self._news.wait()
 
 
-def _amount(change: Message) -> float:
-    """What a message takes of what its source may send."""
+def _length(change: Message) -> int:
+    """The characters of a message's body."""
     match change:
         case {"entry": {"body": str(body)}}:
-            return 1 + len(body) / MESSAGE_CHARACTERS
-    return 1
+            return len(body)
+    return 0

@@ -41,6 +41,8 @@ WRITTEN = 16 * 1024
 """Characters of an entry that count as one more request of the key that wrote it: all of it goes to the database and to
 every viewer, however little of it was changed. What most entries have counts for nothing."""
 
+ASKED = 10
+"""Requests that a deletion counts for, beside itself, whose viewers are to confirm it: each of them answers."""
 
 KEYS_KEPT = 4_096
 """Hosts whose key is remembered, as most ask for several things: to find it is half of what a limit costs a connect."""
@@ -138,6 +140,10 @@ class Limits:
     def wrote(self, key_id: str, size: int) -> None:
         """Count what a request with a good key has written, in characters: its next ones wait for longer."""
         self._by_key.owe(key_id, size // WRITTEN)
+
+    def asked_viewers(self, key_id: str) -> None:
+        """Count that a request with a good key had every viewer asked for an answer."""
+        self._by_key.owe(key_id, ASKED)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:
         key = self.prefix_of(peer)

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 LOOKUP_SECONDS = 5.0
+HEAD_SECONDS = 20.0
+"""Seconds until an answer's head must be there: interim ones before it (RFC 9110, 15.2) may go on for ever."""
+PIECE_LEAST = 256
+"""Bytes that the pieces of an answer have at least, on the average: each is some 50 µs of work, were it of one."""
+PIECES_AT_ONCE = 100
+"""Pieces after which the event loop has its turn, however many are there."""
 
 log = structlog.get_logger(__name__)
 
@@ -126,7 +132,11 @@ class _Guarded(httpx2.AsyncBaseTransport):
         request.extensions = {**request.extensions, "sni_hostname": host}
         # What is packed can be small and huge.
         request.headers["Accept-Encoding"] = "identity"
-        response = await self._inner.handle_async_request(request)
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                response = await self._inner.handle_async_request(request)
+        except TimeoutError:
+            raise httpx2.DecodingError(f"the answer doesn't begin within {HEAD_SECONDS:g} seconds") from None
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
@@ -144,11 +154,16 @@ class _Bounded(httpx2.AsyncByteStream):
         self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        size = count = 0
         async for chunk in self._inner:
             size += len(chunk)
             if size > self._most:
                 raise httpx2.DecodingError(f"the answer has more than {self._most} bytes")
+            count += 1
+            if count % PIECES_AT_ONCE == 0:
+                if count * PIECE_LEAST > self._most:
+                    raise httpx2.DecodingError(f"the answer comes in more than {count} pieces")
+                await asyncio.sleep(0)
             yield chunk
 
     async def aclose(self) -> None:

@@ -35,6 +35,8 @@ class Reason(StrEnum):
     BODY_TOO_SLOW = "body-too-slow"
     TOO_MANY_WAITING = "too-many-waiting"
     """Requests sent on one connection before those sent earlier were answered."""
+    TOO_MANY_RECORDS = "too-many-records"
+    """TLS records that carry little, or nothing."""
     TOO_MANY_CONNECTIONS = "too-many-connections"
     """No descriptor is left for it."""
     GAVE_WAY = "gave-way"

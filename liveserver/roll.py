@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
+NAMED_MAX = 300
+"""Characters of an origin or a host: names have 253."""
+
+
 class Caller(NamedTuple):
     """Whose page asks: what a browser says of it."""
 
@@ -30,6 +34,9 @@ class Caller(NamedTuple):
         """Who asks, by the headers of a request."""
         found = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = found.get(b"origin")
+        if any(len(value) > NAMED_MAX for value in found.values()):
+            # No browser says so, no rule names it, and it would be kept for as long as the viewer stays.
+            return cls("null", "")
         return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
 
 

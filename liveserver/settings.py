@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -395,6 +396,22 @@ def unreadable_lines() -> list[str]:
         return []
     with DOTENV.open(encoding="utf-8") as file:
         return [f"{DOTENV.absolute()}:{each.original.line}" for each in parse_stream(file) if each.error]
+
+
+def take_client_variables() -> None:
+    """Put what `.env` says to clients into the environment, where it isn't, and the port of a server that runs here."""
+    said: dict[str, str] = {}
+    # A file that can't be read is told of by what needs it.
+    with suppress(OSError, ValueError):
+        said = {name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items() if value}
+    port = os.environ.get("LIVESERVER_PORT") or said.get("LIVESERVER_PORT")
+    if port and not (os.environ.get("LIVESERVER_TLS_CERTIFICATE") or said.get("LIVESERVER_TLS_CERTIFICATE")):
+        said.setdefault("LIVESERVER_URL", f"http://localhost:{port}")
+    secret = {"LIVESERVER_KEY", "LIVESERVER_KEY_FILE"}
+    for name in CLIENT_VARIABLES & set(said):
+        # One of the two ways to give a key is enough, and the environment's comes first.
+        if name not in os.environ and not (name in secret and secret & set(os.environ)):
+            os.environ[name] = said[name]
 
 
 def unknown_settings() -> dict[str, str | None]:

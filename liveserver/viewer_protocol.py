@@ -219,6 +219,8 @@ class HttpProtocol(HttpToolsProtocol):
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
+        # uvicorn does so only of one that was ended in order; its timer would keep what was asked for.
+        self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is answered."""
@@ -521,6 +523,11 @@ class EncryptedHttpProtocol(HttpProtocol):
         # As in the clear: the event loops' own is eight times as much, for each client that doesn't read.
         transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
+
+    def on_headers_complete(self) -> None:
+        """A request came in a record that carries something."""
+        self.handshake.records.pay()
+        super().on_headers_complete()
 
 
 class Places:

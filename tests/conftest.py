@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.services"]
 
-WHOLE = frozenset({"acceptance", "bench", "benchmarks", "faults", "hostile"})
+WHOLE = frozenset({"acceptance", "bench", "benchmarks", "browsers", "faults", "hostile"})
 """Folders of tests that start processes of ours, or a browser."""
 SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
 """What tests call a service that they run on, as one of several."""
@@ -21,6 +21,7 @@ SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--unit", action="store_true", help="only tests without services, browsers and processes")
+    parser.addoption("--engine", default="firefox", help="that of tests/browsers: firefox, chromium or webkit")
 
 
 @pytest.hookimpl(trylast=True)

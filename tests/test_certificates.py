@@ -75,8 +75,9 @@ def test_what_is_spoken(made: SelfSigned) -> None:
 
 
 def test_what_is_not_spoken(made: SelfSigned) -> None:
-    """Older versions, and ciphers without forward secrecy."""
+    """Older versions, ciphers without forward secrecy, and another handshake amid a connection."""
     server = held(made).context
+    assert server.options & ssl.OP_NO_RENEGOTIATION
     assert server.minimum_version == ssl.TLSVersion.TLSv1_2
     client = client_of(made, most=ssl.TLSVersion.TLSv1_2)
     client.set_ciphers("AES128-GCM-SHA256:AES128-SHA")

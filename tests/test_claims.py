@@ -139,15 +139,14 @@ async def test_structured_data(site: Site, where: str, verification: str | None)
     entry = await site.publish(f"<p>{WORDS}</p>", heading=TITLE, verification=verification, source="Kiev")
     paths = {"permalink": entry["url"], "page": PAGE, "fragment": f"/embed/{SLUG}/fragment"}
     posting = posting_of((await site.reader.get(paths[where])).text, entry["id"])
-    label = LABELS["denied", "préfecture"].replace("préfecture", "Kiev") if verification == "denied" else None
     if verification in {None, "confirmed"}:
         assert posting["articleBody"] == WORDS
         assert "about" not in posting
     else:
-        about = posting["about"]
-        assert about == {"@type": "Claim", "text": TITLE, "description": about["description"]}
-        assert label in {None, about["description"]}
-        assert posting["articleBody"] == f"{about['description']} – {WORDS}"
+        source = {"denied": "préfecture", "claimed": "{un} <témoin>", "unverified": "réseaux"}[verification]
+        label = LABELS[verification, source].replace(source, "Kiev")
+        assert posting["about"] == {"@type": "Claim", "text": TITLE, "description": label}
+        assert posting["articleBody"] == f"{label} – {WORDS}"
         assert "ClaimReview" not in json.dumps(posting)
 
 

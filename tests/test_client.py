@@ -16,8 +16,11 @@ from websockets.exceptions import ConnectionClosed
 
 from liveserver import client as client_module
 from liveserver import wire
-from liveserver.client import Client, ClientError, Step, Tracker, Unreachable
+from liveserver.client import Broken, Client, ClientError, Step, Tracker, Unreachable
+from liveserver.json_cost import VALUES_MAX
+from liveserver.markup_cost import SAFE_MAX
 from liveserver.model import Position
+from liveserver.rate_limiter import Throttle
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:
@@ -188,6 +191,13 @@ class Stream:
     async def send(self, *messages: Message) -> None:
         for message in messages:
             await self._connection.send(wire.dumps(message).decode())
+
+    async def send_text(self, text: str) -> None:
+        await self._connection.send(text)
+
+    @property
+    def compressed(self) -> bool:
+        return bool(self._connection.protocol.extensions)
 
     async def receive(self) -> Message:
         async with asyncio.timeout(PATIENCE):
@@ -767,3 +777,241 @@ async def test_what_was_not_confirmed_when_the_connection_was_lost_is_left() -> 
         await changes.aclose()
         await asyncio.sleep(0)
         assert not any("_later" in repr(task) for task in asyncio.all_tasks() - before)
+
+
+# A server that isn't trusted
+
+
+class Purse(Throttle):
+    """A throttle that tells what was spent, and holds up what comes after so much."""
+
+    def __init__(self, most: float = 1e9) -> None:
+        super().__init__(1e9, 1)
+        self.spent: list[float] = []
+        self._left = most
+
+    def spend(self, amount: float) -> float:
+        self.spent.append(amount)
+        self._left -= amount
+        return 0.0 if self._left >= 0 else 3_600.0
+
+
+async def test_everything_that_a_server_says_counts() -> None:
+    """Heartbeats, unknown types and known changes too; by their bytes; and it is sent as it is."""
+    told = [hello(2), heartbeat(2), {"type": "weather"}, entry(1), {"type": "x", "long": "x" * 100_000}, entry(3)]
+    compressed: list[bool] = []
+
+    async def script(stream: Stream) -> None:
+        compressed.append(stream.compressed)
+        await stream.send(*told)
+        await stream.until_closed()
+
+    purse = Purse()
+    async with LiveServer(script).running(throttle=purse) as client:
+        assert await Following(client, at(2)).next() == entry(3)
+    # What comes after them is the end of the connection.
+    assert purse.spent[: 1 + len(told)] == [
+        client_module.CONNECTION_MESSAGES,
+        *(1 + len(wire.dumps(message)) / client_module.MESSAGE_BYTES for message in told),
+    ]
+    assert compressed == [False]
+
+
+async def test_what_a_server_may_not_send_waits_there() -> None:
+    """However little it says, and whatever it is: in the end it can't send on."""
+    held = asyncio.Event()
+
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2))
+        try:
+            while True:
+                async with asyncio.timeout(0.3):
+                    await stream.send_text('{"type":"x","y":"' + "y" * 10_000 + '"}')
+        except TimeoutError:
+            held.set()
+        await stream.until_closed()
+
+    purse = Purse(client_module.CONNECTION_MESSAGES + 20)
+    heard: list[Message] = []
+    async with LiveServer(script).running(throttle=purse) as client:
+
+        async def follow() -> None:
+            async for _ in client.follow("match", at(2), on_message=heard.append):
+                pass
+
+        task = asyncio.create_task(follow())
+        async with asyncio.timeout(PATIENCE):
+            await held.wait()
+        task.cancel()
+    assert len(heard) <= 20
+
+
+async def test_the_loop_has_its_turn_between_messages() -> None:
+    """Also while more of them are there already."""
+
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), *[{"type": "x"}] * 200, entry(3))
+        await stream.until_closed()
+
+    heard: list[int] = []
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with LiveServer(script).running(throttle=Purse()) as client:
+        task = asyncio.create_task(count())
+        changes = client.follow("match", at(2), on_message=lambda message: heard.append(turns))
+        await anext(changes)
+        await changes.aclose()
+        task.cancel()
+    assert len(set(heard)) == len(heard) == 202
+
+
+async def test_answers_count_by_their_bytes() -> None:
+    purse = Purse()
+    server = LiveServer()
+    server.answers["snapshot"] = [{"epoch": EPOCH, "seq": 1, "entries": ["x" * 40_000]}]
+    async with server.running(throttle=purse) as client:
+        await client.snapshot("match")
+    assert purse.spent == [pytest.approx(3, abs=0.01)]
+
+
+async def test_each_change_that_was_missed_counts() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(4))
+        await stream.until_closed()
+
+    purse = Purse()
+    server = LiveServer(script)
+    server.answers["changes"] = [{"epoch": EPOCH, "seq": 4, "more": False, "events": [entry(3), entry(4)]}]
+    async with server.running(throttle=purse) as client:
+        assert await Following(client, at(2)).seqs(2) == [3, 4]
+    # After the connection, two messages and an answer; the end of the connection is one more.
+    assert purse.spent[4:6] == [1, 1]
+
+
+@pytest.mark.parametrize("bomb", ["[]", "{}", '"x"', "0.5"])
+async def test_a_message_of_too_many_values_is_no_liveservers(bomb: str) -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2))
+        await stream.send_text('{"type":"heartbeat","seq":2,"x":[' + f"{bomb}," * VALUES_MAX + "0]}")
+        await stream.until_closed()
+
+    async with LiveServer(script).running(throttle=Purse()) as client:
+        with pytest.raises(Broken, match="values"):
+            await Following(client, at(2)).next()
+
+
+@pytest.mark.parametrize("body", ["x" * SAFE_MAX, '"' * SAFE_MAX, "😀" * (SAFE_MAX // 2), "é" * SAFE_MAX])
+async def test_a_message_has_the_longest_entry_and_no_more(body: str) -> None:
+    """Twice the body, and all its corrections."""
+    corrections = [{"at": "2026-11-22T09:30:00.000Z", "note": "é" * 1_000}] * 50
+    longest = {"type": "entry", "seq": 3, "entry": {"id": "e3", "body": body, "html": body, "corrections": corrections}}
+
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), longest, {"type": "x", "x": "x" * client_module.MESSAGE_MAX})
+        await stream.until_closed()
+
+    async with LiveServer(script).running(throttle=Purse()) as client:
+        following = Following(client, at(2))
+        assert await following.next() == longest
+        with pytest.raises(Broken, match="too big"):
+            await following.next()
+
+
+@pytest.mark.parametrize(
+    ("events", "seq"),
+    [([], 3), ([], 2), ([entry(2)], 2), ([entry(3)], 2), ([entry(1)], 3)],
+    ids=["nothing", "nothing and no seq", "what is known", "no seq", "what is older"],
+)
+async def test_more_for_ever_without_anything_is_no_liveservers(events: list[Message], seq: int) -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(9))
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [{"epoch": EPOCH, "seq": seq, "more": True, "events": events}] * 3
+    async with server.running() as client:
+        with pytest.raises(Broken, match="has more"):
+            await Following(client, at(2)).next()
+    assert len(server.asked) == 1
+
+
+async def test_a_stream_that_tells_of_what_changes_dont_have_is_asked_a_few_times() -> None:
+    async def script(stream: Stream) -> None:
+        await stream.send(hello(2), heartbeat(10**6), {"type": "gone", "id": "x"})
+        await stream.until_closed()
+
+    server = LiveServer(script)
+    server.answers["changes"] = [
+        {"epoch": EPOCH, "seq": seq, "more": False, "events": []} for seq in range(3, 4 + client_module.ROUNDS_MAX)
+    ]
+    async with server.running() as client:
+        assert (await Following(client, at(2)).next())["type"] == "gone"
+    assert len(server.asked) == client_module.ROUNDS_MAX
+
+
+async def test_an_error_has_a_few_of_a_servers_words(connect: Callable[[Api], Client]) -> None:
+    async with connect(Api(ok({"detail": "A" * 10**6}, 404))) as client:
+        with pytest.raises(ClientError) as refused:
+            await client.liveblog("x")
+    assert str(refused.value).startswith("404 AAA")
+    assert len(str(refused.value)) <= client_module.DETAIL_MAX + 1
+
+
+async def test_ones_own_server_may_say_much(connect: Callable[[Api], Client]) -> None:
+    """A year of reach, hour by hour and for each partner, does."""
+    async with connect(Api(ok({"partners": [[]] * VALUES_MAX}))) as client:
+        assert len((await client.reach("x"))["partners"]) == VALUES_MAX
+
+
+async def test_what_is_no_object_is_no_answer(connect: Callable[[Api], Client]) -> None:
+    async with connect(Api(ok([1], 404))) as client:
+        with pytest.raises(Broken):
+            await client.liveblog("x")
+
+
+async def test_a_deletion_is_confirmed_soon_whatever_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a server that goes away is back some time."""
+    within: list[float] = []
+    real = client_module._later
+
+    async def later(seconds: float, *rest: Any) -> None:
+        within.append(seconds)
+        await real(0, *rest)
+
+    monkeypatch.setattr(client_module, "_later", later)
+
+    async def script(stream: Stream) -> None:
+        away = {"type": "reconnect", "after_ms": 1e300}
+        await stream.send(hello(2), {**deleted(3, "a"), "confirm": {"within": 10**12}}, entry(4), away)
+        await stream.receive()
+        await stream.close(1012)
+
+    async def again(stream: Stream) -> None:
+        await stream.send(hello(4), entry(5))
+        await stream.until_closed()
+
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async with LiveServer(script, again).running() as client:
+        changes = client.follow("match", at(2), confirm=True, sleep=sleep)
+        assert [(await anext(changes))["seq"] for _ in range(3)] == [3, 4, 5]
+        await changes.aclose()
+    assert within == [client_module.WITHIN_MAX]
+    assert pauses == [pytest.approx(client_module.BACK_AFTER_MAX, abs=5)]
+
+
+def test_the_memory_of_what_is_gone_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "GONE_MAX", 3)
+    tracker = Tracker(at(2))
+    steps = [tracker.step({"type": "gone", "id": each}) for each in "abcdda"]
+    assert steps == [*[Step.APPLY] * 4, Step.IGNORE, Step.APPLY]
+    assert len(tracker._gone) == 3

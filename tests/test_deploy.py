@@ -130,8 +130,11 @@ def test_systemd_unit() -> None:
     assert (program.rpartition("/")[2], command) == ("liveserver", ["serve"])
     defaults = {name: Settings.model_fields[name].default for name in ("drain", "graceful_timeout")}
     assert float(service["TimeoutStopSec"]) >= max(defaults.values()) + 5
-    assert service["StateDirectory"] in service["WorkingDirectory"]
-    assert [service[name] for name in ("DynamicUser", "ProtectSystem", "NoNewPrivileges")] == ["yes", "strict", "yes"]
+    # What isn't told is relative to it, and nothing else may be written to.
+    assert f"/var/lib/{service['StateDirectory']}" == service["WorkingDirectory"]
+    assert not any(name.startswith("environment") for name in map(str.lower, service))
+    assert Settings.model_fields["database_url"].default.removeprefix("sqlite:///")[0] != "/"
+    assert [service[name] for name in ("User", "ProtectSystem", "NoNewPrivileges")] == ["liveserver", "strict", "yes"]
 
 
 def test_dockerfile() -> None:
@@ -364,6 +367,19 @@ async def test_nginx_says_what_is_too_much(tmp_path: Path) -> None:
         assert json.loads(body)["status"] == 429
 
 
+async def test_nginx_says_what_is_too_large(proxy: Proxy) -> None:
+    """As liveserver would: nothing of it is passed on."""
+    reader, writer = await proxy.send("POST /api/v1/liveblogs", f"Content-Length: {2 << 20}")
+    with contextlib.closing(writer):
+        # It waits for a while for the rest, and then resets the connection.
+        head = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")
+        body = await reader.readuntil(b"}")
+    assert head[0].startswith(b"HTTP/1.1 413 ")
+    assert b"Content-Type: application/problem+json" in head
+    assert json.loads(body)["status"] == 413
+    assert proxy.upstream.requests == []
+
+
 async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> None:
     """A person is told in two languages, a program in JSON; with nginx's own code, and when to come back."""
     async with nginx(tmp_path, [free_port(), free_port()]) as port:
@@ -383,7 +399,7 @@ async def test_nginx_has_a_page_for_when_no_node_is_there(tmp_path: Path) -> Non
             head, _, body = (await proxy.get(path, "Accept: */*")).partition(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 502 ")
             assert {b"Content-Type: application/problem+json", b"Retry-After: 5"} <= set(head.split(b"\r\n"))
-            assert json.loads(body)["status"] == 502
+            assert (json.loads(body)["status"], json.loads(body)["title"]) == (502, "Bad Gateway")
 
 
 async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
@@ -391,14 +407,19 @@ async def test_nginx_tells_a_late_answer_from_none(tmp_path: Path) -> None:
     upstream = Upstream()
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))
+        node = server.sockets[0].getsockname()[1]
         soon = [("proxy_read_timeout 30s", "proxy_read_timeout 100ms")]
-        port = await stack.enter_async_context(nginx(tmp_path, [server.sockets[0].getsockname()[1]], soon))
+        for folder in ("hasty", "patient"):
+            (tmp_path / folder).mkdir()
+        hasty, patient = [
+            Proxy(await stack.enter_async_context(nginx(folder, [node], changes)), upstream)
+            for folder, changes in ((tmp_path / "hasty", soon), (tmp_path / "patient", []))
+        ]
         stack.callback(upstream.go_on.set)
-        proxy = Proxy(port, upstream)
-        head, _, body = (await proxy.get("/silent")).partition(b"\r\n\r\n")
+        head, _, body = (await hasty.get("/silent")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 504 ")
         assert json.loads(body)["status"] == 504
-        head, _, body = (await proxy.get("/unavailable", "Accept: text/html")).partition(b"\r\n\r\n")
+        head, _, body = (await patient.get("/unavailable", "Accept: text/html")).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 503 ")
         assert (b"Retry-After" in head, body) == (False, b"")
 

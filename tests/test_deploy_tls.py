@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.certificates import self_signed
-from tests.services import free_port, required
+from tests.services import free_port
 from tests.test_deploy import ROOT, SERVICES, Upstream, nginx
 
 if TYPE_CHECKING:
@@ -47,17 +47,11 @@ class Secured(NamedTuple):
             return await reader.read()
 
 
-async def _snippet(folder: Path, port: int) -> str:
-    """deploy/tls.conf with this machine's port and paths, in the words of its nginx."""
+def _snippet(folder: Path, port: int) -> str:
+    """deploy/tls.conf with this machine's port and paths."""
     text = (ROOT / "deploy/tls.conf").read_text()
-    assert text.count("listen 443 ssl ") == text.count("http2 on;\n") == 1
-    text = text.replace("listen 443 ssl ", f"listen 127.0.0.1:{port} ssl ").replace("/etc/nginx/tls/", f"{folder}/tls/")
-    process = await asyncio.create_subprocess_exec(required("nginx"), "-v", stderr=-1)
-    _, told = await process.communicate()
-    version = tuple(int(part) for part in re.findall(rb"nginx/(\d+)\.(\d+)\.(\d+)", told)[0])
-    if version < (1, 25, 1):
-        text = text.replace("http2 on;\n", "").replace(" ssl ", " ssl http2 ", 1)
-    return text
+    assert text.count("\nlisten 443 ssl ") == 1
+    return text.replace("listen 443 ssl ", f"listen 127.0.0.1:{port} ssl ").replace("/etc/nginx/tls/", f"{folder}/tls/")
 
 
 @pytest.fixture
@@ -68,7 +62,7 @@ async def secured(tmp_path: Path) -> AsyncIterator[Secured]:
         (tmp_path / folder).mkdir()
     shutil.copy(made.certificate, tmp_path / "tls/fullchain.pem")
     shutil.copy(made.key, tmp_path / "tls/privkey.pem")
-    (tmp_path / "liveserver.d/tls.conf").write_text(await _snippet(tmp_path, port))
+    (tmp_path / "liveserver.d/tls.conf").write_text(_snippet(tmp_path, port))
     trusting = ssl.create_default_context(cafile=str(made.certificate))
     async with contextlib.AsyncExitStack() as stack:
         server = await stack.enter_async_context(await asyncio.start_server(upstream, "127.0.0.1", 0))

@@ -7,7 +7,7 @@ import hashlib
 import re
 from html import unescape
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 import pytest
@@ -180,8 +180,14 @@ async def test_a_live_blog_that_nobody_may_embed(site: Site) -> None:
 async def test_the_preview_for_a_partner(site: Site) -> None:
     """The lines to copy are the partner's, whatever others may; what is no id is left out."""
     await restrict(site, "nobody")
-    page = unescape((await site.reader.get(PREVIEW, params={"partner": "p_abcdefghijkl"})).text)
-    assert f'<live-blog src="{PAGE}" partner="p_abcdefghijkl">' in page
+    html = (await site.reader.get(PREVIEW, params={"partner": "p_abcdefghijkl"})).text
+    page = unescape(html)
+    # The line has the public address, and what is tried here that by which the page was asked for.
+    assert f'data-src="{PAGE}"' in page
+    assert f'<live-blog src="{urlsplit(PAGE).path}" partner="p_abcdefghijkl">' in page
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="([^"]+)"', html)
+    assert len(loaded) >= 3
+    assert all(address.startswith("/") for address in loaded)
     assert f'src="{BASE}{EMBED}?partner=p_abcdefghijkl"' in page
     assert 'class="refused"' not in page
     assert "onload" not in (await site.reader.get(PREVIEW, params={"partner": '" onload="x'})).text

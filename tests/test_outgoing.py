@@ -12,8 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 
+from liveserver import outgoing
 from liveserver.client import Client, ClientError
 from liveserver.outgoing import Forbidden, PublicGate, is_public
+from tests.listening import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -172,11 +174,9 @@ async def answering(head: bytes, body: bytes = b"") -> AsyncIterator[tuple[int, 
         asked.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 " + head + b"\r\nConnection: close\r\n\r\n" + body)
         await writer.drain()
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], asked
+    async with listening(answer) as port:
+        yield port, asked
 
 
 async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[str, list[str]]) -> None:
@@ -245,6 +245,53 @@ async def test_an_answer_has_bounds(names: dict[str, list[str]], head: bytes, bo
     async with answering(head, body) as (port, asked), through(port) as client:
         with pytest.raises(ClientError, match=said):
             await client.file("/media/x")
+    assert len(asked) == 1
+
+
+async def test_an_answer_of_countless_pieces_is_not_taken(
+    names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is work of its own, and the event loop has its turn meanwhile."""
+    names["there.example"] = ["127.0.0.1"]
+    turns: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        turns.append(seconds)
+        await real(seconds)
+
+    monkeypatch.setattr(outgoing, "PIECE_LEAST", 1)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    head = b"200 OK\r\nTransfer-Encoding: chunked"
+    few, many = b"1\r\n \r\n" * MOST + b"0\r\n\r\n", b"0001;x=y\r\n \r\n" * MOST + b"0\r\n\r\n"
+    async with answering(head, few) as (port, _), through(port) as client:
+        assert await client.file("/media/x") == b" " * MOST
+    assert turns.count(0) == MOST // outgoing.PIECES_AT_ONCE
+    monkeypatch.setattr(outgoing, "PIECE_LEAST", 2)
+    async with answering(head, many) as (port, asked), through(port) as client:
+        with pytest.raises(ClientError, match="pieces"):
+            await client.file("/media/x")
+    assert len(asked) == 1
+
+
+async def test_an_answer_that_never_begins_is_not_waited_for(
+    names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much comes before it; nor is it asked for again."""
+    names["there.example"] = ["127.0.0.1"]
+    monkeypatch.setattr(outgoing, "HEAD_SECONDS", 0.2)
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        while True:
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with listening(answer) as port, through(port) as client:
+        with pytest.raises(ClientError, match="doesn't begin"):
+            await client.liveblog("match")
     assert len(asked) == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from liveserver import pacing, plain, rendering
 from liveserver.lru import Lru
-from liveserver.pacing import APART, SLICE, Pace, assembled
+from liveserver.pacing import APART, PICTURE, SLICE, Pace, assembled
 from liveserver.rendering import Renderer
 from liveserver.representation import Representation
 from liveserver.topic import Topic
@@ -45,6 +45,8 @@ async def test_much_is_put_together_in_a_thread() -> None:
     half = an_entry(body="x" * (APART // 2))
     assert await assembled(threading.get_ident, [half, half]) == here
     assert await assembled(threading.get_ident, [half, half, an_entry(body="x")]) != here
+    pictures = an_entry(body='<img src="">' * (APART // PICTURE))
+    assert await assembled(threading.get_ident, [pictures]) != here
 
 
 @pytest.mark.parametrize(

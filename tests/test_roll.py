@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.errors import NotFound
+from liveserver.roll import Caller
 from liveserver.wire import CLOSE_NOT_ADMITTED
 from tests.api.site import SLUG
 from tests.sinks import ListSink
@@ -37,6 +38,15 @@ async def edit(site: Site, partner: str, **fields: Any) -> None:
 async def let_in(site: Site, partner: str, origin: str) -> Audience:
     """Whom a viewer on a page of this origin reports to."""
     return await site.parts.partners.audience(SLUG, partner, [(b"origin", origin.encode())])
+
+
+def test_what_is_kept_of_a_caller() -> None:
+    """What browsers say; of what none would say, nothing."""
+    host = (b"host", b"live.example.org")
+    assert Caller.of([host, (b"origin", b"https://A.example")]) == Caller("https://a.example", "live.example.org")
+    assert Caller.of([host]) == Caller(None, "live.example.org")
+    for long in ((b"origin", b"https://" + b"a" * 30_000), (b"host", b"a" * 30_000)):
+        assert Caller.of([host, (b"origin", b"https://a.example"), long]) == Caller("null", "")
 
 
 async def test_coming_and_going(site: Site) -> None:

@@ -17,6 +17,7 @@ from liveserver.settings import (
     key_of,
     load,
     nearest_setting,
+    take_client_variables,
     unknown_settings,
     unknown_variables,
     unreadable_lines,
@@ -296,6 +297,35 @@ def test_misspelt_variables_are_found() -> None:
 def test_what_a_misspelt_variable_may_mean(written: str, meant: str | None) -> None:
     """Its letters count, and its words in any order."""
     assert nearest_setting(f"LIVESERVER_{written}") == (meant and f"LIVESERVER_{meant}")
+
+
+@pytest.mark.parametrize(
+    ("lines", "environment", "expected"),
+    [
+        ("LIVESERVER_URL=http://a\nLIVESERVER_KEY=lv_1\n", {}, ("http://a", "lv_1", None)),
+        ("LIVESERVER_URL=http://a\n", {"LIVESERVER_URL": "http://b"}, ("http://b", None, None)),
+        ("LIVESERVER_KEY=lv_1\n", {"LIVESERVER_KEY_FILE": "f"}, (None, None, "f")),
+        ("LIVESERVER_PORT=8001\n", {}, ("http://localhost:8001", None, None)),
+        ("LIVESERVER_PORT=8001\n", {"LIVESERVER_PORT": "8002"}, ("http://localhost:8002", None, None)),
+        ("LIVESERVER_PORT=8001\nLIVESERVER_TLS_CERTIFICATE=c.pem\n", {}, (None, None, None)),
+        (b"\xff", {}, (None, None, None)),
+        ("", {}, (None, None, None)),
+    ],
+)
+def test_clients_read_the_file_too(
+    lines: str | bytes,
+    environment: dict[str, str],
+    expected: tuple[str | None, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The environment comes first; a server that runs in the same folder is there without being named."""
+    (tmp_path / ".env").write_bytes(lines if isinstance(lines, bytes) else lines.encode())
+    monkeypatch.chdir(tmp_path)
+    names = ("LIVESERVER_URL", "LIVESERVER_KEY", "LIVESERVER_KEY_FILE")
+    monkeypatch.setattr(os, "environ", dict(environment))
+    take_client_variables()
+    assert tuple(os.environ.get(name) for name in names) == expected
 
 
 def test_the_environment_and_the_file_are_looked_through(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

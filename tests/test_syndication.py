@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,22 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
-from liveserver import following, remote, syndication
+from liveserver import client, following, remote, syndication, wire
 from liveserver.client import Client, ClientError
 from liveserver.errors import Busy
 from liveserver.following import Follower
 from liveserver.inputs import SourceInput
+from liveserver.lru import Lru
 from liveserver.model import Position, now
 from liveserver.rate_limiter import Throttle
 from liveserver.sanitising_pool import SMALL
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.syndication import made
+from liveserver.wire import entry_object
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
 from tests.images import quarters, saved
+from tests.listening import listening
 from tests.store_samples import an_entry
 
 if TYPE_CHECKING:
@@ -457,7 +461,7 @@ async def test_where_too_many_long_texts_wait_it_comes_again(pair: Pair, monkeyp
 
 
 async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above it, its messages wait."""
+    """Above it, its messages wait. Whatever it says counts, by its bytes; and a body by its characters."""
     spent: list[float] = []
 
     class Strict(Throttle):
@@ -468,10 +472,17 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(following, "Throttle", Strict)
     await pair.source.publish("<p>" + "x" * 4_000 + "</p>")
     await pair.follow()
-    await pair.source.publish("<p>x</p>")
     await pair.level()
-    assert [round(amount) for amount in spent][-1] == 1
-    assert max(spent) == pytest.approx(1 + 4_007 / following.MESSAGE_CHARACTERS)
+    await pair.in_state("live")
+    assert 4_007 / following.MESSAGE_CHARACTERS in spent
+    assert client.CONNECTION_MESSAGES in spent
+    assert 1 in spent, "a change on a page of changes"
+    spent.clear()
+    entry = await pair.source.publish("<p>x</p>")
+    await pair.level()
+    told = {"type": "entry", "seq": 2, "entry": entry}
+    size = len(wire.dumps(told))
+    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / following.MESSAGE_CHARACTERS]
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
@@ -612,17 +623,7 @@ CHANGES: JSON = {"epoch": "k3f9x2ab", "seq": 1, "more": False, "events": []}
 async def test_nonsense_is_not_followed(pair: Pair, embed: Any, head: Any, changes: Any) -> None:
     """It is said that it is nonsense, and nothing of it is here."""
     answers = {"embed": embed, "snapshot": head, "changes": changes}
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
-        body = json.dumps(answers[line.decode().rpartition("/")[2].partition("?")[0]]).encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server:
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/live/{SLUG}"
+    async with imposter(answers) as (url, _):
         await pair.follow(url=url)
 
         async def said() -> bool:
@@ -631,3 +632,191 @@ async def test_nonsense_is_not_followed(pair: Pair, embed: Any, head: Any, chang
 
         await settled(said)
     assert await entries(pair.mirror) == []
+
+
+@asynccontextmanager
+async def imposter(answers: JSON, status: int = 200) -> AsyncIterator[tuple[str, list[str]]]:
+    """Something that answers as it is told, by the last part of the path; its live blog, and what it was asked."""
+    asked: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
+        asked.append(line.decode().rpartition("/")[2].partition("?")[0])
+        found = answers.get(asked[-1])
+        body = json.dumps(found).encode()
+        code = status if found is not None else 500
+        writer.write(b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % (code, len(body)) + body)
+        await writer.drain()
+
+    async with listening(answer) as port:
+        yield f"http://127.0.0.1:{port}/live/{SLUG}", asked
+
+
+@pytest.mark.parametrize("more", [True, False])
+async def test_changes_without_end_are_asked_for_less_and_less(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, *, more: bool
+) -> None:
+    """Whether it says that there are more, or that it has got on a little."""
+    pauses: list[float] = []
+    real = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        if seconds > 20:
+            pauses.append(seconds)
+        await real(min(seconds, 0.001))
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    head = {"epoch": "k3f9x2ab", "seq": 10**9}
+    async with imposter(
+        {"embed": EMBED, "snapshot": head, "changes": {**head, "seq": 7, "more": more, "events": []}}
+    ) as (
+        url,
+        asked,
+    ):
+        await pair.follow(url=url)
+
+        async def often() -> bool:
+            return len(pauses) > 4
+
+        await settled(often)
+        assert asked.count("changes") <= asked.count("snapshot") * (1 if more else 1 + following.EMPTY_MAX)
+    assert pauses[:5] == [60, 120, 240, 480, following.AGAIN_MAX]
+
+
+@pytest.mark.parametrize(
+    ("status", "embed"),
+    [
+        (404, {"detail": "A" * 100_000}),
+        (500, {"errors": [{"pointer": "/", "detail": "A" * 100_000}]}),
+        (200, {**EMBED, "allowed": False, "reason": "A" * 100_000}),
+    ],
+)
+async def test_little_of_an_error_is_kept(pair: Pair, status: int, embed: JSON) -> None:
+    """In the log, in the database, and where it is asked for."""
+    with capture_logs() as logged:
+        async with imposter({"embed": embed}, status) as (url, _):
+            await pair.follow(url=url)
+
+            async def said() -> bool:
+                return (await pair.state())["state"] in {"lost", "refused"}
+
+            await settled(said)
+            assert 100 < len((await pair.state())["error"]) < 600
+    assert max(len(str(line)) for line in logged) < 1_500
+
+
+def pictured(seq: int, count: int = 20) -> JSON:
+    """A change whose entry has pictures."""
+    body = "".join(f'<figure><img src="/media/{seq * 100 + n:032x}-9x9.jpg" alt="a"></figure>' for n in range(count))
+    shown = entry_object(an_entry(), html="", url="https://e.example/x")
+    entry = {**shown, "id": f"{ID[:-4]}{seq:04x}", "body": body}
+    return {"type": "entry", "seq": seq, "entry": entry}
+
+
+async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the log tells of them once, with their number."""
+    monkeypatch.setattr(following, "PICTURES_AGAIN", 0.01)
+    monkeypatch.setattr(following, "PICTURES_MOST", 10**6)
+    # The entries' changes, one by one, are asked for again each time.
+    events = [pictured(seq, 2) for seq in range(1, 4)]
+    changes = {"epoch": "k3f9x2ab", "seq": 3, "more": False, "events": events}
+    tried: list[float] = []
+    put = Lru.put
+
+    def noted(self: Any, key: str, value: tuple[float, float], weight: int) -> None:
+        if key == events[0]["entry"]["id"]:
+            tried.append(value[1])
+        put(self, key, value, weight)
+
+    monkeypatch.setattr(Lru, "put", noted)
+    answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 3}, "changes": changes}
+    with capture_logs() as logged:
+        async with imposter(answers) as (url, asked):
+            await pair.follow(url=url)
+
+            async def often() -> bool:
+                return len(tried) > 4
+
+            await settled(often)
+            assert len([name for name in asked if name.endswith("-9x9.jpg")]) > 6
+    assert tried[:5] == pytest.approx([0.01, 0.02, 0.04, 0.08, 0.16])
+    missing = [line for line in logged if line["event"].startswith("syndication.picture")]
+    assert len(missing) == 1
+
+
+async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, and however many entries wait for them: the texts come meanwhile."""
+    monkeypatch.setattr(following, "PICTURES_MOST", 3)
+    monkeypatch.setattr(following, "PICTURES_RATE", 0.001)
+    monkeypatch.setattr(following, "PICTURES_WAIT", 0.01)
+    monkeypatch.setattr(following, "FETCHING_MAX", 2)
+    begun: list[int] = []
+    fetch = Follower._fetch
+
+    async def counted(self: Follower, names: dict[str, str]) -> Any:
+        begun.append(len(names))
+        return await fetch(self, names)
+
+    monkeypatch.setattr(Follower, "_fetch", counted)
+    changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq) for seq in range(1, 6)]}
+    answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
+    async with imposter(answers) as (url, asked):
+        await pair.follow(url=url)
+
+        async def all_there() -> bool:
+            return len(await entries(pair.mirror)) == 5
+
+        await settled(all_there)
+        assert len([name for name in asked if name.endswith(".jpg")]) <= 3
+        assert begun == [20, 20]
+    assert "<img" not in str([entry["body"] for entry in await entries(pair.mirror)])
+
+
+async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has its turn, and the newest first."""
+    monkeypatch.setattr(following, "COMPLETED_MOST", 2)
+    changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq, 1) for seq in range(1, 6)]}
+    answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
+    rounds: list[list[int]] = []
+    complete_now, ask = Follower._complete_now, Client.changes
+
+    async def noted(self: Follower) -> None:
+        rounds.append([])
+        await complete_now(self)
+        if not rounds[-1]:
+            rounds.pop()
+
+    async def asked(self: Client, slug: str, after: Position, *, limit: int | None = None) -> Any:
+        if limit == 1:
+            rounds[-1].append(after.seq + 1)
+        return await ask(self, slug, after, limit=limit)
+
+    followers: list[Follower] = []
+    run = Follower.run
+
+    async def kept(self: Follower) -> None:
+        followers.append(self)
+        await run(self)
+
+    monkeypatch.setattr(Follower, "run", kept)
+    monkeypatch.setattr(Follower, "_complete_now", noted)
+    monkeypatch.setattr(Client, "changes", asked)
+    async with imposter(answers) as (url, _):
+        await pair.follow(url=url)
+
+        async def all_there() -> bool:
+            return len(await entries(pair.mirror)) == 5
+
+        await settled(all_there)
+        monkeypatch.setattr(following, "PICTURES_AGAIN", 0.01)
+        # The wait for the first round is as long as it was.
+        followers[-1]._late.set()
+
+        async def often() -> bool:
+            # The one that has just begun is there, and empty.
+            return len([asked for asked in rounds if asked]) > 2
+
+        await settled(often)
+    assert rounds[:2] == [[5, 4], [3, 2]]
+    assert rounds[2][0] == 1

@@ -329,6 +329,18 @@ async def test_what_came_is_not_kept_by_the_error_it_led_to(stage: Stage, begin:
         gc.enable()
 
 
+async def test_a_connection_that_is_lost_has_no_timer(stage: Stage) -> None:
+    """It would keep the head of what was asked for last: of 30 KB, and a thousand connections a second, 150 MB."""
+    peer = stage.connect()
+    peer.send(GET)
+    await peer.settled()
+    timer = peer.protocol.timeout_keep_alive_task
+    assert timer is not None
+    peer.protocol.connection_lost(ConnectionResetError())
+    assert timer.cancelled()
+    assert peer.protocol.timeout_keep_alive_task is None
+
+
 async def test_an_upgrade_that_is_not_known_is_ignored(stage: Stage) -> None:
     """And what was pipelined behind it isn't lost."""
     peer = stage.connect()

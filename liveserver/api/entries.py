@@ -182,7 +182,8 @@ async def delete(request: Request) -> Response:
     """Take an entry away from every surface."""
     actor = await authorised(request, "publish")
     confirm = query_of(request, DeleteQuery).confirm
-    takedown = await services(request).publishing.delete_entry(
+    parts = services(request)
+    takedown = await parts.publishing.delete_entry(
         request.path_params["slug"],
         request.path_params["id"],
         version=version_of(request, required=False),
@@ -191,6 +192,8 @@ async def delete(request: Request) -> Response:
     )
     if not confirm:
         return Response(status_code=204)
+    if takedown is not None:
+        parts.limits.asked_viewers(actor.key_id)
     content = {"takedown": None if takedown is None else wire.takedown_object(takedown)}
     return answer(request, content, public=False)
 

@@ -18,7 +18,7 @@ _PLACE = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
 
 
 class Place(NamedTuple):
-    """Where a row stands in a list: ordered by time, then by name; an entry's id, a live blog's number for its slug."""
+    """Where a row stands in a list: by its time, and by an entry's id or a live blog's number."""
 
     at: datetime
     name: str

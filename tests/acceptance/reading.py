@@ -75,7 +75,7 @@ async def settles(read: Callable[[], Awaitable[Value]], expected: Value, *, seco
             break
         await asyncio.sleep(POLL_SECONDS)
         value = await read()
-    assert value == expected
+    assert value == expected, (value, expected)
 
 
 async def shows(page: Page, items: Sequence[Item], *, seconds: float = 15.0) -> None:

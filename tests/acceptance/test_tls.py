@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,7 @@ from websockets.asyncio.client import connect
 
 from liveserver import tls_context
 from liveserver.client import Client
+from liveserver.tls_records import RECORDS
 from tests.acceptance.serving import START_SECONDS, Child, ForkedServer, eventually, run, started
 from tests.certificates import SelfSigned, self_signed
 
@@ -176,6 +178,34 @@ async def test_who_begins_no_handshake_gives_way(tmp_path: Path, files: SelfSign
             async with httpx2.AsyncClient() as http:
                 assert (await http.get(f"{server.url}/healthz")).status_code == 200
         assert (await server.logged("refused"))["reason"] == "gave-way"
+        assert "Traceback" not in server.stderr + server.stdout
+        assert await server.end() == 0
+
+
+async def test_records_that_carry_little_are_bounded(tmp_path: Path, files: SelfSigned) -> None:
+    """Short requests may come as fast as they are answered. What carries less is the end; others are served."""
+    server = SecureServer(tmp_path / "server", files, log_format="json")
+    async with started(server), asyncio.timeout(START_SECONDS):
+        context = ssl.create_default_context(cafile=str(files.certificate))
+        reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
+        for _ in range(2 * RECORDS):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200 ")
+            await reader.readexactly(int(re.findall(rb"content-length: (\d+)", head)[0]))
+        assert server.log("refused") == []
+        writer.write(b"GET /")
+        for _ in range(2 * RECORDS):
+            if writer.transport.is_closing():
+                break
+            writer.write(b"a")
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        refused = await server.logged("refused")
+        assert (refused["reason"], refused["address"]) == ("too-many-records", "127.0.0.1")
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(f"{server.url}/healthz")).status_code == 200
         assert "Traceback" not in server.stderr + server.stdout
         assert await server.end() == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.errors import StoreUnavailable
-from liveserver.limits import WRITTEN
+from liveserver.limits import ASKED, WRITTEN
 from liveserver.refusals import Reason, refusals
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
@@ -148,6 +149,16 @@ async def test_what_is_written_counts_as_a_whole(site: Site, of: From) -> None:
     assert response.status_code == 429
     # Each counts five times.
     assert edits == FEW["limit_by_key"] * BURST // 5
+
+
+async def test_a_deletion_that_is_to_be_confirmed_counts_for_more(site: Site, of: From) -> None:
+    """Every viewer is asked for an answer."""
+    editor = of(READER, await site.key("Bureau", ["publish"]))
+    ids = [(await site.publish())["id"] for _ in range(8)]
+    assert (await editor.get(ENTRIES)).status_code == 200
+    answers = [await editor.delete(f"{ENTRIES}/{id_}?confirm=true") for id_ in ids]
+    allowed = math.ceil(FEW["limit_by_key"] * BURST / (1 + ASKED))
+    assert [answer.status_code for answer in answers] == [200] * allowed + [429] * (8 - allowed)
 
 
 async def test_failures_delay_failures_only(site: Site, of: From, since: Callable[[Reason], int]) -> None:

@@ -76,7 +76,7 @@ async def run(arguments: argparse.Namespace) -> list[Row]:
     rounds: list[tuple[str, list[str]]] = []
     if not (arguments.together or arguments.several):
         rounds += [(name, [name]) for name in names]
-    if len(names) > SEVERAL and not arguments.together:
+    if arguments.several or (len(names) > SEVERAL and not arguments.together):
         rounds += groups(names)
     if len(names) > 1 and not arguments.several:
         rounds.append((TOGETHER, names))

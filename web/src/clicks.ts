@@ -1,4 +1,4 @@
-/** What the page's own controls do. Loaded when the first of them is used. */
+/** What the page's own controls do. Loaded a second after the page, or when the first of them is used. */
 
 import { switchAlerts } from "./alerts.js";
 import { offerEmbed } from "./embed.js";

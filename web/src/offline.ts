@@ -14,7 +14,7 @@ let registration: ServiceWorkerRegistration | undefined;
 /** Within which the service worker says that it has dropped copies, if it lives. */
 const ANSWER_MS = 3_000;
 
-/** Registers the service worker and makes the first copy, of what the page has by then, and loads what clicks need. */
+/** Registers the service worker and makes the first copy, of what the page has by then, with the code for clicks in it. */
 export async function keepOffline(url: string, position: () => string): Promise<void> {
   // WebKit lets a click write to the clipboard only if it needn't wait for code first.
   await import("./extras.js").catch(() => undefined);

@@ -23,7 +23,7 @@ const RECHECK_MS = 200;
 /** In the head, what quotes entries for machines: on any page; and on one that was opened for an entry. */
 const QUOTING = "script";
 const QUOTING_ENTRY = "script, meta[name=description], meta[property], [rel=canonical]";
-const CONTROLS = "[data-order], [data-share], [data-alerts], [data-embed-src] .embed-link, a[data-newer], a[data-older]";
+const CONTROLS = "a[data-order],[data-share],[data-alerts],[data-embed-src] .embed-link,a[data-newer],a[data-older]";
 
 function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageData): void {
   const texts = new Texts(textData);

@@ -19,7 +19,8 @@ function show(controls: HTMLFormElement, around: HTMLElement, frame: HTMLElement
     const its = widget.getAttribute(name);
     return its === null ? [] : [`${name}="${its}"`];
   };
-  const attributes = [...given("src"), ...given("partner")];
+  // The element here is served by whatever name this page has; the line is for other sites' pages.
+  const attributes = [`src="${around.dataset.src ?? ""}"`, ...given("partner")];
   for (const name of ["theme", "limit", "height"]) {
     if (isUsual(name)) {
       widget.removeAttribute(name);
