@@ -143,6 +143,7 @@ async def _list(request: Request, page: EntryPage) -> wire.JSON:
         "items": await services(request).presenter.entries(page.liveblog, page.items),
         "next_cursor": page.next_cursor,
         "epoch": page.liveblog.epoch,
+        "seq": page.liveblog.seq,
     }
 
 

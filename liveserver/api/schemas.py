@@ -100,6 +100,7 @@ class EntryList(Shape):
     items: list[EntryObject]
     next_cursor: str | None
     epoch: str = Field(description="The history that the entries are of: never put pages of two together")
+    seq: int = Field(description="As of when the entries are: what was deleted by then isn't among them")
 
 
 class CountsObject(Shape):

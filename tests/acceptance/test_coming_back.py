@@ -257,8 +257,20 @@ async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
           window.Notification = class {
             static permission = "granted";
             static requestPermission() { window.__asked++; return Promise.resolve("granted"); }
-            constructor(title, options) { window.__raised.push([title, options.body]); }
-            close() { window.__raised = []; }
+            static shown = new Map();
+            constructor(title, { body, tag }) {
+              Object.assign(this, { title, body, tag });
+              // One of the same tag takes the place of the other, which is closed.
+              Notification.shown.get(tag)?.close();
+              Notification.shown.set(tag, this);
+              this.tell();
+            }
+            close() {
+              if (Notification.shown.get(this.tag) === this) Notification.shown.delete(this.tag);
+              this.tell();
+              queueMicrotask(() => this.onclose?.());
+            }
+            tell() { window.__raised = [...Notification.shown.values()].map(({ title, body }) => [title, body]); }
           };
           navigator.serviceWorker.getRegistration = () => Promise.resolve(undefined);
         }""")
@@ -278,5 +290,7 @@ async def test_alerts_to_key_events(site: Site, browser: Browser) -> None:
         await site.publish("alertes", 4, key_event=True, verification="claimed", source="un témoin")
         raised = await page.wait_for_function("() => window.__raised.length > 1 && window.__raised[1]")
         assert await raised.json_value() == ["Le Tour", "Affirmation\u00a0: un témoin – Kilomètre 4"]
+        await site.newsroom.edit("alertes", key_event["id"], {"heading": "Kilomètre 3,5"})
+        await page.wait_for_function("() => window.__raised.some(([, body]) => body === 'Kilomètre 3,5')")
         await site.newsroom.delete("alertes", key_event["id"])
-        await page.wait_for_function("() => window.__raised.length === 0")
+        await page.wait_for_function("() => window.__raised.length === 1 && window.__raised[0][1].endsWith('4')")

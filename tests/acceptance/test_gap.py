@@ -43,6 +43,34 @@ AS_ARTICLES = """htmls => htmls.map(html => {
 })"""
 
 
+LONG_OPEN = """
+const now = performance.now.bind(performance);
+performance.now = () => now() + 600000;
+Math.random = () => 0.01;
+window.WebSocket = class extends WebSocket {
+  constructor(...given) { super(...given); window.__socket = this; }
+};
+"""
+"""The page has been open for ten minutes, and its messages can be given to it."""
+VOID = """() => window.__socket.onmessage({ data: JSON.stringify({ type: "reset", epoch: "neuanfang", seq: 1 }) })"""
+
+
+async def test_without_the_code_for_a_gap(site: Site, browser: Browser) -> None:
+    """The server is of another version by now, and has no such file any more: the page is read anew."""
+    slug = "autre-version"
+    await site.liveblog(slug, 2)
+    async with pages(browser) as open_page:
+        page = await open_page(f"{site.server.url}/healthz", outages=True, script=LONG_OPEN)
+        await page.route("**/assets/extras-*.js", lambda route: route.fulfill(status=404))
+        await page.goto(site.url(slug))
+        await live(page)
+        await mark(page)
+        async with page.expect_navigation():
+            await page.evaluate(VOID)
+        await live(page)
+        assert await page.evaluate("() => window.__marker") is None
+
+
 @pytest.mark.parametrize("gone", ["hub", "redis"])
 async def test_after_a_gap_pages_are_the_servers(
     tmp_path: Path, browser: Browser, start_redis: StartRedis, gone: str

@@ -16,6 +16,8 @@ from tests.acceptance.reading import live, settles, strings
 from tests.acceptance.words import SECONDS, WATCH, confirmations, rid_of, said
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from playwright.async_api import Browser, Page
 
     from tests.acceptance.site import Site
@@ -38,6 +40,20 @@ NO_FRAMES = "() => { window.requestAnimationFrame = () => 0; }"
 QUOTED = """() => [...document.querySelectorAll("title, meta[name=description], meta[property], script[type$=json]")]
   .map(({ outerHTML }) => outerHTML).join(" ")"""
 REMEMBER = """([slug, kept]) => localStorage.setItem(`liveserver:/api/v1/liveblogs/${slug}`, JSON.stringify(kept))"""
+HOLD = """
+const post = ServiceWorker.prototype.postMessage;
+window.__held = [];
+ServiceWorker.prototype.postMessage = function (word, ports) {
+  const go = () => post.call(this, word, ports);
+  if ("drop" in word) window.__held.push(go); else go();
+};
+const wait = window.setTimeout;
+window.setTimeout = (run, ms, ...more) => wait(run, ms === 3000 ? 600000 : ms, ...more);
+"""
+"""The service worker isn't told to drop copies, and the page doesn't stop waiting for that."""
+RELEASE = "() => window.__held.splice(0).forEach(go => go())"
+AFTER_TIMERS = "() => new Promise(resolve => setTimeout(resolve, 300))"
+"""Once what the page does by its timers is done: it confirms within a hundredth of five seconds."""
 TALKING = """async () => [
   ...[...document.querySelectorAll("[data-notice]")].map(card => card.dataset.notice),
   ...(await window.__noticed()).length > 0 ? ["notification"] : [],
@@ -119,6 +135,10 @@ async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewe
     assert [which for which, _ in sent] == [entry_id] * viewers
     for _, said_then in sent:
         assert not said_then & newsroom.gone, "it was confirmed while the page still said it"
+
+
+async def _sorted(found: Awaitable[list[str]]) -> list[str]:
+    return sorted(await found)
 
 
 async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: Browser) -> None:
@@ -223,6 +243,27 @@ async def test_every_surface(site: Site, browser: Browser) -> None:
         for page in opened:
             await rid_of(page, newsroom.gone, beside=page is first)
         assert await single.locator("[rel=canonical]").count() == 0
+
+
+async def test_a_confirmation_waits_for_the_offline_copy(site: Site, browser: Browser) -> None:
+    """The document is rid of the entry at once; the page says so when the service worker has dropped the copy, too."""
+    slug = "copie"
+    await site.liveblog(slug, 0)
+    newsroom = Newsroom(site, slug)
+    doomed = await newsroom.publish()
+    words = newsroom.words(doomed)
+    async with pages(browser) as open_page:
+        page = await open_page(site.url(slug), script=SOON + WATCH + HOLD)
+        await live(page)
+        copied = partial(strings, page, "() => window.__copied()")
+        await settles(lambda: _sorted(copied()), sorted(words))
+        await newsroom.delete(doomed)
+        await rid_of(page, newsroom.gone)
+        await page.evaluate(AFTER_TIMERS)
+        assert (await site.newsroom.takedown(slug, doomed))["waiting"] == 1
+        assert set(await copied()) == words
+        await page.evaluate(RELEASE)
+        await confirmed(newsroom, doomed, [page], viewers=1, shown=1)
 
 
 async def test_the_last_tab_takes_its_notifications_along(site: Site, browser: Browser) -> None:

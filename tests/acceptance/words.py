@@ -39,10 +39,11 @@ window.__copied = async () => {
   }
   return words(copies.join("\n"));
 };
-window.__noticed = async () => {
+window.__noticed = async (holder) => {
   const worker = await navigator.serviceWorker.getRegistration().catch(() => undefined);
   const there = (await worker?.getNotifications()) ?? [];
-  return words(there.map(({ title, body }) => `${title} ${body}`).join("\n"));
+  const asked = there.filter(({ data }) => holder === undefined || data.holder === holder);
+  return words(asked.map(({ title, body }) => `${title} ${body}`).join("\n"));
 };
 window.__gone = new Set();
 window.__settled = async ([more, beside]) => {
@@ -55,17 +56,26 @@ window.__settled = async ([more, beside]) => {
     await new Promise(resolve => setTimeout(resolve, 20));
   }
 };
+const raise = window.ServiceWorkerRegistration?.prototype.showNotification;
+if (raise) ServiceWorkerRegistration.prototype.showNotification = function (title, options) {
+  window.__holder = options.data.holder;
+  return raise.call(this, title, options);
+};
 window.__confirmed = [];
 const send = WebSocket.prototype.send;
 WebSocket.prototype.send = function (data) {
   const { type, id } = JSON.parse(data);
-  if (type === "gone") window.__confirmed.push([id, window.__document()]);
+  if (type === "gone") {
+    const found = window.__document();
+    const beside = [window.__copied(), window.__holder === undefined ? [] : window.__noticed(window.__holder)];
+    window.__confirmed.push(Promise.all(beside).then(more => [id, [...found, ...more.flat()]]));
+  }
   send.call(this, data);
 };
 """
 """To run before a page's own scripts, in its frames too: looks for words in all of the document, its attributes, head,
 controls and shadow trees included; and beside it, in offline copies and notifications. Keeps, of each confirmation that
-the page sends, the entry and the words that the document has at that moment."""
+the page sends, the entry and the words that the document, the copies and the page's own notifications have then."""
 
 
 def said(kind: str, number: int, version: int) -> str:
@@ -90,7 +100,7 @@ async def rid_of(page: Page, gone: Iterable[str], *, beside: bool = False) -> se
 
 
 async def confirmations(page: Page) -> list[tuple[str, set[str]]]:
-    """Of each confirmation since the last call, the entry and what the document said when it was sent."""
-    taken = "() => window.__confirmed.splice(0)"
+    """Of each confirmation since the last call, the entry and what was said by the page when it was sent."""
+    taken = "() => Promise.all(window.__confirmed.splice(0))"
     found: list[list[Any]] = await asyncio.gather(*(frame.evaluate(taken) for frame in page.frames))
     return [(entry_id, set(words)) for sent in found for entry_id, words in sent]

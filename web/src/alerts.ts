@@ -6,6 +6,9 @@ import type { Notices } from "./notices.js";
 import type { Texts } from "./texts.js";
 import type { Item, Timeline } from "./timeline.js";
 
+/** Within which a browser shows a notification, or takes it back. */
+const SETTLED_MS = 3_000;
+
 /** Switches them on or off; the browser asks the reader on the first click. */
 export async function switchAlerts(button: HTMLElement, memory: Memory, texts: Texts, notices: Notices): Promise<void> {
   if (memory.alerts) {
@@ -19,64 +22,111 @@ export async function switchAlerts(button: HTMLElement, memory: Memory, texts: T
   button.setAttribute("aria-pressed", String(memory.alerts));
 }
 
-/** Of the entries that are new, the key events. `url`: the live blog's page. */
-export async function alertReader(
-  added: readonly string[],
-  { timeline, mentions, url }: { timeline: Timeline; mentions: Mentions; url: string },
-): Promise<void> {
-  if (Notification.permission !== "granted") {
-    return;
-  }
-  const worker = await navigator.serviceWorker.getRegistration();
-  for (const id of added) {
-    const item = timeline.item(id);
-    if (item?.key_event) {
-      raise(item, timeline.language, mentions, worker);
-    }
-  }
-  // With the page goes whoever could take them back.
-  window.addEventListener("pagehide", () => worker?.active?.postMessage({ alerts: url }), { once: true });
-}
+/** The page's notifications: each says what its entry says now, and goes with it, or with the page. */
+export class Alerts {
+  readonly #context: { timeline: Timeline; mentions: Mentions; url: string };
+  /** Of each the last that was asked of the browser, which takes its time: one thing after the other. */
+  readonly #turns = new Map<string, Promise<void>>();
+  /** By what the service worker tells them from those of other tabs: a lock, which is held for as long as somebody is there for them. */
+  readonly #holder = `liveserver-alerts-${String(Math.random())}`;
+  #worker: ServiceWorkerRegistration | undefined;
+  #release: (() => void) | undefined;
 
-/** One notification, which says what its entry says, and goes with it. */
-function raise({ id, url }: Item, lang: string, mentions: Mentions, worker: ServiceWorkerRegistration | undefined): void {
-  let own: Notification | undefined;
-  let raised = false;
-  /** One after the other: the browser takes its time. */
-  let turn = Promise.resolve();
-  const show = async (article: HTMLElement | null): Promise<void> => {
-    const there = own ? [own] : ((await worker?.getNotifications({ tag: id })) ?? []);
-    if (raised && there.length === 0) {
-      // The reader has put it away.
+  /** `url`: the live blog's page. */
+  constructor(context: { timeline: Timeline; mentions: Mentions; url: string }) {
+    this.#context = context;
+    window.addEventListener("pagehide", () => {
+      if (this.#release !== undefined) {
+        // With the page goes whoever could take them back.
+        this.#worker?.active?.postMessage({ alerts: context.url, holder: this.#holder });
+        this.#release();
+        this.#release = undefined;
+      }
+    });
+  }
+
+  /** Raises one for each key event among the entries. */
+  async raise(added: readonly string[]): Promise<void> {
+    if (Notification.permission !== "granted") {
       return;
     }
-    raised = true;
-    if (article?.dataset.keyEvent !== "true") {
-      there.forEach((notification) => {
-        notification.close();
+    this.#worker = await navigator.serviceWorker.getRegistration();
+    this.#hold();
+    for (const id of added) {
+      const item = this.#context.timeline.item(id);
+      if (item?.key_event && !this.#turns.has(id)) {
+        this.#stand(item);
+      }
+    }
+  }
+
+  /** Return once the browser shows what it was asked for, or when it has taken too long. */
+  async settled(): Promise<void> {
+    const late = new Promise((resolve) => window.setTimeout(resolve, SETTLED_MS));
+    await Promise.race([late, Promise.all(this.#turns.values())]);
+  }
+
+  #hold(): void {
+    if (this.#release === undefined) {
+      const held = new Promise<void>((resolve) => {
+        this.#release = resolve;
       });
-      own = undefined;
-      return;
+      navigator.locks.request(this.#holder, () => held).catch(() => undefined);
     }
-    const title = document.querySelector("[data-liveblog-title]")?.textContent ?? "";
-    // One of the same tag takes the place of the other, without another sound.
-    const options = { body: article.dataset.title ?? "", tag: id, lang, data: url };
-    if (worker) {
-      // Browsers on phones know only this way.
-      await worker.showNotification(title, options);
-      return;
-    }
-    own = new Notification(title, options);
-    own.onclose = () => {
-      own = undefined;
+  }
+
+  #stand({ id, url }: Item): void {
+    const worker = this.#worker;
+    const { mentions, timeline } = this.#context;
+    let own: Notification | undefined;
+    let raised = false;
+    let over = false;
+    const takeBack = (): void => own?.close();
+    window.addEventListener("pagehide", takeBack);
+    const show = async (article: HTMLElement | undefined): Promise<void> => {
+      const there = own ? [own] : ((await worker?.getNotifications({ tag: id })) ?? []);
+      const isPutAway = raised && there.length === 0;
+      if (isPutAway || article?.dataset.keyEvent !== "true") {
+        for (const notification of there) {
+          notification.close();
+        }
+        // What it answers after that is without it.
+        await worker?.getNotifications({ tag: id });
+        over = true;
+        window.removeEventListener("pagehide", takeBack);
+        this.#turns.delete(id);
+        return;
+      }
+      raised = true;
+      const title = document.querySelector("[data-liveblog-title]")?.textContent ?? "";
+      // One of the same tag takes the place of the other, without another sound.
+      const options = { body: article.dataset.title ?? "", tag: id, lang: timeline.language, data: { url, holder: this.#holder } };
+      if (worker) {
+        // Browsers on phones know only this way.
+        await worker.showNotification(title, options);
+        return;
+      }
+      const made = new Notification(title, options);
+      own = made;
+      made.onclose = () => {
+        // The one whose place it took is closed, too.
+        if (own === made) {
+          own = undefined;
+        }
+      };
+      made.onclick = () => {
+        window.focus();
+        location.assign(url);
+      };
     };
-    own.onclick = () => {
-      window.focus();
-      location.assign(url);
-    };
-  };
-  mentions.follow(id, (article) => {
-    turn = turn.then(() => show(article)).catch(() => undefined);
-  });
-  window.addEventListener("pagehide", () => own?.close());
+    let turn = Promise.resolve();
+    mentions.follow([{ id }], (left) => {
+      if (!over) {
+        const article = left.get(id);
+        turn = turn.then(() => show(article)).catch(() => undefined);
+        this.#turns.set(id, turn);
+      }
+      return !over;
+    });
+  }
 }

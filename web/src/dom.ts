@@ -5,6 +5,17 @@ import type { Attributes } from "./texts.js";
 import type { Item } from "./timeline.js";
 import { parse } from "./trusted.js";
 
+/** An element with its text, or with what it holds. */
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Partial<HTMLElementTagNameMap[K]>,
+  ...children: (Node | string)[]
+): HTMLElementTagNameMap[K] {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
 /** The server's HTML of one entry as an element that isn't in the page yet. */
 export function parseArticle(html: string): HTMLElement {
   const article = parse(html).querySelector<HTMLElement>("article[data-id]");
@@ -109,10 +120,8 @@ export function arrange(container: Element, articles: readonly HTMLElement[], da
 }
 
 function dayHeading(day: string, label: string, attributes: Attributes): HTMLElement {
-  const heading = Object.assign(document.createElement("h2"), attributes);
-  heading.className = "day";
+  const heading = element("h2", { ...attributes, className: "day" }, label);
   heading.dataset.day = day;
-  heading.textContent = label;
   return heading;
 }
 
@@ -137,15 +146,9 @@ export function arrangeKeyEvents(
 }
 
 function keyEventLine(event: KeyEvent, isShown: boolean, time: HTMLElement): HTMLElement {
-  const line = document.createElement("li");
-  line.dataset.id = event.id;
-  line.dataset.publishedAt = event.published_at;
-  line.dataset.url = event.url;
-  const link = document.createElement("a");
-  link.href = isShown ? `#entry-${event.id}` : event.url;
-  const title = document.createElement("span");
-  title.textContent = event.title;
-  link.append(time, " ", title);
-  line.append(link);
+  const { id, published_at, title, url } = event;
+  const link = element("a", { href: isShown ? `#entry-${id}` : url }, time, " ", element("span", {}, title));
+  const line = element("li", {}, link);
+  Object.assign(line.dataset, { id, publishedAt: published_at, url });
   return line;
 }

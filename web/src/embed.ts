@@ -3,7 +3,7 @@
  * cards.py makes them; docs/media.md has their attributes.
  */
 
-import { element } from "./notices.js";
+import { element } from "./dom.js";
 import { holdScroll } from "./scroll.js";
 import type { Attributes } from "./texts.js";
 

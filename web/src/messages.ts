@@ -86,7 +86,7 @@ export interface Snapshot {
 
 type Fields = Record<string, unknown>;
 
-export function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is Fields {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

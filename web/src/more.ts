@@ -27,7 +27,7 @@ export async function loadMore(side: Side, link: HTMLAnchorElement, { api, only,
   status.textContent = texts.text("loading");
   try {
     const chosen = Object.entries(only ?? {}).flatMap(([name, value]) => (value ? [[name, String(value)]] : []));
-    const page = await fetchPage(api, {
+    const page = await fetchPage(api, timeline, {
       cursor,
       limit: String(PAGE_SIZE),
       order: side === "newer" ? "oldest" : "newest",

@@ -1,24 +1,11 @@
 /** What a reader is told at the foot of the window, above what they read and without moving it. */
 
+import { element } from "./dom.js";
 import type { Entry } from "./messages.js";
-import type { Mentions } from "./mentions.js";
+import type { Articles, Mentions } from "./mentions.js";
 import type { Texts } from "./texts.js";
 
 const BRIEF_MS = 5_000;
-
-/** Entries that are left, by id. */
-export type Articles = ReadonlyMap<string, HTMLElement>;
-
-/** An element with its text, or with what it holds. */
-export function element<K extends keyof HTMLElementTagNameMap>(
-  tag: K,
-  properties: Partial<HTMLElementTagNameMap[K]>,
-  ...children: (Node | string)[]
-): HTMLElementTagNameMap[K] {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
-}
 
 export class Notices {
   readonly #texts: Texts;
@@ -41,58 +28,14 @@ export class Notices {
    * Tells of entries in a notice that stays until it is closed; a second one of that name is added to the first. `compose` makes
    * what is told of those that are left, and is asked again whenever one changes. Where nothing is left to tell, it closes.
    */
-  show(name: string, title: string, told: readonly (Pick<Entry, "id"> | Entry)[], compose: (left: Articles) => HTMLElement[]): void {
-    const left = new Map<string, HTMLElement>();
-    let card: HTMLElement | undefined;
-    let shown: HTMLElement[] = [];
-    const draw = (): void => {
-      const fresh = left.size === 0 ? [] : compose(left);
-      if (card?.isConnected ?? fresh.length > 0) {
-        card ??= this.#card(name, title);
-        // What is the same stays: it may have the focus.
-        const kept = fresh.map((one) => shown.find((other) => other.isEqualNode(one)) ?? one);
-        let next = shown.at(-1)?.nextSibling ?? null;
-        for (const old of shown) {
-          if (!kept.includes(old)) {
-            old.remove();
-          }
-        }
-        for (const one of [...kept].reverse()) {
-          if (one.parentNode !== card || one.nextSibling !== next) {
-            card.insertBefore(one, next);
-          }
-          next = one;
-        }
-        shown = kept;
-        if (card.querySelector("[data-id]") === null) {
-          card.remove();
-        }
-      }
-      if (card?.isConnected !== true) {
-        for (const end of ends.splice(0)) {
-          end();
-        }
-      }
-    };
-    let begun = false;
-    const ends = told.map((entry) =>
-      this.#mentions.follow(
-        entry.id,
-        (article) => {
-          if (article === null) {
-            left.delete(entry.id);
-          } else {
-            left.set(entry.id, article);
-          }
-          if (begun) {
-            draw();
-          }
-        },
-        "html" in entry ? entry : undefined,
-      ),
-    );
-    begun = true;
-    draw();
+  show(
+    name: string,
+    title: string,
+    told: readonly (Pick<Entry, "id"> | Entry)[],
+    compose: (left: Articles) => HTMLElement[],
+  ): void {
+    const part = new Part(() => this.#card(name, title));
+    this.#mentions.follow(told, (left) => part.show(left.size === 0 ? [] : compose(left)));
   }
 
   #card(name: string, title: string): HTMLElement {
@@ -121,6 +64,49 @@ export class Notices {
     window.setTimeout(() => {
       card.remove();
     }, BRIEF_MS);
+  }
+}
+
+/** What one notice tells in a card, which may hold that of others. */
+class Part {
+  readonly #open: () => HTMLElement;
+  #card: HTMLElement | undefined;
+  #shown: HTMLElement[] = [];
+
+  /** `open`: makes the card, or finds it, once there is something to tell. */
+  constructor(open: () => HTMLElement) {
+    this.#open = open;
+  }
+
+  /** Shows just these. Returns false once the card is closed, by the reader or because it tells of no entry any more. */
+  show(fresh: readonly HTMLElement[]): boolean {
+    if (this.#card === undefined ? fresh.length === 0 : !this.#card.isConnected) {
+      return false;
+    }
+    this.#card ??= this.#open();
+    this.#arrange(this.#card, fresh);
+    if (this.#card.querySelector("[data-id]") === null) {
+      this.#card.remove();
+    }
+    return this.#card.isConnected;
+  }
+
+  /** What is the same stays: it may have the focus. */
+  #arrange(card: HTMLElement, fresh: readonly HTMLElement[]): void {
+    const kept = fresh.map((one) => this.#shown.find((other) => other.isEqualNode(one)) ?? one);
+    let next = this.#shown.at(-1)?.nextSibling ?? null;
+    for (const old of this.#shown) {
+      if (!kept.includes(old)) {
+        old.remove();
+      }
+    }
+    for (const one of [...kept].reverse()) {
+      if (one.parentNode !== card || one.nextSibling !== next) {
+        card.insertBefore(one, next);
+      }
+      next = one;
+    }
+    this.#shown = kept;
   }
 }
 

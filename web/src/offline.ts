@@ -11,17 +11,20 @@ import { register } from "./registering.js";
 
 let registration: ServiceWorkerRegistration | undefined;
 
-/** Registers the service worker and makes the first copy, with the code for clicks in it. */
-export async function keepOffline(url: string, position: string): Promise<void> {
+/** Within which the service worker says that it has dropped copies, if it lives. */
+const ANSWER_MS = 3_000;
+
+/** Registers the service worker and makes the first copy, of what the page has by then, with the code for clicks in it. */
+export async function keepOffline(url: string, position: () => string): Promise<void> {
   // WebKit lets a click write to the clipboard only if it needn't wait for code first.
   await import("./extras.js").catch(() => undefined);
   if ("serviceWorker" in navigator) {
     try {
       await register(new URL("sw.js", url));
       registration = await navigator.serviceWorker.ready;
-      // Of a page that ended without a word: nobody would take them back.
+      // Of pages that ended without a word: nobody would take them back.
       say({ alerts: url });
-      keepCopy(url, position);
+      keepCopy(url, position());
     } catch {
       // Forbidden by the browser or its owner.
     }
@@ -34,10 +37,21 @@ export function keepCopy(url: string, position: string): void {
   say({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
 }
 
-export function dropCopies(url: string): void {
-  say({ drop: url });
+/** Return once they are gone, or when there is no answer. */
+export function dropCopies(url: string): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    const done = (): void => {
+      window.clearTimeout(timer);
+      port1.close();
+      resolve();
+    };
+    const timer = window.setTimeout(done, registration ? ANSWER_MS : 0);
+    port1.onmessage = done;
+    say({ drop: url }, port2);
+  });
 }
 
-function say(word: Word): void {
-  registration?.active?.postMessage(word);
+function say(word: Word, ...ports: MessagePort[]): void {
+  registration?.active?.postMessage(word, ports);
 }

@@ -2,7 +2,7 @@
 
 import "./reader.css";
 
-import { Connection, SYSTEM_CLOCK } from "./connection.js";
+import { Connection } from "./connection.js";
 import { Corrections } from "./corrections.js";
 import { isShown, parseArticle } from "./dom.js";
 import type { Extras } from "./extras.js";
@@ -10,7 +10,6 @@ import { chosenOrder, Memory } from "./memory.js";
 import type { Gone } from "./messages.js";
 import { belongsTo, type PageData, readPage } from "./page.js";
 import type { Page } from "./pages.js";
-import { Sync } from "./sync.js";
 import { Texts } from "./texts.js";
 import { type Outcome, type Side, Timeline } from "./timeline.js";
 import { View } from "./view.js";
@@ -37,53 +36,28 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
   const memory = new Memory(api);
   /** Of what was corrected since the last visit, a reader is told with all that came since: what comes by the stream waits for that. */
   let corrections: Corrections | undefined;
-  const loadedLanguage = timeline.language;
   /** Where the reader had seen everything. */
   let caughtUp = { position: "", at: "" };
   let offline: typeof import("./offline.js") | null = null;
   let extras: Extras | undefined;
 
-  const sync = new Sync({
-    api,
-    timeline,
-    snapshot: (snapshot) => {
-      const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
-      if (older !== null && snapshot.next_cursor !== null) {
-        older.dataset.older = snapshot.next_cursor;
-      }
-    },
-    outcome: (outcome) => {
-      if (timeline.language !== loadedLanguage) {
-        reload();
-      }
-      show(outcome);
-    },
-    reload: () => {
-      // What another page shows is not in a snapshot.
-      if (timeline.page !== "first") {
-        reload();
-      }
-      return timeline.page !== "first";
-    },
-    ...SYSTEM_CLOCK,
-  });
-
   async function more(): Promise<Extras> {
     const module = await import("./extras.js");
-    return (extras ??= new module.Extras({ api, url, only, texts, memory, timeline, add }));
+    return (extras ??= new module.Extras({ api, url, only, texts, memory, timeline, add, show, reload }));
   }
 
   function show(outcome: Outcome): void {
-    const { added, changed, effects, entries, replaced } = outcome;
+    const { added, changed, edited, effects, replaced } = outcome;
     // In a card it may be shown where the list hasn't got it.
     const gone = outcome.gone.map((lost) => ({ ...lost, had: lost.had || isShown(lost.id) }));
     view.show(outcome);
     extras?.tell(outcome);
-    if (replaced || gone.length > 0 || entries.some(({ published_at, updated_at }) => updated_at > published_at)) {
+    let left: Promise<unknown> | undefined;
+    if (replaced || edited || gone.length > 0) {
       for (const element of document.head.querySelectorAll(start.focus === null ? QUOTING : QUOTING_ENTRY)) {
         element.remove();
       }
-      offline?.dropCopies(url);
+      left = Promise.all([extras?.settled(), offline?.dropCopies(url)]);
     }
     if (changed) {
       corrections?.look();
@@ -94,19 +68,27 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
     }
     for (const { within, ...lost } of gone) {
       if (within !== undefined) {
-        confirm(lost, Math.random() * within);
+        confirm(lost, Math.random() * within, left);
       }
     }
-    sync.request(effects);
+    if (effects.length > 0) {
+      // Where the code for it isn't to be had, a server of another version is there by now.
+      void more().then(({ sync }) => {
+        sync.request(effects);
+      }, reload);
+    }
   }
 
-  function confirm(gone: Gone, ms: number): void {
+  /** `left`: when it has gone from what isn't in the document. */
+  function confirm(gone: Gone, ms: number, left?: Promise<unknown>): void {
     window.setTimeout(() => {
-      if (isShown(gone.id)) {
-        confirm(gone, RECHECK_MS);
-      } else {
-        connection.tell(gone);
-      }
+      void left?.then(() => {
+        if (isShown(gone.id)) {
+          confirm(gone, RECHECK_MS, left);
+        } else {
+          connection.tell(gone);
+        }
+      });
     }, ms);
   }
 
@@ -222,7 +204,7 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
       import("./offline.js").then(
         (module) => {
           offline = module;
-          void offline.keepOffline(url, timeline.position);
+          void offline.keepOffline(url, () => timeline.position);
         },
         () => undefined,
       );

@@ -1,8 +1,10 @@
 /** What came since the reader's last visit. Loaded only when somebody comes back. */
 
+import { element } from "./dom.js";
 import type { Memory, Visit } from "./memory.js";
 import type { Entry } from "./messages.js";
-import { type Articles, correctionOf, element, type Notices } from "./notices.js";
+import type { Articles } from "./mentions.js";
+import { correctionOf, type Notices } from "./notices.js";
 import { fetchPage } from "./pages.js";
 import type { Texts } from "./texts.js";
 import type { Timeline } from "./timeline.js";
@@ -23,8 +25,8 @@ export interface Since {
 }
 
 /** By the position of the visit; by its time where history was replaced since. */
-export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>, least = (): number => 0): Promise<Since> {
-  const changed = (await changesAfter(api, visit.position, least)) ?? (await publishedAfter(api, visit.at));
+export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>, timeline: Timeline): Promise<Since> {
+  const changed = (await changesAfter(api, visit.position, timeline)) ?? (await publishedAfter(api, visit.at, timeline));
   const since = Date.parse(visit.at) || 0;
   const fresh = changed.entries.filter((entry) => Math.max(Date.parse(entry.published_at), createdAt(entry) - MADE_WITHIN_MS) > since);
   fresh.sort((a, b) => (a.published_at < b.published_at || (a.published_at === b.published_at && a.id < b.id) ? -1 : 1));
@@ -37,8 +39,8 @@ interface Read {
   complete: boolean;
 }
 
-/** `least`: the seq that the page has got to, behind which no answer may be. */
-async function changesAfter(api: string, position: string, least: () => number): Promise<Read | null> {
+/** No answer may be behind where the page has got to. */
+async function changesAfter(api: string, position: string, timeline: Timeline): Promise<Read | null> {
   const entries = new Map<string, Entry>();
   let after = position;
   for (let page = 0; page < PAGES_MAX; page += 1) {
@@ -53,7 +55,7 @@ async function changesAfter(api: string, position: string, least: () => number):
         entries.delete(event.id);
       }
     }
-    if (!batch.more && batch.seq >= least()) {
+    if (!batch.more && batch.seq >= timeline.seq) {
       return { entries: [...entries.values()], complete: true };
     }
     after = `${batch.epoch}-${String(batch.seq)}`;
@@ -61,11 +63,13 @@ async function changesAfter(api: string, position: string, least: () => number):
   return { entries: [...entries.values()], complete: false };
 }
 
-async function publishedAfter(api: string, at: string): Promise<Read> {
+async function publishedAfter(api: string, at: string, timeline: Timeline): Promise<Read> {
   const entries: Entry[] = [];
   let next: { cursor?: string } = {};
+  // Nobody has been told yet of what was deleted before: only from now on.
+  const { seq } = timeline;
   for (let page = 0; page < PAGES_MAX * 2; page += 1) {
-    const { items, next_cursor } = await fetchPage(api, { limit: "100", ...next });
+    const { items, next_cursor } = await fetchPage(api, timeline, { limit: "100", ...next }, seq);
     entries.push(...items);
     if (next_cursor === null || (items.at(-1)?.published_at ?? "") <= at) {
       return { entries, complete: true };
@@ -87,7 +91,7 @@ export async function tellSince(
   { memory, texts, timeline, notices }: { memory: Memory; texts: Texts; timeline: Timeline; notices: Notices },
 ): Promise<void> {
   const { timezone, snapshots } = timeline;
-  const { fresh, corrected, complete } = await readSince(api, visit, memory.seen, () => timeline.seq);
+  const { fresh, corrected, complete } = await readSince(api, visit, memory.seen, timeline);
   if (timeline.snapshots !== snapshots) {
     // What was read may be of a history that is over.
     return;
@@ -109,11 +113,12 @@ export async function tellSince(
         const article = left.get(entry.id);
         return article ? [[article, entry]] : [];
       });
-    const keyEvents = those(fresh).filter(([article]) => article.dataset.keyEvent === "true");
+    const came = those(fresh);
+    const keyEvents = came.filter(([article]) => article.dataset.keyEvent === "true");
     const corrections = those(corrected);
-    const first = those(fresh)[0]?.[1];
+    const first = came[0]?.[1];
     const counts = [
-      first ? many(texts.plural("since_entries", those(fresh).length), complete, texts) : "",
+      first ? many(texts.plural("since_entries", came.length), complete, texts) : "",
       keyEvents.length > 0 ? texts.plural("since_key_events", keyEvents.length) : "",
       corrections.length > 0 ? texts.plural("since_corrections", corrections.length) : "",
     ].filter(Boolean);
@@ -126,8 +131,8 @@ export async function tellSince(
       content.push(element("p", {}, read));
     }
     const lines = [
-      ...corrections.map(([article, entry]) => line(article, entry, correctionOf(article, -1))),
-      ...keyEvents.reverse().map(([article, entry]) => line(article, entry, "")),
+      ...corrections.slice(0, LISTED_MAX).map(([article, entry]) => line(article, entry, correctionOf(article, -1))),
+      ...keyEvents.slice(-LISTED_MAX).reverse().map(([article, entry]) => line(article, entry, "")),
     ].slice(0, LISTED_MAX);
     if (lines.length > 0) {
       const list = element("ul", {}, ...lines);

@@ -5,7 +5,7 @@
  * Nothing here is rejected: what can't be had is an answer that says so, and no complaint in the console.
  */
 
-import { copiesOf, PAGES, type Word } from "./copies.js";
+import { copiesOf, type Raised, type Word } from "./copies.js";
 
 /** What there is of a service worker's scope, which TypeScript can't know beside a page's. */
 interface Worker {
@@ -19,11 +19,13 @@ interface Worker {
 }
 type Extendable = Event & { waitUntil(promise: Promise<unknown>): void };
 type Fetching = Extendable & { request: Request; respondWith(response: Promise<Response>): void };
-type Told = Extendable & { data: Word };
+type Told = Extendable & { data: Word; ports: readonly MessagePort[] };
 type Clicked = Extendable & { notification: Notification };
 
 /** What a proxy answers in place of a server that it can't reach, and a server that can't reach its database. */
 const UNREACHABLE = [502, 503, 504];
+
+const PAGES = "liveserver-pages";
 
 const worker = self as unknown as Worker;
 
@@ -46,14 +48,14 @@ worker.addEventListener("message", (event) => {
   if ("keep" in word) {
     event.waitUntil(inTurn(word.of, () => keep(word)));
   } else if ("drop" in word) {
-    event.waitUntil(forget(word.drop));
+    event.waitUntil(forget(word.drop).then(() => event.ports[0]?.postMessage("dropped")));
   } else {
-    event.waitUntil(withdraw(word.alerts));
+    event.waitUntil(withdraw(word.alerts, word.holder).catch(() => undefined));
   }
 });
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(worker.clients.openWindow(event.notification.data as string).catch(() => undefined));
+  event.waitUntil(worker.clients.openWindow((event.notification.data as Raised).url).catch(() => undefined));
 });
 
 async function page(event: Fetching): Promise<Response> {
@@ -89,10 +91,12 @@ async function copyOf(request: Request): Promise<Response | undefined> {
   }
 }
 
-/** What is under way or waits for each live blog: a copy that is being made must not outlast a word that it is to go. */
+/** What is being copied, or waits for that, for each live blog. */
 const turns = new Map<string, Promise<void>>();
 /** What copies there are: of which page, as of when. */
 const kept = new Map<string, string>();
+/** How often copies were dropped: one that is being made must not outlast a word that it is to go. */
+const drops = new Map<string, number>();
 
 function inTurn(url: string, task: () => Promise<void>): Promise<void> {
   const turn = (turns.get(url) ?? Promise.resolve()).then(task).catch(() => undefined);
@@ -100,12 +104,13 @@ function inTurn(url: string, task: () => Promise<void>): Promise<void> {
   return turn;
 }
 
-/** Drops the copies of the live blog at the URL: the page makes a new one once it is there. */
+/** Drops the copies of the live blog at the URL, whatever is being copied: the page makes a new one once it is there. */
 function forget(url: string): Promise<void> {
-  return inTurn(url, () => drop(url));
+  return drop(url).catch(() => undefined);
 }
 
 async function drop(url: string): Promise<void> {
+  drops.set(url, (drops.get(url) ?? 0) + 1);
   kept.delete(url);
   const cache = await caches.open(PAGES);
   await Promise.all(copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)));
@@ -116,20 +121,29 @@ async function keep({ keep: page, of, position, assets }: Extract<Word, { keep: 
   if (kept.get(of) === state) {
     return;
   }
+  const before = drops.get(of);
   // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
   const response = await fetched(new Request(page, { cache: "no-cache" }));
-  if (isUnreachable(response)) {
-    // What there is stays for as long as the server can't be reached.
+  // Where the server can't be reached, what there is stays. What was asked for before a word that it is to go may hold what went.
+  if (isUnreachable(response) || drops.get(of) !== before) {
     return;
   }
-  await drop(of);
+  const dropping = drop(of);
+  const begun = drops.get(of);
+  await dropping;
   if (!response.ok || !reaches(await response.clone().text(), position)) {
     return;
   }
   const cache = await caches.open(PAGES);
   await cache.addAll(assets);
-  await cache.put(page, response);
-  kept.set(of, state);
+  const isDropped = (): boolean => drops.get(of) !== begun;
+  if (!isDropped()) {
+    kept.set(of, state);
+    await cache.put(page, response);
+    if (isDropped()) {
+      await cache.delete(page);
+    }
+  }
 }
 
 /** False where a cache on the way gave an older page than the one that the reader has. */
@@ -139,11 +153,15 @@ function reaches(html: string, position: string): boolean {
   return its !== epoch || Number(reached) >= Number(seq);
 }
 
-/** Takes back the notifications of the live blog at the URL. */
-async function withdraw(url: string): Promise<void> {
+/** Takes back the notifications of the live blog at the URL that one page raised, else those of pages that are no more. */
+async function withdraw(url: string, holder?: string): Promise<void> {
+  const { held = [] } = holder === undefined ? await navigator.locks.query() : {};
+  const living = new Set(held.map(({ name }) => name));
   for (const notification of await worker.registration.getNotifications()) {
+    const raised = notification.data as Raised;
     // By the path: the server may have more than one name.
-    if (new URL(String(notification.data)).pathname.startsWith(`${new URL(url).pathname}/`)) {
+    const isOfLiveblog = new URL(raised.url, url).pathname.startsWith(`${new URL(url).pathname}/`);
+    if (isOfLiveblog && (holder === undefined ? !living.has(raised.holder) : raised.holder === holder)) {
       notification.close();
     }
   }

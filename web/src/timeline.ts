@@ -34,6 +34,8 @@ export interface Outcome {
   added: string[];
   /** Entries as they are from now on, new or changed. */
   entries: Entry[];
+  /** True if entries changed that were there already, or belong where the page doesn't reach: not if they are only new. */
+  edited: boolean;
   /** What was deleted. */
   gone: Lost[];
   /** True if the page starts afresh: what was changed or deleted meanwhile isn't told one by one. */
@@ -84,7 +86,7 @@ export function standing({ epoch, seq, liveblog, entries, pinned, key_events, ne
   return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
 }
 
-export const NOTHING: Outcome = { effects: [], changed: false, added: [], entries: [], gone: [], replaced: false };
+export const NOTHING: Outcome = { effects: [], changed: false, added: [], entries: [], edited: false, gone: [], replaced: false };
 
 export class Timeline {
   readonly page: PageKind;
@@ -92,6 +94,8 @@ export class Timeline {
   viewers: number | null = null;
   /** How often the page has started afresh: what was asked for before is void then. */
   snapshots = 0;
+  /** The seq that it began with, or the last snapshot had: of what was deleted from there on it knows. */
+  since = 0;
   /** Entries that were published meanwhile and have no place on this page. */
   readonly elsewhere = new Set<string>();
 
@@ -175,7 +179,7 @@ export class Timeline {
       case "hello":
         return this.#hello(message);
       case "reset":
-        this.#streamEpoch = message.epoch;
+        this.#follow(message.epoch);
         this.#highest = message.seq;
         return message.epoch === this.#epoch && message.seq === this.#seq ? NOTHING : this.#ask("snapshot");
       case "heartbeat": {
@@ -196,7 +200,7 @@ export class Timeline {
   /** The answer of `changes`: all of it follows our position, with skips. */
   applyBatch(batch: Batch): Outcome {
     if (batch.reset) {
-      this.#streamEpoch = batch.epoch;
+      this.#follow(batch.epoch);
       this.#highest = batch.seq;
       return this.#ask("snapshot");
     }
@@ -269,7 +273,7 @@ export class Timeline {
 
   #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: Standing): void {
     this.#epoch = epoch;
-    this.#seq = seq;
+    this.#seq = this.since = seq;
     this.#language = language;
     this.#timezone = timezone;
     this.#ends = { ...ends };
@@ -281,8 +285,16 @@ export class Timeline {
     }
   }
 
+  /** The stream's epoch. What is gone may be there in another history. */
+  #follow(epoch: string): void {
+    if (this.#streamEpoch !== epoch) {
+      this.#streamEpoch = epoch;
+      this.#gone.clear();
+    }
+  }
+
   #hello(hello: Hello): Outcome {
-    this.#streamEpoch = hello.epoch;
+    this.#follow(hello.epoch);
     if (hello.epoch !== this.#epoch || (!hello.resumed && hello.seq !== this.#seq)) {
       this.#highest = hello.seq;
       return this.#ask("snapshot");
@@ -295,18 +307,15 @@ export class Timeline {
   }
 
   #live(change: Change): Outcome {
-    if (this.#pending === "snapshot") {
-      this.#highest = Math.max(this.#highest, change.seq);
-      return NOTHING;
-    }
-    if (change.seq <= this.#seq) {
-      return NOTHING;
-    }
     this.#highest = Math.max(this.#highest, change.seq);
-    if (change.seq <= this.#replayUntil || change.seq === this.#seq + 1) {
+    if (change.seq <= this.#seq && this.#streamEpoch === this.#epoch) {
+      return NOTHING;
+    }
+    if (this.#pending !== "snapshot" && (change.seq <= this.#replayUntil || change.seq === this.#seq + 1)) {
       return this.#apply(change);
     }
-    return this.#ask("resync");
+    // Its turn may be long in coming, and what is gone doesn't wait for it.
+    return merge(change.type === "delete" ? this.#withdraw(change) : NOTHING, this.#ask("resync"));
   }
 
   #apply(change: Change): Outcome {
@@ -315,7 +324,7 @@ export class Timeline {
       case "entry":
         return this.#put(change.entry);
       case "delete":
-        return this.#remove(change);
+        return this.#gone.has(change.id) ? NOTHING : this.#remove(change);
       case "liveblog": {
         this.liveblog = change.liveblog;
         const { language, timezone } = change.liveblog;
@@ -350,7 +359,8 @@ export class Timeline {
   #put(entry: Entry): Outcome {
     const { id, url, published_at } = entry;
     const known = this.#items.get(id);
-    const outcome: Outcome = { ...NOTHING, changed: true, entries: [entry] };
+    const edited = known !== undefined || this.#keyEvents.has(id) || this.#isBeyond("older", entry);
+    const outcome: Outcome = { ...NOTHING, changed: true, entries: [entry], edited };
     if (this.#gone.has(id)) {
       return NOTHING;
     }
@@ -411,6 +421,7 @@ function merge(a: Outcome, b: Outcome): Outcome {
     changed: a.changed || b.changed,
     added: [...a.added, ...b.added],
     entries: [...a.entries, ...b.entries],
+    edited: a.edited || b.edited,
     gone: [...a.gone, ...b.gone],
     replaced: a.replaced || b.replaced,
   };

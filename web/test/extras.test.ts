@@ -24,6 +24,9 @@ function get(selector: string): HTMLElement {
 
 const PAGE = "https://live.example.org/live/demo";
 
+const show = vi.fn();
+const reload = vi.fn();
+
 let line: Timeline;
 let extras: Extras;
 
@@ -40,7 +43,7 @@ beforeEach(() => {
   memory.alerts = false;
   // As the server wrote it: the page has it, and not the timeline.
   line = timeline({ items: [{ ...entry(2, 2), html: null }] });
-  extras = new Extras({ api: "", url: PAGE, only: null, texts, memory, timeline: line, add: () => undefined });
+  extras = new Extras({ api: "", url: PAGE, only: null, texts, memory, timeline: line, add: () => undefined, show, reload });
   document.body.innerHTML = `<div data-notices></div><h1 data-liveblog-title>Demo</h1>
     <article id="entry-1" data-id="${idOf(2)}" data-title="Title"><a class="entry-time" href="https://live.example.org/1">9:00</a>
     <button data-share></button><ul class="corrections"><li><b>At 9:</b> 8 and not 12</li></ul>
@@ -140,17 +143,17 @@ describe("sharing", () => {
 });
 
 describe("older entries", () => {
-  const asked = (): Promise<{ added: Page[]; answer: () => Promise<void> }> => {
+  const asked = (): Promise<{ added: Page[]; answer: (seq?: number) => Promise<void> }> => {
     document.body.innerHTML += '<p><a data-older="c1" href="https://live.example.org/older">Older</a><span role="status"></span></p>';
     let answer: (page: unknown) => void = () => undefined;
     vi.stubGlobal("fetch", () => new Promise((resolve) => (answer = resolve)));
     const added: Page[] = [];
-    extras = new Extras({ api: PAGE, url: PAGE, only: null, texts, memory, timeline: line, add: (_, page) => added.push(page) });
+    extras = new Extras({ api: PAGE, url: PAGE, only: null, texts, memory, timeline: line, add: (_, page) => added.push(page), show, reload });
     const loading = press("[data-older]");
-    const page = { items: [entry(1, 1)], next_cursor: null, epoch: "abc" };
     return Promise.resolve({
       added,
-      answer: () => {
+      answer: (seq = 2) => {
+        const page = { items: [entry(1, 1)], next_cursor: null, epoch: "abc", seq };
         answer({ ok: true, json: () => Promise.resolve(page) });
         return loading;
       },
@@ -161,6 +164,24 @@ describe("older entries", () => {
     const { added, answer } = await asked();
     await answer();
     expect(added).toHaveLength(1);
+  });
+
+  it("are asked for again where a cache has them as they were before the page: what was deleted since would come back", async () => {
+    const { added, answer } = await asked();
+    const loading = answer(1);
+    await vi.runAllTimersAsync();
+    expect(added).toEqual([]);
+    await Promise.all([loading, answer(2)]);
+    expect(added.map(({ seq }) => seq)).toEqual([2]);
+  });
+
+  it("don't come where a cache has nothing else", async () => {
+    const { added } = await asked();
+    vi.stubGlobal("fetch", () => Promise.resolve({ ok: true, json: () => Promise.resolve({ items: [], next_cursor: null, epoch: "abc", seq: 1 }) }));
+    const loading = press("[data-older]");
+    await vi.runAllTimersAsync();
+    await loading;
+    expect(added).toEqual([]);
   });
 
   it("don't come where the page has started afresh meanwhile: what was deleted before that isn't told", async () => {
@@ -222,22 +243,51 @@ describe("alerts", () => {
     vi.stubGlobal(
       "Notification",
       Object.assign(
-        vi.fn(function (this: object, title: string, options: NotificationOptions) {
-          Object.assign(this, { close });
-          raised.push(`${title}: ${options.body ?? ""}`);
+        vi.fn(function (this: Own, title: string, options: NotificationOptions) {
+          const tag = options.tag ?? "";
+          this.close = () => {
+            if (own.get(tag) === this) {
+              own.delete(tag);
+            }
+            queueMicrotask(() => this.onclose?.());
+          };
+          // As browsers do with one of the same tag.
+          own.get(tag)?.close();
+          own.set(tag, this);
+          this.text = `${title}: ${options.body ?? ""}`;
+          raised.push(this.text);
         }),
         { permission, requestPermission: () => Promise.resolve(permission) },
       ),
     );
-    vi.stubGlobal("navigator", { serviceWorker: { getRegistration: () => Promise.resolve(undefined) } });
+    vi.stubGlobal("navigator", { locks, serviceWorker: { getRegistration: () => Promise.resolve(undefined) } });
+  }
+  interface Own {
+    text: string;
+    close: () => void;
+    onclose?: () => void;
   }
   let raised: string[];
-  let close: () => void;
+  /** The page's own, by tag. */
+  let own: Map<string, Own>;
+  let held: Set<string>;
+  const locks = {
+    request: async (name: string, hold: () => Promise<void>) => {
+      held.add(name);
+      await hold();
+      held.delete(name);
+    },
+  };
 
   beforeEach(() => {
     raised = [];
-    close = vi.fn();
+    own = new Map();
+    held = new Set();
   });
+
+  function ownTexts(): string[] {
+    return [...own.values()].map(({ text }) => text);
+  }
 
   it("are switched on by a click that the browser agrees to, and off by another", async () => {
     permit("granted");
@@ -267,7 +317,7 @@ describe("alerts", () => {
   });
 
   /** What stands on the reader's screen, by tag; and what was said to the service worker. */
-  function screen(): { standing: Map<string, string>; said: unknown[] } {
+  function screen(): { standing: Map<string, string>; said: unknown[]; worker: { getNotifications: unknown } } {
     const standing = new Map<string, string>();
     const said: unknown[] = [];
     const worker = {
@@ -283,8 +333,8 @@ describe("alerts", () => {
           }, 10);
         }),
     };
-    vi.stubGlobal("navigator", { serviceWorker: { getRegistration: () => Promise.resolve(worker) } });
-    return { standing, said };
+    vi.stubGlobal("navigator", { locks, serviceWorker: { getRegistration: () => Promise.resolve(worker) } });
+    return { standing, said, worker };
   }
 
   it("say what the entry says now, go with it, and with the page", async () => {
@@ -306,8 +356,11 @@ describe("alerts", () => {
     await vi.runAllTimersAsync();
     expect([...standing]).toEqual([]);
     expect(said).toEqual([]);
+    const [holder] = held;
     window.dispatchEvent(new Event("pagehide"));
-    expect(said).toEqual([{ alerts: PAGE }]);
+    expect(said).toEqual([{ alerts: PAGE, holder }]);
+    await vi.runAllTimersAsync();
+    expect(held.size).toBe(0);
   });
 
   it("that are raised while the entry goes don't stay", async () => {
@@ -320,13 +373,69 @@ describe("alerts", () => {
     expect(standing.size).toBe(0);
   });
 
-  it("that are the page's own are closed by it", async () => {
+  it("that are the page's own say what the entry says now, and are closed by it, also once they took another's place", async () => {
     permit("granted");
+    for (const number of [3, 4]) {
+      receive({ type: "entry", seq: number, entry: entry(number, number, { key_event: true }) });
+    }
+    await extras.alert([idOf(3), idOf(4)]);
+    await vi.runAllTimersAsync();
+    expect(ownTexts()).toEqual(["Demo: Entry 3", "Demo: Entry 4"]);
+    for (const [seq, heading] of [[5, "Edited"], [6, "Edited again"]] as const) {
+      receive({ type: "entry", seq, entry: entry(3, seq, { key_event: true, heading }) });
+      await vi.runAllTimersAsync();
+    }
+    expect(ownTexts()).toEqual(["Demo: Entry 4", "Demo: Edited again"]);
+    receive({ type: "delete", seq: 7, id: idOf(3) });
+    await vi.runAllTimersAsync();
+    expect(ownTexts()).toEqual(["Demo: Entry 4"]);
+    window.dispatchEvent(new Event("pagehide"));
+    expect(own.size).toBe(0);
+  });
+
+  it("aren't followed any more once they are gone", async () => {
+    permit("granted");
+    const { standing, worker } = screen();
+    receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
+    receive({ type: "entry", seq: 4, entry: entry(4, 4, { key_event: true }) });
+    await extras.alert([idOf(3), idOf(4)]);
+    await vi.runAllTimersAsync();
+    // Put away by the reader; and no key event any more.
+    standing.delete(idOf(3));
+    const listen = vi.spyOn(window, "addEventListener");
+    receive({ type: "entry", seq: 5, entry: entry(3, 5, { key_event: true }) });
+    receive({ type: "entry", seq: 6, entry: entry(4, 6) });
+    await vi.runAllTimersAsync();
+    const ask = vi.fn(() => Promise.resolve([]));
+    Object.assign(worker, { getNotifications: ask });
+    receive({ type: "entry", seq: 7, entry: entry(3, 7, { key_event: true }) });
+    receive({ type: "delete", seq: 8, id: idOf(4) });
+    await vi.runAllTimersAsync();
+    expect([ask.mock.calls.length, standing.size, listen.mock.calls.length]).toEqual([0, 0, 0]);
+  });
+
+  it("are waited for until the browser has taken them back, and no longer than it takes", async () => {
+    permit("granted");
+    const { standing, worker } = screen();
     receive({ type: "entry", seq: 3, entry: entry(3, 3, { key_event: true }) });
     await extras.alert([idOf(3)]);
-    await vi.runAllTimersAsync();
     receive({ type: "delete", seq: 4, id: idOf(3) });
+    let left: number | undefined;
+    void extras.settled().then(() => (left = standing.size));
+    await vi.advanceTimersByTimeAsync(5);
+    expect(left).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(5);
+    expect(left).toBe(0);
+    receive({ type: "entry", seq: 5, entry: entry(5, 5, { key_event: true }) });
+    await extras.alert([idOf(5)]);
     await vi.runAllTimersAsync();
-    expect(close).toHaveBeenCalledTimes(1);
+    Object.assign(worker, { getNotifications: () => new Promise(() => undefined) });
+    receive({ type: "delete", seq: 6, id: idOf(5) });
+    let given = false;
+    void extras.settled().then(() => (given = true));
+    await vi.advanceTimersByTimeAsync(2_999);
+    expect(given).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(given).toBe(true);
   });
 });

@@ -50,7 +50,7 @@ describe("the API's answers", () => {
     expect(parseBatch(batch)).toEqual(batch);
     expect(parseBatch({ reset: true, epoch: "abc", seq: 3 })).toEqual({ reset: true, epoch: "abc", seq: 3 });
     expect(parseSnapshot(snapshot())).toEqual(snapshot());
-    const page = { items: [entry(1, 1)], next_cursor: "c", epoch: "abc" };
+    const page = { items: [entry(1, 1)], next_cursor: "c", epoch: "abc", seq: 3 };
     expect(parsePage(page)).toEqual(page);
   });
 

@@ -39,7 +39,7 @@ describe("what came since", () => {
   it("is what was published after the visit, or made after it and backdated; not what was edited", async () => {
     const backdated = { ...entry(1, 5), id: "01a20396-a908-7bb4-839c-d0aec79b6e8a" };
     answers = [batch(6, [entry(1, 3), entry(4, 4), backdated, entry(3, 6)])];
-    const { fresh, complete } = await readSince(API, VISIT, new Map());
+    const { fresh, complete } = await readSince(API, VISIT, new Map(), timeline());
     expect(fresh.map((one) => one.id)).toEqual([backdated.id, idOf(3), idOf(4)]);
     expect(complete).toBe(true);
     expect(asked).toEqual(["/changes?after=abc-2&limit=200"]);
@@ -47,7 +47,7 @@ describe("what came since", () => {
 
   it("is read on while there is more, and not without end", async () => {
     answers = Array.from({ length: 5 }, (_, page) => batch(3 + page, [entry(3 + page, 3 + page)], true));
-    const { fresh, complete } = await readSince(API, VISIT, new Map());
+    const { fresh, complete } = await readSince(API, VISIT, new Map(), timeline());
     expect([fresh.length, complete, asked.length]).toEqual([5, false, 5]);
     expect(asked[1]).toBe("/changes?after=abc-3&limit=200");
   });
@@ -57,18 +57,31 @@ describe("what came since", () => {
     const had = { ...entry(2, 2), id: "01a2027b-de51-7bb4-839c-d0aec79b6e8a" };
     answers = [
       { reset: true, epoch: "xyz", seq: 9 },
-      { items: [entry(5, 5), entry(4, 4)], next_cursor: "c1", epoch: "xyz" },
-      { items: [entry(3, 3), had], next_cursor: "c2", epoch: "xyz" },
+      { items: [entry(5, 5), entry(4, 4)], next_cursor: "c1", epoch: "xyz", seq: 9 },
+      { items: [entry(3, 3), had], next_cursor: "c2", epoch: "xyz", seq: 9 },
     ];
-    const { fresh } = await readSince(API, VISIT, new Map());
+    const { fresh } = await readSince(API, VISIT, new Map(), timeline());
     expect(fresh.map((one) => one.id)).toEqual([idOf(3), idOf(4), idOf(5)]);
     expect(asked.slice(1)).toEqual(["/entries?limit=100", "/entries?limit=100&cursor=c1"]);
+  });
+
+  it("is no page out of a cache, older than what the reader has: what was deleted since would be told", async () => {
+    vi.useFakeTimers();
+    const line = timeline({ seq: 9 });
+    answers = [
+      { reset: true, epoch: "abc", seq: 9 },
+      { items: [entry(5, 5), entry(4, 4)], next_cursor: null, epoch: "abc", seq: 8 },
+      { items: [entry(5, 5)], next_cursor: null, epoch: "abc", seq: 9 },
+    ];
+    const reading = readSince(API, VISIT, new Map(), line);
+    await vi.runAllTimersAsync();
+    expect((await reading).fresh.map((one) => one.id)).toEqual([idOf(5)]);
   });
 
   it("has the corrections of what had been seen", async () => {
     const corrected = entry(1, 3, { corrections: [{ note: "8" }] });
     answers = [batch(4, [corrected, entry(2, 4, { corrections: [{ note: "9" }] })])];
-    const found = await readSince(API, VISIT, new Map([[idOf(1), 0]]));
+    const found = await readSince(API, VISIT, new Map([[idOf(1), 0]]), timeline());
     expect(found.corrected.map((one) => one.id)).toEqual([idOf(1)]);
   });
 });
@@ -125,6 +138,17 @@ describe("the reader", () => {
     expect(card?.querySelector("a.button")).toBeNull();
     mentions.tell(line.receive({ type: "gone", id: idOf(1) }));
     expect(document.querySelector(".card")).toBeNull();
+  });
+
+  it("is told of a thousand entries without making a line for each, however often", async () => {
+    const all = Array.from({ length: 1_000 }, (_, number) => entry(number + 10, 3 + number, { key_event: true, published_at: "2026-11-22T09:30:00.000Z" }));
+    answers = [batch(1_002, all)];
+    const make = vi.spyOn(document, "createElement");
+    const card = await tell(new Memory(API));
+    expect(card?.querySelectorAll("li")).toHaveLength(5);
+    mentions.tell(line.replace(snapshot({ seq: 1_002, entries: all.slice(0, 100) })));
+    expect(card?.textContent).toContain("100 moments");
+    expect(make.mock.calls.filter(([tag]) => tag === "li").length).toBeLessThanOrEqual(10);
   });
 
   it("isn't told of what was deleted while it was read", async () => {

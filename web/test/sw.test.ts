@@ -10,24 +10,36 @@ interface Event {
 
 const PAGE = "https://example.org/live/a";
 
+interface FakeCache {
+  match: (request: { url: string }) => Promise<Response | undefined>;
+  keys: () => Promise<{ url: string }[]>;
+  delete: (request: { url: string } | string) => Promise<boolean>;
+  put: (url: string, response: Response) => Promise<void>;
+  addAll: (urls: string[]) => Promise<void>;
+}
+
+let cache: FakeCache;
 let handlers: Record<string, (event: Event) => void>;
 let copies: Map<string, Response>;
 let online: Response | null;
 let opened: string[];
-let notified: Set<string>;
+/** Of each notification the page that it leads to, and the lock of the one that raised it. */
+let notified: Map<string, string>;
+let held: string[];
 
 beforeEach(async () => {
   handlers = {};
   copies = new Map();
   online = null;
   opened = [];
-  notified = new Set();
-  const cache = {
-    match: (request: { url: string }) => Promise.resolve(copies.get(request.url)?.clone()),
+  notified = new Map();
+  held = [];
+  cache = {
+    match: (request) => Promise.resolve(copies.get(request.url)?.clone()),
     keys: () => Promise.resolve([...copies.keys()].map((url) => ({ url }))),
-    delete: (request: { url: string }) => Promise.resolve(copies.delete(request.url)),
-    put: (url: string, response: Response) => Promise.resolve(void copies.set(url, response)),
-    addAll: (urls: string[]) => {
+    delete: (request) => Promise.resolve(copies.delete(typeof request === "string" ? request : request.url)),
+    put: (url, response) => Promise.resolve(void copies.set(url, response)),
+    addAll: (urls) => {
       for (const url of urls) {
         copies.set(url, new Response("asset"));
       }
@@ -40,12 +52,13 @@ beforeEach(async () => {
     },
     registration: {
       getNotifications: () =>
-        Promise.resolve([...notified].map((data) => ({ data, close: () => notified.delete(data) }))),
+        Promise.resolve([...notified].map(([url, holder]) => ({ data: { url, holder }, close: () => notified.delete(url) }))),
     },
     skipWaiting: () => Promise.resolve(),
     clients: { claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(opened.push(url)) },
   });
   vi.stubGlobal("caches", { open: () => Promise.resolve(cache), match: cache.match });
+  vi.stubGlobal("navigator", { locks: { query: () => Promise.resolve({ held: held.map((name) => ({ name })) }) } });
   vi.stubGlobal("fetch", () => (online === null ? Promise.reject(new TypeError("no network")) : Promise.resolve(online)));
   vi.resetModules();
   await import("../src/sw.js");
@@ -74,9 +87,9 @@ async function ask(url: string, { mode = "navigate", method = "GET" } = {}): Pro
 }
 
 /** What a page says; settled once it is done. */
-async function say(data: unknown): Promise<void> {
+async function say(data: unknown, ...ports: unknown[]): Promise<void> {
   const done: Promise<unknown>[] = [];
-  handlers.message?.({ data, waitUntil: (promise: Promise<unknown>) => done.push(promise) } as unknown as Event);
+  handlers.message?.({ data, ports, waitUntil: (promise: Promise<unknown>) => done.push(promise) } as unknown as Event);
   await Promise.all(done);
 }
 
@@ -147,7 +160,7 @@ it("keeps out of everything else, but for what never changes", async () => {
 it("opens what a notification tells of", () => {
   const closed = vi.fn();
   handlers.notificationclick?.({
-    notification: { data: PAGE, close: closed },
+    notification: { data: { url: PAGE, holder: "" }, close: closed },
     waitUntil: () => undefined,
   } as unknown as Event);
   expect([opened, closed.mock.calls.length]).toEqual([[PAGE], 1]);
@@ -176,19 +189,55 @@ it.each([
   expect(copies.size).toBe(0);
 });
 
-it("drops a copy that was being made when it was told that something is gone", async () => {
+it("drops copies at once, whatever is being copied, says so, and keeps nothing that was asked for before", async () => {
   let answer: ((response: Response) => void) | undefined;
   vi.stubGlobal("fetch", () => new Promise<Response>((resolve) => (answer = resolve)));
+  copy(PAGE);
   const making = say(KEEP);
   await vi.waitUntil(() => answer);
-  const dropping = say({ drop: PAGE });
+  const answers: unknown[] = [];
+  await say({ drop: PAGE }, { postMessage: (word: unknown) => answers.push(word) });
+  expect([[...copies.keys()], answers.length]).toEqual([[], 1]);
   answer?.(pageAt("abc-7"));
-  await Promise.all([making, dropping]);
-  expect([...copies.keys()]).toEqual(KEEP.assets);
+  await making;
+  expect([...copies.keys()]).toEqual([]);
 });
 
-it("takes back the notifications of a live blog, by whatever name of the server", async () => {
-  notified = new Set([`${PAGE}/entries/1`, "https://live.example.org/live/a/entries/2", `${PAGE}-2/entries/1`]);
+it.each(["addAll", "put"] as const)("keeps nothing that is dropped during its %s", async (step) => {
+  const real = cache[step] as (...given: unknown[]) => Promise<void>;
+  let go: (() => void) | undefined;
+  const waiting = new Promise<void>((resolve) => (go = resolve));
+  const begun = vi.fn();
+  Object.assign(cache, {
+    [step]: async (...given: unknown[]) => {
+      begun();
+      await waiting;
+      await real(...given);
+    },
+  });
+  online = pageAt("abc-7");
+  const making = say(KEEP);
+  await vi.waitUntil(() => begun.mock.calls.length > 0);
+  await say({ drop: PAGE });
+  go?.();
+  await making;
+  expect([...copies.keys()]).toEqual(KEEP.assets);
+  Object.assign(cache, { [step]: real });
+  online = pageAt("abc-7");
+  await say(KEEP);
+  expect(copies.has(KEEP.keep)).toBe(true);
+});
+
+it("takes back a page's notifications when it ends, and later those of pages that are no more, by whatever name of the server", async () => {
+  notified = new Map([
+    [`${PAGE}/entries/1`, "ending"],
+    ["https://live.example.org/live/a/entries/2", "crashed"],
+    [`${PAGE}/entries/3`, "hidden tab"],
+    [`${PAGE}-2/entries/1`, "crashed"],
+  ]);
+  held = ["ending", "hidden tab"];
+  await say({ alerts: PAGE, holder: "ending" });
+  expect([...notified.keys()]).toEqual(["https://live.example.org/live/a/entries/2", `${PAGE}/entries/3`, `${PAGE}-2/entries/1`]);
   await say({ alerts: PAGE });
-  expect([...notified]).toEqual([`${PAGE}-2/entries/1`]);
+  expect([...notified.keys()]).toEqual([`${PAGE}/entries/3`, `${PAGE}-2/entries/1`]);
 });

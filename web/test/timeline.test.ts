@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Entry } from "../src/messages.js";
-import type { Item, Lost, Outcome } from "../src/timeline.js";
+import type { Item, Lost, Outcome, Start } from "../src/timeline.js";
 import { endAt, entry, idOf, LIVEBLOG, snapshot, timeline } from "./samples.js";
 
 function numbers(items: Item[]): number[] {
@@ -274,13 +274,35 @@ describe("a deletion that is to be confirmed", () => {
     expect(askedBy(line.receive({ type: "delete", seq: 7, id: idOf(5) }))).toEqual([]);
   });
 
-  it("isn't before what is missing has come", () => {
+  it("is at once, whatever is missing before it, and what comes then doesn't bring the entry back", () => {
     const line = timeline({ items: [entry(6, 2)] });
     const message = { type: "delete", seq: 9, id: idOf(6), confirm } as const;
-    expect(askedBy(line.receive(message))).toEqual([]);
-    const batch = { reset: false as const, epoch: line.epoch, seq: 9, events: [put(8, entry(7, 8)), message], more: false };
-    expect(askedBy(line.applyBatch(batch))).toEqual([{ id: idOf(6), had: true, within: 5000 }]);
-    expect(askedBy(line.receive(message))).toEqual([]);
+    const outcome = line.receive(message);
+    expect(outcome).toMatchObject({ changed: true, effects: ["resync"], gone: [{ id: idOf(6), had: true, within: 5000 }] });
+    expect(line.receive(message)).toMatchObject({ changed: false, gone: [] });
+    const batch = { reset: false as const, epoch: line.epoch, seq: 9, events: [put(7, entry(7, 7)), put(8, entry(6, 8)), message], more: false };
+    expect(askedBy(line.applyBatch(batch))).toEqual([]);
+    expect([numbers(line.entries()), line.seq]).toEqual([[7], 9]);
+  });
+
+  it("is at once, while the page waits to start afresh, on whatever page", () => {
+    for (const page of ["first", "older", "entry"] as const) {
+      const line = timeline({ page, items: [entry(6, 2), entry(5, 1)], keyEvents: [{ ...entry(6, 2), title: "6" }] });
+      line.receive({ type: "reset", epoch: "xyz", seq: 1 });
+      const outcome = line.receive({ type: "delete", seq: 2, id: idOf(6), confirm });
+      expect(outcome).toMatchObject({ changed: true, effects: [], gone: [{ id: idOf(6), had: true, within: 5000 }] });
+      expect([numbers(line.entries()), line.keyEvents()]).toEqual([[5], []]);
+      line.replace(snapshot({ epoch: "xyz", seq: 1, entries: [entry(6, 1), entry(5, 1)] }));
+      expect(numbers(line.entries())).toEqual([5]);
+    }
+  });
+
+  it("says nothing of what has the same id in another history", () => {
+    const line = timeline({ items: [entry(6, 2)] });
+    line.receive({ type: "gone", id: idOf(6) });
+    line.receive({ type: "reset", epoch: "xyz", seq: 3 });
+    line.replace(snapshot({ epoch: "xyz", seq: 3, entries: [entry(6, 3)] }));
+    expect(numbers(line.entries())).toEqual([6]);
   });
 
   it("is, where the stream is late, when it is told that the entry is gone, and once", () => {
@@ -312,6 +334,19 @@ describe("an outcome", () => {
     const edited = entry(1, 3, { heading: "Edited" });
     expect(line.receive(put(3, edited))).toMatchObject({ entries: [edited], gone: [], added: [], replaced: false });
     expect(line.receive({ type: "delete", seq: 4, id: idOf(9) }).gone).toEqual([{ id: idOf(9), had: false, within: undefined }]);
+  });
+
+  it("says what was there already by what the page had, whatever clocks say", () => {
+    // Two servers' clocks: the one that corrected is behind the one that published.
+    const corrected = entry(2, 3, { updated_at: "2026-11-22T08:59:00.000Z" });
+    const edited = (value: Entry, start: Partial<Start> = {}): boolean => timeline(start).receive(put(3, value)).edited;
+    expect(edited(corrected)).toBe(true);
+    expect(edited(entry(3, 3, { updated_at: "2026-11-22T10:00:00.000Z" }))).toBe(false);
+    expect(edited(entry(3, 3), { page: "older", ends: { newer: endAt(2), older: null } })).toBe(false);
+    // On pages that aren't loaded, and among the key events.
+    const beyond = { ends: { newer: null, older: endAt(2) }, items: [entry(2, 2)] };
+    expect(edited(entry(1, 3), beyond)).toBe(true);
+    expect(edited(entry(7, 3), { keyEvents: [{ ...entry(7, 1), title: "7" }] })).toBe(true);
   });
 
   it("says that the page starts afresh", () => {

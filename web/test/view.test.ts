@@ -286,7 +286,7 @@ describe("older entries", () => {
   }
 
   it("are added below, with the link leading on", async () => {
-    answer({ items: [entry(4, 1), entry(3, 1)], next_cursor: "c 2", epoch: "abc" });
+    answer({ items: [entry(4, 1), entry(3, 1)], next_cursor: "c 2", epoch: "abc", seq: 9 });
     await click();
     expect(ids("entries")).toEqual([6, 5, 4, 3]);
     expect(get("[data-older]").dataset.older).toBe("c 2");
@@ -295,7 +295,7 @@ describe("older entries", () => {
   });
 
   it("take the focus along when the last page has come and the link goes", async () => {
-    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc" });
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc", seq: 9 });
     get("[data-older]").focus();
     await click();
     expect(get("p:has([data-older])").hidden).toBe(true);
@@ -303,7 +303,7 @@ describe("older entries", () => {
   });
 
   it("of another history are left out: the page is about to start afresh", async () => {
-    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "xyz" });
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "xyz", seq: 9 });
     await click();
     expect(ids("entries")).toEqual([6, 5]);
     expect(get("[data-older]").dataset.older).toBe("c1");
@@ -314,7 +314,7 @@ describe("older entries", () => {
     answer(null);
     await click();
     expect(get("p:has([data-older]) [role=status]").textContent).toBe("Échec");
-    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc" });
+    answer({ items: [entry(4, 1)], next_cursor: null, epoch: "abc", seq: 9 });
     await click();
     expect(ids("entries")).toEqual([6, 5, 4]);
     expect(get("p:has([data-older]) [role=status]").textContent).toBe("");

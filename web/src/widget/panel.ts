@@ -1,6 +1,5 @@
 /** What a widget shows: a timeline in a shadow tree. It decides nothing of what is in the live blog. */
 
-import type { Announcer } from "../announcer.js";
 import type { Status } from "../connection.js";
 import { arrange, currentArticle, shownArticles } from "../dom.js";
 import { Indicator } from "../indicator.js";
@@ -38,7 +37,6 @@ export class Panel {
   #topIsSeen = true;
   /** Entries that came while the reader was elsewhere. They are shown when the reader is back, or asks for them. */
   readonly #held = new Set<string>();
-  #announcer: Promise<Announcer> | undefined;
   readonly #indicator: Indicator;
   readonly #observer: IntersectionObserver;
   readonly #timeline: Timeline;
@@ -97,9 +95,6 @@ export class Panel {
       }
     }
     void this.#more(this.#room);
-    if (added.length > 0) {
-      this.#announce(added.length).catch(() => undefined);
-    }
   }
 
   /** Shows what waited, if the reader is where it comes. */
@@ -116,6 +111,11 @@ export class Panel {
     } else {
       this.#indicator.show(this.text(status), status === "offline");
     }
+  }
+
+  /** Tells screen readers of so many new entries. */
+  say(count: number): void {
+    this.#at("said").textContent = this.#counted(count);
   }
 
   text(name: string): string {
@@ -174,15 +174,6 @@ export class Panel {
       element.textContent = text;
     }
     return element;
-  }
-
-  async #announce(count: number): Promise<void> {
-    this.#announcer ??= import("./extras.js").then(({ announcer }) =>
-      announcer((all) => {
-        this.#at("said").textContent = this.#counted(all);
-      }),
-    );
-    (await this.#announcer).add(count);
   }
 
   #counted(count: number): string {

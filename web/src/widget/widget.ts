@@ -1,9 +1,9 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
 import { Connection, type Status } from "../connection.js";
-import { parseSnapshot, type Snapshot } from "../messages.js";
+import { type Gone, parseSnapshot, type Snapshot } from "../messages.js";
 import { shownArticles } from "../dom.js";
-import { type Effect, NOTHING, type Outcome, standing, Timeline } from "../timeline.js";
+import { NOTHING, type Outcome, standing, Timeline } from "../timeline.js";
 import { endpoint, fetchJson } from "../transports.js";
 import type { Mounted } from "./element.js";
 import type { More } from "./extras.js";
@@ -17,15 +17,6 @@ const RETRY_MAX_MS = 30_000;
 const EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow"];
 /** Answers that asking again won't change. */
 const REFUSALS = /^4(?:0[034]|10|22)/;
-
-/** Takes what quotes the entry for machines out of the partner's page: a fragment brings it there (JSON-LD). */
-function unquote({ id }: { id: string }): void {
-  for (const script of document.querySelectorAll<HTMLScriptElement>("script[type$=json]")) {
-    if (script.text.includes(id)) {
-      script.remove();
-    }
-  }
-}
 
 const sheet = new CSSStyleSheet();
 sheet.replaceSync(css);
@@ -162,34 +153,43 @@ class Widget implements Mounted {
     const { liveblog } = snapshot;
     const timeline = new Timeline({ ...standing(snapshot), page: "first", apart: true, focus: null }, ({ heading }) => heading ?? "");
     timeline.liveblog = liveblog;
+    const copies = shownArticles(this.#host);
     const panel = new Panel(timeline, shell, this.#limit);
     let more: More | undefined;
     const extras = async (): Promise<More> => {
       const module = await import("./extras.js");
-      return (more ??= new module.More({ api: this.#api, limit: this.#limit, timeline, show, later }, snapshot.next_cursor));
+      const tell = (gone: Gone): void => {
+        connection.tell(gone);
+      };
+      const say = (count: number): void => {
+        panel.say(count);
+      };
+      const options = { api: this.#api, limit: this.#limit, timeline, copies, show, later, tell, say };
+      return (more ??= new module.More(options, snapshot.next_cursor));
     };
     panel.older = async () => (await extras()).older();
-    // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
-    const copies = shownArticles(this.#host);
-    for (const [id, { dataset }] of copies) {
-      if (timeline.item(id)?.updated_at !== dataset.updatedAt) {
-        unquote({ id });
-      }
-    }
+    /** What is to be done with a part that may have to be loaded, again and again where that fails. */
+    const withMore = (act: (made: More) => void): void => {
+      extras().then(act, () => {
+        later(() => {
+          withMore(act);
+        }, RETRY_MIN_MS + Math.random() * RETRY_MAX_MS);
+      });
+    };
     if (copies.size > 0) {
+      // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
       this.#host.replaceChildren();
+      withMore((made) => {
+        void made.compare();
+      });
     }
     const show = (outcome: Outcome): void => {
       panel.show(outcome);
-      [...outcome.entries, ...outcome.gone].forEach(unquote);
-      for (const { within, ...gone } of outcome.gone) {
-        if (within !== undefined) {
-          window.setTimeout(() => {
-            connection.tell(gone);
-          }, Math.random() * within);
-        }
+      if (outcome.replaced || [...outcome.entries, ...outcome.gone, ...outcome.effects].length > 0) {
+        withMore((made) => {
+          made.follow(outcome);
+        });
       }
-      request(outcome.effects);
       if (outcome.changed) {
         const { added } = outcome;
         const deleted = outcome.replaced || outcome.gone.length > 0;
@@ -205,21 +205,6 @@ class Widget implements Mounted {
           this.#parked.push(callback);
         }
       }, ms);
-    const request = (effects: readonly Effect[]): void => {
-      if (effects.length > 0) {
-        extras().then(
-          ({ sync }) => {
-            sync.request(effects);
-          },
-          () => {
-            // What the timeline has asked for it doesn't ask for again.
-            later(() => {
-              request(effects);
-            }, RETRY_MIN_MS + Math.random() * RETRY_MAX_MS);
-          },
-        );
-      }
-    };
     const connection = new Connection({
       api: this.#api,
       position: () => timeline.position,
