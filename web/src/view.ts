@@ -76,6 +76,13 @@ export class View {
     if (status === "live") {
       this.#asOf = undefined;
       this.#indicator.hide();
+      for (const image of document.querySelectorAll("img")) {
+        // Those that were asked for in vain meanwhile are asked for again.
+        if (image.complete && image.naturalWidth === 0) {
+          const { src } = image;
+          image.src = src;
+        }
+      }
       return;
     }
     const isCopy = document.documentElement.dataset.copied === this.#asOf && this.#asOf !== undefined;

@@ -254,6 +254,27 @@ describe("the first page", () => {
     view.showStatus("connecting");
     expect(get("[data-connection]").textContent).toBe("Reconnexion…");
   });
+
+  it("asks again for pictures that weren't to be had while the connection was away", () => {
+    const asked: string[] = [];
+    for (const [src, complete, naturalWidth] of [
+      ["/broken.jpg", true, 0],
+      ["/there.jpg", true, 800],
+      ["/coming.jpg", false, 0],
+    ] as const) {
+      const image = document.createElement("img");
+      Object.defineProperties(image, {
+        complete: { value: complete },
+        naturalWidth: { value: naturalWidth },
+        src: { get: () => src, set: (value: string) => asked.push(value) },
+      });
+      document.body.append(image);
+    }
+    view.showStatus("connecting");
+    expect(asked).toEqual([]);
+    view.showStatus("live");
+    expect(asked).toEqual(["/broken.jpg"]);
+  });
 });
 
 describe("older entries", () => {
