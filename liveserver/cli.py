@@ -28,8 +28,8 @@ from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import (
     SECRETS,
     Settings,
+    database_of,
     flag_of,
-    hide_password,
     key_of,
     load,
     take_client_variables,
@@ -359,15 +359,9 @@ def keys_create(
             await store.add_key(stored)
 
     asyncio.run(add())
-    typer.echo(f"A key for the server on {_database_of(settings)}, shown this once:", err=True)
+    typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
     typer.echo(shown)
     typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
-
-
-def _database_of(settings: Settings) -> str:
-    """The database's address without its password; a file's from the root, as every folder may have a `live.db`."""
-    file = settings.database_url.removeprefix("sqlite:///")
-    return hide_password(file if file == settings.database_url else f"sqlite:///{Path(file).absolute()}")
 
 
 @keys_app.command("list")

@@ -29,7 +29,7 @@ from liveserver.errors import SettingsError
 from liveserver.farewell import farewell
 from liveserver.refusals import Reason, refusals
 from liveserver.rendering import Renderer
-from liveserver.settings import unknown_settings, unreadable_lines
+from liveserver.settings import database_of, unknown_settings, unreadable_lines
 from liveserver.store import Store
 from liveserver.store.embedded import alone
 from liveserver.store.engine import check
@@ -286,7 +286,13 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
         sending.one_by_one()
 
     def started(parts: Services) -> None:
-        log.info("server.started", url=settings.base_url, listening=_listening(settings), pid=os.getpid())
+        log.info(
+            "server.started",
+            url=settings.base_url,
+            listening=_listening(settings),
+            database=database_of(settings),
+            pid=os.getpid(),
+        )
 
     # A socket that came from another process doesn't know that it is non-blocking, and its copies would make it block:
     # in all processes that share it, whose event loops would then stand still in `accept`.

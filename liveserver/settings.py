@@ -398,6 +398,12 @@ def unreadable_lines() -> list[str]:
         return [f"{DOTENV.absolute()}:{each.original.line}" for each in parse_stream(file) if each.error]
 
 
+def database_of(settings: Settings) -> str:
+    """The database's address without its password; a file's from the root, as every folder may have a `live.db`."""
+    file = settings.database_url.removeprefix("sqlite:///")
+    return hide_password(file if file == settings.database_url else f"sqlite:///{Path(file).absolute()}")
+
+
 def take_client_variables() -> None:
     """Put what `.env` says to clients into the environment, where it isn't, and the port of a server that runs here."""
     said: dict[str, str] = {}

@@ -339,8 +339,11 @@ async def test_what_a_viewer_sends_is_ignored(live_site: LiveSite) -> None:
 
 
 @pytest.mark.parametrize("message", ["x" * (INBOUND_MAX + 1), "é" * (INBOUND_MAX // 2 + 1), b"x" * 5000, "x" * 10**6])
-async def test_a_viewer_that_sends_much_is_closed(live_site: LiveSite, message: str | bytes) -> None:
+async def test_a_viewer_that_sends_much_is_closed(
+    live_site: LiveSite, message: str | bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """1009, and it is forgotten; what counts is bytes."""
+    monkeypatch.setattr("liveserver.viewers.LINGER", 1.0)
     async with websocket(live_site, compression=None) as viewer:
         await viewer.next()
         await viewer.connection.send(message)

@@ -118,13 +118,15 @@ async def test_no_more_than_so_many_bytes_come_at_once() -> None:
 async def test_one_frame_that_is_too_large_is_told_so() -> None:
     """1009, however much of it comes at once, and in whatever pieces."""
     large = masked(Opcode.TEXT, b"x" * 1_000_000)
-    for pieces in ([large], [large[:1], large[1:]], [large[:14], large[14:]]):
-        here = await seat()
-        for piece in pieces:
-            here.viewer.data_received(piece)
-        assert await here.close_code() == CLOSE_TOO_BIG
-        assert await here.rest() == b""
-        await here.leave()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(viewers_module, "LINGER", 1.0)
+        for pieces in ([large], [large[:1], large[1:]], [large[:14], large[14:]]):
+            here = await seat()
+            for piece in pieces:
+                here.viewer.data_received(piece)
+            assert await here.close_code() == CLOSE_TOO_BIG
+            assert await here.rest() == b""
+            await here.leave()
 
 
 @on_both_loops

@@ -366,7 +366,7 @@ OPERATIONS = (
         "Partners",
         "Take a partner in",
         {201: ("Its readers may come; `Location` names it", schemas.PartnerObject)},
-        WRITING,
+        (*WRITING, 409),
         description="Its readers read with `?partner=ID`: `snapshot`, `entries`, `changes` and both streams.",
         scope="manage",
         body=PartnerInput,

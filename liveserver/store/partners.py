@@ -6,9 +6,9 @@ import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, insert, literal, select, tuple_, update
+from sqlalchemy import delete, func, insert, literal, select, tuple_, update
 
-from liveserver.errors import NotFound, check_version
+from liveserver.errors import Conflict, NotFound, check_version
 from liveserver.model import PARTNER_ID_PATTERN, Attribution, Embedding, Partner
 from liveserver.store import tables
 from liveserver.store.cursors import Place
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _t = tables.partners
 _l = tables.liveblogs
 _ID = re.compile(PARTNER_ID_PATTERN, re.ASCII)
+
+PARTNERS_MAX = 1_000
+"""Partners that there may be: every process has all their rules, and reads them anew each second or two."""
 
 _EVERY = select(_t)
 _RESTRICTED = select(_l.c.slug, _l.c.embedding).where(_l.c.embedding.is_not(None))
@@ -47,7 +50,9 @@ def rules(connection: Connection) -> Rules:
 
 
 def add(connection: Connection, partner: Partner) -> Partner:
-    """Insert it, with version 1."""
+    """Insert it, with version 1. Raises Conflict where there are as many as there may be."""
+    if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
+        raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
     partner = replace(partner, version=1)
     connection.execute(insert(_t).values(_values(partner)))
     return partner

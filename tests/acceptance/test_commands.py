@@ -69,6 +69,7 @@ async def test_serve_says_where_it_listens_and_that_it_has_stopped(tmp_path: Pat
     )
     assert (begun["event"], begun["url"]) == ("server.started", "https://live.example.org")
     assert begun["listening"] == f"127.0.0.1:{server.port}"
+    assert begun["database"] == f"sqlite:///{tmp_path}/live.db"
     assert (last["event"], last["forced"], last["pid"]) == ("server.stopped", False, begun["pid"])
     assert last["seconds"] >= 0
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import Invalid, NotFound, VersionConflict
+from liveserver.errors import Conflict, Invalid, NotFound, VersionConflict
 from liveserver.model import Attribution, Edition, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
-from liveserver.store import clock
+from liveserver.store import clock, partners
 from tests.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -190,3 +190,13 @@ async def test_moments_are_forgotten(store: Store, hands: Hands) -> None:
     hands.now = NOON + clock.KEEP + timedelta(seconds=1)
     await store.create_entry("match", an_entry(at(1)), actor="x")
     assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == 1
+
+
+async def test_there_are_so_many_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until one goes."""
+    monkeypatch.setattr(partners, "PARTNERS_MAX", 2)
+    first, _ = [await store.add_partner(a_partner(at(number))) for number in range(2)]
+    with pytest.raises(Conflict, match="2 partners, as many as there may be"):
+        await store.add_partner(a_partner(at(3)))
+    await store.delete_partner(first.id, version=None)
+    await store.add_partner(a_partner(at(4)))
