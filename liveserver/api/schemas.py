@@ -348,7 +348,7 @@ class Problem(Shape):
     title: str
     status: int
     detail: str
-    instance: str
+    instance: str | None = Field(None, description="The path; not where it was too long to be looked at (414)")
     errors: list[BadField] | None = Field(None, description="422: every bad field")
     reason: Reason | None = Field(None, description="403 of a partner, or of a page on another site")
     current: EntryObject | LiveblogObject | MediaObject | PartnerObject | None = Field(
