@@ -408,8 +408,8 @@ def may_answer(template: Template, request: Request) -> set[int]:
         # A preflight of another site's page.
         allowed |= {200}
     if ("upgrade", "websocket") in ((name.lower(), value.lower()) for name, value in request.headers):
-        # A handshake of another version (RFC 6455, 4.4) is answered before any route is looked for.
-        allowed |= {426}
+        # A handshake of another method or version (RFC 6455, 4.4) is answered before any route is looked for.
+        allowed |= {405, 426}
     # The path may have become another route's.
     for other in ROUTES:
         if other.path != template.path and _matches(other, request.target.partition("?")[0]):
