@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+import secrets
 import shutil
 import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkstemp
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
-from liveserver import private
+from liveserver import interruption, private
 from liveserver.errors import Conflict, SettingsError
 from liveserver.settings import hide_password
 from liveserver.store import backup, restore
@@ -33,7 +33,7 @@ def write(address: str, path: Path, *, force: bool) -> str:
     Returns what there is to tell. Raises SettingsError, Conflict and StoreUnavailable.
     """
     with _output(path, force=force) as file:
-        manifest = asyncio.run(backup(address, file))
+        manifest = interruption.run(backup(address, file))
     name = "standard output" if path == PIPE else str(path)
     return f"Backed up {hide_password(address)} to {name}: {describe(manifest.holds)}."
 
@@ -46,7 +46,7 @@ def read(address: str, path: Path, *, force: bool) -> str:
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
     with alone(address, busy), _input(path) as file:
-        restored = asyncio.run(restore(address, file, replace=force))
+        restored = interruption.run(restore(address, file, replace=force))
     told = f"Restored {hide_password(address)}: {describe(restored.now)}."
     return f"{told} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else told
 
@@ -65,16 +65,13 @@ def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         raise Conflict(f"{path} is no file")
     if path.exists() and not force:
         raise Conflict(f"{path} exists already; --force replaces it")
+    # Named before it is made: a signal at any moment leaves nothing behind.
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise SettingsError(f"can't write {path}: {error.strerror}") from None
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        with private.write_to(unfinished) as file:
             yield file
             file.flush()
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         unfinished.replace(path)
         _sync_directory(path.parent)
     except OSError as error:

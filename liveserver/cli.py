@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -23,6 +23,7 @@ from liveserver.bench.opening import Transport
 from liveserver.columns import aligned
 from liveserver.errors import LiveserverError, NotFound, SettingsError
 from liveserver.follow_command import add_follow_command
+from liveserver.interruption import interruptible
 from liveserver.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, Verification, now
 from liveserver.partner_commands import add_partner_commands
 from liveserver.settings import (
@@ -42,7 +43,7 @@ from liveserver.wire import dumps, timestamp
 # The store, the server and the clients are imported by the commands that need them: together they take longer than
 # most commands do.
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from liveserver.services import Services
     from liveserver.store import ApiKey, Store
@@ -306,7 +307,7 @@ def backup(
     """Write all that the database holds to one file; servers may run meanwhile."""
     from liveserver.backup_files import write
 
-    with _interruptible():
+    with interruptible():
         typer.echo(write(settings.database_url, file, force=force), err=str(file) == "-")
 
 
@@ -320,7 +321,7 @@ def restore(
     """Replace all that the database holds by a backup; every reader starts afresh."""
     from liveserver.backup_files import read
 
-    with _interruptible():
+    with interruptible():
         typer.echo(read(settings.database_url, file, force=force))
 
 
@@ -666,17 +667,6 @@ def _leave_on_interrupt(status: int) -> None:
         os._exit(status)
 
     signal.signal(signal.SIGINT, leave)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have a command that would leave an unfinished file behind tidy up before Ctrl+C, or a SIGTERM, ends it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 def _one_line(error: Exception, status: int, advice: str = "") -> int:

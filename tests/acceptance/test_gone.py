@@ -137,6 +137,12 @@ async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewe
         assert not said_then & newsroom.gone, "it was confirmed while the page still said it"
 
 
+async def _copies(page: Page) -> bool:
+    """Whether the page that is being left has been copied."""
+    await page.evaluate(SHOW, "hidden")
+    return bool(await page.evaluate("async () => (await window.__copied()).length > 0"))
+
+
 async def _sorted(found: Awaitable[list[str]]) -> list[str]:
     return sorted(await found)
 
@@ -184,6 +190,8 @@ async def test_two_hundred_deletions_corrections_and_edits(site: Site, browser: 
             entry_id = chance.choice(list(newsroom.alive))
             what = chance.choices(["delete", "correct", "edit"], [4, 3, 3])[0]
             if step % 5 == 0:
+                if step % 20 == 0:
+                    await settles(partial(_copies, front), True)
                 talked |= set(await behind.evaluate(TALKING))
                 # A copy is made just then.
                 await front.evaluate(SHOW, "hidden")
