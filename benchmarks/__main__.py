@@ -17,13 +17,13 @@ from benchmarks import contestants, machine, report
 from benchmarks.comparison import Comparison, Entrant, Figures
 from benchmarks.contestants import CONTESTS, WS, Contestant, Discipline, Floor, Liveserver, Nchan, NotInstalled
 from benchmarks.message import Template
-from liveserver.bench import limits
-from liveserver.bench.errors import Refused
-from liveserver.bench.meter import Meter
-from liveserver.bench.plan import Plan
-from liveserver.bench.run import Result, Run, Source
-from liveserver.bench.target import Target
-from liveserver.errors import LiveserverError
+from liveserver.cli.bench import machine_limits
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.measuring.meter import Meter
+from liveserver.cli.bench.plan import Plan
+from liveserver.cli.bench.run import Result, Run, Source
+from liveserver.cli.bench.target import Target
+from liveserver.domain.errors import LiveserverError
 
 RATE = 10.0
 ALONE = 20
@@ -40,7 +40,7 @@ def main() -> int:
     plan = Plan(options.viewers, rate=RATE, duration=options.publishes / RATE, processes=options.processes)
     if options.nchan_module:
         Nchan.module = options.nchan_module
-    limits.raise_open_files()
+    machine_limits.raise_open_files()
     try:
         plan.check()
         comparison = asyncio.run(_compare(plan, options.rounds, options.only))

@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx2
 
 from benchmarks.publishing import Poster
-from liveserver.bench.newsroom import TITLE, Newsroom
-from liveserver.bench.opening import Opening, Transport
+from liveserver.cli.bench.publisher import TITLE, Newsroom
+from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.message import Template
-    from liveserver.bench.run import Source
-    from liveserver.frames import Frame
+    from liveserver.cli.bench.run import Source
+    from liveserver.protocol.frames import Frame
 
 SERVERS = Path(__file__).parent / "servers"
 ROOT = Path(__file__).parent.parent

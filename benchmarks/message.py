@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import orjson
 from websockets.asyncio.client import connect
 
-from liveserver.bench.messages import Mark
-from liveserver.bench.newsroom import entry_of
-from liveserver.frames import Frame
-from liveserver.model import Position
+from liveserver.cli.bench.publisher import entry_of
+from liveserver.cli.bench.viewers.messages import Mark
+from liveserver.domain.model import Position
+from liveserver.protocol.frames import Frame
 
 if TYPE_CHECKING:
     from liveserver.client import Client

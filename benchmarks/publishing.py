@@ -6,14 +6,14 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from liveserver.bench.messages import Mark
-from liveserver.errors import LiveserverError
+from liveserver.cli.bench.viewers.messages import Mark
+from liveserver.domain.errors import LiveserverError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.message import Template
-    from liveserver.frames import Frame
+    from liveserver.protocol.frames import Frame
 
 
 class NotTaken(LiveserverError):

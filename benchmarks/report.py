@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver import svg
-from liveserver.svg import Scale
+from liveserver.utils import svg_chart
+from liveserver.utils.svg_chart import Scale
 
 if TYPE_CHECKING:
     from benchmarks.comparison import Comparison, Entrant, Spread
@@ -52,8 +52,8 @@ def as_markdown(comparison: Comparison) -> str:
 def as_svg(comparison: Comparison) -> str:
     """Bars of the ratios to the floor, with whiskers from the lowest to the highest round."""
     parts: list[str] = [
-        svg.text(24, 34, "Processor time of the server, as a multiple of the floor's", css="title"),
-        svg.text(
+        svg_chart.text(24, 34, "Processor time of the server, as a multiple of the floor's", css="title"),
+        svg_chart.text(
             24,
             54,
             f"{comparison.viewers:,} viewers, {comparison.publishes} messages; median, lowest and highest "
@@ -64,7 +64,7 @@ def as_svg(comparison: Comparison) -> str:
     y = 92.0
     for name, label in (("delivery_us", "for each delivery"), ("connect_us", "for each connection")):
         y = _panel(comparison, name, label, y, parts) + 34
-    return svg.document(WIDTH, round(y), "Comparison with the floor", parts)
+    return svg_chart.document(WIDTH, round(y), "Comparison with the floor", parts)
 
 
 def _panel(comparison: Comparison, name: str, label: str, top: float, parts: list[str]) -> float:
@@ -75,14 +75,14 @@ def _panel(comparison: Comparison, name: str, label: str, top: float, parts: lis
     ]
     bottom = top + 10 + ROW * len(shown)
     across = Scale(0, max([1.2, *(ratio.high for _, ratio in shown)]) * 1.02, LEFT, RIGHT)
-    parts.append(svg.text(24, top, label, css="label"))
+    parts.append(svg_chart.text(24, top, label, css="label"))
     for tick in across.ticks(6):
-        parts.append(svg.line(across(tick), top + 6, across(tick), bottom, "grid"))
-        parts.append(svg.text(across(tick), bottom + 16, f"{tick:g}", css="dim", anchor="middle"))
+        parts.append(svg_chart.line(across(tick), top + 6, across(tick), bottom, "grid"))
+        parts.append(svg_chart.text(across(tick), bottom + 16, f"{tick:g}", css="dim", anchor="middle"))
     for number, (entrant, ratio) in enumerate(shown):
         parts += _bar(entrant, ratio, across, top + 12 + ROW * number)
-    parts.append(svg.line(across(1), top + 2, across(1), bottom, "floor"))
-    parts.append(svg.text(across(1), top - 4, "floor", css="dim", anchor="middle"))
+    parts.append(svg_chart.line(across(1), top + 2, across(1), bottom, "floor"))
+    parts.append(svg_chart.text(across(1), top - 4, "floor", css="dim", anchor="middle"))
     return bottom + 16
 
 
@@ -91,12 +91,12 @@ def _bar(entrant: Entrant, ratio: Spread, across: Scale, y: float) -> list[str]:
     middle = y + (ROW - 8) / 2
     name = f"{entrant.name.replace('`', '')}, {entrant.discipline}"
     return [
-        svg.text(LEFT - 10, middle + 4, name, anchor="end"),
-        svg.rectangle(LEFT, y, across(ratio.median) - LEFT, ROW - 8, css),
-        svg.line(across(ratio.low), middle, across(ratio.high), middle, "mark"),
-        svg.line(across(ratio.low), middle - 5, across(ratio.low), middle + 5, "mark"),
-        svg.line(across(ratio.high), middle - 5, across(ratio.high), middle + 5, "mark"),
-        svg.text(RIGHT + 12, middle + 4, f"{ratio.median:.{2 if ratio.median < 10 else 1}f} ×"),
+        svg_chart.text(LEFT - 10, middle + 4, name, anchor="end"),
+        svg_chart.rectangle(LEFT, y, across(ratio.median) - LEFT, ROW - 8, css),
+        svg_chart.line(across(ratio.low), middle, across(ratio.high), middle, "mark"),
+        svg_chart.line(across(ratio.low), middle - 5, across(ratio.low), middle + 5, "mark"),
+        svg_chart.line(across(ratio.high), middle - 5, across(ratio.high), middle + 5, "mark"),
+        svg_chart.text(RIGHT + 12, middle + 4, f"{ratio.median:.{2 if ratio.median < 10 else 1}f} ×"),
     ]
 
 

@@ -20,11 +20,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from liveserver.access.api_keys import new_key
 from liveserver.client import Client
-from liveserver.model import SCOPES
-from liveserver.security.keys import new_key
+from liveserver.domain.model import SCOPES
+from liveserver.protocol.wire import gone_answer
 from liveserver.store import Store
-from liveserver.wire import gone_answer
 
 SLUG = "takedown"
 HANDSHAKE = (

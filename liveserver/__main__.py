@@ -1,5 +1,5 @@
 """`python -m liveserver`"""
 
-from liveserver.cli import main
+from liveserver.cli.app import main
 
 main()

@@ -19,7 +19,7 @@ from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from liveserver.errors import SettingsError
+from liveserver.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from liveserver.model import Entry, Liveblog, LiveblogStatus
-from liveserver.page_views import PageView
-from liveserver.rendering import Assets, Renderer
+from liveserver.domain.model import Entry, Liveblog, LiveblogStatus
+from liveserver.rendering.page_models import PageView
+from liveserver.rendering.renderer import Assets, Renderer
 from tests.store_samples import an_entry as sample
 
 SITE = "https://live.example.org"

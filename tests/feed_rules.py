@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import feedparser
 import orjson
 
-from liveserver.plain import plain_text
+from liveserver.content.plain_text import plain_text
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 TOMBSTONE = "{http://purl.org/atompub/tombstones/1.0}"

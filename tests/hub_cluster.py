@@ -6,17 +6,17 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from liveserver.bus import LocalBus, Medium
-from liveserver.model import Position
-from liveserver.topic import Topic
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
+from liveserver.realtime.bus import LocalBus, Medium
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import ListSink, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from liveserver.bus.base import Receiver
-    from liveserver.frames import ChangeFrame
+    from liveserver.protocol.frames import ChangeFrame
+    from liveserver.realtime.bus.port import Receiver
 
 
 MATCH = "match"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.store.engine import Database
+from liveserver.store.database import Database
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:

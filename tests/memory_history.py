@@ -6,20 +6,20 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from liveserver import wire
-from liveserver.channel import Replay
-from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.frames import ChangeFrame
-from liveserver.hub import Hub
-from liveserver.model import Position
-from liveserver.views import Views
+from liveserver.domain.errors import NotFound, StoreUnavailable
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.realtime.channel import Replay
+from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.hub import Hub
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.bus import Bus
-    from liveserver.topic import Topic
+    from liveserver.domain.topic import Topic
+    from liveserver.realtime.bus import Bus
 
 EPOCH = "aaaaaaaa"
 LIVEBLOG = "liveblog"

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from liveserver import wire
-from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.frames import ChangeFrame
-from liveserver.model import (
+from liveserver.domain.errors import NotFound, StoreUnavailable
+from liveserver.domain.model import (
     Change,
     Changes,
     EntryChanged,
@@ -18,7 +16,9 @@ from liveserver.model import (
     Position,
     Withdrawal,
 )
-from liveserver.store.moments import Pending
+from liveserver.protocol import wire
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.store.repositories.past import Pending
 from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:

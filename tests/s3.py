@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
-from liveserver.files.bucket import Access
+from liveserver.content.media.s3_storage import Access
 from tests.services import Server, free_port, required
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from liveserver import channel, sink
-from liveserver.sink import Sink
+from liveserver.realtime import channel, viewer
+from liveserver.realtime.viewer import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
-    from liveserver.frames import Frame
+    from liveserver.protocol.frames import Frame
 
 Message = dict[str, Any]
 
@@ -90,7 +90,7 @@ def _short(message: Message) -> str:
 def set_row(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
     """How many viewers are written to in one turn."""
     monkeypatch.setattr(channel, "ROW", viewers)
-    monkeypatch.setattr(sink, "ROW", viewers)
+    monkeypatch.setattr(viewer, "ROW", viewers)
 
 
 async def settle() -> None:

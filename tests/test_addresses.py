@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.addresses import Networks, network_prefix, packed
+from liveserver.utils.limits.addresses import Networks, network_prefix, packed
 
 
 def same(one: str, other: str) -> bool:

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 
-from liveserver.plain import plain_text
-from liveserver.rendering import FEEDS
+from liveserver.content.plain_text import plain_text
+from liveserver.rendering.renderer import FEEDS
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY
 from tests.documents import Document
 from tests.feed_rules import ITEMS, Item, moment, reader_items

@@ -11,16 +11,16 @@ import httpx2
 import orjson
 import pytest
 
-from liveserver.app import create_app, running
-from liveserver.errors import SettingsError
-from liveserver.sink import Sink
-from liveserver.topic import Topic
+from liveserver.domain.errors import SettingsError
+from liveserver.domain.topic import Topic
+from liveserver.realtime.viewer import Sink
+from liveserver.server.app import create_app, running
 from tests.api.site import ENTRIES, problem, serving, settled, started
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from liveserver.frames import Frame
+    from liveserver.protocol.frames import Frame
     from liveserver.settings import Settings
     from tests.api.site import LiveSite, Site
 

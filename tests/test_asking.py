@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 import pytest
 
-from liveserver import asking, turns
-from liveserver.asking import asker_of, must_read
-from liveserver.connection import EXTENSION
-from liveserver.errors import Busy
-from liveserver.limits import Limits
-from liveserver.refusals import Reason, refusals
+from liveserver.access.request_limits import Limits
+from liveserver.domain.errors import Busy
+from liveserver.domain.topic import Topic
+from liveserver.http import askers, fair_queue
+from liveserver.http.askers import asker_of, must_read
+from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
+from liveserver.realtime.transport.websocket_connection import EXTENSION
 from liveserver.settings import Settings
 from liveserver.store import Store
-from liveserver.topic import Topic
-from liveserver.turns import UNREAD_MOST, WAITING_PER_LINE
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
-    from liveserver.viewer_protocol import HttpProtocol
+    from liveserver.server.protocols.viewer_protocol import HttpProtocol
     from tests.api.site import LiveSite
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -162,8 +162,8 @@ async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, m
 
 async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would wait in our memory. Others are served, and so are they when they have read."""
-    monkeypatch.setattr(turns, "UNREAD_SLOW", 1)
-    monkeypatch.setattr(turns, "UNREAD_SECONDS", 3600.0)
+    monkeypatch.setattr(fair_queue, "UNREAD_SLOW", 1)
+    monkeypatch.setattr(fair_queue, "UNREAD_SECONDS", 3600.0)
     for _ in range(8):
         await live_site.publish(body=f"<p>{'x' * 90_000}</p>")
     kept = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).unread
@@ -184,8 +184,8 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
     await waits(live_site, 1)
     assert (await fetch(live_site, f"{ENTRIES}?limit=4", OTHER)).status_code == 200
     assert (live_site.parts.turns.waiting, more.done()) == (1, False)
-    monkeypatch.setattr(turns, "UNREAD_MOST", 1)
-    monkeypatch.setattr(asking, "UNREAD_MOST", 1)
+    monkeypatch.setattr(fair_queue, "UNREAD_MOST", 1)
+    monkeypatch.setattr(askers, "UNREAD_MOST", 1)
     refused = [await fetch(live_site, path, FLOOD) for path in (f"{ENTRIES}?limit=5", f"/media/{'a' * 32}-9x9.webp")]
     assert [answer.status_code for answer in refused] == [503, 503]
     answer = await reader.read(-1)
@@ -301,8 +301,8 @@ async def test_what_a_key_has_read_waits_for_its_turn(
 async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """To refuse must cost less than to serve."""
     entry = await live_site.publish()
-    turns = live_site.parts.turns
-    monkeypatch.setattr(turns, "_per_line", 0)
+    fair_queue = live_site.parts.turns
+    monkeypatch.setattr(fair_queue, "_per_line", 0)
     looks: list[object] = []
     monkeypatch.setattr(Store, "liveblog", lambda *args: looks.append(args))
     before = refusals.counts[Reason.BUSY]

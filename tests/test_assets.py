@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import liveserver
-from liveserver.assets import Assets
-from liveserver.connection import EXTENSION
-from liveserver.representation import Representation
-from liveserver.unread import WRITE_BUFFER
+from liveserver.http.responses.representation import Representation
+from liveserver.http.responses.static_files import Assets
+from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
 from tests.api.site import problem
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.api.fixtures"]
 
-BUILT = Path(liveserver.__file__).parent / "static"
+BUILT = Path(liveserver.__file__).parent / "rendering" / "static"
 LARGEST = "docs/swagger-ui-bundle.js"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from liveserver.attendance import SLUGS_MAX, Attendance
+from liveserver.realtime.presence import SLUGS_MAX, Attendance
 
 
 def two() -> tuple[Attendance, Attendance]:

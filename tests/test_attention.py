@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver import attention
-from liveserver.attention import HOUR, Key, Meter
-from liveserver.model import ReachHour
+from liveserver.domain.model import ReachHour
+from liveserver.newsroom import watch_time
+from liveserver.newsroom.watch_time import HOUR, Key, Meter
 
 if TYPE_CHECKING:
     import pytest
@@ -81,7 +81,7 @@ def test_what_could_not_be_written_counts_the_next_time() -> None:
 
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "KEPT_MAX", 3)
+    monkeypatch.setattr(watch_time, "KEPT_MAX", 3)
     meter = Meter()
     meter.give_back([hour(number, 1, 1, 1) for number in range(9)])
     assert meter.take(NOON) == [hour(number, 1, 1, 1) for number in (6, 7, 8)]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from structlog.testing import capture_logs
 
-from liveserver import audit
-from liveserver.model import now
-from liveserver.security.keys import new_key
+from liveserver.access.api_keys import new_key
+from liveserver.domain import audit
+from liveserver.domain.model import now
 from liveserver.store import Store
-from liveserver.store.links import ReachLink
+from liveserver.store.repositories.reach_links import ReachLink
 from tests.late_commits import LateCommits
 from tests.store_samples import a_liveblog, a_partner
 

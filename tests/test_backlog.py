@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver import backlog as backlog_module
-from liveserver.backlog import Backlog
-from liveserver.frames import ChangeFrame
-from liveserver.model import Position
-from liveserver.sink import Crowd
+from liveserver.domain.model import Position
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.realtime import fanout_queue as fanout_queue_module
+from liveserver.realtime.fanout_queue import Backlog
+from liveserver.realtime.viewer import Crowd
 from tests.sinks import ListSink, set_row
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from liveserver.frames import Frame
-    from liveserver.sink import Sink
+    from liveserver.protocol.frames import Frame
+    from liveserver.realtime.viewer import Sink
 
 
 def change(seq: int, size: int = 1) -> ChangeFrame:
@@ -92,15 +92,15 @@ def test_a_delivery_that_has_begun_takes_nothing_more(monkeypatch: pytest.Monkey
 
 
 def test_a_bundle_is_no_larger_than_a_viewers_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog_module, "BUNDLE_BYTES", 2 * len(change(1).message))
+    monkeypatch.setattr(fanout_queue_module, "BUNDLE_BYTES", 2 * len(change(1).message))
     scene = Scene(monkeypatch, viewers=2)
     scene.add(1, 2, 3, 4, 5)
     assert scene.turns() == 3
-    assert backlog_module.BUNDLE_BYTES < 64 * 1024
+    assert fanout_queue_module.BUNDLE_BYTES < 64 * 1024
 
 
 def test_one_message_larger_than_a_bundle_goes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backlog_module, "BUNDLE_BYTES", 10)
+    monkeypatch.setattr(fanout_queue_module, "BUNDLE_BYTES", 10)
     scene = Scene(monkeypatch, viewers=2)
     scene.add(1, 2)
     assert scene.turns() == 2
@@ -173,7 +173,7 @@ def test_who_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.M
 
 def test_too_much_is_refused_and_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has begun goes on to its end; what hasn't is dropped."""
-    monkeypatch.setattr(backlog_module, "BACKLOG_BYTES", 3 * len(change(1).message))
+    monkeypatch.setattr(fanout_queue_module, "BACKLOG_BYTES", 3 * len(change(1).message))
     scene = Scene(monkeypatch)
     scene.add(1)
     scene.backlog.pump(scene.crowd)

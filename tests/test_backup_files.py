@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver import backup_files
-from liveserver.backup_files import PIPE, read, write
-from liveserver.errors import BadBackup, Conflict, SettingsError
+from liveserver.cli.commands import backup
+from liveserver.cli.commands.backup import PIPE, read, write
+from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
-from liveserver.store.archive import Holdings
-from liveserver.store.backups import Restored
-from liveserver.store.embedded import alone
+from liveserver.store.backup.archive import Holdings
+from liveserver.store.backup.backups import Restored
+from liveserver.store.file_lock import alone
 from tests.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def test_a_backup_that_fails_leaves_nothing(url: str, path: Path, monkeypatch: p
         file.write(b"half")
         raise OSError(28, "No space left on device") if fault == "disk" else KeyboardInterrupt
 
-    monkeypatch.setattr(backup_files, "backup", fail)
+    monkeypatch.setattr(backup, "backup", fail)
     with pytest.raises((SettingsError, KeyboardInterrupt)) as caught:
         write(url, path, force=True)
     if fault == "disk":
@@ -176,5 +176,5 @@ def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, mon
             pass
         return Restored(NOTHING, NOTHING)
 
-    monkeypatch.setattr(backup_files, "restore", restore)
+    monkeypatch.setattr(backup, "restore", restore)
     assert read(url, path, force=True) == f"Restored {url}: 0 live blogs and 0 entries."

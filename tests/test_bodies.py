@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from liveserver.bodies import CARDS_MAX, ILLUSTRATIONS_MAX, Bodies
-from liveserver.embeds import Embeds
-from liveserver.pictures import Illustration, Picture, figure_html, img_html
-from liveserver.sanitising import sanitise
-from liveserver.texts import texts_for
+from liveserver.content.body_renderer import CARDS_MAX, ILLUSTRATIONS_MAX, Bodies
+from liveserver.content.embed_providers import Embeds
+from liveserver.content.media.picture import Illustration, Picture, figure_html, img_html
+from liveserver.content.sanitizer import sanitise
+from liveserver.content.translations import texts_for
 
 MEDIA = "https://live.example.org/media"
 BODIES = Bodies(media_url=MEDIA, embeds=Embeds())

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from liveserver import cards
-from liveserver.cards import Card, writable
-from liveserver.model import Liveblog, LiveblogStatus, Verification
-from liveserver.rendering import Assets, Renderer
+from liveserver.domain.model import Liveblog, LiveblogStatus, Verification
+from liveserver.rendering import share_card
+from liveserver.rendering.renderer import Assets, Renderer
+from liveserver.rendering.share_card import Card, writable
 from tests.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry
 
 NAMED = Renderer(public_url=SITE, site_name="Le Courrier", assets=Assets())
@@ -115,11 +115,11 @@ def test_the_address_changes_with_what_is_seen(monkeypatch: pytest.MonkeyPatch) 
     of_liveblog = NAMED.liveblog_card_url(LIVEBLOG)
     assert re.fullmatch(re.escape(f"{SITE}/live/match/card-") + "[0-9a-f]{16}\\.png", of_liveblog)
     assert NAMED.liveblog_card_url(replace(LIVEBLOG, seq=99, updated_at=NOON)) == of_liveblog
-    monkeypatch.setattr(cards, "DESIGN", 2)
+    monkeypatch.setattr(share_card, "DESIGN", 2)
     assert NAMED.liveblog_card_url(LIVEBLOG) != of_liveblog
 
 
 def test_a_long_text_is_not_read_to_its_end() -> None:
     """There is no room for it."""
     card = of_entry(heading="Un but", body=f"<p>{'mot ' * 9999}</p>")
-    assert len(card.text) <= cards.TEXT_LENGTH
+    assert len(card.text) <= share_card.TEXT_LENGTH

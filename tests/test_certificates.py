@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.certificates import Certificate
-from liveserver.errors import SettingsError
+from liveserver.domain.errors import SettingsError
+from liveserver.server.certificates import Certificate
 from tests.certificates import SelfSigned, self_signed
 from tests.services import required
 

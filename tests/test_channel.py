@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver import backlog
-from liveserver import channel as channel_module
-from liveserver.channel import AHEAD_MAX, Channel, Offer, latest
-from liveserver.model import Position
-from liveserver.topic import Topic
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
+from liveserver.realtime import channel as channel_module
+from liveserver.realtime import fanout_queue
+from liveserver.realtime.channel import AHEAD_MAX, Channel, Offer, latest
 from tests.memory_history import EPOCH, LIVEBLOG, MemoryHistory
 from tests.sinks import ListSink, set_row
 
@@ -388,7 +388,7 @@ def test_a_crowd_is_written_to_row_by_row(monkeypatch: pytest.MonkeyPatch, viewe
 
 def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits is bounded; who has begun to get something gets all of it first; then live changes go on."""
-    monkeypatch.setattr(backlog, "BACKLOG_BYTES", 400)
+    monkeypatch.setattr(fanout_queue, "BACKLOG_BYTES", 400)
     world = Crowd(monkeypatch)
     world.publish("a")
     first = world.turn()

@@ -22,15 +22,15 @@ from hypothesis.stateful import (
     rule,
 )
 
-from liveserver.channel import Channel, Lag, Replay
 from liveserver.client import Step, Tracker
-from liveserver.topic import Topic
+from liveserver.domain.topic import Topic
+from liveserver.realtime.channel import Channel, Lag, Replay
 from tests.memory_history import LIVEBLOG, MemoryHistory
 from tests.sinks import ListSink, Message, set_row
 
 if TYPE_CHECKING:
-    from liveserver.frames import ChangeFrame
-    from liveserver.model import Position
+    from liveserver.domain.model import Position
+    from liveserver.protocol.frames import ChangeFrame
 
 MATCH = "match"
 NOW = 0.0

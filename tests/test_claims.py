@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from liveserver.model import Verification
-from liveserver.rendering import FEEDS
-from liveserver.structured_data import entry_posting
+from liveserver.domain.model import Verification
+from liveserver.rendering.renderer import FEEDS
+from liveserver.rendering.structured_data import entry_posting
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG
 from tests.documents import LIVEBLOG as MATCH
 from tests.documents import RENDERER, Document, an_entry

@@ -8,9 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver import logs
-from liveserver.cli import app
-from liveserver.errors import SettingsError
+from liveserver.cli.app import app
+from liveserver.domain.errors import SettingsError
+from liveserver.server import log_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # What is configured stays so for all tests of this process.
-    monkeypatch.setattr(logs, "configure", lambda _settings: None)
+    monkeypatch.setattr(log_config, "configure", lambda _settings: None)
 
 
 def run(*words: str) -> Result:

@@ -14,13 +14,14 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-from liveserver import client as client_module
-from liveserver import wire
-from liveserver.client import Broken, Client, ClientError, Step, Tracker, Unreachable
-from liveserver.json_cost import VALUES_MAX
-from liveserver.markup_cost import SAFE_MAX
-from liveserver.model import Position
-from liveserver.rate_limiter import Throttle
+from liveserver.client import Client, ClientError, Step, Tracker, Unreachable
+from liveserver.client import client as client_module
+from liveserver.client.client import Broken
+from liveserver.content.markup_cost import SAFE_MAX
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.utils.json_cost import VALUES_MAX
+from liveserver.utils.limits.rate_limiter import Throttle
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from liveserver.coalescing import Coalesced
+from liveserver.utils.single_flight import Coalesced
 from tests.sinks import settle
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.columns import aligned
+from liveserver.utils.text_table import aligned
 
 ROWS = [("", "viewers", "peak"), ("example.org", "7", "12,345"), ("a", "1,000", "")]
 

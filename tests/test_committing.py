@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from liveserver.committing import Committing
+from liveserver.utils.committing import Committing
 
 
 async def write(done: asyncio.Event, *, fail: bool = False) -> str:

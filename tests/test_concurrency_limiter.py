@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.concurrency_limiter import ConcurrencyLimiter
+from liveserver.utils.limits.concurrency_limiter import ConcurrencyLimiter
 
 
 def test_there_are_no_more_until_one_leaves() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.conditional import TAGS_MAX, still_holds
+from liveserver.http.responses.entity_tags import TAGS_MAX, still_holds
 
 TAG = '"3f9x2ab"'
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket_connection import READ_AHEAD
 from tests.websocket_peer import (
     BINARY,
     CLOSE,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver import connection as module
-from liveserver.connection import EXTENSION, READ_AHEAD, Gone
+from liveserver.realtime.transport import websocket_connection as module
+from liveserver.realtime.transport.websocket_connection import EXTENSION, READ_AHEAD, Gone
 from tests.websocket_peer import (
     BINARY,
     CLOSE,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.connection import READ_AHEAD
-from liveserver.keepalive import wheel_of
+from liveserver.realtime.transport.timer_wheel import wheel_of
+from liveserver.realtime.transport.websocket_connection import READ_AHEAD
 from tests.websocket_peer import (
     PING,
     PONG,

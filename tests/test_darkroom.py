@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from structlog.testing import capture_logs
 
-from liveserver.darkroom import Darkroom
-from liveserver.errors import Busy, Invalid
-from liveserver.imaging import develop
+from liveserver.content.media.transcoder import develop
+from liveserver.content.media.transcoder_pool import Darkroom
+from liveserver.domain.errors import Busy, Invalid
 from tests.api.site import settled
 from tests.images import located, noise, png, quarters, saved
 
@@ -113,8 +113,9 @@ async def test_a_file_that_takes_for_ever(interpreter: Interpreter) -> None:
 async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the decoder does, the server's memory isn't what it takes."""
     program = (
-        "import sys; from liveserver import imaging; imaging.develop = lambda data, max_pixels: bytes(2_000_000_000);"
-        "imaging.main()"
+        "import sys; from liveserver.content.media import transcoder; "
+        "transcoder.develop = lambda data, max_pixels: bytes(2_000_000_000); "
+        "transcoder.main()"
     )
     real = sys.executable
     interpreter(f'exec {real} -c "{program}" "$4"')

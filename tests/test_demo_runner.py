@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.demo.runner import Newsroom
-from liveserver.demo.script import load
+from liveserver.cli.demo.runner import Newsroom
+from liveserver.cli.demo.script import load
 
 if TYPE_CHECKING:
-    from liveserver.services import Services
+    from liveserver.http.container import Services
 
 
 class Again(Exception):

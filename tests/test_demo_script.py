@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from liveserver.demo.script import Delete, Edit, Publish, load
-from liveserver.model import SLUG_PATTERN, LiveblogStatus, Verification
+from liveserver.cli.demo.script import Delete, Edit, Publish, load
+from liveserver.domain.model import SLUG_PATTERN, LiveblogStatus, Verification
 
 SCRIPT = load()
 FIELDS = {"body", "heading", "authors", "key_event", "breaking", "pinned", "tags", "verification", "source"}

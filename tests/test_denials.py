@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from liveserver import denials
-from liveserver.denials import Denial
+from liveserver.server.protocols import denials
+from liveserver.server.protocols.denials import Denial
 
 ALL = [denial for denial in vars(denials).values() if isinstance(denial, Denial)]
 

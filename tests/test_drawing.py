@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFont
 
-from liveserver.cards import Card, writable
-from liveserver.drawing import HEIGHT, WIDTH, draw
+from liveserver.rendering.share_card import Card, writable
+from liveserver.rendering.share_card_image import HEIGHT, WIDTH, draw
 
 PLAIN = Card(site="", label="", tone="accent", kicker="", title="", text="", note="")
 CARD = Card(
@@ -110,7 +110,9 @@ def test_a_card_without_words() -> None:
 def test_the_fonts_have_what_is_called_writable(face: str) -> None:
     """None of those characters is drawn as the box that stands for what a font lacks."""
     font = ImageFont.truetype(
-        BytesIO((files("liveserver") / "fonts" / f"{face}.otf").read_bytes()), 40, layout_engine=ImageFont.Layout.BASIC
+        BytesIO((files("liveserver.rendering") / "fonts" / f"{face}.otf").read_bytes()),
+        40,
+        layout_engine=ImageFont.Layout.BASIC,
     )
 
     def shape(text: str) -> bytes:

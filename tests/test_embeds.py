@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.embeds import MASTODON_HOSTS, PROVIDERS, Embeds
+from liveserver.content.embed_providers import MASTODON_HOSTS, PROVIDERS, Embeds
 
 EMBEDS = Embeds(["social.example.org"])
 

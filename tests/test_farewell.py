@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import farewell as module
-from liveserver.errors import Draining
-from liveserver.farewell import SLOTS, farewell, timetable
-from liveserver.topic import Topic
+from liveserver.domain.errors import Draining
+from liveserver.domain.topic import Topic
+from liveserver.server import drain as module
+from liveserver.server.drain import SLOTS, farewell, timetable
 from tests.hub_cluster import MATCH, WHOLE, cluster
 from tests.sinks import PATIENCE, ListSink, set_row
 

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.feeds import WRITERS, absolute
-from liveserver.model import Correction, Deletion, Entry, Feed, Verification
-from liveserver.rendering import FEEDS, Assets, Renderer
+from liveserver.domain.model import Correction, Deletion, Entry, Feed, Verification
+from liveserver.rendering.feeds.feed import WRITERS, absolute
+from liveserver.rendering.renderer import FEEDS, Assets, Renderer
 from tests.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of
 from tests.feed_rules import ATOM, CREATOR, ITEMS, TOMBSTONE, Item, Picture, reader_items
 

@@ -12,9 +12,9 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from liveserver import wire
-from liveserver.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeFrame, Frame, pack, unpack
-from liveserver.model import Position
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeFrame, Frame, pack, unpack
 
 HERE = Position("k3f9x2ab", 42)
 

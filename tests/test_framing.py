@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.framing import FRAMING_MAX, FRAMING_RATIO, HEAD_MAX, Allowance
+from liveserver.server.protocols.framing import FRAMING_MAX, FRAMING_RATIO, HEAD_MAX, Allowance
 
 
 def test_a_head_may_come_in_any_pieces_up_to_its_limit() -> None:

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from liveserver import heap
+from liveserver.server import heap
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from liveserver import heap
+from liveserver.server import heap
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

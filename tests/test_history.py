@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import history as history_module
-from liveserver.errors import NotFound
-from liveserver.history import StoreHistory
-from liveserver.model import Changes, Position
-from liveserver.presenting import Presenter
-from liveserver.rendering import Assets, Renderer
+from liveserver.domain.errors import NotFound
+from liveserver.domain.model import Changes, Position
+from liveserver.domain.topic import Topic
+from liveserver.newsroom.presenter import Presenter
+from liveserver.realtime import history as history_module
+from liveserver.realtime.history import StoreHistory
+from liveserver.rendering.renderer import Assets, Renderer
 from liveserver.store import Store, backup, restore
-from liveserver.topic import Topic
 from tests.store_samples import a_liveblog, an_entry, at
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from liveserver.hosts import PublicName
-from liveserver.refusals import Reason, refusals
+from liveserver.http.middleware.host_check import PublicName
 from liveserver.settings import load
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import LIVEBLOG, SLUG, problem, serving, started
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from liveserver import attendance
-from liveserver import hub as hub_module
-from liveserver import room as room_module
-from liveserver.frames import BUS_MESSAGE_MAX, pack
-from liveserver.model import Position
-from liveserver.topic import Topic
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
+from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
+from liveserver.realtime import hub as hub_module
+from liveserver.realtime import presence
+from liveserver.realtime import synced_channel as synced_channel_module
 from tests.api.site import settled
 from tests.hub_cluster import MATCH, NEVER, SOON, WHOLE, Node, cluster, poll
 from tests.memory_history import EPOCH
@@ -120,7 +120,7 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     """As it does for viewers."""
     async with cluster("a") as [node]:
         times = [0.0]
-        for module in (hub_module, room_module):
+        for module in (hub_module, synced_channel_module):
             monkeypatch.setattr(module, "now", lambda: times[-1])
         await node.hub.enter(WHOLE)
         for _ in range(3):
@@ -164,7 +164,7 @@ async def test_heartbeats_count_the_viewers_of_all_nodes() -> None:
 
 
 async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendance, "INTERVAL", SOON)
+    monkeypatch.setattr(presence, "INTERVAL", SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         viewers = [await elsewhere.join(), await elsewhere.join()]
         await viewers_everywhere(node, 2)
@@ -173,8 +173,8 @@ async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: py
 
 
 async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attendance, "INTERVAL", SOON)
-    monkeypatch.setattr(attendance, "LIFETIME", 5 * SOON)
+    monkeypatch.setattr(presence, "INTERVAL", SOON)
+    monkeypatch.setattr(presence, "LIFETIME", 5 * SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         await elsewhere.join()
         await viewers_everywhere(node, 1)
@@ -184,7 +184,7 @@ async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch:
 
 async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody can be heard, which says nothing of who is there."""
-    monkeypatch.setattr(attendance, "LIFETIME", 0.05)
+    monkeypatch.setattr(presence, "LIFETIME", 0.05)
     async with cluster(nodes=2) as [node, elsewhere]:
         await elsewhere.join()
         elsewhere.hub.announce()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from liveserver.topic import Topic
-from liveserver.wire import CLOSE_TOO_SLOW
+from liveserver.domain.topic import Topic
+from liveserver.protocol.wire import CLOSE_TOO_SLOW
 from tests.hub_cluster import MATCH, SOON, WHOLE, cluster
 from tests.sinks import set_row, settle
 

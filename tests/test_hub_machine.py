@@ -16,18 +16,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, precondition, rule
 
 from liveserver.client import Step, Tracker
-from liveserver.errors import StoreUnavailable
-from liveserver.topic import Topic
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.topic import Topic
 from tests.faults.reading import CHANGES, Line
 from tests.memory_history import LIVEBLOG, MemoryHistory, hub_on
 from tests.sinks import ListSink, Message, set_row
 from tests.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from liveserver.bus.base import Receiver
-    from liveserver.frames import Frame
-    from liveserver.hub import Hub
-    from liveserver.model import Position
+    from liveserver.domain.model import Position
+    from liveserver.protocol.frames import Frame
+    from liveserver.realtime.bus.port import Receiver
+    from liveserver.realtime.hub import Hub
 
 MATCH = "match"
 WHOLE = Topic(MATCH)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import hub as hub_module
-from liveserver.errors import NotFound
-from liveserver.frames import BUS_MESSAGE_MAX
-from liveserver.model import Position
-from liveserver.topic import Topic
-from liveserver.wire import CLOSE_NO_SUCH_LIVEBLOG
+from liveserver.domain.errors import NotFound
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
+from liveserver.protocol.frames import BUS_MESSAGE_MAX
+from liveserver.protocol.wire import CLOSE_NO_SUCH_LIVEBLOG
+from liveserver.realtime import hub as hub_module
 from tests.memory_history import EPOCH
 from tests.sinks import PATIENCE, ListSink, settle
 
 if TYPE_CHECKING:
-    from liveserver.channel import Replay
+    from liveserver.realtime.channel import Replay
 from tests.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 
 

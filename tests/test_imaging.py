@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFilter
 
-from liveserver.imaging import HEIGHT_MAX, Developed, Unreadable, develop, sniff
-from liveserver.pictures import WIDTHS
+from liveserver.content.media.picture import WIDTHS
+from liveserver.content.media.transcoder import HEIGHT_MAX, Developed, Unreadable, develop, sniff
 from tests.images import (
     BLUE,
     GREEN,

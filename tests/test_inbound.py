@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from websockets.exceptions import ProtocolError
 
-from liveserver.inbound import End, Inbound, close_frame
+from liveserver.realtime.transport.message_reader import End, Inbound, close_frame
 from tests.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, answers, close, deflated, fragments, frame
 
 

@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.errors import FieldError, Invalid
-from liveserver.inputs import ERRORS_MAX, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, PartnerInput, parse
-from liveserver.model import LiveblogStatus, Verification
+from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.inputs import (
+    ERRORS_MAX,
+    EntryInput,
+    EntryPatch,
+    LiveblogInput,
+    LiveblogPatch,
+    PartnerInput,
+    parse,
+)
+from liveserver.domain.model import LiveblogStatus, Verification
 from tests.store_samples import TYPOGRAPHY
 
 LIVEBLOG = {"title": "Le match", "language": "fr", "timezone": "Europe/Paris"}

@@ -6,9 +6,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from liveserver.errors import Busy, TooManyRequests
-from liveserver.intake import JSON_MOST, JSON_PER_KEY, UPLOADS_MOST, UPLOADS_PER_KEY, Intake, json_intake, upload_intake
-from liveserver.refusals import Reason, refusals
+from liveserver.access.body_budget import (
+    JSON_MOST,
+    JSON_PER_KEY,
+    UPLOADS_MOST,
+    UPLOADS_PER_KEY,
+    Intake,
+    json_intake,
+    upload_intake,
+)
+from liveserver.domain.errors import Busy, TooManyRequests
+from liveserver.utils.limits.refusals import Reason, refusals
 
 
 def test_a_key_has_its_share() -> None:

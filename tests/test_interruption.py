@@ -11,7 +11,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from liveserver.interruption import INTERRUPTED, SIGNALS, interruptible, run
+from liveserver.cli.interruption import INTERRUPTED, SIGNALS, interruptible, run
 
 pytestmark = pytest.mark.parametrize("number", SIGNALS)
 
@@ -84,7 +84,7 @@ def test_the_status_of_the_process(number: signal.Signals) -> None:
     """Also when the signal comes within `exec` of a string, after which Python would end by SIGINT."""
     program = f"""
 import signal
-from liveserver.interruption import interruptible
+from liveserver.cli.interruption import interruptible
 with interruptible():
     exec("signal.raise_signal({number.value})")
 """

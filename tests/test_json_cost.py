@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver import json_cost
-from liveserver.json_cost import SLICE, VALUES_MAX, has_too_many
+from liveserver.utils import json_cost
+from liveserver.utils.json_cost import SLICE, VALUES_MAX, has_too_many
 
 STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 

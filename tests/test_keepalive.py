@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver import keepalive
-from liveserver.keepalive import SLICE, SLOTS, Wheel, wheel_of
+from liveserver.realtime.transport import timer_wheel
+from liveserver.realtime.transport.timer_wheel import SLICE, SLOTS, Wheel, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,6 +260,6 @@ def test_a_loop_that_is_closed_leaves_no_wheel_behind() -> None:
         loop.close()
     del loop, wheel, member
     gc.collect()
-    assert len(keepalive._wheels) == 1
+    assert len(timer_wheel._wheels) == 1
     assert [reference() is None for reference in members] == [True] * 4 + [False]
     assert [reference() is None for reference in loops] == [True] * 4 + [False]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 import pytest
 
-from liveserver import publishing
-from liveserver.api.catalogue import OPERATIONS
-from liveserver.errors import Forbidden, NotFound, Unauthorized
-from liveserver.model import now
-from liveserver.paths import ID, PARTNER_ID
-from liveserver.paths import SLUG as SLUG_FORM
-from liveserver.security import keys
-from liveserver.security.keys import Actor, Keyring, may, new_key, require
+from liveserver.access import api_keys
+from liveserver.access.api_keys import Actor, Keyring, may, new_key, require
+from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
+from liveserver.domain.model import now
+from liveserver.http.api.openapi.catalogue import OPERATIONS
+from liveserver.http.route_params import ID, PARTNER_ID
+from liveserver.http.route_params import SLUG as SLUG_FORM
+from liveserver.newsroom import publisher
 from liveserver.store import tables
 from tests.api.site import ENTRIES, SLUG, problem
 from tests.images import quarters, saved
@@ -136,7 +136,7 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
 
     monkeypatch.setattr(store, "keys_of", looking)
     monkeypatch.setattr(store, "key", looking_for_one)
-    monkeypatch.setattr(keys, "PAUSE", 3600.0)
+    monkeypatch.setattr(api_keys, "PAUSE", 3600.0)
     keyring = Keyring(site.parts.store)
     new, known = await site.key("Nouvelle", ["publish"]), await site.key("Connue", ["publish"])
     assert (await keyring.authenticate(f"Bearer {known}")) is not None
@@ -190,7 +190,7 @@ async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pyte
     assert (await client.post(ENTRIES, json=long)).status_code == 201
     await site.parts.store.revoke_key(key.split("_")[1], now())
     made_safe: list[str] = []
-    monkeypatch.setattr(publishing, "safe", lambda body, markup: made_safe.append(body))
+    monkeypatch.setattr(publisher, "safe", lambda body, markup: made_safe.append(body))
     for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
         assert "revoked" in problem(await client.post(ENTRIES, json=body), 401)["detail"]
     assert made_safe == []

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import Quota, TooManyRequests
-from liveserver.limits import BURST_SECONDS, FULL_AGAIN, Limits
+from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, Limits
+from liveserver.domain.errors import Quota, TooManyRequests
 from liveserver.settings import load
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from liveserver import line as line_module
-from liveserver.frames import ChangeFrame
-from liveserver.line import Line
-from liveserver.model import Position
+from liveserver.domain.model import Position
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.realtime import delay_queue as delay_queue_module
+from liveserver.realtime.delay_queue import Line
 
 if TYPE_CHECKING:
     import pytest
@@ -79,7 +79,7 @@ def test_what_is_withdrawn_loses_its_words() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond, only the position waits; what was taken or withdrawn makes room."""
-    monkeypatch.setattr(line_module, "LINE_BYTES", 2 * len(change(1).message) + 10)
+    monkeypatch.setattr(delay_queue_module, "LINE_BYTES", 2 * len(change(1).message) + 10)
     line = started()
     for seq in (1, 2, 3):
         line.put(seq, change(seq), float(seq))

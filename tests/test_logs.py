@@ -11,7 +11,7 @@ import structlog
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
-from liveserver import logs
+from liveserver.server import log_config
 from liveserver.settings import load
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def failure(authorization: str) -> None:
 @pytest.mark.parametrize("log_format", ["console", "json"])
 def test_a_traceback_shows_no_variables(log_format: str, capsys: pytest.CaptureFixture[str]) -> None:
     """An API key in a local variable must not reach the log."""
-    logs.configure(load(log_format=log_format))
+    log_config.configure(load(log_format=log_format))
     secret = "".join(reversed("terc3s"))
     try:
         failure(secret)
@@ -52,7 +52,7 @@ def test_a_traceback_shows_no_variables(log_format: str, capsys: pytest.CaptureF
 
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """The libraries' messages too."""
-    logs.configure(load(log_format="json"))
+    log_config.configure(load(log_format="json"))
     structlog.get_logger("ours").info("bus.up", url="redis://h")
     logging.getLogger("theirs").warning("hm %s", 1)
     ours, theirs = (orjson.loads(line) for line in capsys.readouterr().err.splitlines())
@@ -61,7 +61,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure(load(log_format="json", log_level="warning"))
+    log_config.configure(load(log_format="json", log_level="warning"))
     structlog.get_logger("ours").info("quiet")
     structlog.get_logger("ours").warning("loud")
     assert [orjson.loads(line)["event"] for line in capsys.readouterr().err.splitlines()] == ["loud"]
@@ -69,7 +69,7 @@ def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str])
 
 def test_malformed_forms_are_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever sends them would fill the log."""
-    logs.configure(load(log_format="json"))
+    log_config.configure(load(log_format="json"))
     with pytest.raises(MultipartParseError):
         MultipartParser(b"x").write(b"--y")
     assert capsys.readouterr().err == ""

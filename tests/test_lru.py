@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
-from liveserver.lru import KEPT_BYTES, Lru
+from liveserver.utils.lru_cache import KEPT_BYTES, Lru
 
 
 def kept(lru: Lru[str, int], keys: str) -> str:

@@ -13,10 +13,10 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
-from liveserver import sitemaps
-from liveserver.feeds import LENGTH
-from liveserver.pages import cards as card_pages
-from liveserver.rendering import FEEDS
+from liveserver.http.pages import share_cards as share_cards_module
+from liveserver.rendering.feeds import sitemaps
+from liveserver.rendering.feeds.feed import LENGTH
+from liveserver.rendering.renderer import FEEDS
 from tests.api.site import BASE, LIVEBLOG, SLUG, database_away
 from tests.feed_rules import ATOM, ITEMS, SITEMAP, TOMBSTONE, sitemap_urls, text_of
 from tests.images import quarters, saved
@@ -230,7 +230,7 @@ async def test_a_card_is_drawn_once(site: Site, monkeypatch: pytest.MonkeyPatch)
             a_second.wait(timeout=0.3)
         return b"picture"
 
-    monkeypatch.setattr(card_pages, "draw", draw)
+    monkeypatch.setattr(share_cards_module, "draw", draw)
     await site.editor.patch(LIVEBLOG, json={"title": "Une seule fois"}, headers={"If-Match": "*"})
     url = card_of(await site.reader.get(PAGE))
     responses = await asyncio.gather(*(site.reader.get(url) for _ in range(5)))

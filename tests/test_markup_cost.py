@@ -11,8 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from liveserver.errors import Invalid
-from liveserver.markup_cost import (
+from liveserver.content.markup_cost import (
     DEPTH_MAX,
     MARKDOWN_MAX,
     PICTURES_MAX,
@@ -23,7 +22,8 @@ from liveserver.markup_cost import (
     depth_of,
     markdown_cost,
 )
-from liveserver.sanitising import TAGS, sanitise
+from liveserver.content.sanitizer import TAGS, sanitise
+from liveserver.domain.errors import Invalid
 
 LENGTH = 100_000
 """Characters of the longest body."""

@@ -92,7 +92,7 @@ async def test_renderings_are_counted(site: Site) -> None:
 @pytest.mark.parametrize("batched", [True, False])
 async def test_how_viewers_are_written_to(site: Site, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
     """By the hundred or one by one."""
-    monkeypatch.setattr("liveserver.metrics.batched", lambda: batched)
+    monkeypatch.setattr("liveserver.http.metrics.batched", lambda: batched)
     assert (await figures(site))["liveserver_batched_writes", ()] == int(batched)
 
 

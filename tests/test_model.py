@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.model import (
+from liveserver.domain.model import (
     EPOCH_ALPHABET,
     EPOCH_LENGTH,
     SLUG_MAX,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveserver.inputs import EntryInput, parse
+from liveserver.domain.inputs import EntryInput, parse
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, bad_fields
 from tests.hostile.oddities import TEXTS
 

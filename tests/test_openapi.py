@@ -9,9 +9,9 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Mount, Route
 
-from liveserver.api import docs
-from liveserver.api.openapi import document
-from liveserver.app import create_app
+from liveserver.http.api.openapi import docs
+from liveserver.http.api.openapi.document import document
+from liveserver.server.app import create_app
 from tests.api.site import BASE, SLUG, started
 
 if TYPE_CHECKING:

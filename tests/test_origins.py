@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver import origins
+from liveserver.domain import origins
 
 
 @pytest.mark.parametrize(

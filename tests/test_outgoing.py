@@ -12,9 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection, serve
 
-from liveserver import outgoing
 from liveserver.client import Client, ClientError
-from liveserver.outgoing import Forbidden, PublicGate, is_public
+from liveserver.newsroom.syndication import ssrf_guard
+from liveserver.newsroom.syndication.ssrf_guard import Forbidden, PublicGate, is_public
 from tests.listening import listening
 
 if TYPE_CHECKING:
@@ -189,7 +189,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[st
 
 
 async def test_a_private_address_is_never_asked(names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("liveserver.client.BACKOFF_FIRST", 0)
+    monkeypatch.setattr("liveserver.client.client.BACKOFF_FIRST", 0)
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (port, asked):
         names["there.example"] = ["127.0.0.1"]
         async with Client(f"http://there.example:{port}", gate=PublicGate(private=False, most=MOST)) as client:
@@ -218,7 +218,7 @@ async def _stop(_seconds: float) -> None:
 
 async def test_a_redirect_leads_nowhere(names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither of a request nor of a stream."""
-    monkeypatch.setattr("liveserver.client.BACKOFF_FIRST", 0)
+    monkeypatch.setattr("liveserver.client.client.BACKOFF_FIRST", 0)
     names["there.example"] = ["127.0.0.1"]
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (inside, reached):
         head = f"302 Found\r\nLocation: http://127.0.0.1:{inside}/\r\nContent-Length: 0".encode()
@@ -260,14 +260,14 @@ async def test_an_answer_of_countless_pieces_is_not_taken(
         turns.append(seconds)
         await real(seconds)
 
-    monkeypatch.setattr(outgoing, "PIECE_LEAST", 1)
+    monkeypatch.setattr(ssrf_guard, "PIECE_LEAST", 1)
     monkeypatch.setattr(asyncio, "sleep", sleep)
     head = b"200 OK\r\nTransfer-Encoding: chunked"
     few, many = b"1\r\n \r\n" * MOST + b"0\r\n\r\n", b"0001;x=y\r\n \r\n" * MOST + b"0\r\n\r\n"
     async with answering(head, few) as (port, _), through(port) as client:
         assert await client.file("/media/x") == b" " * MOST
-    assert turns.count(0) == MOST // outgoing.PIECES_AT_ONCE
-    monkeypatch.setattr(outgoing, "PIECE_LEAST", 2)
+    assert turns.count(0) == MOST // ssrf_guard.PIECES_AT_ONCE
+    monkeypatch.setattr(ssrf_guard, "PIECE_LEAST", 2)
     async with answering(head, many) as (port, asked), through(port) as client:
         with pytest.raises(ClientError, match="pieces"):
             await client.file("/media/x")
@@ -279,7 +279,7 @@ async def test_an_answer_that_never_begins_is_not_waited_for(
 ) -> None:
     """However much comes before it; nor is it asked for again."""
     names["there.example"] = ["127.0.0.1"]
-    monkeypatch.setattr(outgoing, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(ssrf_guard, "HEAD_SECONDS", 0.2)
     asked: list[bytes] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver import pacing, plain, rendering
-from liveserver.lru import Lru
-from liveserver.pacing import APART, PICTURE, SLICE, Pace, assembled
-from liveserver.rendering import Renderer
-from liveserver.representation import Representation
-from liveserver.topic import Topic
+from liveserver.content import plain_text
+from liveserver.domain.topic import Topic
+from liveserver.http.responses.representation import Representation
+from liveserver.rendering import pacing
+from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering.pacing import APART, PICTURE, SLICE, Pace, assembled
+from liveserver.rendering.renderer import Renderer
+from liveserver.utils.lru_cache import Lru
 from tests.api.site import LIVEBLOG, SLUG
 from tests.store_samples import an_entry
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry, Liveblog
+    from liveserver.domain.model import Entry, Liveblog
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -27,7 +29,7 @@ pytest_plugins = ["tests.api.fixtures"]
 async def test_the_loop_has_its_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after each piece, and again only when as much time has gone by once more."""
     now = 100.0
-    monkeypatch.setattr("liveserver.pacing.time.perf_counter", lambda: now)
+    monkeypatch.setattr("liveserver.rendering.pacing.time.perf_counter", lambda: now)
     turns: list[int] = []
     pace = Pace()
     for piece in range(1, 10):
@@ -83,7 +85,7 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
     monkeypatch.setattr(pacing, "APART", 0)
     monkeypatch.setattr(pacing, "SLICE", 0.0)
     loop, turns, rendered, put_together = threading.get_ident(), 0, [], []
-    as_html, as_text, begin = Renderer._entry_as, plain.plain_text, Representation.__init__
+    as_html, as_text, begin = Renderer._entry_as, plain_text.plain_text, Representation.__init__
 
     def html_made(renderer: Renderer, template: Any, liveblog: Liveblog, entry: Entry) -> str:
         rendered.append((threading.get_ident(), turns))
@@ -104,7 +106,7 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
             await asyncio.sleep(0)
 
     monkeypatch.setattr(Renderer, "_entry_as", html_made)
-    monkeypatch.setattr(rendering, "plain_text", text_made)
+    monkeypatch.setattr(renderer_module, "plain_text", text_made)
     monkeypatch.setattr(Representation, "__init__", representation_made)
     other = asyncio.create_task(others())
     in_slices = (await site.reader.get(path)).content

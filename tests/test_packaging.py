@@ -20,14 +20,14 @@ import liveserver
 
 ROOT = Path(__file__).parent.parent
 PROMISED = [
-    "liveserver/fonts/OFL.txt",
-    "liveserver/fonts/title.otf",
-    "liveserver/locales/en.toml",
-    "liveserver/locales/fr.toml",
+    "liveserver/rendering/fonts/OFL.txt",
+    "liveserver/rendering/fonts/title.otf",
+    "liveserver/content/locales/en.toml",
+    "liveserver/content/locales/fr.toml",
     "liveserver/py.typed",
-    "liveserver/static/.vite/manifest.json",
-    "liveserver/templates/page.html",
-    "liveserver/demo/script.json",
+    "liveserver/rendering/static/.vite/manifest.json",
+    "liveserver/rendering/templates/page.html",
+    "liveserver/cli/demo/script.json",
 ]
 
 pytestmark = pytest.mark.timeout(300)
@@ -87,15 +87,15 @@ def test_wheel(wheel: Path) -> None:
         (metadata,) = [name for name in names if name.endswith(".dist-info/METADATA")]
         fields = Parser().parsestr(archive.read(metadata).decode())
         scripts = archive.read(metadata.replace("METADATA", "entry_points.txt")).decode()
-        manifest = json.loads(archive.read("liveserver/static/.vite/manifest.json"))
+        manifest = json.loads(archive.read("liveserver/rendering/static/.vite/manifest.json"))
     assert set(names) >= set(PROMISED)
     assert any(name.startswith("liveserver/store/migrations/") and name.endswith(".py") for name in names)
     assert {name.split("/")[0] for name in names} == {"liveserver", metadata.split("/")[0]}
     assert not [name for name in names if "node_modules" in name]
-    assert set(names) >= {f"liveserver/static/{chunk['file']}" for chunk in manifest.values()}
+    assert set(names) >= {f"liveserver/rendering/static/{chunk['file']}" for chunk in manifest.values()}
     assert fields["Version"] == liveserver.__version__
     assert fields["License-Expression"] == "Apache-2.0 AND OFL-1.1"
-    assert "liveserver = liveserver.cli:main" in scripts
+    assert "liveserver = liveserver.cli.app:main" in scripts
 
 
 def test_every_file_of_the_package_is_packed(wheel: Path) -> None:
@@ -117,10 +117,10 @@ def test_installation(wheel: Path, tmp_path: Path) -> None:
     program = """
 from importlib import resources
 
-import liveserver.app, liveserver.demo.script
-from liveserver.rendering import Renderer
+import liveserver.server.app, liveserver.cli.demo.script
+from liveserver.rendering.renderer import Renderer
 
-assert liveserver.demo.script.load().steps
+assert liveserver.cli.demo.script.load().steps
 Renderer(public_url="http://localhost:8000")
 print(resources.files("liveserver"))
 """
@@ -132,15 +132,15 @@ class FrontEnd:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.built = root / "liveserver/static/.vite/manifest.json"
+        self.built = root / "liveserver/rendering/static/.vite/manifest.json"
         self.write("package-lock.json", '{"name": "tiny", "lockfileVersion": 3, "packages": {"": {"name": "tiny"}}}')
         self.script("npm run --silent copy")
         self.write(
             "copy.js",
             """
             const fs = require("node:fs");
-            fs.mkdirSync("../liveserver/static/.vite", {recursive: true});
-            fs.copyFileSync("main.ts", "../liveserver/static/.vite/manifest.json");
+            fs.mkdirSync("../liveserver/rendering/static/.vite", {recursive: true});
+            fs.copyFileSync("main.ts", "../liveserver/rendering/static/.vite/manifest.json");
             """,
         )
         self.write("main.ts", "one")
@@ -189,7 +189,7 @@ def test_hook_reports_a_failing_build(front_end: FrontEnd) -> None:
 def test_hook_wants_a_bundle(front_end: FrontEnd) -> None:
     """A build that leaves no bundle fails, and so does having neither bundle nor sources."""
     front_end.script("true")
-    with pytest.raises(hatch_build.BuildError, match="left no liveserver/static"):
+    with pytest.raises(hatch_build.BuildError, match="left no liveserver/rendering/static"):
         hatch_build.ensure_bundle(front_end.root)
     shutil.rmtree(front_end.root / "web")
     with pytest.raises(hatch_build.BuildError, match="static/ is missing, and so is web/"):

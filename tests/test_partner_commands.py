@@ -11,9 +11,9 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver import logs
-from liveserver.cli import app
-from liveserver.errors import Invalid, NotFound
+from liveserver.cli.app import app
+from liveserver.domain.errors import Invalid, NotFound
+from liveserver.server import log_config
 from liveserver.store import migrate
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Any]) -> Cal
     """Runs a command on a database of its own; what it prints, beside what it logs."""
     runner = CliRunner()
     # What is configured stays so for all tests of this process.
-    monkeypatch.setattr(logs, "configure", lambda _settings: None)
+    monkeypatch.setattr(log_config, "configure", lambda _settings: None)
     asyncio.run(migrate(f"sqlite:///{tmp_path}/live.db"))
 
     def run(*words: str) -> str:

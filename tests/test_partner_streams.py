@@ -13,9 +13,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from liveserver.client import Client
-from liveserver.model import Position
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
 from liveserver.settings import Settings
-from liveserver.topic import Topic
 from tests.api.site import BASE, LIVEBLOG, OURS, SETTINGS, SLUG, STOCK, LiveSite, Stack, serving, settled, started
 from tests.test_streams import Viewer, events, websocket
 

@@ -13,11 +13,11 @@ from starlette.routing import Mount, Route, WebSocketRoute, compile_path
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from liveserver.framing import TARGET_MAX
-from liveserver.inputs import Slug
-from liveserver.model import SLUG_MAX, new_id, new_partner_id
-from liveserver.pages.rush import Rush
-from liveserver.paths import ID, PARTNER_ID, SLUG
+from liveserver.domain.inputs import Slug
+from liveserver.domain.model import SLUG_MAX, new_id, new_partner_id
+from liveserver.http.pages.fast_path import Rush
+from liveserver.http.route_params import ID, PARTNER_ID, SLUG
+from liveserver.server.protocols.framing import TARGET_MAX
 from tests.api.site import BASE, OURS, STOCK, Stack, database_away, problem
 from tests.api.site import SLUG as MAREES
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.pictures import WIDTHS, Picture, figure_html, img_html
+from liveserver.content.media.picture import WIDTHS, Picture, figure_html, img_html
 
 DIGEST = "0123456789abcdef0123456789abcdef"
 

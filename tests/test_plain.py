@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver import plain
-from liveserver.plain import plain_text
+from liveserver.content import plain_text as plain_text_module
+from liveserver.content.plain_text import plain_text
 
 if TYPE_CHECKING:
     import pytest
@@ -34,7 +34,7 @@ def test_the_references_that_a_serialiser_writes_are_read_in_one_go(monkeypatch:
         calls.append(text)
         return unescape(text)
 
-    monkeypatch.setattr(plain, "unescape", counted)
+    monkeypatch.setattr(plain_text_module, "unescape", counted)
     assert plain_text("<p>" + "&amp;&lt;p&gt;&nbsp;" * 1_000 + "</p>") == ("&<p>\u00a0" * 1_000).strip()
     assert calls == []
     assert plain_text("&eacute;&amp;") == "é&"

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import policies
-from liveserver.rendering import Renderer
+from liveserver.http.responses import security_headers
+from liveserver.rendering.renderer import Renderer
 from tests.api.site import LIVEBLOG, SLUG, started
 
 if TYPE_CHECKING:
@@ -28,20 +28,27 @@ def directives(headers: dict[str, str]) -> dict[str, str]:
 def test_pictures_come_from_where_they_are_kept() -> None:
     """And from nowhere else; a CDN's path is no matter of the policy's."""
     renderer = Renderer(public_url="https://live.example", media_url="https://cdn.example/live/media")
-    assert directives(policies.reader(renderer))["img-src"] == "'self' https://cdn.example"
-    assert directives(policies.frame(renderer))["img-src"] == "'self' https://live.example https://cdn.example"
-    assert directives(policies.frame(renderer))["connect-src"] == "'self' https://live.example wss://live.example"
+    assert directives(security_headers.reader(renderer))["img-src"] == "'self' https://cdn.example"
+    assert directives(security_headers.frame(renderer))["img-src"] == "'self' https://live.example https://cdn.example"
+    assert (
+        directives(security_headers.frame(renderer))["connect-src"] == "'self' https://live.example wss://live.example"
+    )
 
 
 def test_nothing_is_allowed_by_default() -> None:
     """On no page; and only where there can't be a key may a style stand in it."""
     renderer = Renderer(public_url="https://live.example", mastodon_hosts=["social.example"])
-    for headers in (policies.reader(renderer), policies.frame(renderer), policies.REACH, policies.DOCS):
+    for headers in (
+        security_headers.reader(renderer),
+        security_headers.frame(renderer),
+        security_headers.REACH,
+        security_headers.DOCS,
+    ):
         assert directives(headers)["default-src"] == "'none'"
         assert directives(headers)["base-uri"] == "'none'"
         assert "unsafe" not in directives(headers).get("script-src", "")
         assert "https:" not in directives(headers).get("img-src", "").split()
-    assert "https://social.example" in directives(policies.reader(renderer))["frame-src"].split()
+    assert "https://social.example" in directives(security_headers.reader(renderer))["frame-src"].split()
 
 
 async def test_documents_are_kept_apart(site: Site) -> None:
@@ -49,13 +56,13 @@ async def test_documents_are_kept_apart(site: Site) -> None:
     await site.publish()
     opener = "cross-origin-opener-policy"
     for path, expected in {
-        "/": policies.OPENED_BY_NONE,
-        f"/live/{SLUG}": policies.OPENED_BY_NONE,
-        "/live/rien": policies.OPENED_BY_NONE,
-        f"/embed/preview/{SLUG}": policies.OPENED_BY_NONE,
+        "/": security_headers.OPENED_BY_NONE,
+        f"/live/{SLUG}": security_headers.OPENED_BY_NONE,
+        "/live/rien": security_headers.OPENED_BY_NONE,
+        f"/embed/preview/{SLUG}": security_headers.OPENED_BY_NONE,
         f"/embed/{SLUG}": None,
-        f"/reach/{SLUG}": policies.KEPT_APART,
-        "/docs": policies.KEPT_APART,
+        f"/reach/{SLUG}": security_headers.KEPT_APART,
+        "/docs": security_headers.KEPT_APART,
     }.items():
         response = await site.reader.get(path)
         assert response.headers.get(opener) == expected, path

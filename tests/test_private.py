@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import private
-from liveserver.backup_files import read, write
-from liveserver.cli import _demo_key
-from liveserver.files.directory import Directory
+from liveserver.cli.app import _demo_key
+from liveserver.cli.commands.backup import read, write
+from liveserver.content.media.directory_storage import Directory
 from liveserver.settings import load
 from liveserver.store import Store
-from liveserver.store import embedded as embedded_module
-from liveserver.store.embedded import alone
+from liveserver.store import file_lock as file_lock_module
+from liveserver.store.file_lock import alone
+from liveserver.utils import private_files
 from tests.store_samples import a_liveblog
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ async def test_there_is_no_moment_in_which_others_could_open_it(
 ) -> None:
     """When SQLite opens a new file for the first time, it is there, and is its owner's."""
     url, seen = f"sqlite:///{tmp_path}/live.db", list[dict[str, int]]()
-    keep_private = embedded_module.keep_private
+    keep_private = file_lock_module.keep_private
 
     def watched(path: Path) -> None:
         keep_private(path)
         seen.append(modes(tmp_path))
 
-    monkeypatch.setattr("liveserver.store.engine.keep_private", watched)
+    monkeypatch.setattr("liveserver.store.database.keep_private", watched)
     await (await Store.open(url)).close()
     assert seen[0] == {"live.db": 0o600}
 
@@ -100,7 +100,7 @@ async def test_a_file_of_somebody_else(
     def refuse(path: Path) -> bool:
         raise PermissionError(1, "Operation not permitted", str(path))
 
-    monkeypatch.setattr(private, "tighten", refuse)
+    monkeypatch.setattr(private_files, "tighten", refuse)
     await (await Store.open(f"sqlite:///{tmp_path}/live.db")).close()
     assert "is not ours to change" in caplog.text
 
@@ -108,7 +108,7 @@ async def test_a_file_of_somebody_else(
 def test_a_backup_and_what_is_restored_from_it(tmp_path: Path) -> None:
     made, restored, file = (tmp_path / name for name in ("made", "restored", "backup.zip"))
     for directory in (made, restored):
-        private.make_directories(directory)
+        private_files.make_directories(directory)
 
     async def fill() -> None:
         store = await Store.open(f"sqlite:///{made}/live.db")
@@ -142,9 +142,9 @@ def test_directories(tmp_path: Path) -> None:
     there = tmp_path / "there"
     there.mkdir(0o755)
     there.chmod(0o755)
-    private.make_directories(there / "one" / "two")
-    private.make_directories(there / "one" / "two")
+    private_files.make_directories(there / "one" / "two")
+    private_files.make_directories(there / "one" / "two")
     assert [mode(path) for path in (there, there / "one", there / "one" / "two")] == [0o755, 0o700, 0o700]
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="File exists"):
-        private.make_directories(tmp_path / "file" / "one")
+        private_files.make_directories(tmp_path / "file" / "one")

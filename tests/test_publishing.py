@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver import publishing
-from liveserver.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
-from liveserver.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
-from liveserver.model import Correction, Edition, EntryStatus, LiveblogStatus
-from liveserver.publishing import Publishing
-from liveserver.sanitising import safe
-from liveserver.scheduling import Scheduler
+from liveserver.content.sanitizer import safe
+from liveserver.domain.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
+from liveserver.domain.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
+from liveserver.domain.model import Correction, Edition, EntryStatus, LiveblogStatus
+from liveserver.newsroom import publisher
+from liveserver.newsroom.publisher import Publishing
+from liveserver.newsroom.scheduler import Scheduler
 from liveserver.store import ApiKey
-from liveserver.store.reading import Scheduled
+from liveserver.store.repositories.entry_queries import Scheduled
 from tests.api.site import SLUG, database_away
 from tests.late_commits import LateCommits
 from tests.sinks import settle
@@ -27,7 +27,7 @@ from tests.store_samples import NOON, at
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from liveserver.frames import ChangeFrame
+    from liveserver.protocol.frames import ChangeFrame
     from liveserver.store import Written
     from tests.api.site import Site
 
@@ -350,7 +350,7 @@ async def test_a_long_body_is_made_safe_outside_of_the_loop_and_the_transaction(
             assert go_on.wait(10)
         return safe(body, markup)
 
-    monkeypatch.setattr(publishing, "safe", held)
+    monkeypatch.setattr(publisher, "safe", held)
     long = "<p>Un long texte.</p>" * 1_000
     creating = asyncio.create_task(newsroom.create(body=long))
     editing = asyncio.create_task(newsroom.edit(entry.id, body=long))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.rate_limiter import DEBTORS_MAX, INEXACT, RateLimiter, Throttle
+from liveserver.utils.limits.rate_limiter import DEBTORS_MAX, INEXACT, RateLimiter, Throttle
 
 
 class Clock:

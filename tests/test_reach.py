@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
-from liveserver.bus.local import LocalBus, Medium
-from liveserver.errors import StoreUnavailable
-from liveserver.model import ReachHour, now
-from liveserver.reach import Reach
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.model import ReachHour, now
+from liveserver.newsroom.reach import Reach
+from liveserver.realtime.bus.memory import LocalBus, Medium
 from liveserver.store import tables
-from liveserver.store.links import LINKS_MAX, ReachLink
+from liveserver.store.repositories.reach_links import LINKS_MAX, ReachLink
 from tests.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on
 from tests.sinks import ListSink
@@ -208,7 +208,7 @@ async def test_who_makes_links(site: Site) -> None:
 async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is void with one more; those whose time is over are forgotten."""
     assert LINKS_MAX == 100
-    monkeypatch.setattr("liveserver.store.links.LINKS_MAX", 2)
+    monkeypatch.setattr("liveserver.store.repositories.reach_links.LINKS_MAX", 2)
     await site.open_liveblog("autre")
     store, key, at = site.parts.store, (await site.parts.store.keys())[0].id, now()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from structlog.testing import capture_logs
 
-from liveserver.refusals import INTERVAL, Reason, Refusals
+from liveserver.utils.limits.refusals import INTERVAL, Reason, Refusals
 
 
 class Clock:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from liveserver import remote
-from liveserver.errors import Invalid
-from liveserver.model import EntryStatus, Via
-from liveserver.pictures import Picture
-from liveserver.sanitising import sanitise
+from liveserver.content.media.picture import Picture
+from liveserver.content.sanitizer import sanitise
+from liveserver.domain.errors import Invalid
+from liveserver.domain.model import EntryStatus, Via
+from liveserver.newsroom.syndication import remote_entry
 from tests.store_samples import at
 
 THEIRS = "0123456789abcdef0123456789abcdef-160x80.webp"
@@ -47,7 +47,7 @@ def data(**fields: Any) -> dict[str, Any]:
 
 def test_an_entry() -> None:
     """All it says, as it says it; its HTML and its ids are ours."""
-    entry = remote.entry_of(remote.read(data(version=2)), "<p>Bonjour</p>", VIA)
+    entry = remote_entry.entry_of(remote_entry.read(data(version=2)), "<p>Bonjour</p>", VIA)
     assert (entry.status, entry.id, entry.seq, entry.via) == (EntryStatus.PUBLISHED, "", None, VIA)
     assert (entry.authors, entry.tags, entry.key_event, entry.source) == (("Léa",), ("mer",), True, "Un pêcheur")
     assert (entry.published_at, entry.created_at, entry.updated_at) == (at(1), at(1), at(3))
@@ -55,7 +55,7 @@ def test_an_entry() -> None:
 
 
 def test_one_that_was_backdated_was_not_edited() -> None:
-    assert remote.entry_of(remote.read(data()), "x", VIA).created_at == at(3)
+    assert remote_entry.entry_of(remote_entry.read(data()), "x", VIA).created_at == at(3)
 
 
 @pytest.mark.parametrize(
@@ -84,33 +84,35 @@ def test_one_that_was_backdated_was_not_edited() -> None:
 )
 def test_what_isnt_believed(field: str, value: object) -> None:
     with pytest.raises(Invalid) as caught:
-        remote.read(data(**{field: value}))
+        remote_entry.read(data(**{field: value}))
     assert caught.value.errors[0].pointer.startswith(f"/{field}")
 
 
 def test_a_picture_is_ours_where_it_is_here() -> None:
     body = sanitise(f'<p>Voyez.</p><figure><img src="https://there.example/media/{THEIRS}" alt="A &amp; B"></figure>')
-    assert remote.pictures_of(body) == {THEIRS: "A & B"}
-    assert remote.with_pictures(body, {THEIRS: OURS}) == body.replace(THEIRS, OURS.name)
-    assert remote.with_pictures(body, {}) == "<p>Voyez.</p>"
+    assert remote_entry.pictures_of(body) == {THEIRS: "A & B"}
+    assert remote_entry.with_pictures(body, {THEIRS: OURS}) == body.replace(THEIRS, OURS.name)
+    assert remote_entry.with_pictures(body, {}) == "<p>Voyez.</p>"
 
 
 def test_without_its_pictures_an_entry_says_what_they_show() -> None:
     body = sanitise(f'<figure><img src="/media/{THEIRS}" alt="A &lt; B"></figure>')
-    assert remote.with_pictures(body, {}) == "<p>A &lt; B</p>"
-    assert remote.with_pictures(sanitise(f'<figure><img src="/media/{THEIRS}" alt=""></figure>'), {}) == "<p>…</p>"
+    assert remote_entry.with_pictures(body, {}) == "<p>A &lt; B</p>"
+    assert (
+        remote_entry.with_pictures(sanitise(f'<figure><img src="/media/{THEIRS}" alt=""></figure>'), {}) == "<p>…</p>"
+    )
 
 
 def test_so_many_pictures_at_most() -> None:
     names = [f"{number:032x}-160x80.jpg" for number in range(30)]
     body = sanitise("".join(f'<figure><img src="/media/{name}" alt="x"></figure>' for name in names))
-    assert list(remote.pictures_of(body)) == names[:20]
+    assert list(remote_entry.pictures_of(body)) == names[:20]
 
 
 def test_the_id_of_a_picture() -> None:
     """Is the same each time, another for each live blog, server and file, and a UUID."""
     ids = {
-        remote.media_id_of(slug, server, name)
+        remote_entry.media_id_of(slug, server, name)
         for slug in ("a", "b")
         for server in ("https://x.example", "https://y.example")
         for name in (THEIRS, OURS.name)

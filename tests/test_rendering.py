@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from liveserver import rendering
-from liveserver.errors import SettingsError
-from liveserver.model import LiveblogStatus, Verification
-from liveserver.page_views import EntryPageView, Only, PageView
-from liveserver.rendering import Assets, Renderer
-from liveserver.texts import texts_for
+from liveserver.content.translations import texts_for
+from liveserver.domain.errors import SettingsError
+from liveserver.domain.model import LiveblogStatus, Verification
+from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering.page_models import EntryPageView, Only, PageView
+from liveserver.rendering.renderer import Assets, Renderer
 from tests.documents import (
     LIVEBLOG,
     NOON,
@@ -386,7 +386,7 @@ class TestAssets:
     """The built bundle."""
 
     def test_missing_bundle(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-        monkeypatch.setattr(rendering, "files", lambda _package: tmp_path)
+        monkeypatch.setattr(renderer_module, "files", lambda _package: tmp_path)
         with pytest.raises(SettingsError, match="make web"):
             Assets.built()
 
@@ -394,5 +394,5 @@ class TestAssets:
         folder = tmp_path / "static" / ".vite"
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text('{"src/reader.ts": {"file": "assets/r.js", "css": ["assets/r.css"]}}')
-        monkeypatch.setattr(rendering, "files", lambda _package: tmp_path)
+        monkeypatch.setattr(renderer_module, "files", lambda _package: tmp_path)
         assert Assets.built() == Assets(script="assets/r.js", styles=("assets/r.css",))

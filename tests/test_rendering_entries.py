@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver import pacing, rendering
-from liveserver.model import Correction, Verification
-from liveserver.page_views import PageView
-from liveserver.plain import plain_text
-from liveserver.rendering import Assets, Renderer
+from liveserver.content.plain_text import plain_text
+from liveserver.domain.model import Correction, Verification
+from liveserver.rendering import pacing
+from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering.page_models import PageView
+from liveserver.rendering.renderer import Assets, Renderer
 from tests.documents import (
     LIVEBLOG,
     NOON,
@@ -226,8 +227,8 @@ class TestEntry:
         assert pages[0] == pages[1]
 
     def test_the_memory_of_what_was_rendered_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(rendering, "ARTICLES_BYTES", 50_000)
-        monkeypatch.setattr(rendering, "TEXTS_BYTES", 5_000)
+        monkeypatch.setattr(renderer_module, "ARTICLES_BYTES", 50_000)
+        monkeypatch.setattr(renderer_module, "TEXTS_BYTES", 5_000)
         renderer = Renderer(public_url=SITE, assets=Assets())
         for number in range(100):
             renderer.entry_html(LIVEBLOG, an_entry(body=f"<p>{number}</p>"))
@@ -258,7 +259,7 @@ class TestTitle:
     def test_length(self, text: str) -> None:
         """Never empty, never much longer than 80 characters, on one line."""
         title = RENDERER.entry_title(LIVEBLOG, an_entry(body=text))
-        assert 1 <= len(title) <= rendering.TITLE_LENGTH + 1
+        assert 1 <= len(title) <= renderer_module.TITLE_LENGTH + 1
         assert "\n" not in title
 
     def test_summary(self) -> None:
@@ -277,8 +278,8 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
 
     They are there when the answer is put together, though what is remembered for all has room for none of them.
     """
-    monkeypatch.setattr(rendering, "ARTICLES_BYTES", 0)
-    monkeypatch.setattr(rendering, "TEXTS_BYTES", 0)
+    monkeypatch.setattr(renderer_module, "ARTICLES_BYTES", 0)
+    monkeypatch.setattr(renderer_module, "TEXTS_BYTES", 0)
     monkeypatch.setattr(pacing, "SLICE", 0.0)
     renderer = Renderer(public_url=SITE, assets=Assets())
     entries = [an_entry(number, body=f"Un {number}") for number in range(1, 21)]
@@ -303,7 +304,7 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
         raise AssertionError("made again")
 
     monkeypatch.setattr(Renderer, "_entry_as", never)
-    monkeypatch.setattr(rendering, "plain_text", never)
+    monkeypatch.setattr(renderer_module, "plain_text", never)
     for entry in entries:
         assert shown.entry_html(LIVEBLOG, entry) != fed.entry_content(LIVEBLOG, entry)
         assert shown.entry_text(entry) == fed.entry_text(entry) == entry.body

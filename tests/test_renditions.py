@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import renditions as renditions_module
-from liveserver.bus import LocalBus, Medium
-from liveserver.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
-from liveserver.model import Liveblog, LiveblogStatus, Position, now
-from liveserver.refusals import Reason, refusals
-from liveserver.renditions import ONCE_SHARE, Dated, Index, Rendition, Renditions
-from liveserver.representation import Representation
-from liveserver.topic import Topic
-from liveserver.turns import AT_ONCE, WAITING, Asker, Turns
+from liveserver.domain.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
+from liveserver.domain.model import Liveblog, LiveblogStatus, Position, now
+from liveserver.domain.topic import Topic
+from liveserver.http.fair_queue import AT_ONCE, WAITING, Asker, Turns
+from liveserver.http.responses import page_cache as page_cache_module
+from liveserver.http.responses.page_cache import ONCE_SHARE, Dated, Index, Rendition, Renditions
+from liveserver.http.responses.representation import Representation
+from liveserver.realtime.bus import LocalBus, Medium
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import settle
 
@@ -198,7 +198,7 @@ async def test_what_is_not_in_memory_is_checked_against_the_store() -> None:
 
 
 async def test_a_change_elsewhere_is_seen_without_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(renditions_module, "DEMAND", -1)
+    monkeypatch.setattr(page_cache_module, "DEMAND", -1)
     async with desk(warm=False) as found:
         await found.get()
         found.commit(tell=False)
@@ -214,7 +214,7 @@ async def test_what_is_in_demand_is_taken_into_memory(monkeypatch: pytest.Monkey
         await found.get(("older", "a"))
         assert list(found.hub.channels()) == []
         with monkeypatch.context() as patch:
-            patch.setattr(renditions_module, "DEMAND", -1)
+            patch.setattr(page_cache_module, "DEMAND", -1)
             await found.get()
         await settle()
         assert list(found.hub.channels()) == []

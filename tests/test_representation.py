@@ -7,7 +7,13 @@ import secrets
 
 import pytest
 
-from liveserver.representation import ACCEPT_ENCODING_MAX, GZIP_MIN, Representation, accepts_gzip, unmodified
+from liveserver.http.responses.representation import (
+    ACCEPT_ENCODING_MAX,
+    GZIP_MIN,
+    Representation,
+    accepts_gzip,
+    unmodified,
+)
 
 BODY = "<p>L’été, à 9 h 40 : la mer monte.</p>".encode() * 100
 HEADERS = {"Cache-Control": "public, max-age=1", "Link": "<x>"}

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import NotFound
-from liveserver.roll import Caller
-from liveserver.wire import CLOSE_NOT_ADMITTED
+from liveserver.access.partner_sessions import Caller
+from liveserver.domain.errors import NotFound
+from liveserver.protocol.wire import CLOSE_NOT_ADMITTED
 from tests.api.site import SLUG
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
-    from liveserver.hub import Audience
-    from liveserver.roll import Guest
+    from liveserver.access.partner_sessions import Guest
+    from liveserver.realtime.hub import Audience
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from liveserver.bus import LocalBus
-from liveserver.errors import NotFound
-from liveserver.rooms import EARLY_MAX, Rooms
-from liveserver.topic import Topic
-from liveserver.views import Views
+from liveserver.domain.errors import NotFound
+from liveserver.domain.topic import Topic
+from liveserver.realtime.bus import LocalBus
+from liveserver.realtime.channel_registry import EARLY_MAX, Rooms
+from liveserver.realtime.derived_topics import Views
 from tests.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.model import Position
-    from liveserver.room import Room
+    from liveserver.domain.model import Position
+    from liveserver.realtime.synced_channel import Room
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from liveserver.app import create_app
-from liveserver.pages.rush import Rush
-from liveserver.rendering import Renderer
+from liveserver.http.pages.fast_path import Rush
+from liveserver.rendering.renderer import Renderer
+from liveserver.server.app import create_app
 from liveserver.store import Store
 from liveserver.store.cursors import Place
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.errors import Invalid
-from liveserver.sanitising import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
+from liveserver.content.sanitizer import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
+from liveserver.domain.errors import Invalid
 
 REL = ' rel="noopener noreferrer"'
 NAME = "0123456789abcdef0123456789abcdef-1200x800.jpg"

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 
-from liveserver import sanitising_pool
-from liveserver.errors import Busy, Invalid
-from liveserver.refusals import Reason, refusals
-from liveserver.sanitising import safe
-from liveserver.sanitising_pool import SMALL, SanitisingPool, is_dear
+from liveserver.content import sanitizer_pool
+from liveserver.content.sanitizer import safe
+from liveserver.content.sanitizer_pool import SMALL, SanitisingPool, is_dear
+from liveserver.domain.errors import Busy, Invalid
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.sinks import settle
 
 
@@ -39,7 +39,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many others wait; more are told to come again."""
-    monkeypatch.setattr(sanitising_pool, "WAITING_MAX", 3)
+    monkeypatch.setattr(sanitizer_pool, "WAITING_MAX", 3)
     go_on, began, running, most = threading.Event(), threading.Semaphore(0), 0, 0
     lock = threading.Lock()
 
@@ -71,8 +71,8 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """One who sends much is told to come again, and others find room; also when some have filled it up."""
-    monkeypatch.setattr(sanitising_pool, "WAITING_MAX", 11)
-    monkeypatch.setattr(sanitising_pool, "WAITING_PER_OWNER", 4)
+    monkeypatch.setattr(sanitizer_pool, "WAITING_MAX", 11)
+    monkeypatch.setattr(sanitizer_pool, "WAITING_PER_OWNER", 4)
     go_on = threading.Event()
 
     def work(body: str) -> str:
@@ -94,7 +94,7 @@ async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_who_leaves_leaves_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanitising_pool, "WAITING_PER_OWNER", 1)
+    monkeypatch.setattr(sanitizer_pool, "WAITING_PER_OWNER", 1)
     pool = SanitisingPool()
     with pytest.raises(Invalid):
         await pool.run(safe, "<ul><li>" * 10_000, owner="a")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, cast
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver import scheduling
-from liveserver.errors import Conflict, Gone, StoreUnavailable
-from liveserver.scheduling import BATCH, LOOK, RETRY, Scheduler
-from liveserver.store.reading import Scheduled
+from liveserver.domain.errors import Conflict, Gone, StoreUnavailable
+from liveserver.newsroom import scheduler as scheduler_module
+from liveserver.newsroom.scheduler import BATCH, LOOK, RETRY, Scheduler
+from liveserver.store.repositories.entry_queries import Scheduled
 from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
 
 if TYPE_CHECKING:
-    from liveserver.publishing import Publishing
+    from liveserver.newsroom.publisher import Publishing
     from liveserver.store import Store
 
 
@@ -60,7 +60,7 @@ def scheduler_of(newsroom: Newsroom) -> Scheduler:
 
 @pytest.fixture(autouse=True)
 def noon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "now", lambda: NOON)
+    monkeypatch.setattr(scheduler_module, "now", lambda: NOON)
 
 
 async def test_what_is_due_is_published_and_the_rest_waits() -> None:
@@ -87,7 +87,7 @@ async def test_the_next_look_is_when_the_next_is_due_or_soon(times: list[timedel
 async def test_what_has_become_due_meanwhile_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     newsroom = Newsroom(at(1))
     moments = iter([NOON, at(2)])
-    monkeypatch.setattr(scheduling, "now", lambda: next(moments))
+    monkeypatch.setattr(scheduler_module, "now", lambda: next(moments))
     assert await scheduler_of(newsroom).publish_due() == 0
 
 
@@ -131,7 +131,7 @@ async def test_a_store_that_is_away_ends_the_round() -> None:
 
 
 async def test_it_outlives_a_store_that_is_away_and_any_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "RETRY", 0)
+    monkeypatch.setattr(scheduler_module, "RETRY", 0)
     newsroom = Newsroom(at(-1))
     newsroom.failures = [StoreUnavailable(), ZeroDivisionError(), StoreUnavailable()]
     with capture_logs() as logs:
@@ -162,13 +162,13 @@ async def test_what_is_scheduled_here_is_not_looked_for_later() -> None:
 
 
 async def test_old_idempotency_keys_are_forgotten_once_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "LOOK", 0)
+    monkeypatch.setattr(scheduler_module, "LOOK", 0)
     newsroom = Newsroom()
     running = asyncio.create_task(scheduler_of(newsroom).run())
     await settle()
     assert len(newsroom.limits) > 10
     assert newsroom.forgotten == [NOON - timedelta(days=2)]
-    monkeypatch.setattr(scheduling, "TIDY", 0)
+    monkeypatch.setattr(scheduler_module, "TIDY", 0)
     await settle()
     assert len(newsroom.forgotten) > 10
     running.cancel()

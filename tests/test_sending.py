@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver import sending
-from liveserver.sending import ENTRIES, FEW, Ring, send_all
+from liveserver.realtime.transport import batch_send
+from liveserver.realtime.transport.batch_send import ENTRIES, FEW, Ring, send_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +30,12 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
             Ring()
         except OSError as error:
             pytest.skip(f"io_uring: {error}")
-        monkeypatch.setattr(sending, "_one_by_one", None)
-        assert sending.batched()
+        monkeypatch.setattr(batch_send, "_one_by_one", None)
+        assert batch_send.batched()
     else:
-        monkeypatch.setattr(sending._Local, "allowed", True)
-        sending.one_by_one()
-        assert not sending.batched()
+        monkeypatch.setattr(batch_send._Local, "allowed", True)
+        batch_send.one_by_one()
+        assert not batch_send.batched()
 
 
 class Pairs:
@@ -193,9 +193,9 @@ def test_a_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch, pairs: Pairs) ->
             self._descriptor = -1
             raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(sending, "Ring", Refused)
-    monkeypatch.setattr(sending, "_local", sending._Local())
-    assert not sending.batched()
+    monkeypatch.setattr(batch_send, "Ring", Refused)
+    monkeypatch.setattr(batch_send, "_local", batch_send._Local())
+    assert not batch_send.batched()
     assert send_all(pairs.descriptors(), b"x") == []
     assert {unread(peer) for peer in pairs.peers} == {b"x"}
 

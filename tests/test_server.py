@@ -1,4 +1,4 @@
-"""What `server.py` does to sockets; how it begins and ends is in `tests/acceptance/`."""
+"""What `server/server.py` does to sockets; how it begins and ends is in `tests/acceptance/`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
-from liveserver import server
-from liveserver.capacity import UNLIMITED
-from liveserver.refusals import Reason, refusals
+from liveserver.server import server
+from liveserver.server.connection_limit import UNLIMITED
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.sinks import PATIENCE
 from tests.websocket_peer import Transport
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from liveserver.errors import SettingsError
+from liveserver.domain.errors import SettingsError
 from liveserver.settings import (
     Settings,
     hide_password,

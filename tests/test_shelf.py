@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from liveserver.errors import FilesUnavailable
-from liveserver.shelf import Shelf
+from liveserver.content.media.file_cache import Shelf
+from liveserver.domain.errors import FilesUnavailable
 
 
 class Source:

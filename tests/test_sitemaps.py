@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from liveserver import sitemaps
-from liveserver.model import Listing
-from liveserver.rendering import Assets, Renderer
+from liveserver.domain.model import Listing
+from liveserver.rendering.feeds import sitemaps
+from liveserver.rendering.renderer import Assets, Renderer
 from tests.documents import LIVEBLOG, NOON, RENDERER, SITE
 from tests.feed_rules import NEWS, SITEMAP, sitemap_urls, text_of
 

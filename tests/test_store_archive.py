@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from liveserver.errors import BadBackup
-from liveserver.store import archive as archive_module
-from liveserver.store.archive import Archive, ArchiveWriter, Holdings
+from liveserver.domain.errors import BadBackup
+from liveserver.store.backup import archive as archive_module
+from liveserver.store.backup.archive import Archive, ArchiveWriter, Holdings
 from tests.store_samples import NOON, TYPOGRAPHY, at
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
-from liveserver.errors import SettingsError, StoreUnavailable
-from liveserver.model import EntryChanged
+from liveserver.domain.errors import SettingsError, StoreUnavailable
+from liveserver.domain.model import EntryChanged
 from liveserver.store import Store, migrate
-from liveserver.store.engine import LoopConnections
+from liveserver.store.database import LoopConnections
 from tests.services import free_port
 from tests.store_samples import a_liveblog, an_entry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from liveserver.store.engine import Connections
+    from liveserver.store.database import Connections
     from tests.services import PostgresServer, StartPostgres
 
 

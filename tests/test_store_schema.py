@@ -15,9 +15,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 import liveserver.store
-from liveserver.errors import SettingsError
+from liveserver.domain.errors import SettingsError
 from liveserver.store import Store, migrate, schema
-from liveserver.store.engine import migration_connections, parse_url, shown
+from liveserver.store.database import migration_connections, parse_url, shown
 from liveserver.store.tables import metadata
 
 if TYPE_CHECKING:

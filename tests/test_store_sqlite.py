@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import event, text
 
-from liveserver.backup_files import read
-from liveserver.errors import NotFound, SettingsError, StoreUnavailable
-from liveserver.server import serve
+from liveserver.cli.commands.backup import read
+from liveserver.domain.errors import NotFound, SettingsError, StoreUnavailable
+from liveserver.server.server import serve
 from liveserver.settings import load
-from liveserver.store import Store, engine, migrate
-from liveserver.store.engine import Database, parse_url
+from liveserver.store import Store, migrate
+from liveserver.store import database as database_module
+from liveserver.store.database import Database, parse_url
 from tests.store_samples import a_draft, a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ async def test_a_new_file_that_another_process_reads(path: Path, monkeypatch: py
 
 async def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There SQLite stays with its rollback journal, in which readers would wait for the writer: said in one line."""
-    monkeypatch.setattr(engine, "_journal_mode", lambda *_: "delete")
+    monkeypatch.setattr(database_module, "_journal_mode", lambda *_: "delete")
     with pytest.raises(SettingsError, match="use a local disk"):
         await opened(path)
 
@@ -299,7 +300,7 @@ def test_what_is_no_database_stays_as_it_is(
     path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Path], object], said: str
 ) -> None:
     """With its mode, and nothing beside it; whatever would work on it."""
-    monkeypatch.setattr("liveserver.logs.configure", lambda settings: None)
+    monkeypatch.setattr("liveserver.server.log_config.configure", lambda settings: None)
     make(path)
     path.chmod(0o644)
     before = _listing(path.parent)
@@ -307,7 +308,7 @@ def test_what_is_no_database_stays_as_it_is(
     for work in (
         lambda: open_and_close(path),
         lambda: asyncio.run(migrate(address)),
-        lambda: engine.check(address),
+        lambda: database_module.check(address),
         lambda: read(address, path.parent / "backup.zip", force=True),
         lambda: serve(load(database_url=address, port=0)),
     ):
@@ -329,7 +330,7 @@ async def test_a_look_leaves_the_locks_of_this_process(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("BEGIN EXCLUSIVE")
-        engine.check(f"sqlite:///{path}")
+        database_module.check(f"sqlite:///{path}")
         other = "import sqlite3,sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
         found = await asyncio.create_subprocess_exec(sys.executable, "-c", other, path, stderr=asyncio.subprocess.PIPE)
         assert b"database is locked" in (await found.communicate())[1]

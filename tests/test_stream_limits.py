@@ -12,12 +12,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from liveserver import streams
+from liveserver.access.partner_admission import Partners
+from liveserver.access.request_limits import FULL_AGAIN
 from liveserver.client import Client
-from liveserver.errors import StoreUnavailable
-from liveserver.limits import FULL_AGAIN
-from liveserver.partners import Partners
-from liveserver.refusals import Reason, refusals
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.http import streams
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import LIVEBLOG, OURS, STOCK, Stack, problem, serving, settled
 
 if TYPE_CHECKING:

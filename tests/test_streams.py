@@ -14,13 +14,13 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from liveserver.frames import ChangeFrame, Frame
-from liveserver.markup_cost import SAFE_MAX
-from liveserver.model import Position
-from liveserver.refusals import Reason, refusals
-from liveserver.streams import QUEUE_BYTES, QueueSink
-from liveserver.viewer_budget import FRAMES
-from liveserver.wire import INBOUND_MAX
+from liveserver.content.markup_cost import SAFE_MAX
+from liveserver.domain.model import Position
+from liveserver.http.streams import QUEUE_BYTES, QueueSink
+from liveserver.protocol.frames import ChangeFrame, Frame
+from liveserver.protocol.wire import INBOUND_MAX
+from liveserver.realtime.transport.viewer_budget import FRAMES
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import (
     LIVEBLOG,
     OURS,
@@ -343,7 +343,7 @@ async def test_a_viewer_that_sends_much_is_closed(
     live_site: LiveSite, message: str | bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1009, and it is forgotten; what counts is bytes."""
-    monkeypatch.setattr("liveserver.viewers.LINGER", 1.0)
+    monkeypatch.setattr("liveserver.realtime.transport.viewers.LINGER", 1.0)
     async with websocket(live_site, compression=None) as viewer:
         await viewer.next()
         await viewer.connection.send(message)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from liveserver.model import Correction, LiveblogStatus
-from liveserver.page_views import EntryPageView, PageView
+from liveserver.domain.model import Correction, LiveblogStatus
+from liveserver.rendering.page_models import EntryPageView, PageView
 from tests.documents import (
     LIVEBLOG,
     NOON,

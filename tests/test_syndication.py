@@ -15,19 +15,21 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
-from liveserver import client, following, remote, syndication, wire
-from liveserver.client import Client, ClientError
-from liveserver.errors import Busy
-from liveserver.following import Follower
-from liveserver.inputs import SourceInput
-from liveserver.lru import Lru
-from liveserver.model import Position, now
-from liveserver.rate_limiter import Throttle
-from liveserver.sanitising_pool import SMALL
+from liveserver.client import Client, ClientError, client
+from liveserver.content.sanitizer_pool import SMALL
+from liveserver.domain.errors import Busy
+from liveserver.domain.inputs import SourceInput
+from liveserver.domain.model import Position, now
+from liveserver.newsroom.syndication import coordinator, remote_entry
+from liveserver.newsroom.syndication import follower as follower_module
+from liveserver.newsroom.syndication.coordinator import made
+from liveserver.newsroom.syndication.follower import Follower
+from liveserver.protocol import wire
+from liveserver.protocol.wire import entry_object
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
-from liveserver.syndication import made
-from liveserver.wire import entry_object
+from liveserver.utils.limits.rate_limiter import Throttle
+from liveserver.utils.lru_cache import Lru
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
 from tests.images import quarters, saved
 from tests.listening import listening
@@ -276,7 +278,7 @@ async def test_pictures_are_kept_here(pair: Pair) -> None:
 
 async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there in words, and the picture is put in when it can be had."""
-    monkeypatch.setattr(following, "PICTURES_AGAIN", 0.2)
+    monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.2)
     sent = await pair.source.editor.post(
         "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
     )
@@ -391,12 +393,12 @@ async def test_an_entry_that_cant_be_taken_over_says_no_more_what_it_said(
     entry = await pair.source.publish()
     other = await pair.source.publish("<p>Sans histoire.</p>")
     await pair.level()
-    real = remote.read
+    real = remote_entry.read
 
     def spoilt(data: Any) -> Any:
         return real({**data, "heading": 7} if data["id"] == entry["id"] else data)
 
-    monkeypatch.setattr(remote, "read", spoilt)
+    monkeypatch.setattr(remote_entry, "read", spoilt)
     await pair.source.edit(entry, body="<p>Autrement.</p>")
 
     async def only_the_other() -> bool:
@@ -412,12 +414,12 @@ async def test_an_entry_that_cant_be_taken_over_says_no_more_what_it_said(
 
 async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source may be anything, and an older liveserver accepted it."""
-    real = remote.read
+    real = remote_entry.read
 
     def dear(data: Any) -> Any:
         return real({**data, "body": "<ul><li>" * 12_000 if "Sans" not in data["body"] else data["body"]})
 
-    monkeypatch.setattr(remote, "read", dear)
+    monkeypatch.setattr(remote_entry, "read", dear)
     await pair.follow()
 
     async def live() -> bool:
@@ -469,12 +471,12 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
             spent.append(amount)
             return super().spend(amount)
 
-    monkeypatch.setattr(following, "Throttle", Strict)
+    monkeypatch.setattr(follower_module, "Throttle", Strict)
     await pair.source.publish("<p>" + "x" * 4_000 + "</p>")
     await pair.follow()
     await pair.level()
     await pair.in_state("live")
-    assert 4_007 / following.MESSAGE_CHARACTERS in spent
+    assert 4_007 / follower_module.MESSAGE_CHARACTERS in spent
     assert client.CONNECTION_MESSAGES in spent
     assert 1 in spent, "a change on a page of changes"
     spent.clear()
@@ -482,7 +484,7 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     await pair.level()
     told = {"type": "entry", "seq": 2, "entry": entry}
     size = len(wire.dumps(told))
-    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / following.MESSAGE_CHARACTERS]
+    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
@@ -497,9 +499,9 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     for reached in (None, Position("aaaaaaaa", 99)):
         with pytest.raises(NotHeld):
             await store.take_over(SLUG, stranger, reached, given, actor="x", at=now())
-    assert await store.hold_sources("stranger", now(), syndication.LEASE) == []
-    late = now() + syndication.LEASE + syndication.LEASE
-    assert [each.slug for each in await store.hold_sources("stranger", late, syndication.LEASE)] == [SLUG]
+    assert await store.hold_sources("stranger", now(), coordinator.LEASE) == []
+    late = now() + coordinator.LEASE + coordinator.LEASE
+    assert [each.slug for each in await store.hold_sources("stranger", late, coordinator.LEASE)] == [SLUG]
     await pair.source.publish("<p>À qui ?</p>")
 
     async def taken_by_nobody() -> bool:
@@ -531,13 +533,13 @@ def test_hosts_that_are(settings: Settings, host: str) -> None:
 @pytest.mark.parametrize("host", NO_HOSTS)
 async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: str) -> None:
     """And tried again later, without a word in the log each time."""
-    syndication = live_site.parts.syndication
+    coordinator = live_site.parts.syndication
     source = made(
         SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
     )
     with capture_logs() as logged:
         await live_site.parts.store.add_source(replace(source, server=f"http://{host}"))
-        syndication._look_now.set()
+        coordinator._look_now.set()
 
         async def is_told() -> bool:
             found = (await live_site.editor.get(f"{LIVEBLOG}/source")).json()
@@ -680,8 +682,8 @@ async def test_changes_without_end_are_asked_for_less_and_less(
             return len(pauses) > 4
 
         await settled(often)
-        assert asked.count("changes") <= asked.count("snapshot") * (1 if more else 1 + following.EMPTY_MAX)
-    assert pauses[:5] == [60, 120, 240, 480, following.AGAIN_MAX]
+        assert asked.count("changes") <= asked.count("snapshot") * (1 if more else 1 + follower_module.EMPTY_MAX)
+    assert pauses[:5] == [60, 120, 240, 480, follower_module.AGAIN_MAX]
 
 
 @pytest.mark.parametrize(
@@ -716,8 +718,8 @@ def pictured(seq: int, count: int = 20) -> JSON:
 
 async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the log tells of them once, with their number."""
-    monkeypatch.setattr(following, "PICTURES_AGAIN", 0.01)
-    monkeypatch.setattr(following, "PICTURES_MOST", 10**6)
+    monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.01)
+    monkeypatch.setattr(follower_module, "PICTURES_MOST", 10**6)
     # The entries' changes, one by one, are asked for again each time.
     events = [pictured(seq, 2) for seq in range(1, 4)]
     changes = {"epoch": "k3f9x2ab", "seq": 3, "more": False, "events": events}
@@ -747,10 +749,10 @@ async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, mon
 
 async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, and however many entries wait for them: the texts come meanwhile."""
-    monkeypatch.setattr(following, "PICTURES_MOST", 3)
-    monkeypatch.setattr(following, "PICTURES_RATE", 0.001)
-    monkeypatch.setattr(following, "PICTURES_WAIT", 0.01)
-    monkeypatch.setattr(following, "FETCHING_MAX", 2)
+    monkeypatch.setattr(follower_module, "PICTURES_MOST", 3)
+    monkeypatch.setattr(follower_module, "PICTURES_RATE", 0.001)
+    monkeypatch.setattr(follower_module, "PICTURES_WAIT", 0.01)
+    monkeypatch.setattr(follower_module, "FETCHING_MAX", 2)
     begun: list[int] = []
     fetch = Follower._fetch
 
@@ -775,7 +777,7 @@ async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.Mon
 
 async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its turn, and the newest first."""
-    monkeypatch.setattr(following, "COMPLETED_MOST", 2)
+    monkeypatch.setattr(follower_module, "COMPLETED_MOST", 2)
     changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq, 1) for seq in range(1, 6)]}
     answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
     rounds: list[list[int]] = []
@@ -809,7 +811,7 @@ async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: py
             return len(await entries(pair.mirror)) == 5
 
         await settled(all_there)
-        monkeypatch.setattr(following, "PICTURES_AGAIN", 0.01)
+        monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.01)
         # The wait for the first round is as long as it was.
         followers[-1]._late.set()
 

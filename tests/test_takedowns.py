@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
-from liveserver import takedowns
-from liveserver.bus.local import LocalBus, Medium
-from liveserver.errors import NotFound, StoreUnavailable
-from liveserver.model import EntryDeleted, Liveblog, Takedown, now
-from liveserver.presenting import Presenter
-from liveserver.rendering import Renderer
-from liveserver.takedowns import Takedowns
-from liveserver.topic import Topic
-from liveserver.viewer_budget import FRAMES, allowed, spent
-from liveserver.wire import gone_answer, takedown_object
+from liveserver.domain.errors import NotFound, StoreUnavailable
+from liveserver.domain.model import EntryDeleted, Liveblog, Takedown, now
+from liveserver.domain.topic import Topic
+from liveserver.newsroom import takedowns
+from liveserver.newsroom.presenter import Presenter
+from liveserver.newsroom.takedowns import Takedowns
+from liveserver.protocol.wire import gone_answer, takedown_object
+from liveserver.realtime.bus.memory import LocalBus, Medium
+from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
+from liveserver.rendering.renderer import Renderer
 from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
 from tests.memory_history import MemoryHistory, hub_on
 from tests.sinks import ListSink, settle

@@ -6,9 +6,9 @@ import tracemalloc
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from liveserver import tally as tally_module
-from liveserver.model import Counts
-from liveserver.tally import Tally, Words, total, waiting
+from liveserver.domain.model import Counts
+from liveserver.newsroom import takedown_counter as takedown_counter_module
+from liveserver.newsroom.takedown_counter import Tally, Words, total, waiting
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_no_viewer_is_held_once_it_has_left() -> None:
 
 
 def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tally_module, "WORDS_MAX", 3)
+    monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
     tally = Tally([])
     for number in range(10):
         tally.posted(str(number), had=False)
@@ -150,7 +150,7 @@ def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_those_who_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strangers' words don't keep a viewer from confirming."""
-    monkeypatch.setattr(tally_module, "WORDS_MAX", 3)
+    monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
     tally = Tally([viewer("v"), viewer("w")])
     for word in ("1", "2", "3", "4", "v", "w", "w", "5"):
         tally.posted(word, had=False)

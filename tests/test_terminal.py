@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver import cli
-from liveserver.terminal import tell_wait
+from liveserver.cli import app
+from liveserver.cli.terminal import tell_wait
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,12 +27,12 @@ def test_waits_that_are_worth_telling(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_terminal: bool) -> None:
     """There is the key, and what to do with it; a log line would be in the way. Elsewhere it is told to the log."""
     levels: list[str] = []
-    monkeypatch.setattr("liveserver.logs.configure", lambda settings: levels.append(settings.log_level))
-    monkeypatch.setattr(cli, "attended", lambda: at_terminal)
+    monkeypatch.setattr("liveserver.server.log_config.configure", lambda settings: levels.append(settings.log_level))
+    monkeypatch.setattr(app, "attended", lambda: at_terminal)
     database = f"sqlite:///{tmp_path}/live.db"
     words = ["keys", "create", "--name", "x", "--scope", "publish", "--database", database]
     with capture_logs():
-        made = CliRunner().invoke(cli.app, words)
+        made = CliRunner().invoke(app.app, words)
     assert levels == ["warning" if at_terminal else "info"]
     assert re.fullmatch(r"lv_[a-z0-9]{12}_\S+\n", made.stdout)
     assert made.stderr.splitlines() == [

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from liveserver.texts import text_direction, texts_for
+from liveserver.content.translations import text_direction, texts_for
 
 PLURALS = {"zero", "one", "two", "few", "many", "other"}
 
@@ -29,7 +29,9 @@ def keys_of(table: dict[str, Any], prefix: str = "") -> set[str]:
     return names
 
 
-LOCALES = {file.name: tomllib.loads(file.read_text("utf-8")) for file in (files("liveserver") / "locales").iterdir()}
+LOCALES = {
+    file.name: tomllib.loads(file.read_text("utf-8")) for file in (files("liveserver.content") / "locales").iterdir()
+}
 
 
 class TestTexts:
@@ -47,7 +49,7 @@ class TestTexts:
     def test_french_typography(self) -> None:
         """No plain space stands before a punctuation mark of two parts, or inside « »."""
         wrong = re.compile(r"[ \u00a0][;!?»]|[^\u00a0]:|«[^\u202f]|\w[;!?]|'")
-        for text in re.findall(r'= "(.*)"', (files("liveserver") / "locales" / "fr.toml").read_text("utf-8")):
+        for text in re.findall(r'= "(.*)"', (files("liveserver.content") / "locales" / "fr.toml").read_text("utf-8")):
             assert not wrong.search(json.loads(f'"{text}"')), text
 
     @pytest.mark.parametrize(

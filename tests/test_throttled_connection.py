@@ -14,7 +14,7 @@ from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from liveserver.throttled_connection import SLICE, ThrottledConnection
+from liveserver.client.throttled_connection import SLICE, ThrottledConnection
 from tests.sinks import PATIENCE
 
 PING = Frame(Opcode.PING, b"").serialize(mask=False)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver import tls_context
-from liveserver.client import Client
-from liveserver.outgoing import PublicGate
+from liveserver.client import Client, tls_context
+from liveserver.newsroom.syndication.ssrf_guard import PublicGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import uvloop
 
-from liveserver.refusals import Reason, refusals
-from liveserver.tls_listener import READ_SIZE, Handshake, RecordGate, Terms, TlsListener
-from liveserver.tls_records import RECORDS
+from liveserver.server.protocols.tls_listener import READ_SIZE, Handshake, RecordGate, Terms, TlsListener
+from liveserver.server.protocols.tls_records import RECORDS
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.certificates import SelfSigned, self_signed
 
 if TYPE_CHECKING:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.tls_records import HEADER, RECORD_BYTES, RECORD_SECONDS, RECORDS, RECORDS_FIRST, SECONDS, RecordBudget
+from liveserver.server.protocols.tls_records import (
+    HEADER,
+    RECORD_BYTES,
+    RECORD_SECONDS,
+    RECORDS,
+    RECORDS_FIRST,
+    SECONDS,
+    RecordBudget,
+)
 
 NOW = 1000.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.topic import Topic
+from liveserver.domain.topic import Topic
 
 
 def test_those_with_equal_topics_share() -> None:

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Busy, ClientGone, NotFound
-from liveserver.refusals import Reason, refusals
-from liveserver.turns import AHEAD_PER_LINE, REST_MAX, UNREAD_MOST, UNREAD_SECONDS, UNREAD_SLOW, Asker, Turns
+from liveserver.domain.errors import Busy, ClientGone, NotFound
+from liveserver.http.fair_queue import (
+    AHEAD_PER_LINE,
+    REST_MAX,
+    UNREAD_MOST,
+    UNREAD_SECONDS,
+    UNREAD_SLOW,
+    Asker,
+    Turns,
+)
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.sinks import settle
 from tests.virtual_time import VirtualTimeLoop
 

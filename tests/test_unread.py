@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 
-from liveserver.addresses import network_prefix, packed
-from liveserver.unread import SLOW_MIN, Unread
+from liveserver.utils.limits.addresses import network_prefix, packed
+from liveserver.utils.limits.unread_bytes import SLOW_MIN, Unread
 
 HOST = "192.0.2.1"
 

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.viewer_budget import FRAME_BYTES, FRAME_SECONDS, FRAMES, SECONDS, allowed, spent, weight
-from liveserver.wire import HEARD_MAX
+from liveserver.protocol.wire import HEARD_MAX
+from liveserver.realtime.transport.viewer_budget import (
+    FRAME_BYTES,
+    FRAME_SECONDS,
+    FRAMES,
+    SECONDS,
+    allowed,
+    spent,
+    weight,
+)
 
 NOW = 1000.0
 

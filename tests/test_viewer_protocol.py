@@ -23,9 +23,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
-from liveserver import connection, viewer_protocol
-from liveserver.connection import READ_AHEAD
-from liveserver.viewer_protocol import HttpProtocol, ViewerProtocol, terms_of
+from liveserver.realtime.transport import websocket_connection
+from liveserver.realtime.transport.websocket_connection import READ_AHEAD
+from liveserver.server.protocols import viewer_protocol
+from liveserver.server.protocols.viewer_protocol import HttpProtocol, ViewerProtocol, terms_of
 from tests.websocket_peer import (
     BINARY,
     CLOSE,
@@ -737,7 +738,7 @@ CYCLE = {
 }
 FLOW = {"pause_reading", "read_paused", "resume_reading"}
 PARSER = {"feed_data", "get_http_version"}
-SERVER_STATE = set(get_type_hints(connection.Server))
+SERVER_STATE = set(get_type_hints(websocket_connection.Server))
 CONFIG = {
     "asgi_version",
     "load",

@@ -14,13 +14,11 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from liveserver import viewer_protocol
-from liveserver.errors import Conflict
-from liveserver.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
-from liveserver.refusals import Reason, refusals
-from liveserver.tls_listener import Handshake
-from liveserver.unread import SLOW_MIN
-from liveserver.viewer_protocol import (
+from liveserver.domain.errors import Conflict
+from liveserver.server.protocols import viewer_protocol
+from liveserver.server.protocols.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
+from liveserver.server.protocols.tls_listener import Handshake
+from liveserver.server.protocols.viewer_protocol import (
     BODILESS,
     BODY_RATE,
     BODY_WAITING,
@@ -33,6 +31,8 @@ from liveserver.viewer_protocol import (
     ViewerProtocol,
     limited,
 )
+from liveserver.utils.limits.refusals import Reason, refusals
+from liveserver.utils.limits.unread_bytes import SLOW_MIN
 from tests.sinks import PATIENCE
 from tests.test_keepalive import Loop, wheel_on
 from tests.websocket_peer import Transport
@@ -40,8 +40,8 @@ from tests.websocket_peer import Transport
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from liveserver.keepalive import Wheel
-    from liveserver.viewer_protocol import EncryptedHttpProtocol
+    from liveserver.realtime.transport.timer_wheel import Wheel
+    from liveserver.server.protocols.viewer_protocol import EncryptedHttpProtocol
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]

@@ -19,29 +19,29 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from liveserver import sending
-from liveserver import viewers as viewers_module
-from liveserver.frames import ChangeFrame
-from liveserver.keepalive import Wheel
-from liveserver.model import Position
-from liveserver.sink import Crowd
-from liveserver.viewers import (
+from liveserver.domain.model import Position
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.protocol.wire import CLOSE_NO_PONG, CLOSE_RESTART, INBOUND_MAX
+from liveserver.realtime.transport import batch_send
+from liveserver.realtime.transport import viewers as viewers_module
+from liveserver.realtime.transport.timer_wheel import Wheel
+from liveserver.realtime.transport.viewers import (
     DeflatedViewer,
     EventStreamViewer,
     State,
     WebSocketViewer,
     whole_frames,
 )
-from liveserver.wire import CLOSE_NO_PONG, CLOSE_RESTART, INBOUND_MAX
+from liveserver.realtime.viewer import Crowd
 from tests.api.site import settled
 from tests.sinks import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from liveserver.frames import Frame
-    from liveserver.sink import Sink
-    from liveserver.viewers import Viewer
+    from liveserver.protocol.frames import Frame
+    from liveserver.realtime.transport.viewers import Viewer
+    from liveserver.realtime.viewer import Sink
 
 INTERVAL = 20
 MANY = 10_000
@@ -77,12 +77,12 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """How bytes go to sockets: all through a ring, or none."""
     if request.param == "ring":
         try:
-            sending.Ring()
+            batch_send.Ring()
         except OSError as error:
             pytest.skip(f"io_uring: {error}")
-        monkeypatch.setattr(sending, "FEW", 0)
+        monkeypatch.setattr(batch_send, "FEW", 0)
     else:
-        monkeypatch.setattr(sending._Local, "allowed", False)
+        monkeypatch.setattr(batch_send._Local, "allowed", False)
 
 
 def frame(seq: int, size: int = 10) -> Frame:

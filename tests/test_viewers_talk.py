@@ -10,15 +10,15 @@ import pytest
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver import viewers as viewers_module
-from liveserver.refusals import Reason, refusals
-from liveserver.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
-from liveserver.viewers import DeflatedViewer, EventStreamViewer, State, WebSocketViewer
-from liveserver.wire import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE, INBOUND_MAX
+from liveserver.protocol.wire import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE, INBOUND_MAX
+from liveserver.realtime.transport import viewers as viewers_module
+from liveserver.realtime.transport.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
+from liveserver.realtime.transport.viewers import DeflatedViewer, EventStreamViewer, State, WebSocketViewer
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.test_viewers import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
 
 if TYPE_CHECKING:
-    from liveserver.viewers import Viewer
+    from liveserver.realtime.transport.viewers import Viewer
 
 NEVER = 10.0**6
 """Seconds."""

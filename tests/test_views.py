@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 
-from liveserver.frames import ChangeFrame, pack
-from liveserver.model import Position
-from liveserver.topic import Topic
-from liveserver.views import Views
+from liveserver.domain.model import Position
+from liveserver.domain.topic import Topic
+from liveserver.protocol.frames import ChangeFrame, pack
+from liveserver.realtime.derived_topics import Views
 
 if TYPE_CHECKING:
-    from liveserver.history import StoreHistory
-    from liveserver.model import Withdrawal
+    from liveserver.domain.model import Withdrawal
+    from liveserver.realtime.history import StoreHistory
     from liveserver.store import Store
 
 LATE = Topic("match", (), 1)

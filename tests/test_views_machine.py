@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from liveserver.client import Step, Tracker
-from liveserver.errors import StoreUnavailable
-from liveserver.history import StoreHistory
-from liveserver.hub import Hub
-from liveserver.model import EntryChanged, Position
-from liveserver.topic import Topic
-from liveserver.views import Views
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.model import EntryChanged, Position
+from liveserver.domain.topic import Topic
+from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.history import StoreHistory
+from liveserver.realtime.hub import Hub
 from tests.faults.reading import CHANGES, Line
 from tests.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
 from tests.store_samples import NOON
@@ -29,7 +29,7 @@ from tests.test_hub_machine import Socket
 from tests.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from liveserver.bus import Bus, Receiver
+    from liveserver.realtime.bus import Bus, Receiver
     from tests.sinks import Message
 
 MATCH = "match"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import uvloop
 
-from liveserver.keepalive import wheel_of
+from liveserver.realtime.transport.timer_wheel import wheel_of
 from liveserver.settings import Settings
 from tests.api.site import SETTINGS, SLUG, LiveSite, serving, settled
 from tests.waves import KINDS, Kind, sockets, wave

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from liveserver import wire
-from liveserver.model import Correction, EntryStatus, Position, Verification
+from liveserver.domain.model import Correction, EntryStatus, Position, Verification
+from liveserver.protocol import wire
 from tests.store_samples import NOON, TYPOGRAPHY, a_liveblog, a_scheduled, an_entry, at
 
 HERE = Position("k3f9x2ab", 42)

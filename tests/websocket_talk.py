@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from liveserver.connection import Connection, Terms
-from liveserver.handshake import Request
-from liveserver.keepalive import wheel_of
+from liveserver.realtime.transport.handshake import Request
+from liveserver.realtime.transport.timer_wheel import wheel_of
+from liveserver.realtime.transport.websocket_connection import Connection, Terms
 from tests.websocket_peer import (
     CLOSE,
     TEXT,

@@ -7,7 +7,7 @@ export default defineConfig({
   plugins: [plainImports],
   publicDir: "public",
   build: {
-    outDir: "../liveserver/static",
+    outDir: "../liveserver/rendering/static",
     emptyOutDir: true,
     manifest: true,
     modulePreload: false,

@@ -8,7 +8,7 @@ export default defineConfig({
   plugins: [plainImports],
   publicDir: false,
   build: {
-    outDir: "../liveserver/static",
+    outDir: "../liveserver/rendering/static",
     emptyOutDir: false,
     manifest: ".vite/frame.json",
     modulePreload: false,

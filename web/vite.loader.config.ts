@@ -11,13 +11,13 @@ interface Manifest {
  * all of it.
  */
 export default defineConfig(({ mode }) => {
-  const manifest = JSON.parse(readFileSync("../liveserver/static/.vite/widget.json", "utf8")) as Manifest;
+  const manifest = JSON.parse(readFileSync("../liveserver/rendering/static/.vite/widget.json", "utf8")) as Manifest;
   const name = mode === "pinned" ? "pinned" : "v1";
   return {
     publicDir: false,
     define: { WIDGET: JSON.stringify(`static/${manifest["src/widget/widget.ts"].file}`) },
     build: {
-      outDir: "../liveserver/static/embed",
+      outDir: "../liveserver/rendering/static/embed",
       emptyOutDir: false,
       lib: { entry: { [name]: `src/widget/${name}.ts` }, formats: ["iife" as const], name: "liveserver" },
       minify: true,

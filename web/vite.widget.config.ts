@@ -10,7 +10,7 @@ export default defineConfig({
   plugins: [plainImports],
   publicDir: false,
   build: {
-    outDir: "../liveserver/static",
+    outDir: "../liveserver/rendering/static",
     emptyOutDir: false,
     manifest: ".vite/widget.json",
     lib: { entry: { widget: "src/widget/widget.ts" }, formats: ["es"] },

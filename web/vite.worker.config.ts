@@ -4,7 +4,7 @@ import { defineConfig } from "vite";
 export default defineConfig({
   publicDir: false,
   build: {
-    outDir: "../liveserver/static",
+    outDir: "../liveserver/rendering/static",
     emptyOutDir: false,
     target: ["chrome100", "firefox100", "safari16.4"],
     rolldownOptions: {

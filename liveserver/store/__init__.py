@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from liveserver.store.backups import backup, restore
-from liveserver.store.entries import Idempotency, Written
-from liveserver.store.keys import ApiKey
-from liveserver.store.links import ReachLink
-from liveserver.store.reading import Around, Order
+from liveserver.store.backup.backups import backup, restore
+from liveserver.store.repositories.api_keys import ApiKey
+from liveserver.store.repositories.entries import Idempotency, Written
+from liveserver.store.repositories.entry_queries import Around, Order
+from liveserver.store.repositories.reach_links import ReachLink
+from liveserver.store.repositories.sources import Hold, Incoming, NotHeld
 from liveserver.store.schema import migrate
-from liveserver.store.sources import Hold, Incoming, NotHeld
 from liveserver.store.store import Store
 
 __all__ = [

@@ -7,10 +7,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, Invalid
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry
+    from liveserver.domain.model import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -10,8 +10,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from liveserver.errors import SettingsError
-from liveserver.store.engine import (
+from liveserver.domain.errors import SettingsError
+from liveserver.store.database import (
     is_sqlite,
     migration_connections,
     opening,

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver import audit
-from liveserver.committing import Committing
-from liveserver.errors import SettingsError
-from liveserver.model import EntryStatus
-from liveserver.store import (
+from liveserver.domain import audit
+from liveserver.domain.errors import SettingsError
+from liveserver.domain.model import EntryStatus
+from liveserver.store import schema
+from liveserver.store.database import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
+from liveserver.store.repositories import (
+    api_keys,
     entries,
-    keys,
-    links,
+    entry_queries,
     liveblogs,
     media,
-    moments,
     partners,
+    past,
     reach,
-    reading,
-    schema,
+    reach_links,
     sources,
     takedowns,
 )
-from liveserver.store.engine import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
+from liveserver.utils.committing import Committing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
-    from liveserver.errors import LiveserverError
-    from liveserver.model import (
+    from liveserver.domain.errors import LiveserverError
+    from liveserver.domain.model import (
         Changes,
         Copy,
         Edition,
@@ -51,13 +51,13 @@ if TYPE_CHECKING:
         Verification,
         Withdrawal,
     )
-    from liveserver.store.entries import Idempotency, Written
-    from liveserver.store.keys import ApiKey
-    from liveserver.store.links import ReachLink
-    from liveserver.store.moments import Pending
-    from liveserver.store.partners import Rules
-    from liveserver.store.reading import Around, Order, Scheduled
-    from liveserver.store.sources import Hold, Incoming
+    from liveserver.store.repositories.api_keys import ApiKey
+    from liveserver.store.repositories.entries import Idempotency, Written
+    from liveserver.store.repositories.entry_queries import Around, Order, Scheduled
+    from liveserver.store.repositories.partners import Rules
+    from liveserver.store.repositories.past import Pending
+    from liveserver.store.repositories.reach_links import ReachLink
+    from liveserver.store.repositories.sources import Hold, Incoming
 
 
 class Store:
@@ -159,7 +159,7 @@ class Store:
 
     async def published(self, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
         """An entry that readers see. Raises NotFound, and Gone if they saw it before it was deleted."""
-        return await self._database.read(reading.published, slug, entry_id)
+        return await self._database.read(entry_queries.published, slug, entry_id)
 
     async def edit_entry(
         self, slug: str, entry_id: str, edit: Callable[[Entry], Entry], *, actor: str, epoch: str | None = None
@@ -210,12 +210,12 @@ class Store:
         """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
         told = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
-            self._database.write(links.add, digest, link), lambda _: audit.done("reach_link.created", **told)
+            self._database.write(reach_links.add, digest, link), lambda _: audit.done("reach_link.created", **told)
         )
 
     async def reach_link(self, digest: str) -> ReachLink | None:
         """The link of that hash, also one that has expired; None if there is none."""
-        return await self._database.read(links.find, digest)
+        return await self._database.read(reach_links.find, digest)
 
     async def entries(
         self,
@@ -237,7 +237,7 @@ class Store:
         and none that is deleted by now.
         """
         return await self._database.read(
-            reading.page,
+            entry_queries.page,
             slug,
             limit=limit,
             cursor=cursor,
@@ -252,7 +252,7 @@ class Store:
 
     async def around(self, slug: str, entry_id: str, *, before: int, after: int) -> Around:
         """A published entry with up to `after` newer and `before` older ones. Raises NotFound, and Gone if deleted."""
-        return await self._database.read(reading.around, slug, entry_id, before=before, after=after)
+        return await self._database.read(entry_queries.around, slug, entry_id, before=before, after=after)
 
     async def snapshot(
         self, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
@@ -261,11 +261,11 @@ class Store:
 
         `tags` and `moment` as for `entries`.
         """
-        return await self._database.read(reading.snapshot, slug, limit=limit, tags=tags, moment=moment)
+        return await self._database.read(entry_queries.snapshot, slug, limit=limit, tags=tags, moment=moment)
 
     async def feed(self, slug: str, *, limit: int) -> Feed:
         """What a feed is made from: the newest published entries, and which of those that stood there are deleted."""
-        return await self._database.read(reading.feed, slug, limit=limit)
+        return await self._database.read(entry_queries.feed, slug, limit=limit)
 
     async def changed_since(self, since: datetime, *, limit: int) -> list[Listing]:
         """Live blogs with a change (of an entry, or of their own fields) since then, the last changed first."""
@@ -281,21 +281,21 @@ class Store:
 
     async def changes(self, slug: str, after: int, *, limit: int) -> Changes:
         """What changed after a seq, with the live blog's epoch and seq as of the same moment."""
-        return await self._database.read(reading.changes, slug, after, limit=limit)
+        return await self._database.read(entry_queries.changes, slug, after, limit=limit)
 
     async def changes_then(
         self, slug: str, after: int, *, limit: int, moment: datetime
     ) -> tuple[Changes, list[Withdrawal]]:
         """The same as of a moment, at most an hour ago; and what was there then, and is deleted by now."""
-        return await self._database.read(reading.changes_then, slug, after, limit=limit, moment=moment)
+        return await self._database.read(entry_queries.changes_then, slug, after, limit=limit, moment=moment)
 
     async def pending(self, slug: str, moment: datetime) -> Pending:
         """What has happened to a live blog since a moment, at most an hour ago."""
-        return await self._database.read(moments.pending, slug, moment)
+        return await self._database.read(past.pending, slug, moment)
 
     async def positions_then(self, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
         """Where each live blog that exists stood at a moment, at most an hour ago."""
-        return await self._database.read(moments.positions, wanted)
+        return await self._database.read(past.positions, wanted)
 
     async def revisions(
         self, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
@@ -308,7 +308,7 @@ class Store:
 
     async def scheduled(self, *, limit: int) -> list[Scheduled]:
         """The scheduled entries, the next due first."""
-        return await self._database.read(reading.scheduled, limit=limit)
+        return await self._database.read(entry_queries.scheduled, limit=limit)
 
     async def positions(self, slugs: Collection[str]) -> dict[str, Position]:
         """Epoch and seq of each live blog that exists, in one query."""
@@ -429,24 +429,24 @@ class Store:
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         told = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
-        await self._commit(self._database.write(keys.add, key), lambda _: audit.done("key.created", **told))
+        await self._commit(self._database.write(api_keys.add, key), lambda _: audit.done("key.created", **told))
 
     async def keys(self) -> list[ApiKey]:
         """All API keys, revoked and expired ones too, oldest first."""
-        return await self._database.read(keys.every)
+        return await self._database.read(api_keys.every)
 
     async def key(self, key_id: str) -> ApiKey | None:
         """The API key, whether or not it is still good; None if there is none."""
-        return await self._database.read(keys.find, key_id)
+        return await self._database.read(api_keys.find, key_id)
 
     async def keys_of(self, key_ids: Sequence[str]) -> dict[str, ApiKey]:
         """Those of some API keys that there are, by id, whether or not they are still good."""
-        return await self._database.read(keys.find_any, key_ids)
+        return await self._database.read(api_keys.find_any, key_ids)
 
     async def revoke_key(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
         await self._commit(
-            self._database.write(keys.revoke, key_id, at), lambda _: audit.done("key.revoked", key=key_id)
+            self._database.write(api_keys.revoke, key_id, at), lambda _: audit.done("key.revoked", key=key_id)
         )
 
     async def forget_idempotency(self, before: datetime) -> int:

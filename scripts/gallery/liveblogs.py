@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsroom import BEGIN
 
-from liveserver.demo.script import load
+from liveserver.cli.demo.script import load
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import httpx2
 from PIL import Image, ImageDraw, ImageFilter
 
-from liveserver.demo.script import Delete, Edit, Publish, load
+from liveserver.cli.demo.script import Delete, Edit, Publish, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ from liveserver import model
 clock = Path(sys.argv.pop(1))
 model.now = lambda: datetime.fromisoformat(clock.read_text()).astimezone(UTC)
 model.time = types.SimpleNamespace(time_ns=lambda: round(model.now().timestamp() * 1000) * 1_000_000)
-from liveserver.cli import main
+from liveserver.cli.app import main
 main()
 """
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveblogs import ids
 
-from liveserver.demo.script import Edit, Publish, load
+from liveserver.cli.demo.script import Edit, Publish, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Processes of liveserver's that are forked from one that has imported all modules: most of what a start costs is that.
 
 What they do from there on is what `python -m liveserver` does, with the same arguments, environment and descriptors;
-they run `cli.main`, and are processes like others to whoever sends them signals. Whether one can be started as users
+they run `cli.app.main`, and are processes like others to whoever sends them signals. Whether one can be started as users
 start it is asked elsewhere.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-USED = ("bench.command", "cli", "client", "security.keys", "server", "store")
+USED = ("cli.app", "cli.bench.command", "client", "access.api_keys", "server.server", "store")
 """The modules that commands import when they run, and what they run in."""
 ORDER_MAX = 256 * 1024
 """Bytes; an order has an environment in it."""
@@ -147,7 +147,7 @@ def _look_after(order: dict[str, Any], descriptors: list[int]) -> None:
         os.close(news)
         _become(order, given)
         # What it raises, `SystemExit` above all, is left to the interpreter, as it is in a command.
-        importlib.import_module("liveserver.cli").main()
+        importlib.import_module("liveserver.cli.app").main()
         return
     for descriptor in given:
         os.close(descriptor)

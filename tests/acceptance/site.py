@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 from sqlalchemy import create_engine
 
-from liveserver.store import entries
+from liveserver.store.repositories import entries
 from tests.images import quarters, saved
 from tests.store_samples import an_entry
 

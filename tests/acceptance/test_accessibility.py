@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from liveserver import curves
-from liveserver.model import ReachHour, Verification
-from liveserver.reach import Day, PartnerReach, Report
+from liveserver.domain.model import ReachHour, Verification
+from liveserver.newsroom import reach_report
+from liveserver.newsroom.reach import Day, PartnerReach, Report
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
 from tests.acceptance.reading import FRAMES, live
@@ -259,7 +259,7 @@ async def test_the_page_of_reach_on_a_phone(browser: Browser) -> None:
     report = Report(liveblog, date(2026, 11, 21), date(2026, 11, 22), [PartnerReach("", 123_456, hours, days)])
     page = await browser.new_page(viewport={"width": 320, "height": 600})
     try:
-        await page.set_content(curves.page(report))
+        await page.set_content(reach_report.page(report))
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
         assert await page.locator("svg").evaluate("plot => plot.getBoundingClientRect().width") >= 600
         await page.evaluate(AXE)

@@ -11,9 +11,9 @@ import pytest
 import pytest_asyncio
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from liveserver.app import create_app
 from liveserver.client import Client
-from liveserver.framing import TARGET_MAX
+from liveserver.server.app import create_app
+from liveserver.server.protocols.framing import TARGET_MAX
 from liveserver.settings import Settings
 from tests.acceptance.serving import ForkedServer, LiveServer, started
 from tests.test_deploy import nginx

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from liveserver.capacity import capacity
 from liveserver.client import Client
+from liveserver.server.connection_limit import capacity
 from tests.acceptance.serving import LiveServer, eventually, serving, started
 from tests.acceptance.test_slow import EVENTS, LARGE, WEBSOCKET, sockets_to, stalled
 

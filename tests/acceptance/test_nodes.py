@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from websockets.asyncio.client import connect
 
 from liveserver.client import Client
-from liveserver.model import Position, now
+from liveserver.domain.model import Position, now
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import settles
 from tests.acceptance.serving import ForkedServer, LiveServer, eventually, started

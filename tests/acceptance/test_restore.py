@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import text
 
 from liveserver.client import Client, ClientError
-from liveserver.model import Position
+from liveserver.domain.model import Position
 from liveserver.store import Store
-from liveserver.store.engine import HISTORY_LOCK, LoopConnections
+from liveserver.store.database import HISTORY_LOCK, LoopConnections
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started

@@ -17,9 +17,8 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from liveserver import tls_context
-from liveserver.client import Client
-from liveserver.tls_records import RECORDS
+from liveserver.client import Client, tls_context
+from liveserver.server.protocols.tls_records import RECORDS
 from tests.acceptance.serving import START_SECONDS, Child, ForkedServer, eventually, run, started
 from tests.certificates import SelfSigned, self_signed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
-from liveserver.api.openapi import document
+from liveserver.http.api.openapi.document import document
 
 if TYPE_CHECKING:
     import httpx2

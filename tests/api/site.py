@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import httpx2
 import uvicorn
 
-from liveserver.app import create_app
-from liveserver.errors import StoreUnavailable
-from liveserver.security.keys import new_key
-from liveserver.server import SEND_BUFFER, Server
-from liveserver.store.engine import Database
-from liveserver.topic import Topic
+from liveserver.access.api_keys import new_key
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.topic import Topic
+from liveserver.server.app import create_app
+from liveserver.server.server import SEND_BUFFER, Server
+from liveserver.store.database import Database
 from tests.api.contract import Contract
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from liveserver.services import Services
+    from liveserver.http.container import Services
     from liveserver.settings import Settings
 
 JSON = dict[str, Any]
@@ -229,7 +229,10 @@ class Stack(NamedTuple):
     http: str
 
 
-OURS = Stack("liveserver.viewer_protocol:ViewerProtocol", "liveserver.viewer_protocol:HttpProtocol")
+OURS = Stack(
+    "liveserver.viewer_protocol:ViewerProtocol",
+    "liveserver.viewer_protocol:HttpProtocol",
+)
 STOCK = Stack("websockets-sansio", "httptools")
 """Without the hand-over, as on any other ASGI server."""
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.conditional import edition_of, edition_tag
-from liveserver.model import FORMER, Edition
+from liveserver.domain.model import FORMER, Edition
+from liveserver.http.responses.entity_tags import edition_of, edition_tag
 from liveserver.store import backup, restore
 from tests.api.site import ENTRIES, LIVEBLOG, problem
 from tests.images import quarters, saved

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.intake import JSON_PER_KEY
-from liveserver.model import CORRECTIONS_MAX, new_entry_id, now
-from liveserver.sanitising_pool import SMALL, SanitisingPool
-from liveserver.wire import timestamp
+from liveserver.access.body_budget import JSON_PER_KEY
+from liveserver.content.sanitizer_pool import SMALL, SanitisingPool
+from liveserver.domain.model import CORRECTIONS_MAX, new_entry_id, now
+from liveserver.protocol.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
 
 if TYPE_CHECKING:

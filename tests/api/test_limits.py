@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver.errors import StoreUnavailable
-from liveserver.limits import ASKED, WRITTEN
-from liveserver.refusals import Reason, refusals
+from liveserver.access.request_limits import ASKED, WRITTEN
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def since() -> Callable[[Reason], int]:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What is logged; every refusal is."""
-    monkeypatch.setattr("liveserver.refusals.INTERVAL", 0.0)
+    monkeypatch.setattr("liveserver.utils.limits.refusals.INTERVAL", 0.0)
     monkeypatch.setattr(refusals, "_silences", {})
     with capture_logs() as logged:
         yield logged
@@ -264,12 +264,12 @@ async def test_a_crash_tells_no_secret(
     site: Site, of: From, lines: list[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nor does the line of each request that the level debug shows; both name the path without its query."""
-    caplog.set_level(logging.DEBUG, "liveserver.observing")
+    caplog.set_level(logging.DEBUG, "liveserver.http.middleware.request_metrics")
 
     async def fail(*_: object) -> None:
         raise ValueError("broken")
 
-    monkeypatch.setattr("liveserver.security.links.check", fail)
+    monkeypatch.setattr("liveserver.access.signed_links.check", fail)
     monkeypatch.setattr(site.parts.keyring, "authenticate", fail)
     secret = "c" * 43
     query = f"key={'a' * 12}&expires=99&signature={secret}"

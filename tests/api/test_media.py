@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import Busy, FilesUnavailable
-from liveserver.intake import UPLOADS_PER_KEY
-from liveserver.pictures import Picture
-from liveserver.refusals import Reason, refusals
+from liveserver.access.body_budget import UPLOADS_PER_KEY
+from liveserver.content.media.picture import Picture
+from liveserver.domain.errors import Busy, FilesUnavailable
+from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import BASE, ENTRIES, bad_fields, database_away, problem, started
 from tests.images import SECRET, located, noise, opened, png, quarters, saved
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.coalescing import Coalesced
+from liveserver.utils.single_flight import Coalesced
 from tests.api.site import LIVEBLOG, problem, settled
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver.model import now
-from liveserver.wire import timestamp
+from liveserver.domain.model import now
+from liveserver.protocol.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, bad_fields, problem
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from liveserver.store import Store
-    from liveserver.store.partners import Rules
+    from liveserver.store.repositories.partners import Rules
     from tests.api.site import JSON, Site
 
 pytest_plugins = ["tests.api.fixtures"]

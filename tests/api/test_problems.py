@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.publishing import Publishing
+from liveserver.newsroom.publisher import Publishing
 from liveserver.store import Store
 from tests.api.site import ENTRIES, LIVEBLOG, bad_fields, database_away, problem, started
 
@@ -155,7 +155,7 @@ async def test_the_database_is_away(site: Site, monkeypatch: pytest.MonkeyPatch)
 
 async def test_another_process_holds_the_sqlite_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing is 503, and leaves nothing; reading goes on."""
-    monkeypatch.setattr("liveserver.app.Store.open", partial(Store.open, patience=0.2))
+    monkeypatch.setattr("liveserver.server.app.Store.open", partial(Store.open, patience=0.2))
     async with started(settings) as site:
         entry = await site.publish()
         connection = sqlite3.connect(settings.database_url.removeprefix("sqlite:///"), isolation_level=None)

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from liveserver import wire
-from liveserver.model import Position
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
 from tests.api.site import BASE, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from liveserver import handshake, wire
-from liveserver.bench.messages import Mark
-from liveserver.bench.opening import Opening, Transport
-from liveserver.bench.target import Target
-from liveserver.frames import ChangeFrame
-from liveserver.model import Position
+from liveserver.cli.bench.target import Target
+from liveserver.cli.bench.viewers.handshake import Opening, Transport
+from liveserver.cli.bench.viewers.messages import Mark
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.realtime.transport import handshake
 
 if TYPE_CHECKING:
     import ssl

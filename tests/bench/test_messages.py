@@ -11,9 +11,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver import wire
-from liveserver.bench.errors import Broken
-from liveserver.bench.messages import (
+from liveserver.cli.bench.errors import Broken
+from liveserver.cli.bench.viewers.messages import (
     MESSAGE_MAX,
     Change,
     End,
@@ -28,8 +27,9 @@ from liveserver.bench.messages import (
     read_events,
     read_frames,
 )
-from liveserver.frames import Frame
-from liveserver.model import Position
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import Frame
 
 MARK = Mark("0123abcd", 7, 1234.5)
 ENTRY = wire.entry_message(43, {"body": f"<p>{MARK} {'élan ' * 60}</p>", "html": f"<p>{MARK}</p>"})

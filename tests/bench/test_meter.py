@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from liveserver.bench.errors import Refused
-from liveserver.bench.meter import Meter
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.measuring.meter import Meter
 
 
 def test_work_is_seen() -> None:

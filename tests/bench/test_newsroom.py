@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from liveserver.bench.errors import Refused
-from liveserver.bench.messages import Mark
-from liveserver.bench.newsroom import SLUG, TITLE, Newsroom, entry_of
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.publisher import SLUG, TITLE, Newsroom, entry_of
+from liveserver.cli.bench.viewers.messages import Mark
 from liveserver.client import Client, ClientError
 
 MARK = Mark("0123abcd", 7, 1234.5)

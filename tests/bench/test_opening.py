@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.bench.errors import Broken
-from liveserver.bench.opening import HEAD_MAX, Answer, Opening, Transport
+from liveserver.cli.bench.errors import Broken
+from liveserver.cli.bench.viewers.handshake import HEAD_MAX, Answer, Opening, Transport
 from tests.bench.liar import answer_to
 
 

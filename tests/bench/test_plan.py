@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from liveserver.bench import limits
-from liveserver.bench.errors import Refused
-from liveserver.bench.plan import Plan, shares
+from liveserver.cli.bench import machine_limits
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.plan import Plan, shares
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_entries() -> None:
 
 
 def test_shares_are_even_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "raise_open_files", lambda: 5000)
+    monkeypatch.setattr(machine_limits, "raise_open_files", lambda: 5000)
     ranges = shares(Plan(10_001, processes=3), "127.0.0.1")
     assert [len(numbers) for numbers in ranges] == [3333, 3334, 3334]
     assert [number for numbers in ranges for number in numbers] == list(range(10_001))
 
 
 def test_processes_as_many_as_the_limit_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "raise_open_files", lambda: 960)
+    monkeypatch.setattr(machine_limits, "raise_open_files", lambda: 960)
     assert len(shares(Plan(4000), "127.0.0.1")) == 5
 
 
 def test_the_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """The refusal says how many fit, and what would make room for more."""
-    monkeypatch.setattr(limits, "raise_open_files", lambda: 960)
+    monkeypatch.setattr(machine_limits, "raise_open_files", lambda: 960)
     with pytest.raises(Refused, match=r"1,920 viewers fit into 2 processes .* not 4,000: take --processes 5"):
         shares(Plan(4000, processes=2), "127.0.0.1")
     with pytest.raises(Refused, match=r"61,440 viewers fit under the limit of open files, not 100,000: raise it"):
@@ -61,8 +61,8 @@ def test_the_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_ports_of_one_source_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only on the loopback network are there several source addresses."""
-    monkeypatch.setattr(limits, "raise_open_files", lambda: 100_000)
-    monkeypatch.setattr(limits, "outgoing_ports", lambda: 28_232)
+    monkeypatch.setattr(machine_limits, "raise_open_files", lambda: 100_000)
+    monkeypatch.setattr(machine_limits, "outgoing_ports", lambda: 28_232)
     with pytest.raises(Refused, match=r"28,232 connections to one port of 192\.0\.2\.1.* not 30,000"):
         shares(Plan(30_000), "192.0.2.1")
     with pytest.raises(Refused, match="28,232"):
@@ -71,11 +71,11 @@ def test_the_ports_of_one_source_address(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_source_addresses() -> None:
-    assert limits.source_of(0) == limits.source_of(4999) == "127.0.0.2"
-    assert limits.source_of(5000) == "127.0.0.3"
-    assert limits.source_of(99_999) == "127.0.0.21"
+    assert machine_limits.source_of(0) == machine_limits.source_of(4999) == "127.0.0.2"
+    assert machine_limits.source_of(5000) == "127.0.0.3"
+    assert machine_limits.source_of(99_999) == "127.0.0.21"
 
 
 def test_this_machine() -> None:
-    assert limits.raise_open_files() > 0
-    assert limits.outgoing_ports() > 1000
+    assert machine_limits.raise_open_files() > 0
+    assert machine_limits.outgoing_ports() > 1000

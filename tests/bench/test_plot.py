@@ -9,11 +9,11 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from liveserver import svg
-from liveserver.bench import plot, report
-from liveserver.bench.plan import Plan
-from liveserver.bench.run import Result, Usage
-from liveserver.bench.tally import Second, Tally
+from liveserver.cli.bench.measuring import plot, report
+from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.plan import Plan
+from liveserver.cli.bench.run import Result, Usage
+from liveserver.utils import svg_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -115,7 +115,7 @@ def test_remarks() -> None:
 
 
 def test_round_values() -> None:
-    assert [svg.round_up(value) for value in (0, 0.9, 1, 1.1, 2.2, 30, 101)] == [1, 1, 1, 2, 2.5, 50, 200]
-    assert svg.Scale(0, 10, 0, 100).ticks(5) == [0, 2, 4, 6, 8, 10]
-    assert svg.Scale(1, 1000, 0, 300, logarithmic=True)(100) == pytest.approx(200)
-    assert svg.Scale(1, 50, 0, 300, logarithmic=True).ticks() == [1, 3, 10, 30]
+    assert [svg_chart.round_up(value) for value in (0, 0.9, 1, 1.1, 2.2, 30, 101)] == [1, 1, 1, 2, 2.5, 50, 200]
+    assert svg_chart.Scale(0, 10, 0, 100).ticks(5) == [0, 2, 4, 6, 8, 10]
+    assert svg_chart.Scale(1, 1000, 0, 300, logarithmic=True)(100) == pytest.approx(200)
+    assert svg_chart.Scale(1, 50, 0, 300, logarithmic=True).ticks() == [1, 3, 10, 30]

@@ -7,10 +7,10 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from liveserver.bench.plan import Plan
-from liveserver.bench.progress import Display, Lines
-from liveserver.bench.run import Moment, Stage
-from liveserver.bench.tally import Second, Tally
+from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.plan import Plan
+from liveserver.cli.bench.progress import Display, Lines
+from liveserver.cli.bench.run import Moment, Stage
 
 PLAN = Plan(500, rate=10, duration=30)
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.bench import run as run_module
-from liveserver.bench.errors import Refused
-from liveserver.bench.meter import Meter
-from liveserver.bench.plan import Plan
-from liveserver.bench.run import Moment, Run, Stage
+from liveserver.cli.bench import run as run_module
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.measuring.meter import Meter
+from liveserver.cli.bench.plan import Plan
+from liveserver.cli.bench.run import Moment, Run, Stage
 from tests.bench.liar import RUN, Liar, lying, reach
 from tests.certificates import self_signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from liveserver.bench.run import Result
+    from liveserver.cli.bench.run import Result
 
 PLAN = Plan(20, rate=100, duration=0.5, processes=2)
 
@@ -197,7 +197,7 @@ async def test_tls(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
 
 async def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The run ends at once, and says so."""
-    monkeypatch.setattr("liveserver.bench.crowd.main", _die)
+    monkeypatch.setattr("liveserver.cli.bench.viewers.worker.main", _die)
     async with lying() as liar:
         with pytest.raises(Refused, match=r"has died \(status 3\)"):
             await run_of(liar)

@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.bench.tally import Histogram, Tally
+from liveserver.cli.bench.measuring.histogram import Histogram, Tally
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.bench.errors import Refused
-from liveserver.bench.target import Target
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.target import Target
 
 
 async def test_urls() -> None:

@@ -9,16 +9,16 @@ import pytest
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver import wire
-from liveserver.bench.opening import Opening, Transport
-from liveserver.bench.tally import Tally
-from liveserver.bench.viewer import Meanings, Stage, Viewer
-from liveserver.frames import Frame
-from liveserver.model import Position
+from liveserver.cli.bench.measuring.histogram import Tally
+from liveserver.cli.bench.viewers.handshake import Opening, Transport
+from liveserver.cli.bench.viewers.viewer import Meanings, Stage, Viewer
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import Frame
 from tests.bench.liar import answer_to
 
 if TYPE_CHECKING:
-    from liveserver.bench.messages import Mark
+    from liveserver.cli.bench.viewers.messages import Mark
 
 
 class Audience:

@@ -18,8 +18,8 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_only
 
-from liveserver.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
-from liveserver.model import (
+from liveserver.domain.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
+from liveserver.domain.model import (
     Attribution,
     Correction,
     Counts,
@@ -44,14 +44,14 @@ from liveserver.store import (
     ReachLink,
     Store,
     backup,
-    backups,
-    liveblogs,
     migrate,
     restore,
     schema,
     tables,
 )
-from liveserver.store.archive import ArchiveWriter, Holdings
+from liveserver.store.backup import backups
+from liveserver.store.backup.archive import ArchiveWriter, Holdings
+from liveserver.store.repositories import liveblogs
 from tests.store_samples import (
     NOON,
     TYPOGRAPHY,
@@ -71,8 +71,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, FromClause
 
-    from liveserver.model import Liveblog
-    from liveserver.store.archive import Manifest, Row
+    from liveserver.domain.model import Liveblog
+    from liveserver.store.backup.archive import Manifest, Row
 
 LINK = ReachLink("vote", "abc", at(0), at(99))
 KEY = ApiKey("abc", "Rédaction", "0" * 64, frozenset({"publish", "manage"}), at(0), at(99), None)

@@ -11,10 +11,10 @@ from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from liveserver import bus as bus_package
-from liveserver.bus import Bus, LocalBus, Medium
-from liveserver.bus import redis as redis_module
-from liveserver.bus.redis import RedisBus
+from liveserver.realtime import bus as bus_package
+from liveserver.realtime.bus import Bus, LocalBus, Medium
+from liveserver.realtime.bus import redis as redis_module
+from liveserver.realtime.bus.redis import RedisBus
 from tests.sinks import PATIENCE, settle
 
 if TYPE_CHECKING:

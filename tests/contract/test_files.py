@@ -11,10 +11,10 @@ import pytest
 from obstore.store import S3Store
 from structlog.testing import capture_logs
 
-from liveserver import files as files_package
-from liveserver.errors import FilesUnavailable, SettingsError
-from liveserver.files import Directory, Files
-from liveserver.files.bucket import Bucket
+from liveserver.content.media import storage as storage_module
+from liveserver.content.media.s3_storage import Bucket
+from liveserver.content.media.storage import Directory, Files
+from liveserver.domain.errors import FilesUnavailable, SettingsError
 from liveserver.settings import load
 
 if TYPE_CHECKING:
@@ -132,19 +132,19 @@ async def test_a_bucket_that_is_not_there(own_s3: S3Server) -> None:
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory, unless a bucket is named."""
     monkeypatch.chdir(tmp_path)
-    directory = files_package.connect(load(database_url="sqlite:////var/lib/live.db"))
+    directory = storage_module.connect(load(database_url="sqlite:////var/lib/live.db"))
     assert isinstance(directory, Directory)
     assert str(directory.path) == "/var/lib/media"
-    bucket = files_package.connect(load(media_url="s3://pictures/live", media_region="eu-west-3"))
+    bucket = storage_module.connect(load(media_url="s3://pictures/live", media_region="eu-west-3"))
     assert isinstance(bucket, Bucket)
 
 
 def test_what_a_bucket_needs_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It isn't installed unless it is asked for."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(sys.modules, "liveserver.files.bucket", None)
+    monkeypatch.setitem(sys.modules, "liveserver.content.media.s3_storage", None)
     with pytest.raises(SettingsError, match=r"pip install 'liveserver\[s3\]'"):
-        files_package.connect(load(media_url="s3://pictures"))
+        storage_module.connect(load(media_url="s3://pictures"))
 
 
 def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
     file.touch()
     for directory in (file, file / "media"):
         with pytest.raises(SettingsError, match=f"^LIVESERVER_MEDIA_DIR: {file} is no folder$"):
-            files_package.check(load(media_dir=str(directory)))
+            storage_module.check(load(media_dir=str(directory)))
 
 
 def test_a_directory_that_can_not_be_written(ordinary: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_directory_that_can_not_be_written(ordinary: Path) -> None:
     said = f"this user may not write in the folder {ordinary / 'media'}"
     for directory in ("media", "media/far/away"):
         with pytest.raises(SettingsError, match=f"^LIVESERVER_MEDIA_DIR: {said}$"):
-            files_package.check(load(media_dir=f"{ordinary}/{directory}"))
+            storage_module.check(load(media_dir=f"{ordinary}/{directory}"))
     with capture_logs() as lines:
-        files_package.check(load(database_url=f"sqlite:///{ordinary}/live.db"))
+        storage_module.check(load(database_url=f"sqlite:///{ordinary}/live.db"))
     assert [(line["event"], line["error"]) for line in lines] == [("files.unusable", said)]
-    files_package.check(load(media_dir=f"{ordinary}/new/media"))
-    files_package.check(load(media_url="s3://pictures"))
+    storage_module.check(load(media_dir=f"{ordinary}/new/media"))
+    storage_module.check(load(media_url="s3://pictures"))
     assert [path.name for path in ordinary.iterdir()] == ["media"]

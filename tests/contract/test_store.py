@@ -11,8 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Conflict, Forbidden, Gone, Invalid, KeyReused, NotFound, Unauthorized, VersionConflict
-from liveserver.model import (
+from liveserver.access.api_keys import new_key
+from liveserver.domain.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    KeyReused,
+    NotFound,
+    Unauthorized,
+    VersionConflict,
+)
+from liveserver.domain.model import (
     Correction,
     EntryChanged,
     EntryDeleted,
@@ -22,9 +32,9 @@ from liveserver.model import (
     new_entry_id,
     now,
 )
-from liveserver.security.keys import new_key
-from liveserver.store import ApiKey, Idempotency, ReachLink, Store, entries
+from liveserver.store import ApiKey, Idempotency, ReachLink, Store
 from liveserver.store.cursors import Place
+from liveserver.store.repositories import entries
 from tests.store_samples import (
     NOON,
     TYPOGRAPHY,
@@ -38,7 +48,7 @@ from tests.store_samples import (
 )
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry
+    from liveserver.domain.model import Entry
 
 ROOT = Path(__file__).parents[2]
 
@@ -418,7 +428,7 @@ async def test_a_key_must_be_good_for_the_live_blog_when_the_entry_is_written(st
 
 async def test_links(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """They come back as they were; those that are made at once don't make too many."""
-    monkeypatch.setattr("liveserver.store.links.LINKS_MAX", 3)
+    monkeypatch.setattr("liveserver.store.repositories.reach_links.LINKS_MAX", 3)
     link = ReachLink("match", "abc", at(0), at(99))
     names = [digit * 64 for digit in "0123456789"]
     await asyncio.gather(*(store.add_reach_link(name, link) for name in names))

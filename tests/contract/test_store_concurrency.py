@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import NotFound, VersionConflict
-from liveserver.model import (
-    EntryChanged,
-)
-from liveserver.store import Idempotency, Store, entries
+from liveserver.domain.errors import NotFound, VersionConflict
+from liveserver.domain.model import EntryChanged
+from liveserver.store import Idempotency, Store
+from liveserver.store.repositories import entries
 from tests.store_samples import (
     a_draft,
     an_entry,
@@ -23,7 +22,7 @@ from tests.store_samples import (
 )
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry
+    from liveserver.domain.model import Entry
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import Gone, Invalid, NotFound, VersionConflict
-from liveserver.model import Edition
+from liveserver.domain.errors import Gone, Invalid, NotFound, VersionConflict
+from liveserver.domain.model import Edition
 from tests.store_samples import NOON, a_picture, at
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import Conflict, Invalid, NotFound, VersionConflict
-from liveserver.model import Attribution, Edition, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
-from liveserver.store import clock, partners
+from liveserver.domain.errors import Conflict, Invalid, NotFound, VersionConflict
+from liveserver.domain.model import Attribution, Edition, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
+from liveserver.store.repositories import change_times, partners
 from tests.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.model import Entry
+    from liveserver.domain.model import Entry
     from liveserver.store import Store
 
 
@@ -35,7 +35,7 @@ class Hands:
 def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
     """When changes are made, as far as the store knows."""
     hands = Hands()
-    monkeypatch.setattr(clock, "now", hands)
+    monkeypatch.setattr(change_times, "now", hands)
     return hands
 
 
@@ -184,10 +184,10 @@ def _another(step: int, tags: tuple[str, ...]) -> Any:
 
 async def test_moments_are_forgotten(store: Store, hands: Hands) -> None:
     """In time; nobody is as late as that."""
-    for number in range(clock.SWEEP - 1):
+    for number in range(change_times.SWEEP - 1):
         await store.create_entry("match", an_entry(at(number)), actor="x")
-    assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == clock.SWEEP - 1
-    hands.now = NOON + clock.KEEP + timedelta(seconds=1)
+    assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == change_times.SWEEP - 1
+    hands.now = NOON + change_times.KEEP + timedelta(seconds=1)
     await store.create_entry("match", an_entry(at(1)), actor="x")
     assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == 1
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveserver.errors import Invalid, NotFound
-from liveserver.model import (
+from liveserver.domain.errors import Invalid, NotFound
+from liveserver.domain.model import (
     Change,
     Correction,
     EntryChanged,
@@ -22,12 +22,12 @@ from liveserver.model import (
     Verification,
     new_entry_id,
 )
-from liveserver.store import reading
 from liveserver.store.cursors import Place
+from liveserver.store.repositories import entry_queries
 from tests.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
-    from liveserver.model import Entry
+    from liveserver.domain.model import Entry
     from liveserver.store import Store
 
 EVERY = (EntryStatus.DRAFT, EntryStatus.SCHEDULED, EntryStatus.PUBLISHED)
@@ -54,8 +54,8 @@ async def test_pages_of_long_entries_end_early(
     store: Store, order: Literal["newest", "oldest"], ask_first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the entry that makes them long enough, in bytes; one comes always, and nothing is left out."""
-    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
-    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    monkeypatch.setattr(entry_queries, "ASK_FIRST", ask_first)
+    monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG)))
     sizes = [2, 3, 1, 1] if order == "newest" else [1, 1, 3, 2]
     found = await pages(store, 9, order=order)
@@ -70,8 +70,8 @@ async def test_pages_of_long_entries_end_early(
 async def test_corrections_count_with_their_bodies(
     store: Store, ask_first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
-    monkeypatch.setattr(reading, "PAGE_BYTES", 100)
+    monkeypatch.setattr(entry_queries, "ASK_FIRST", ask_first)
+    monkeypatch.setattr(entry_queries, "PAGE_BYTES", 100)
     corrections = (Correction(at(1), "x" * 100),)
     await publish(store, *(an_entry(at(number), corrections=corrections) for number in range(3)))
     assert [len(page) for page in await pages(store, 9, order="newest")] == [1, 1, 1]
@@ -79,7 +79,7 @@ async def test_corrections_count_with_their_bodies(
 
 async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes on in the list. What is pinned is there all the same, and so is what the key events are called."""
-    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=b, pinned=True, key_event=True) for n, b in enumerate(LONG)))
     snapshot = await store.snapshot("match", limit=9)
     assert snapshot.entries == entries[:-3:-1]
@@ -91,8 +91,8 @@ async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: 
 @pytest.mark.parametrize("ask_first", [3, 20])
 async def test_changes_of_long_entries_end_early(store: Store, ask_first: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The live blog's own change comes where its seq stands, also as of a moment gone by."""
-    monkeypatch.setattr(reading, "ASK_FIRST", ask_first)
-    monkeypatch.setattr(reading, "PAGE_BYTES", 10)
+    monkeypatch.setattr(entry_queries, "ASK_FIRST", ask_first)
+    monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG[:5])))
     await store.edit_liveblog("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
     entries += await publish(store, *(an_entry(at(n + 6), body=body) for n, body in enumerate(LONG[5:])))

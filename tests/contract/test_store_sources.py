@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.errors import Conflict, Gone, NotFound
-from liveserver.model import Copy, EntryChanged, EntryDeleted, Position, SourceState, Via
+from liveserver.domain.errors import Conflict, Gone, NotFound
+from liveserver.domain.model import Copy, EntryChanged, EntryDeleted, Position, SourceState, Via
 from liveserver.store import Hold, Incoming, NotHeld, Store
 from tests.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
 

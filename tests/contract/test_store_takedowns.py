@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.errors import NotFound
-from liveserver.model import Counts, Takedown
+from liveserver.domain.errors import NotFound
+from liveserver.domain.model import Counts, Takedown
 from tests.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver import wire
-from liveserver.model import now
+from liveserver.domain.model import now
+from liveserver.protocol import wire
 from tests.faults.ledger import Item, body_of
 from tests.faults.reading import Broken
 

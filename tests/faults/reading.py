@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveserver.client import Step, Tracker
-from liveserver.model import Position
-from liveserver.room import REPLAY_MAX
+from liveserver.domain.model import Position
+from liveserver.realtime.synced_channel import REPLAY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

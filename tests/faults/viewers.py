@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from liveserver import wire
 from liveserver.client import Step
+from liveserver.protocol import wire
 from tests.faults.reading import Broken, Reading
 from tests.faults.setups import HEARTBEAT, LAG_TIMEOUT
 from tests.faults.ways import REFUSED, Ended, EventsWay, WebSocketWay
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from liveserver.model import Position
+    from liveserver.domain.model import Position
     from tests.faults.desk import Desk
     from tests.faults.ledger import Ledger
     from tests.faults.setups import Node

@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from liveserver.bench import limits
+from liveserver.cli.bench import machine_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -192,7 +192,7 @@ def main(ground: Ground, attacks: Sequence[tuple[int, Attack]], pipe: Connection
     """Be a process of attackers: let them loose until the pipe says, or ends; then tell what came of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
-    limits.raise_open_files()
+    machine_limits.raise_open_files()
     enemies = [Enemy(ground, number) for number, _ in attacks]
 
     async def loose() -> None:

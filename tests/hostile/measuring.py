@@ -11,12 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from liveserver.bench import limits
-from liveserver.bench.crowd import Connect, Crowd, Finish, Orders, Stop
-from liveserver.bench.meter import Meter
-from liveserver.bench.newsroom import Newsroom
-from liveserver.bench.opening import Opening, Transport
-from liveserver.bench.tally import Tally
+from liveserver.cli.bench import machine_limits
+from liveserver.cli.bench.measuring.histogram import Tally
+from liveserver.cli.bench.measuring.meter import Meter
+from liveserver.cli.bench.publisher import Newsroom
+from liveserver.cli.bench.viewers.handshake import Opening, Transport
+from liveserver.cli.bench.viewers.worker import Connect, Crowd, Finish, Orders, Stop
 from liveserver.client import Client, ClientError
 from tests.acceptance.serving import eventually
 from tests.hostile import enemy, probe
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from multiprocessing.connection import Connection
 
-    from liveserver.bench.crowd import Report
-    from liveserver.bench.messages import Mark
+    from liveserver.cli.bench.viewers.messages import Mark
+    from liveserver.cli.bench.viewers.worker import Report
     from tests.hostile.probe import Answers
     from tests.hostile.setups import Setup
 
@@ -152,7 +152,7 @@ class Audience:
         """When the last viewer had each entry, by its number."""
         self.viewers = viewers
         # The numbers make the addresses: see `limits.source_of`.
-        step = limits.PER_SOURCE // PER_SOURCE
+        step = machine_limits.PER_SOURCE // PER_SOURCE
         kinds = [(Transport.WS, False), (Transport.WS, True), (Transport.SSE, False)]
         self._crowds = []
         for number, (transport, deflate) in enumerate(kinds):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.api.site import SLUG
 
 if TYPE_CHECKING:
-    from liveserver.api.operation import Operation
+    from liveserver.http.api.openapi.operation import Operation
 
 
 def cursor(text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING
 
-from liveserver.bench.tally import Histogram
+from liveserver.cli.bench.measuring.histogram import Histogram
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from liveserver.app import create_app
+from liveserver.server.app import create_app
 from liveserver.settings import Settings
-from liveserver.store import entries, liveblogs, migrate
-from liveserver.store.engine import PATIENCE, Database, parse_url
+from liveserver.store import migrate
+from liveserver.store.database import PATIENCE, Database, parse_url
+from liveserver.store.repositories import entries, liveblogs
 from tests.acceptance.serving import START_SECONDS, LiveServer, eventually, started
 from tests.faults.setups import DEFECTS
 from tests.hostile.enemy import Ground
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from liveserver.model import Entry, Liveblog
+    from liveserver.domain.model import Entry, Liveblog
 
 ServerType = TypeVar("ServerType", RedisServer, PostgresServer)
 

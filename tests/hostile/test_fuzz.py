@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from liveserver.api.catalogue import OPERATIONS
-from liveserver.api.openapi import document
-from liveserver.app import create_app
+from liveserver.http.api.openapi.catalogue import OPERATIONS
+from liveserver.http.api.openapi.document import document
+from liveserver.server.app import create_app
 from liveserver.settings import Settings
 from tests.api.site import BASE, SETTINGS, SLUG, serving
 from tests.hostile.oddities import TEXTS, bodies

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 
 const BUDGET_BYTES = { "reader script": 10 * 1024, "reader styles": 6 * 1024, "widget loader": 2 * 1024, "widget in all": 10 * 1024 };
 
-const root = new URL("../../liveserver/static/", import.meta.url);
+const root = new URL("../../liveserver/rendering/static/", import.meta.url);
 
 function filesOf(entry, manifest, seen = new Set()) {
   const { file, css = [], imports = [] } = manifest[entry];

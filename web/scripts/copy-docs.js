@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
-const target = new URL("../../liveserver/static/docs/", import.meta.url).pathname;
+const target = new URL("../../liveserver/rendering/static/docs/", import.meta.url).pathname;
 const swagger = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
 
 mkdirSync(target, { recursive: true });

@@ -1,6 +1,6 @@
 /**
  * Third parties' embeds, which are cards until the reader asks for them: only then is anything requested from there. The server's
- * cards.py makes them; docs/media.md has their attributes.
+ * rendering/share_card.py makes them; docs/media.md has their attributes.
  */
 
 import { element } from "./dom.js";

@@ -1,6 +1,6 @@
 /**
  * The only place where a text becomes HTML. The page's Content-Security-Policy demands Trusted Types, and knows no other policies
- * than those of `policies.py`: what else is written into a page by a text, a browser throws away.
+ * than those of `http/responses/security_headers.py`: what else is written into a page by a text, a browser throws away.
  *
  * A policy is made when it is needed first: pages of other sites, which load some of these modules, may forbid all.
  */

@@ -1,0 +1,144 @@
+"""Who came with which partner: put on its roll when it comes, taken off when it goes, and nothing in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.realtime.hub import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveserver.domain.model import Partner, Position
+    from liveserver.domain.topic import Topic
+    from liveserver.realtime.hub import Hub
+    from liveserver.realtime.viewer import Sink
+
+    RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+NAMED_MAX = 300
+"""Characters of an origin or a host: names have 253."""
+
+
+class Caller(NamedTuple):
+    """Whose page asks: what a browser says of it."""
+
+    origin: str | None
+    """None: no script of another page's asks, or no browser."""
+    host: str
+    """The server, as it was addressed."""
+
+    @classmethod
+    def of(cls, headers: RawHeaders) -> Caller:
+        """Who asks, by the headers of a request."""
+        found = {name: value for name, value in headers if name in {b"origin", b"host"}}
+        origin = found.get(b"origin")
+        if any(len(value) > NAMED_MAX for value in found.values()):
+            # No browser says so, no rule names it, and it would be kept for as long as the viewer stays.
+            return cls("null", "")
+        return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
+
+
+class Guest(NamedTuple):
+    """A viewer who came with a partner."""
+
+    sink: Sink
+    topic: Topic
+    """What it follows."""
+    caller: Caller
+    version: int
+    """Of the partner, when the viewer was let in."""
+
+
+class Reviewed(NamedTuple):
+    """What a partner's rules were when its guests were last looked at."""
+
+    version: int
+    """0: there was no such partner."""
+    over: bool
+    """It was gone, or its time was over."""
+
+
+class Roll:
+    """The guests of each partner."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._guests: dict[str, dict[Sink, Guest]] = {}
+        self._reviewed: dict[str, Reviewed] = {}
+
+    def partners(self) -> list[str]:
+        """The ids of those who have guests here."""
+        return list(self._guests)
+
+    def guests(self, partner_id: str) -> list[Guest]:
+        """A partner's."""
+        return list(self._guests.get(partner_id, {}).values())
+
+    def count(self, partner_id: str) -> int:
+        """How many guests a partner has."""
+        return len(self._guests.get(partner_id, ()))
+
+    def enrol(self, partner_id: str, guest: Guest) -> None:
+        """Put a viewer on a partner's roll."""
+        self._guests.setdefault(partner_id, {})[guest.sink] = guest
+        reviewed = self._reviewed.get(partner_id)
+        if reviewed is not None and reviewed.version != guest.version:
+            # It was let in by rules that have changed since: another review is due.
+            del self._reviewed[partner_id]
+
+    def review(self, partner_id: str, rules: Reviewed) -> bool:
+        """Note that the guests are being looked at by these rules; False if they have been already."""
+        if self._reviewed.get(partner_id) == rules:
+            return False
+        self._reviewed[partner_id] = rules
+        return True
+
+    def strike(self, partner_id: str, sink: Sink) -> None:
+        """Take a viewer off the roll; one that isn't on it is no error."""
+        guests = self._guests.get(partner_id)
+        if guests is not None:
+            guests.pop(sink, None)
+            if not guests:
+                del self._guests[partner_id]
+                self._reviewed.pop(partner_id, None)
+
+    def close(self, partner_id: str, guest: Guest, code: int) -> None:
+        """Show a guest out."""
+        self.strike(partner_id, guest.sink)
+        self._hub.leave(guest.topic, guest.sink)
+        guest.sink.close(code)
+
+    def audience(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerAudience:
+        """Whom viewers report to that come with a partner."""
+        return PartnerAudience(self._hub, self, partner, topic, caller)
+
+
+class PartnerAudience(Audience):
+    """The hub, as a partner's viewers know it."""
+
+    __slots__ = ("_caller", "_partner_id", "_roll", "_version")
+
+    def __init__(self, hub: Hub, roll: Roll, partner: Partner, topic: Topic, caller: Caller) -> None:
+        super().__init__(hub, topic)
+        self._roll = roll
+        self._partner_id = partner.id
+        self._version = partner.version
+        self._caller = caller
+
+    async def join(self, sink: Sink, after: Position | None, /) -> None:
+        """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
+        sink.partner = self._partner_id
+        # On the roll first: the partner may be switched off while the live blog is being read.
+        self._roll.enrol(self._partner_id, Guest(sink, self.topic, self._caller, self._version))
+        try:
+            await super().join(sink, after)
+        except BaseException:
+            self._roll.strike(self._partner_id, sink)
+            raise
+
+    def gone(self, sink: Sink, /) -> None:
+        """The viewer's connection has ended."""
+        self._roll.strike(self._partner_id, sink)
+        super().gone(sink)

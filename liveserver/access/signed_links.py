@@ -1,0 +1,65 @@
+"""Links that show one live blog's reach to whoever has them, for a while, and are void once their key is revoked.
+
+What is in the address is 256 random bits, and the database keeps their SHA-256: nobody makes a link from what it holds,
+or from a backup of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.access.api_keys import actor_of, require
+from liveserver.domain.errors import Unauthorized
+from liveserver.domain.model import now
+from liveserver.store import ReachLink
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from liveserver.access.api_keys import Actor
+    from liveserver.store import Store
+
+SCOPE = "manage"
+"""What a key must be allowed to, when it makes a link and when that is used."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+class NewLink(NamedTuple):
+    """A link that was made."""
+
+    path: str
+    """Of the page, with what opens it: shown once, and kept nowhere."""
+    expires_at: datetime
+
+
+async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
+    """A link to the page of a live blog's reach. Raises NotFound."""
+    token, at = secrets.token_urlsafe(32), now()
+    link = ReachLink(slug, actor.key_id, at, at + timedelta(days=days))
+    await store.add_reach_link(_digest(token), link)
+    return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
+
+
+async def check(store: Store, slug: str, token: str) -> None:
+    """Raises Unauthorized for a link that isn't good (any more), and Forbidden if its key may not do that."""
+    if not _TOKEN.fullmatch(token):
+        raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
+    link = await store.reach_link(_digest(token))
+    if link is None or link.slug != slug:
+        raise Unauthorized("the link is unknown: it is damaged, or has expired, or newer ones have taken its place")
+    if link.expires_at <= now():
+        raise Unauthorized("the link has expired")
+    key = await store.key(link.key_id)
+    if key is None:
+        raise Unauthorized("the API key that made the link is unknown")
+    key.check()
+    require(actor_of(key), SCOPE, slug)
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,175 @@
+"""A result as JSON and as a table. The JSON's keys are described in docs/performance.md, and stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from liveserver import __version__
+from liveserver.protocol.wire import timestamp
+
+if TYPE_CHECKING:
+    from liveserver.cli.bench.measuring.histogram import Histogram, Second
+    from liveserver.cli.bench.run import Result
+
+BUSY = 0.85
+"""Of a processor: above it, latency is partly that of the viewers' own process."""
+FRESH = 512
+"""Bytes for each viewer, less than which no server needs."""
+LATE = 0.01
+"""Seconds: so late a process may be without a remark."""
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as plain values."""
+    plan, tally, usage = result.plan, result.tally, result.usage
+    return {
+        "format": 1,
+        "liveserver": __version__,
+        "started_at": timestamp(result.started_at),
+        "url": result.url,
+        "slug": result.slug,
+        "ok": result.ok,
+        "interrupted": result.interrupted,
+        "plan": {
+            "viewers": plan.viewers,
+            "transport": str(plan.transport),
+            "deflate": plan.deflate and plan.transport == "ws",
+            "rate": plan.rate,
+            "duration_s": plan.duration,
+            "ramp_s": plan.ramp,
+            "entry_bytes": plan.size,
+        },
+        "connections": {
+            "opened": tally.opened,
+            "failed": tally.failed,
+            "tries": tally.tries,
+            "seconds": round(result.connect_seconds, 3),
+            "per_second": _per_second(tally.opened, result.connect_seconds),
+            "deflated": tally.deflated,
+            "reconnects": tally.reconnects,
+            "resets": tally.resets,
+            "errors": dict(tally.errors.most_common()),
+        },
+        "publishing": {
+            "entries": result.published,
+            "errors": dict(result.publish_errors.most_common()),
+            "answer_ms": _latency(result.answers),
+        },
+        "deliveries": {
+            "expected": result.expected,
+            "arrived": tally.delivered,
+            "lost": tally.lost,
+            "duplicated": tally.duplicated,
+            "superseded": tally.superseded,
+            "seconds": round(result.deliver_seconds, 3),
+            "per_second": _per_second(tally.delivered, result.deliver_seconds),
+            "bytes": result.received,
+        },
+        "latency_ms": _latency(result.latency),
+        "load": {"busiest_process": round(result.busiest, 3), "late_ms": _latency(tally.lateness)},
+        "server": usage
+        and {
+            "pids": list(usage.pids),
+            "cpu_us_per_connection": round(usage.connect_us, 2),
+            "cpu_us_per_delivery": None if usage.delivery_us is None else round(usage.delivery_us, 3),
+            "memory_bytes_per_viewer": round(usage.viewer_bytes),
+        },
+        "timeline": [
+            _second(number, second, result.publishes[number]) for number, second in sorted(result.seconds.items())
+        ],
+    }
+
+
+def as_rows(result: Result) -> list[tuple[str, str]]:
+    """The result for people: what, and how much."""
+    plan, tally, usage = result.plan, result.tally, result.usage
+    rows = [
+        ("server", f"{result.url}  {result.slug}"),
+        ("viewers", f"{tally.opened:,} of {plan.viewers:,} connected ({transport_of(result)})"),
+    ]
+    if result.connect_seconds:
+        rate = tally.opened / result.connect_seconds
+        rows.append(("connecting", f"{result.connect_seconds:.1f} s, {rate:,.0f} a second"))
+    if plan.rate:
+        rows.append(("entries", f"{result.published:,} published at {plan.rate:g} a second"))
+        rows.append(("answered in", _line(result.answers)))
+    rows.append(("deliveries", f"{tally.delivered:,} of {result.expected:,}"))
+    if result.deliver_seconds and tally.delivered:
+        rate = tally.delivered / result.deliver_seconds
+        rows.append(("throughput", f"{rate:,.0f} a second, {result.received / tally.delivered:,.0f} bytes each"))
+    rows.append(("latency", _line(result.latency)))
+    rows.append(("lost", f"{tally.lost:,}"))
+    rows.append(("duplicated", f"{tally.duplicated:,}"))
+    rows.append(("reconnects", f"{tally.reconnects:,}" + (f", {tally.resets:,} afresh" if tally.resets else "")))
+    if usage is not None:
+        delivery = "" if usage.delivery_us is None else f"{usage.delivery_us:.1f} µs a delivery, "
+        rows.append(("server's CPU", f"{delivery}{usage.connect_us:.0f} µs a connection"))
+        rows.append(("server's memory", f"{usage.viewer_bytes / 1024:.1f} KiB more for each viewer (PSS)"))
+    return rows
+
+
+def notes(result: Result) -> list[str]:
+    """What whoever reads the figures must know: failures, and doubts."""
+    tally = result.tally
+    found = [f"{count:,} × {reason}" for reason, count in tally.errors.most_common(5)]
+    found += [f"{count:,} × publishing: {reason}" for reason, count in result.publish_errors.most_common(5)]
+    if result.interrupted:
+        found.append("interrupted: these are the figures up to then")
+    if tally.superseded:
+        found.append(f"{tally.superseded:,} changes were left out of replays, as later states replaced them")
+    late, latency = tally.lateness.percentile(99), result.latency.percentile(99)
+    if result.busiest > BUSY or (late and latency and late > latency / 2 and late > LATE):
+        found.append(
+            f"the viewers' own processes were late by up to {(late or 0) * 1e3:.0f} ms (p99), and the busiest used "
+            f"{result.busiest:.0%} of a processor: part of the latency is theirs. Take more --processes, or run bench "
+            "on another machine than the server"
+        )
+    if result.usage is not None and result.usage.viewer_bytes < FRESH:
+        found.append("the server still had memory from earlier viewers: measure memory on one that has just started")
+    if not result.plan.rate:
+        found.append("without publishing there is no latency to measure")
+    return found
+
+
+def transport_of(result: Result) -> str:
+    """How viewers follow, in words."""
+    if result.plan.transport == "sse":
+        return "SSE"
+    if result.tally.deflated:
+        return "WebSocket, deflated"
+    return "WebSocket, deflate offered in vain" if result.plan.deflate else "WebSocket, not deflated"
+
+
+def _line(histogram: Histogram) -> str:
+    p50, p99 = histogram.percentile(50), histogram.percentile(99)
+    if p50 is None or p99 is None:
+        return "–"
+    return f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, max {histogram.max * 1e3:.1f} ms"
+
+
+def _latency(histogram: Histogram) -> dict[str, float | None]:
+    return {
+        "p50": _ms(histogram.percentile(50)),
+        "p90": _ms(histogram.percentile(90)),
+        "p99": _ms(histogram.percentile(99)),
+        "max": _ms(histogram.max) if histogram.count else None,
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)
+
+
+def _per_second(count: int, seconds: float) -> float | None:
+    return round(count / seconds, 1) if seconds else None
+
+
+def _second(number: int, second: Second, published: int) -> dict[str, Any]:
+    latency = _latency(second.latency)
+    return {
+        "second": number,
+        "viewers": second.following,
+        "published": published,
+        "delivered": second.delivered,
+        **{f"{name}_ms": latency[name] for name in ("p50", "p99", "max")},
+    }

@@ -1,0 +1,87 @@
+"""What is asked for: so many viewers, at that rate, for so long; and whether that is within bounds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
+
+from liveserver.cli.bench import machine_limits
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.viewers.handshake import Transport
+
+VIEWERS_MAX = 100_000
+RATE_MAX = 100.0
+DURATION_MAX = 3600.0
+RAMP_MAX = 3600.0
+PROCESSES_MAX = 64
+SIZE_MIN, SIZE_MAX = 200, 50_000
+
+PER_PROCESS = 10_000
+"""Viewers in each process, where nothing else is asked for and there are processors enough."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A benchmark's measures. Times are in seconds."""
+
+    viewers: int
+    transport: Transport = Transport.WS
+    deflate: bool = True
+    rate: float = 2.0
+    """Entries a second; 0 only watches."""
+    duration: float = 30.0
+    ramp: float = 0.0
+    """Viewers connect evenly over that time; 0: as fast as they are let in."""
+    processes: int = 0
+    """0: as many as are needed."""
+    size: int = 400
+    """Bytes of an entry's text."""
+
+    @property
+    def entries(self) -> int:
+        """How many entries are published."""
+        return round(self.rate * self.duration)
+
+    def check(self) -> None:
+        """Raises Refused for what is out of bounds."""
+        bounds: list[tuple[str, float, float, float]] = [
+            ("--viewers", self.viewers, 1, VIEWERS_MAX),
+            ("--rate", self.rate, 0, RATE_MAX),
+            ("--duration", self.duration, 1, DURATION_MAX),
+            ("--ramp", self.ramp, 0, RAMP_MAX),
+            ("--processes", self.processes, 0, PROCESSES_MAX),
+            ("--size", self.size, SIZE_MIN, SIZE_MAX),
+        ]
+        for name, value, least, most in bounds:
+            if not least <= value <= most:
+                raise Refused(f"{name} must be from {least:g} to {most:g}, not {value:g}")
+        if self.rate and not self.entries:
+            raise Refused(f"nothing would be published at {self.rate:g} a second in {self.duration:g} s")
+
+
+def shares(plan: Plan, address: str) -> list[range]:
+    """The numbers of the viewers that each process holds. Raises Refused when they don't fit.
+
+    `address` is the server's.
+    """
+    room = machine_limits.raise_open_files()
+    if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():
+        raise Refused(
+            f"this machine can open {machine_limits.outgoing_ports():,} connections to one port of {address}, one from "
+            f"each outgoing port, not {plan.viewers:,}: run bench on several machines"
+        )
+    wanted = ceil(plan.viewers / min(PER_PROCESS, max(room, 1)))
+    needed = ceil(plan.viewers / max(room, 1))
+    processes = plan.processes or min(max(needed, min(wanted, os.cpu_count() or 1)), PROCESSES_MAX)
+    if plan.viewers > processes * room:
+        raise Refused(
+            f"{processes * room:,} viewers fit into {processes} process{'es' if processes > 1 else ''} under the limit "
+            f"of open files, not {plan.viewers:,}: take --processes {needed}, or raise the limit (ulimit -Hn)"
+            if needed <= PROCESSES_MAX
+            else f"{PROCESSES_MAX * room:,} viewers fit under the limit of open files, not {plan.viewers:,}: "
+            "raise it (ulimit -Hn)"
+        )
+    edges = [plan.viewers * number // processes for number in range(processes + 1)]
+    return [range(first, last) for first, last in pairwise(edges) if last > first]

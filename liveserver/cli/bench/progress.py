@@ -1,0 +1,124 @@
+"""What is shown while a benchmark runs: a display that is redrawn at a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from liveserver.cli.bench.plan import Plan
+    from liveserver.cli.bench.run import Moment, Stage
+
+LINE_EVERY = 5.0
+"""Seconds between lines where nothing can be redrawn."""
+
+
+class Progress(Protocol):
+    """Shows moments. It is a context manager."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> None: ...
+    def show(self, moment: Moment, /) -> None:
+        """Show how the run stands."""
+
+
+class Display:
+    """Bars and figures that are redrawn."""
+
+    def __init__(self, plan: Plan, console: Console, *, publishing: bool) -> None:
+        self._plan = plan
+        self._publishing = publishing
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, moment: Moment) -> None:
+        """Draw it."""
+        plan, tally = self._plan, moment.tally
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(min_width=11)
+        rows.add_column(width=32)
+        rows.add_column()
+        rows.add_row(
+            "viewers",
+            ProgressBar(plan.viewers, tally.opened),
+            f"{tally.following:,} of {plan.viewers:,}" + (f", {tally.failed:,} failed" if tally.failed else ""),
+        )
+        if self._publishing:
+            rows.add_row(
+                "entries",
+                ProgressBar(plan.entries, moment.published),
+                f"{moment.published:,} of {plan.entries:,}",
+            )
+        rows.add_row("deliveries", "", f"{tally.delivered:,}  ({moment.recent.delivered:,} in the last second)")
+        rows.add_row("latency", "", _latency(moment))
+        trouble = _trouble(moment)
+        rows.add_row(str(moment.stage), "", f"[red]{trouble}[/red]" if trouble else f"{moment.elapsed:.0f} s")
+        self._live.update(rows, refresh=True)
+
+
+class Lines:
+    """A line for each stage, and one every few seconds."""
+
+    def __init__(self, plan: Plan, console: Console) -> None:
+        self._plan = plan
+        self._console = console
+        self._stage: Stage | None = None
+        self._told = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def show(self, moment: Moment) -> None:
+        """Print it, if it is time."""
+        if moment.stage is self._stage and moment.elapsed < self._told + LINE_EVERY:
+            return
+        self._stage = moment.stage
+        self._told = moment.elapsed
+        tally = moment.tally
+        parts = [f"{moment.elapsed:5.0f} s  {moment.stage}: {tally.following:,} of {self._plan.viewers:,} viewers"]
+        parts += [f"{moment.published:,} entries", f"{tally.delivered:,} deliveries"]
+        parts += [_latency(moment)] if moment.recent.latency.count else []
+        parts += [trouble] if (trouble := _trouble(moment)) else []
+        self._console.print(", ".join(parts), soft_wrap=True, highlight=False, markup=False)
+
+
+def progress_for(plan: Plan, *, publishing: bool) -> Progress:
+    """What suits standard error."""
+    console = Console(stderr=True)
+    return Display(plan, console, publishing=publishing) if console.is_terminal else Lines(plan, console)
+
+
+def _latency(moment: Moment) -> str:
+    histogram = moment.recent.latency
+    p50, p99 = histogram.percentile(50), histogram.percentile(99)
+    if p50 is None or p99 is None:
+        return "–"
+    return f"p50 {p50 * 1e3:.1f} ms, p99 {p99 * 1e3:.1f} ms, max {histogram.max * 1e3:.1f} ms"
+
+
+def _trouble(moment: Moment) -> str:
+    tally = moment.tally
+    counts = {"lost": tally.lost, "duplicated": tally.duplicated, "reconnects": tally.reconnects}
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

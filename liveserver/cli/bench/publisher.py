@@ -1,0 +1,84 @@
+"""What a benchmark publishes: entries that say that they are a benchmark, and are deleted afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.viewers.messages import Mark
+from liveserver.client import ClientError
+
+if TYPE_CHECKING:
+    from liveserver.client import Client, Message
+
+SLUG = "benchmark"
+TITLE = "Benchmark (not news)"
+"""Of the live blog that a benchmark makes for itself, and by which a later one knows it again."""
+
+DELETING = 8
+"""Entries that are being deleted at once."""
+
+_TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
+
+
+class Newsroom:
+    """Publishes into one live blog of one server."""
+
+    def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:
+        self.slug = slug
+        self._client = client
+        self._run = run
+        self._size = size
+        self._entries: list[str] = []
+
+    @classmethod
+    async def own_liveblog(cls, client: Client) -> str:
+        """Make the live blog of benchmarks, unless it is there; returns its slug. Raises Refused or ClientError."""
+        try:
+            liveblog = await client.liveblog(SLUG)
+        except ClientError as error:
+            if error.status != 404:
+                raise
+            wanted = {"slug": SLUG, "title": TITLE, "language": "en", "timezone": "UTC", "status": "upcoming"}
+            liveblog = await client.create_liveblog(wanted)
+        if liveblog["title"] != TITLE:
+            raise Refused(f"the live blog {SLUG} isn't a benchmark's: it is called “{liveblog['title']}”")
+        return SLUG
+
+    async def rehearse(self) -> None:
+        """Write a draft, which nobody sees, and delete it: the key is good for publishing. Raises ClientError."""
+        draft = await self._client.publish(self.slug, {"body": _TEXT, "status": "draft"})
+        await self._client.delete(self.slug, draft["id"])
+
+    async def publish(self, number: int) -> int:
+        """Publish an entry now; returns the seq that it got. Raises ClientError."""
+        mark = Mark(self._run, number, time.monotonic())
+        entry = await self._client.publish(self.slug, entry_of(mark, self._size))
+        self._entries.append(entry["id"])
+        return int(entry["seq"])
+
+    async def clean_up(self) -> list[str]:
+        """Delete what was published; returns the ids of entries that are still there."""
+        left: list[str] = []
+        waiting = iter(self._entries)
+
+        async def work() -> None:
+            for entry in waiting:
+                try:
+                    await self._client.delete(self.slug, entry)
+                except ClientError as error:
+                    # 404 and 410: somebody else was faster.
+                    if error.status not in {404, 410}:
+                        left.append(entry)
+
+        await asyncio.gather(*(work() for _ in range(DELETING)))
+        self._entries = left
+        return left
+
+
+def entry_of(mark: Mark, size: int) -> Message:
+    """The entry to publish: its text carries the mark, and is about `size` bytes long."""
+    filler = (_TEXT * (size // len(_TEXT) + 1)).encode()[: max(size - len(str(mark)) - 1, 0)].decode(errors="ignore")
+    return {"heading": "Benchmark", "body": f"<p>{mark} {filler.strip()}</p>", "tags": ["benchmark"]}

@@ -1,0 +1,310 @@
+"""One run, from the first connection to the result."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from liveserver.cli.bench.machine_limits import has_many_sources
+from liveserver.cli.bench.measuring.histogram import Histogram, Second, Tally
+from liveserver.cli.bench.plan import shares
+from liveserver.cli.bench.viewers.worker import HANDSHAKES, Orders
+from liveserver.cli.bench.viewers.worker_pool import Crew
+from liveserver.domain.errors import LiveserverError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveserver.cli.bench.measuring.meter import Meter
+    from liveserver.cli.bench.plan import Plan
+    from liveserver.cli.bench.target import Target
+    from liveserver.cli.bench.viewers.handshake import Opening
+
+SETTLE_SECONDS = 2.0
+"""Between the last connection and the first entry: what connecting has left to do is done then."""
+PATIENCE = 10.0
+"""Without any delivery for so long, what is missing counts as lost."""
+CONNECT_SECONDS = 120.0
+"""What connecting may take beyond the ramp."""
+PUBLISHING = 32
+"""Entries that may wait for their answers at once."""
+
+
+class Stage(StrEnum):
+    """What a run is doing."""
+
+    STARTING = "starting"
+    CONNECTING = "connecting"
+    SETTLING = "settling"
+    PUBLISHING = "publishing"
+    WATCHING = "watching"
+    DRAINING = "draining"
+    LEAVING = "leaving"
+
+
+class Source(Protocol):
+    """Where changes come from."""
+
+    async def publish(self, number: int, /) -> int:
+        """Publish an entry now, marked with its time; returns its seq. Raises LiveserverError."""
+
+
+class Present(Protocol):
+    """Asks the server how far its stream has come."""
+
+    async def __call__(self) -> int:
+        """The last change's seq."""
+
+
+@dataclass
+class Moment:
+    """How a run stands: what a progress display shows."""
+
+    stage: Stage
+    elapsed: float
+    tally: Tally
+    published: int
+    recent: Second
+    """The last whole second."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the server's processes used."""
+
+    pids: tuple[int, ...]
+    connect_us: float
+    """Microseconds of processor time for each connection that was tried."""
+    delivery_us: float | None
+    """The same for each delivery, publishing included; None if nothing was delivered."""
+    viewer_bytes: float
+    """Memory (PSS) for each viewer that follows."""
+
+
+@dataclass
+class Result:
+    """What came of it. Times are in seconds."""
+
+    plan: Plan
+    url: str
+    slug: str
+    started_at: datetime
+    interrupted: bool = False
+    tally: Tally = field(default_factory=Tally)
+    expected: int = 0
+    """Deliveries that there should have been."""
+    published: int = 0
+    publish_errors: Counter[str] = field(default_factory=Counter)
+    answers: Histogram = field(default_factory=Histogram)
+    """How long the server took to answer publish requests."""
+    connect_seconds: float = 0.0
+    received: int = 0
+    """Bytes that viewers got while entries were delivered; TLS isn't counted."""
+    deliver_seconds: float = 0.0
+    """From the first publish, or the beginning of watching, to the last delivery."""
+    seconds: dict[int, Second] = field(default_factory=dict)
+    publishes: Counter[int] = field(default_factory=Counter)
+    """Entries published in each second."""
+    busiest: float = 0.0
+    """The share of a processor that the busiest process of viewers used while entries were delivered."""
+    usage: Usage | None = None
+
+    @property
+    def latency(self) -> Histogram:
+        """Of all deliveries, from the moment an entry's request was sent."""
+        total = Histogram()
+        for second in self.seconds.values():
+            total.merge(second.latency)
+        return total
+
+    @property
+    def ok(self) -> bool:
+        """Every viewer was connected, everything was published, and every change came to everyone exactly once."""
+        tally = self.tally
+        return (
+            tally.opened == self.plan.viewers
+            and not (tally.failed or tally.lost or tally.duplicated or tally.resets)
+            and not self.publish_errors
+        )
+
+
+class Run:
+    """Connects the viewers, publishes, waits for what is on its way, and counts."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: Target,
+        opening: Opening,
+        *,
+        run: str,
+        slug: str = "",
+        source: Source | None = None,
+        present: Present | None = None,
+        meter: Meter | None = None,
+        greeted: bool = True,
+        show: Callable[[Moment], None] = lambda moment: None,
+    ) -> None:
+        self.stop = asyncio.Event()
+        """Set it to end the run early."""
+        self._plan = plan
+        self._target = target
+        self._opening = opening
+        self._run = run
+        self._source = source
+        self._present = present
+        self._meter = meter
+        self._greeted = greeted
+        self._show = show
+        self._stage = Stage.STARTING
+        self._origin = time.monotonic()
+        self._final = -1
+        self._result = Result(plan, target.url, slug, datetime.now(UTC))
+
+    async def __call__(self) -> Result:
+        """Run. Raises Refused."""
+        result = self._result
+        async with Crew(self._orders()) as crew:
+            showing = asyncio.create_task(self._report(crew))
+            try:
+                await self._measure(crew)
+            finally:
+                showing.cancel()
+                await asyncio.gather(showing, return_exceptions=True)
+            self._stage = Stage.LEAVING
+            await crew.stop()
+            result.tally = crew.tally
+            result.seconds = crew.seconds()
+        result.expected = result.tally.delivered + result.tally.lost + result.tally.superseded
+        return result
+
+    def _orders(self) -> list[Orders]:
+        plan, target = self._plan, self._target
+        ranges = shares(plan, target.address[0])
+        return [
+            Orders(
+                opening=self._opening,
+                greeted=self._greeted,
+                address=target.address,
+                tls_name=target.tls_name,
+                many_sources=has_many_sources(target.address[0]),
+                viewers=numbers,
+                of=plan.viewers,
+                handshakes=max(HANDSHAKES // len(ranges), 1),
+                run=self._run,
+                origin=self._origin,
+            )
+            for numbers in ranges
+        ]
+
+    async def _measure(self, crew: Crew) -> None:
+        plan, result, meter = self._plan, self._result, self._meter
+        cpu = meter.cpu() if meter else 0.0
+        memory = meter.memory() if meter else 0
+        self._stage = Stage.CONNECTING
+        began = time.monotonic()
+        crew.connect(began, plan.ramp)
+        await self._until(crew, lambda: crew.settled, plan.ramp + CONNECT_SECONDS)
+        connecting = crew.tally
+        result.connect_seconds = max(connecting.opened_at - began, 0.0)
+        connect_cpu = meter.cpu() - cpu if meter else 0.0
+        if self.stop.is_set() or not connecting.opened:
+            result.interrupted = self.stop.is_set()
+            return
+        self._stage = Stage.SETTLING
+        await self._pause(SETTLE_SECONDS)
+        memory = meter.memory() - memory if meter else 0
+        cpu = meter.cpu() if meter else 0.0
+        busy = crew.cpu
+        before = crew.tally
+        began = time.monotonic()
+        if self._source is not None and plan.rate:
+            self._stage = Stage.PUBLISHING
+            await self._publish(self._source)
+        else:
+            self._stage = Stage.WATCHING
+            await self._pause(plan.duration)
+        result.interrupted = self.stop.is_set()
+        self._stage = Stage.DRAINING
+        await self._drain(crew)
+        ended = crew.tally
+        result.received = ended.received - before.received
+        result.deliver_seconds = max(ended.arrived_at - began, 0.0)
+        elapsed = time.monotonic() - began
+        result.busiest = max((now - then) / elapsed for now, then in zip(crew.cpu, busy, strict=True))
+        if meter is not None:
+            delivered = ended.delivered - before.delivered
+            result.usage = Usage(
+                meter.pids,
+                connect_cpu / connecting.tries * 1e6,
+                (meter.cpu() - cpu) / delivered * 1e6 if delivered else None,
+                memory / max(connecting.following, 1),
+            )
+
+    async def _publish(self, source: Source) -> None:
+        """Publish at the plan's rate, whatever the answers take; wait for the last one."""
+        began = time.monotonic()
+        free = asyncio.Semaphore(PUBLISHING)
+        async with asyncio.TaskGroup() as group:
+            for number in range(self._plan.entries):
+                await self._pause(began + number / self._plan.rate - time.monotonic())
+                await free.acquire()
+                if self.stop.is_set():
+                    break
+                group.create_task(self._publish_one(source, number, free))
+
+    async def _publish_one(self, source: Source, number: int, free: asyncio.Semaphore) -> None:
+        result = self._result
+        sent = time.monotonic()
+        try:
+            seq = await source.publish(number)
+        except LiveserverError as error:
+            result.publish_errors[" ".join(str(error).split())] += 1
+        else:
+            result.published += 1
+            result.publishes[int(sent - self._origin)] += 1
+            result.answers.add(time.monotonic() - sent)
+            self._final = max(self._final, seq)
+        finally:
+            free.release()
+
+    async def _drain(self, crew: Crew) -> None:
+        """Wait until every viewer has the last change, or nothing has come for a while."""
+        if self._present is not None:
+            try:
+                self._final = max(self._final, await self._present())
+            except LiveserverError as error:
+                self._result.publish_errors[" ".join(str(error).split())] += 1
+        if self._final < 0:
+            return
+        crew.finish(self._final)
+        while True:
+            delivered = crew.tally.delivered
+            if await crew.until(lambda: crew.final == self._final and not crew.tally.behind, PATIENCE):
+                return
+            if crew.tally.delivered == delivered:
+                return
+
+    async def _until(self, crew: Crew, condition: Callable[[], bool], seconds: float) -> None:
+        await crew.until(lambda: condition() or self.stop.is_set(), seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless the run is to end."""
+        if seconds > 0 and not self.stop.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self.stop.wait()
+            except TimeoutError:
+                pass
+
+    async def _report(self, crew: Crew) -> None:
+        while True:
+            elapsed = time.monotonic() - self._origin
+            recent = crew.seconds(int(elapsed) - 1).get(int(elapsed) - 1, Second())
+            self._show(Moment(self._stage, elapsed, crew.tally, self._result.published, recent))
+            await asyncio.sleep(0.25)

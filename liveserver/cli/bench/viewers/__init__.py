@@ -1,0 +1,1 @@
+"""The viewers of a benchmark: their connections, and the processes that hold them."""

@@ -1,0 +1,103 @@
+"""The request that opens a viewer's connection, and how its answer is checked (RFC 6455, 4; RFC 7692, 7.1). Pure."""
+
+from __future__ import annotations
+
+import secrets
+from base64 import b64encode
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import sha1
+from typing import NamedTuple
+
+from liveserver.cli.bench.errors import Broken
+
+HEAD_MAX = 16 * 1024
+"""Bytes of an answer's head."""
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+
+class Transport(StrEnum):
+    """How a viewer follows the stream."""
+
+    WS = "ws"
+    SSE = "sse"
+
+
+def random_key() -> str:
+    """A value for `Sec-WebSocket-Key`."""
+    return b64encode(secrets.token_bytes(16)).decode()
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a viewer asks for its stream. One for all viewers of a run, the WebSocket key included."""
+
+    transport: Transport
+    authority: str
+    """Host and port, for the Host header."""
+    path: str
+    """The stream's path, without a query."""
+    deflate: bool = True
+    """Whether permessage-deflate is offered (WebSocket only)."""
+    key: str = field(default_factory=random_key)
+
+    def request(self, after: str | None = None) -> bytes:
+        """The request's bytes; `after` is the position to go on from."""
+        target = f"{self.path}?after={after}" if after else self.path
+        lines = [f"GET {target} HTTP/1.1", f"Host: {self.authority}", "User-Agent: liveserver-bench"]
+        if self.transport is Transport.SSE:
+            lines += ["Accept: text/event-stream", "Cache-Control: no-cache"]
+        else:
+            lines += ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
+            lines += [f"Sec-WebSocket-Key: {self.key}"]
+            lines += [f"Sec-WebSocket-Extensions: {_OFFER}"] if self.deflate else []
+        return "\r\n".join([*lines, "", ""]).encode()
+
+    @property
+    def accept(self) -> str:
+        """What `Sec-WebSocket-Accept` must be."""
+        return b64encode(sha1(self.key.encode() + _GUID, usedforsecurity=False).digest()).decode()
+
+    def read(self, data: bytes) -> Answer | None:
+        """The answer at the beginning of `data`; None while its head isn't whole. Raises Broken if it is a refusal."""
+        head, separator, _ = data.partition(b"\r\n\r\n")
+        if not separator:
+            if len(data) > HEAD_MAX:
+                raise Broken("the answer's head doesn't end")
+            return None
+        first, *lines = head.decode("latin-1").split("\r\n")
+        fields: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(":")
+            fields[name.strip().lower()] = value.strip()
+        status = first.split(" ")[1] if first.startswith("HTTP/1.") and first.count(" ") else ""
+        if status != ("101" if self.transport is Transport.WS else "200"):
+            raise Broken(f"answered {first.partition(' ')[2] or repr(first[:40])}")
+        if self.transport is Transport.SSE:
+            if not fields.get("content-type", "").lower().startswith("text/event-stream"):
+                raise Broken(f"answered with {fields.get('content-type', 'no content type')}, not an event stream")
+            chunked = "chunked" in fields.get("transfer-encoding", "").lower()
+            return Answer(len(head) + 4, deflated=False, chunked=chunked)
+        if fields.get("sec-websocket-accept") != self.accept:
+            raise Broken("answered with a wrong Sec-WebSocket-Accept")
+        return Answer(len(head) + 4, deflated=self._deflated(fields), chunked=False)
+
+    def _deflated(self, fields: dict[str, str]) -> bool:
+        agreed = fields.get("sec-websocket-extensions", "")
+        if agreed and not (self.deflate and "server_no_context_takeover" in agreed):
+            # Each message is inflated alone; a server that ignores the offer's parameter breaks RFC 7692, 7.1.1.1.
+            raise Broken(f"answered with an extension that wasn't offered: {agreed}")
+        return bool(agreed)
+
+
+class Answer(NamedTuple):
+    """How the stream was opened."""
+
+    size: int
+    """Bytes of the head."""
+    deflated: bool
+    """permessage-deflate was agreed on."""
+    chunked: bool
+    """The body comes in chunks (HTTP/1.1)."""

@@ -1,0 +1,173 @@
+"""The processes that hold the viewers, as the first process sees them."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+from contextlib import suppress
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
+
+from liveserver.cli.bench.errors import Refused
+from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.viewers import worker
+from liveserver.cli.bench.viewers.worker import Connect, Finish, Report, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from liveserver.cli.bench.viewers.worker import Orders
+
+START_SECONDS = 30.0
+END_SECONDS = 15.0
+
+
+class Member:
+    """One process and what it last reported."""
+
+    def __init__(self, process: SpawnProcess, connection: Connection) -> None:
+        self.process = process
+        self.connection = connection
+        self.tally = Tally()
+        self.seconds: dict[int, Second] = {}
+        self.started = False
+        self.settled = False
+        self.final = -1
+        self.last = False
+
+
+class Crew:
+    """Starts the processes, hands orders to them, and adds up what they report. Use it as a context manager."""
+
+    def __init__(self, orders: Sequence[Orders]) -> None:
+        self._orders = orders
+        self._members: list[Member] = []
+        self._news = asyncio.Event()
+
+    async def __aenter__(self) -> Crew:
+        context = multiprocessing.get_context("spawn")
+        loop = asyncio.get_running_loop()
+        # Started later, it would undo the blocking of signals below.
+        resource_tracker.ensure_running()
+        try:
+            for orders in self._orders:
+                ours, theirs = context.Pipe()
+                process = context.Process(target=worker.main, args=(orders, theirs), daemon=True)
+                # Ctrl+C at a terminal goes to every process of the group; this one acts on it.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                try:
+                    process.start()
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+                theirs.close()
+                member = Member(process, ours)
+                self._members.append(member)
+                loop.add_reader(ours.fileno(), self._hear, member)
+            await self.until(lambda: all(member.started for member in self._members), START_SECONDS)
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._end()
+
+    @property
+    def tally(self) -> Tally:
+        """What all viewers have come to."""
+        total = Tally()
+        for member in self._members:
+            total.merge(member.tally)
+        return total
+
+    @property
+    def settled(self) -> bool:
+        """Every viewer was connected or has given up."""
+        return all(member.settled for member in self._members)
+
+    @property
+    def final(self) -> int:
+        """The last change, by which all processes have counted who is behind; -1: not yet."""
+        return min(member.final for member in self._members)
+
+    @property
+    def cpu(self) -> list[float]:
+        """Seconds of processor time that each process has used."""
+        return [member.tally.cpu for member in self._members]
+
+    def seconds(self, since: int = 0) -> dict[int, Second]:
+        """Every second of the run from that one on."""
+        total: dict[int, Second] = {}
+        for member in self._members:
+            for number in [number for number in member.seconds if number >= since]:
+                second = member.seconds[number]
+                sum_ = total.setdefault(number, Second())
+                sum_.latency.merge(second.latency)
+                sum_.delivered += second.delivered
+                sum_.following += second.following
+        return dict(sorted(total.items()))
+
+    def connect(self, at: float, ramp: float) -> None:
+        """Have all viewers connect, the first at a time of the monotonic clock."""
+        self._tell(Connect(at, ramp))
+
+    def finish(self, seq: int) -> None:
+        """Tell which change is the last one."""
+        self._tell(Finish(seq))
+
+    async def stop(self) -> None:
+        """Have all viewers leave; what they report then is complete."""
+        self._tell(Stop())
+        await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
+
+    async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for reports until a condition holds; whether it does. Raises Refused if a process has died."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not condition():
+                    self._news.clear()
+                    await self._news.wait()
+                    self._check()
+        self._check()
+        return condition()
+
+    def _tell(self, order: Connect | Finish | Stop) -> None:
+        for member in self._members:
+            with suppress(OSError):
+                member.connection.send(order)
+
+    def _hear(self, member: Member) -> None:
+        try:
+            while member.connection.poll():
+                report: Report = member.connection.recv()
+                member.started = True
+                member.tally = report.tally
+                member.seconds |= report.seconds
+                member.settled = report.settled
+                member.final = report.final
+                member.last = report.last
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(member.connection.fileno())
+            member.process.join(1.0)
+        self._news.set()
+
+    def _check(self) -> None:
+        for member in self._members:
+            if not member.last and not member.process.is_alive():
+                raise Refused(f"a process that held viewers has died (status {member.process.exitcode})")
+
+    async def _end(self) -> None:
+        loop = asyncio.get_running_loop()
+        for member in self._members:
+            loop.remove_reader(member.connection.fileno())
+            # To a process that hears of no order this is one to stop.
+            member.connection.close()
+        for member in self._members:
+            await asyncio.to_thread(member.process.join, END_SECONDS)
+            if member.process.is_alive():
+                member.process.kill()
+                member.process.join()
+            member.process.close()

@@ -1,0 +1,1 @@
+"""Commands that have modules of their own: each is found by its name."""

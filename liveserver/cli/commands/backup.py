@@ -1,0 +1,102 @@
+"""Backup files: where they are written and read, and what is said of them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, BinaryIO
+
+from liveserver.cli import interruption
+from liveserver.domain.errors import Conflict, SettingsError
+from liveserver.settings import hide_password
+from liveserver.store import backup, restore
+from liveserver.store.backup.backups import describe
+from liveserver.store.database import check
+from liveserver.store.file_lock import alone
+from liveserver.utils import private_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PIPE = Path("-")
+"""In place of a file: standard output, or standard input."""
+
+
+def write(address: str, path: Path, *, force: bool) -> str:
+    """Back up a database to a file, which is there when it is whole; `force`: in place of one that is there already.
+
+    Returns what there is to tell. Raises SettingsError, Conflict and StoreUnavailable.
+    """
+    with _output(path, force=force) as file:
+        manifest = interruption.run(backup(address, file))
+    name = "standard output" if path == PIPE else str(path)
+    return f"Backed up {hide_password(address)} to {name}: {describe(manifest.holds)}."
+
+
+def read(address: str, path: Path, *, force: bool) -> str:
+    """Restore a database from a file; `force`: in place of the live blogs that it holds.
+
+    Returns what there is to tell. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
+    """
+    check(address)
+    busy = f"a server runs on {address}: stop it, restore, and start it again"
+    with alone(address, busy), _input(path) as file:
+        restored = interruption.run(restore(address, file, replace=force))
+    told = f"Restored {hide_password(address)}: {describe(restored.now)}."
+    return f"{told} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else told
+
+
+@contextmanager
+def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """A file to write to, which only its owner may read: it holds drafts, and the hashes of the API keys."""
+    if path == PIPE:
+        if sys.stdout.isatty():
+            raise SettingsError("a backup is nothing for a terminal: redirect standard output, or name a file")
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    path = path.resolve()
+    if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+        raise Conflict(f"{path} is no file")
+    if path.exists() and not force:
+        raise Conflict(f"{path} exists already; --force replaces it")
+    # Named before it is made: a signal at any moment leaves nothing behind.
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with private_files.write_to(unfinished) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise SettingsError(f"can't write {path}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _input(path: Path) -> Iterator[Path]:
+    """A file that can be read twice: once to see that it is whole, once to restore it."""
+    if path != PIPE:
+        yield path
+        return
+    with TemporaryDirectory(prefix="liveserver-") as directory:
+        copy = Path(directory, "standard input")
+        with private_files.write_to(copy) as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield copy

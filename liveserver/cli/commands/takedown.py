@@ -1,0 +1,69 @@
+"""`liveserver takedown`: a deletion, and what becomes of its confirmation, in the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from liveserver.cli.terminal import tell_silence, tell_wait
+from liveserver.client import Client
+from liveserver.protocol.wire import dumps
+
+if TYPE_CHECKING:
+    from liveserver.client import Message
+
+INTERVAL = 0.5
+"""Seconds between looks."""
+LEAST = 2.0
+"""Seconds until every node has said whom it waits for."""
+
+
+async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) -> int:
+    """Delete, and show the figures until every viewer has confirmed or left, or none is waited for any more.
+
+    Returns the exit status: 1 if some are left who may still show the entry.
+    """
+    clock = asyncio.get_running_loop().time
+    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
+        found = await client.take_down(slug, entry_id)
+        if found is None:
+            typer.echo("Deleted. No reader ever saw it.", err=as_json)
+            return 0
+        typer.echo("Deleted.", err=as_json)
+        begun, last = clock(), ""
+        while True:
+            if (line := figures(found)) != last:
+                _show(line, again=bool(last), err=as_json)
+                last = line
+            if found["ended_at"] is not None or (found["waiting"] == 0 and clock() - begun >= LEAST):
+                break
+            await asyncio.sleep(INTERVAL)
+            found = await client.takedown(slug, entry_id)
+    if as_json:
+        typer.echo(dumps(found).decode())
+        return 1 if found["waiting"] else 0
+    for partner, counts in found["by_partner"].items():
+        if partner:
+            typer.echo(f"  {partner}: {figures(counts)}")
+    if found["waiting"]:
+        typer.echo(f"{found['waiting']} haven’t answered, and may still show it.")
+        return 1
+    typer.echo("Nobody who was asked still shows it.")
+    return 0
+
+
+def figures(counts: Message) -> str:
+    """In words: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
+    return (
+        f"{counts['asked']} asked, {counts['confirmed']} confirmed ({counts['had']} had it), "
+        f"{counts['gone']} left, {counts['waiting']} waited for"
+    )
+
+
+def _show(line: str, *, again: bool, err: bool) -> None:
+    """In the place of the line before, on a terminal."""
+    over = "\x1b[1A\x1b[2K" if again and (sys.stderr if err else sys.stdout).isatty() else ""
+    typer.echo(over + line, err=err)

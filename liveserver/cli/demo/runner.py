@@ -1,0 +1,100 @@
+"""Plays the script: the first part at once, as if it had happened during the last hours, the rest step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from liveserver.cli.demo.script import Edit, Publish, Script
+from liveserver.domain.errors import Gone, NotFound
+from liveserver.domain.inputs import EntryInput, EntryPatch, LiveblogInput, parse
+from liveserver.domain.model import now
+
+if TYPE_CHECKING:
+    from liveserver.cli.demo.script import Step
+    from liveserver.http.container import Services
+
+ACTOR = "demo newsroom"
+BACKLOG = 14
+"""Steps that have happened already when the demo is started for the first time."""
+BACKLOG_STEP = timedelta(minutes=7)
+REST = 5
+"""Intervals between the end of the story and its beginning again."""
+
+
+class Newsroom:
+    """Writes the demo's live blog."""
+
+    def __init__(self, parts: Services, script: Script, *, interval: float) -> None:
+        self._parts = parts
+        self._script = script
+        self._interval = interval
+        self._ids: dict[str, str] = {}
+
+    @property
+    def slug(self) -> str:
+        """The live blog's name."""
+        return str(self._script.liveblog["slug"])
+
+    @property
+    def seconds(self) -> float:
+        """From one beginning of the story to the next."""
+        return (len(self._script.steps) - BACKLOG + REST) * self._interval
+
+    async def run(self) -> None:
+        """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
+        try:
+            await self._parts.store.liveblog(self.slug)
+        except NotFound:
+            await self._parts.publishing.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+        while True:
+            await self._clear()
+            await self._tell()
+            await asyncio.sleep(self._interval * REST)
+
+    async def _tell(self) -> None:
+        begun = now() - BACKLOG_STEP * BACKLOG
+        for number, step in enumerate(self._script.steps[:BACKLOG]):
+            await self._take(step, {"publish_at": (begun + BACKLOG_STEP * number).isoformat()})
+        for step in self._script.steps[BACKLOG:]:
+            await asyncio.sleep(self._interval)
+            await self._take(step)
+
+    async def _clear(self) -> None:
+        """Take away what an earlier telling left; what others have published stays."""
+        self._ids.clear()
+        cursor: str | None = None
+        while True:
+            page = await self._parts.store.entries(self.slug, limit=100, cursor=cursor)
+            for entry in page.items:
+                [first], _ = await self._parts.store.revisions(self.slug, entry.id, limit=1)
+                if first.actor == ACTOR:
+                    await self._unless_gone(
+                        self._parts.publishing.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)
+                    )
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def _take(self, step: Step, more: dict[str, Any] | None = None) -> None:
+        publishing = self._parts.publishing
+        match step:
+            case Publish(ref, entry):
+                given = parse(EntryInput, {**entry, **(more or {})})
+                written = await publishing.create_entry(self.slug, given, actor=ACTOR)
+                self._ids[ref] = written.entry.id
+            case Edit(ref, entry, correction):
+                patch = parse(EntryPatch, {**entry, "correction": correction})
+                await self._unless_gone(
+                    publishing.edit_entry(self.slug, self._ids[ref], patch, version=None, actor=ACTOR)
+                )
+            case _:
+                await self._unless_gone(
+                    publishing.delete_entry(self.slug, self._ids[step.ref], version=None, actor=ACTOR)
+                )
+
+    async def _unless_gone(self, work: Any) -> None:
+        with contextlib.suppress(Gone):
+            await work

@@ -1,0 +1,7 @@
+"""The Python client: publish, edit and delete over HTTP; follow a live blog over WebSocket without losing anything."""
+
+from __future__ import annotations
+
+from liveserver.client.client import Client, ClientError, Message, Step, Tracker, Unreachable
+
+__all__ = ["Client", "ClientError", "Message", "Step", "Tracker", "Unreachable"]

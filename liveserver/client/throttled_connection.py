@@ -1,0 +1,90 @@
+"""A WebSocket connection that reads no more than its server may send: the rest waits there.
+
+The protocol's parser takes whatever the socket holds in one go, a quarter of a megabyte, which can be a hundred
+thousand frames; and pings never wait for whoever reads the messages. Here it gets a few kilobytes in each turn of the
+event loop, none while messages wait to be read, and none before its pings are paid for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.client import ClientConnection
+from websockets.frames import DATA_OPCODES, Frame
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from liveserver.utils.limits.rate_limiter import Throttle
+
+SLICE = 2 * 1024
+"""Bytes that are parsed in a turn: a thousand frames at most, some 15 ms."""
+
+
+class ThrottledConnection(ClientConnection):
+    """A client's connection. `throttle`: what its server may send, of which each ping, pong and close takes one."""
+
+    def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._throttle = throttle
+        self._unread = bytearray()
+        self._full = False
+        """As many messages wait to be read as may."""
+        self._controls = 0
+        """Frames since the last slice that nobody reads."""
+        self._next: asyncio.Handle | None = None
+        """The next slice's turn."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        super().connection_made(transport)
+        self.recv_messages.pause = self._pause
+        self.recv_messages.resume = self._resume
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End; what wasn't parsed is lost."""
+        if self._next is not None:
+            self._next.cancel()
+        self._unread.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse some of it now, and the rest in the next turns."""
+        self._unread += data
+        if self._next is None:
+            self._go_on()
+
+    def process_event(self, event: Any) -> None:
+        """Count what nobody reads."""
+        if isinstance(event, Frame) and event.opcode not in DATA_OPCODES:
+            self._controls += 1
+        super().process_event(event)
+
+    def _go_on(self) -> None:
+        self._next = None
+        wait = 0.0
+        if self._unread and not self._full:
+            data = bytes(self._unread[:SLICE])
+            del self._unread[:SLICE]
+            super().data_received(data)
+            wait = self._throttle.spend(self._controls) if self._controls else 0.0
+            self._controls = 0
+            if self.protocol.parser_exc is not None:
+                # It was told why. What else it sends isn't waited for.
+                self.transport.abort()
+        if self.transport.is_closing():
+            return
+        if wait or (self._unread and not self._full):
+            self.transport.pause_reading()
+            self._next = self.loop.call_later(wait, self._go_on)
+        elif not self._full:
+            self.transport.resume_reading()
+
+    def _pause(self) -> None:
+        self._full = True
+        self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        self._full = False
+        if self._next is None:
+            self._next = self.loop.call_soon(self._go_on)

@@ -1,0 +1,92 @@
+"""Files in a directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.domain.errors import FilesUnavailable
+from liveserver.utils import private_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+READABLE = 0o755, 0o644
+"""Of the directory and its files: they are public, and a web server of another user may serve them."""
+
+log = structlog.get_logger(__name__)
+
+
+class Directory:
+    """See Files. The directory is made when the first file is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def look(self) -> None:
+        """See that files can be written here. Nothing is made. Raises OSError, which says why they can't."""
+        there = next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
+        if not there.is_dir():
+            raise OSError(f"{there} is no folder")
+        if not private_files.may_write(there):
+            raise OSError(f"this user may not write in the folder {there}")
+
+    async def write(self, name: str, content: bytes) -> None:
+        with self._failures("write"):
+            await asyncio.to_thread(self._write, name, content)
+
+    async def read(self, name: str) -> bytes | None:
+        with self._failures("read"):
+            try:
+                return await asyncio.to_thread((self.path / name).read_bytes)
+            except FileNotFoundError:
+                return None
+
+    async def remove(self, name: str) -> None:
+        with self._failures("remove"):
+            await asyncio.to_thread(self._remove, name)
+
+    def _write(self, name: str, content: bytes) -> None:
+        private_files.make_directories(self.path, READABLE[0])
+        # Beside it under another name first: nobody reads half a file, and a crash leaves none.
+        descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fchmod(descriptor, READABLE[1])
+                os.fsync(descriptor)
+            Path(draft).replace(self.path / name)
+        except BaseException:
+            Path(draft).unlink(missing_ok=True)
+            raise
+        self._sync()
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self.path / name).unlink()
+        except FileNotFoundError:
+            return
+        self._sync()
+
+    def _sync(self) -> None:
+        """A name, too, is on the disk only when its directory is."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            log.warning("files.failed", what=what, directory=str(self.path), error=str(error))
+            raise FilesUnavailable(f"the directory of pictures can't be used: {error.strerror}") from error

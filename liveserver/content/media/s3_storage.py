@@ -1,0 +1,100 @@
+"""Files in an S3-compatible bucket."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+import obstore
+import structlog
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from liveserver.content.media.picture import Picture
+from liveserver.domain.errors import FilesUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from obstore.store import S3Config
+
+CONNECT_TIMEOUT = timedelta(seconds=3)
+TIMEOUT = timedelta(seconds=10)
+RETRIES = 2
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+
+log = structlog.get_logger(__name__)
+
+
+class Access(NamedTuple):
+    """How a bucket is reached. What is None comes from where the AWS tools look (`AWS_…`, the machine's role)."""
+
+    endpoint: str | None = None
+    """For example `https://s3.example.org`; None: Amazon's."""
+    region: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = None
+
+
+class Bucket:
+    """See Files. `prefix` is what the names begin with in the bucket, without a slash at the end; may be empty."""
+
+    def __init__(self, bucket: str, prefix: str = "", access: Access | None = None) -> None:
+        access = access or Access()
+        config: S3Config = {
+            # Not every service knows the request that removes several at once.
+            "disable_bulk_delete": True,
+            "virtual_hosted_style_request": False,
+        }
+        if access.endpoint is not None:
+            config["endpoint"] = access.endpoint
+        if access.region is not None:
+            config["region"] = access.region
+        if access.access_key is not None and access.secret_key is not None:
+            config["access_key_id"] = access.access_key
+            config["secret_access_key"] = access.secret_key
+        self._store = S3Store(
+            bucket,
+            prefix=prefix or None,
+            config=config,
+            client_options={
+                "allow_http": (access.endpoint or "").startswith("http://"),
+                "connect_timeout": CONNECT_TIMEOUT,
+                "timeout": TIMEOUT,
+            },
+            retry_config={"max_retries": RETRIES, "retry_timeout": TIMEOUT},
+        )
+        self._name = bucket
+
+    async def write(self, name: str, content: bytes) -> None:
+        picture = Picture.parse(name)
+        assert picture is not None
+        # What a CDN before the bucket passes on.
+        attributes = {"Content-Type": picture.media_type, "Cache-Control": IMMUTABLE}
+        with self._failures("write"):
+            await obstore.put_async(self._store, name, content, attributes=attributes, use_multipart=False)
+
+    async def read(self, name: str) -> bytes | None:
+        with self._failures("read"):
+            try:
+                found = await obstore.get_async(self._store, name)
+                return bytes(await found.bytes_async())
+            except FileNotFoundError:
+                return None
+
+    async def remove(self, name: str) -> None:
+        with self._failures("remove"):
+            try:
+                await obstore.delete_async(self._store, name)
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _failures(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError, ValueError) as error:
+            log.warning("files.failed", what=what, bucket=self._name, error=str(error).splitlines()[0])
+            raise FilesUnavailable("the bucket of pictures doesn't answer, or refuses us") from error

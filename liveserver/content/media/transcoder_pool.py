@@ -1,0 +1,134 @@
+"""Where pictures are developed: in processes of their own, a few at a time.
+
+A picture is the one thing that a stranger's tool makes and native code takes apart here. A file that crashes its
+decoder, or never ends, costs that file alone; and the work is the kernel's to put behind the server's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+import liveserver
+from liveserver.content.media.transcoder import Developed, Unreadable
+from liveserver.domain.errors import Busy, FieldError, Invalid
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+AT_ONCE = 2
+WAITING_MAX = 20
+PATIENCE = 60.0
+"""Seconds, by the clock; the process itself gets fewer of the processor's."""
+
+# What the interpreter and its libraries need. Nothing else: settings have passwords in them.
+_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+
+log = structlog.get_logger(__name__)
+
+
+class Darkroom:
+    """Develops pictures. `at_once` is how many processes run; `waiting_max` more callers wait, and no others."""
+
+    def __init__(
+        self,
+        *,
+        max_pixels: int,
+        at_once: int = AT_ONCE,
+        waiting_max: int = WAITING_MAX,
+        patience: float = PATIENCE,
+    ) -> None:
+        self._max_pixels = max_pixels
+        self._patience = patience
+        self._places = at_once + waiting_max
+        self._free = asyncio.Semaphore(at_once)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="darkroom")
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    async def develop(self, file: BinaryIO) -> Developed:
+        """The picture in a file that is open for reading, from its beginning.
+
+        Raises Invalid, naming `/file`, if it can't be served; Busy if too many wait already.
+        """
+        if self._places == 0:
+            raise Busy("too many pictures are being developed already")
+        self._places -= 1
+        try:
+            await self._free.acquire()
+        except BaseException:
+            self._places += 1
+            raise
+        # A descriptor of its own: whoever waits may be cancelled, and the file be closed, while the thread goes on.
+        job = asyncio.get_running_loop().run_in_executor(self._threads, self._run, os.dup(file.fileno()))
+        job.add_done_callback(self._done)
+        try:
+            return await asyncio.shield(job)
+        except Unreadable as refusal:
+            raise Invalid([FieldError("/file", str(refusal))]) from None
+
+    async def close(self) -> None:
+        """End what runs."""
+        with self._lock:
+            self._closed = True
+            for process in self._running:
+                process.kill()
+        await asyncio.to_thread(self._threads.shutdown)
+
+    def _done(self, job: asyncio.Future[Developed]) -> None:
+        self._places += 1
+        self._free.release()
+        if not job.cancelled():
+            # Whoever waited may be gone: nobody else asks how it ended.
+            job.exception()
+
+    def _run(self, descriptor: int) -> Developed:
+        try:
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            process = self._start(descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            output, complaint = process.communicate(timeout=self._patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            log.warning("picture.too_slow", seconds=self._patience)
+            raise Unreadable("takes too long to be decoded: send it smaller") from None
+        finally:
+            with self._lock:
+                self._running.discard(process)
+        if process.returncode != 0:
+            if self._closed:
+                raise Busy("the server is stopping")
+            log.warning("picture.decoder_failed", status=process.returncode, error=complaint.decode(errors="replace"))
+            raise Unreadable("can't be decoded: it broke the decoder")
+        return Developed.loads(output)
+
+    def _start(self, descriptor: int) -> subprocess.Popen[bytes]:
+        environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+        environment["PYTHONPATH"] = str(Path(liveserver.__file__).parents[1])
+        with self._lock:
+            if self._closed:
+                raise Busy("the server is stopping")
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "liveserver.content.media.transcoder", str(self._max_pixels)],
+                stdin=descriptor,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd="/",
+                # Ctrl+C at the terminal is for the server, which lets requests under way finish.
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process

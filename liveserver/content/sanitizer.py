@@ -1,0 +1,135 @@
+"""Editors' HTML and Markdown, made safe on write. What is allowed is kept to the byte, typography included."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import nh3
+from markdown_it import MarkdownIt
+
+from liveserver.content.blocks import normalised
+from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
+from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.model import CONTROL
+
+TAGS = {
+    *("p", "br", "hr", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre"),
+    *("a", "em", "strong", "b", "i", "u", "s", "del", "ins", "sub", "sup", "small", "mark", "abbr", "cite", "q"),
+    *("code", "kbd", "time", "span", "bdi", "bdo", "figure", "figcaption", "img"),
+}
+ATTRIBUTES = {
+    "*": {"lang", "dir"},
+    "a": {"href", "title"},
+    "abbr": {"title"},
+    "blockquote": {"cite"},
+    "q": {"cite"},
+    "del": {"cite", "datetime"},
+    "figure": {"class"},
+    "img": {"src", "alt", "title"},
+    "ins": {"cite", "datetime"},
+    "ol": {"start", "reversed"},
+    "time": {"datetime"},
+}
+DROPPED_WITH_CONTENT = {
+    *("script", "style", "iframe", "noscript", "noembed", "noframes", "object", "embed", "applet", "template"),
+    *("svg", "math", "title", "textarea", "select", "xmp", "plaintext", "canvas", "audio", "video", "form", "button"),
+}
+SCHEMES = {"http", "https", "mailto", "tel"}
+
+# What pasted texts use for a heading or a paragraph, and what it becomes here. Headings begin at h3: the page has the
+# live blog's title and the entry's heading above them.
+_RENAMED = {
+    "h1": "h3",
+    "h2": "h3",
+    "h5": "h4",
+    "h6": "h4",
+    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "aside", "address"), "p"),
+}
+_RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECASE)
+_EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
+
+_BLOCK_END = re.compile(
+    r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
+    r"|(?=<(?:ul|ol|li|p|blockquote|figure|figcaption)\b)"
+)
+_PICTURE = re.compile(r'<img [^>]*alt="([^"]*)">')
+
+_CITABLE = ("https://", "http://")
+
+_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
+
+
+def sanitise(body: str, markup: str = "html") -> str:
+    """`body` as safe HTML. `markup` is `html` or `markdown`.
+
+    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are taken out; text, links,
+    emphasis, lists and quotes stay as they are; figures come to the forms of `content/blocks.py`. Other headings and
+    blocks become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
+
+    Raises Invalid for a body that would make too much work (`content/markup_cost.py`), before it is done.
+    """
+    if markup == "markdown":
+        check_markdown(body)
+        body = _markdown.render(body).rstrip("\n")
+    check_html(body)
+    html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], body)
+    # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
+    clean = _cleaner.clean(html).replace("&nbsp;", "\u00a0")
+    check_clean(clean)
+    clean = normalised(CONTROL.sub("", clean))
+    clean = _paragraphs(_EMPTY_PARAGRAPH.sub("", clean))
+    check_safe(clean)
+    return clean
+
+
+def safe(body: str, markup: str = "html") -> str:
+    """The same of a body that has to say something. Raises Invalid also where neither text nor picture is left."""
+    clean = sanitise(body, markup)
+    if not says_something(clean):
+        raise Invalid([FieldError("/body", "has neither text nor picture left after sanitising")])
+    return clean
+
+
+def says_something(html: str) -> bool:
+    """Whether sanitised HTML has a text or a picture."""
+    return "<img " in html or bool(text_of(html))
+
+
+def _paragraphs(clean: str) -> str:
+    text = clean.strip("\r\n")
+    if "\n" not in text or "<" in text:
+        return clean
+    paragraphs = [part.strip("\n") for part in re.split(r"\n[ \t]*(?:\n[ \t]*)+", text)]
+    return "".join(f"<p>{part.replace(chr(10), '<br>')}</p>" for part in paragraphs if part)
+
+
+def _checked(_element: str, attribute: str, value: str) -> str | None:
+    # `url_schemes` doesn't look at these.
+    if attribute == "cite" and not value.startswith(_CITABLE):
+        return None
+    return value
+
+
+# Made once: to make it takes longer than to clean an entry.
+_cleaner = nh3.Cleaner(
+    tags=TAGS,
+    attributes=ATTRIBUTES,
+    clean_content_tags=DROPPED_WITH_CONTENT,
+    attribute_filter=_checked,
+    url_schemes=SCHEMES,
+    link_rel="noopener noreferrer",
+    strip_comments=True,
+)
+
+
+def lines_of(html: str) -> list[str]:
+    """Sanitised HTML as lines of text: a paragraph each, a bullet before each item of a list, pictures in words."""
+    parts = _BLOCK_END.sub("\n", _PICTURE.sub(r"[\1]", html.replace("<li>", "<li>• "))).split("\n")
+    lines = [" ".join(unescape(re.sub(r"<[^>]*>", "", part)).split()) for part in parts]
+    return [line for line in lines if line]
+
+
+def text_of(html: str) -> str:
+    """The words of sanitised HTML, white space folded."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())

@@ -1,0 +1,190 @@
+"""Our own texts, one file for each language, and how each language writes dates. Reads `locales/` of this package."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, get_timezone_location, get_timezone_name
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from datetime import date
+
+FALLBACK = "en"
+
+
+class Texts:
+    """The texts for one language. A text is named by its table and key in the file: `page.pinned`."""
+
+    def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
+        self.language = language
+        """The tag of the language that the texts are in: not the live blog's own where we have no file for it."""
+        self.tables = tables
+        self._wanted = wanted
+        self.attributes: dict[str, str] = {}
+        """Of an element with one of our texts inside the live blog: `lang` and `dir` where ours is another language."""
+        if _base(language) != _base(wanted):
+            self.attributes = {"lang": language, "dir": text_direction(language)}
+        self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
+        """The same as HTML, with a space before each."""
+        self._locale = Locale.parse(language, sep="-")
+
+    def text(self, name: str, **values: str) -> str:
+        """The text, its `{placeholders}` replaced. Plain text: not escaped for HTML."""
+        return self._pattern(name).format_map(values)
+
+    def html(self, name: str, **values: str) -> Markup:
+        """The text as HTML, around what people wrote in the live blog's language, which is marked where ours isn't."""
+        if self.attributes:
+            theirs = Markup('<bdi lang="{}">{}</bdi>')
+            values = {key: theirs.format(self._wanted, value) for key, value in values.items()}
+        return escape(self._pattern(name)).format(**values)
+
+    def verification(self, name: str, source: str | None = None) -> str:
+        """The label that tells how sure the newsroom is, and whose claim it is: `Démenti : état-major`."""
+        return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
+
+    def labelled(self, label: str, text: str) -> str:
+        """A text that stands alone, after its label; either may be empty: `Démenti : état-major – Le pont a cédé.`."""
+        return self.text("entry.labelled", label=label, text=text) if label and text else label or text
+
+    def time(self, moment: datetime) -> str:
+        """The hour and minute of `moment` on its own zone's clock: `14 h 07`.
+
+        In the hour that a change of clocks repeats, with the offset, as the same time comes twice: `2 h 30 (UTC+2)`.
+        """
+        if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
+            return self.text("dates.repeated", time=self._clock(moment), offset=_offset(moment))
+        return self._clock(moment)
+
+    def _clock(self, moment: datetime) -> str:
+        return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")
+
+    def date(self, moment: datetime) -> str:
+        """The day in full: `dimanche 22 novembre 2026`."""
+        return self._day("dates.date", moment)
+
+    def short_date(self, moment: datetime) -> str:
+        """The day in short: `22 nov.`."""
+        return self._day("dates.short_date", moment)
+
+    def short_date_time(self, moment: datetime) -> str:
+        """Day and time in short: `22 nov. à 14 h 07`."""
+        return self.before_time(moment) + self.time(moment)
+
+    def before_time(self, moment: datetime) -> str:
+        """What makes of the time the day and time in short: `22 nov. à `."""
+        return self.text("dates.short_date_time", date=self.short_date(moment), time="")
+
+    def date_time(self, moment: datetime) -> str:
+        """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
+        zone = _zone_name(self._locale, moment)
+        return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
+
+    def zone(self, timezone: str) -> str:
+        """The name of an IANA time zone for readers: its city."""
+        return get_timezone_location(timezone, locale=self._locale, return_city=True)
+
+    def _pattern(self, name: str) -> str:
+        table, key = name.split(".")
+        pattern: str = self.tables[table][key]
+        return pattern
+
+    def _day(self, name: str, moment: datetime) -> str:
+        return self.text(name, **_parts(self._locale, moment.date()), day=self._day_number(moment))
+
+    def _day_number(self, moment: datetime) -> str:
+        return self.text("dates.first_day") if moment.day == 1 else str(moment.day)
+
+
+def _offset(moment: datetime) -> str:
+    """How far the clock of `moment` is ahead of UTC: `+2`, `−3:30`."""
+    minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return ("\u2212" if minutes < 0 else "+") + str(hours) + (f":{rest:02}" if rest else "")
+
+
+@lru_cache(maxsize=1024)
+def _parts(locale: Locale, day: date) -> dict[str, str]:
+    """The words of a day. Babel takes long over each, and a page has the same few days again and again."""
+    patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
+    words = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
+    return {**words, "year": str(day.year)}
+
+
+ZONE_NAMES_MAX = 1_024
+_zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
+"""There are a few for each zone and language."""
+
+
+def _zone_name(locale: Locale, moment: datetime) -> str:
+    """The zone's name in full: `heure d’été d’Europe centrale`. To Babel it is a tenth of rendering an entry."""
+    key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
+    name = _zone_names.get(key)
+    if name is None:
+        if len(_zone_names) >= ZONE_NAMES_MAX:
+            _zone_names.clear()
+        name = _zone_names[key] = get_timezone_name(moment, width="long", locale=locale)
+    return name
+
+
+@lru_cache(maxsize=256)
+def texts_for(language: str) -> Texts:
+    """The texts for a BCP 47 tag: of the tag, else of its language alone, else English.
+
+    The dates of `fr-CA` are those of Canada also where the texts come from `fr.toml`.
+    """
+    for tag in (language, _base(language)):
+        tables = _tables().get(tag.lower())
+        if tables is not None:
+            known = language if babel_locale(language) else tag
+            return Texts(known, tables, wanted=language)
+    return Texts(FALLBACK, _tables()[FALLBACK], wanted=language)
+
+
+def read_languages() -> None:
+    """Read what Babel knows of the languages we have texts in, some 20 ms of each, before anybody waits for it."""
+    moment = datetime.now(UTC)
+    for language in _tables():
+        texts_for(language).date_time(moment)
+
+
+def known_language(wanted: str | None) -> str | None:
+    """The tag as we have texts for it: `fr` for `fr` and for `FR-ca`; None where we have none."""
+    for tag in (wanted, _base(wanted)) if wanted is not None else ():
+        if tag.lower() in _tables():
+            return tag.lower()
+    return None
+
+
+def text_direction(language: str) -> str:
+    """`rtl` or `ltr`, as the language is written."""
+    locale = babel_locale(language) or babel_locale(_base(language))
+    return str(locale.text_direction) if locale else "ltr"
+
+
+def babel_locale(language: str) -> Locale | None:
+    """What Babel knows of a BCP 47 tag."""
+    try:
+        return Locale.parse(language, sep="-")
+    except (ValueError, UnknownLocaleError):
+        return None
+
+
+def _base(language: str) -> str:
+    return language.split("-")[0].lower()
+
+
+@cache
+def _tables() -> dict[str, dict[str, dict[str, Any]]]:
+    found = (files("liveserver.content") / "locales").iterdir()
+    return {
+        file.name.removesuffix(".toml").lower(): tomllib.loads(file.read_text("utf-8"))
+        for file in found
+        if file.name.endswith(".toml")
+    }

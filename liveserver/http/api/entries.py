@@ -1,0 +1,241 @@
+"""`/api/v1/liveblogs/{slug}/entries`"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from liveserver.access.api_keys import may, require
+from liveserver.domain.errors import NotFound
+from liveserver.domain.inputs import EntryInput, EntryPatch
+from liveserver.domain.model import Edition, EntryStatus, Position, Verification
+from liveserver.http.api.requests import (
+    DeleteQuery,
+    EntriesQuery,
+    PageQuery,
+    actor_of,
+    admitted_alone,
+    answer,
+    authorised,
+    body_of,
+    headers_for,
+    idempotency_key_of,
+    page_headers,
+    provisionally_authorised,
+    public_representation,
+    query_of,
+    rendition_for,
+    version_of,
+)
+from liveserver.http.askers import asker_with, published_of
+from liveserver.http.container import services
+from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
+from liveserver.protocol import wire
+from liveserver.rendering.pacing import assembled
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.access.partner_admission import Pass
+    from liveserver.domain.model import Entry, EntryPage, Liveblog
+    from liveserver.domain.topic import Topic
+    from liveserver.http.responses.page_cache import Variant
+    from liveserver.http.responses.representation import Representation
+
+    Statuses = tuple[EntryStatus, ...]
+
+VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHEDULED)
+
+
+async def create(request: Request) -> Response:
+    """Publish an entry, or keep it as a draft or for later."""
+    actor = await provisionally_authorised(request, "publish")
+    key = idempotency_key_of(request)
+    given = await body_of(request, EntryInput, actor, confirms=True)
+    parts = services(request)
+    written = await parts.publishing.create_entry(
+        request.path_params["slug"],
+        given,
+        actor=actor.name,
+        key_id=actor.key_id,
+        idempotency_key=key,
+    )
+    headers = {
+        "Location": f"{parts.settings.base_url}/api/v1/liveblogs/{written.liveblog.slug}/entries/{written.entry.id}"
+    }
+    parts.limits.wrote(actor.key_id, len(written.entry.body))
+    if written.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return _one(request, written.liveblog, written.entry, status=201, headers=headers)
+
+
+async def listing(request: Request) -> Response:
+    """The entries of a live blog; to a key that may publish, drafts and scheduled ones too."""
+    query = query_of(request, EntriesQuery)
+    actor = await actor_of(request)
+    editor = may(actor, "publish", request.path_params["slug"])
+    if query.status in {"draft", "scheduled"}:
+        require(actor, "publish", request.path_params["slug"])
+    if query.status is not None:
+        statuses: Statuses = (EntryStatus(query.status),)
+    else:
+        statuses = VISIBLE_TO_EDITORS if editor else (EntryStatus.PUBLISHED,)
+    if actor is None or query.partner is not None:
+        parts, slug = services(request), request.path_params["slug"]
+        admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
+        # Whatever status they ask for, readers get published entries.
+        query = query.model_copy(update={"status": None})
+        make = partial(_for_readers, request, query, admitted)
+        rendition = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
+        return respond(request.scope, rendition.representation)
+    admission = await admitted_alone(request)
+    name = ("list", request.path_params["slug"], statuses, *_choice(query))
+    read = partial(_for_editors, request, query, statuses)
+    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
+    public = statuses == (EntryStatus.PUBLISHED,)
+    return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
+
+
+def _choice(query: EntriesQuery) -> Variant:
+    """What tells readers' lists from one another; the partner too, whom the link to the next page names."""
+    return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
+
+
+async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
+    page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
+    headers = {**headers_for(admitted, CROWD_CACHE), **page_headers(request, query, page.next_cursor)}
+    content = await _list(request, page)
+
+    def encode() -> Representation:
+        return public_representation(wire.dumps(content), headers)
+
+    return Rendition(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
+
+
+async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
+    page = await _read(request, query, statuses)
+    content = await _list(request, page)
+    return await assembled(partial(wire.dumps, content), page.items), page.next_cursor
+
+
+async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
+    parts = services(request)
+    return await parts.store.entries(
+        request.path_params["slug"],
+        limit=query.limit,
+        cursor=query.cursor,
+        order=query.order,
+        key_events=query.key_events,
+        tag=query.tag,
+        verification=Verification(query.verification) if query.verification else None,
+        statuses=statuses,
+        tags=topic.tags if topic else (),
+        moment=parts.history.moment(topic) if topic and topic.delay else None,
+    )
+
+
+async def _list(request: Request, page: EntryPage) -> wire.JSON:
+    return {
+        "items": await services(request).presenter.entries(page.liveblog, page.items),
+        "next_cursor": page.next_cursor,
+        "epoch": page.liveblog.epoch,
+        "seq": page.liveblog.seq,
+    }
+
+
+async def read(request: Request) -> Response:
+    """One entry. One that isn't published is there only for a key that may publish."""
+    slug, entry_id = request.path_params["slug"], request.path_params["id"]
+    headers = await admitted_alone(request)
+    try:
+        liveblog, entry = await published_of(request.scope, slug, entry_id)
+    except NotFound:
+        if not may(await actor_of(request), "publish", slug):
+            raise
+        liveblog, entry = await services(request).store.entry(slug, entry_id)
+    return _one(request, liveblog, entry, headers=headers)
+
+
+async def edit(request: Request) -> Response:
+    """Change an entry."""
+    actor = await authorised(request, "publish")
+    version = version_of(request, required=True)
+    patch = await body_of(request, EntryPatch, actor)
+    parts = services(request)
+    written = await parts.publishing.edit_entry(
+        request.path_params["slug"],
+        request.path_params["id"],
+        patch,
+        version=version,
+        actor=actor.name,
+        key_id=actor.key_id,
+    )
+    parts.limits.wrote(actor.key_id, len(written.entry.body))
+    return _one(request, written.liveblog, written.entry)
+
+
+async def delete(request: Request) -> Response:
+    """Take an entry away from every surface."""
+    actor = await authorised(request, "publish")
+    confirm = query_of(request, DeleteQuery).confirm
+    parts = services(request)
+    takedown = await parts.publishing.delete_entry(
+        request.path_params["slug"],
+        request.path_params["id"],
+        version=version_of(request, required=False),
+        actor=actor.name,
+        confirm=confirm,
+    )
+    if not confirm:
+        return Response(status_code=204)
+    if takedown is not None:
+        parts.limits.asked_viewers(actor.key_id)
+    content = {"takedown": None if takedown is None else wire.takedown_object(takedown)}
+    return answer(request, content, public=False)
+
+
+async def revisions(request: Request) -> Response:
+    """Who changed what, when. Of a deleted entry too: the newsroom's own record stays."""
+    query = query_of(request, PageQuery)
+    actor = await authorised(request, "publish")
+    name = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
+    read = partial(_revisions, request, query)
+    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
+    return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
+
+
+async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | None]:
+    slug, parts = request.path_params["slug"], services(request)
+    found, next_cursor = await parts.store.revisions(
+        slug, request.path_params["id"], limit=query.limit, cursor=query.cursor
+    )
+    liveblog = await parts.store.liveblog(slug)
+    states = [revision.entry for revision in found]
+    encoded = await parts.presenter.entries(liveblog, states)
+    items = [
+        {
+            "version": revision.version,
+            "at": wire.timestamp(revision.at),
+            "actor": revision.actor,
+            "action": revision.action,
+            "entry": entry,
+        }
+        for revision, entry in zip(found, encoded, strict=True)
+    ]
+    content: wire.JSON = {"items": items, "next_cursor": next_cursor}
+    return await assembled(partial(wire.dumps, content), states), next_cursor
+
+
+def _one(
+    request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    content = services(request).presenter.entry(liveblog, entry)
+    public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
+    body = wire.dumps(content)
+    # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
+    etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
+    return answer(request, body, status=status, etag=etag, public=public, headers=headers)

@@ -1,0 +1,48 @@
+"""`/healthz`, `/readyz`, `/metrics`"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+from starlette.routing import Route
+
+from liveserver.domain.errors import Draining
+from liveserver.http.container import services
+from liveserver.protocol import wire
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+async def healthz(request: Request) -> Response:
+    """200 while the process works at all."""
+    return Response(wire.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
+
+
+async def readyz(request: Request) -> Response:
+    """200 if an entry could be published now, and goes on being so; otherwise 503.
+
+    A bus that is down only makes it slower elsewhere.
+    """
+    parts = services(request)
+    if parts.hub.draining:
+        raise Draining
+    await parts.writable()
+    content = {"status": "ready", "bus": "up" if parts.bus.up else "down"}
+    return Response(wire.dumps(content), headers=NO_STORE, media_type="application/json")
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus's text format."""
+    return Response(services(request).metrics.text(), headers=NO_STORE, media_type=CONTENT_TYPE_LATEST)
+
+
+OPERATOR_ROUTES = [
+    Route("/healthz", healthz),
+    Route("/readyz", readyz),
+    Route("/metrics", metrics),
+]

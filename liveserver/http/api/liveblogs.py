@@ -1,0 +1,74 @@
+"""`/api/v1/liveblogs`"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from liveserver.domain.inputs import LiveblogInput, LiveblogPatch
+from liveserver.http.api.requests import (
+    PageQuery,
+    admitted_alone,
+    answer,
+    authorised,
+    body_of,
+    page_headers,
+    query_of,
+    version_of,
+)
+from liveserver.http.askers import asker_of, liveblog_of
+from liveserver.http.container import services
+from liveserver.http.responses.entity_tags import edition_tag
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.domain.model import Liveblog
+
+
+async def create(request: Request) -> Response:
+    """Open a live blog."""
+    actor = await authorised(request, "manage")
+    given = await body_of(request, LiveblogInput, actor)
+    parts = services(request)
+    liveblog = await parts.publishing.create_liveblog(given)
+    if "embedding" in given.model_fields_set:
+        await parts.partners.changed()
+    location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
+    return _one(request, liveblog, status=201, headers={"Location": location})
+
+
+async def listing(request: Request) -> Response:
+    """The live blogs, newest first; to scripts of other sites, those that they may show."""
+    query = query_of(request, PageQuery)
+    parts = services(request)
+    key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs, **query.model_dump())
+    liveblogs, next_cursor = await parts.turns.made(key, read, asker_of(request.scope, "liveblogs"))
+    shown = await parts.partners.shown((liveblog.slug for liveblog in liveblogs), request.scope["headers"])
+    items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs if liveblog.slug in shown]
+    content = {"items": items, "next_cursor": next_cursor}
+    return answer(request, content, headers={"Vary": "Origin", **page_headers(request, query, next_cursor)})
+
+
+async def read(request: Request) -> Response:
+    """One live blog."""
+    headers = await admitted_alone(request)
+    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
+
+
+async def edit(request: Request) -> Response:
+    """Change a live blog's own fields."""
+    actor = await authorised(request, "manage")
+    version = version_of(request, required=True)
+    patch = await body_of(request, LiveblogPatch, actor)
+    parts = services(request)
+    liveblog = await parts.publishing.edit_liveblog(request.path_params["slug"], patch, version=version)
+    if "embedding" in patch.model_fields_set:
+        await parts.partners.changed()
+    return _one(request, liveblog)
+
+
+def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = services(request).presenter.liveblog(liveblog)
+    return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)

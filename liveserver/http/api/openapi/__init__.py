@@ -1,0 +1,1 @@
+"""The API's operations, declared once, and the OpenAPI document that is made of them."""

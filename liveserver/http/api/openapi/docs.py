@@ -1,0 +1,63 @@
+"""`/openapi.json`, and `/docs` where it can be browsed and tried (Swagger UI, served from here)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from liveserver.http.api.openapi.document import document
+from liveserver.http.api.requests import PUBLIC_CACHE
+from liveserver.http.container import services
+from liveserver.http.responses import security_headers
+from liveserver.http.responses.prebuilt import respond
+from liveserver.http.responses.representation import Representation
+from liveserver.protocol import wire
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+# Its links are relative: the public URL may have a path, which a proxy takes away.
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>liveserver: the API</title>
+<link rel="stylesheet" href="static/docs/swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<noscript>The document itself: <a href="openapi.json">/openapi.json</a></noscript>
+<script src="static/docs/swagger-ui-bundle.js"></script>
+<script src="static/docs/docs-init.js"></script>
+</body>
+</html>
+"""
+
+
+async def openapi(request: Request) -> Response:
+    """The OpenAPI document."""
+    # Anybody writes what they like into a Host header, and caches keep this document. Where no address is set it is
+    # where the document is.
+    return respond(request.scope, _document(services(request).settings.public_url or "/"))
+
+
+@lru_cache(maxsize=1)
+def _document(address: str) -> Representation:
+    """It changes with the settings only, and takes milliseconds to make."""
+    return Representation(wire.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
+
+
+async def docs(request: Request) -> Response:
+    """The document in Swagger UI."""
+    return HTMLResponse(PAGE, headers={**security_headers.DOCS, "Cache-Control": "public, max-age=300"})
+
+
+DOCS_ROUTES = [
+    Route("/openapi.json", openapi),
+    Route("/docs", docs),
+]

@@ -1,0 +1,229 @@
+"""The OpenAPI 3.1 document, made from the catalogue of operations and the models that parse and shape them."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import models_json_schema
+
+from liveserver import __version__
+from liveserver.domain.errors import TooManyRequests
+from liveserver.http.api.openapi.catalogue import OPERATIONS
+from liveserver.http.api.openapi.schemas import Problem
+from liveserver.http.problems import KINDS, MEDIA_TYPE
+from liveserver.http.route_params import SCHEMAS
+from liveserver.protocol.wire import dumps
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from liveserver.http.api.openapi.operation import Operation
+
+JSON = dict[str, Any]
+
+REFERENCE = "#/components/schemas/{model}"
+
+DESCRIPTION = """\
+Publish entries to live blogs; every open page has them at once.
+
+Writing needs an API key (`liveserver keys create`): `Authorization: Bearer lv_…`. Reading what is published needs
+nothing and is allowed from any origin, unless the live blog's `embedding` names some. Errors are
+`application/problem+json` and name every bad field.
+
+Beside these there are two streams of the same messages: `GET /api/v1/liveblogs/{slug}/ws?after=POSITION` (WebSocket)
+and `GET /api/v1/liveblogs/{slug}/events?after=POSITION` (server-sent events)."""
+
+HEADERS: dict[str, JSON] = {
+    "If-Match": {
+        "description": "The `ETag` of the version that was edited, or `*` to overwrite whatever is there",
+        "schema": {"type": "string"},
+        "example": "*",
+    },
+    "If-None-Match": {"description": "An `ETag`: 304 if it still holds", "schema": {"type": "string"}},
+    "Idempotency-Key": {
+        "description": "Any word of your own, new for each entry; a retry with the same word publishes nothing twice",
+        "schema": {"type": "string", "maxLength": 255},
+    },
+}
+
+TAGS = {
+    "Live blogs": "What a coverage is: its title, language, status, and who reads it",
+    "Syndication": "A live blog of another server that is followed",
+    "Entries": "What is published, edited, corrected and deleted",
+    "Reading": "What the reader’s page asks for",
+    "Pictures": "What entries show beside their words",
+    "Partners": "Other sites, and what they may show",
+}
+"""What the operations with each tag are about."""
+
+OF_ALL = (414, 421, KINDS[TooManyRequests].status)
+"""Problems that any operation may be answered with, before it is known which it is."""
+
+PATH_PARAMETERS = {
+    "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
+    "id": {"description": "The id (a UUID) of the entry or picture"},
+    "partner": {"description": "The id of the partner", "example": "p_0a1b2c3d4e5f"},
+}
+
+
+def document(base_url: str) -> JSON:
+    """The OpenAPI document of a server at `base_url`: its address, or `/` for wherever the document is."""
+    made = _document()
+    contact = {"name": "The newsroom that runs this server", "url": base_url}
+    return {**made, "info": {**made["info"], "contact": contact}, "servers": [{"url": base_url}]}
+
+
+@cache
+def _document() -> JSON:
+    models = sorted(_models(), key=lambda model: model.__name__)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
+    for name, schema in definitions["$defs"].items():
+        # What is absent from a PATCH stays as it is, whatever it is made with.
+        _tell_defaults(schema, told=name.endswith("Input"))
+    paths: dict[str, JSON] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(f"/api/v1{operation.template}", {})[operation.method.lower()] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "liveserver",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
+        "paths": paths,
+        "components": {
+            "schemas": definitions["$defs"],
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "`lv_<id>_<secret>`"},
+            },
+        },
+    }
+
+
+def _tell_defaults(schema: JSON, *, told: bool) -> None:
+    """Take the defaults of a schema's fields out of it, and put what they say into words where it is to be told.
+
+    A field with a default is never absent, to generators of clients: those for TypeScript demand it in every request,
+    and have it in every answer.
+    """
+    for field in schema.get("properties", {}).values():
+        default = field.pop("default", None)
+        if isinstance(default, dict):
+            default = {name: value for name, value in default.items() if value}
+        if told and default:
+            words = f"`{dumps(default).decode()}` where it is absent"
+            field["description"] = "; ".join(filter(None, [field.get("description"), words]))
+
+
+def _models() -> set[type[BaseModel]]:
+    found: set[type[BaseModel]] = {Problem}
+    for operation in OPERATIONS:
+        found |= {operation.body} if operation.body else set()
+        for _, shape in operation.answers.values():
+            found |= set(_shapes(shape))
+    return found
+
+
+def _shapes(shape: type[BaseModel] | tuple[type[BaseModel], ...] | None) -> tuple[type[BaseModel], ...]:
+    if shape is None:
+        return ()
+    return shape if isinstance(shape, tuple) else (shape,)
+
+
+def _reference(model: type[BaseModel]) -> JSON:
+    return {"$ref": REFERENCE.format(model=model.__name__)}
+
+
+def _operation(operation: Operation) -> JSON:
+    described: JSON = {
+        "operationId": f"{operation.method.lower()}_{operation.template.strip('/').replace('/', '_')}".translate(
+            str.maketrans("", "", "{}")
+        ),
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_headers(operation)],
+        "responses": {**_answers(operation), **_problems(operation)},
+    }
+    if operation.description:
+        described["description"] = operation.description
+    described["security"] = _security(operation)
+    if operation.scope:
+        described["description"] = f"{operation.description}\n\nNeeds a key with the scope `{operation.scope}`.".strip()
+    if operation.body:
+        content = {"schema": _reference(operation.body), "example": operation.example}
+        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if operation.content:
+        content = {media_type: {"schema": deepcopy(schema)} for media_type, schema in operation.content.items()}
+        for described_as in content.values():
+            _tell_defaults(described_as["schema"], told=True)
+        described["requestBody"] = {"required": True, "content": content}
+    return described
+
+
+def _security(operation: Operation) -> list[JSON]:
+    """A key, none, or either: with a key, some readings show more."""
+    if operation.scope:
+        return [{"key": []}]
+    return [{}, {"key": []}] if 401 in operation.problems else []
+
+
+def _path_parameters(operation: Operation) -> list[JSON]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": SCHEMAS[form], **PATH_PARAMETERS[form]}
+        for name, form in operation.parameters.items()
+    ]
+
+
+def _query_parameters(operation: Operation) -> list[JSON]:
+    if operation.query is None:
+        return []
+    schema = operation.query.model_json_schema()
+    required = set(schema.get("required", ()))
+    parameters = []
+    for name, field in schema["properties"].items():
+        described = {key: value for key, value in field.items() if key not in {"title", "description"}}
+        parameters.append(
+            {
+                "name": name,
+                "in": "query",
+                "required": name in required,
+                "description": field.get("description", ""),
+                "schema": described,
+            }
+        )
+    return parameters
+
+
+def _headers(operation: Operation) -> list[JSON]:
+    needed = 428 in operation.problems
+    return [
+        {"name": name, "in": "header", "required": needed and name == "If-Match", **HEADERS[name]}
+        for name in operation.headers
+    ]
+
+
+def _answers(operation: Operation) -> JSON:
+    answers: JSON = {}
+    for status, (description, shape) in operation.answers.items():
+        answers[str(status)] = {"description": description}
+        shapes = [_reference(model) for model in _shapes(shape)]
+        if shapes:
+            schema = shapes[0] if len(shapes) == 1 else {"oneOf": shapes}
+            answers[str(status)]["content"] = {operation.media_type: {"schema": schema}}
+    if "If-None-Match" in operation.headers:
+        answers["304"] = {"description": "What you have still holds"}
+    return answers
+
+
+def _problems(operation: Operation) -> JSON:
+    titles = {kind.status: kind.title for kind in KINDS.values()}
+    content = {MEDIA_TYPE: {"schema": _reference(Problem)}}
+    return {
+        str(status): {"description": titles.get(status, HTTPStatus(status).phrase), "content": content}
+        for status in sorted({*operation.problems, *OF_ALL})
+    }

@@ -1,0 +1,356 @@
+"""The shapes of answers, for the OpenAPI document. `protocol/wire.py` makes them; a test holds the two together."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from liveserver.domain.model import EntryStatus, LiveblogStatus, SourceState, Verification
+
+
+class Shape(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class EmbeddingObject(Shape):
+    """Whose pages may show a live blog, partners aside."""
+
+    mode: Literal["anyone", "origins", "nobody"]
+    origins: list[str]
+
+
+class LiveblogObject(Shape):
+    """One live coverage."""
+
+    slug: str
+    title: str
+    summary: str
+    language: str = Field(description="BCP 47")
+    timezone: str = Field(description="IANA name")
+    status: LiveblogStatus
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    embedding: EmbeddingObject
+    url: str = Field(description="The reader's page")
+
+
+class CorrectionObject(Shape):
+    """A public note on what was corrected."""
+
+    at: datetime
+    note: str
+
+
+class ViaObject(Shape):
+    """Whose an entry is that was taken over."""
+
+    name: str
+    url: str = Field(description="Where it stands there")
+
+
+class EntryObject(Shape):
+    """One item of a live blog."""
+
+    id: str = Field(description="UUIDv7")
+    seq: int | None = Field(description="The last change of what readers see; null while they never saw it")
+    version: int
+    status: EntryStatus
+    heading: str | None
+    body: str = Field(description="The sanitised HTML as it was written")
+    html: str = Field(description="The whole entry rendered: one `<article>`")
+    authors: list[str]
+    key_event: bool
+    breaking: bool
+    pinned: bool
+    tags: list[str]
+    verification: Verification | None
+    source: str | None
+    corrections: list[CorrectionObject]
+    published_at: datetime | None
+    updated_at: datetime
+    url: str = Field(description="The permalink")
+    publish_at: datetime | None = Field(None, description="Only while the entry isn't published")
+    via: ViaObject | None = Field(None, description="Only of what was taken over from another live blog")
+
+
+class KeyEventObject(Shape):
+    """One line of the summary of key events."""
+
+    id: str
+    title: str = Field(description="The entry in one line of plain text, of a claim after its label")
+    published_at: datetime
+    url: str
+
+
+class LiveblogList(Shape):
+    """A page of live blogs, newest first."""
+
+    items: list[LiveblogObject]
+    next_cursor: str | None
+
+
+class EntryList(Shape):
+    """A page of entries."""
+
+    items: list[EntryObject]
+    next_cursor: str | None
+    epoch: str = Field(description="The history that the entries are of: never put pages of two together")
+    seq: int = Field(description="As of when the entries are: what was deleted by then isn't among them")
+
+
+class CountsObject(Shape):
+    """What became of the viewers who were asked."""
+
+    asked: int
+    had: int = Field(description="Of those who confirmed: they had the entry until then")
+    confirmed: int
+    gone: int = Field(description="They left without having answered")
+    waiting: int = Field(description="They are connected, and haven’t answered")
+
+
+class TakedownObject(CountsObject):
+    """How far a takedown has got."""
+
+    entry_id: str
+    seq: int = Field(description="The change that deleted the entry")
+    at: datetime
+    ended_at: datetime | None = Field(description="When counting ended; null while it goes on")
+    by_partner: dict[str, CountsObject] = Field(description='By the partner’s id; `""`: none')
+
+
+class Deletion(Shape):
+    """A deletion that is to be confirmed."""
+
+    takedown: TakedownObject | None = Field(description="null: readers never saw the entry")
+
+
+class ReachHourObject(Shape):
+    """What came of a live blog in one hour."""
+
+    hour: datetime = Field(description="Its beginning")
+    views: int
+    seconds: int
+    peak: int
+
+
+class ReachDayObject(Shape):
+    """What came of a live blog on one day, in its own time zone."""
+
+    date: date
+    views: int
+    seconds: int
+    peak: int
+
+
+class PartnerReachObject(Shape):
+    """What came of a live blog on one partner’s pages."""
+
+    partner: str = Field(description="The partner’s id; empty: no partner")
+    viewers: int = Field(description="Now, on all nodes")
+    views: int = Field(description="Streams that were opened; who lost its connection and came back counts again")
+    seconds: int = Field(description="For which they were open, added up")
+    peak: int = Field(description="The most that were open at once")
+    days: list[ReachDayObject]
+    hours: list[ReachHourObject] = Field(description="Those in which there was anybody")
+
+
+class ReachObject(Shape):
+    """The reach of a live blog, without anything of any single reader."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    liveblog: str = Field(description="Its slug")
+    timezone: str
+    since: date = Field(alias="from")
+    until: date = Field(alias="to", description="The last day")
+    partners: list[PartnerReachObject]
+
+
+class ReachLinkObject(Shape):
+    """A link to the page of a live blog’s reach."""
+
+    url: str = Field(description="Who has it sees the page, without a key. It is shown this once")
+    expires_at: datetime
+
+
+class RevisionObject(Shape):
+    """One state that an entry had."""
+
+    version: int
+    at: datetime
+    actor: str = Field(description="The name of the API key")
+    action: Literal["created", "edited", "published", "deleted"]
+    entry: EntryObject
+
+
+class RevisionList(Shape):
+    """A page of the states that an entry had, oldest first: fewer than asked for, where they are large."""
+
+    items: list[RevisionObject]
+    next_cursor: str | None
+
+
+class SnapshotObject(Shape):
+    """What a page starts from; everything as of `epoch` and `seq`."""
+
+    epoch: str
+    seq: int
+    liveblog: LiveblogObject
+    pinned: list[EntryObject]
+    key_events: list[KeyEventObject]
+    entries: list[EntryObject] = Field(description="The newest first, pinned ones among them")
+    next_cursor: str | None
+
+
+class ChangesObject(Shape):
+    """What changed since a position: the messages of the stream, ascending by seq, latest states only."""
+
+    epoch: str
+    seq: int = Field(description="Where you stand after these events; ask again from there")
+    more: bool = Field(description="There is more already")
+    events: list[dict[str, Any]]
+
+
+class ChangesReset(Shape):
+    """The position is void: take a snapshot."""
+
+    reset: Literal[True]
+    epoch: str
+    seq: int
+
+
+class RenditionObject(Shape):
+    """A picture in one width."""
+
+    url: str
+    width: int
+    height: int
+
+
+class MediaObject(Shape):
+    """A picture, ready to be put into entries."""
+
+    id: str = Field(description="UUIDv7")
+    version: int
+    url: str = Field(description="The largest file; it never changes")
+    type: Literal["image/jpeg", "image/webp"]
+    width: int = Field(description="Pixels, of the largest file")
+    height: int
+    size: int = Field(description="Bytes, of the largest file")
+    alt: str
+    credit: str | None
+    srcset: list[RenditionObject] = Field(description="Every width that there is, narrowest first")
+    html: str = Field(description="A `<figure>` to be put into an entry’s body")
+    actor: str = Field(description="The name of the API key that sent it")
+    created_at: datetime
+    updated_at: datetime
+
+
+class MediaList(Shape):
+    """A page of pictures, newest first."""
+
+    items: list[MediaObject]
+    next_cursor: str | None
+
+
+class ThemeObject(Shape):
+    """What a partner's pages look like unless they say otherwise; only what is set is there."""
+
+    accent: str | None = None
+    background: str | None = None
+    text: str | None = None
+    font: str | None = None
+    scheme: Literal["auto", "light", "dark"] | None = None
+
+
+class AttributionObject(Shape):
+    """How a partner's page says whose live blog it is."""
+
+    text: str
+    url: str
+
+
+class SourceAttribution(Shape):
+    """What is said of whose the entries are."""
+
+    text: str
+    url: str | None = Field(description="Where that leads; null: to each entry, where it stands there")
+
+
+class SourceObject(Shape):
+    """The live blog that another one follows, and how it stands between them."""
+
+    url: str
+    partner: str | None = Field(description="As which partner of theirs it is read")
+    attribution: SourceAttribution | None = Field(description="null: what the source asks for, else its host’s name")
+    state: SourceState
+    error: str | None = Field(description="What went wrong last; null while all is well")
+    position: str | None = Field(description="Up to where the source’s changes are here; null: not yet all it has")
+    behind: int | None = Field(description="Of the source’s changes that we know of, those that aren’t here yet")
+    heard_at: datetime | None = Field(description="When the source last said anything")
+    created_at: datetime
+
+
+class PartnerObject(Shape):
+    """Another site that shows live blogs, under rules."""
+
+    id: str = Field(description="It stands in public pages, and is no secret")
+    name: str
+    origins: list[str] = Field(description="Whose pages may show them; empty: anybody’s")
+    liveblogs: list[str] = Field(description="Slugs; empty: all")
+    tags: list[str] = Field(description="Only entries with one of these; empty: all entries")
+    delay: int = Field(description="Seconds by which its readers are late")
+    expires_at: datetime | None
+    enabled: bool
+    theme: ThemeObject
+    attribution: AttributionObject | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class PartnerList(Shape):
+    """A page of partners, newest first."""
+
+    items: list[PartnerObject]
+    next_cursor: str | None
+
+
+Reason = Literal["unknown", "disabled", "expired", "liveblog", "origin", "embedding"]
+
+
+class EmbedObject(Shape):
+    """Whether a page may show a live blog."""
+
+    allowed: bool
+    reason: Reason | None = Field(description="Why not")
+    theme: ThemeObject
+    attribution: AttributionObject | None
+    fallback_url: str = Field(description="Where to read it instead")
+
+
+class BadField(Shape):
+    """One bad field."""
+
+    pointer: str = Field(description="JSON pointer into the body, `?name` of the query, or a header's name")
+    detail: str
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = Field(None, description="The path; not where it was too long to be looked at (414)")
+    errors: list[BadField] | None = Field(None, description="422: every bad field")
+    reason: Reason | None = Field(None, description="403 of a partner, or of a page on another site")
+    current: EntryObject | LiveblogObject | MediaObject | PartnerObject | None = Field(
+        None, description="412: the current state"
+    )

@@ -1,0 +1,65 @@
+"""`/api/v1/liveblogs/{slug}/reach`, and links to the page that draws it"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.access import signed_links
+from liveserver.domain.inputs import ReachLinkInput
+from liveserver.http.api.requests import ReachQuery, answer, authorised, body_of, query_of
+from liveserver.http.container import services
+from liveserver.protocol.wire import timestamp
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.newsroom.reach import Report
+    from liveserver.protocol.wire import JSON
+
+
+async def read(request: Request) -> Response:
+    """Viewers now, and by the day and the hour, by partner."""
+    await authorised(request, "manage")
+    query = query_of(request, ReachQuery)
+    report = await services(request).reach.report(
+        request.path_params["slug"], query.since, query.until, partner=query.partner
+    )
+    return answer(request, _object(report), public=False)
+
+
+async def create_link(request: Request) -> Response:
+    """Make a link to the page, for who has no key."""
+    actor = await authorised(request, signed_links.SCOPE)
+    given = await body_of(request, ReachLinkInput, actor)
+    parts = services(request)
+    link = await signed_links.make(parts.store, request.path_params["slug"], actor, days=given.days)
+    content = {"url": parts.settings.base_url + link.path, "expires_at": timestamp(link.expires_at)}
+    return answer(request, content, status=201, public=False)
+
+
+def _object(report: Report) -> JSON:
+    return {
+        "liveblog": report.liveblog.slug,
+        "timezone": report.liveblog.timezone,
+        "from": report.since.isoformat(),
+        "to": report.until.isoformat(),
+        "partners": [
+            {
+                "partner": found.partner,
+                "viewers": found.viewers,
+                "views": found.views,
+                "seconds": found.seconds,
+                "peak": found.peak,
+                "days": [
+                    {"date": day.day.isoformat(), "views": day.views, "seconds": day.seconds, "peak": day.peak}
+                    for day in found.days
+                ],
+                "hours": [
+                    {"hour": timestamp(hour.hour), "views": hour.views, "seconds": hour.seconds, "peak": hour.peak}
+                    for hour in found.hours
+                ],
+            }
+            for found in report.partners
+        ],
+    }

@@ -1,0 +1,30 @@
+"""The HTTP API: one module a resource."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from liveserver.http.api.openapi.catalogue import OPERATIONS
+from liveserver.http.api.requests import count
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+def _route(path: str) -> Route:
+    """One route for all methods of a path, so that the answer to any other method names them all."""
+    operations = {operation.method: operation for operation in OPERATIONS if operation.path == path}
+
+    async def endpoint(request: Request) -> Response:
+        operation = operations["GET" if request.method == "HEAD" else request.method]
+        count(request, needs_key=operation.scope is not None)
+        return await operation.endpoint(request)
+
+    return Route(path, endpoint, methods=list(operations))
+
+
+API_ROUTES = [_route(path) for path in dict.fromkeys(operation.path for operation in OPERATIONS)]
+"""Relative to `/api/v1`."""

@@ -1,0 +1,66 @@
+"""Requests for what isn't there yet, as the works' turns know their askers (`http/fair_queue.py`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from liveserver.domain.topic import Topic
+from liveserver.http.fair_queue import UNREAD_MOST, Asker, refuse_unread
+from liveserver.realtime.transport.websocket_connection import EXTENSION
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from starlette.types import Scope
+
+    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.http.container import Services
+
+
+def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
+    """The asker that a request is from: the address by which limits count.
+
+    `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
+    blog don't hold up those who want another.
+    """
+    parts: Services = scope["state"]["services"]
+    client = scope.get("client")
+    prefix = parts.limits.prefix_of(client)
+    line = otherwise if prefix is None else prefix
+    address = client[0] if client else None
+    extension = scope.get("extensions", {}).get(EXTENSION, {})
+    asker = Asker(line, address=address)
+    if gone := extension.get("gone"):
+        asker = asker._replace(gone=gone)
+    if prefix is not None and (unread := extension.get("unread")):
+        asker = asker._replace(unread=partial(unread, prefix))
+    return asker
+
+
+def asker_with(scope: Scope, key_id: str) -> Asker:
+    """The asker that a request with an API key is from: each key has a line, wherever it is used."""
+    return asker_of(scope)._replace(line=("key", key_id))
+
+
+def must_read(scope: Scope) -> None:
+    """Raises Busy if the client's address has so much unread that it is sent nothing else that is read for it."""
+    asker = asker_of(scope)
+    if asker.unread() >= UNREAD_MOST:
+        refuse_unread(asker)
+
+
+async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
+    """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
+    parts: Services = scope["state"]["services"]
+    topic = Topic(slug)
+    return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), asker_of(scope, topic))
+
+
+async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """The same of an entry that readers see, and its live blog. Raises Gone, too."""
+    parts: Services = scope["state"]["services"]
+    topic = Topic(slug)
+    return await parts.turns.made(
+        (topic, entry_id), partial(parts.store.published, slug, entry_id), asker_of(scope, topic)
+    )

@@ -1,0 +1,49 @@
+"""The limit on pages, before the routes. Streams and the API have limits of their own, and are counted where they know
+who asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from liveserver.content.blocks import MEDIA_PATH
+from liveserver.domain.errors import TooManyRequests
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from liveserver.http.container import Services
+
+UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/", "/healthz", "/readyz")
+"""What the API counts itself; files, which cost less than to refuse them; and what a balancer goes by."""
+
+
+class Limiting:
+    """ASGI middleware: counts requests for pages, feeds, cards, sitemaps, embeds and documents by address.
+
+    It stands behind `Rush`: to refuse the page that everybody asks for would cost as much as to send it.
+    """
+
+    def __init__(self, app: ASGIApp, refuse: Callable[[Request, Exception], Awaitable[Response]]) -> None:
+        """`refuse` answers a request that is one too many."""
+        self._app = app
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and not scope["path"].startswith(UNCOUNTED):
+            parts: Services = scope["state"]["services"]
+            try:
+                parts.limits.page(scope.get("client"))
+            except TooManyRequests as error:
+                response = await self._refuse(Request(scope), error)
+                # The routes that would say so aren't reached, and a widget is to know how long to wait.
+                response.headers["Access-Control-Allow-Origin"] = "*"
+                response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)

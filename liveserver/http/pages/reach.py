@@ -1,0 +1,56 @@
+"""`/reach/{slug}`: who reads a live blog, drawn. For who has a link (`access/signed_links.py`)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from liveserver.access import signed_links
+from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
+from liveserver.domain.topic import Topic
+from liveserver.http.askers import asker_of
+from liveserver.http.container import services
+from liveserver.http.rejections import refused, waiting
+from liveserver.http.responses import security_headers
+from liveserver.http.route_params import SLUG
+from liveserver.newsroom import reach_report
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.http.container import Services
+
+HEADERS = {
+    "Cache-Control": "private, no-store",
+    **security_headers.REACH,
+    "X-Robots-Tag": "noindex",
+}
+
+
+async def page(request: Request) -> Response:
+    """The last thirty days, by partner."""
+    parts = services(request)
+    slug = request.path_params["slug"]
+    try:
+        link = request.query_params.get("link", "")
+        html = await parts.turns.made(
+            ("reach", slug, link), partial(_page, parts, slug, link), asker_of(request.scope, Topic(slug))
+        )
+    except (Unauthorized, Forbidden) as error:
+        answer = refused(request.scope, error)
+        if isinstance(answer, TooManyRequests):
+            return HTMLResponse(reach_report.refusal(str(answer)), 429, {**HEADERS, **waiting(answer)})
+        return HTMLResponse(reach_report.refusal(str(answer)), 403, HEADERS)
+    return HTMLResponse(html, headers=HEADERS)
+
+
+async def _page(parts: Services, slug: str, link: str) -> str:
+    await signed_links.check(parts.store, slug, link)
+    return reach_report.page(await parts.reach.report(slug))
+
+
+REACH_ROUTES = [Route(f"/reach/{SLUG}", page)]

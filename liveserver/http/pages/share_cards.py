@@ -1,0 +1,69 @@
+"""`/live/{slug}/card-….png` and the same of an entry: the pictures that pages name to whoever shows a shared link."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+from anyio import to_thread
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from liveserver.domain.topic import Topic
+from liveserver.http.askers import asker_of, liveblog_of, published_of
+from liveserver.http.container import services
+from liveserver.http.responses.prebuilt import readable_by, respond
+from liveserver.http.responses.representation import Representation
+from liveserver.http.route_params import HASH, ID, SLUG
+from liveserver.rendering.share_card_image import MEDIA_TYPE, draw
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.access.partner_admission import Readers
+    from liveserver.rendering.share_card import Card
+
+HEADERS = {"Cache-Control": "public, max-age=3600"}
+"""Not for ever, though the address changes with the picture: a deleted entry must not go on speaking."""
+
+KEPT = 128
+"""Pictures in memory, of some 20 KB each: who shows a shared link asks for the same one within seconds."""
+
+
+async def liveblog_card(request: Request) -> Response:
+    """The picture of a live blog's page."""
+    renderer = services(request).renderer
+    liveblog = await liveblog_of(request.scope, request.path_params["slug"])
+    return await _answer(request, renderer.liveblog_card(liveblog), renderer.liveblog_card_url(liveblog))
+
+
+async def entry_card(request: Request) -> Response:
+    """The picture of an entry's page."""
+    renderer = services(request).renderer
+    liveblog, entry = await published_of(request.scope, request.path_params["slug"], request.path_params["id"])
+    return await _answer(request, renderer.entry_card(liveblog, entry), renderer.entry_card_url(liveblog, entry))
+
+
+async def _answer(request: Request, card: Card, url: str) -> Response:
+    if request.path_params.get("hash") != card.hash:
+        # An older picture's address, or `card.png`: what there is now is what may be shown.
+        return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
+    parts, slug = services(request), request.path_params["slug"]
+    readers = await parts.partners.readers(slug, request.scope["headers"])
+    drawn = partial(to_thread.run_sync, _picture, card, readers)
+    picture = await parts.drawing.made((card, readers), drawn, asker_of(request.scope, Topic(slug)))
+    return respond(request.scope, picture)
+
+
+@lru_cache(maxsize=KEPT)
+def _picture(card: Card, readers: Readers) -> Representation:
+    return Representation(draw(card), MEDIA_TYPE, {**HEADERS, **readable_by(readers)})
+
+
+CARD_ROUTES = [
+    Route(f"/live/{SLUG}/card.png", liveblog_card),
+    Route(f"/live/{SLUG}/card-{HASH}.png", liveblog_card),
+    Route(f"/live/{SLUG}/entries/{ID}/card.png", entry_card),
+    Route(f"/live/{SLUG}/entries/{ID}/card-{HASH}.png", entry_card),
+]

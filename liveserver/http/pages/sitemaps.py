@@ -1,0 +1,83 @@
+"""`/sitemap.xml`, the sitemaps that it names, and `/robots.txt`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from liveserver.domain.errors import NotFound
+from liveserver.domain.model import now
+from liveserver.http.askers import asker_of
+from liveserver.http.container import services
+from liveserver.http.responses.prebuilt import respond
+from liveserver.http.responses.representation import Representation
+from liveserver.http.route_params import NUMBER
+from liveserver.rendering.feeds import sitemaps
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from liveserver.http.container import Services
+
+HEADERS = {"Cache-Control": "public, max-age=60"}
+"""Crawlers come by the minute at most; what a sitemap says of a live blog is public in any case."""
+
+
+async def index(request: Request) -> Response:
+    """Which sitemaps there are."""
+    return await _answer(request, "index", partial(_index, services(request)))
+
+
+async def _index(parts: Services) -> Representation:
+    return _representation(sitemaps.index(await parts.store.highest_number(), parts.renderer))
+
+
+async def news(request: Request) -> Response:
+    """What changed within the last two days."""
+    return await _answer(request, "news", partial(_news, services(request)))
+
+
+async def _news(parts: Services) -> Representation:
+    moment = now()
+    listings = await parts.store.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
+    return _representation(sitemaps.news(listings, parts.renderer, now=moment))
+
+
+async def sitemap(request: Request) -> Response:
+    """A part of all live blogs."""
+    page: int = request.path_params["number"]
+    return await _answer(request, page, partial(_sitemap, services(request), page))
+
+
+async def _sitemap(parts: Services, page: int) -> Representation:
+    if page > sitemaps.pages(await parts.store.highest_number()):
+        raise NotFound(f"there is no sitemap {page}")
+    return _representation(sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))
+
+
+async def robots(request: Request) -> Response:
+    """What crawlers may read. They look for it at the root of a host only."""
+    body = sitemaps.robots(services(request).renderer)
+    return respond(request.scope, _representation(body, "text/plain; charset=utf-8"))
+
+
+async def _answer(request: Request, key: str | int, make: Callable[[], Awaitable[Representation]]) -> Response:
+    asker = asker_of(request.scope, "sitemaps")
+    return respond(request.scope, await services(request).dated.get(("sitemap", key), make, asker))
+
+
+def _representation(body: bytes, media_type: str = sitemaps.MEDIA_TYPE) -> Representation:
+    return Representation(body, media_type, HEADERS)
+
+
+SITEMAP_ROUTES = [
+    Route("/robots.txt", robots),
+    Route("/sitemap.xml", index),
+    Route("/sitemap-news.xml", news),
+    Route(f"/sitemap-{NUMBER}.xml", sitemap),
+]

@@ -1,0 +1,160 @@
+"""Errors as `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+import structlog
+from starlette.responses import Response
+
+from liveserver.domain import errors
+from liveserver.domain.model import Edition, Entry, Media, Partner
+from liveserver.http.container import services
+from liveserver.http.rejections import waiting
+from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.protocol import wire
+
+if TYPE_CHECKING:
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+
+    from liveserver.domain.model import Liveblog
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class PreconditionRequired(errors.LiveserverError):
+    """The request must say which version it edits."""
+
+
+class UnsupportedMediaType(errors.LiveserverError):
+    """The request body is of a kind that isn't understood."""
+
+
+class TooLarge(errors.LiveserverError):
+    """The request body exceeds the limit."""
+
+
+class Kind(NamedTuple):
+    """How an error is told over HTTP."""
+
+    status: int
+    name: str
+    """The last part of the problem's type, which never changes."""
+    title: str
+
+
+KINDS: dict[type[errors.LiveserverError], Kind] = {
+    errors.KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key came with another request before"),
+    errors.Invalid: Kind(422, "invalid", "The request is not valid"),
+    errors.NotFound: Kind(404, "not-found", "Not found"),
+    errors.Gone: Kind(410, "gone", "It was deleted"),
+    errors.Conflict: Kind(409, "conflict", "The current state does not allow this"),
+    errors.VersionConflict: Kind(412, "version-conflict", "It was changed since you read it"),
+    UnsupportedMediaType: Kind(415, "unsupported-media-type", "The request body is of the wrong kind"),
+    TooLarge: Kind(413, "too-large", "The request body is too large"),
+    PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
+    errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
+    errors.NotAdmitted: Kind(403, "not-admitted", "The live blog may not be shown here"),
+    errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
+    errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
+    errors.Draining: Kind(503, "draining", "This server is about to end"),
+    errors.Unavailable: Kind(503, "unavailable", "What this needs is not available"),
+}
+
+
+def problem(
+    kind: Kind,
+    detail: str,
+    *,
+    instance: str,
+    headers: dict[str, str] | None = None,
+    **more: object,
+) -> Response:
+    """A problem document as a response."""
+    content = {
+        "type": f"urn:liveserver:problem:{kind.name}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        **more,
+    }
+    return Response(
+        wire.dumps(content),
+        kind.status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+async def handle_error(request: Request, error: Exception) -> Response:
+    """Answer one of our own errors."""
+    assert isinstance(error, errors.LiveserverError)
+    kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+    headers: dict[str, str] = {}
+    more: dict[str, object] = {}
+    detail = str(error) or kind.title
+    match error:
+        case errors.Invalid():
+            more["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
+        case errors.VersionConflict(current=current):
+            try:
+                more["current"], headers["ETag"] = await _current(request, current)
+            except errors.StoreUnavailable as outage:
+                # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
+                return await handle_error(request, outage)
+        case errors.NotAdmitted():
+            more["reason"] = error.reason
+        case errors.Unauthorized():
+            headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'
+        case errors.TooManyRequests():
+            headers |= waiting(error)
+        case errors.Draining():
+            headers["Retry-After"] = str(error.retry_after)
+        case errors.Unavailable():
+            headers["Retry-After"] = str(error.retry_after)
+            if isinstance(error, errors.StoreUnavailable):
+                log.warning("store.unavailable", path=request.url.path, error=detail)
+                detail = "The database does not answer. Try again: the same Idempotency-Key publishes nothing twice."
+    return problem(kind, detail, instance=request.url.path, headers=headers, **more)
+
+
+async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[wire.JSON, str]:
+    """As the API answers with it, and its entity tag."""
+    parts = services(request)
+    if isinstance(current, Media):
+        return parts.presenter.media(current), edition_tag(current.edition)
+    if isinstance(current, Partner):
+        return wire.partner_object(current), edition_tag(current.edition)
+    liveblog = await parts.store.liveblog(request.path_params["slug"])
+    if isinstance(current, Entry):
+        content = parts.presenter.entry(liveblog, current)
+        return content, edition_tag(Edition(current.version, liveblog.epoch), wire.dumps(content))
+    return parts.presenter.liveblog(liveblog), edition_tag(liveblog.edition)
+
+
+def http_problem(request: Request, error: HTTPException) -> Response:
+    """Answer an error of the framework's: an unknown path, a method that isn't there."""
+    status = HTTPStatus(error.status_code)
+    kind = Kind(int(status), status.phrase.lower().replace(" ", "-"), status.phrase)
+    detail, headers = error.detail, dict(error.headers or {})
+    # Not the URL's: that is put together from the path as it was decoded, and cut at the first question mark.
+    path = request.scope["path"]
+    if status == HTTPStatus.NOT_FOUND:
+        detail = f"nothing is at {path}"
+        # Scripts of other sites ask too, perhaps by a slug that was mistyped, and are to see that it is none.
+        headers["Access-Control-Allow-Origin"] = "*"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not allowed here, but {headers.get('Allow', 'GET')}"
+    return problem(kind, detail, instance=path, headers=headers)
+
+
+def crash_problem(request: Request) -> Response:
+    """Answer a defect of ours, without telling what it is."""
+    kind = Kind(500, "internal", "The server failed")
+    return problem(kind, "The error was logged.", instance=request.url.path)

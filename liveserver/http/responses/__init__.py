@@ -1,0 +1,1 @@
+"""How requests are answered: representations, entity tags, caches, problems, security headers."""

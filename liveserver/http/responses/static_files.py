@@ -1,0 +1,91 @@
+"""The built front end, under `/static/`: a few small files, read when the server starts, and served from memory.
+
+A file that is opened for a request takes a descriptor for as long as the reader does, and readers may take long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from mimetypes import guess_type
+from typing import TYPE_CHECKING
+
+from starlette._utils import get_route_path
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from liveserver.http.responses.prebuilt import Steady, deny, part, respond
+from liveserver.http.responses.representation import Representation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.resources.abc import Traversable
+
+    from starlette.types import Receive, Scope, Send
+
+HASHED = "assets/"
+"""A folder whose files have a hash in their names, and never change."""
+
+
+class Assets:
+    """ASGI application: answers with the files below a directory. What is put there later is not seen."""
+
+    def __init__(self, directory: Traversable) -> None:
+        self._files = dict(_representations(directory, ""))
+        self._packing = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "websocket":
+            await deny(scope, receive, send, Response(status_code=403))
+            return
+        if scope["method"] not in {"GET", "HEAD"}:
+            raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        file = self._files.get(get_route_path(scope).removeprefix("/"))
+        if file is None:
+            raise HTTPException(404)
+        response = _part(file, scope) or await self._whole(file, scope)
+        if isinstance(response, Steady):
+            response.lasting = True
+        await response(scope, receive, send)
+
+    async def _whole(self, file: Representation, scope: Scope) -> Response:
+        if not file.packed:
+            # Once, and in a thread: of the largest it takes a tenth of a second.
+            async with self._packing:
+                await asyncio.to_thread(file.pack)
+        return respond(scope, file)
+
+
+def _representations(directory: Traversable, path: str) -> Iterator[tuple[str, Representation]]:
+    for found in directory.iterdir():
+        name = f"{path}{found.name}"
+        if found.is_dir():
+            yield from _representations(found, f"{name}/")
+        else:
+            yield name, _representation(name, found.read_bytes())
+
+
+def _representation(name: str, content: bytes) -> Representation:
+    media_type = guess_type(name)[0] or "text/plain"
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    headers = {
+        "Cache-Control": "public, max-age=31536000, immutable" if name.startswith(HASHED) else "public, max-age=300",
+        "Accept-Ranges": "bytes",
+        # Other sites' pages load the widget's modules, which browsers allow only if this is said (and so it may be).
+        "Access-Control-Allow-Origin": "*",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    return Representation(content, f"{media_type}{charset}", headers)
+
+
+def _part(file: Representation, scope: Scope) -> Response | None:
+    """The range of a file that is asked for, never packed; None where it is the whole."""
+    asked = Headers(scope=scope)
+    wanted = asked.get("range")
+    body, tag, head, _ = file.coded(None)
+    if wanted is None or scope["method"] != "GET" or "if-none-match" in asked or asked.get("if-range", tag) != tag:
+        return None
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head}
+    del headers["content-length"]
+    return part(body, wanted, headers)

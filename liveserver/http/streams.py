@@ -1,0 +1,380 @@
+"""The live stream over WebSocket and SSE: the endpoints, and the sink that stands for a viewer of any ASGI server."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from liveserver.domain.errors import (
+    Busy,
+    Draining,
+    LiveserverError,
+    NotAdmitted,
+    NotFound,
+    StoreUnavailable,
+    TooManyRequests,
+)
+from liveserver.domain.model import VOID, Position
+from liveserver.http.askers import liveblog_of
+from liveserver.http.container import services
+from liveserver.http.problems import KINDS, problem
+from liveserver.http.rejections import refused, waiting
+from liveserver.http.responses.prebuilt import deny
+from liveserver.http.route_params import SLUG
+from liveserver.protocol import wire
+from liveserver.realtime.transport import viewer_budget
+from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.realtime.viewer import Sink
+from liveserver.utils.limits.refusals import Reason, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from liveserver.protocol.frames import Frame
+    from liveserver.realtime.hub import Audience
+    from liveserver.realtime.transport.viewers import Viewer
+    from liveserver.utils.limits.concurrency_limiter import Permit
+
+QUEUE_BYTES = 512 * 1024
+"""While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
+
+
+CLOSE_SECONDS = 1.0
+"""How long the end of a connection may take to be written."""
+
+RETRY = b"retry: 3000\n"
+"""Milliseconds after which an EventSource that lost its connection comes back: a line of the block that `hello` ends.
+
+In a block of its own it would be an event without data to clients that read less well than browsers."""
+
+SSE_HEADERS = {
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+    # What the middlewares would add: a stream that is handed over doesn't pass them.
+    "Access-Control-Allow-Origin": "*",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Type": "text/event-stream; charset=utf-8",
+}
+_LATER = {"Retry-After": str(Draining.retry_after)}
+_SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
+
+
+class QueueSink(Sink):
+    """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
+
+    def __init__(self, on_drained: Callable[[QueueSink], None], word: str = "") -> None:
+        super().__init__(word)
+        self._on_drained = on_drained
+        self._queue: deque[Frame] = deque()
+        self._bytes = 0
+        self._lagging = False
+        self._close_code: int | None = None
+        self._filled = asyncio.Event()
+        self._running: asyncio.Task[object] | None = None
+
+    def write(self, frame: Frame) -> bool:
+        """Queue a frame; False when the queue is full.
+
+        What counts is what waits already: a frame larger than the whole queue must get through too.
+        """
+        if self._close_code is not None:
+            return True
+        if self._lagging or self._bytes >= QUEUE_BYTES:
+            self._lagging = True
+            return False
+        self._queue.append(frame)
+        self._bytes += len(frame.message)
+        self._filled.set()
+        return True
+
+    def close(self, code: int) -> None:
+        """End after what is queued; at once if the viewer lags."""
+        if self._close_code is None:
+            self._close_code = code
+            self._filled.set()
+            if self._lagging and self._running is not None:
+                # It sits in a send that may never return: whoever doesn't read must not keep what is queued.
+                self._running.cancel()
+
+    async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        """Send what comes, until the hub closes; returns its close code."""
+        self._running = asyncio.current_task()
+        try:
+            return await self._run(send)
+        except asyncio.CancelledError:
+            if self._close_code is None or not self._lagging:
+                raise
+            return self._close_code
+        finally:
+            self._running = None
+
+    async def _run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        while True:
+            while self._queue:
+                frame = self._queue.popleft()
+                await send(frame)
+                self._bytes -= len(frame.message)
+            if self._close_code is not None:
+                return self._close_code
+            if self._lagging:
+                self._lagging = False
+                self._on_drained(self)
+                continue
+            self._filled.clear()
+            await self._filled.wait()
+
+
+async def _briefly(last: Awaitable[None]) -> None:
+    """Send a connection's end, unless the viewer is gone, or takes nothing any more."""
+    with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await last
+
+
+def position_of(text: str | None) -> Position | None:
+    """The position a viewer gives: None if it gives none, a void one if it can't be read."""
+    return None if not text else Position.parse(text) or VOID
+
+
+def _query_of(scope: Scope) -> Mapping[str, str]:
+    # Most viewers give none, and to parse that costs each connect more than to see it.
+    return QueryParams(scope["query_string"]) if scope["query_string"] else {}
+
+
+class WebSocketStream:
+    """`GET …/ws?after=POSITION`
+
+    An ASGI application, as what Starlette puts around a function costs each connect more than what is done here.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Accept, and stream until one side ends it."""
+        parts = scope["state"]["services"]
+        if parts.hub.draining or _no_room(scope):
+            # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
+            await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
+            return
+        try:
+            permit = parts.limits.stream(scope["client"])
+        except TooManyRequests as error:
+            refused(scope, error)
+            told = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
+            await deny(scope, receive, send, told)
+            return
+        handed_over = False
+        try:
+            slug = scope["path_params"]["slug"]
+            query = _query_of(scope)
+            after, partner = position_of(query.get("after")), query.get("partner")
+            # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+            try:
+                audience = await parts.partners.audience(slug, partner, scope["headers"])
+            except (NotAdmitted, StoreUnavailable) as error:
+                refused(scope, error)
+                websocket = WebSocket(scope, receive, send)
+                await websocket.accept()
+                await _briefly(websocket.close(_code_of(error)))
+                return
+            hand_over = _hand_over_of(scope)
+            if hand_over is None:
+                await self._stream(audience, after, WebSocket(scope, receive, send))
+                return
+            # It may have left already.
+            with suppress(OSError):
+                viewer = hand_over(audience)
+                audience.permit, handed_over = permit, True
+                await _seat(audience, viewer, after)
+        finally:
+            if permit is not None and not handed_over:
+                permit.release()
+
+    async def _stream(self, audience: Audience, after: Position | None, websocket: WebSocket) -> None:
+        await websocket.accept()
+        sink = QueueSink(audience.drained)
+        try:
+            await audience.join(sink, after)
+            await _serve_websocket(websocket, sink, audience)
+        except (NotFound, StoreUnavailable, Draining) as error:
+            await _briefly(websocket.close(_code_of(error)))
+        finally:
+            audience.gone(sink)
+
+
+def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
+    """How to hand the connection to the hub, where the server can do that (`server/protocols/viewer_protocol.py`)."""
+    extension = scope.get("extensions", {}).get(EXTENSION)
+    return None if extension is None else extension["hand_over"]
+
+
+def _no_room(scope: Scope) -> bool:
+    """Whether the server keeps the connections that are left for requests (`server/protocols/viewer_protocol.py`)."""
+    if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
+        return False
+    client = scope["client"]
+    refusals.note(Reason.TOO_MANY_STREAMS, address=client[0] if client else None)
+    return True
+
+
+async def _seat(audience: Audience, viewer: Viewer, after: Position | None) -> None:
+    """Register a viewer that was handed over. Nothing is left running for it."""
+    try:
+        await audience.join(viewer, after)
+    except (NotFound, StoreUnavailable, Draining) as error:
+        viewer.close(_code_of(error))
+
+
+def _code_of(error: LiveserverError) -> int:
+    """The close code that tells why a viewer isn't let in."""
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
+
+
+_CODES: dict[type[LiveserverError], int] = {
+    NotFound: wire.CLOSE_NO_SUCH_LIVEBLOG,
+    NotAdmitted: wire.CLOSE_NOT_ADMITTED,
+    StoreUnavailable: wire.CLOSE_TRY_AGAIN,
+    Draining: wire.CLOSE_RESTART,
+}
+
+
+async def _serve_websocket(websocket: WebSocket, sink: QueueSink, audience: Audience) -> None:
+    async def send(frame: Frame) -> None:
+        await websocket.send({"type": "websocket.send", "text": frame.text})
+
+    sending = asyncio.create_task(sink.run(send))
+    receiving = asyncio.create_task(_hear(websocket, sink, audience))
+    try:
+        await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+        ended = receiving if receiving.done() else sending
+        code = ended.result() if ended.exception() is None else None
+        if code is not None:
+            await _briefly(websocket.close(code))
+    finally:
+        for task in (sending, receiving):
+            task.cancel()
+        await asyncio.gather(sending, receiving, return_exceptions=True)
+
+
+async def _hear(websocket: WebSocket, sink: QueueSink, audience: Audience) -> int | None:
+    """Read what the viewer sends; returns when it left (None), or with the code to close with."""
+    spent, clock = 0.0, asyncio.get_running_loop().time
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        text = (message.get("text") or "").encode()
+        size = len(message.get("bytes") or text)
+        if size > wire.INBOUND_MAX:
+            return wire.CLOSE_TOO_BIG
+        spent = viewer_budget.spent(spent, now := clock(), viewer_budget.weight(1, size))
+        if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, audience.asked()):
+            peer = websocket.client
+            refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
+            return wire.CLOSE_TOO_TALKATIVE
+        if text and len(text) <= wire.HEARD_MAX:
+            audience.said(sink, text)
+
+
+async def events_endpoint(request: Request) -> ASGIApp:
+    """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
+    parts, slug = services(request), request.path_params["slug"]
+    query = _query_of(request.scope)
+    if _no_room(request.scope):
+        raise Busy("there is no room for one more stream")
+    permit = parts.limits.stream(request.scope.get("client"))
+    try:
+        audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
+        if request.method == "HEAD":
+            await liveblog_of(request.scope, slug)
+            return Response(headers=SSE_HEADERS)
+        after = position_of(request.headers.get("last-event-id") or query.get("after"))
+        stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", permit)
+        permit = None
+        return stream
+    finally:
+        if permit is not None:
+            permit.release()
+
+
+class EventStream:
+    """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
+
+    def __init__(self, audience: Audience, after: Position | None, word: str, permit: Permit | None = None) -> None:
+        """`word`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
+        self._audience = audience
+        self._after = after
+        self._word = word
+        self._permit = permit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until one side ends it."""
+        handed_over = False
+        try:
+            hand_over = _hand_over_of(scope)
+            if hand_over is None:
+                await self._stream(receive, send)
+                return
+            # What this raises becomes a problem document, as nothing has been sent yet.
+            await self._audience.enter()
+            try:
+                viewer = hand_over(self._audience, 200, _SSE_RAW_HEADERS, RETRY)
+            except OSError:
+                # It left while the live blog was being read.
+                return
+            self._audience.permit, handed_over = self._permit, True
+            viewer.word = self._word
+            await _seat(self._audience, viewer, self._after)
+        finally:
+            if self._permit is not None and not handed_over:
+                self._permit.release()
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        sink = QueueSink(self._audience.drained, self._word)
+
+        async def send_frame(frame: Frame) -> None:
+            await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
+
+        async def run() -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_RAW_HEADERS]})
+            await send({"type": "http.response.body", "body": RETRY, "more_body": True})
+            await sink.run(send_frame)
+            await _briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
+
+        async def wait_for_disconnect() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        # What join raises becomes a problem document, as nothing has been sent yet.
+        await self._audience.join(sink, self._after)
+        sending = asyncio.create_task(run())
+        leaving = asyncio.create_task(wait_for_disconnect())
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._audience.gone(sink)
+            for task in (sending, leaving):
+                task.cancel()
+            await asyncio.gather(sending, leaving, return_exceptions=True)
+
+
+async def needs_upgrade(request: Request) -> Response:
+    """`GET …/ws` by something that isn't a WebSocket."""
+    raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
+
+
+STREAM_ROUTES = [
+    Route(f"/liveblogs/{SLUG}/ws", needs_upgrade, methods=["GET"]),
+    WebSocketRoute(f"/liveblogs/{SLUG}/ws", WebSocketStream()),
+    Route(f"/liveblogs/{SLUG}/events", events_endpoint, methods=["GET"]),
+]

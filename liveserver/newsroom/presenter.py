@@ -1,0 +1,108 @@
+"""Model to wire: what readers get of a live blog, an entry, a change. Here a change becomes a frame, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from liveserver.content.media.picture import Picture, figure_html
+from liveserver.domain.model import Change, Changes, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
+from liveserver.protocol import wire
+from liveserver.protocol.frames import ChangeFrame
+from liveserver.rendering.pacing import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from liveserver.domain.model import Media
+    from liveserver.rendering.renderer import Renderer
+
+LIVEBLOG_KEY = "liveblog"
+"""The key of changes of the live blog's own fields; an entry's key is its id."""
+
+
+class Presenter:
+    """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
+
+    def __init__(self, renderer: Renderer, confirming: Mapping[str, int] | None = None) -> None:
+        """`confirming`: deleted entries that viewers are to confirm at present, and within how many milliseconds."""
+        self._renderer = renderer
+        self._confirming = {} if confirming is None else confirming
+
+    def liveblog(self, liveblog: Liveblog) -> wire.JSON:
+        """A live blog as a JSON object."""
+        return wire.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
+
+    def entry(self, liveblog: Liveblog, entry: Entry) -> wire.JSON:
+        """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
+        return wire.entry_object(
+            entry,
+            html=self._renderer.entry_html(liveblog, _as_due(entry)),
+            url=self._renderer.entry_url(liveblog.slug, entry.id),
+        )
+
+    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[wire.Encoded]:
+        """Entries for a list of them, each encoded at once; the event loop has its turn after each few milliseconds."""
+        pace, encoded = Pace(), []
+        for entry in entries:
+            encoded.append(wire.encoded(self.entry(liveblog, entry)))
+            await pace.step()
+        return encoded
+
+    def media(self, media: Media) -> wire.JSON:
+        """A picture as a JSON object, with the HTML that puts it into an entry."""
+        picture = Picture.of(media)
+        base = self._renderer.media_url
+        srcset: list[wire.JSON] = [
+            {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.renditions
+        ]
+        return wire.media_object(
+            media,
+            url=f"{base}/{picture.name}",
+            srcset=srcset,
+            media_type=picture.media_type,
+            html=figure_html(picture, media.alt, media.credit, base),
+        )
+
+    async def snapshot(self, snapshot: Snapshot) -> wire.JSON:
+        """A snapshot as a JSON object, made as `entries` are."""
+        liveblog, pace, key_events = snapshot.liveblog, Pace(), []
+        for entry in snapshot.key_events:
+            title, url = self._renderer.entry_title(liveblog, entry), self._renderer.entry_url(liveblog.slug, entry.id)
+            key_events.append(wire.key_event_object(entry, title=title, url=url))
+            await pace.step()
+        return {
+            "epoch": liveblog.epoch,
+            "seq": liveblog.seq,
+            "liveblog": self.liveblog(liveblog),
+            "pinned": await self.entries(liveblog, snapshot.pinned),
+            "key_events": key_events,
+            "entries": await self.entries(liveblog, snapshot.entries),
+            "next_cursor": snapshot.next_cursor,
+        }
+
+    async def frames(self, changes: Changes) -> list[ChangeFrame]:
+        """What the store read, as the messages of the stream, made as `entries` are."""
+        pace, frames = Pace(), []
+        for change in changes.items:
+            frames.append(self.frame(changes.liveblog, change))
+            await pace.step()
+        return frames
+
+    def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
+        """A change as the message that every viewer gets."""
+        match change:
+            case EntryChanged(seq, entry):
+                key, message = entry.id, wire.entry_message(seq, self.entry(liveblog, entry))
+            case EntryDeleted(seq, entry_id):
+                within = self._confirming.get(entry_id)
+                key, message = entry_id, wire.delete_message(seq, entry_id, within=within)
+            case _:
+                key, message = LIVEBLOG_KEY, wire.liveblog_message(change.seq, self.liveblog(change.liveblog))
+        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
+
+
+def _as_due(entry: Entry) -> Entry:
+    if entry.published_at is not None:
+        return entry
+    return replace(entry, published_at=entry.publish_at or entry.updated_at)

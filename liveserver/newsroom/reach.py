@@ -1,0 +1,203 @@
+"""Reach: who reads a live blog where, now and by the hour, without anything of any single one.
+
+Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), tells the others how many there are (as
+`realtime/presence.py` does), and adds what it has counted to the store every minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import date, datetime, timedelta
+from datetime import time as clock_time
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from liveserver.domain.errors import FieldError, Invalid, StoreUnavailable
+from liveserver.newsroom.watch_time import Key, Meter
+from liveserver.realtime import presence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from liveserver.domain.model import Liveblog, ReachHour
+    from liveserver.realtime.bus import Bus
+    from liveserver.realtime.hub import Hub
+    from liveserver.realtime.viewer import Sink
+    from liveserver.store import Store
+
+FLUSH = 60.0
+"""Seconds between writes."""
+DAYS = 30
+"""How far back one looks who doesn't say."""
+DAYS_MAX = 366
+
+log = structlog.get_logger(__name__)
+
+
+class Day(NamedTuple):
+    """The hours of a day, in the live blog's time zone, added up."""
+
+    day: date
+    views: int
+    seconds: int
+    peak: int
+
+
+class PartnerReach(NamedTuple):
+    """What came of a live blog on one partner's pages, or on no partner's."""
+
+    partner: str
+    viewers: int
+    """Now, on all nodes."""
+    hours: list[ReachHour]
+    """Those in which there was anybody."""
+    days: list[Day]
+
+    @property
+    def views(self) -> int:
+        """Streams that were opened."""
+        return sum(hour.views for hour in self.hours)
+
+    @property
+    def seconds(self) -> int:
+        """For which they were open."""
+        return sum(hour.seconds for hour in self.hours)
+
+    @property
+    def peak(self) -> int:
+        """The most that were open at once."""
+        return max((hour.peak for hour in self.hours), default=0)
+
+
+class Report(NamedTuple):
+    """The reach of a live blog, from one day to another."""
+
+    liveblog: Liveblog
+    since: date
+    until: date
+    """The last day."""
+    partners: list[PartnerReach]
+
+
+class Reach:
+    """The counting of one process. It is a `Witness` of the hub's."""
+
+    def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._bus = bus
+        self._clock = clock
+        self._meter = Meter()
+        self._attendance = presence.Attendance(hub.node, "reach")
+        hub.witnesses.append(self)
+
+    async def run(self) -> None:
+        """Tell the other nodes and write down what was counted, until cancelled."""
+        loop = asyncio.get_running_loop()
+        flushed = loop.time()
+        while True:
+            try:
+                self.announce()
+                if loop.time() - flushed >= FLUSH:
+                    flushed = loop.time()
+                    await self.flush()
+            except Exception:
+                log.exception("reach.broken")
+            await asyncio.sleep(presence.INTERVAL)
+
+    def announce(self) -> None:
+        """Tell the other nodes how many viewers there are here."""
+        if self._bus.up:
+            self._attendance.forget(self._clock() - presence.LIFETIME)
+            for message in self._attendance.tell({_word(key): count for key, count in self._meter.viewers().items()}):
+                self._bus.announce(message)
+
+    async def flush(self) -> None:
+        """Add what was counted to the store; kept for the next time if the store is away."""
+        counted = self._meter.take(self._clock())
+        if not counted:
+            return
+        try:
+            await self._store.add_reach(counted)
+        except StoreUnavailable as error:
+            log.warning("reach.not_kept", error=str(error))
+            self._meter.give_back(counted)
+
+    def came(self, slug: str, sink: Sink, /) -> None:
+        """A viewer was registered."""
+        key = Key(slug, sink.partner)
+        self._meter.came(key, self._clock(), self._attendance.elsewhere(_word(key)))
+
+    def left(self, slug: str, sink: Sink, /) -> None:
+        """A viewer that had come isn't there any more."""
+        self._meter.left(Key(slug, sink.partner), self._clock())
+
+    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
+        """A viewer sent something, which counts for nothing here."""
+
+    def asked(self, slug: str, /) -> int:
+        """Nobody is asked for anything."""
+        return 0
+
+    def announced(self, message: bytes, /) -> None:
+        """A node says something, perhaps how many viewers it has."""
+        self._attendance.hear(message, self._clock())
+
+    async def report(
+        self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
+    ) -> Report:
+        """From one day to another, both included, in the live blog's time zone; the last thirty if none are given.
+
+        Raises NotFound, StoreUnavailable, and Invalid for days in the wrong order, or too many. What was counted in the
+        last minute is missing.
+        """
+        liveblog = await self._store.liveblog(slug)
+        zone = ZoneInfo(liveblog.timezone)
+        last = until or datetime.fromtimestamp(self._clock(), zone).date()
+        first = since or last - timedelta(days=DAYS - 1)
+        if not timedelta() <= last - first < timedelta(days=DAYS_MAX):
+            raise Invalid([FieldError("?from", f"must be at most {DAYS_MAX - 1} days before `to`, and not after it")])
+        hours = await self._store.reach(
+            slug, _midnight(first, zone), _midnight(last + timedelta(days=1), zone), partner=partner
+        )
+        now = self._now(slug)
+        by_partner = {found: list(group) for found, group in groupby(hours, key=lambda hour: hour.partner)}
+        wanted = {*by_partner, *now} if partner is None else {partner}
+        found = [
+            PartnerReach(one, now.get(one, 0), by_partner.get(one, []), list(_days(by_partner.get(one, []), zone)))
+            for one in sorted(wanted)
+        ]
+        return Report(liveblog, first, last, found)
+
+    def _now(self, slug: str) -> dict[str, int]:
+        """Viewers on all nodes, by partner."""
+        keys = {Key(*word.split(" ", 1)) for word in self._attendance.heard_of() if " " in word}
+        here = self._meter.viewers()
+        return {
+            key.partner: here.get(key, 0) + self._attendance.elsewhere(_word(key))
+            for key in keys | here.keys()
+            if key.slug == slug
+        }
+
+
+def _word(key: Key) -> str:
+    """As nodes tell each other: no slug has a space."""
+    return f"{key.slug} {key.partner}"
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, clock_time(), zone)
+
+
+def _days(hours: Iterable[ReachHour], zone: ZoneInfo) -> Iterable[Day]:
+    for day, group in groupby(hours, key=lambda hour: hour.hour.astimezone(zone).date()):
+        found = list(group)
+        yield Day(
+            day,
+            sum(hour.views for hour in found),
+            sum(hour.seconds for hour in found),
+            max(hour.peak for hour in found),
+        )

@@ -1,0 +1,142 @@
+"""An entry of another server, made one of ours. Nothing that it says is believed: it is checked as an editor's is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from html import escape, unescape
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from liveserver.content.blocks import MEDIA_PATH
+from liveserver.content.media.picture import NAME
+from liveserver.content.sanitizer import sanitise, says_something
+from liveserver.domain.inputs import Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags, parse
+from liveserver.domain.model import CONTROL, Correction, Entry, EntryStatus, Position, Verification, Via
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from liveserver.content.media.picture import Picture
+
+PICTURES_MAX = 20
+"""Pictures of one entry that are taken over."""
+
+NAME_MAX = 100
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_PICTURE = re.compile(rf'<img src="{MEDIA_PATH}/({NAME})" alt="([^"]*)">')
+
+
+def id_of(value: object) -> str:
+    """The id of an entry. Raises ValueError for anything else."""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise ValueError("is no entry's id")
+    return value
+
+
+def position_of(epoch: object, seq: object) -> Position:
+    """Where a live blog there stands. Raises ValueError for what can't be a position."""
+    position = Position.parse(f"{epoch}-{seq}")
+    if position is None:
+        raise ValueError("is no position")
+    return position
+
+
+def line_of(value: object) -> str:
+    """A name, as it can be shown and kept; empty if nothing is left of it."""
+    return " ".join(CONTROL.sub("", value).split())[:NAME_MAX] if isinstance(value, str) else ""
+
+
+class RemoteCorrection(BaseModel):
+    """A note on what was corrected there."""
+
+    at: Moment
+    note: Note
+
+
+class RemoteEntry(BaseModel):
+    """What is read of an entry there; what else it says is left."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Annotated[str, AfterValidator(id_of)]
+    version: Annotated[int, Field(ge=1)]
+    heading: Heading | None
+    body: Body
+    authors: Authors
+    key_event: Flag
+    breaking: Flag
+    pinned: Flag
+    tags: Tags
+    verification: Verification | None
+    source: Source | None
+    corrections: Annotated[list[RemoteCorrection], Field(max_length=200)]
+    published_at: Moment
+    updated_at: Moment
+    url: Link
+    via: Any = None
+    """There if it isn't theirs either."""
+
+
+def read(data: object) -> RemoteEntry:
+    """An entry as the other server sends it. Raises Invalid."""
+    return parse(RemoteEntry, data)
+
+
+def pictures_of(body: str) -> dict[str, str]:
+    """The pictures of a sanitised body: the names of their files there, and what they show."""
+    found = {match[1]: unescape(match[6]) for match in _PICTURE.finditer(body)}
+    return dict(list(found.items())[:PICTURES_MAX])
+
+
+def media_id_of(slug: str, server: str, name: str) -> str:
+    """The id that such a picture has here, so that it is taken over once: a UUIDv8 (RFC 9562, 5.8)."""
+    value = int.from_bytes(hashlib.sha256(f"{slug}\n{server}\n{name}".encode()).digest()[:16])
+    value = value & ~(0xF << 76) | 0x8 << 76
+    value = value & ~(0b11 << 62) | 0b10 << 62
+    return str(uuid.UUID(int=value))
+
+
+def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
+    """A sanitised body with our pictures for theirs, and without those that aren't here; never empty."""
+
+    def put(match: re.Match[str]) -> str:
+        picture = pictures.get(match[1])
+        return f'<img src="{MEDIA_PATH}/{picture.name}" alt="{match[6]}">' if picture else ""
+
+    if MEDIA_PATH not in body:
+        return body
+    put_in = sanitise(_PICTURE.sub(put, body))
+    if says_something(put_in):
+        return put_in
+    words = " ".join(alt for alt in pictures_of(body).values() if alt) or "…"
+    return f"<p>{escape(words, quote=False)}</p>"
+
+
+def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
+    """The entry as it is to be here, for the store, which gives it its id, seq and version."""
+    return Entry(
+        id="",
+        seq=None,
+        version=1,
+        status=EntryStatus.PUBLISHED,
+        heading=remote.heading,
+        body=body,
+        authors=tuple(remote.authors),
+        key_event=remote.key_event,
+        breaking=remote.breaking,
+        pinned=remote.pinned,
+        tags=tuple(remote.tags),
+        verification=remote.verification,
+        source=remote.source,
+        corrections=tuple(Correction(correction.at, correction.note) for correction in remote.corrections),
+        publish_at=None,
+        published_at=remote.published_at,
+        # What was backdated there isn't marked as edited, here either.
+        created_at=remote.updated_at if remote.version == 1 else remote.published_at,
+        updated_at=remote.updated_at,
+        via=via,
+    )

@@ -1,0 +1,290 @@
+"""Takedown with proof: which viewers have confirmed that a deleted entry is gone from their pages.
+
+The delete message asks for it (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by a
+POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and tells the others its totals again and
+again, as it does with viewers (`realtime/presence.py`): messages for each node and interval, however many viewers there
+are. The node that deleted the entry ends the counting, and keeps the totals in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import astuple, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import structlog
+
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.model import Counts, Takedown, now
+from liveserver.newsroom.takedown_counter import Tally, total, waiting
+from liveserver.protocol import wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveserver.realtime.bus import Bus
+    from liveserver.realtime.hub import Hub
+    from liveserver.realtime.viewer import Sink
+    from liveserver.store import Store
+
+WITHIN_MS = 5_000
+"""Milliseconds within which viewers answer."""
+VIEWERS_PER_MS = 2
+"""With more viewers than that makes, they get longer: so many answers a second are no burden."""
+WITHIN_MAX_MS = 20_000
+
+INTERVAL = 0.5
+"""Seconds between what a node says of its counts."""
+LEAST = 15.0
+"""Seconds beyond the time to answer for which counting goes on though nobody is waited for: for those who poll."""
+MOST = 60.0
+"""Seconds after which it ends, whoever hasn't answered."""
+OVERTIME = 60.0
+"""Seconds that the store may take to keep the totals, and that a node believes one that doesn't say any more."""
+ACTIVE_MAX = 16
+"""Takedowns counted at a time: the oldest ends when there are more, so that memory is bounded."""
+POSTS_MAX = 1_000
+"""Answers for another node in one message; what is beyond waits for the next."""
+ASKED_SECONDS = MOST + OVERTIME
+"""For how long a viewer may answer; a page in the background may do so a minute late, and all it was asked at once."""
+ASKED_MAX = 1_000
+"""Answers that a viewer may owe: more deletions than that within `ASKED_SECONDS` aren't made by hand."""
+PENDING_MAX = 20_000
+"""Answers that wait for that; others are lost, and their viewers waited for in vain."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counting:
+    """A takedown under way."""
+
+    slug: str
+    entry_id: str
+    seq: int
+    at: datetime
+    within: int
+    """Milliseconds."""
+    ours: bool
+    """This node deleted the entry."""
+    since: float
+    """On the loop's clock."""
+    tally: Tally
+    heard: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    """What the other nodes have counted."""
+    pending: list[tuple[str, bool]] = field(default_factory=list)
+    """Answers that came here for viewers of other nodes: word, had."""
+
+    def state(self, ended_at: datetime | None = None) -> Takedown:
+        """As it stands on all nodes, as far as they were heard."""
+        by_partner = total([self.tally.by_partner, *self.heard.values()])
+        return Takedown(self.entry_id, self.seq, self.at, ended_at, by_partner)
+
+
+class Takedowns:
+    """The takedowns of one process. It is a `Witness` of the hub's."""
+
+    def __init__(
+        self, store: Store, hub: Hub, bus: Bus, confirming: dict[str, int], *, clock: Callable[[], datetime] = now
+    ) -> None:
+        """`confirming` is kept by this: see `Presenter`."""
+        self._store = store
+        self._hub = hub
+        self._bus = bus
+        self._confirming = confirming
+        self._clock = clock
+        self._active: dict[str, Counting] = {}
+        self._asked: dict[str, deque[float]] = {}
+        """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
+        self._task: asyncio.Task[None] | None = None
+        hub.witnesses.append(self)
+
+    def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
+        """Ask whoever is connected. To be called when the deletion is committed, before its message is made."""
+        everyone = self._hub.viewers_everywhere(slug)
+        within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
+        counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
+        self._tell(counting)
+        return counting.state()
+
+    async def find(self, slug: str, entry_id: str) -> Takedown:
+        """How far it has got. Raises NotFound and StoreUnavailable."""
+        counting = self._active.get(entry_id)
+        if counting is not None and counting.slug == slug:
+            return counting.state()
+        return await self._store.takedown(slug, entry_id)
+
+    def posted(self, slug: str, entry_id: str, word: str, *, had: bool, partner: str = "") -> None:
+        """An answer that came by itself, from a page of the partner's."""
+        counting = self._active.get(entry_id)
+        if counting is None or counting.slug != slug:
+            return
+        node, dot, _ = word.partition(".")
+        if dot and node != self._hub.node and node in counting.heard:
+            if len(counting.pending) < PENDING_MAX:
+                counting.pending.append((word, had))
+        else:
+            counting.tally.posted(word, had=had, partner=partner)
+
+    def came(self, slug: str, sink: Sink, /) -> None:
+        """A viewer was registered: it counts once it answers."""
+
+    def left(self, slug: str, sink: Sink, /) -> None:
+        """A viewer has left."""
+        for counting in self._active.values():
+            if counting.slug == slug:
+                counting.tally.left(sink)
+
+    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
+        """A viewer sent something: perhaps its answer."""
+        if not self._active:
+            return
+        try:
+            said: Any = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            return
+        match said:
+            case {"type": "gone", "id": str(entry_id), "had": bool(had)}:
+                counting = self._active.get(entry_id)
+                if counting is not None and counting.slug == slug:
+                    counting.tally.answered(sink, had=had)
+
+    def asked(self, slug: str, /) -> int:
+        """How many answers each viewer of the live blog was asked for, of late."""
+        asked = self._asked.get(slug)
+        if asked is None:
+            return 0
+        while asked and asked[0] <= self._now():
+            asked.popleft()
+        if not asked:
+            del self._asked[slug]
+        return len(asked)
+
+    def announced(self, message: bytes, /) -> None:
+        """A node says how far it has got, or hands on answers."""
+        try:
+            said: Any = orjson.loads(message)
+        except orjson.JSONDecodeError:
+            return
+        match said:
+            case {"takedown": {"id": str(entry_id)} as told, "node": str(node)} if node != self._hub.node:
+                try:
+                    self._hear(entry_id, node, told)
+                except (KeyError, TypeError, ValueError, AttributeError):
+                    # A newer version may say it differently.
+                    log.warning("takedowns.unreadable", node=node)
+
+    async def close(self) -> None:
+        """End: keep what was counted by now."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for counting in list(self._active.values()):
+            if counting.ours:
+                await self._keep(counting, self._clock())
+        self._active.clear()
+
+    def _begin(self, slug: str, entry_id: str, seq: int, at: datetime, within: int, *, ours: bool) -> Counting:
+        if sum(not counting.tally.closed for counting in self._active.values()) >= ACTIVE_MAX:
+            # It ends at the next turn, which may be after many more have begun: nothing of size is kept until then.
+            oldest = next(counting for counting in self._active.values() if not counting.tally.closed)
+            oldest.since = self._now() - MOST
+            oldest.tally.close()
+        self._ask(slug)
+        tally = Tally(self._hub.viewers_of(slug))
+        counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), tally)
+        self._active[entry_id] = counting
+        self._confirming[entry_id] = within
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="takedowns")
+        return counting
+
+    def _ask(self, slug: str) -> None:
+        """Note that each viewer is to answer once more.
+
+        They expire one after the other, a second apart: what a viewer was allowed to say at once takes up its time
+        (`realtime/transport/viewer_budget.py`), and must not count against it when all that it was asked for is
+        forgotten.
+        """
+        for known in list(self._asked):
+            # Those that have expired are forgotten.
+            self.asked(known)
+        asked = self._asked.setdefault(slug, deque(maxlen=ASKED_MAX))
+        last = asked[-1] + 1 if asked else 0.0
+        asked.append(max(last, self._now() + ASKED_SECONDS))
+
+    def _hear(self, entry_id: str, node: str, told: dict[str, Any]) -> None:
+        counting = self._active.get(entry_id)
+        if told["ended"]:
+            if counting is not None and not counting.ours:
+                self._forget(counting)
+            return
+        by_partner = {partner: Counts(*counts) for partner, counts in told["counts"].items()}
+        if counting is None:
+            if not told["ours"]:
+                # Who deleted it tells when it has ended; others may not have heard so yet.
+                return
+            at = datetime.fromisoformat(told["at"])
+            counting = self._begin(told["slug"], entry_id, told["seq"], at, told["within"], ours=False)
+        counting.heard[node] = by_partner
+        for word, had in told["posted"]:
+            if str(word).startswith(f"{self._hub.node}."):
+                counting.tally.posted(str(word), had=bool(had))
+
+    def _tell(self, counting: Counting, *, ended: bool = False) -> None:
+        """Say how far this node has got, changed or not: a message may have been lost."""
+        counts = {partner: astuple(counts) for partner, counts in counting.tally.by_partner.items()}
+        posted, counting.pending = counting.pending[:POSTS_MAX], counting.pending[POSTS_MAX:]
+        told = {
+            "id": counting.entry_id,
+            "slug": counting.slug,
+            "seq": counting.seq,
+            "at": wire.timestamp(counting.at),
+            "within": counting.within,
+            "ours": counting.ours,
+            "counts": counts,
+            "posted": posted,
+            "ended": ended,
+        }
+        self._bus.announce(wire.dumps({"node": self._hub.node, "takedown": told}))
+
+    async def _run(self) -> None:
+        """Tell the others and end what is to end, while there is any."""
+        for counting in list(self._active.values()):
+            if counting.ours:
+                await self._keep(counting, None)
+        while self._active:
+            for counting in list(self._active.values()):
+                self._tell(counting)
+                age = self._now() - counting.since
+                if counting.ours:
+                    least = counting.within / 1000 + LEAST
+                    if age >= MOST or (age >= least and not waiting(counting.state().by_partner)):
+                        await self._end(counting, age)
+                elif age >= MOST + OVERTIME:
+                    self._forget(counting)
+            await asyncio.sleep(INTERVAL)
+
+    async def _end(self, counting: Counting, age: float) -> None:
+        if await self._keep(counting, self._clock()) or age >= MOST + OVERTIME:
+            self._forget(counting)
+            self._tell(counting, ended=True)
+
+    async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
+        """Write it down; False if the store is away, and it is to be tried again."""
+        try:
+            await self._store.keep_takedown(counting.state(ended_at))
+        except StoreUnavailable as error:
+            log.warning("takedowns.not_kept", entry=counting.entry_id, error=str(error))
+            return False
+        return True
+
+    def _forget(self, counting: Counting) -> None:
+        del self._active[counting.entry_id]
+        del self._confirming[counting.entry_id]
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()

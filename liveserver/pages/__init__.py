@@ -1,1 +1,0 @@
-"""Pages for people: the reader's page, one entry, the list of live blogs."""

@@ -1,0 +1,1 @@
+"""What travels to viewers: messages and resources as JSON, frames as bytes."""

@@ -1,0 +1,107 @@
+"""One message as bytes: each encoding is made at most once, on first need, and shared by every viewer."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame as _Frame
+from websockets.frames import Opcode
+
+from liveserver.domain.model import Position, Withdrawal
+from liveserver.protocol import wire
+
+DEFLATE_MIN = 128
+"""Bytes below which a message is sent as it is: deflating it would make it longer or hardly shorter."""
+
+BUS_MESSAGE_MAX = 64 * 1024
+"""Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
+
+
+_GONE = re.compile(rb"gone ([0-9]{1,18}) ([!-~]{1,64})(?: ([0-9]{1,9}))?")
+
+
+class Frame:
+    """A stream message and its encodings.
+
+    `message` is the JSON in UTF-8, on one line (orjson escapes line breaks), as SSE needs it.
+    """
+
+    def __init__(self, message: bytes, event_id: Position | None = None) -> None:
+        self.message = message
+        self.event_id = event_id
+        """The position that a viewer has reached with this message. None for messages that move nobody."""
+
+    @cached_property
+    def text(self) -> str:
+        """The payload of a WebSocket text message."""
+        return self.message.decode()
+
+    @cached_property
+    def ws(self) -> bytes:
+        """A WebSocket text frame (RFC 6455, 5.2)."""
+        return _Frame(Opcode.TEXT, self.message).serialize(mask=False)
+
+    @cached_property
+    def ws_deflated(self) -> bytes:
+        """The same, deflated without context takeover (RFC 7692, 7.2.1), so that it decodes by itself for everyone."""
+        if len(self.message) < DEFLATE_MIN:
+            return self.ws
+        deflate = PerMessageDeflate(True, True, 15, 15)
+        return _Frame(Opcode.TEXT, self.message).serialize(mask=False, extensions=[deflate])
+
+    @cached_property
+    def sse(self) -> bytes:
+        """The event of a text/event-stream (HTML, 9.2.5)."""
+        head = b"" if self.event_id is None else b"id: %s\n" % str(self.event_id).encode()
+        return head + b"data: " + self.message + b"\n\n"
+
+
+class ChangeFrame(Frame):
+    """The message of one change, with what the hub must know of it."""
+
+    def __init__(self, position: Position, key: str, message: bytes) -> None:
+        super().__init__(message, position)
+        self.position = position
+        self.key = key
+        """What a later change with the same key replaces: the entry's id, or `liveblog`."""
+
+    @property
+    def seq(self) -> int:
+        """The change's number."""
+        return self.position.seq
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes an entry away."""
+        return self.message.startswith(b'{"type":"delete",')
+
+    def withdrawn(self) -> ChangeFrame:
+        """The change, as readers get it who must not see the entry (any more)."""
+        return ChangeFrame(self.position, self.key, wire.delete_message(self.seq, self.key))
+
+
+def pack(frame: ChangeFrame) -> bytes:
+    """A change as it travels on the bus: `epoch-seq key`, a line break, its JSON; too large, `epoch-seq` alone."""
+    if len(frame.message) > BUS_MESSAGE_MAX:
+        return str(frame.position).encode()
+    return b"%s %s\n%s" % (str(frame.position).encode(), frame.key.encode(), frame.message)
+
+
+def pack_withdrawal(withdrawal: Withdrawal) -> bytes:
+    """What readers who are late must not have any more: `gone seq key`; then in how many ms to confirm it."""
+    within = b"" if withdrawal.within is None else b" %d" % withdrawal.within
+    return b"gone %d %s%s" % (withdrawal.seq, withdrawal.id.encode(), within)
+
+
+def unpack(data: bytes) -> ChangeFrame | Position | Withdrawal | None:
+    """What `pack` made: the change, or its position alone; or a withdrawal; None for anything else."""
+    if gone := _GONE.fullmatch(data):
+        return Withdrawal(gone[2].decode("ascii", "replace"), int(gone[1]), int(gone[3]) if gone[3] else None)
+    head, separator, message = data.partition(b"\n")
+    words = head.decode("ascii", "replace").split(" ")
+    position = Position.parse(words[0])
+    if position is None or len(words) > 2 or bool(separator) != (len(words) == 2):
+        return None
+    return ChangeFrame(position, words[1], message) if separator else position

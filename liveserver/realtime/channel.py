@@ -1,0 +1,305 @@
+"""One topic in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
+
+What the memory promises: `recent` holds, for every position from `floor` on, the latest state of everything that
+changed after it. It need not hold every change (a later change of the same entry makes the earlier one superfluous), so
+a replay may skip seqs; a `hello` before it says up to where.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.domain.model import Position
+from liveserver.protocol import wire
+from liveserver.protocol.frames import ChangeFrame, Frame
+from liveserver.realtime.fanout_queue import Backlog
+from liveserver.realtime.viewer import ROW, Crowd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from liveserver.domain.model import Withdrawal
+    from liveserver.domain.topic import Topic
+    from liveserver.realtime.viewer import Sink
+
+AHEAD_MAX = 256
+"""Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
+
+RECENT_BYTES = 8 * 1024 * 1024
+"""The memory that a live blog's recent changes may take, whatever their number."""
+
+
+_NOWHERE = Position("", 0)
+"""Where a viewer stands that hasn't taken its `reset` yet: no history has this epoch."""
+
+
+class Replay(NamedTuple):
+    """What the store holds after a seq: the latest state of each thing that changed, ascending."""
+
+    position: Position
+    """Where one stands after the frames; it may lie beyond the last of them."""
+    floor: int
+    """The frames cover everything after this seq."""
+    frames: list[ChangeFrame]
+    withdrawn: tuple[Withdrawal, ...] = ()
+    """Of a view that is late: what it still shows, and must not show any more."""
+
+
+class Offer(Enum):
+    """What became of a change that was offered."""
+
+    DELIVERED = auto()
+    KNOWN = auto()
+    AHEAD = auto()
+    """There is a gap before it: read the store."""
+    FOREIGN = auto()
+    """It is of another history: read the store."""
+
+
+class Lag(NamedTuple):
+    """A viewer that is not written to at present."""
+
+    position: Position
+    """Up to here it has everything."""
+    since: float
+
+
+class Channel:
+    """The viewers of one topic and what they have coming."""
+
+    def __init__(self, topic: Topic, start: Replay, *, recent_max: int, heartbeat: int) -> None:
+        self.topic = topic
+        self.position = start.position
+        self.floor = _floor(start)
+        self.recent: deque[ChangeFrame] = deque()
+        self.viewers = Crowd()
+        self.lagging: dict[Sink, Lag] = {}
+        self.ahead: dict[int, ChangeFrame] = {}
+        self.backlog = Backlog()
+        self._hellos: dict[bool, tuple[Position, Frame]] = {}
+        """The last `hello` made, for viewers who resume and for those who don't."""
+        self._recent_bytes = 0
+        self._recent_max = recent_max
+        self._heartbeat = heartbeat
+        self._withdrawn: dict[str, tuple[int, Frame]] = {}
+        """Entries that are gone before their deletion has its turn: its seq, and what viewers are told at once."""
+        self._note(start.withdrawn)
+        for frame in start.frames:
+            self._remember(self._shown(frame))
+
+    @property
+    def count(self) -> int:
+        """How many viewers are connected, the lagging ones included."""
+        return len(self.viewers) + len(self.lagging)
+
+    def sinks(self) -> list[Sink]:
+        """All of them."""
+        return [*self.viewers, *self.lagging]
+
+    def offer(self, frame: ChangeFrame, now: float) -> Offer:
+        """Deliver a change if it is the next one; keep it for a while if it is a later one."""
+        if frame.position.epoch != self.position.epoch:
+            return Offer.FOREIGN
+        if frame.seq <= self.position.seq:
+            return Offer.KNOWN
+        if frame.seq != self.position.seq + 1:
+            if len(self.ahead) < AHEAD_MAX:
+                self.ahead[frame.seq] = frame
+            return Offer.AHEAD
+        self._deliver(frame, now)
+        self._deliver_ahead(now)
+        return Offer.DELIVERED
+
+    def repair(self, replay: Replay, now: float) -> bool:
+        """Deliver what the store has beyond the channel's position, and with it what waited behind the gap.
+
+        Returns False if the replay doesn't reach back to the channel's position: read again from there.
+        """
+        if replay.position.epoch != self.position.epoch:
+            self._replace(replay, now)
+            return True
+        self.withdraw(replay.withdrawn, now)
+        if replay.floor > self.position.seq:
+            return False
+        frames = [frame for frame in replay.frames if frame.seq > self.position.seq]
+        last = max(replay.position.seq, self.position.seq)
+        if [frame.seq for frame in frames] == list(range(self.position.seq + 1, last + 1)):
+            for frame in frames:
+                self._deliver(frame, now)
+        else:
+            self._deliver_section(frames, Position(self.position.epoch, last), now)
+        self._deliver_ahead(now)
+        return True
+
+    def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
+        """Tell the viewers at once that entries are gone, and nobody any more what they were."""
+        for frame in self._note(withdrawals):
+            self._write(frame, self.position, now)
+
+    def covers(self, after: Position) -> bool:
+        """Whether memory holds everything that came after `after`."""
+        return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
+
+    def join(self, sink: Sink, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+        """Register a viewer and bring it to the channel's position.
+
+        `older` are frames from the store that reach from `after` up to the memory's floor, for a viewer that memory
+        doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
+        """
+        if after is None:
+            hello = self._hello(self.position, resumed=False, viewer=sink.word)
+            self._enter(sink, [hello, *self._gone()], self.position, now)
+        elif after.epoch != self.position.epoch or after.seq > self.position.seq:
+            hello = self._hello(self.position, resumed=False, viewer=sink.word)
+            frames = [hello, Frame(wire.reset(self.position))]
+            self._enter(sink, frames, _NOWHERE, now)
+        else:
+            hello = self._hello(self.position, resumed=True, viewer=sink.word)
+            before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
+            replay = latest([*before, *self.recent], after.seq)
+            self._enter(sink, [hello, *replay, *self._gone()], after, now)
+
+    def leave(self, sink: Sink) -> bool:
+        """Forget a viewer; False for one that is unknown."""
+        was_here = sink in self.viewers or sink in self.lagging
+        self.viewers.discard(sink)
+        self.backlog.left(sink)
+        self.lagging.pop(sink, None)
+        return was_here
+
+    def beat(self, now: float, elsewhere: int = 0) -> None:
+        """Send a heartbeat with the number of viewers, those of the other nodes included."""
+        self._write(Frame(wire.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
+
+    def overdue(self, before: float) -> list[Sink]:
+        """The viewers that have lagged since before that time."""
+        return [sink for sink, lag in self.lagging.items() if lag.since < before]
+
+    def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
+        if viewer:
+            return Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
+        # Who comes while nothing changes gets the same bytes as the one before.
+        made = self._hellos.get(resumed)
+        if made is None or made[0] != position:
+            frame = Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat))
+            made = self._hellos[resumed] = (position, frame)
+        return made[1]
+
+    def _enter(self, sink: Sink, frames: list[Frame], reached: Position, now: float) -> None:
+        for frame in frames:
+            if not sink.write(frame):
+                self.lagging[sink] = Lag(reached, now)
+                return
+            reached = frame.event_id or reached
+        self.viewers.add(sink)
+        self.backlog.joined(sink)
+
+    def _gone(self) -> list[Frame]:
+        return [frame for _, frame in self._withdrawn.values()]
+
+    def _shown(self, frame: ChangeFrame) -> ChangeFrame:
+        """The change as it may be shown: one of an entry that is gone is its deletion."""
+        return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
+
+    def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
+        """Keep in mind what is gone; what the viewers are to be told."""
+        news = {
+            entry_id: (seq, Frame(wire.withdrawal_message(entry_id, within=within)))
+            for entry_id, seq, within in withdrawals
+            if seq > self.position.seq and entry_id not in self._withdrawn
+        }
+        if news:
+            self._withdrawn.update(news)
+            self.recent = deque(map(self._shown, self.recent))
+            self._recent_bytes = sum(len(frame.message) for frame in self.recent)
+        return [frame for _, frame in news.values()]
+
+    def _forget_withdrawn(self) -> None:
+        """Forget those whose deletion has had its turn."""
+        if self._withdrawn:
+            there = self._withdrawn.items()
+            self._withdrawn = {key: value for key, value in there if value[0] > self.position.seq}
+
+    def _deliver(self, frame: ChangeFrame, now: float) -> None:
+        frame = self._shown(frame)
+        before = self.position
+        self.position = frame.position
+        self._remember(frame)
+        self._write(frame, before, now)
+        self._forget_withdrawn()
+
+    def _deliver_ahead(self, now: float) -> None:
+        while (frame := self.ahead.pop(self.position.seq + 1, None)) is not None:
+            self._deliver(frame, now)
+        for seq in [seq for seq in self.ahead if seq <= self.position.seq]:
+            del self.ahead[seq]
+
+    def _deliver_section(self, frames: list[ChangeFrame], position: Position, now: float) -> None:
+        before = self.position
+        self.position = position
+        self._write(self._hello(position, resumed=True), before, now)
+        for frame in map(self._shown, frames):
+            self._remember(frame)
+            self._write(frame, before, now)
+            before = frame.position
+        self._forget_withdrawn()
+
+    def _replace(self, start: Replay, now: float) -> None:
+        before = self.position
+        self.position = start.position
+        self.floor = _floor(start)
+        self.recent.clear()
+        self._recent_bytes = 0
+        self.ahead.clear()
+        self._withdrawn.clear()
+        self._note(start.withdrawn)
+        for frame in start.frames:
+            self._remember(self._shown(frame))
+        reset = Frame(wire.reset(self.position))
+        if self.backlog:
+            self.backlog.replace(reset, before)
+        else:
+            self._write(reset, before, now)
+
+    def pump(self, now: float) -> None:
+        """Go on with the backlog: write to the next row of viewers."""
+        self._mark(self.backlog.pump(self.viewers), now)
+
+    def _write(self, frame: Frame, before: Position, now: float) -> None:
+        if not self.backlog and len(self.viewers) <= ROW:
+            for row in self.viewers.rows():
+                self._mark([(sink, before) for sink, _ in row.write([frame])], now)
+        elif not self.backlog.add(frame, before):
+            # To start afresh is less to carry than what waits.
+            self.backlog.replace(Frame(wire.reset(self.position)), _NOWHERE)
+
+    def _mark(self, lagging: list[tuple[Sink, Position]], now: float) -> None:
+        for sink, position in lagging:
+            self.viewers.discard(sink)
+            self.backlog.left(sink)
+            self.lagging[sink] = Lag(position, now)
+
+    def _remember(self, frame: ChangeFrame) -> None:
+        self.recent.append(frame)
+        self._recent_bytes += len(frame.message)
+        while len(self.recent) > self._recent_max or (self._recent_bytes > RECENT_BYTES and len(self.recent) > 1):
+            forgotten = self.recent.popleft()
+            self._recent_bytes -= len(forgotten.message)
+            self.floor = max(self.floor, forgotten.seq)
+
+
+def _floor(replay: Replay) -> int:
+    """From where on the frames are complete. A read from beyond the history's end is complete from its end on."""
+    return min(replay.floor, replay.position.seq)
+
+
+def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
+    """Of ascending frames, those after a seq that no later one replaces."""
+    chosen: dict[str, ChangeFrame] = {}
+    for frame in reversed(frames):
+        if frame.seq <= after:
+            break
+        chosen.setdefault(frame.key, frame)
+    return sorted(chosen.values(), key=lambda frame: frame.seq)

@@ -1,0 +1,138 @@
+"""The topics that somebody follows here: opened when they are asked for, and forgotten again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from liveserver.domain.errors import NotFound
+from liveserver.realtime.channel import Channel
+from liveserver.realtime.synced_channel import Room
+from liveserver.utils.single_flight import Coalesced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from liveserver.domain.model import Position
+    from liveserver.domain.topic import Topic
+    from liveserver.realtime.bus import TopicBus
+    from liveserver.realtime.synced_channel import History
+
+EARLY_MAX = 256
+"""Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""
+
+
+class Rooms:
+    """The rooms of a hub, one for each topic."""
+
+    def __init__(
+        self,
+        history: History,
+        bus: TopicBus,
+        eased: asyncio.Event,
+        take: Callable[[Room, bytes], None],
+        *,
+        heartbeat: int,
+        recent_max: int,
+    ) -> None:
+        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `Room`."""
+        self._history = history
+        self._bus = bus
+        self._eased = eased
+        self._take = take
+        self._heartbeat = heartbeat
+        self._recent_max = recent_max
+        self._rooms: dict[Topic, Room] = {}
+        self._readings: dict[str, dict[Topic, Room]] = {}
+        """The rooms of each live blog, by its slug: its own, and those of its views."""
+        self._opening: dict[Topic, asyncio.Task[Room]] = {}
+        self._early: dict[Topic, deque[bytes]] = {}
+        """Messages for rooms that are being opened."""
+        self._wanted: set[Topic] = set()
+        """Those that the next look at the store is to find."""
+        self._look = Coalesced(self._find)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(list(self._rooms.values()))
+
+    def get(self, topic: Topic) -> Room | None:
+        """The room, if it is open."""
+        return self._rooms.get(topic)
+
+    def ready(self, topic: Topic, message: bytes) -> Room | None:
+        """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
+        early = self._early.get(topic)
+        if early is not None:
+            early.append(message)
+            return None
+        return self._rooms.get(topic)
+
+    def of(self, slug: str) -> list[Room]:
+        """The rooms of a live blog and of its views."""
+        return list(self._readings.get(slug, {}).values())
+
+    def liveblogs(self) -> list[str]:
+        """The slugs of those that have a room, or a view of which has one."""
+        return list(self._readings)
+
+    async def open(self, topic: Topic) -> Room:
+        """The room, made if there is none. Raises NotFound and StoreUnavailable."""
+        room = self._rooms.get(topic)
+        if room is not None:
+            return room
+        task = self._opening.get(topic)
+        if task is None:
+            task = asyncio.create_task(self._load(topic), name=f"open {topic.slug}")
+            self._opening[topic] = task
+            task.add_done_callback(lambda _: self._opening.pop(topic, None))
+        try:
+            return await asyncio.shield(task)
+        finally:
+            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
+            del task
+
+    def drop(self, topic: Topic) -> None:
+        """Forget a room. The caller unsubscribes from the bus."""
+        room = self._rooms.pop(topic)
+        readings = self._readings[room.liveblog]
+        del readings[topic]
+        if not readings:
+            del self._readings[room.liveblog]
+
+    async def close(self) -> None:
+        """Forget all of them, and end what is being read."""
+        running: list[asyncio.Task[Any]] = [*self._look.cancel(), *(task for room in self for task in room.cancel())]
+        self._rooms.clear()
+        self._readings.clear()
+        for task in self._opening.values():
+            task.cancel()
+        await asyncio.gather(*running, *self._opening.values(), return_exceptions=True)
+
+    async def _find(self) -> dict[Topic, Position]:
+        wanted, self._wanted = self._wanted, set()
+        return await self._history.positions(wanted)
+
+    async def _load(self, topic: Topic) -> Room:
+        # Slugs can be made up without end: one look tells of all that are asked for at this moment, and nothing is made
+        # for a live blog that isn't there.
+        self._wanted.add(topic)
+        here = (await self._look()).get(topic)
+        if here is None:
+            raise NotFound(f"there is no live blog {topic.slug!r}")
+        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
+        self._early[topic] = deque(maxlen=EARLY_MAX)
+        try:
+            await self._bus.subscribe(topic)
+            start = await self._history.recent(topic, here, self._recent_max)
+        except BaseException:
+            del self._early[topic]
+            await self._bus.unsubscribe(topic)
+            raise
+        channel = Channel(topic, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
+        room = Room(channel, self._history, self._eased)
+        self._rooms[topic] = room
+        self._readings.setdefault(room.liveblog, {})[topic] = room
+        for message in self._early.pop(topic):
+            self._take(room, message)
+        return room

@@ -1,0 +1,120 @@
+"""Messages on their way to more viewers than are written to in one turn of the event loop.
+
+They go out in the order in which they came, a row of the viewers at a time. Messages that come faster than they go
+out are bundled, and written to each viewer together: one large write costs hardly more than a small one, so that a live
+blog under pressure gets later, but not further and further behind.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liveserver.domain.model import Position
+    from liveserver.protocol.frames import Frame
+    from liveserver.realtime.viewer import Crowd, Row, Sink
+
+BUNDLE_BYTES = 32 * 1024
+"""How large messages that are written together may be; a viewer's kernel buffer should have room for them."""
+
+BACKLOG_BYTES = 8 * 1024 * 1024
+"""How much may wait. It is reached only where changes come faster than this machine can ever write them."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Messages that are written to each viewer together."""
+
+    first: int
+    """The number of the first; each message that was ever added has one."""
+    frames: list[Frame] = field(default_factory=list)
+    before: list[Position] = field(default_factory=list)
+    """Where a viewer stands who has had all but the message at this place and those behind it."""
+    size: int = 0
+    rest: Iterator[Row] | None = None
+    """Who is still to have them, of the rows that there were when it began. None: it hasn't begun."""
+
+    @property
+    def last(self) -> int:
+        """The number of the last message."""
+        return self.first + len(self.frames) - 1
+
+
+class Backlog:
+    """What is still to be written to a crowd. Who sees it filled calls `pump` until it is empty."""
+
+    def __init__(self) -> None:
+        self._deliveries: deque[Delivery] = deque()
+        self._number = 0
+        self._size = 0
+        self._has: dict[Sink, int] = {}
+        """Viewers who were brought up to date while there was a backlog: they have its messages up to that number."""
+
+    def __bool__(self) -> bool:
+        return bool(self._deliveries)
+
+    def add(self, frame: Frame, before: Position) -> bool:
+        """Add a message; `before` is where a viewer stands who hasn't had it. False: there is too much already."""
+        if self._size + len(frame.message) > BACKLOG_BYTES:
+            return False
+        self._put(frame, before)
+        return True
+
+    def replace(self, frame: Frame, before: Position) -> None:
+        """Add a message that makes void all that hasn't begun to be written."""
+        while self._deliveries and self._deliveries[-1].rest is None:
+            self._size -= self._deliveries.pop().size
+        self._put(frame, before)
+
+    def _put(self, frame: Frame, before: Position) -> None:
+        size = len(frame.message)
+        last = self._deliveries[-1] if self._deliveries else None
+        if last is None or last.rest is not None or last.size + size > BUNDLE_BYTES:
+            last = Delivery(self._number + 1)
+            self._deliveries.append(last)
+        self._number += 1
+        self._size += size
+        last.frames.append(frame)
+        last.before.append(before)
+        last.size += size
+
+    def joined(self, sink: Sink) -> None:
+        """A viewer was brought up to date: it has all that is here."""
+        if self._deliveries:
+            self._has[sink] = self._number
+
+    def left(self, sink: Sink) -> None:
+        """Forget a viewer."""
+        self._has.pop(sink, None)
+
+    def pump(self, crowd: Crowd) -> list[tuple[Sink, Position]]:
+        """Write to the next row of the crowd; who lags, and up to where it has everything."""
+        delivery = self._deliveries[0]
+        if delivery.rest is None:
+            delivery.rest = iter(crowd.rows())
+        row = next(delivery.rest, None)
+        if row is None:
+            self._deliveries.popleft()
+            self._size -= delivery.size
+            self._has = {sink: number for sink, number in self._has.items() if number > delivery.last}
+            return []
+        late = [sink for sink in row.sinks if sink in self._has] if self._has else []
+        if late:
+            lagging = self._write_rest(delivery, row.kind, late)
+            lagging += row.kind.write_all([sink for sink in row.sinks if sink not in self._has], delivery.frames)
+        else:
+            lagging = row.write(delivery.frames)
+        return [(sink, delivery.before[taken]) for sink, taken in lagging]
+
+    def _write_rest(self, delivery: Delivery, kind: type[Sink], sinks: list[Sink]) -> list[tuple[Sink, int]]:
+        """Write to viewers who may have some of the messages already."""
+        lagging = []
+        for sink in sinks:
+            had = max(self._has[sink] - delivery.first + 1, 0)
+            if rest := delivery.frames[had:]:
+                lagging += [(one, had + taken) for one, taken in kind.write_all([sink], rest)]
+        return lagging

@@ -1,0 +1,109 @@
+"""The store, read as frames: what the hub and `changes` replay, of whole live blogs and of other views of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from liveserver.domain.model import EntryChanged, EntryDeleted, Position, now
+from liveserver.realtime.channel import Replay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from liveserver.domain.model import Change, Changes, Snapshot, Withdrawal
+    from liveserver.domain.topic import Topic
+    from liveserver.newsroom.presenter import Presenter
+    from liveserver.protocol.frames import ChangeFrame
+    from liveserver.store import Store
+
+BATCH = 100
+"""Changes read and rendered at a time; between two batches the event loop has its turn."""
+
+
+class StoreHistory:
+    """The history that the store holds."""
+
+    def __init__(
+        self,
+        store: Store,
+        presenter: Presenter,
+        confirming: Mapping[str, int] | None = None,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        """`confirming`: as `Presenter` says."""
+        self._store = store
+        self._presenter = presenter
+        self._confirming = {} if confirming is None else confirming
+        self._clock = clock
+
+    async def after(self, topic: Topic, position: Position) -> Replay:
+        """Everything after a position; the last changes, if it is of another history than the store's.
+
+        A seq beyond the store's gives an empty replay at the store's position.
+        """
+        frames: list[ChangeFrame] = []
+        seq = position.seq
+        while True:
+            changes, withdrawn = await self.changes(topic, seq, limit=BATCH)
+            here = Position(changes.liveblog.epoch, changes.liveblog.seq)
+            if here.epoch != position.epoch:
+                # Perhaps since the last batch: what was read before must not be mixed with what is there now.
+                return await self.recent(topic, here, BATCH)
+            frames += await self._presenter.frames(changes)
+            if not changes.more:
+                # A thing that changed again between two batches stands in both; the later state counts.
+                newest = {frame.key: frame for frame in frames}
+                ascending = sorted(newest.values(), key=lambda frame: frame.seq)
+                return Replay(here, position.seq, ascending, tuple(withdrawn))
+            seq = changes.items[-1].seq
+
+    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
+        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
+        return await self.after(topic, Position(here.epoch, max(0, here.seq - count)))
+
+    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
+        """Where each stands; of a live blog that isn't there, nothing."""
+        late = {topic: (topic.slug, self.moment(topic)) for topic in topics if topic.delay}
+        prompt = {topic.slug for topic in topics if not topic.delay}
+        there = await self._store.positions(prompt) if prompt else {}
+        then = await self._store.positions_then(set(late.values())) if late else {}
+        found = {topic: there[topic.slug] for topic in topics if not topic.delay and topic.slug in there}
+        return found | {topic: then[moment] for topic, moment in late.items() if moment in then}
+
+    def moment(self, topic: Topic) -> datetime:
+        """As of when a topic that is late shows the live blog."""
+        return self._clock() - timedelta(seconds=topic.delay)
+
+    async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
+        """What changed in a topic after a seq, and what its readers must not have any more.
+
+        What the topic doesn't show is deleted, as far as its readers are concerned: they may have had it before.
+        """
+        withdrawn: list[Withdrawal] = []
+        if topic.delay:
+            moment = self.moment(topic)
+            found, told = await self._store.changes_then(topic.slug, after, limit=limit, moment=moment)
+            withdrawn = self.asking(told)
+        else:
+            found = await self._store.changes(topic.slug, after, limit=limit)
+        if topic.tags:
+            items: list[Change] = [
+                EntryDeleted(change.seq, change.entry.id)
+                if isinstance(change, EntryChanged) and not topic.shows(change.entry.tags)
+                else change
+                for change in found.items
+            ]
+            found = found._replace(items=items)
+        return found, withdrawn
+
+    def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
+        """What the store says is gone, and whether readers are to confirm it."""
+        return [withdrawal._replace(within=self._confirming.get(withdrawal.id)) for withdrawal in withdrawals]
+
+    async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
+        """What a page that shows a topic starts from."""
+        moment = self.moment(topic) if topic.delay else None
+        return await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

@@ -1,0 +1,1 @@
+"""Viewers on sockets: WebSocket connections (RFC 6455), event streams, and writing to many at once."""

@@ -1,0 +1,508 @@
+"""One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
+
+It knows no server: whoever has a transport and a request's head gives it both. Beside ASGI's own it offers an extension
+in the scope, `liveserver.viewer`: a function by which an application that has accepted hands the connection over, and
+returns. From then on it is a viewer (`realtime/transport/viewers.py`): no task, no queue, no parser.
+
+What the peer sends is parsed (`realtime/transport/message_reader.py`) from its first bytes on; until then there is no
+parser. When the peer ends it, by a close frame or by an error, the application is first given what came before, and its
+answers are sent: the close frame waits for them (RFC 6455, 5.5.1), for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from urllib.parse import unquote
+
+import structlog
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
+
+from liveserver.realtime.transport import handshake
+from liveserver.realtime.transport.message_reader import CLOSE_NO_STATUS, Inbound, close_frame
+from liveserver.realtime.transport.timer_wheel import wheel_of
+from liveserver.realtime.transport.viewers import PING, DeflatedViewer, WebSocketViewer, hang_up
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+
+    from liveserver.realtime.transport.message_reader import End
+    from liveserver.realtime.transport.viewers import Audience
+
+EXTENSION = "liveserver.viewer"
+"""The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone."""
+
+READ_AHEAD = 16
+"""Messages that may wait for the application before reading pauses."""
+
+CLOSE_TIMEOUT = 10.0
+"""Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
+
+LATE_BYTES = 64 * 1024
+"""Bytes that are read, and thrown away, of what comes after the end: so much may be under way before the peer sees it.
+
+What is beyond isn't read: it waits in the kernel, which takes no more when its buffer is full.
+"""
+
+LATE_FRAMES = 100
+"""Frames that may come before the answer to our close frame, which they must be parsed to find: 1 ms of parsing."""
+
+SLICE = 512
+"""Bytes that are parsed at once of these, so that little is parsed beyond that number."""
+
+CLOSE_NORMAL = 1000
+CLOSE_ABNORMAL = 1006
+CLOSE_INTERNAL_ERROR = 1011
+CLOSE_RESTART = 1012
+
+log = structlog.get_logger(__name__)
+
+
+class Terms(NamedTuple):
+    """What holds for all WebSocket connections of a server."""
+
+    app: Callable[[Any, Any, Any], Awaitable[None]]
+    root_path: str
+    asgi_version: str
+    deflate: bool
+    """Whether permessage-deflate is agreed on when a client offers it."""
+    max_size: int
+    """Bytes of a message, inflated."""
+    ping_interval: int
+    """Seconds between pings; 0 for none."""
+    ping_timeout: int | None
+    """Seconds in which something must come after a ping; None: a silent peer is not dropped."""
+
+
+class Server(Protocol):
+    """What the connections of a server share."""
+
+    connections: set[Any]
+    """Everything that is open, for the server's end: `shutdown` is called on each."""
+    tasks: set[asyncio.Task[None]]
+    """The applications that run."""
+    default_headers: list[tuple[bytes, bytes]]
+    """What is added to every answer. The server may put another list here at any time."""
+
+
+class Gone(OSError):
+    """The application sends something on a connection that has ended (ASGI wants an OSError)."""
+
+
+class State(Enum):
+    """Where a connection stands (RFC 6455, 4 to 7)."""
+
+    NEW = auto()
+    """Nothing was read."""
+    CONNECTING = auto()
+    """The handshake was read; the application has not answered."""
+    REFUSING = auto()
+    """The application answers with an HTTP response."""
+    OPEN = auto()
+    ENDING = auto()
+    """The peer has ended it; the application still takes, and answers, what came before."""
+    CLOSING = auto()
+    """A close frame was sent, and the peer's is awaited."""
+    CLOSED = auto()
+    HANDED_OVER = auto()
+    """The connection is a viewer's now."""
+
+
+class Connection(asyncio.Protocol):
+    """One WebSocket connection."""
+
+    __slots__ = (
+        "_app_state",
+        "_awaited",
+        "_early",
+        "_heard",
+        "_inbound",
+        "_incoming",
+        "_last",
+        "_late",
+        "_offer",
+        "_reading",
+        "_server",
+        "_state",
+        "_terms",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "_writable",
+        "slot",
+    )
+
+    def __init__(self, terms: Terms, server: Server, app_state: dict[str, Any]) -> None:
+        self._terms = terms
+        self._server = server
+        self._app_state = app_state
+        self._state = State.NEW
+        self._inbound: Inbound | None = None
+        self._incoming: deque[dict[str, Any]] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._reading = True
+        self._heard = False
+        """Something came since the last ping."""
+        self._awaited = False
+        """A ping's answer is looked for when the wheel calls next."""
+        self._early = b""
+        self._last = b""
+        """The close frame that waits for the application."""
+        self._late = 0
+        """Bytes that came after the end."""
+        self._timer: asyncio.TimerHandle | None = None
+        self.slot = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is ours; its request comes by `begin`."""
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        self._server.connections.add(self)
+
+    def begin(
+        self,
+        request: handshake.Request,
+        server: tuple[str, int | None] | None,
+        client: tuple[str, int] | None,
+        scheme: str,
+        *,
+        full: bool = False,
+    ) -> None:
+        """Read the handshake of a request, and start the application. `full`: there is no room for one more stream."""
+        terms = self._terms
+        self._state = State.CONNECTING
+        try:
+            self._offer = handshake.read(request, deflate=terms.deflate)
+        except handshake.BadHandshake as error:
+            self._refuse(error.status, error.detail.encode(), error.headers)
+            return
+        path, query = request.path_and_query()
+        root = terms.root_path
+        # Not kept here: it leads back to us, and what is in a circle waits for the garbage collector.
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": terms.asgi_version, "spec_version": "2.4"},
+            "http_version": request.version,
+            "scheme": scheme,
+            "server": server,
+            "client": client,
+            "root_path": root,
+            "path": root + unquote(path.decode("ascii")),
+            "raw_path": root.encode("ascii") + path,
+            "query_string": query,
+            "headers": request.headers,
+            "subprotocols": self._offer.subprotocols,
+            "state": self._app_state.copy(),
+            "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over, "full": full}},
+        }
+        self._incoming.append({"type": "websocket.connect"})
+        tasks = self._server.tasks
+        task = asyncio.get_running_loop().create_task(self._run(scope))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    def data_received(self, data: bytes) -> None:
+        """Frames."""
+        self._heard = True
+        if self._state is State.OPEN:
+            self._read(data)
+        elif self._state is State.CLOSING:
+            self._read_answer(data)
+        elif self._state is State.CONNECTING:
+            # A client should wait for its answer (RFC 6455, 4.1). What it says before is kept; more isn't read.
+            self._early += data
+            self._transport.pause_reading()
+        else:
+            self._came_late(len(data), LATE_BYTES)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        self._server.connections.discard(self)
+        self._stop_timer()
+        if self._state is not State.HANDED_OVER:
+            wheel_of(asyncio.get_running_loop()).discard(self)
+            self._disconnected(CLOSE_ABNORMAL if self._state is State.CONNECTING else CLOSE_NO_STATUS)
+
+    def eof_received(self) -> None:
+        """The peer sends nothing more: the transport closes."""
+
+    def pause_writing(self) -> None:
+        """`send` waits until the transport has drained."""
+        if self._writable is None:
+            self._writable = asyncio.get_running_loop().create_future()
+
+    def resume_writing(self) -> None:
+        """The transport has drained."""
+        writable, self._writable = self._writable, None
+        if writable is not None and not writable.done():
+            writable.set_result(None)
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        if self._state is State.OPEN:
+            self._incoming.append({"type": "websocket.disconnect", "code": CLOSE_RESTART})
+            self._wake()
+            self._send_close(CLOSE_RESTART, "")
+        elif self._state is State.CONNECTING:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
+        elif self._state is State.ENDING:
+            self._finish()
+        self._close_transport()
+
+    def due(self) -> int | None:
+        """Ping the peer; end the connection if nothing has come since the last ping (the wheel calls this)."""
+        if self._state is not State.OPEN:
+            return None
+        interval, timeout = self._terms.ping_interval, self._terms.ping_timeout
+        if self._awaited and timeout is not None:
+            self._awaited = False
+            # While reading is paused, what the peer answers isn't seen.
+            if self._reading and not self._heard:
+                self._disconnected(CLOSE_ABNORMAL)
+                self._transport.write(close_frame(CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
+                self._transport.abort()
+                return None
+            if interval > timeout:
+                return interval - timeout
+        self._heard = False
+        self._awaited = True
+        self._transport.write(PING)
+        return interval if timeout is None else timeout
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        try:
+            await self._terms.app(scope, self._receive, self._send)
+        except Gone:
+            pass
+        except BaseException as error:
+            log.exception("websocket.failed", path=scope["path"])
+            self._end(CLOSE_INTERNAL_ERROR)
+            if not isinstance(error, Exception):
+                raise
+        else:
+            if self._state is State.CONNECTING:
+                log.error("websocket.unanswered", path=scope["path"])
+            self._end(CLOSE_NORMAL)
+
+    def _end(self, code: int) -> None:
+        """The application has returned or failed."""
+        if self._state is State.CONNECTING:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
+        elif self._state is State.REFUSING:
+            self._disconnected(CLOSE_ABNORMAL)
+            self._close_transport()
+        elif self._state is State.OPEN:
+            self._send_close(code, "")
+        elif self._state is State.ENDING:
+            self._finish()
+
+    async def _receive(self) -> dict[str, Any]:
+        while not self._incoming:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        message = self._incoming[0]
+        if message["type"] == "websocket.disconnect":
+            if self._state is State.ENDING:
+                self._finish()
+            # It stays, for an application that asks again.
+            return message
+        self._incoming.popleft()
+        if not self._reading and len(self._incoming) < READ_AHEAD // 2 and not self._transport.is_closing():
+            self._reading = True
+            self._heard = True
+            self._transport.resume_reading()
+        return message
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+        kind = message["type"]
+        match self._state:
+            case State.CONNECTING if kind == "websocket.accept":
+                self._accept(message)
+            case State.CONNECTING if kind == "websocket.close":
+                self._refuse(HTTPStatus.FORBIDDEN, b"")
+            case State.CONNECTING if kind == "websocket.http.response.start":
+                self._state = State.REFUSING
+                headers = [*self._server.default_headers, *message.get("headers", ()), (b"connection", b"close")]
+                self._transport.write(handshake.head(message["status"], headers))
+            case State.REFUSING if kind == "websocket.http.response.body":
+                self._transport.write(message.get("body", b""))
+                if not message.get("more_body", False):
+                    self._disconnected(CLOSE_ABNORMAL)
+                    self._close_transport()
+            case State.OPEN | State.ENDING if kind == "websocket.send":
+                self._send_message(message)
+            case State.OPEN if kind == "websocket.close":
+                code, reason = message.get("code", CLOSE_NORMAL), message.get("reason") or ""
+                self._send_close(code, reason)
+                self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": reason})
+                self._wake()
+            case State.ENDING if kind == "websocket.close":
+                self._finish()
+            case State.CLOSED | State.CLOSING:
+                raise Gone
+            case _:
+                raise RuntimeError(f"{kind} can't be sent on a connection that is {self._state.name}")
+
+    def _accept(self, message: dict[str, Any]) -> None:
+        if self._transport.is_closing():
+            raise Gone
+        headers = [*self._server.default_headers, *message.get("headers", ())]
+        if message.get("subprotocol"):
+            headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
+        self._transport.write(self._offer.response(headers))
+        self._state = State.OPEN
+        if self._terms.ping_interval:
+            wheel_of(asyncio.get_running_loop()).add(self, self._terms.ping_interval)
+        if self._early:
+            # Not at once: the connection may be handed over first.
+            asyncio.get_running_loop().call_soon(self._take_early)
+
+    def _take_early(self) -> None:
+        """Read what came before the connection was open."""
+        data, self._early = self._early, b""
+        if data and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.data_received(data)
+
+    def _hand_over(self, audience: Audience) -> WebSocketViewer:
+        """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
+
+        Raises Gone if the peer has left.
+        """
+        connecting = self._state is State.CONNECTING
+        if self._transport.is_closing():
+            raise Gone
+        if not connecting and (self._state is not State.OPEN or self._inbound is not None):
+            raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
+        wheel = wheel_of(asyncio.get_running_loop())
+        if not connecting:
+            wheel.discard(self)
+        self._state = State.HANDED_OVER
+        connections = self._server.connections
+        connections.discard(self)
+        kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
+        answer = self._offer.response(self._server.default_headers) if connecting else b""
+        viewer = kind(self._transport, audience, connections, wheel, self._terms.ping_interval, answer)
+        if self._early:
+            data, self._early = self._early, b""
+            self._transport.resume_reading()
+            viewer.data_received(data)
+        return viewer
+
+    def _open_inbound(self) -> Inbound:
+        if self._inbound is None:
+            self._inbound = Inbound(self._terms.max_size, deflate=bool(self._offer.extensions))
+        return self._inbound
+
+    def _read(self, data: bytes) -> None:
+        messages, replies, end = self._open_inbound().read(data)
+        if replies:
+            self._transport.write(replies)
+        if self._state is State.OPEN:
+            for message in messages:
+                self._deliver(message)
+            if end is not None:
+                self._ended(end)
+        elif end is not None:
+            self._state = State.CLOSED
+            self._close_transport()
+
+    def _read_answer(self, data: bytes) -> None:
+        """Look for the answer to our close frame, behind what was sent before that was seen."""
+        inbound = self._open_inbound()
+        for start in range(0, len(data), SLICE):
+            self._read(data[start : start + SLICE])
+            if self._state is not State.CLOSING:
+                return
+            if inbound.ignored > LATE_FRAMES:
+                self._transport.pause_reading()
+                return
+        self._came_late(len(data), LATE_BYTES + self._terms.max_size)
+
+    def _came_late(self, size: int, most: int) -> None:
+        """So many bytes came after the end: don't read on for ever."""
+        self._late += size
+        if self._late > most and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _deliver(self, message: str | bytes) -> None:
+        """Give the application a message."""
+        kind = "text" if isinstance(message, str) else "bytes"
+        self._incoming.append({"type": "websocket.receive", kind: message})
+        if len(self._incoming) >= READ_AHEAD and self._reading:
+            self._reading = False
+            self._transport.pause_reading()
+        self._wake()
+
+    def _send_message(self, message: dict[str, Any]) -> None:
+        text = message.get("text")
+        frame = Frame(Opcode.BINARY, message["bytes"]) if text is None else Frame(Opcode.TEXT, text.encode())
+        deflate = [PerMessageDeflate(True, True, 15, 15)] if self._offer.extensions else []
+        self._transport.write(frame.serialize(mask=False, extensions=deflate))
+
+    def _send_close(self, code: int, reason: str) -> None:
+        self._transport.write(self._open_inbound().close(code, reason))
+        self._state = State.CLOSING
+        self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    def _ended(self, end: End) -> None:
+        """The peer has ended it, or has made an end necessary."""
+        untaken = bool(self._incoming)
+        self._incoming.append({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
+        self._state = State.ENDING
+        self._last = end.frame()
+        if untaken:
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._finish)
+        else:
+            self._finish()
+        self._wake()
+
+    def _finish(self) -> None:
+        """Say the last word to a peer that has ended it, and read on until it has gone, for a while."""
+        self._stop_timer()
+        self._state = State.CLOSED
+        self._transport.write(self._last)
+        self.resume_writing()
+        if not self._reading:
+            self._transport.resume_reading()
+        self._timer = hang_up(self._transport, CLOSE_TIMEOUT)
+
+    def _close_transport(self) -> None:
+        """End the connection after what was written; a peer that doesn't read it has a while."""
+        self._transport.close()
+        if self._timer is None and self._transport.get_write_buffer_size():
+            self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _disconnected(self, code: int) -> None:
+        """Tell the application that it is over, once."""
+        if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
+            self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": ""})
+        self._state = State.CLOSED
+        self._wake()
+        self.resume_writing()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def _refuse(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer the handshake with an HTTP error."""
+        content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+        every = [*self._server.default_headers, *content, (b"connection", b"close"), *headers]
+        self._transport.write(handshake.head(status, every) + body)
+        self._disconnected(CLOSE_ABNORMAL)
+        self._close_transport()

@@ -1,0 +1,138 @@
+"""Viewers, as the hub sees them: one, a row of them, and a crowd."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from liveserver.protocol.frames import Frame
+
+ROW = 512
+"""Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
+
+
+class Row:
+    """Viewers of one class who are written to together, in one step: at most `ROW`.
+
+    They stand without gaps, and about in the order in which they came, which is that in which they lie in memory.
+    """
+
+    __slots__ = ("crowd", "kind", "sinks")
+
+    def __init__(self, crowd: Crowd, kind: type[Sink]) -> None:
+        self.crowd = crowd
+        self.kind = kind
+        self.sinks: list[Sink] = []
+
+    def add(self, sink: Sink) -> None:
+        """Put a viewer at the end."""
+        sink.row, sink.place = self, len(self.sinks)
+        self.sinks.append(sink)
+
+    def discard(self, sink: Sink) -> None:
+        """Take a viewer out; the last one gets its place."""
+        last = self.sinks.pop()
+        if last is not sink:
+            self.sinks[sink.place] = last
+            last.place = sink.place
+        sink.row = None
+
+    def write(self, frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+        """Write messages to all of them; those that lag, each with how many of the messages it took."""
+        return self.kind.write_all(self.sinks, frames)
+
+
+class Sink(ABC):
+    """A viewer. No call raises, waits, or calls the hub back from within."""
+
+    __slots__ = ("partner", "place", "row", "word")
+
+    row_type: ClassVar[type[Row]] = Row
+    """How viewers of this class are written to together."""
+
+    def __init__(self, word: str = "") -> None:
+        self.word = word
+        """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
+        self.partner = ""
+        """The partner on whose pages it reads; "" for none."""
+        self.row: Row | None = None
+        """Where it stands in a crowd, which alone changes this."""
+        self.place = 0
+
+    @abstractmethod
+    def write(self, frame: Frame, /) -> bool:
+        """Take one message. False: the viewer lags, took nothing of it, and will be reported by `Hub.drained`."""
+
+    @abstractmethod
+    def close(self, code: int, /) -> None:
+        """End the viewer's connection with a WebSocket close code (SSE just ends)."""
+
+    @classmethod
+    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame], /) -> list[tuple[Sink, int]]:
+        """Write messages to many viewers of this class; those that lag, each with how many of the messages it took."""
+        lagging = []
+        for sink in sinks:
+            for taken, frame in enumerate(frames):
+                if not sink.write(frame):
+                    lagging.append((sink, taken))
+                    break
+        return lagging
+
+
+class Crowd:
+    """Many viewers, in rows. A viewer is in one crowd at most."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Row, None] = {}
+        self._open: dict[type[Sink], dict[Row, None]] = {}
+        """Those with room."""
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Sink]:
+        for row in self._rows:
+            yield from row.sinks
+
+    def __contains__(self, sink: Sink) -> bool:
+        return sink.row is not None and sink.row.crowd is self
+
+    def add(self, sink: Sink) -> None:
+        """Put a viewer in; one that is there is no error."""
+        if sink in self:
+            return
+        kind = type(sink)
+        having_room = self._open.setdefault(kind, {})
+        row = next(iter(having_room), None)
+        if row is None:
+            row = kind.row_type(self, kind)
+            self._rows[row] = having_room[row] = None
+        row.add(sink)
+        self._count += 1
+        if len(row.sinks) >= ROW:
+            del having_room[row]
+
+    def discard(self, sink: Sink) -> None:
+        """Take a viewer out; one that isn't there is no error."""
+        row = sink.row
+        if row is None or row.crowd is not self:
+            return
+        row.discard(sink)
+        self._count -= 1
+        having_room = self._open[row.kind]
+        if row.sinks:
+            having_room[row] = None
+        else:
+            having_room.pop(row, None)
+            del self._rows[row]
+
+    def rows(self) -> list[Row]:
+        """All rows that there are now.
+
+        Who comes later may stand in one of them, or in another; who is here stays in the same one until it leaves.
+        """
+        return list(self._rows)

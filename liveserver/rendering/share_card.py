@@ -1,0 +1,117 @@
+"""Share cards: what the picture of a shared link says. `rendering/share_card_image.py` draws it.
+
+A card's address carries a hash of what is on it, so that whoever keeps pictures by their address fetches a changed one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Literal
+from zoneinfo import ZoneInfo
+
+from liveserver.content.translations import texts_for
+from liveserver.domain.model import LiveblogStatus, Verification
+
+if TYPE_CHECKING:
+    from liveserver.domain.model import Entry, Liveblog
+
+DESIGN = 1
+"""To be raised when the drawing changes: it is a part of every card's address."""
+
+TEXT_LENGTH = 400
+"""Characters of the text below a title: more than there is ever room for, so that a long one costs nothing."""
+
+Tone = Literal["accent", "quiet", "good", "doubt"]
+
+_TONES: dict[Verification, Tone] = {
+    Verification.CONFIRMED: "good",
+    Verification.CLAIMED: "doubt",
+    Verification.UNVERIFIED: "doubt",
+    Verification.DENIED: "accent",
+}
+
+# What both fonts have: Latin, Greek and Cyrillic letters, punctuation, a few signs.
+_COVERED = re.compile(
+    "[ -~\u00a0-\u0148\u014a-\u017f\u018f\u0192\u01a0\u01a1\u01af\u01b0\u01cd-\u01dc\u01e6-\u01eb\u01f8-\u021b\u0259"
+    "\u02bb\u02bc\u02c6\u02c7\u02da\u02dc\u0386-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce"
+    "\u0400-\u045f\u048a-\u049d\u04a0-\u04df"
+    "\u1e02\u1e03\u1e0a\u1e0b\u1e1e\u1e1f\u1e40\u1e41\u1e56\u1e57\u1e60\u1e61\u1e6a\u1e6b\u1e80-\u1e85\u1e9e\u1ea0-\u1ef9"
+    "\u2009-\u200b\u2010-\u2026\u202f\u2030\u2032\u2033\u2039\u203a\u2044\u2070\u2074-\u2079\u2080-\u2089"
+    "\u20a3\u20aa-\u20ac\u20b4\u20b9\u20ba\u20bd\u2116\u2122\u2153\u215a-\u215e"
+    "\u2190-\u2193\u2212\u221e\u2248\u2260\u2264\u2265]*"
+)
+# What a text loses little without: pictures, their modifiers, marks and joiners.
+_DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What is on a card, in plain text. Empty is what isn't there, or can't be written with our fonts."""
+
+    site: str
+    label: str
+    tone: Tone
+    """Of the label."""
+    kicker: str
+    """Above the title: what an entry belongs to."""
+    title: str
+    text: str
+    """Below the title, as far as there is room."""
+    note: str
+
+    @property
+    def hash(self) -> str:
+        """Another one for everything else that could be on it."""
+        content = "\0".join(str(value) for value in (DESIGN, *astuple(self)))
+        return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+def liveblog_card(liveblog: Liveblog, *, site: str) -> Card:
+    """The card of a live blog's page."""
+    status = liveblog.status
+    return Card(
+        site=writable(site),
+        label=writable(texts_for(liveblog.language).text(f"status.{status.value}")),
+        tone="accent" if status is LiveblogStatus.LIVE else "quiet",
+        kicker="",
+        title=writable(liveblog.title),
+        text=writable(liveblog.summary[:TEXT_LENGTH]),
+        note="",
+    )
+
+
+def entry_card(liveblog: Liveblog, entry: Entry, *, site: str, title: str, text: str) -> Card:
+    """The card of a published entry's page. A claim never goes without the label that says what it is."""
+    assert entry.published_at is not None
+    texts = texts_for(liveblog.language)
+    label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
+    if entry.verification is not None:
+        name = entry.verification.value
+        label = writable(texts.verification(name, entry.source)) or writable(texts.verification(name))
+    elif entry.breaking:
+        label = writable(texts.text("entry.breaking"))
+    return Card(
+        site=writable(site),
+        label=label,
+        tone=tone,
+        kicker=writable(liveblog.title),
+        title=writable(title),
+        text=writable(text[:TEXT_LENGTH]),
+        note=writable(texts.short_date_time(entry.published_at.astimezone(ZoneInfo(liveblog.timezone)))),
+    )
+
+
+def writable(text: str) -> str:
+    """The text as our fonts can write it, on one line; empty if they lack one of its letters.
+
+    Emoji and the like are left out; a word without one of its letters would be another word.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    kept = "".join(c for c in composed if _COVERED.fullmatch(c) or unicodedata.category(c) not in _DISPENSABLE)
+    line = re.sub("[ \t\r\n\f\v\u0085\u2028\u2029]+", " ", kept).strip()
+    if not _COVERED.fullmatch(line) or not any(c.isalnum() for c in line):
+        return ""
+    return line

@@ -1,0 +1,180 @@
+"""A live blog as schema.org's LiveBlogPosting, an entry as its BlogPosting: for search engines.
+
+Google's requirements: https://developers.google.com/search/docs/appearance/structured-data/article
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+from zoneinfo import ZoneInfo
+
+from liveserver.domain.model import LiveblogStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from liveserver.content.media.picture import Illustration
+    from liveserver.domain.model import Entry, Liveblog
+
+
+class Site(Protocol):
+    """What names, titles and illustrates live blogs and entries: the renderer."""
+
+    site_name: str
+    home_url: str
+
+    def liveblog_url(self, slug: str) -> str:
+        """The live blog's page."""
+
+    def entry_url(self, slug: str, entry_id: str) -> str:
+        """The entry's permalink."""
+
+    def liveblog_card_url(self, liveblog: Liveblog) -> str:
+        """The picture of the live blog."""
+
+    def entry_card_url(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The picture of the entry."""
+
+    def entry_title(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry in one line, of a claim after its label."""
+
+    def bare_title(self, entry: Entry) -> str:
+        """The same without a label."""
+
+    def entry_illustrations(self, entry: Entry) -> list[Illustration]:
+        """The pictures in the entry's body."""
+
+    def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry's body without markup, of a claim after its label."""
+
+    def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
+        """How sure the newsroom is of a claim; empty where the entry is none."""
+
+
+def liveblog_posting(
+    liveblog: Liveblog,
+    entries: list[Entry],
+    site: Site,
+    *,
+    key_events: Sequence[Entry] = (),
+    began_at: datetime | None = None,
+    changed_at: datetime | None = None,
+) -> dict[str, Any]:
+    """The posting and the given published entries; every date with the offset of the live blog's zone.
+
+    `began_at` and `changed_at` are the first publication and the last change of all entries, of which only some are
+    given. The coverage begins with the first entry, be it backdated to before the live blog was opened, or long after a
+    live blog was announced; once ended, it ended with the last entry, whatever is corrected afterwards.
+
+    https://schema.org/LiveBlogPosting
+    """
+    zone = ZoneInfo(liveblog.timezone)
+    url = site.liveblog_url(liveblog.slug)
+    published = [entry.published_at for entry in (*entries, *key_events) if entry.published_at is not None]
+    known = published if began_at is None else [began_at, *published]
+    started = min(known, default=liveblog.created_at)
+    changed = [liveblog.updated_at, *(entry.updated_at for entry in entries)]
+    posting: dict[str, Any] = {
+        "@context": "https://schema.org",
+        "@type": "LiveBlogPosting",
+        "@id": url,
+        "url": url,
+        "mainEntityOfPage": url,
+        "headline": liveblog.title,
+        "inLanguage": liveblog.language,
+        "image": [site.liveblog_card_url(liveblog)],
+        "datePublished": _date(started, zone),
+        "dateModified": _date(max(changed if changed_at is None else [changed_at, *changed]), zone),
+        "coverageStartTime": _date(started, zone),
+        "author": _publisher(site),
+        "publisher": _publisher(site),
+    }
+    if liveblog.summary:
+        posting["description"] = liveblog.summary
+    if liveblog.status is LiveblogStatus.ENDED:
+        posting["coverageEndTime"] = _date(max(published, default=liveblog.updated_at), zone)
+    newest_first = sorted(
+        (entry for entry in entries if entry.published_at is not None),
+        key=lambda entry: (entry.published_at, entry.id),
+        reverse=True,
+    )
+    posting["liveBlogUpdate"] = [_update(liveblog, entry, site, zone) for entry in newest_first]
+    return posting
+
+
+def entry_posting(liveblog: Liveblog, entry: Entry, site: Site) -> dict[str, Any]:
+    """One published entry by itself, as a part of its live blog.
+
+    https://schema.org/BlogPosting
+    """
+    url = site.liveblog_url(liveblog.slug)
+    update = _update(liveblog, entry, site, ZoneInfo(liveblog.timezone))
+    return {
+        "@context": "https://schema.org",
+        **update,
+        "mainEntityOfPage": site.entry_url(liveblog.slug, entry.id),
+        "inLanguage": liveblog.language,
+        "image": [*update.get("image", ()), site.entry_card_url(liveblog, entry)],
+        "publisher": _publisher(site),
+        "isPartOf": {"@type": "LiveBlogPosting", "@id": url, "url": url, "headline": liveblog.title},
+    }
+
+
+def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dict[str, Any]:
+    assert entry.published_at is not None
+    url = site.entry_url(liveblog.slug, entry.id)
+    update: dict[str, Any] = {
+        "@type": "BlogPosting",
+        "@id": url,
+        "url": url,
+        "headline": site.entry_title(liveblog, entry),
+        "articleBody": site.labelled_text(liveblog, entry),
+        "datePublished": _date(entry.published_at, zone),
+        "dateModified": _date(entry.updated_at, zone),
+        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, site),
+    }
+    if illustrations := site.entry_illustrations(entry):
+        update["image"] = [_image(illustration) for illustration in illustrations]
+    if label := site.claim_label(liveblog, entry):
+        # Not a ClaimReview, which says that somebody examined the claim by a method of theirs, and rated it: a denial
+        # can be no more than the word of the source named. Nor an author: the source may be whose claim it is, or who
+        # contests it.
+        update["about"] = {"@type": "Claim", "text": site.bare_title(entry), "description": label}
+    if entry.via is not None:
+        update["isBasedOn"] = entry.via.url
+    if entry.tags:
+        update["keywords"] = list(entry.tags)
+    if entry.corrections:
+        update["correction"] = [
+            {"@type": "CorrectionComment", "text": c.note, "datePublished": _date(c.at, zone)}
+            for c in entry.corrections
+        ]
+    return update
+
+
+def _image(illustration: Illustration) -> dict[str, Any]:
+    image: dict[str, Any] = {
+        "@type": "ImageObject",
+        "url": illustration.url,
+        "width": illustration.picture.width,
+        "height": illustration.picture.height,
+    }
+    if illustration.alt:
+        image["description"] = illustration.alt
+    if illustration.caption:
+        image["caption"] = illustration.caption
+    return image
+
+
+def _author(entry: Entry, site: Site) -> dict[str, Any]:
+    """Who wrote what nobody has signed."""
+    return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(site)
+
+
+def _publisher(site: Site) -> dict[str, Any]:
+    return {"@type": "Organization", "name": site.site_name, "url": site.home_url}
+
+
+def _date(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="seconds")

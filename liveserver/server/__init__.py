@@ -1,0 +1,1 @@
+"""The running process: composition root, sockets, uvicorn, supervision of several processes, drain."""

@@ -1,0 +1,78 @@
+"""What a connection is told that breaks a rule before any application sees its request: a whole answer each. Pure."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.protocol import wire
+from liveserver.realtime.transport import handshake
+from liveserver.server.protocols.framing import HEAD_MAX, HEADERS_MAX, TARGET_MAX
+from liveserver.utils.limits.refusals import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RETRY_AFTER = 2
+"""Seconds after which to try again what there was no room for."""
+
+
+class Denial(NamedTuple):
+    """Why a request isn't served, and how that is told."""
+
+    reason: Reason
+    status: HTTPStatus
+    detail: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def answer(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The answer, a problem document (RFC 9457), with those headers too. The connection ends with it."""
+        body = wire.dumps(
+            {
+                "type": f"urn:liveserver:problem:{self.status.phrase.lower().replace(' ', '-')}",
+                "title": self.status.phrase,
+                "status": int(self.status),
+                "detail": self.detail,
+            }
+        )
+        content = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+        ours = [*self.headers, *content, (b"cache-control", b"no-store"), (b"connection", b"close")]
+        return handshake.head(self.status, [*headers, *ours]) + body
+
+
+HEAD_TOO_LARGE = Denial(
+    Reason.HEAD_TOO_LARGE,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    f"a request has at most {HEADERS_MAX} headers, and {HEAD_MAX} bytes before its body",
+)
+FRAMING_TOO_LARGE = Denial(
+    Reason.HEAD_TOO_LARGE,
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "the body's chunks are too small, or their extensions or trailers too large",
+)
+TARGET_TOO_LONG = Denial(
+    Reason.TARGET_TOO_LONG, HTTPStatus.REQUEST_URI_TOO_LONG, f"a path and its query have at most {TARGET_MAX} bytes"
+)
+HEAD_TOO_SLOW = Denial(
+    Reason.HEAD_TOO_SLOW, HTTPStatus.REQUEST_TIMEOUT, "the request's head didn't come to its end in time"
+)
+BODY_TOO_SLOW = Denial(
+    Reason.BODY_TOO_SLOW, HTTPStatus.REQUEST_TIMEOUT, "the request's body came too slowly, or not to its end"
+)
+MALFORMED = Denial(Reason.MALFORMED, HTTPStatus.BAD_REQUEST, "this is no request of HTTP/1.1")
+HOSTS = Denial(
+    Reason.MALFORMED,
+    HTTPStatus.BAD_REQUEST,
+    "a request names its host in one Host header, and in one only (RFC 9112, 3.2)",
+)
+TOO_MANY_CONNECTIONS = Denial(
+    Reason.TOO_MANY_CONNECTIONS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    "this server has as many connections as it can have",
+    (
+        (b"retry-after", b"%d" % RETRY_AFTER),
+        # A widget on another site's page is to know how long to wait.
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-expose-headers", b"Retry-After"),
+    ),
+)

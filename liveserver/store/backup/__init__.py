@@ -1,0 +1,1 @@
+"""Backups: everything that a database holds, as one file, and back."""

@@ -1,0 +1,220 @@
+"""The backup's file: a zip archive of named sections, and a manifest that says what must be in them.
+
+`liveblogs.jsonl`, `entries.jsonl` …  a section each: a row a line, as a JSON object; moments in RFC 3339, in UTC
+`manifest.json`                       written last, so that an archive without one is known to be unfinished:
+                                      `{"format": 1, "made_by", "schema", "created_at", "holds": {"liveblogs",
+                                      "entries", "changed_at"}, "sections": {name: {"rows", "sha256"}}}`
+
+The rows are those of neither database in particular: what SQLite gave, PostgreSQL takes, and the other way round. A
+later format may add sections that are not rows; a reader refuses what it doesn't know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+
+import orjson
+
+from liveserver import __version__
+from liveserver.domain.errors import BadBackup, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MANIFEST_MAX = 1024 * 1024
+
+BATCH_ROWS = 500
+BATCH_BYTES = 4 * 1024 * 1024
+"""Rows are read up to so many at a time, or as many as make so many bytes of JSON."""
+
+_CHUNK = 64 * 1024
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
+
+
+class Holdings(NamedTuple):
+    """What a database holds, in figures."""
+
+    liveblogs: int
+    entries: int
+    """Of every status but deleted."""
+    changed_at: datetime | None
+    """When anything of it was last changed."""
+
+
+class Section(NamedTuple):
+    """What a section must contain."""
+
+    rows: int
+    sha256: str
+    """Of the section as it is before compression, in hex."""
+
+
+class Manifest(NamedTuple):
+    """What an archive says of itself."""
+
+    schema: str
+    """The revision of the schema that the rows fit."""
+    created_at: datetime
+    holds: Holdings
+    sections: dict[str, Section]
+
+
+class ArchiveWriter:
+    """Writes an archive to a file that needn't be seekable, in one pass. Close it, whatever happens.
+
+    Everything raises SettingsError where the file can't be written.
+    """
+
+    def __init__(self, file: BinaryIO, *, schema: str, created_at: datetime) -> None:
+        self._zip = zipfile.ZipFile(file, "w")
+        self._schema = schema
+        self._created_at = created_at
+        self._sections: dict[str, Section] = {}
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[Callable[[Iterable[Row]], None]]:
+        """Begin a section; the function that is yielded writes rows to it."""
+        digest, count = hashlib.sha256(), 0
+        with _writing():
+            member = self._zip.open(self._member(_file_of(name)), "w", force_zip64=True)
+
+        def write(rows: Iterable[Row]) -> None:
+            nonlocal count
+            lines = [orjson.dumps(row, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for row in rows]
+            text = b"".join(lines)
+            digest.update(text)
+            count += len(lines)
+            with _writing():
+                member.write(text)
+
+        try:
+            yield write
+        finally:
+            with _writing():
+                member.close()
+        self._sections[name] = Section(count, digest.hexdigest())
+
+    def finish(self, holds: Holdings) -> Manifest:
+        """Write the manifest: what came before is complete."""
+        content = {
+            "format": FORMAT,
+            "made_by": f"liveserver {__version__}",
+            "schema": self._schema,
+            "created_at": self._created_at,
+            "holds": holds._asdict(),
+            "sections": {name: section._asdict() for name, section in self._sections.items()},
+        }
+        text = orjson.dumps(content, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        with _writing():
+            self._zip.writestr(self._member(MANIFEST), text)
+        return Manifest(self._schema, self._created_at, holds, self._sections)
+
+    def close(self) -> None:
+        """Write the archive's directory, without which it can't be read."""
+        with _writing():
+            self._zip.close()
+
+    def _member(self, name: str) -> zipfile.ZipInfo:
+        info = zipfile.ZipInfo(name, self._created_at.timetuple()[:6])
+        info.compress_type = zipfile.ZIP_DEFLATED
+        # What is unpacked is nobody else's to read either: there are drafts in it.
+        info.external_attr = 0o600 << 16
+        return info
+
+
+class Archive:
+    """An archive to read from. Everything raises BadBackup where the file isn't what `ArchiveWriter` made."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._reading():
+            self._zip = zipfile.ZipFile(path)
+            try:
+                self.manifest = self._read_manifest()
+            except BaseException:
+                self._zip.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
+
+    def verify(self) -> None:
+        """Read all of it, and see that nothing is missing, was added, or was altered."""
+        for name, section in self.manifest.sections.items():
+            digest, lines = hashlib.sha256(), 0
+            with self._reading(), self._zip.open(_file_of(name)) as member:
+                while chunk := member.read(_CHUNK):
+                    digest.update(chunk)
+                    lines += chunk.count(b"\n")
+            if (lines, digest.hexdigest()) != section:
+                raise BadBackup(f"{self._path} is damaged: its {name} are not those that were backed up")
+
+    def batches(self, name: str) -> Iterator[list[Row]]:
+        """The rows of a section, some at a time; none of a section that isn't there."""
+        if name not in self.manifest.sections:
+            return
+        batch: list[Row] = []
+        size = 0
+        with self._reading(), self._zip.open(_file_of(name)) as member:
+            for line in member:
+                batch.append(orjson.loads(line))
+                size += len(line)
+                if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
+                    yield batch
+                    batch, size = [], 0
+        if batch:
+            yield batch
+
+    def _read_manifest(self) -> Manifest:
+        members = [info.filename for info in self._zip.infolist()]
+        if MANIFEST not in members:
+            raise BadBackup(f"{self._path} is no backup of liveserver's, or an unfinished one")
+        with self._zip.open(MANIFEST) as file:
+            content = orjson.loads(file.read(MANIFEST_MAX))
+        if content["format"] != FORMAT:
+            raise BadBackup(f"{self._path} was made by a newer liveserver ({content['made_by']})")
+        held = content["holds"]
+        changed_at = None if held["changed_at"] is None else datetime.fromisoformat(held["changed_at"])
+        manifest = Manifest(
+            str(content["schema"]),
+            datetime.fromisoformat(content["created_at"]),
+            Holdings(int(held["liveblogs"]), int(held["entries"]), changed_at),
+            {name: Section(int(s["rows"]), str(s["sha256"])) for name, s in content["sections"].items()},
+        )
+        if sorted(members) != sorted([MANIFEST, *(_file_of(name) for name in manifest.sections)]):
+            raise BadBackup(f"{self._path} is damaged: it doesn't contain what its manifest names")
+        return manifest
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise BadBackup(f"can't read {self._path}: {error.strerror or error}") from None
+        except _DAMAGE as error:
+            raise BadBackup(f"{self._path} is no backup of liveserver's, or it is damaged") from error
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(f"can't write the backup: {error.strerror or error}") from None
+
+
+def _file_of(section: str) -> str:
+    return f"{section}.jsonl"

@@ -1,0 +1,92 @@
+"""An SQLite file as a file: nobody but its owner may read it, and one process has it to itself."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import sqlite3
+import stat
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from liveserver.domain.errors import SettingsError
+from liveserver.utils import private_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_BESIDE = ("-wal", "-shm", "-journal", ".lock")
+"""What SQLite puts beside a file, with the file's own mode; and our lock."""
+
+# The standard library's: commands open the store, too, and have their standard output for what they were asked for.
+log = logging.getLogger(__name__)
+
+
+def look_at(path: Path) -> None:
+    """See that a file is, or can become, an SQLite database that we can write to. Nothing is changed, and none is made.
+
+    Raises OSError and sqlite3.Error, which say what is wrong.
+    """
+    path = path.resolve()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no file")
+    if not path.parent.is_dir():
+        raise OSError(f"there is no folder {path.parent}")
+    if found is not None and not private_files.may_write(path):
+        raise OSError("this user may not read and write it")
+    if not private_files.may_write(path.parent):
+        raise OSError(f"this user may not write in the folder {path.parent}, where SQLite keeps files beside it")
+    if found is not None and found.st_size:
+        _read_head(path)
+
+
+def _read_head(path: Path) -> None:
+    # By SQLite: to open and close the file ourselves would undo the locks that this process has on it (fcntl).
+    # Immutable: without locks, and without files beside it.
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        connection.execute("PRAGMA schema_version").fetchone()
+
+
+def keep_private(path: Path) -> None:
+    """See that only its owner may read an SQLite file, and what is beside it; make it so if there is none.
+
+    It holds drafts, the words of what was corrected and deleted, and the hashes of API keys.
+    """
+    path = path.resolve()
+    # Where none can be made, SQLite says so in its own words.
+    with suppress(OSError):
+        private_files.create(path)
+    for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
+        try:
+            if private_files.tighten(file):
+                log.warning("%s could be read by others: from now on it is its owner's alone (mode 0600)", file)
+        except PermissionError:
+            log.warning("%s can be read by others, and is not ours to change: make its mode 0600", file)
+
+
+@contextmanager
+def alone(address: str, complaint: str) -> Iterator[None]:
+    """Hold the lock of an SQLite file; nothing, of a PostgreSQL database. Raises SettingsError if another holds it.
+
+    It is a file beside the database, and ends with the process that holds it.
+    """
+    if not address.startswith("sqlite:///"):
+        yield
+        return
+    path = Path(address.removeprefix("sqlite:///") + ".lock")
+    try:
+        file = private_files.write_to(path)
+    except OSError as error:
+        raise SettingsError(f"can't write beside the database: {path}: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(complaint) from None
+        yield

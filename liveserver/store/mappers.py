@@ -1,0 +1,170 @@
+"""Rows and documents of the store to the model's values, and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from liveserver.domain.model import (
+    Correction,
+    Embedding,
+    Entry,
+    EntryStatus,
+    Liveblog,
+    LiveblogStatus,
+    Revision,
+    Verification,
+    Via,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import RowMapping
+
+Values = dict[str, Any]
+
+
+def liveblog_from(row: RowMapping) -> Liveblog:
+    """A row of `liveblogs`."""
+    return Liveblog(
+        slug=row["slug"],
+        title=row["title"],
+        summary=row["summary"],
+        language=row["language"],
+        timezone=row["timezone"],
+        status=LiveblogStatus(row["status"]),
+        version=row["version"],
+        epoch=row["epoch"],
+        seq=row["seq"],
+        changed_seq=row["changed_seq"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        embedding=embedding_from(row["embedding"]),
+    )
+
+
+def embedding_from(document: Values | None) -> Embedding:
+    """What the column `embedding` says; None is what it says of most."""
+    return Embedding(document["mode"], tuple(document["origins"])) if document else Embedding()
+
+
+def liveblog_values(liveblog: Liveblog) -> Values:
+    """The columns of `liveblogs`, without its internal id."""
+    return {
+        "slug": liveblog.slug,
+        "title": liveblog.title,
+        "summary": liveblog.summary,
+        "language": liveblog.language,
+        "timezone": liveblog.timezone,
+        "status": liveblog.status.value,
+        "version": liveblog.version,
+        "epoch": liveblog.epoch,
+        "seq": liveblog.seq,
+        "changed_seq": liveblog.changed_seq,
+        "created_at": liveblog.created_at,
+        "updated_at": liveblog.updated_at,
+        "embedding": None if liveblog.embedding.mode == "anyone" else liveblog.embedding._asdict(),
+    }
+
+
+def liveblog_document(liveblog: Liveblog) -> Values:
+    """The live blog's own fields as JSON, as `moments` keep them."""
+    return {
+        "title": liveblog.title,
+        "summary": liveblog.summary,
+        "language": liveblog.language,
+        "timezone": liveblog.timezone,
+        "status": liveblog.status.value,
+        "version": liveblog.version,
+        "changed_seq": liveblog.changed_seq,
+        "updated_at": liveblog.updated_at.isoformat(),
+    }
+
+
+def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
+    """The live blog as it was; who may show it is a rule, and as it is."""
+    return replace(
+        current,
+        **{
+            **document,
+            "status": LiveblogStatus(document["status"]),
+            "updated_at": datetime.fromisoformat(document["updated_at"]),
+        },
+    )
+
+
+def entry_from(row: RowMapping | Values) -> Entry:
+    """A row of `entries`."""
+    return Entry(
+        id=row["id"],
+        seq=row["seq"],
+        version=row["version"],
+        status=EntryStatus(row["status"]),
+        heading=row["heading"],
+        body=row["body"],
+        authors=tuple(row["authors"]),
+        key_event=row["key_event"],
+        breaking=row["breaking"],
+        pinned=row["pinned"],
+        tags=tuple(row["tags"]),
+        verification=Verification(row["verification"]) if row["verification"] else None,
+        source=row["source"],
+        corrections=tuple(Correction(datetime.fromisoformat(c["at"]), c["note"]) for c in row["corrections"]),
+        publish_at=row["publish_at"],
+        published_at=row["published_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        via=Via(**via) if (via := row.get("via")) else None,
+    )
+
+
+def entry_values(entry: Entry) -> Values:
+    """The columns of `entries`, without the live blog's."""
+    return {
+        "id": entry.id,
+        "seq": entry.seq,
+        "version": entry.version,
+        "status": entry.status.value,
+        "heading": entry.heading,
+        "body": entry.body,
+        "authors": list(entry.authors),
+        "key_event": entry.key_event,
+        "breaking": entry.breaking,
+        "pinned": entry.pinned,
+        "tags": list(entry.tags),
+        "verification": entry.verification.value if entry.verification else None,
+        "source": entry.source,
+        "corrections": [{"at": c.at.isoformat(), "note": c.note} for c in entry.corrections],
+        "publish_at": entry.publish_at,
+        "published_at": entry.published_at,
+        "created_at": entry.created_at,
+        "updated_at": entry.updated_at,
+        "sort_at": entry.published_at or entry.publish_at or entry.created_at,
+        "via": entry.via._asdict() if entry.via else None,
+    }
+
+
+_MOMENTS = ("publish_at", "published_at", "created_at", "updated_at")
+
+
+def entry_document(entry: Entry) -> Values:
+    """The whole entry as JSON: what a revision keeps."""
+    document = entry_values(entry)
+    del document["sort_at"]
+    for name in _MOMENTS:
+        moment: datetime | None = document[name]
+        document[name] = None if moment is None else moment.isoformat()
+    return document
+
+
+def revision_from(row: RowMapping) -> Revision:
+    """A row of `revisions`."""
+    document: Values = row["entry"]
+    moments = {name: None if document[name] is None else datetime.fromisoformat(document[name]) for name in _MOMENTS}
+    return Revision(
+        version=row["version"],
+        at=row["at"],
+        actor=row["actor"],
+        action=row["action"],
+        entry=entry_from({**document, **moments}),
+    )

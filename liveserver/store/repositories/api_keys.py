@@ -1,0 +1,136 @@
+"""API keys, as the store keeps them: a hash of the secret, never the secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import bindparam, func, insert, select, update
+
+from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
+from liveserver.domain.model import now
+from liveserver.store import tables
+from liveserver.store.repositories import liveblogs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+_t = tables.api_keys
+AT_ONCE = 500
+"""Keys that one statement looks for: a database takes so many parameters and no more (SQLite once 999)."""
+UNKNOWN = "the API key is unknown (was it made on another database?)"
+
+_FIND = select(_t).where(_t.c.id == bindparam("key_id"))
+_FIND_ANY = select(_t).where(_t.c.id.in_(bindparam("key_ids", expanding=True)))
+_TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).where(_t.c.id == bindparam("key_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """Who may write, and what."""
+
+    id: str
+    name: str
+    secret_hash: str
+    """SHA-256 of the secret, in hex."""
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    liveblogs: frozenset[str] | None = None
+    """The slugs of those that it is limited to; None: it isn't."""
+
+    def check(self) -> None:
+        """Raises Unauthorized for a key that isn't good any more."""
+        _check(self.revoked_at, self.expires_at)
+
+
+def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
+    if revoked_at is not None:
+        raise Unauthorized("the API key was revoked")
+    if expires_at is not None and expires_at <= now():
+        raise Unauthorized("the API key has expired")
+
+
+def check_liveblog(name: str, liveblogs: Collection[str] | None, slug: str | None) -> None:
+    """Raises Forbidden where a key that is limited to live blogs is used for another, or (None) for the whole site."""
+    if liveblogs is not None and slug not in liveblogs:
+        raise Forbidden(f"the key “{name}” is limited to {', '.join(sorted(liveblogs))}")
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        secret_hash=row["secret_hash"],
+        scopes=frozenset(row["scopes"]),
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        revoked_at=row["revoked_at"],
+        liveblogs=None if row["liveblogs"] is None else frozenset(row["liveblogs"]),
+    )
+
+
+def add(connection: Connection, key: ApiKey) -> None:
+    """Insert it. Raises NotFound if it is limited to a live blog that isn't there."""
+    if key.liveblogs is not None:
+        unknown = sorted(key.liveblogs - liveblogs.positions(connection, key.liveblogs).keys())
+        if unknown:
+            raise NotFound(f"there is no live blog {', '.join(map(repr, unknown))}")
+    connection.execute(
+        insert(_t).values(
+            id=key.id,
+            name=key.name,
+            secret_hash=key.secret_hash,
+            scopes=sorted(key.scopes),
+            created_at=key.created_at,
+            expires_at=key.expires_at,
+            revoked_at=key.revoked_at,
+            liveblogs=None if key.liveblogs is None else sorted(key.liveblogs),
+        )
+    )
+
+
+def every(connection: Connection) -> list[ApiKey]:
+    """All, revoked and expired ones too, oldest first."""
+    query = select(_t).order_by(_t.c.created_at, _t.c.id)
+    return [_key(row) for row in connection.execute(query).mappings()]
+
+
+def find(connection: Connection, key_id: str) -> ApiKey | None:
+    """The key, whether or not it is still good."""
+    if "\x00" in key_id:
+        return None
+    row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
+    return None if row is None else _key(row)
+
+
+def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
+    """Those of some keys that there are, by id, whether or not they are still good."""
+    found: dict[str, ApiKey] = {}
+    for start in range(0, len(key_ids), AT_ONCE):
+        some = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
+        found.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": some}).mappings())
+    return found
+
+
+def confirm(connection: Connection, key_id: str, slug: str) -> None:
+    """See that the key is good still, for this live blog, as a part of what is done with it.
+
+    Raises Unauthorized and Forbidden.
+    """
+    term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
+    if term is None:
+        raise Unauthorized(UNKNOWN)
+    _check(term.revoked_at, term.expires_at)
+    check_liveblog(term.name, term.liveblogs, slug)
+
+
+def revoke(connection: Connection, key_id: str, at: datetime) -> None:
+    """Mark it as revoked; a key that already is keeps its first time. Raises NotFound."""
+    if find(connection, key_id) is None:
+        raise NotFound(f"there is no key {key_id!r}")
+    connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

@@ -1,0 +1,321 @@
+"""Writing entries: each function is one part of a transaction, which takes a seq if readers see the change.
+
+Locks are always taken in the order idempotency key, entry, live blog.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from sqlalchemy import Text, bindparam, cast, delete, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
+from liveserver.domain.model import (
+    ID_PATTERN,
+    Change,
+    Entry,
+    EntryChanged,
+    EntryDeleted,
+    EntryStatus,
+    Liveblog,
+    Revision,
+)
+from liveserver.store import tables
+from liveserver.store.cursors import Place, bad_cursor
+from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from
+from liveserver.store.repositories import api_keys, change_times, liveblogs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from liveserver.domain.errors import LiveserverError
+
+_t = tables.entries
+
+# Made once, like those of liveblogs.
+_FIND = select(_t).where(_t.c.id == bindparam("entry_id"), _t.c.liveblog_id == bindparam("blog_id"))
+_FIND_LOCKED = _FIND.with_for_update(key_share=True)
+_INSERT = insert(_t)
+_UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
+REVISIONS_CHARS = 1_000_000
+"""Characters of an entry's states on one page, beyond the first."""
+VERSION_MAX = 999_999_999
+"""No entry is edited so often."""
+_INSERT_REVISION = insert(tables.revisions)
+_FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
+
+PINNED_MAX = 10
+"""Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
+
+_ID = re.compile(ID_PATTERN, re.ASCII)
+
+
+class Idempotency(NamedTuple):
+    """The name that an API key gave to a request, and what tells the request from another."""
+
+    key_id: str
+    key: str
+    request_hash: str
+
+
+class Written(NamedTuple):
+    """What a write of an entry did."""
+
+    liveblog: Liveblog
+    """As of the change, with its seq."""
+    entry: Entry
+    change: Change | None
+    """What readers see of it: None for drafts and scheduled entries, and if nothing was written."""
+    replayed: bool
+    """True if an earlier request with the same idempotency key had made the entry."""
+
+
+def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+    """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone, NeverSeen."""
+    entry = _find(connection, liveblog_id, entry_id, lock=lock)
+    if entry.status is EntryStatus.DELETED:
+        # What readers never saw never took a number.
+        raise (NeverSeen if entry.seq is None else Gone)(f"entry {entry_id} was deleted")
+    return entry
+
+
+def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
+    """The entry and its live blog. Raises NotFound, Gone, NeverSeen."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    return liveblog, find(connection, liveblog_id, entry_id)
+
+
+def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
+    if _ID.fullmatch(entry_id):
+        which = {"entry_id": entry_id, "blog_id": liveblog_id}
+        row = connection.execute(_FIND_LOCKED if lock else _FIND, which).mappings().one_or_none()
+        if row is not None:
+            return entry_from(row)
+    raise NotFound(f"there is no entry {entry_id!r}")
+
+
+def create(
+    connection: Connection,
+    slug: str,
+    entry: Entry,
+    *,
+    actor: str,
+    key_id: str | None,
+    idempotency: Idempotency | None,
+    refusal: LiveserverError | None,
+) -> Written:
+    """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
+    if key_id is not None:
+        api_keys.confirm(connection, key_id, slug)
+    if idempotency is not None and not _claim(connection, idempotency, entry):
+        return _replay(connection, slug, idempotency)
+    if refusal is not None:
+        liveblogs.find(connection, slug)
+        raise refusal
+    if entry.status is EntryStatus.DELETED:
+        raise Conflict("an entry can't begin as deleted")
+    published = entry.status is EntryStatus.PUBLISHED
+    liveblog_id, liveblog = liveblogs.take_seq(connection, slug) if published else liveblogs.find(connection, slug)
+    entry = replace(entry, version=1, seq=liveblog.seq if published else None)
+    change: Change | None = None
+    if published:
+        _check_pinned(connection, liveblog_id, entry)
+        change = EntryChanged(liveblog.seq, entry)
+        change_times.record(connection, liveblog_id, liveblog.seq, entry)
+    connection.execute(_INSERT, {"liveblog_id": liveblog_id, **entry_values(entry)})
+    _record(connection, entry, actor=actor, action="created" if change is None else "published")
+    return Written(liveblog, entry, change, replayed=False)
+
+
+def edit(
+    connection: Connection,
+    slug: str,
+    entry_id: str,
+    change: Callable[[Entry], Entry],
+    *,
+    actor: str,
+    as_source: bool = False,
+    epoch: str | None = None,
+) -> Written:
+    """Apply `change` to the current state; an equal result writes nothing.
+
+    What was taken over from a source that is still followed is changed there alone (`as_source`), else raises Conflict.
+    """
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = find(connection, liveblog_id, entry_id, lock=True)
+    check_history(old, epoch, liveblog.epoch)
+    if old.via is not None and not as_source and connection.execute(_FOLLOWS, {"blog_id": liveblog_id}).first():
+        raise Conflict(f"the entry is {old.via.name}'s and is edited there: delete it to hide it, or stop following")
+    new = replace(change(old), id=old.id, seq=old.seq, version=old.version, created_at=old.created_at)
+    if new == old:
+        return Written(liveblog, old, None, replayed=False)
+    if new.status is EntryStatus.DELETED or (
+        old.status is EntryStatus.PUBLISHED and new.status is not EntryStatus.PUBLISHED
+    ):
+        raise Conflict(f"a {old.status} entry can't become {new.status}")
+    new = replace(new, version=old.version + 1)
+    visible: Change | None = None
+    if new.status is EntryStatus.PUBLISHED:
+        liveblog = liveblogs.take_seq(connection, slug).liveblog
+        new = replace(new, seq=liveblog.seq)
+        _check_pinned(connection, liveblog_id, new)
+        visible = EntryChanged(liveblog.seq, new)
+        change_times.record(connection, liveblog_id, liveblog.seq, new)
+    _update(connection, new)
+    published_now = visible is not None and old.status is not EntryStatus.PUBLISHED
+    _record(connection, new, actor=actor, action="published" if published_now else "edited")
+    return Written(liveblog, new, visible, replayed=False)
+
+
+def remove(
+    connection: Connection,
+    slug: str,
+    entry_id: str,
+    check: Callable[[Entry], None],
+    *,
+    actor: str,
+    at: datetime,
+    epoch: str | None = None,
+) -> Written:
+    """Leave a tombstone in the entry's place: its id, seq and times, and nothing of what it said."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    old = find(connection, liveblog_id, entry_id, lock=True)
+    check_history(old, epoch, liveblog.epoch)
+    check(old)
+    new = Entry(
+        id=old.id,
+        seq=old.seq,
+        version=old.version + 1,
+        status=EntryStatus.DELETED,
+        heading=None,
+        body="",
+        authors=(),
+        key_event=False,
+        breaking=False,
+        pinned=False,
+        tags=(),
+        verification=None,
+        source=None,
+        corrections=(),
+        publish_at=None,
+        published_at=old.published_at,
+        created_at=old.created_at,
+        updated_at=at,
+    )
+    change: Change | None = None
+    if old.status is EntryStatus.PUBLISHED:
+        liveblog = liveblogs.take_seq(connection, slug).liveblog
+        new = replace(new, seq=liveblog.seq)
+        change = EntryDeleted(liveblog.seq, new.id)
+        change_times.record(connection, liveblog_id, liveblog.seq, new)
+    _update(connection, new)
+    _record(connection, new, actor=actor, action="deleted")
+    return Written(liveblog, new, change, replayed=False)
+
+
+def revisions(
+    connection: Connection, slug: str, entry_id: str, *, limit: int, cursor: str | None
+) -> tuple[list[Revision], str | None]:
+    """A page, oldest first, also of a deleted entry; and the cursor of the next."""
+    start = 0 if cursor is None else _version_of(cursor)
+    liveblog_id, _ = liveblogs.find(connection, slug)
+    _find(connection, liveblog_id, entry_id)
+    t = tables.revisions
+    of_entry = t.c.entry_id == entry_id
+    # An editor may make hundreds, each of the largest body that is accepted: look first how many go on a page.
+    sizes = select(t.c.version, func.length(cast(t.c.entry, Text))).where(of_entry, t.c.version > start)
+    versions: list[int] = []
+    size, more = 0, False
+    for version, length in connection.execute(sizes.order_by(t.c.version).limit(limit + 1)):
+        size += length
+        if versions and (len(versions) == limit or size > REVISIONS_CHARS):
+            more = True
+            break
+        versions.append(version)
+    last = versions[-1] if versions else start
+    query = select(t).where(of_entry, t.c.version > start, t.c.version <= last).order_by(t.c.version)
+    found = [revision_from(row) for row in connection.execute(query).mappings()]
+    return found, Place(found[-1].at, str(last)).cursor() if more else None
+
+
+def _version_of(cursor: str) -> int:
+    name = Place.parse(cursor).name
+    if not name.isdecimal() or len(name) > len(str(VERSION_MAX)):
+        raise bad_cursor()
+    return int(name)
+
+
+def forget_idempotency(connection: Connection, before: datetime) -> int:
+    """Delete the idempotency keys that were first used before; how many there were."""
+    t = tables.idempotency
+    return connection.execute(delete(t).where(t.c.created_at < before)).rowcount
+
+
+def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
+    """Refuse one pinned entry too many. The live blog's row is locked by now, so no other can slip in."""
+    if not entry.pinned:
+        return
+    others = select(func.count()).where(
+        _t.c.liveblog_id == liveblog_id,
+        _t.c.status == EntryStatus.PUBLISHED.value,
+        _t.c.pinned,
+        _t.c.id != entry.id,
+    )
+    if connection.execute(others).scalar_one() >= PINNED_MAX:
+        raise Conflict(f"at most {PINNED_MAX} entries can be pinned at a time: unpin one first")
+
+
+def _update(connection: Connection, entry: Entry) -> None:
+    connection.execute(_UPDATE, {"entry_id": entry.id, **entry_values(entry)})
+
+
+def _record(
+    connection: Connection,
+    entry: Entry,
+    *,
+    actor: str,
+    action: Literal["created", "edited", "published", "deleted"],
+) -> None:
+    revision = {
+        "entry_id": entry.id,
+        "version": entry.version,
+        "at": entry.updated_at,
+        "actor": actor,
+        "action": action,
+        "entry": entry_document(entry),
+    }
+    connection.execute(_INSERT_REVISION, revision)
+
+
+def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
+    """True for the first request of that key. A racing one waits here until the first has committed or failed."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    query = dialect.insert(tables.idempotency).values(
+        api_key_id=idempotency.key_id,
+        key=idempotency.key,
+        request_hash=idempotency.request_hash,
+        entry_id=entry.id,
+        created_at=entry.created_at,
+    )
+    return connection.execute(query.on_conflict_do_nothing()).rowcount == 1
+
+
+def _replay(connection: Connection, slug: str, idempotency: Idempotency) -> Written:
+    t = tables.idempotency
+    query = select(t.c.request_hash, _t).where(
+        t.c.api_key_id == idempotency.key_id, t.c.key == idempotency.key, _t.c.id == t.c.entry_id
+    )
+    row = connection.execute(query).mappings().one()
+    liveblog = liveblogs.find_by_id(connection, row["liveblog_id"])
+    if row["request_hash"] != idempotency.request_hash or liveblog.slug != slug:
+        raise KeyReused
+    entry = entry_from(row)
+    if entry.status is EntryStatus.DELETED:
+        raise Gone(f"entry {entry.id} was deleted")
+    return Written(liveblog, entry, None, replayed=True)

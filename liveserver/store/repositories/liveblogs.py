@@ -1,0 +1,179 @@
+"""Live blogs: finding, listing, changing them, and taking the next seq."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, func, insert, literal, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from liveserver.domain.errors import Conflict, NotFound
+from liveserver.domain.model import SLUG_MAX, SLUG_PATTERN, EntryStatus, Listing, Liveblog, LiveblogChanged, Position
+from liveserver.store import tables
+from liveserver.store.cursors import Place, bad_cursor
+from liveserver.store.mappers import liveblog_from, liveblog_values
+from liveserver.store.repositories import change_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from datetime import datetime
+
+    from sqlalchemy import Connection, Executable, RowMapping, Select
+
+_t = tables.liveblogs
+_SLUG = re.compile(SLUG_PATTERN)
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+# Made once and given their values when executed: making a statement costs more than SQLite takes to answer it.
+_FIND = select(_t).where(_t.c.slug == bindparam("slug"))
+# Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
+_FIND_LOCKED = _FIND.with_for_update(key_share=True)
+_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("its_slug")).values(seq=_t.c.seq + 1).returning(_t)
+_INSERT = insert(_t)
+_POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
+
+_CHUNK = 1_000
+"""Slugs that are looked up at a time: whoever makes them up decides how many there are, and a statement has room for
+some 30,000."""
+
+# The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
+_last = tables.entries.alias("last")
+_any = tables.entries.alias("any")
+_changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
+_began_at = (
+    select(func.min(_any.c.sort_at))
+    .where(_any.c.liveblog_id == _t.c.id, _any.c.status == EntryStatus.PUBLISHED.value)
+    .scalar_subquery()
+)
+_LISTINGS: Select[Any] = select(_t, _began_at.label("began_at"), _changed_at.label("changed_at")).outerjoin(
+    _last, and_(_last.c.liveblog_id == _t.c.id, _last.c.seq == _t.c.seq)
+)
+_LISTING = _LISTINGS.where(_t.c.id == bindparam("liveblog_id"))
+
+
+class Found(NamedTuple):
+    """A live blog and its internal id."""
+
+    id: int
+    liveblog: Liveblog
+
+
+def _found(row: RowMapping) -> Found:
+    return Found(row["id"], liveblog_from(row))
+
+
+def _is_slug(text: str) -> bool:
+    return len(text) <= SLUG_MAX and _SLUG.fullmatch(text) is not None
+
+
+def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
+    """The live blog; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
+    return _one(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
+
+
+def _one(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
+    if _is_slug(slug):
+        row = connection.execute(statement, values).mappings().one_or_none()
+        if row is not None:
+            return _found(row)
+    raise NotFound(f"there is no live blog {slug!r}")
+
+
+def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
+    """The live blog of an entry."""
+    return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
+
+
+def take_seq(connection: Connection, slug: str) -> Found:
+    """The live blog with its next seq taken. Others who want one wait until this transaction ends. Raises NotFound.
+
+    That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
+    """
+    return _one(connection, _TAKE_SEQ, {"its_slug": slug}, slug)
+
+
+def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
+    """Insert it as new. Raises Conflict if the slug is taken."""
+    liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
+    try:
+        connection.execute(_INSERT, liveblog_values(liveblog))
+    except IntegrityError as error:
+        raise Conflict(f"there is already a live blog {liveblog.slug!r}") from error
+    return liveblog
+
+
+def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Liveblog], str | None]:
+    """Newest created first. Cursors tell no slugs, of which some are for some readers only."""
+    query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
+    if cursor is not None:
+        at, number = Place.parse(cursor)
+        if not _NUMBER.fullmatch(number):
+            raise bad_cursor()
+        slug = func.coalesce(select(_t.c.slug).where(_t.c.id == int(number)).scalar_subquery(), "")
+        query = query.where(tuple_(_t.c.created_at, _t.c.slug) < tuple_(literal(at, _t.c.created_at.type), slug))
+    rows = connection.execute(query).mappings().all()
+    items = [liveblog_from(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return items, Place(items[-1].created_at, str(rows[limit - 1]["id"])).cursor() if more else None
+
+
+def listing(connection: Connection, liveblog_id: int) -> Listing:
+    """The live blog, with when it began and when it last changed."""
+    return _listing(connection.execute(_LISTING, {"liveblog_id": liveblog_id}).mappings().one())
+
+
+def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
+    """The last changed first."""
+    query = _LISTINGS.where(_changed_at >= literal(since, _t.c.updated_at.type))
+    query = query.order_by(_changed_at.desc(), _t.c.id.desc()).limit(limit)
+    return [_listing(row) for row in connection.execute(query).mappings()]
+
+
+def numbered(connection: Connection, numbers: range) -> list[Listing]:
+    """Those of these numbers that there are, ascending."""
+    query = _LISTINGS.where(_t.c.id >= numbers.start, _t.c.id < numbers.stop).order_by(_t.c.id)
+    return [_listing(row) for row in connection.execute(query).mappings()]
+
+
+def highest_number(connection: Connection) -> int:
+    """0 if there is none."""
+    return connection.scalar(select(func.max(_t.c.id))) or 0
+
+
+def _listing(row: RowMapping) -> Listing:
+    return Listing(liveblog_from(row), row["began_at"], row["changed_at"])
+
+
+def edit(
+    connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog]
+) -> tuple[Liveblog, LiveblogChanged | None]:
+    """Apply `change` to the current state; an equal result writes nothing."""
+    liveblog_id, old = find(connection, slug, lock=True)
+    new = replace(
+        change(old),
+        slug=old.slug,
+        version=old.version,
+        epoch=old.epoch,
+        seq=old.seq,
+        changed_seq=old.changed_seq,
+        created_at=old.created_at,
+    )
+    if new == old:
+        return old, None
+    seq = old.seq + 1
+    new = replace(new, version=old.version + 1, seq=seq, changed_seq=seq)
+    connection.execute(update(_t).where(_t.c.id == liveblog_id).values(liveblog_values(new)))
+    change_times.record_liveblog(connection, liveblog_id, seq, old)
+    return new, LiveblogChanged(seq, new)
+
+
+def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
+    """The epoch and seq of each that exists."""
+    asked = [slug for slug in slugs if _is_slug(slug)]
+    found: dict[str, Position] = {}
+    for start in range(0, len(asked), _CHUNK):
+        query = _POSITIONS.where(_t.c.slug.in_(asked[start : start + _CHUNK]))
+        found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
+    return found

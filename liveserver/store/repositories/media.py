@@ -1,0 +1,86 @@
+"""Pictures: what is known of them. Their files are elsewhere."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, literal, select, tuple_, update
+
+from liveserver.domain.errors import Gone, NotFound, check_version
+from liveserver.domain.model import ID_PATTERN, Media
+from liveserver.store import tables
+from liveserver.store.cursors import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from sqlalchemy import Connection, RowMapping
+
+    from liveserver.domain.model import Edition
+
+_t = tables.media
+_ID = re.compile(ID_PATTERN, re.ASCII)
+
+
+def _media(row: RowMapping) -> Media:
+    return Media(**row)
+
+
+def add(connection: Connection, media: Media) -> Media:
+    """Insert it."""
+    connection.execute(insert(_t).values(asdict(media)))
+    return media
+
+
+def find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
+    """The picture; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
+    if _ID.fullmatch(media_id):
+        query = select(_t).where(_t.c.id == media_id)
+        row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+        if row is not None:
+            found = _media(row)
+            if found.deleted_at is not None:
+                raise Gone(f"picture {media_id} was deleted")
+            return found
+    raise NotFound(f"there is no picture {media_id!r}")
+
+
+def was_deleted(connection: Connection, digest: str) -> bool:
+    """Whether there was a picture of this digest."""
+    query = select(_t.c.id).where(_t.c.digest == digest, _t.c.deleted_at.is_not(None))
+    return connection.execute(query).first() is not None
+
+
+def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Media], str | None]:
+    """Newest first."""
+    query = select(_t).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id.desc())
+    if cursor is not None:
+        at, media_id = Place.parse(cursor)
+        query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), media_id))
+    items = [_media(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    if len(items) <= limit:
+        return items, None
+    items = items[:limit]
+    return items, Place(items[-1].created_at, items[-1].id).cursor()
+
+
+def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
+    """Apply `change` to the current state; an equal result writes nothing."""
+    old = find(connection, media_id, lock=True)
+    new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
+    if new == old:
+        return old
+    new = replace(new, version=old.version + 1)
+    connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))
+    return new
+
+
+def remove(connection: Connection, media_id: str, version: Edition | None, at: datetime) -> None:
+    """Leave a tombstone, emptied of words. Raises NotFound, Gone, VersionConflict."""
+    old = find(connection, media_id, lock=True)
+    check_version(old, version, old.edition.history)
+    new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
+    connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))

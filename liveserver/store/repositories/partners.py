@@ -1,0 +1,142 @@
+"""Partners, and the live blogs that not everyone may show."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import delete, func, insert, literal, select, tuple_, update
+
+from liveserver.domain.errors import Conflict, NotFound, check_version
+from liveserver.domain.model import PARTNER_ID_PATTERN, Attribution, Embedding, Partner
+from liveserver.store import tables
+from liveserver.store.cursors import Place
+from liveserver.store.mappers import embedding_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection, RowMapping
+
+    from liveserver.domain.model import Edition
+    from liveserver.store.mappers import Values
+
+_t = tables.partners
+_l = tables.liveblogs
+_ID = re.compile(PARTNER_ID_PATTERN, re.ASCII)
+
+PARTNERS_MAX = 1_000
+"""Partners that there may be: every process has all their rules, and reads them anew each second or two."""
+
+_EVERY = select(_t)
+_RESTRICTED = select(_l.c.slug, _l.c.embedding).where(_l.c.embedding.is_not(None))
+
+
+class Rules(NamedTuple):
+    """Who may show what, as of one moment."""
+
+    partners: dict[str, Partner]
+    """By id."""
+    restricted: dict[str, Embedding]
+    """By slug, the live blogs that not just anyone may show."""
+
+
+def rules(connection: Connection) -> Rules:
+    """All of it: partners are dozens, and so are live blogs with a rule of their own."""
+    partners = [_partner(row) for row in connection.execute(_EVERY).mappings()]
+    restricted = {slug: embedding_from(document) for slug, document in connection.execute(_RESTRICTED)}
+    return Rules({partner.id: partner for partner in partners}, restricted)
+
+
+def add(connection: Connection, partner: Partner) -> Partner:
+    """Insert it, with version 1. Raises Conflict where there are as many as there may be."""
+    if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
+        raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
+    partner = replace(partner, version=1)
+    connection.execute(insert(_t).values(_values(partner)))
+    return partner
+
+
+def find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
+    """The partner; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
+    if _ID.fullmatch(partner_id):
+        query = select(_t).where(_t.c.id == partner_id)
+        row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
+        if row is not None:
+            return _partner(row)
+    raise NotFound(f"there is no partner {partner_id!r}")
+
+
+def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Partner], str | None]:
+    """Newest first."""
+    query = select(_t).order_by(_t.c.created_at.desc(), _t.c.id.desc())
+    if cursor is not None:
+        at, partner_id = Place.parse(cursor)
+        query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), partner_id))
+    items = [_partner(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
+    if len(items) <= limit:
+        return items, None
+    items = items[:limit]
+    return items, Place(items[-1].created_at, items[-1].id).cursor()
+
+
+def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
+    """Apply `change` to the current state; an equal result writes nothing."""
+    old = find(connection, partner_id, lock=True)
+    new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
+    if new == old:
+        return old
+    new = replace(new, version=old.version + 1)
+    connection.execute(update(_t).where(_t.c.id == partner_id).values(_values(new)))
+    return new
+
+
+def changed(old: Partner, new: Partner) -> list[str]:
+    """The names of the fields in which an edit made them differ."""
+    names = [field.name for field in fields(old) if field.name not in {"version", "updated_at"}]
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
+
+
+def remove(connection: Connection, partner_id: str, version: Edition | None) -> None:
+    """Forget it. Raises NotFound, VersionConflict."""
+    old = find(connection, partner_id, lock=True)
+    check_version(old, version, old.edition.history)
+    connection.execute(delete(_t).where(_t.c.id == partner_id))
+
+
+def _partner(row: RowMapping) -> Partner:
+    attribution = row["attribution"]
+    return Partner(
+        id=row["id"],
+        name=row["name"],
+        origins=tuple(row["origins"]),
+        liveblogs=tuple(row["liveblogs"]),
+        tags=tuple(row["tags"]),
+        delay=row["delay"],
+        expires_at=row["expires_at"],
+        enabled=row["enabled"],
+        theme=row["theme"],
+        attribution=Attribution(**attribution) if attribution else None,
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        version=row["version"],
+    )
+
+
+def _values(partner: Partner) -> Values:
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "origins": list(partner.origins),
+        "liveblogs": list(partner.liveblogs),
+        "tags": list(partner.tags),
+        "delay": partner.delay,
+        "expires_at": partner.expires_at,
+        "enabled": partner.enabled,
+        "theme": dict(partner.theme),
+        "attribution": partner.attribution._asdict() if partner.attribution else None,
+        "created_at": partner.created_at,
+        "updated_at": partner.updated_at,
+        "version": partner.version,
+    }

@@ -1,0 +1,121 @@
+"""When each change was made, and with that what a live blog was a while ago.
+
+An entry that hasn't changed since a moment is now what it was then. For the others, the first version made since tells
+which version there was before, and the revisions have that one. So the past costs as much as has changed since.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, func, select, tuple_
+
+from liveserver.domain.errors import NotFound
+from liveserver.domain.model import Entry, EntryStatus, Liveblog, Position, Withdrawal
+from liveserver.store import tables
+from liveserver.store.mappers import liveblog_of_document, revision_from
+from liveserver.store.repositories import liveblogs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+
+_CHUNK = 200
+"""Entries that are looked up at a time."""
+
+_t = tables.moments
+_r = tables.revisions
+_e = tables.entries
+
+_FIRST_SINCE = select(func.min(_t.c.seq)).where(_t.c.liveblog_id == bindparam("blog"), _t.c.at > bindparam("moment"))
+_SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bindparam("seq")).order_by(_t.c.seq)
+
+
+class Past(NamedTuple):
+    """What a live blog was at a moment, where it differs from what it is."""
+
+    liveblog: Liveblog
+    """As it was; its seq says up to where changes had been made."""
+    changed: list[Entry]
+    """Published then, changed since, and not deleted: as they were."""
+    withdrawn: list[tuple[int, Withdrawal]]
+    """Published then, and deleted by now; with the last change that each had seen then."""
+
+
+class Pending(NamedTuple):
+    """What has happened to a live blog since a moment."""
+
+    position: Position
+    """Where it stands now."""
+    changes: list[tuple[int, datetime]]
+    """The seq of each change, ascending, and when it was made."""
+    withdrawn: list[Withdrawal]
+
+
+def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
+    """How far the live blog had got: what came first after that moment has everything before it behind it."""
+    first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
+    return liveblog.seq if first is None else first - 1
+
+
+def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
+    """What it was then; `liveblog` is what it is."""
+    seq = seq_then(connection, liveblog_id, liveblog, moment)
+    if seq == liveblog.seq:
+        return Past(liveblog, [], [])
+    first: dict[str, int] = {}
+    then: Liveblog | None = None
+    for row in connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings():
+        if row["entry_id"] is None:
+            then = then or liveblog_of_document(row["before"], liveblog)
+        else:
+            first.setdefault(row["entry_id"], row["version"])
+    entries = [
+        revision.entry
+        for some in _chunks([(entry_id, version - 1) for entry_id, version in first.items()])
+        for revision in map(
+            revision_from,
+            connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(some))).mappings(),
+        )
+        # Drafts aren't there for readers.
+        if revision.entry.status is EntryStatus.PUBLISHED
+    ]
+    deleted: dict[str, int] = {}
+    for some in _chunks([entry.id for entry in entries]):
+        query = select(_e.c.id, _e.c.seq).where(_e.c.id.in_(some), _e.c.status == EntryStatus.DELETED.value)
+        deleted.update((entry_id, at) for entry_id, at in connection.execute(query))
+    return Past(
+        replace(then or liveblog, seq=seq),
+        [entry for entry in entries if entry.id not in deleted],
+        [(entry.seq or 0, Withdrawal(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
+    )
+
+
+def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
+    """What has happened since then. Raises NotFound."""
+    liveblog_id, liveblog = liveblogs.find(connection, slug)
+    seq = seq_then(connection, liveblog_id, liveblog, moment)
+    rows = connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings()
+    changes = [(row["seq"], row["at"]) for row in rows]
+    withdrawn = past(connection, liveblog_id, liveblog, moment).withdrawn if changes else []
+    return Pending(Position(liveblog.epoch, liveblog.seq), changes, [each for _, each in withdrawn])
+
+
+def positions(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
+    """Where each live blog stood at each moment; those that don't exist are missing."""
+    found: dict[tuple[str, datetime], Position] = {}
+    for slug, moment in wanted:
+        with suppress(NotFound):
+            liveblog_id, liveblog = liveblogs.find(connection, slug)
+            found[slug, moment] = Position(liveblog.epoch, seq_then(connection, liveblog_id, liveblog, moment))
+    return found
+
+
+def _chunks(items: Sequence[object]) -> Iterator[Sequence[object]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

@@ -1,0 +1,58 @@
+"""Reach: viewers by live blog, partner and hour. Nothing of any single one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import case, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from liveserver.domain.model import ReachHour
+from liveserver.store import tables
+from liveserver.store.repositories import liveblogs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_t = tables.reach
+
+
+def add(connection: Connection, counted: Sequence[tuple[str, ReachHour]]) -> None:
+    """Add a node's counts to those of the others; the higher peak stays. A live blog that isn't there is left out."""
+    blogs = tables.liveblogs
+    query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counted}))
+    ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    # In one order in every process: two that write the same rows would wait for each other for ever.
+    rows = sorted((ids[slug], hour) for slug, hour in counted if slug in ids)
+    for liveblog_id, hour in rows:
+        statement = dialect.insert(_t).values(liveblog_id=liveblog_id, **hour._asdict())
+        new = statement.excluded
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[_t.c.liveblog_id, _t.c.partner, _t.c.hour],
+                set_={
+                    "views": _t.c.views + new.views,
+                    "seconds": _t.c.seconds + new.seconds,
+                    "peak": case((new.peak > _t.c.peak, new.peak), else_=_t.c.peak),
+                },
+            )
+        )
+
+
+def find(
+    connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None
+) -> list[ReachHour]:
+    """The hours that begin within that time, of all partners or of one, by partner and hour. Raises NotFound."""
+    liveblog_id, _ = liveblogs.find(connection, slug)
+    query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)
+    if partner is not None:
+        if "\x00" in partner:
+            # PostgreSQL knows no such text.
+            return []
+        query = query.where(_t.c.partner == partner)
+    rows = connection.execute(query.order_by(_t.c.partner, _t.c.hour)).mappings()
+    return [ReachHour(**{name: row[name] for name in ReachHour._fields}) for row in rows]

@@ -1,0 +1,56 @@
+"""Links to the page of a live blog's reach, as the store keeps them: a hash of what is in the address, never that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy import bindparam, delete, insert, select
+
+from liveserver.store import tables
+from liveserver.store.repositories import liveblogs
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+_t = tables.reach_links
+_l = tables.liveblogs
+
+LINKS_MAX = 100
+"""Links of a live blog that are good at a time: with one more, the oldest is void."""
+
+_FIND = (
+    select(_l.c.slug, _t.c.key_id, _t.c.created_at, _t.c.expires_at)
+    .join(_l, _l.c.id == _t.c.liveblog_id)
+    .where(_t.c.digest == bindparam("digest"))
+)
+
+
+class ReachLink(NamedTuple):
+    """What a link opens, and until when."""
+
+    slug: str
+    key_id: str
+    """The API key that made it, with which it ends."""
+    created_at: datetime
+    expires_at: datetime
+
+
+def add(connection: Connection, digest: str, link: ReachLink) -> None:
+    """Insert it, and forget those whose time is over, and the oldest of too many. Raises NotFound."""
+    # Locked: two at once would each see room for one.
+    liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
+    connection.execute(delete(_t).where(_t.c.expires_at <= link.created_at))
+    values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
+    values |= {"created_at": link.created_at, "expires_at": link.expires_at}
+    connection.execute(insert(_t).values(digest=digest, **values))
+    newest = select(_t.c.digest).where(_t.c.liveblog_id == liveblog_id)
+    newest = newest.order_by(_t.c.created_at.desc(), _t.c.digest).limit(LINKS_MAX)
+    connection.execute(delete(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.digest.not_in(newest)))
+
+
+def find(connection: Connection, digest: str) -> ReachLink | None:
+    """The link of that hash, whether or not its time is over."""
+    row = connection.execute(_FIND, {"digest": digest}).one_or_none()
+    return None if row is None else ReachLink(*row)
