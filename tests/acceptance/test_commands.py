@@ -248,19 +248,21 @@ async def test_tail(server: LiveServer, key: str, tmp_path: Path) -> None:
 
 async def test_tail_as_json(server: LiveServer, key: str, tmp_path: Path) -> None:
     """One message of the stream a line."""
-    async with (
-        Client(server.url, key) as client,
-        started(Child(tmp_path, "tail", "essai", "--json", "-n", "1", "--url", server.url)) as tail,
-    ):
-        first = orjson.loads((await tail.printed(r"^(\{.*\})\n"))[1])
-        assert first["type"] == "entry"
-        entry = await client.publish("essai", {"body": "<p>Vu</p>"})
-        await client.delete("essai", entry["id"])
-        await tail.printed('"delete"')
-        messages = [orjson.loads(line) for line in tail.stdout.splitlines()]
-        assert [message["type"] for message in messages] == ["entry", "entry", "delete"]
-        assert messages[1]["entry"]["id"] == messages[2]["id"] == entry["id"]
-        assert messages[2]["seq"] == messages[1]["seq"] + 1
+    tail = Child(tmp_path, "tail", "essai", "--json", "-n", "1", "--url", server.url)
+    async with Client(server.url, key) as client:
+        before = await client.publish("essai", {"body": "<p>Avant</p>"})
+        async with started(tail):
+            await tail.printed("Avant")
+            entry = await client.publish("essai", {"body": "<p>Vu</p>"})
+            # Of an entry that is gone before `tail` follows the stream, it would be told the deletion alone.
+            await tail.printed("Vu")
+            await client.delete("essai", entry["id"])
+            await tail.printed('"delete"')
+            first, published, deleted = [orjson.loads(line) for line in tail.stdout.splitlines()]
+    assert [message["type"] for message in (first, published, deleted)] == ["entry", "entry", "delete"]
+    assert first["entry"]["id"] == before["id"]
+    assert published["entry"]["id"] == deleted["id"] == entry["id"]
+    assert deleted["seq"] == published["seq"] + 1
 
 
 REFUSALS = [
