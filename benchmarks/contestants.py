@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import httpx2
 
 from benchmarks.publishing import Poster
-from liveserver.cli.bench.publisher import TITLE, Newsroom
+from liveserver.cli.bench.publisher import TITLE, Publisher
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.client import Client
 
@@ -267,7 +267,7 @@ class Liveserver(Contestant):
 
     async def source(self, run: str) -> Source:
         """Entries over its API."""
-        newsroom = Newsroom(await self.client(), SLUG, run=run, size=ENTRY_BYTES)
+        newsroom = Publisher(await self.client(), SLUG, run=run, size=ENTRY_BYTES)
         await newsroom.rehearse()
         return newsroom
 

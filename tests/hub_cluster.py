@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.model import Position
 from liveserver.domain.topic import Topic
-from liveserver.realtime.bus import LocalBus, Medium
+from liveserver.realtime.bus import Medium, MemoryBus
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import ListSink, settle
 
@@ -25,7 +25,7 @@ NEVER = 3600.0
 SOON = 0.01
 
 
-class FaultyBus(LocalBus):
+class FaultyBus(MemoryBus):
     """A bus that goes down, loses messages and keeps a record. What happens in `subscribe` can be given."""
 
     def __init__(self, medium: Medium) -> None:

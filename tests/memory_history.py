@@ -11,7 +11,7 @@ from liveserver.domain.model import Position
 from liveserver.protocol import wire
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Replay
-from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.hub import Hub
 from tests.sinks import PATIENCE
 
@@ -137,5 +137,5 @@ class MemoryHistory:
 
 def hub_on(history: MemoryHistory, bus: Bus, **options: Any) -> Hub:
     """A hub on a history in memory and a bus."""
-    views = Views(cast("Any", None), cast("Any", history), bus)
+    views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
     return Hub(views, views, **options)

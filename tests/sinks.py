@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from liveserver.realtime import channel, viewer
-from liveserver.realtime.viewer import Sink
+from liveserver.realtime.viewer import Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ PATIENCE = 10.0
 """Seconds after which a test that awaits something has failed."""
 
 
-class ListSink(Sink):
+class ListSink(Viewer):
     """A viewer that keeps what it is sent. `room` is how many frames it can still take (None: any number)."""
 
     def __init__(self, room: int | None = None) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from liveserver.domain.errors import SettingsError
 from liveserver.domain.topic import Topic
-from liveserver.realtime.viewer import Sink
+from liveserver.realtime.viewer import Viewer
 from liveserver.server.app import create_app, running
 from tests.api.site import ENTRIES, problem, serving, settled, started
 
@@ -149,7 +149,7 @@ async def test_two_processes_share_a_database(settings: Settings) -> None:
         assert messages[1] == {"type": "entry", "seq": 1, "entry": entry}
 
 
-class Listener(Sink):
+class Listener(Viewer):
     """A viewer of the other process."""
 
     def __init__(self) -> None:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2
 import pytest
 
-from liveserver.access.request_limits import Limits
+from liveserver.access.request_limits import RequestLimits
 from liveserver.domain.errors import Busy
 from liveserver.domain.topic import Topic
-from liveserver.http import askers, fair_queue
-from liveserver.http.askers import asker_of, must_read
+from liveserver.http import fair_queue, requesters
 from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
+from liveserver.http.requesters import asker_of, must_read
 from liveserver.realtime.transport.websocket_connection import EXTENSION
 from liveserver.settings import Settings
 from liveserver.store import Store
@@ -37,7 +37,7 @@ def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
     chosen = Settings(**{**SETTINGS, **limits})
 
     class Parts:
-        limits = Limits(chosen)
+        limits = RequestLimits(chosen)
 
     return {"client": client, "state": {"services": Parts}}
 
@@ -185,7 +185,7 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
     assert (await fetch(live_site, f"{ENTRIES}?limit=4", OTHER)).status_code == 200
     assert (live_site.parts.turns.waiting, more.done()) == (1, False)
     monkeypatch.setattr(fair_queue, "UNREAD_MOST", 1)
-    monkeypatch.setattr(askers, "UNREAD_MOST", 1)
+    monkeypatch.setattr(requesters, "UNREAD_MOST", 1)
     refused = [await fetch(live_site, path, FLOOD) for path in (f"{ENTRIES}?limit=5", f"/media/{'a' * 32}-9x9.webp")]
     assert [answer.status_code for answer in refused] == [503, 503]
     answer = await reader.read(-1)

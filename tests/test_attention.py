@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from liveserver.domain.model import ReachHour
 from liveserver.newsroom import watch_time
-from liveserver.newsroom.watch_time import HOUR, Key, Meter
+from liveserver.newsroom.watch_time import HOUR, Key, WatchTimeMeter
 
 if TYPE_CHECKING:
     import pytest
@@ -25,7 +25,7 @@ def hour(number: int, views: int, seconds: int, peak: int, *, key: Key = MATCH) 
 
 
 def test_views_seconds_and_the_peak() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON)
     meter.came(MATCH, NOON + 10)
     meter.left(MATCH, NOON + 15)
@@ -39,7 +39,7 @@ def test_views_seconds_and_the_peak() -> None:
 
 
 def test_by_live_blog_and_partner() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     for key, seconds in ((MATCH, 1), (PARTNER, 2), (Key("vote", ""), 3)):
         meter.came(key, NOON)
         meter.left(key, NOON + seconds)
@@ -50,14 +50,14 @@ def test_by_live_blog_and_partner() -> None:
 
 def test_who_stays_counts_in_every_hour() -> None:
     """A view where it came, its seconds where they went by, and each hour has its peak."""
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON + HOUR - 10)
     meter.came(MATCH, NOON + HOUR - 5)
     assert meter.take(NOON + 2 * HOUR + 5) == [hour(0, 2, 15, 2), hour(1, 0, 2 * HOUR, 2), hour(2, 0, 10, 2)]
 
 
 def test_seconds_are_whole_and_none_is_lost() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON)
     taken = [row for number in range(1, 12) for row in meter.take(NOON + number * 0.75)]
     assert sum(row.seconds for _, row in taken) == 8
@@ -65,14 +65,14 @@ def test_seconds_are_whole_and_none_is_lost() -> None:
 
 
 def test_the_peak_is_of_all_nodes() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON, elsewhere=40)
     meter.came(MATCH, NOON, elsewhere=7)
     assert meter.take(NOON) == [hour(0, 2, 0, 41)]
 
 
 def test_what_could_not_be_written_counts_the_next_time() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON)
     rows = meter.take(NOON + 30)
     meter.came(MATCH, NOON + 30)
@@ -82,13 +82,13 @@ def test_what_could_not_be_written_counts_the_next_time() -> None:
 
 def test_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_time, "KEPT_MAX", 3)
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.give_back([hour(number, 1, 1, 1) for number in range(9)])
     assert meter.take(NOON) == [hour(number, 1, 1, 1) for number in (6, 7, 8)]
 
 
 def test_a_clock_that_is_set_back_takes_nothing_away() -> None:
-    meter = Meter()
+    meter = WatchTimeMeter()
     meter.came(MATCH, NOON + 100)
     meter.came(MATCH, NOON + 50)
     meter.left(MATCH, NOON + 60)
@@ -103,7 +103,7 @@ def test_it_adds_up_whenever_it_is_taken(stays: list[tuple[int, int]], interval:
         [(start, True) for start, _ in stays] + [(start + length, False) for start, length in stays],
         key=lambda event: (event[0], not event[1]),
     )
-    meter, rows, taken_at = Meter(), [], 0
+    meter, rows, taken_at = WatchTimeMeter(), [], 0
     for at, comes in events:
         while taken_at + interval <= at:
             taken_at += interval

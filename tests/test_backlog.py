@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from liveserver.domain.model import Position
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime import fanout_queue as fanout_queue_module
-from liveserver.realtime.fanout_queue import Backlog
-from liveserver.realtime.viewer import Crowd
+from liveserver.realtime.fanout_queue import FanoutQueue
+from liveserver.realtime.viewer import ViewerSet
 from tests.sinks import ListSink, set_row
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pytest
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
 
 
 def change(seq: int, size: int = 1) -> ChangeFrame:
@@ -34,7 +34,7 @@ class CountingSink(ListSink):
     calls = 0
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame], /) -> list[tuple[Sink, int]]:
+    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         cls.calls += 1
         return super().write_all(sinks, frames)
 
@@ -44,10 +44,10 @@ class Scene:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
         set_row(monkeypatch, 2)
-        self.backlog = Backlog()
-        self.crowd = Crowd()
+        self.backlog = FanoutQueue()
+        self.crowd = ViewerSet()
         self.viewers = [self.join() for _ in range(viewers)]
-        self.lagging: list[tuple[Sink, Position]] = []
+        self.lagging: list[tuple[Viewer, Position]] = []
 
     def join(self, sink: ListSink | None = None) -> ListSink:
         sink = sink or ListSink()
@@ -199,7 +199,7 @@ def test_viewers_of_a_class_are_written_to_together(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_crowd_counts_lists_and_forgets() -> None:
-    crowd = Crowd()
+    crowd = ViewerSet()
     one, two, other = ListSink(), ListSink(), CountingSink()
     for sink in (one, two, other, two):
         crowd.add(sink)
@@ -208,7 +208,7 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
     for _ in range(2):
         crowd.discard(two)
     assert (len(crowd), two in crowd, other in crowd) == (2, False, True)
-    elsewhere = Crowd()
+    elsewhere = ViewerSet()
     elsewhere.add(two)
     crowd.discard(two)
     assert (len(crowd), two in crowd, len(elsewhere), two in elsewhere) == (2, False, 1, True)
@@ -217,7 +217,7 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
 def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever stays keeps its row: a delivery that goes through them must not miss it."""
     set_row(monkeypatch, 4)
-    crowd = Crowd()
+    crowd = ViewerSet()
     viewers = [ListSink() for _ in range(10)]
     for viewer in viewers:
         crowd.add(viewer)

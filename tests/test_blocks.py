@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.content.sanitizer import sanitise
+from liveserver.content.sanitiser import sanitise
 
 REL = ' rel="noopener noreferrer"'
 NAMES = [f"{digit * 32}-1200x800.jpg" for digit in "abc"]

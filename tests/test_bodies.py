@@ -6,14 +6,14 @@ import re
 
 import pytest
 
-from liveserver.content.body_renderer import CARDS_MAX, ILLUSTRATIONS_MAX, Bodies
-from liveserver.content.embed_providers import Embeds
+from liveserver.content.body_renderer import CARDS_MAX, ILLUSTRATIONS_MAX, BodyRenderer
+from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media.picture import Illustration, Picture, figure_html, img_html
-from liveserver.content.sanitizer import sanitise
+from liveserver.content.sanitiser import sanitise
 from liveserver.content.translations import texts_for
 
 MEDIA = "https://live.example.org/media"
-BODIES = Bodies(media_url=MEDIA, embeds=Embeds())
+BODIES = BodyRenderer(media_url=MEDIA, embeds=EmbedProviders())
 FRENCH = texts_for("fr")
 PICTURE = Picture("a" * 32, 1200, 800, "jpg")
 ADDRESS = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.single_flight import FreshFlight
 from tests.sinks import settle
 
 
@@ -29,7 +29,7 @@ class Work:
 
 async def test_calls_of_one_moment_share_a_run() -> None:
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     calls = [asyncio.create_task(shared()) for _ in range(100)]
     work.let.release()
     assert await asyncio.gather(*calls) == [1] * 100
@@ -39,7 +39,7 @@ async def test_calls_of_one_moment_share_a_run() -> None:
 async def test_a_call_during_a_run_is_answered_by_the_next() -> None:
     """What is read already may be older than what the caller must see."""
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     first = asyncio.create_task(shared())
     await settle()
     late = [asyncio.create_task(shared()) for _ in range(10)]
@@ -54,7 +54,7 @@ async def test_a_call_during_a_run_is_answered_by_the_next() -> None:
 
 async def test_pending_is_what_a_call_would_share() -> None:
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     assert not shared.pending
     first = asyncio.create_task(shared())
     await asyncio.sleep(0)
@@ -72,7 +72,7 @@ async def test_pending_is_what_a_call_would_share() -> None:
 
 async def test_an_error_reaches_every_caller_and_the_next_run_is_fresh() -> None:
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     work.error = ValueError("no")
     calls = [asyncio.create_task(shared()) for _ in range(3)]
     work.let.release()
@@ -85,7 +85,7 @@ async def test_an_error_reaches_every_caller_and_the_next_run_is_fresh() -> None
 
 async def test_a_caller_that_gives_up_takes_nothing_from_the_others() -> None:
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     impatient, patient = asyncio.create_task(shared()), asyncio.create_task(shared())
     await settle()
     impatient.cancel()
@@ -97,7 +97,7 @@ async def test_a_caller_that_gives_up_takes_nothing_from_the_others() -> None:
 
 async def test_cancel_ends_the_run_and_the_one_that_waits() -> None:
     work = Work()
-    shared = Coalesced(work)
+    shared = FreshFlight(work)
     calls = [asyncio.create_task(shared())]
     await settle()
     calls.append(asyncio.create_task(shared()))

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from liveserver.utils.committing import Committing
+from liveserver.utils.after_commit import AfterCommit
 
 
 async def write(done: asyncio.Event, *, fail: bool = False) -> str:
@@ -20,7 +20,7 @@ async def write(done: asyncio.Event, *, fail: bool = False) -> str:
 @pytest.mark.parametrize("leave", [False, True])
 async def test_it_is_told_once(leave: bool) -> None:
     """By the one who waits; without it, when it is written, and not before."""
-    commit, done, told = Committing(), asyncio.Event(), list[str]()
+    commit, done, told = AfterCommit(), asyncio.Event(), list[str]()
     task = asyncio.create_task(commit(write(done), told.append))
     await asyncio.sleep(0)
     if leave:
@@ -40,7 +40,7 @@ async def test_it_is_told_once(leave: bool) -> None:
 
 @pytest.mark.parametrize("leave", [False, True])
 async def test_what_fails_is_told_nowhere(leave: bool) -> None:
-    commit, done, told = Committing(), asyncio.Event(), list[str]()
+    commit, done, told = AfterCommit(), asyncio.Event(), list[str]()
     task = asyncio.create_task(commit(write(done, fail=True), told.append))
     await asyncio.sleep(0)
     [writing] = commit._under_way

@@ -14,8 +14,8 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from liveserver.content.media.transcoder import develop
-from liveserver.content.media.transcoder_pool import Darkroom
-from liveserver.domain.errors import Busy, Invalid
+from liveserver.content.media.transcoder_pool import TranscoderPool
+from liveserver.domain.errors import Busy, InvalidInput
 from tests.api.site import settled
 from tests.images import located, noise, png, quarters, saved
 
@@ -37,8 +37,8 @@ def file_of(data: bytes) -> Iterator[BinaryIO]:
 
 
 @pytest.fixture
-async def darkroom() -> AsyncIterator[Darkroom]:
-    room = Darkroom(max_pixels=MAX_PIXELS)
+async def darkroom() -> AsyncIterator[TranscoderPool]:
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
     yield room
     await room.close()
 
@@ -69,42 +69,44 @@ async def started(directory: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
-async def test_a_picture_is_developed(darkroom: Darkroom, kind: str) -> None:
+async def test_a_picture_is_developed(darkroom: TranscoderPool, kind: str) -> None:
     """In its process as without one."""
     data = saved(noise(900, 600), kind)
     with file_of(data) as file:
         assert await darkroom.develop(file) == develop(data, max_pixels=MAX_PIXELS)
 
 
-async def test_as_large_as_may_be(darkroom: Darkroom) -> None:
+async def test_as_large_as_may_be(darkroom: TranscoderPool) -> None:
     """It fits into what its process may take."""
     with file_of(saved(Image.new("RGBA", (4000, 2000), (9, 9, 9, 9)), "PNG", exif=located(6))) as file:
         assert (await darkroom.develop(file)).renditions[-1][:2] == (1600, 3200)
 
 
-async def test_what_is_refused_says_why(darkroom: Darkroom) -> None:
-    with file_of(b"<svg/>") as file, pytest.raises(Invalid) as caught:
+async def test_what_is_refused_says_why(darkroom: TranscoderPool) -> None:
+    with file_of(b"<svg/>") as file, pytest.raises(InvalidInput) as caught:
         await darkroom.develop(file)
     assert [error.pointer for error in caught.value.errors] == ["/file"]
     assert caught.value.errors[0].detail.startswith("is an SVG image")
-    with file_of(png(4000, 2001)) as file, pytest.raises(Invalid, match="at most 8 million"):
+    with file_of(png(4000, 2001)) as file, pytest.raises(InvalidInput, match="at most 8 million"):
         await darkroom.develop(file)
 
 
-async def test_a_file_that_breaks_its_decoder_breaks_nothing_else(darkroom: Darkroom, interpreter: Interpreter) -> None:
+async def test_a_file_that_breaks_its_decoder_breaks_nothing_else(
+    darkroom: TranscoderPool, interpreter: Interpreter
+) -> None:
     good = saved(quarters())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", sys.executable)
         interpreter("kill -SEGV $$")
-        with capture_logs() as logs, file_of(good) as file, pytest.raises(Invalid, match="broke the decoder"):
+        with capture_logs() as logs, file_of(good) as file, pytest.raises(InvalidInput, match="broke the decoder"):
             await darkroom.develop(file)
     assert [log["status"] for log in logs] == [-11]
 
 
 async def test_a_file_that_takes_for_ever(interpreter: Interpreter) -> None:
     interpreter("exec sleep 600")
-    room = Darkroom(max_pixels=MAX_PIXELS, patience=0.2)
-    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(Invalid, match="takes too long"):
+    room = TranscoderPool(max_pixels=MAX_PIXELS, patience=0.2)
+    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput, match="takes too long"):
         await room.develop(file)
     assert [log["event"] for log in logs] == ["picture.too_slow"]
     await room.close()
@@ -119,21 +121,21 @@ async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.M
     )
     real = sys.executable
     interpreter(f'exec {real} -c "{program}" "$4"')
-    room = Darkroom(max_pixels=1_000_000)
-    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(Invalid, match="broke the decoder"):
+    room = TranscoderPool(max_pixels=1_000_000)
+    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput, match="broke the decoder"):
         await room.develop(file)
     assert "MemoryError" in logs[0]["error"]
     await room.close()
 
 
 async def test_its_process_knows_no_secrets(
-    darkroom: Darkroom, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
+    darkroom: TranscoderPool, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither ours nor the cloud's; and it comes after the server."""
     for name in ("LIVESERVER_DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "POSTGRES_PASSWORD"):
         monkeypatch.setenv(name, "s3cret")
     interpreter("env >&2; exit 1")
-    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(Invalid):
+    with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput):
         await darkroom.develop(file)
     assert "PATH=" in logs[0]["error"]
     assert "s3cret" not in logs[0]["error"]
@@ -142,7 +144,7 @@ async def test_its_process_knows_no_secrets(
 async def test_so_many_at_once_and_so_many_waiting(tmp_path: Path, interpreter: Interpreter) -> None:
     """The others are told to come back."""
     interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
-    room = Darkroom(max_pixels=MAX_PIXELS, at_once=2, waiting_max=3)
+    room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=2, waiting_max=3)
     with file_of(b"x") as file:
         taken = [asyncio.create_task(room.develop(file)) for _ in range(5)]
         await asyncio.sleep(0)
@@ -160,7 +162,7 @@ async def test_so_many_at_once_and_so_many_waiting(tmp_path: Path, interpreter: 
         await started(tmp_path, 2)
         (tmp_path / "go").touch()
         for result in await asyncio.gather(*taken, again, return_exceptions=True):
-            assert isinstance(result, Invalid)
+            assert isinstance(result, InvalidInput)
     await started(tmp_path, 5)
     await room.close()
 
@@ -168,7 +170,7 @@ async def test_so_many_at_once_and_so_many_waiting(tmp_path: Path, interpreter: 
 async def test_who_leaves_keeps_a_place_until_the_work_is_done(tmp_path: Path, interpreter: Interpreter) -> None:
     """Else there would be more at once than said."""
     interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
-    room = Darkroom(max_pixels=MAX_PIXELS, at_once=1, waiting_max=0)
+    room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=1, waiting_max=0)
     with file_of(b"x") as file:
         left = asyncio.create_task(room.develop(file))
         await started(tmp_path, 1)
@@ -184,7 +186,7 @@ async def test_who_leaves_keeps_a_place_until_the_work_is_done(tmp_path: Path, i
                 await room.develop(file)
             except Busy:
                 return False
-            except Invalid:
+            except InvalidInput:
                 return True
             return False
 
@@ -195,7 +197,7 @@ async def test_who_leaves_keeps_a_place_until_the_work_is_done(tmp_path: Path, i
 async def test_the_end_waits_for_nothing(tmp_path: Path, interpreter: Interpreter) -> None:
     """What runs is ended, and nobody is told that the picture was at fault."""
     interpreter(f"echo >> {tmp_path}/started; exec sleep 600")
-    room = Darkroom(max_pixels=MAX_PIXELS)
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
     with file_of(b"x") as file:
         running = asyncio.create_task(room.develop(file))
         await started(tmp_path, 1)
@@ -208,7 +210,7 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_no_descriptor_is_left(darkroom: Darkroom) -> None:
+async def test_no_descriptor_is_left(darkroom: TranscoderPool) -> None:
     with file_of(saved(quarters())) as file:
         await darkroom.develop(file)
         before = open_descriptors()

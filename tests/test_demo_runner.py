@@ -12,7 +12,7 @@ from liveserver.cli.demo.runner import Newsroom
 from liveserver.cli.demo.script import load
 
 if TYPE_CHECKING:
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 
 class Again(Exception):
@@ -37,7 +37,7 @@ async def test_the_story_takes_as_long_as_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(Newsroom, "_clear", clear)
     monkeypatch.setattr(Newsroom, "_take", nothing)
-    parts: Services = SimpleNamespace(store=SimpleNamespace(liveblog=nothing))  # type: ignore[assignment]
+    parts: Container = SimpleNamespace(store=SimpleNamespace(liveblog=nothing))  # type: ignore[assignment]
     newsroom = Newsroom(parts, load(), interval=6)
     with pytest.raises(Again):
         await newsroom.run()

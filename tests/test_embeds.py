@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.content.embed_providers import MASTODON_HOSTS, PROVIDERS, Embeds
+from liveserver.content.embed_providers import MASTODON_HOSTS, PROVIDERS, EmbedProviders
 
-EMBEDS = Embeds(["social.example.org"])
+EMBEDS = EmbedProviders(["social.example.org"])
 
 YOUTUBE = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"
 YOUTUBE_FRAME = "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ?autoplay=1&playsinline=1"
@@ -199,4 +199,4 @@ def test_frame_sources() -> None:
     assert {f"https://{host}" for host in MASTODON_HOSTS} < set(sources)
     assert {provider.frames for provider in PROVIDERS} < set(sources)
     assert all(re.fullmatch(r"https://[a-z0-9.-]+", source) for source in sources)
-    assert "https://social.example.org" not in Embeds().frame_sources
+    assert "https://social.example.org" not in EmbedProviders().frame_sources

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFilter
 
 from liveserver.content.media.picture import WIDTHS
-from liveserver.content.media.transcoder import HEIGHT_MAX, Developed, Unreadable, develop, sniff
+from liveserver.content.media.transcoder import HEIGHT_MAX, TranscodedPicture, Unreadable, develop, sniff
 from tests.images import (
     BLUE,
     GREEN,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MAX_PIXELS = 64_000_000
 
 
-def developed(data: bytes) -> Developed:
+def developed(data: bytes) -> TranscodedPicture:
     return develop(data, max_pixels=MAX_PIXELS)
 
 
@@ -354,7 +354,7 @@ def test_only_the_decoder_of_what_it_is_reads_it() -> None:
 def test_what_is_developed_can_be_sent() -> None:
     """From the process where it is made."""
     found = developed(saved(quarters(1000, 500)))
-    assert Developed.loads(found.dumps()) == found
+    assert TranscodedPicture.loads(found.dumps()) == found
 
 
 SEEDS = {kind: saved(quarters(24, 16), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF")}

@@ -7,12 +7,12 @@ import tracemalloc
 import pytest
 from websockets.exceptions import ProtocolError
 
-from liveserver.realtime.transport.message_reader import End, Inbound, close_frame
+from liveserver.realtime.transport.message_reader import End, MessageReader, close_frame
 from tests.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, answers, close, deflated, fragments, frame
 
 
 def test_messages_and_what_is_answered_at_once() -> None:
-    inbound = Inbound(1000, deflate=True)
+    inbound = MessageReader(1000, deflate=True)
     assert inbound.read(frame(TEXT, "é".encode()) + frame(PING, b"?") + frame(BINARY, b"\xff", fin=False)) == (
         ["é"],
         frame(PONG, b"?", masked=False),
@@ -35,7 +35,7 @@ def test_messages_and_what_is_answered_at_once() -> None:
 )
 def test_an_end(said: bytes, end: End) -> None:
     """Nothing counts after it, and what came before it isn't lost."""
-    inbound = Inbound(1000, deflate=False)
+    inbound = MessageReader(1000, deflate=False)
     assert inbound.read(frame(TEXT, b"before") + said + frame(TEXT, b"after") + frame(PING)) == (["before"], b"", end)
 
 
@@ -46,7 +46,7 @@ def test_the_frame_that_answers_an_end() -> None:
 
 
 def test_after_our_close_only_the_peers_counts() -> None:
-    inbound = Inbound(1000, deflate=False)
+    inbound = MessageReader(1000, deflate=False)
     assert inbound.close(4000, "why") == close_frame(4000, "why")
     pong = frame(PONG, masked=False)
     assert inbound.read(frame(TEXT, b"ignored") + frame(TEXT, b"\xff") + frame(PING)) == ([], pong, None)
@@ -56,12 +56,12 @@ def test_after_our_close_only_the_peers_counts() -> None:
 @pytest.mark.parametrize(("code", "reason"), [(1005, ""), (1006, ""), (999, ""), (5000, ""), (4000, "*" * 124)])
 def test_a_close_that_can_not_be_sent(code: int, reason: str) -> None:
     with pytest.raises(ProtocolError):
-        Inbound(1000, deflate=False).close(code, reason)
+        MessageReader(1000, deflate=False).close(code, reason)
 
 
 @pytest.mark.parametrize("opcode", [TEXT, BINARY])
 def test_fragments_weigh_no_more_than_what_they_carry(opcode: int) -> None:
-    inbound = Inbound(1_000_000, deflate=False)
+    inbound = MessageReader(1_000_000, deflate=False)
     inbound.read(frame(opcode, fin=False))
     many = b"".join(fragments(opcode, b"xy" * 500, 2)[1:-1])
     tracemalloc.start()

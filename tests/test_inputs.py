@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs import (
     ERRORS_MAX,
     EntryInput,
@@ -31,7 +31,7 @@ Kind = type[LiveblogInput | LiveblogPatch | EntryInput | EntryPatch]
 
 def errors(kind: Kind, data: object, *, prefix: str = "/") -> list[FieldError]:
     """What is wrong with an input."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidInput) as caught:
         parse(kind, data, prefix=prefix)
     return caught.value.errors
 
@@ -242,7 +242,7 @@ def test_what_is_no_field_is_told_with_those_that_are() -> None:
         "attribution": {"text": "x", "url": "https://a.example", "by": 1},
         "x": 1,
     }
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidInput) as caught:
         parse(PartnerInput, bad)
     assert dict(caught.value.errors) == {
         "/theme/accnt": "is not a field here; there are accent, background, text, font, scheme",
@@ -254,7 +254,7 @@ def test_what_is_no_field_is_told_with_those_that_are() -> None:
 
 def test_what_was_sent_beside_them_is_told_with_them() -> None:
     """But not with the fields of a field."""
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidInput) as caught:
         parse(PartnerInput, {"name": "x", "theme": {"x": 1}, "x": 1}, beside=("file",))
     assert {where: what.partition(",")[0] for where, what in caught.value.errors} == {
         "/theme/x": "is not a field here; there are accent",
@@ -263,7 +263,7 @@ def test_what_was_sent_beside_them_is_told_with_them() -> None:
 
 
 def test_the_message_of_the_exception_names_them_too() -> None:
-    with pytest.raises(Invalid, match=r"^/title: field required; /language: .*; /timezone: "):
+    with pytest.raises(InvalidInput, match=r"^/title: field required; /language: .*; /timezone: "):
         parse(LiveblogInput, {})
 
 
@@ -342,7 +342,7 @@ def test_nothing_but_invalid_is_raised_and_every_pointer_begins_with_its_field(d
     for kind in kinds:
         try:
             parse(kind, data)
-        except Invalid as error:
+        except InvalidInput as error:
             named = [pointer for pointer, _ in error.errors]
         else:
             continue

@@ -11,7 +11,7 @@ from liveserver.access.body_budget import (
     JSON_PER_KEY,
     UPLOADS_MOST,
     UPLOADS_PER_KEY,
-    Intake,
+    BodyBudget,
     json_intake,
     upload_intake,
 )
@@ -20,7 +20,7 @@ from liveserver.utils.limits.refusals import Reason, refusals
 
 
 def test_a_key_has_its_share() -> None:
-    intake = Intake("x-held", most=100, per_key=10)
+    intake = BodyBudget("x-held", most=100, per_key=10)
     with intake.room("a", 6):
         with intake.room("a", 4):
             with pytest.raises(TooManyRequests) as refused, intake.room("a", 1):
@@ -35,7 +35,7 @@ def test_a_key_has_its_share() -> None:
 
 
 def test_what_fails_leaves() -> None:
-    intake = Intake("x-held", most=100, per_key=10)
+    intake = BodyBudget("x-held", most=100, per_key=10)
     with pytest.raises(RuntimeError), intake.room("a", 10):
         raise RuntimeError
     assert len(intake) == intake.held == 0
@@ -43,7 +43,7 @@ def test_what_fails_leaves() -> None:
 
 def test_a_few_leave_room_for_others() -> None:
     """However many keys come, each has something; the last of it nobody has for themselves."""
-    intake = Intake("x-held", most=24, per_key=8)
+    intake = BodyBudget("x-held", most=24, per_key=8)
     had = []
     before = refusals.counts[Reason.BODIES]
     with ExitStack() as held:

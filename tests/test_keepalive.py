@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.realtime.transport import timer_wheel
-from liveserver.realtime.transport.timer_wheel import SLICE, SLOTS, Wheel, wheel_of
+from liveserver.realtime.transport.timer_wheel import SLICE, SLOTS, TimerWheel, wheel_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +43,8 @@ class Loop:
         self.now = until
 
 
-def wheel_on(loop: Loop) -> Wheel:
-    return Wheel(cast("asyncio.AbstractEventLoop", loop))
+def wheel_on(loop: Loop) -> TimerWheel:
+    return TimerWheel(cast("asyncio.AbstractEventLoop", loop))
 
 
 class Member:

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from liveserver.access import api_keys
-from liveserver.access.api_keys import Actor, Keyring, may, new_key, require
+from liveserver.access.api_keys import Actor, ApiKeys, may, new_key, require
 from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
 from liveserver.domain.model import now
 from liveserver.http.api.openapi.catalogue import OPERATIONS
@@ -137,7 +137,7 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     monkeypatch.setattr(store, "keys_of", looking)
     monkeypatch.setattr(store, "key", looking_for_one)
     monkeypatch.setattr(api_keys, "PAUSE", 3600.0)
-    keyring = Keyring(site.parts.store)
+    keyring = ApiKeys(site.parts.store)
     new, known = await site.key("Nouvelle", ["publish"]), await site.key("Connue", ["publish"])
     assert (await keyring.authenticate(f"Bearer {known}")) is not None
     made_up = [f"lv_{number:012}_{SECRET}" for number in range(1_200)]

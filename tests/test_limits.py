@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, Limits
+from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, RequestLimits
 from liveserver.domain.errors import Quota, TooManyRequests
 from liveserver.settings import load
 
@@ -28,9 +28,9 @@ class Clock:
         return self.now
 
 
-def limits(clock: Clock | None = None, **settings: Any) -> Limits:
+def limits(clock: Clock | None = None, **settings: Any) -> RequestLimits:
     """With these settings."""
-    return Limits(load(**settings), clock or Clock())
+    return RequestLimits(load(**settings), clock or Clock())
 
 
 def allowed(ask: Callable[[], object], tries: int) -> int:

@@ -9,7 +9,7 @@ import orjson
 from liveserver.domain.model import Position
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime import delay_queue as delay_queue_module
-from liveserver.realtime.delay_queue import Line
+from liveserver.realtime.delay_queue import DelayQueue
 
 if TYPE_CHECKING:
     import pytest
@@ -28,9 +28,9 @@ def change(seq: int, key: str = "a", words: str = "La mer monte.") -> ChangeFram
     return ChangeFrame(at(seq), key, message)
 
 
-def started(seq: int = 0) -> Line:
+def started(seq: int = 0) -> DelayQueue:
     """A line that has heard of a history, and in which nothing waits."""
-    line = Line()
+    line = DelayQueue()
     line.restart(at(seq), seq)
     return line
 
@@ -91,7 +91,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_it_has_heard_of() -> None:
     """Nothing at first; then how far its own history has got. That another has begun, it isn't told by a position."""
-    line = Line()
+    line = DelayQueue()
     assert line.is_behind(at(1))
     line.hear(at(1))
     assert line.heard is None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import tracemalloc
 
-from liveserver.utils.lru_cache import KEPT_BYTES, Lru
+from liveserver.utils.lru_cache import KEPT_BYTES, LruCache
 
 
-def kept(lru: Lru[str, int], keys: str) -> str:
+def kept(lru: LruCache[str, int], keys: str) -> str:
     """Which of the keys are kept; asking changes nothing."""
     return "".join(key for key in keys if key in lru)
 
 
 def test_the_least_recently_used_is_forgotten_first() -> None:
-    lru: Lru[str, int] = Lru(3)
+    lru: LruCache[str, int] = LruCache(3)
     for number, key in enumerate("abc"):
         lru.put(key, number, 1)
     assert lru.get("a") == 0
@@ -23,7 +23,7 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
 
 
 def test_as_many_go_as_the_new_one_needs() -> None:
-    lru: Lru[str, int] = Lru(10)
+    lru: LruCache[str, int] = LruCache(10)
     for key in "abcde":
         lru.put(key, 0, 2)
     lru.put("f", 0, 5)
@@ -31,7 +31,7 @@ def test_as_many_go_as_the_new_one_needs() -> None:
 
 
 def test_a_value_takes_the_place_of_the_one_before() -> None:
-    lru: Lru[str, int] = Lru(10)
+    lru: LruCache[str, int] = LruCache(10)
     lru.put("a", 1, 8)
     lru.put("b", 2, 2)
     lru.put("a", 3, 4)
@@ -40,19 +40,19 @@ def test_a_value_takes_the_place_of_the_one_before() -> None:
 
 def test_what_is_heavier_than_everything_is_not_kept() -> None:
     """And what its key had before is no longer right."""
-    lru: Lru[str, int] = Lru(10)
+    lru: LruCache[str, int] = LruCache(10)
     lru.put("a", 1, 5)
     lru.put("b", 2, 5)
     lru.put("a", 3, 11)
     assert (kept(lru, "ab"), lru.weight) == ("b", 5)
-    nothing: Lru[str, int] = Lru(0)
+    nothing: LruCache[str, int] = LruCache(0)
     nothing.put("a", 1, 1)
     assert (len(nothing), nothing.weight) == (0, 0)
 
 
 def test_what_was_asked_for_once_has_a_share() -> None:
     """Of which it takes nothing from what was asked for again; one is kept, however heavy."""
-    lru: Lru[str, int] = Lru(100, once_share=0.25)
+    lru: LruCache[str, int] = LruCache(100, once_share=0.25)
     for key in "abcd":
         lru.put(key, 0, 10)
     assert (kept(lru, "abcd"), lru.weight) == ("cd", 20)
@@ -65,7 +65,7 @@ def test_what_was_asked_for_once_has_a_share() -> None:
 
 def test_what_is_asked_for_again_outlives_what_is_asked_for_once() -> None:
     """However much of that there is; as long as it has no more than its share."""
-    lru: Lru[str, int] = Lru(16)
+    lru: LruCache[str, int] = LruCache(16)
     for key in "abc":
         lru.put(key, 0, 4)
         lru.get(key)
@@ -78,7 +78,7 @@ def test_what_is_asked_for_again_outlives_what_is_asked_for_once() -> None:
 
 
 def test_what_is_asked_for_again_keeps_its_place_when_it_is_replaced() -> None:
-    lru: Lru[str, int] = Lru(8)
+    lru: LruCache[str, int] = LruCache(8)
     lru.put("a", 1, 2)
     lru.get("a")
     lru.put("a", 2, 4)
@@ -89,7 +89,7 @@ def test_what_is_asked_for_again_keeps_its_place_when_it_is_replaced() -> None:
 
 def test_a_new_value_finds_room_among_those_asked_for_again() -> None:
     """Heavy as it may be: else it could never be asked for again."""
-    lru: Lru[str, int] = Lru(8)
+    lru: LruCache[str, int] = LruCache(8)
     for key in "abc":
         lru.put(key, 0, 2)
         lru.get(key)
@@ -102,7 +102,7 @@ def test_a_new_value_finds_room_among_those_asked_for_again() -> None:
 
 def test_its_own_memory_is_no_more_than_it_says() -> None:
     for number in (100, 1_500, 3_000):
-        lru: Lru[int, bytes] = Lru(10_000_000)
+        lru: LruCache[int, bytes] = LruCache(10_000_000)
         keys = list(range(1_000, 1_000 + number))
         tracemalloc.start()
         for key in keys:
@@ -114,7 +114,7 @@ def test_its_own_memory_is_no_more_than_it_says() -> None:
 
 
 def test_dropping() -> None:
-    lru: Lru[str, int] = Lru(10)
+    lru: LruCache[str, int] = LruCache(10)
     lru.put("a", 1, 5)
     lru.drop("a")
     lru.drop("a")

@@ -22,8 +22,8 @@ from liveserver.content.markup_cost import (
     depth_of,
     markdown_cost,
 )
-from liveserver.content.sanitizer import TAGS, sanitise
-from liveserver.domain.errors import Invalid
+from liveserver.content.sanitiser import TAGS, sanitise
+from liveserver.domain.errors import InvalidInput
 
 LENGTH = 100_000
 """Characters of the longest body."""
@@ -51,7 +51,9 @@ def filled(piece: str) -> str:
 def test_too_many_tags(piece: str) -> None:
     """Without a look at how they stand."""
     assert piece.count("<") * (LENGTH // len(piece)) > TAGS_MAX
-    with pytest.raises(Invalid, match=r"/body: has [\d,]+ tags, and 10,000 are allowed: split it into several entries"):
+    with pytest.raises(
+        InvalidInput, match=r"/body: has [\d,]+ tags, and 10,000 are allowed: split it into several entries"
+    ):
         sanitise(filled(piece + "<b>" if piece == "</" else piece))
 
 
@@ -77,7 +79,7 @@ def test_too_many_tags(piece: str) -> None:
 def test_too_deep(html: str) -> None:
     """However it is made to look as if it were closed."""
     with pytest.raises(
-        Invalid, match=r"/body: has [\d,]+ elements within one another or not closed, and 64 are allowed: "
+        InvalidInput, match=r"/body: has [\d,]+ elements within one another or not closed, and 64 are allowed: "
     ):
         sanitise(html)
 
@@ -191,13 +193,13 @@ def test_no_parser_finds_it_deeper(before: str, repeated: str) -> None:
 )
 def test_too_much_markdown(piece: str) -> None:
     """Before the parser, for which it would be seconds."""
-    with pytest.raises(Invalid, match=r"/body: is too much Markdown for one entry"):
+    with pytest.raises(InvalidInput, match=r"/body: is too much Markdown for one entry"):
         sanitise(filled(piece), "markdown")
 
 
 def test_what_is_too_much_is_said() -> None:
     """What there is of it, what is allowed, and what to do."""
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidInput) as refused:
         check_markdown("- **un** [deux](https://exemple.fr/)\n" * 3_000)
     assert str(refused.value) == (
         "/body: is too much Markdown for one entry: its lines come to 24,000 points (8 each), its signs (* [ - and the "
@@ -309,11 +311,11 @@ def test_no_paragraph_has_more_brackets_than_were_counted(texts: list[list[str]]
 
 def test_what_comes_out_is_bounded_too() -> None:
     """A character may become five."""
-    with pytest.raises(Invalid, match=r"comes to 500,000 characters of safe HTML, and 200,000 are allowed"):
+    with pytest.raises(InvalidInput, match=r"comes to 500,000 characters of safe HTML, and 200,000 are allowed"):
         sanitise(filled("&"))
-    with pytest.raises(Invalid, match=r"comes to \d\d,\d\d\d tags of safe HTML, and 10,000 are allowed"):
+    with pytest.raises(InvalidInput, match=r"comes to \d\d,\d\d\d tags of safe HTML, and 10,000 are allowed"):
         sanitise(filled("aaaa\n"))
-    with pytest.raises(Invalid, match="has 201 pictures, and 200 are allowed"):
+    with pytest.raises(InvalidInput, match="has 201 pictures, and 200 are allowed"):
         check_safe("<img >" * (PICTURES_MAX + 1))
     check_safe("<p>x</p>" * (TAGS_MAX // 2))
     assert DEPTH_MAX < TAGS_MAX < MARKDOWN_MAX

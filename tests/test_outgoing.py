@@ -14,7 +14,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from liveserver.client import Client, ClientError
 from liveserver.newsroom.syndication import ssrf_guard
-from liveserver.newsroom.syndication.ssrf_guard import Forbidden, PublicGate, is_public
+from liveserver.newsroom.syndication.ssrf_guard import Forbidden, SsrfGuard, is_public
 from tests.listening import listening
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ async def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
 
 async def test_a_name_is_judged_by_what_it_means(names: dict[str, list[str]]) -> None:
-    gate = PublicGate(private=False, most=MOST)
+    gate = SsrfGuard(private=False, most=MOST)
     names["inside.example"] = ["10.0.0.1"]
     names["both.example"] = ["10.0.0.1 93.184.216.34"]
     with capture_logs() as logged, pytest.raises(Forbidden) as refused:
@@ -143,26 +143,26 @@ async def test_a_name_is_judged_by_what_it_means(names: dict[str, list[str]]) ->
     assert str(refused.value) == "inside.example is at a private address"
     assert [(line["host"], line["addresses"]) for line in logged] == [("inside.example", ["10.0.0.1"])]
     assert await gate.address("both.example", 80) == "93.184.216.34"
-    assert await PublicGate(private=True, most=MOST).address("inside.example", 80) == "10.0.0.1"
+    assert await SsrfGuard(private=True, most=MOST).address("inside.example", 80) == "10.0.0.1"
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64, "\u00df" + "a" * 62])
 async def test_what_is_no_name(host: str) -> None:
     """Which Python finds out before it asks anybody."""
     with pytest.raises(Forbidden, match="is no name of a host"):
-        await PublicGate(private=False, most=MOST).address(f"{host}.example", 80)
+        await SsrfGuard(private=False, most=MOST).address(f"{host}.example", 80)
 
 
 async def test_ports(names: dict[str, list[str]]) -> None:
     """Those of the web, and what anybody may listen on: other protocols' servers understand a request amiss."""
     names["there.example"] = ["93.184.216.34"]
-    gate = PublicGate(private=False, most=MOST)
+    gate = SsrfGuard(private=False, most=MOST)
     for port in (80, 443, 1024, 8000, 65535):
         assert await gate.address("there.example", port) == "93.184.216.34"
     for port in (1, 22, 25, 81, 587, 1023):
         with pytest.raises(Forbidden, match=rf"no web server of there\.example's is at port {port}"):
             await gate.address("there.example", port)
-    assert await PublicGate(private=True, most=MOST).address("there.example", 81) == "93.184.216.34"
+    assert await SsrfGuard(private=True, most=MOST).address("there.example", 81) == "93.184.216.34"
 
 
 @asynccontextmanager
@@ -183,7 +183,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[st
     """Whatever a second look-up says; and the server is asked by its name."""
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (port, asked):
         names["there.example"] = ["127.0.0.1", "10.255.255.1"]
-        async with Client(f"http://there.example:{port}", gate=PublicGate(private=True, most=MOST)) as client:
+        async with Client(f"http://there.example:{port}", gate=SsrfGuard(private=True, most=MOST)) as client:
             assert await client.liveblog("match") == {}
     assert f"\r\nhost: there.example:{port}\r\n".encode() in asked[0].lower()
 
@@ -192,7 +192,7 @@ async def test_a_private_address_is_never_asked(names: dict[str, list[str]], mon
     monkeypatch.setattr("liveserver.client.client.BACKOFF_FIRST", 0)
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (port, asked):
         names["there.example"] = ["127.0.0.1"]
-        async with Client(f"http://there.example:{port}", gate=PublicGate(private=False, most=MOST)) as client:
+        async with Client(f"http://there.example:{port}", gate=SsrfGuard(private=False, most=MOST)) as client:
             with pytest.raises(ClientError, match="is at a private address"):
                 await client.liveblog("match")
             errors: list[Exception] = []
@@ -205,7 +205,7 @@ async def test_a_private_address_is_never_asked(names: dict[str, list[str]], mon
 
 def through(port: int) -> Client:
     """A client of a server that is called `there.example`."""
-    return Client(f"http://there.example:{port}", gate=PublicGate(private=True, most=MOST))
+    return Client(f"http://there.example:{port}", gate=SsrfGuard(private=True, most=MOST))
 
 
 class StopFollowing(Exception):
@@ -309,7 +309,7 @@ async def test_a_stream_through_the_gate(names: dict[str, list[str]]) -> None:
     async with serve(handle, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
         names["there.example"] = ["127.0.0.1", "10.255.255.1"]
-        async with Client(f"http://there.example:{port}", gate=PublicGate(private=True, most=MOST)) as client:
+        async with Client(f"http://there.example:{port}", gate=SsrfGuard(private=True, most=MOST)) as client:
             stream = client.follow("match")
             assert (await anext(stream))["id"] == "x"
             await stream.aclose()

@@ -15,7 +15,7 @@ from liveserver.rendering import pacing
 from liveserver.rendering import renderer as renderer_module
 from liveserver.rendering.pacing import APART, PICTURE, SLICE, Pace, assembled
 from liveserver.rendering.renderer import Renderer
-from liveserver.utils.lru_cache import Lru
+from liveserver.utils.lru_cache import LruCache
 from tests.api.site import LIVEBLOG, SLUG
 from tests.store_samples import an_entry
 
@@ -80,8 +80,8 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
     entries = [await site.publish(f"<p>Numéro {number}</p>", key_event=number == 0) for number in range(6)]
     path = path.replace("ID", str(entries[2]["id"])).replace("POSITION", position)
     at_once = (await site.reader.get(path)).content
-    site.parts.renditions._kept = Lru(0)
-    site.parts.renderer._articles_made, site.parts.renderer._texts_made = Lru(0), Lru(0)
+    site.parts.renditions._kept = LruCache(0)
+    site.parts.renderer._articles_made, site.parts.renderer._texts_made = LruCache(0), LruCache(0)
     monkeypatch.setattr(pacing, "APART", 0)
     monkeypatch.setattr(pacing, "SLICE", 0.0)
     loop, turns, rendered, put_together = threading.get_ident(), 0, [], []

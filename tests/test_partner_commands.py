@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from liveserver.cli.app import app
-from liveserver.domain.errors import Invalid, NotFound
+from liveserver.domain.errors import InvalidInput, NotFound
 from liveserver.server import log_config
 from liveserver.store import migrate
 
@@ -106,7 +106,7 @@ def test_a_partner(run: Callable[..., str], told: list[Any]) -> None:
 
 def test_what_is_refused(run: Callable[..., str]) -> None:
     """As the API does: every bad field is named."""
-    with pytest.raises(Invalid, match=r"/origins/0.*/delay"):
+    with pytest.raises(InvalidInput, match=r"/origins/0.*/delay"):
         run("add", "x", "--origin", "a.example", "--delay", "9999")
     with pytest.raises(NotFound):
         run("disable", "p_abcdefghijkl")

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 
 from liveserver.domain.inputs import Slug
 from liveserver.domain.model import SLUG_MAX, new_id, new_partner_id
-from liveserver.http.pages.fast_path import Rush
+from liveserver.http.pages.fast_path import FastPath
 from liveserver.http.route_params import ID, PARTNER_ID, SLUG
 from liveserver.server.protocols.framing import TARGET_MAX
 from tests.api.site import BASE, OURS, STOCK, Stack, database_away, problem
@@ -219,7 +219,7 @@ async def test_the_way_past_the_routes_takes_slugs_only(site: Site) -> None:
     paths = [f"/live/{MAREES}\n", f"/live/{MAREES}?delay=3", "/live/A", "/live/", "/live/a/b", "/live/" + "a" * 101]
     for path in paths:
         scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "root_path": "", "headers": []}
-        await Rush(routes)({**scope, "state": {"services": Parts()}}, receive, send)
+        await FastPath(routes)({**scope, "state": {"services": Parts()}}, receive, send)
     assert passed == paths
 
 

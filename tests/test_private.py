@@ -12,7 +12,7 @@ import pytest
 
 from liveserver.cli.app import _demo_key
 from liveserver.cli.commands.backup import read, write
-from liveserver.content.media.directory_storage import Directory
+from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.settings import load
 from liveserver.store import Store
 from liveserver.store import file_lock as file_lock_module
@@ -133,7 +133,7 @@ def test_the_demo_s_key(tmp_path: Path) -> None:
 async def test_pictures_are_for_everybody_to_read(tmp_path: Path) -> None:
     """And for nobody else to write."""
     directory = tmp_path / "far" / "media"
-    await Directory(directory).write("a.jpg", b"x")
+    await DirectoryStorage(directory).write("a.jpg", b"x")
     assert [mode(path) for path in (directory.parent, directory, directory / "a.jpg")] == [0o755, 0o755, 0o644]
 
 

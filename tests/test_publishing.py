@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.content.sanitizer import safe
-from liveserver.domain.errors import Conflict, Gone, Invalid, StoreUnavailable, VersionConflict
+from liveserver.content.sanitiser import safe
+from liveserver.domain.errors import Conflict, Gone, InvalidInput, StoreUnavailable, VersionConflict
 from liveserver.domain.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
 from liveserver.domain.model import Correction, Edition, EntryStatus, LiveblogStatus
 from liveserver.newsroom import publisher
-from liveserver.newsroom.publisher import Publishing
+from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.scheduler import Scheduler
 from liveserver.store import ApiKey
 from liveserver.store.repositories.entry_queries import Scheduled
@@ -51,7 +51,7 @@ class Newsroom:
         self.parts = site.parts
         self.clock = Clock()
         self.heard: list[ChangeFrame] = []
-        self.publishing = Publishing(
+        self.publishing = Publisher(
             self.parts.store, self.parts.hub, self.parts.presenter, self.parts.takedowns, clock=self.clock
         )
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
@@ -186,7 +186,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
         await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=Edition(2))
     with pytest.raises(Conflict):
         await newsroom.edit(entry.id, status="draft")
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         await newsroom.edit(entry.id, body="<script></script>")
     with database_away(monkeypatch):
         for attempt in (newsroom.create(), newsroom.edit(entry.id, heading="Un"), newsroom.delete(entry.id)):
@@ -212,7 +212,7 @@ async def test_a_scheduled_entry_asked_for_again_after_its_time(newsroom: Newsro
     again = await newsroom.create("matin", **asked)
     assert (again.entry.id, again.entry.status, again.replayed) == (entry.id, EntryStatus.PUBLISHED, True)
     for key in (None, "soir"):
-        with pytest.raises(Invalid, match="gone by"):
+        with pytest.raises(InvalidInput, match="gone by"):
             await newsroom.create(key, **asked)
     assert (await newsroom.parts.store.liveblog(SLUG)).seq == 1
 
@@ -367,9 +367,9 @@ async def test_what_makes_too_much_work_is_refused(newsroom: Newsroom, piece: st
     entry = (await newsroom.create()).entry
     givens: list[dict[str, Any]] = [{"body": piece * (100_000 // len(piece))}, {"body": piece * 100, "format": "html"}]
     for given in givens:
-        with pytest.raises(Invalid, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
+        with pytest.raises(InvalidInput, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
             await newsroom.create(**given)
-        with pytest.raises(Invalid, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
+        with pytest.raises(InvalidInput, match=r"^/body: has [0-9,]+ (tags|elements within one another)"):
             await newsroom.edit(entry.id, **given)
-    with pytest.raises(Invalid, match=r"^/body: is too much Markdown"):
+    with pytest.raises(InvalidInput, match=r"^/body: is too much Markdown"):
         await newsroom.create(body="![" * 50_000, format="markdown")

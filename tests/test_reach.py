@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.model import ReachHour, now
 from liveserver.newsroom.reach import Reach
-from liveserver.realtime.bus.memory import LocalBus, Medium
+from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.store import tables
 from liveserver.store.repositories.reach_links import LINKS_MAX, ReachLink
 from tests.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
@@ -257,7 +257,7 @@ class Node:
 
     def __init__(self, history: MemoryHistory, medium: Medium, notes: Notes) -> None:
         self.now = NIGHT.timestamp()
-        bus = LocalBus(medium)
+        bus = MemoryBus(medium)
         self.hub = hub_on(history, bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         self.reach = Reach(cast("Store", notes), self.hub, bus, clock=lambda: self.now)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from liveserver.content.media.picture import Picture
-from liveserver.content.sanitizer import sanitise
-from liveserver.domain.errors import Invalid
+from liveserver.content.sanitiser import sanitise
+from liveserver.domain.errors import InvalidInput
 from liveserver.domain.model import EntryStatus, Via
 from liveserver.newsroom.syndication import remote_entry
 from tests.store_samples import at
@@ -83,7 +83,7 @@ def test_one_that_was_backdated_was_not_edited() -> None:
     ],
 )
 def test_what_isnt_believed(field: str, value: object) -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidInput) as caught:
         remote_entry.read(data(**{field: value}))
     assert caught.value.errors[0].pointer.startswith(f"/{field}")
 

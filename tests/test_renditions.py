@@ -16,11 +16,11 @@ import pytest
 from liveserver.domain.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
 from liveserver.domain.model import Liveblog, LiveblogStatus, Position, now
 from liveserver.domain.topic import Topic
-from liveserver.http.fair_queue import AT_ONCE, WAITING, Asker, Turns
+from liveserver.http.fair_queue import AT_ONCE, WAITING, FairQueue, Requester
 from liveserver.http.responses import page_cache as page_cache_module
-from liveserver.http.responses.page_cache import ONCE_SHARE, Dated, Index, Rendition, Renditions
+from liveserver.http.responses.page_cache import ONCE_SHARE, CachedPage, DatedCache, IndexCache, PageCache
 from liveserver.http.responses.representation import Representation
-from liveserver.realtime.bus import LocalBus, Medium
+from liveserver.realtime.bus import Medium, MemoryBus
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.memory_history import EPOCH, MemoryHistory, hub_on
 from tests.sinks import settle
@@ -54,9 +54,9 @@ class Desk:
 
     def __init__(self, *, budget: int = 1_000_000, slugs: tuple[str, ...] = (MATCH,), in_all: int = WAITING) -> None:
         self.history = CountedHistory(*slugs)
-        self.hub = hub_on(self.history, LocalBus(Medium()), poll=NEVER, poll_fast=NEVER)
-        self.turns = Turns(in_all=in_all)
-        self.renditions = Renditions(self.hub, self.history, self.turns, budget=budget)
+        self.hub = hub_on(self.history, MemoryBus(Medium()), poll=NEVER, poll_fast=NEVER)
+        self.turns = FairQueue(in_all=in_all)
+        self.renditions = PageCache(self.hub, self.history, self.turns, budget=budget)
         self.made = 0
         self.error: Exception | None = None
         self.size = 0
@@ -72,7 +72,7 @@ class Desk:
         """Finish."""
         self._let_go.set()
 
-    async def make(self, slug: str = MATCH) -> Rendition:
+    async def make(self, slug: str = MATCH) -> CachedPage:
         """Read the store, and render."""
         self.made += 1
         number, error, position = self.made, self.error, self.history.position(slug)
@@ -80,12 +80,12 @@ class Desk:
         if error is not None:
             raise error
         body = f"{number}: {position}".encode().ljust(self.size)
-        return Rendition(position, Representation(body, "text/plain", {}))
+        return CachedPage(position, Representation(body, "text/plain", {}))
 
-    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, asker: Asker | None = None) -> str:
+    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, asker: Requester | None = None) -> str:
         """What a reader is shown, who has an address of their own if no other is given."""
         if asker is None:
-            asker = Asker(next(self._addresses))
+            asker = Requester(next(self._addresses))
         rendition = await self.renditions.get(Topic(slug), variant, lambda: self.make(slug), asker)
         return rendition.representation.coded(None).body.decode().rstrip()
 
@@ -334,22 +334,22 @@ async def test_the_budget_is_no_less_than_the_memory(size: int, made: int) -> No
     headers = {"Content-Security-Policy": "default-src 'self'; " * 20, "Cache-Control": "public", "Vary": "Origin"}
     budget = 2_000_000
 
-    def page(number: int, position: Position) -> Rendition:
+    def page(number: int, position: Position) -> CachedPage:
         body = random.Random(number).randbytes(size // 2).hex().encode()
         link = f"<https://live.test/{number}?{'x' * 200}>"
-        return Rendition(position, Representation(body, "text/html", {**headers, "Link": link}))
+        return CachedPage(position, Representation(body, "text/html", {**headers, "Link": link}))
 
     async with desk(budget=budget) as found:
         gc.collect()
         tracemalloc.start()
         for number in range(made):
 
-            async def make(number: int = number) -> Rendition:
+            async def make(number: int = number) -> CachedPage:
                 return page(number, found.history.position(MATCH))
 
             for _ in range(2):
                 key = ("list", number, f"{number:>100}", None)
-                rendition = await found.renditions.get(WHOLE, key, make, Asker(number))
+                rendition = await found.renditions.get(WHOLE, key, make, Requester(number))
             rendition.representation.coded("gzip")
             del rendition, make
         gc.collect()
@@ -382,7 +382,7 @@ async def test_what_is_read_again_and_again_is_made_before_what_is_new() -> None
         asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(100)]
         await settle()
         assert found.made == 1 + AT_ONCE
-        asked.append(asyncio.create_task(found.get(asker=Asker(0))))
+        asked.append(asyncio.create_task(found.get(asker=Requester(0))))
         await settle()
         assert found.made == 2 + AT_ONCE
         found.release()
@@ -412,7 +412,7 @@ async def test_nothing_is_made_for_those_who_have_gone() -> None:
         gone: set[str] = set()
         holding = [asyncio.create_task(found.get(("list", f"x{number}"))) for number in range(AT_ONCE)]
         asked = [
-            asyncio.create_task(found.get(("list", str(number)), asker=Asker("flood", lambda: "flood" in gone)))
+            asyncio.create_task(found.get(("list", str(number)), asker=Requester("flood", lambda: "flood" in gone)))
             for number in range(10)
         ]
         await settle()
@@ -431,7 +431,7 @@ async def test_more_than_can_wait_are_refused() -> None:
     """A new one is; what waits already, and what is being made, is not. Others are let in."""
     async with desk(in_all=20) as found:
         found.hold()
-        flood = Asker("flood")
+        flood = Requester("flood")
         asked = [asyncio.create_task(found.get(("list", str(number)), asker=flood)) for number in range(11)]
         await settle()
         before = refusals.counts[Reason.BUSY]
@@ -489,7 +489,7 @@ async def test_the_index_is_read_for_each_wave_and_rendered_when_it_differs() ->
     async def shown() -> str:
         return (await index.get()).coded(None).body.decode()
 
-    index = Index(read, render)
+    index = IndexCache(read, render)
     assert set(await asyncio.gather(*(shown() for _ in range(READERS)))) == {"A B"}
     assert (reads, rendered) == (1, 1)
     blogs[0] = replace(blogs[0], seq=7)
@@ -515,14 +515,14 @@ async def test_what_may_be_some_seconds_old_is_made_once_in_that_time() -> None:
             raise StoreUnavailable
         return Representation(str(made).encode(), "text/plain", {})
 
-    async def shown(dated: Dated, key: str = "x") -> bytes:
-        return (await dated.get(key, make, Asker("a"))).coded(None).body
+    async def shown(dated: DatedCache, key: str = "x") -> bytes:
+        return (await dated.get(key, make, Requester("a"))).coded(None).body
 
-    turns = Turns()
-    dated = Dated(turns, seconds=NEVER)
+    turns = FairQueue()
+    dated = DatedCache(turns, seconds=NEVER)
     assert set(await asyncio.gather(*(shown(dated) for _ in range(READERS)))) == {b"1"}
     assert (await shown(dated), await shown(dated, "y")) == (b"1", b"2")
-    dated = Dated(turns, seconds=0.0)
+    dated = DatedCache(turns, seconds=0.0)
     assert (await shown(dated), await shown(dated)) == (b"3", b"4")
     failing = True
     with pytest.raises(StoreUnavailable):
@@ -542,11 +542,11 @@ async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
         await go_on.wait()
         return Representation(str(made).encode(), "text/plain", {})
 
-    turns = Turns()
-    dated = Dated(turns, seconds=NEVER)
-    first = asyncio.create_task(dated.get("x", make, Asker("a")))
+    turns = FairQueue()
+    dated = DatedCache(turns, seconds=NEVER)
+    first = asyncio.create_task(dated.get("x", make, Requester("a")))
     await settle()
-    second = asyncio.create_task(dated.get("x", make, Asker("a")))
+    second = asyncio.create_task(dated.get("x", make, Requester("a")))
     await settle()
     go_on.set()
     assert await first is await second

@@ -13,8 +13,8 @@ from tests.api.site import SLUG
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
-    from liveserver.access.partner_sessions import Guest
-    from liveserver.realtime.hub import Audience
+    from liveserver.access.partner_sessions import PartnerSession
+    from liveserver.realtime.hub import Subscription
     from tests.api.site import Site
 
 pytest_plugins = ["tests.api.fixtures"]
@@ -35,7 +35,7 @@ async def edit(site: Site, partner: str, **fields: Any) -> None:
     assert changed.status_code == 200
 
 
-async def let_in(site: Site, partner: str, origin: str) -> Audience:
+async def let_in(site: Site, partner: str, origin: str) -> Subscription:
     """Whom a viewer on a page of this origin reports to."""
     return await site.parts.partners.audience(SLUG, partner, [(b"origin", origin.encode())])
 
@@ -95,7 +95,7 @@ async def test_a_review_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch
     looked: list[str] = []
     guests = partners._roll.guests
 
-    def looking(partner_id: str) -> list[Guest]:
+    def looking(partner_id: str) -> list[PartnerSession]:
         looked.append(partner_id)
         return guests(partner_id)
 

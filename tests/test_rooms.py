@@ -9,16 +9,16 @@ import pytest
 
 from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
-from liveserver.realtime.bus import LocalBus
-from liveserver.realtime.channel_registry import EARLY_MAX, Rooms
-from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.bus import MemoryBus
+from liveserver.realtime.channel_registry import EARLY_MAX, ChannelRegistry
+from liveserver.realtime.derived_topics import DerivedTopics
 from tests.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from liveserver.domain.model import Position
-    from liveserver.realtime.synced_channel import Room
+    from liveserver.realtime.synced_channel import SyncedChannel
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 
@@ -28,10 +28,10 @@ class Taken:
 
     def __init__(self, history: MemoryHistory) -> None:
         self.messages: list[tuple[Topic, bytes]] = []
-        bus = Views(cast("Any", None), cast("Any", history), LocalBus())
-        self.rooms = Rooms(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
+        bus = DerivedTopics(cast("Any", None), cast("Any", history), MemoryBus())
+        self.rooms = ChannelRegistry(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
 
-    def take(self, room: Room, message: bytes) -> None:
+    def take(self, room: SyncedChannel, message: bytes) -> None:
         """It was for this room."""
         self.messages.append((room.channel.topic, message))
 
@@ -96,8 +96,8 @@ async def test_slugs_that_are_made_up() -> None:
     """A thousand, at once and one by one: one look each at most, no subscription, and nothing is left of them."""
     history = Counted()
     bus = Listening()
-    views = Views(cast("Any", None), cast("Any", history), bus)
-    rooms = Rooms(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
+    views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
+    rooms = ChannelRegistry(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
     topics = [
         Topic(f"rien-{number}", tags, delay) for number in range(250) for tags in ((), ("sea",)) for delay in (0, 3)
     ]
@@ -127,7 +127,7 @@ class Counted(MemoryHistory):
         return await super().positions(topics)
 
 
-class Listening(LocalBus):
+class Listening(MemoryBus):
     """Remembers what was asked of it."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from liveserver.http.pages.fast_path import Rush
+from liveserver.http.pages.fast_path import FastPath
 from liveserver.rendering.renderer import Renderer
 from liveserver.server.app import create_app
 from liveserver.store import Store
@@ -325,7 +325,7 @@ async def test_the_way_past_the_routes(site: Site) -> None:
         await rush({**scope, "state": {"services": site.parts}, **fields}, receive, send)
         return sent
 
-    rush = Rush(routes)
+    rush = FastPath(routes)
     for method, body in (("GET", True), ("HEAD", False)):
         start, end = await answered(method=method)
         assert (start["status"], bool(end["body"])) == (200, body)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.content.sanitizer import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
-from liveserver.domain.errors import Invalid
+from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
+from liveserver.domain.errors import InvalidInput
 
 REL = ' rel="noopener noreferrer"'
 NAME = "0123456789abcdef0123456789abcdef-1200x800.jpg"
@@ -270,7 +270,7 @@ def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str,
 )
 def test_nothing_that_fits_in_a_body_takes_long(body: str, markup: str) -> None:
     """The time limit of all tests is what fails here: some parsers need minutes. Most is refused (markup_cost.py)."""
-    with suppress(Invalid):
+    with suppress(InvalidInput):
         text_of(sanitise(body, markup))
 
 

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from liveserver.content import sanitizer_pool
-from liveserver.content.sanitizer import safe
-from liveserver.content.sanitizer_pool import SMALL, SanitisingPool, is_dear
-from liveserver.domain.errors import Busy, Invalid
+from liveserver.content import sanitiser_pool
+from liveserver.content.sanitiser import safe
+from liveserver.content.sanitiser_pool import SMALL, SanitiserPool, is_dear
+from liveserver.domain.errors import Busy, InvalidInput
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.sinks import settle
 
@@ -31,7 +31,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
         assert go_on.wait(10)
         return body.upper()
 
-    asked = asyncio.create_task(SanitisingPool().run(work, "x", owner="a"))
+    asked = asyncio.create_task(SanitiserPool().run(work, "x", owner="a"))
     await settle()
     go_on.set()
     assert await asked == "X"
@@ -39,7 +39,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
 
 async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """So many others wait; more are told to come again."""
-    monkeypatch.setattr(sanitizer_pool, "WAITING_MAX", 3)
+    monkeypatch.setattr(sanitiser_pool, "WAITING_MAX", 3)
     go_on, began, running, most = threading.Event(), threading.Semaphore(0), 0, 0
     lock = threading.Lock()
 
@@ -54,7 +54,7 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
             running -= 1
         return body
 
-    pool = SanitisingPool(threads=2)
+    pool = SanitiserPool(threads=2)
     asked = [asyncio.create_task(pool.run(work, str(number), owner=number)) for number in range(5)]
     before = refusals.counts[Reason.BUSY]
     # In the same turn of the event loop, too: what waits is counted from when it is asked for.
@@ -71,15 +71,15 @@ async def test_so_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
     """One who sends much is told to come again, and others find room; also when some have filled it up."""
-    monkeypatch.setattr(sanitizer_pool, "WAITING_MAX", 11)
-    monkeypatch.setattr(sanitizer_pool, "WAITING_PER_OWNER", 4)
+    monkeypatch.setattr(sanitiser_pool, "WAITING_MAX", 11)
+    monkeypatch.setattr(sanitiser_pool, "WAITING_PER_OWNER", 4)
     go_on = threading.Event()
 
     def work(body: str) -> str:
         assert go_on.wait(10)
         return body
 
-    pool, asked, had = SanitisingPool(threads=1), [], []
+    pool, asked, had = SanitiserPool(threads=1), [], []
     for owner in "abcde":
         sent = [asyncio.create_task(pool.run(work, f"{owner}{n}", owner=owner)) for n in range(5)]
         await settle()
@@ -94,14 +94,14 @@ async def test_each_has_a_share(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_who_leaves_leaves_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sanitizer_pool, "WAITING_PER_OWNER", 1)
-    pool = SanitisingPool()
-    with pytest.raises(Invalid):
+    monkeypatch.setattr(sanitiser_pool, "WAITING_PER_OWNER", 1)
+    pool = SanitiserPool()
+    with pytest.raises(InvalidInput):
         await pool.run(safe, "<ul><li>" * 10_000, owner="a")
     assert await pool.run(str.upper, "x", owner="a") == "X"
     assert not pool._of
 
 
 async def test_what_is_wrong_is_told() -> None:
-    with pytest.raises(Invalid):
-        await SanitisingPool().run(safe, "<ul><li>" * 10_000, owner="a")
+    with pytest.raises(InvalidInput):
+        await SanitiserPool().run(safe, "<ul><li>" * 10_000, owner="a")

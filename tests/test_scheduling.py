@@ -17,7 +17,7 @@ from tests.sinks import PATIENCE, settle
 from tests.store_samples import NOON, at
 
 if TYPE_CHECKING:
-    from liveserver.newsroom.publisher import Publishing
+    from liveserver.newsroom.publisher import Publisher
     from liveserver.store import Store
 
 
@@ -55,7 +55,7 @@ class Newsroom:
 
 
 def scheduler_of(newsroom: Newsroom) -> Scheduler:
-    return Scheduler(cast("Store", newsroom), cast("Publishing", newsroom))
+    return Scheduler(cast("Store", newsroom), cast("Publisher", newsroom))
 
 
 @pytest.fixture(autouse=True)

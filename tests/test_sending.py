@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.realtime.transport import batch_send
-from liveserver.realtime.transport.batch_send import ENTRIES, FEW, Ring, send_all
+from liveserver.realtime.transport.batch_send import ENTRIES, FEW, IoUring, send_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """How the bytes go."""
     if request.param == "ring":
         try:
-            Ring()
+            IoUring()
         except OSError as error:
             pytest.skip(f"io_uring: {error}")
         monkeypatch.setattr(batch_send, "_one_by_one", None)
@@ -188,21 +188,21 @@ def test_a_ring_leaves_nothing_open() -> None:
 def test_a_kernel_that_refuses(monkeypatch: pytest.MonkeyPatch, pairs: Pairs) -> None:
     """Is no error: it is done one by one."""
 
-    class Refused(Ring):
+    class Refused(IoUring):
         def __init__(self) -> None:
             self._descriptor = -1
             raise PermissionError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(batch_send, "Ring", Refused)
+    monkeypatch.setattr(batch_send, "IoUring", Refused)
     monkeypatch.setattr(batch_send, "_local", batch_send._Local())
     assert not batch_send.batched()
     assert send_all(pairs.descriptors(), b"x") == []
     assert {unread(peer) for peer in pairs.peers} == {b"x"}
 
 
-def own_ring() -> Ring:
+def own_ring() -> IoUring:
     try:
-        return Ring()
+        return IoUring()
     except OSError as error:
         pytest.skip(f"io_uring: {error}")
 

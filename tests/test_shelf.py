@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from liveserver.content.media.file_cache import Shelf
-from liveserver.domain.errors import FilesUnavailable
+from liveserver.content.media.file_cache import FileCache
+from liveserver.domain.errors import MediaUnavailable
 
 
 class Source:
@@ -28,11 +28,11 @@ class Source:
         self.began.set()
         await self.gate.wait()
         if self.broken:
-            raise FilesUnavailable
+            raise MediaUnavailable
         return found
 
-    def shelf(self, size: int = 100) -> Shelf:
-        return Shelf(self.read, seconds=5, size=size, clock=lambda: self.now)
+    def shelf(self, size: int = 100) -> FileCache:
+        return FileCache(self.read, seconds=5, size=size, clock=lambda: self.now)
 
 
 async def test_a_rush_is_one_read() -> None:
@@ -117,7 +117,7 @@ async def test_a_failure_is_everybodys_and_not_kept() -> None:
     source.broken = True
     shelf = source.shelf()
     for result in await asyncio.gather(shelf.get("a"), shelf.get("a"), return_exceptions=True):
-        assert isinstance(result, FilesUnavailable)
+        assert isinstance(result, MediaUnavailable)
     source.broken = False
     assert await shelf.get("a") == b"1"
 

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liveserver.content.markup_cost import SAFE_MAX
 from liveserver.domain.model import Position
-from liveserver.http.streams import QUEUE_BYTES, QueueSink
+from liveserver.http.streams import QUEUE_BYTES, QueueViewer
 from liveserver.protocol.frames import ChangeFrame, Frame
 from liveserver.protocol.wire import INBOUND_MAX
 from liveserver.realtime.transport.viewer_budget import FRAMES
@@ -518,10 +518,10 @@ class Hub:
     """Notes who has drained, and when."""
 
     def __init__(self) -> None:
-        self.drained: list[QueueSink] = []
+        self.drained: list[QueueViewer] = []
         self.again = asyncio.Event()
 
-    def __call__(self, sink: QueueSink) -> None:
+    def __call__(self, sink: QueueViewer) -> None:
         self.drained.append(sink)
         self.again.set()
 
@@ -529,7 +529,7 @@ class Hub:
 async def test_a_sink_sends_in_order_and_ends() -> None:
     """What was queued before the end is sent; what comes after it is not."""
     hub, transport = Hub(), Transport()
-    sink = QueueSink(hub)
+    sink = QueueViewer(hub)
     frames = [frame(seq) for seq in range(3)]
     assert all(sink.write(one) for one in frames)
     running = asyncio.create_task(sink.run(transport.send))
@@ -546,7 +546,7 @@ async def test_a_sink_sends_in_order_and_ends() -> None:
 async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
     """A full queue takes nothing more, not even what would fit, until all of it is sent: then the hub hears of it."""
     hub, transport = Hub(), Transport()
-    sink = QueueSink(hub)
+    sink = QueueViewer(hub)
     half = QUEUE_BYTES // 2
     first = [frame(1, half), frame(2, half)]
     assert all(sink.write(one) for one in first)
@@ -569,7 +569,7 @@ async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
 async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     """With a second `hello` and the latest states of what it missed; then it is live again."""
     hub, transport = site.parts.hub, Transport()
-    sink = QueueSink(lambda sink: hub.drained(WHOLE, sink))
+    sink = QueueViewer(lambda sink: hub.drained(WHOLE, sink))
     await hub.join(WHOLE, sink, None)
     running = asyncio.create_task(sink.run(transport.send))
     channel = next(hub.channels())
@@ -601,7 +601,7 @@ async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
 async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:
     """Its send may never return; what was queued for it is let go."""
     hub, transport = Hub(), Transport()
-    sink = QueueSink(hub)
+    sink = QueueViewer(hub)
     assert sink.write(frame(1, QUEUE_BYTES)) is True
     running = asyncio.create_task(sink.run(transport.send))
     await asyncio.sleep(0)
@@ -614,7 +614,7 @@ async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:
 
 async def test_a_sink_can_be_cancelled() -> None:
     """As when the viewer leaves: that is no close code."""
-    sink = QueueSink(Hub())
+    sink = QueueViewer(Hub())
     running = asyncio.create_task(sink.run(Transport().send))
     await asyncio.sleep(0)
     running.cancel()
@@ -664,7 +664,7 @@ async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: St
 async def test_a_frame_larger_than_the_queue_gets_through() -> None:
     """Otherwise it could never be caught up with: `hello`, a lag, and `hello` again, for ever."""
     hub, transport = Hub(), Transport()
-    sink = QueueSink(hub)
+    sink = QueueViewer(hub)
     hello, huge = frame(1), frame(2, 3 * QUEUE_BYTES)
     assert sink.write(hello) is True
     assert sink.write(huge) is True

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
 from liveserver.client import Client, ClientError, client
-from liveserver.content.sanitizer_pool import SMALL
+from liveserver.content.sanitiser_pool import SMALL
 from liveserver.domain.errors import Busy
 from liveserver.domain.inputs import SourceInput
 from liveserver.domain.model import Position, now
@@ -29,7 +29,7 @@ from liveserver.protocol.wire import entry_object
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.utils.limits.rate_limiter import Throttle
-from liveserver.utils.lru_cache import Lru
+from liveserver.utils.lru_cache import LruCache
 from tests.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, LiveSite, bad_fields, problem, serving, settled
 from tests.images import quarters, saved
 from tests.listening import listening
@@ -724,14 +724,14 @@ async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, mon
     events = [pictured(seq, 2) for seq in range(1, 4)]
     changes = {"epoch": "k3f9x2ab", "seq": 3, "more": False, "events": events}
     tried: list[float] = []
-    put = Lru.put
+    put = LruCache.put
 
     def noted(self: Any, key: str, value: tuple[float, float], weight: int) -> None:
         if key == events[0]["entry"]["id"]:
             tried.append(value[1])
         put(self, key, value, weight)
 
-    monkeypatch.setattr(Lru, "put", noted)
+    monkeypatch.setattr(LruCache, "put", noted)
     answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 3}, "changes": changes}
     with capture_logs() as logged:
         async with imposter(answers) as (url, asked):

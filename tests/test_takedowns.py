@@ -18,7 +18,7 @@ from liveserver.newsroom import takedowns
 from liveserver.newsroom.presenter import Presenter
 from liveserver.newsroom.takedowns import Takedowns
 from liveserver.protocol.wire import gone_answer, takedown_object
-from liveserver.realtime.bus.memory import LocalBus, Medium
+from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.renderer import Renderer
 from tests.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
@@ -308,7 +308,7 @@ class Node:
 
     def __init__(self, history: MemoryHistory, medium: Medium, notes: Notes) -> None:
         self.history = history
-        self.bus = LocalBus(medium)
+        self.bus = MemoryBus(medium)
         self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         confirming: dict[str, int] = {}
         self.presenter = Presenter(Renderer(public_url="http://test"), confirming)

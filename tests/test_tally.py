@@ -6,9 +6,9 @@ import tracemalloc
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import Counts
+from liveserver.domain.model import ConfirmationCounts
 from liveserver.newsroom import takedown_counter as takedown_counter_module
-from liveserver.newsroom.takedown_counter import Tally, Words, total, waiting
+from liveserver.newsroom.takedown_counter import ReplyIds, TakedownCounter, total, waiting
 from tests.sinks import ListSink
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ def viewer(word: str = "", partner: str = "") -> ListSink:
     return sink
 
 
-def counts(tally: Tally, partner: str = "") -> tuple[int, ...]:
+def counts(tally: TakedownCounter, partner: str = "") -> tuple[int, ...]:
     """Asked, had, confirmed, gone."""
     return astuple(tally.by_partner[partner])
 
 
 def test_who_is_connected_is_asked() -> None:
     here = [viewer() for _ in range(4)]
-    tally = Tally(here)
+    tally = TakedownCounter(here)
     assert (counts(tally), waiting(tally.by_partner)) == ((4, 0, 0, 0), 4)
     tally.answered(here[0], had=True)
     tally.answered(here[1], had=False)
@@ -38,7 +38,7 @@ def test_who_is_connected_is_asked() -> None:
 
 def test_only_the_first_answer_counts() -> None:
     one, other = viewer(), viewer("w")
-    tally = Tally([one, other])
+    tally = TakedownCounter([one, other])
     for had in (True, False, True):
         tally.answered(one, had=had)
         tally.posted("w", had=had)
@@ -48,7 +48,7 @@ def test_only_the_first_answer_counts() -> None:
 
 def test_words() -> None:
     """As a set has them: each once, all told from one another, none left when they are forgotten."""
-    words, some = Words(), [f"{number:012x}" for number in range(20_000)]
+    words, some = ReplyIds(), [f"{number:012x}" for number in range(20_000)]
     for word in [*some, *some]:
         words.add(word)
     assert len(words) == len(some)
@@ -63,7 +63,7 @@ def test_what_is_posted_takes_up_little() -> None:
     many = 20_000
     tracemalloc.start()
     try:
-        tally = Tally([])
+        tally = TakedownCounter([])
         before, _ = tracemalloc.get_traced_memory()
         for number in range(many):
             tally.posted(f"{number:063}😀", had=True)
@@ -76,7 +76,7 @@ def test_what_is_posted_takes_up_little() -> None:
 
 def test_who_answered_and_left_has_answered() -> None:
     one, other = viewer(), viewer("w")
-    tally = Tally([one, other])
+    tally = TakedownCounter([one, other])
     tally.answered(one, had=True)
     tally.posted("w", had=True)
     tally.left(one)
@@ -87,7 +87,7 @@ def test_who_answered_and_left_has_answered() -> None:
 
 def test_who_left_without_a_word_cannot_answer_by_post() -> None:
     one = viewer("w")
-    tally = Tally([one])
+    tally = TakedownCounter([one])
     tally.left(one)
     tally.posted("w", had=True)
     assert counts(tally) == (1, 0, 0, 1)
@@ -96,7 +96,7 @@ def test_who_left_without_a_word_cannot_answer_by_post() -> None:
 def test_who_comes_later_counts_with_its_answer() -> None:
     """It came back with an older position, and was told then; or it polls."""
     late = viewer()
-    tally = Tally([])
+    tally = TakedownCounter([])
     tally.answered(late, had=True)
     tally.answered(late, had=True)
     tally.posted("poll", had=False)
@@ -107,7 +107,7 @@ def test_who_comes_later_counts_with_its_answer() -> None:
 
 def test_by_partner() -> None:
     here = [viewer(partner="p_a"), viewer(partner="p_a"), viewer("w", partner="p_b"), viewer()]
-    tally = Tally(here)
+    tally = TakedownCounter(here)
     tally.answered(here[0], had=True)
     tally.left(here[1])
     tally.posted("w", had=False)
@@ -120,7 +120,7 @@ def test_by_partner() -> None:
 
 def test_a_closed_one_keeps_its_counts_and_nobody() -> None:
     one, other, third = viewer(), viewer("w"), viewer("x")
-    tally = Tally([one, other, third])
+    tally = TakedownCounter([one, other, third])
     tally.answered(one, had=True)
     tally.close()
     tally.answered(other, had=True)
@@ -132,7 +132,7 @@ def test_a_closed_one_keeps_its_counts_and_nobody() -> None:
 
 def test_no_viewer_is_held_once_it_has_left() -> None:
     here = [viewer(str(number)) for number in range(10)]
-    tally = Tally(here)
+    tally = TakedownCounter(here)
     for number, sink in enumerate(here):
         if number % 2:
             tally.answered(sink, had=True)
@@ -142,7 +142,7 @@ def test_no_viewer_is_held_once_it_has_left() -> None:
 
 def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
-    tally = Tally([])
+    tally = TakedownCounter([])
     for number in range(10):
         tally.posted(str(number), had=False)
     assert counts(tally) == (3, 0, 3, 0)
@@ -151,14 +151,17 @@ def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_those_who_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strangers' words don't keep a viewer from confirming."""
     monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
-    tally = Tally([viewer("v"), viewer("w")])
+    tally = TakedownCounter([viewer("v"), viewer("w")])
     for word in ("1", "2", "3", "4", "v", "w", "w", "5"):
         tally.posted(word, had=False)
     assert (counts(tally), waiting(tally.by_partner)) == ((5, 0, 5, 0), 0)
 
 
 def test_nodes_add_up() -> None:
-    here, there = {"": Counts(3, 1, 2, 1)}, {"": Counts(5, 2, 2, 0), "p_a": Counts(1, 0, 0, 0)}
-    assert total([here, there]) == {"": Counts(8, 3, 4, 1), "p_a": Counts(1, 0, 0, 0)}
-    assert here == {"": Counts(3, 1, 2, 1)}
+    here, there = (
+        {"": ConfirmationCounts(3, 1, 2, 1)},
+        {"": ConfirmationCounts(5, 2, 2, 0), "p_a": ConfirmationCounts(1, 0, 0, 0)},
+    )
+    assert total([here, there]) == {"": ConfirmationCounts(8, 3, 4, 1), "p_a": ConfirmationCounts(1, 0, 0, 0)}
+    assert here == {"": ConfirmationCounts(3, 1, 2, 1)}
     assert waiting(total([here, there])) == 4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.client import Client, tls_context
-from liveserver.newsroom.syndication.ssrf_guard import PublicGate
+from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ async def test_clients_of_https_share_a_context(loaded: list[ssl.SSLContext]) ->
 async def test_followed_sources_share_a_context(loaded: list[ssl.SSLContext]) -> None:
     """Whom the environment trusts, they don't."""
     for _ in range(20):
-        async with Client("https://live.example.org", gate=PublicGate(private=False, most=1_000)):
+        async with Client("https://live.example.org", gate=SsrfGuard(private=False, most=1_000)):
             pass
     assert len(set(map(id, loaded))) == 1
     assert tls_context.client_context("https") is not tls_context.client_context("https", trust_env=False)

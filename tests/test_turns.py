@@ -15,8 +15,8 @@ from liveserver.http.fair_queue import (
     UNREAD_MOST,
     UNREAD_SECONDS,
     UNREAD_SLOW,
-    Asker,
-    Turns,
+    FairQueue,
+    Requester,
 )
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.sinks import settle
@@ -31,7 +31,7 @@ class Workshop:
 
     def __init__(self, **bounds: int) -> None:
         self.now = 0.0
-        self.turns = Turns(clock=lambda: self.now, **bounds)
+        self.turns = FairQueue(clock=lambda: self.now, **bounds)
         self.begun: list[str] = []
         """Names of works, in the order in which they began."""
         self.gone: set[str] = set()
@@ -43,7 +43,7 @@ class Workshop:
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
         """Somebody of a line waits for a work."""
-        asker = Asker(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
+        asker = Requester(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
         return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), asker, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
@@ -122,7 +122,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
 
     async def check() -> None:
         loop = asyncio.get_running_loop()
-        turns = Turns(at_once=3, clock=loop.time)
+        turns = FairQueue(at_once=3, clock=loop.time)
         began: dict[str, float] = {}
 
         async def make(name: str) -> None:
@@ -130,7 +130,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
             await asyncio.sleep(took)
 
         async def ask(line: str, name: str) -> None:
-            await turns.made(name, lambda: make(name), Asker(line))
+            await turns.made(name, lambda: make(name), Requester(line))
 
         await asyncio.gather(ask("a", "a0"), ask("a", "a1"), ask("b", "b0"))
         assert began == {"a0": 0.0, "b0": 0.0, "a1": pytest.approx(took + rest, abs=0.01)}

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from liveserver.utils.limits.addresses import network_prefix, packed
-from liveserver.utils.limits.unread_bytes import SLOW_MIN, Unread
+from liveserver.utils.limits.unread_bytes import SLOW_MIN, UnreadBytes
 
 HOST = "192.0.2.1"
 
@@ -34,7 +34,7 @@ def nothing() -> int:
     ],
 )
 def test_connections_of_one_address_count_together(one: str, other: str, same: bool) -> None:
-    unread = Unread()
+    unread = UnreadBytes()
     unread.paused("a", one, None, lambda: 3)
     assert unread.size_of(prefix(one)) == 3
     unread.paused("b", other, None, lambda: 4)
@@ -43,7 +43,7 @@ def test_connections_of_one_address_count_together(one: str, other: str, same: b
 
 def test_what_all_are_sent_counts_once() -> None:
     """However many have it to read; beside what waits for each alone, as it is encrypted."""
-    unread = Unread()
+    unread = UnreadBytes()
     body, other = bytes(100), bytes(50)
     for connection in "abc":
         unread.paused(connection, HOST, body, nothing)
@@ -62,7 +62,7 @@ def test_what_all_are_sent_counts_once() -> None:
 def test_what_is_read_counts_no_more() -> None:
     """As little as what a connection has read that is still paused."""
     sizes = {"a": 100, "b": 100}
-    unread = Unread()
+    unread = UnreadBytes()
     for connection in sizes:
         unread.paused(connection, HOST, None, partial(sizes.__getitem__, connection))
     unread.resumed("a")
@@ -76,7 +76,7 @@ def test_what_is_read_counts_no_more() -> None:
 
 def test_a_connection_counts_once() -> None:
     """For whom it was paused last: a proxy's connection has one client after another."""
-    unread = Unread()
+    unread = UnreadBytes()
     for host in ("192.0.2.1", "192.0.2.2", "192.0.2.2"):
         unread.paused("a", host, None, lambda: 5)
     assert [unread.size_of(prefix(host)) for host in ("192.0.2.1", "192.0.2.2")] == [0, 5]
@@ -85,14 +85,14 @@ def test_a_connection_counts_once() -> None:
 
 
 def test_who_has_no_address_is_not_counted() -> None:
-    unread = Unread()
+    unread = UnreadBytes()
     unread.paused("a", "no address", None, lambda: 5)
     assert len(unread) == 0
 
 
 def test_who_reads_many_slowly_gives_way() -> None:
     """The one that has waited for longest, of the address that has most; never of those who have few."""
-    unread = Unread()
+    unread = UnreadBytes()
     for number in range(SLOW_MIN - 1):
         unread.paused(f"a{number}", "192.0.2.1", None, nothing)
         unread.paused(f"b{number}", "192.0.2.2", None, nothing)

@@ -40,7 +40,7 @@ from tests.websocket_peer import Transport
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from liveserver.realtime.transport.timer_wheel import Wheel
+    from liveserver.realtime.transport.timer_wheel import TimerWheel
     from liveserver.server.protocols.viewer_protocol import EncryptedHttpProtocol
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -58,7 +58,7 @@ UPGRADE = (
 class Stage:
     """A server's end of some connections."""
 
-    def __init__(self, wheel: Wheel, loop: Loop) -> None:
+    def __init__(self, wheel: TimerWheel, loop: Loop) -> None:
         self.wheel = wheel
         self.loop = loop
         self.state = ServerState()

@@ -24,7 +24,7 @@ from liveserver.protocol.frames import ChangeFrame
 from liveserver.protocol.wire import CLOSE_NO_PONG, CLOSE_RESTART, INBOUND_MAX
 from liveserver.realtime.transport import batch_send
 from liveserver.realtime.transport import viewers as viewers_module
-from liveserver.realtime.transport.timer_wheel import Wheel
+from liveserver.realtime.transport.timer_wheel import TimerWheel
 from liveserver.realtime.transport.viewers import (
     DeflatedViewer,
     EventStreamViewer,
@@ -32,7 +32,7 @@ from liveserver.realtime.transport.viewers import (
     WebSocketViewer,
     whole_frames,
 )
-from liveserver.realtime.viewer import Crowd
+from liveserver.realtime.viewer import ViewerSet
 from tests.api.site import settled
 from tests.sinks import PATIENCE
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.transport.viewers import Viewer
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.transport.viewers import SocketViewer
+    from liveserver.realtime.viewer import Viewer
 
 INTERVAL = 20
 MANY = 10_000
@@ -77,7 +77,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
     """How bytes go to sockets: all through a ring, or none."""
     if request.param == "ring":
         try:
-            batch_send.Ring()
+            batch_send.IoUring()
         except OSError as error:
             pytest.skip(f"io_uring: {error}")
         monkeypatch.setattr(batch_send, "FEW", 0)
@@ -95,23 +95,23 @@ class Listener:
     """The hub, to a viewer."""
 
     def __init__(self) -> None:
-        self.drains: list[Sink] = []
-        self.left: list[Sink] = []
+        self.drains: list[Viewer] = []
+        self.left: list[Viewer] = []
         self.words: list[bytes] = []
         self.heard = asyncio.Event()
         self.asks = 0
 
-    def drained(self, sink: Sink, /) -> None:
+    def drained(self, sink: Viewer, /) -> None:
         self.drains.append(sink)
         self.heard.set()
 
-    def said(self, sink: Sink, message: bytes, /) -> None:
+    def said(self, sink: Viewer, message: bytes, /) -> None:
         self.words.append(message)
 
     def asked(self) -> int:
         return self.asks
 
-    def gone(self, sink: Sink, /) -> None:
+    def gone(self, sink: Viewer, /) -> None:
         self.left.append(sink)
         self.heard.set()
 
@@ -145,13 +145,13 @@ class Seat:
     """A viewer, and the other end of its connection."""
 
     def __init__(
-        self, kind: type[Viewer], transport: Spy, peer: socket.socket, interval: int, opening: bytes = b""
+        self, kind: type[SocketViewer], transport: Spy, peer: socket.socket, interval: int, opening: bytes = b""
     ) -> None:
         self.transport = transport
         self.peer = peer
         self.audience = Listener()
         self.connections: set[Any] = set()
-        self.wheel = Wheel(asyncio.get_running_loop())
+        self.wheel = TimerWheel(asyncio.get_running_loop())
         extra = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
         self.viewer: Any = cast("Any", kind)(transport, self.audience, self.connections, *extra, opening)
         self.client = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
@@ -230,7 +230,7 @@ def sockets(room: int | None) -> tuple[socket.socket, socket.socket]:
 
 
 async def seat(
-    kind: type[Viewer] = WebSocketViewer,
+    kind: type[SocketViewer] = WebSocketViewer,
     *,
     room: int | None = None,
     interval: int = INTERVAL,
@@ -262,7 +262,7 @@ def masked(opcode: Opcode, data: bytes = b"", *, fin: bool = True, deflated: boo
     return WebSocketFrame(opcode, data, fin).serialize(mask=True, extensions=extensions)
 
 
-ENCODINGS: list[tuple[type[Viewer], str]] = [
+ENCODINGS: list[tuple[type[SocketViewer], str]] = [
     (WebSocketViewer, "ws"),
     (DeflatedViewer, "ws_deflated"),
     (EventStreamViewer, "sse"),
@@ -406,7 +406,7 @@ async def test_many_are_written_to_together() -> None:
 async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
     """Who left gets nothing, who moved to its place everything; who is behind, or has ended, keeps its order."""
     for kind, encoding in ENCODINGS:
-        crowd = Crowd()
+        crowd = ViewerSet()
         seats = [await seat(kind, room=4096 if number == 3 else None) for number in range(5)]
         first, gone, over, slow, last = seats
         for here in seats:
@@ -486,7 +486,7 @@ async def test_a_viewer_that_is_written_to_as_it_drains_may_lag_again() -> None:
     taken = here.fill()
     refill: list[Frame] = []
 
-    def again(sink: Sink, /) -> None:
+    def again(sink: Viewer, /) -> None:
         if not refill:
             refill.extend(here.fill())
         here.audience.drains.append(sink)
@@ -712,7 +712,7 @@ REFUSED = {
 async def test_what_is_not_allowed_ends_the_connection() -> None:
     """In one piece, or byte by byte."""
     assert len(BOMB) < INBOUND_MAX
-    cases: list[tuple[str, type[Viewer], bytes, int]] = [
+    cases: list[tuple[str, type[SocketViewer], bytes, int]] = [
         *((name, WebSocketViewer, data, code) for name, (data, code) in REFUSED.items()),
         ("a bomb", DeflatedViewer, BOMB, 1009),
         ("deflated without being asked", WebSocketViewer, BOMB, 1002),

@@ -18,12 +18,12 @@ from liveserver.utils.limits.refusals import Reason, refusals
 from tests.test_viewers import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
 
 if TYPE_CHECKING:
-    from liveserver.realtime.transport.viewers import Viewer
+    from liveserver.realtime.transport.viewers import SocketViewer
 
 NEVER = 10.0**6
 """Seconds."""
 
-TALK: dict[str, tuple[type[Viewer], list[bytes]]] = {
+TALK: dict[str, tuple[type[SocketViewer], list[bytes]]] = {
     "pings": (WebSocketViewer, [masked(Opcode.PING)]),
     "long pings": (WebSocketViewer, [masked(Opcode.PING, b"x" * 125)]),
     "empty pongs": (WebSocketViewer, [masked(Opcode.PONG)]),
@@ -163,7 +163,7 @@ async def test_the_answers_to_one_read_go_out_in_one_write() -> None:
     await here.leave()
 
 
-UNFINISHED: dict[str, tuple[type[Viewer], bytes, bytes]] = {
+UNFINISHED: dict[str, tuple[type[SocketViewer], bytes, bytes]] = {
     "one byte": (WebSocketViewer, masked(Opcode.PONG)[:1], masked(Opcode.PONG)[1:]),
     "a head": (WebSocketViewer, masked(Opcode.TEXT, b"x" * 400)[:8], masked(Opcode.TEXT, b"x" * 400)[8:]),
     "a frame behind whole ones": (
@@ -288,7 +288,7 @@ async def pour(here: Seat, data: bytes) -> int:
     return sent
 
 
-FLOODS: dict[str, tuple[type[Viewer], bytes]] = {
+FLOODS: dict[str, tuple[type[SocketViewer], bytes]] = {
     "empty pongs": (WebSocketViewer, masked(Opcode.PONG) * 300),
     "pings to one who may deflate": (DeflatedViewer, masked(Opcode.PING, b"x" * 125) * 20),
     "what is against the rules": (WebSocketViewer, WebSocketFrame(Opcode.TEXT, b"x").serialize(mask=False) * 600),

@@ -11,7 +11,7 @@ import uvloop
 from liveserver.domain.model import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack
-from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.derived_topics import DerivedTopics
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Withdrawal
@@ -90,7 +90,7 @@ def test_a_change_comes_while_another_is_due() -> None:
 
     async def scenario() -> None:
         store, hub = OverdueStore(), Hub()
-        views = Views(cast("Store", store), cast("StoreHistory", History()), cast("Any", QuietBus()))
+        views = DerivedTopics(cast("Store", store), cast("StoreHistory", History()), cast("Any", QuietBus()))
         await views.start(cast("Any", hub))
         queued: list[bool] = []
 
@@ -113,7 +113,7 @@ async def test_a_view_is_unsubscribed_while_it_is_being_subscribed() -> None:
     """Nothing is read for it then, and nothing is left of it."""
     bus = SlowBus()
     hub = Hub()
-    views = Views(cast("Store", None), cast("StoreHistory", History()), cast("Any", bus))
+    views = DerivedTopics(cast("Store", None), cast("StoreHistory", History()), cast("Any", bus))
     await views.start(cast("Any", hub))
     subscribing = asyncio.create_task(views.subscribe(LATE))
     await bus.asked.wait()

@@ -19,7 +19,7 @@ from liveserver.client import Step, Tracker
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.model import EntryChanged, Position
 from liveserver.domain.topic import Topic
-from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from tests.faults.reading import CHANGES, Line
@@ -188,7 +188,7 @@ class ViewsMachine(RuleBasedStateMachine):
         self.hubs = []
         for end in self.ends:
             history = StoreHistory(cast("Any", self.store), cast("Any", PlainPresenter()), clock=self._now)
-            views = Views(cast("Any", self.store), history, cast("Bus", end))
+            views = DerivedTopics(cast("Any", self.store), history, cast("Bus", end))
             hub = Hub(views, views, poll=POLL, poll_fast=0.5, lag_timeout=5, heartbeat=2, recent_max=recent_max)
             self.loop.finish(hub.start())
             self.hubs.append(hub)

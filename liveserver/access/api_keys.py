@@ -16,8 +16,8 @@ from liveserver.domain.errors import Forbidden, Unauthorized
 from liveserver.domain.model import now
 from liveserver.store import ApiKey
 from liveserver.store.repositories.api_keys import UNKNOWN, check_liveblog
-from liveserver.utils.lru_cache import Lru
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.lru_cache import LruCache
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -71,16 +71,16 @@ def new_key(
     return key, f"lv_{key_id}_{secret}"
 
 
-class Keyring:
+class ApiKeys:
     """The API keys, as requests show them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._seen: Lru[str, Actor] = Lru(SEEN_MAX)
+        self._seen: LruCache[str, Actor] = LruCache(SEEN_MAX)
         """Who showed a key that was good then, by a digest of the key."""
         self._wanted: set[str] = set()
         """Ids of keys that weren't, for the next look."""
-        self._look = Coalesced(self._find)
+        self._look = FreshFlight(self._find)
         self._next_look = 0.0
         """When there may be one, by the event loop's clock."""
 

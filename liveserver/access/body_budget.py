@@ -31,7 +31,7 @@ AGAIN = 5
 """Seconds after which a key that sends as much as it may is asked to come back."""
 
 
-class Intake:
+class BodyBudget:
     """The bodies of one kind that are on their way."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
@@ -69,11 +69,11 @@ class Intake:
                 del self._held[key_id]
 
 
-def json_intake(largest: int) -> Intake:
+def json_intake(largest: int) -> BodyBudget:
     """That of JSON, of which the largest has so many bytes."""
-    return Intake("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
+    return BodyBudget("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
 
 
-def upload_intake(largest: int) -> Intake:
+def upload_intake(largest: int) -> BodyBudget:
     """That of pictures."""
-    return Intake("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)
+    return BodyBudget("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)

@@ -20,14 +20,22 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from liveserver.access.partner_sessions import Caller, Reviewed, Roll
+from liveserver.access.partner_sessions import Caller, PartnerSessions, Reviewed
 from liveserver.domain import origins
-from liveserver.domain.errors import NotAdmitted, StoreUnavailable, check_version
-from liveserver.domain.model import PARTNER_ID_PATTERN, VOID, Attribution, Embedding, Partner, new_partner_id, now
+from liveserver.domain.errors import EmbedRefused, StoreUnavailable, check_version
+from liveserver.domain.model import (
+    PARTNER_ID_PATTERN,
+    VOID_POSITION,
+    Attribution,
+    EmbedPolicy,
+    Partner,
+    new_partner_id,
+    now,
+)
 from liveserver.domain.topic import Topic
 from liveserver.protocol import wire
 from liveserver.protocol.frames import Frame
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +44,7 @@ if TYPE_CHECKING:
     from liveserver.access.partner_sessions import RawHeaders
     from liveserver.domain.inputs import AttributionInput, PartnerInput, PartnerPatch
     from liveserver.domain.model import Edition
-    from liveserver.realtime.hub import Audience, Hub
+    from liveserver.realtime.hub import Hub, Subscription
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
 
@@ -65,7 +73,7 @@ class Readers(Enum):
     """It is for some, and none of them asks."""
 
 
-class Pass(NamedTuple):
+class Admission(NamedTuple):
     """What somebody was let in to see, with whom, and who else may read the same answer."""
 
     topic: Topic
@@ -91,11 +99,11 @@ class Partners:
         self._poll = poll
         self._clock = clock
         self._partners: dict[str, Partner] = {}
-        self._restricted: dict[str, Embedding] = {}
+        self._restricted: dict[str, EmbedPolicy] = {}
         self._read_at: float | None = None
         """When the rules were read, by the event loop's clock; None: they haven't been."""
-        self._reading = Coalesced(self._read)
-        self._roll = Roll(hub)
+        self._reading = FreshFlight(self._read)
+        self._roll = PartnerSessions(hub)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -116,23 +124,23 @@ class Partners:
         await self._reading()
         await self._enforce()
 
-    async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Pass:
+    async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
         """What a request gets to see of a live blog, which needn't exist. Raises NotAdmitted and StoreUnavailable."""
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
             await self.refresh()
         if partner_id is None and slug not in self._restricted:
-            return Pass(Topic(slug), None)
+            return Admission(Topic(slug), None)
         caller = Caller.of(headers)
         readers = Readers.NONE if caller.origin is None else Readers.ASKING
         if partner_id is None:
             if not self._may_embed(slug, caller):
-                raise NotAdmitted("embedding")
-            return Pass(Topic(slug), None, readers)
+                raise EmbedRefused("embedding")
+            return Admission(Topic(slug), None, readers)
         if reason := self._refusal(partner, slug, caller):
-            raise NotAdmitted(reason)
+            raise EmbedRefused(reason)
         assert partner is not None
-        return Pass(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
+        return Admission(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
 
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
         """The same of what is sent to whoever asks, and kept from other sites' scripts by their browsers.
@@ -142,7 +150,7 @@ class Partners:
         """
         try:
             return (await self.admit(slug, None, headers)).readers
-        except NotAdmitted:
+        except EmbedRefused:
             return Readers.NONE
 
     async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
@@ -152,7 +160,7 @@ class Partners:
         caller = Caller.of(headers)
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
-    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Audience:
+    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
             return self._hub.audience(Topic(slug))
@@ -171,7 +179,7 @@ class Partners:
             return origins.frame_ancestors(partner.origins) if partner and partner.origins else "*"
         if self._read_at is None:
             await self.refresh()
-        embedding = self._restricted.get(slug, Embedding())
+        embedding = self._restricted.get(slug, EmbedPolicy())
         return "*" if embedding.mode == "anyone" else origins.frame_ancestors(embedding.origins)
 
     def known(self, partner_id: str | None) -> Partner | None:
@@ -280,7 +288,7 @@ class Partners:
             elif partner is not None and _topic(partner, slug) != guest.topic:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
                 # Of no history: who stands where the live blog does would take its own for right.
-                guest.sink.write(Frame(wire.reset(VOID)))
+                guest.sink.write(Frame(wire.reset(VOID_POSITION)))
                 self._roll.close(partner_id, guest, wire.CLOSE_RESTART)
             else:
                 continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.realtime.hub import Audience
+from liveserver.realtime.hub import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from liveserver.domain.model import Partner, Position
     from liveserver.domain.topic import Topic
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
 
     RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -40,10 +40,10 @@ class Caller(NamedTuple):
         return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
 
 
-class Guest(NamedTuple):
+class PartnerSession(NamedTuple):
     """A viewer who came with a partner."""
 
-    sink: Sink
+    sink: Viewer
     topic: Topic
     """What it follows."""
     caller: Caller
@@ -60,19 +60,19 @@ class Reviewed(NamedTuple):
     """It was gone, or its time was over."""
 
 
-class Roll:
+class PartnerSessions:
     """The guests of each partner."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._guests: dict[str, dict[Sink, Guest]] = {}
+        self._guests: dict[str, dict[Viewer, PartnerSession]] = {}
         self._reviewed: dict[str, Reviewed] = {}
 
     def partners(self) -> list[str]:
         """The ids of those who have guests here."""
         return list(self._guests)
 
-    def guests(self, partner_id: str) -> list[Guest]:
+    def guests(self, partner_id: str) -> list[PartnerSession]:
         """A partner's."""
         return list(self._guests.get(partner_id, {}).values())
 
@@ -80,7 +80,7 @@ class Roll:
         """How many guests a partner has."""
         return len(self._guests.get(partner_id, ()))
 
-    def enrol(self, partner_id: str, guest: Guest) -> None:
+    def enrol(self, partner_id: str, guest: PartnerSession) -> None:
         """Put a viewer on a partner's roll."""
         self._guests.setdefault(partner_id, {})[guest.sink] = guest
         reviewed = self._reviewed.get(partner_id)
@@ -95,7 +95,7 @@ class Roll:
         self._reviewed[partner_id] = rules
         return True
 
-    def strike(self, partner_id: str, sink: Sink) -> None:
+    def strike(self, partner_id: str, sink: Viewer) -> None:
         """Take a viewer off the roll; one that isn't on it is no error."""
         guests = self._guests.get(partner_id)
         if guests is not None:
@@ -104,41 +104,41 @@ class Roll:
                 del self._guests[partner_id]
                 self._reviewed.pop(partner_id, None)
 
-    def close(self, partner_id: str, guest: Guest, code: int) -> None:
+    def close(self, partner_id: str, guest: PartnerSession, code: int) -> None:
         """Show a guest out."""
         self.strike(partner_id, guest.sink)
         self._hub.leave(guest.topic, guest.sink)
         guest.sink.close(code)
 
-    def audience(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerAudience:
+    def audience(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerSubscription:
         """Whom viewers report to that come with a partner."""
-        return PartnerAudience(self._hub, self, partner, topic, caller)
+        return PartnerSubscription(self._hub, self, partner, topic, caller)
 
 
-class PartnerAudience(Audience):
+class PartnerSubscription(Subscription):
     """The hub, as a partner's viewers know it."""
 
     __slots__ = ("_caller", "_partner_id", "_roll", "_version")
 
-    def __init__(self, hub: Hub, roll: Roll, partner: Partner, topic: Topic, caller: Caller) -> None:
+    def __init__(self, hub: Hub, roll: PartnerSessions, partner: Partner, topic: Topic, caller: Caller) -> None:
         super().__init__(hub, topic)
         self._roll = roll
         self._partner_id = partner.id
         self._version = partner.version
         self._caller = caller
 
-    async def join(self, sink: Sink, after: Position | None, /) -> None:
+    async def join(self, sink: Viewer, after: Position | None, /) -> None:
         """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
         sink.partner = self._partner_id
         # On the roll first: the partner may be switched off while the live blog is being read.
-        self._roll.enrol(self._partner_id, Guest(sink, self.topic, self._caller, self._version))
+        self._roll.enrol(self._partner_id, PartnerSession(sink, self.topic, self._caller, self._version))
         try:
             await super().join(sink, after)
         except BaseException:
             self._roll.strike(self._partner_id, sink)
             raise
 
-    def gone(self, sink: Sink, /) -> None:
+    def gone(self, sink: Viewer, /) -> None:
         """The viewer's connection has ended."""
         self._roll.strike(self._partner_id, sink)
         super().gone(sink)

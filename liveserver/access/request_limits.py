@@ -74,7 +74,7 @@ class Limit:
             self._limiter.owe(key, events)
 
 
-class Limits:
+class RequestLimits:
     """One process's. `clock`: seconds, of any beginning."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:

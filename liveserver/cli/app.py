@@ -47,8 +47,8 @@ from liveserver.utils.text_table import aligned
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from liveserver.content.translations import Texts
-    from liveserver.http.container import Services
+    from liveserver.content.translations import Translations
+    from liveserver.http.container import Container
     from liveserver.store import ApiKey, Store
 
 GC_THRESHOLD = 50_000
@@ -204,7 +204,7 @@ def demo(
     settings = load(**{**own, **flags, "workers": 1})
     script = load_script()
 
-    async def write(parts: Services) -> None:
+    async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
         typer.echo(
             WELCOME.format(
@@ -592,7 +592,7 @@ def _tell_state(state: str) -> None:
         typer.echo("… connection lost, trying again", err=True)
 
 
-def _show(message: dict[str, Any], zone: ZoneInfo, texts: Texts, as_json: bool) -> None:
+def _show(message: dict[str, Any], zone: ZoneInfo, texts: Translations, as_json: bool) -> None:
     if as_json:
         typer.echo(dumps(message).decode())
         return
@@ -609,8 +609,8 @@ def _show(message: dict[str, Any], zone: ZoneInfo, texts: Texts, as_json: bool) 
                 _show_entry(entry, zone, texts)
 
 
-def _show_entry(entry: dict[str, Any], zone: ZoneInfo, texts: Texts) -> None:
-    from liveserver.content.sanitizer import lines_of
+def _show_entry(entry: dict[str, Any], zone: ZoneInfo, texts: Translations) -> None:
+    from liveserver.content.sanitiser import lines_of
 
     at = datetime.fromisoformat(entry["published_at"]).replace(tzinfo=UTC).astimezone(zone)
     marks = [mark.replace("_", " ") for mark in ("breaking", "key_event", "pinned") if entry[mark]]

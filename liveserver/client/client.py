@@ -194,7 +194,7 @@ class Tracker:
         return Step.APPLY
 
 
-class Witness:
+class DeletionReporter:
     """Which entries a follower has, and what it says of those that are deleted."""
 
     def __init__(self, known: Iterable[str]) -> None:
@@ -386,7 +386,7 @@ class Client:
             # The handshake would be refused again and again, as by a proxy that doesn't know the server yet.
             raise ClientError(404, f"no live blog {slug} at {self._url}")
         tracker = Tracker(after)
-        witness = Witness(known) if confirm else None
+        witness = DeletionReporter(known) if confirm else None
         wait = BACKOFF_FIRST
         clock = asyncio.get_running_loop().time
         while True:

@@ -15,8 +15,8 @@ from liveserver.content.media.picture import Illustration, Picture, img_html
 from liveserver.content.plain_text import plain_text
 
 if TYPE_CHECKING:
-    from liveserver.content.embed_providers import Embed, Embeds
-    from liveserver.content.translations import Texts
+    from liveserver.content.embed_providers import Embed, EmbedProviders
+    from liveserver.content.translations import Translations
 
 # As `content/blocks.py` and the sanitiser write them.
 _PICTURE = re.compile(rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">')
@@ -40,17 +40,17 @@ CARDS_MAX = 50
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
-class Bodies:
+class BodyRenderer:
     """Makes what readers get of a body that `sanitise` made; pure.
 
     `media_url` is what stands before the slash and a picture's name: this server's own, or that of a CDN.
     """
 
-    def __init__(self, *, media_url: str, embeds: Embeds) -> None:
+    def __init__(self, *, media_url: str, embeds: EmbedProviders) -> None:
         self._media_url = media_url
         self._embeds = embeds
 
-    def shown(self, body: str, texts: Texts) -> str:
+    def shown(self, body: str, texts: Translations) -> str:
         """The body with its pictures ready to load, and a card for each embed and each address that stands alone."""
         body = self.with_pictures(body)
         if "://" not in body:
@@ -111,7 +111,7 @@ def _bare(address: str) -> str:
     return _SCHEME.sub("", address.strip()).removesuffix("/")
 
 
-def _card(embed: Embed, title: str, caption: str, texts: Texts) -> str:
+def _card(embed: Embed, title: str, caption: str, texts: Translations) -> str:
     """`title` and `caption` are HTML; the title without elements, empty if there is none."""
     frame = embed.frame
     kind = texts.text(f"embed.{frame.kind}", provider=embed.provider_name)

@@ -28,7 +28,7 @@ _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGN
 _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
-class Frame(NamedTuple):
+class EmbedFrame(NamedTuple):
     """What an address leads to, and what shows it."""
 
     kind: str
@@ -49,7 +49,7 @@ class Embed(NamedTuple):
     provider: str
     """`youtube`, `bluesky` …"""
     provider_name: str
-    frame: Frame
+    frame: EmbedFrame
 
 
 class Provider(NamedTuple):
@@ -59,10 +59,10 @@ class Provider(NamedTuple):
     name: str
     hosts: tuple[str, ...]
     frames: str
-    read: Callable[[SplitResult], Frame | None]
+    read: Callable[[SplitResult], EmbedFrame | None]
 
 
-class Embeds:
+class EmbedProviders:
     """The providers that there are, with the newsroom's own Mastodon servers."""
 
     def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
@@ -120,7 +120,7 @@ def _seconds(text: str | None) -> int:
 _YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"
 
 
-def _youtube(parts: SplitResult) -> Frame | None:
+def _youtube(parts: SplitResult) -> EmbedFrame | None:
     short = parts.netloc.lower().startswith("youtu.be")
     if short:
         match = _match(rf"/({_YOUTUBE_ID})", parts)
@@ -137,10 +137,10 @@ def _youtube(parts: SplitResult) -> Frame | None:
     frame = f"https://www.youtube-nocookie.com/embed/{video}?autoplay=1&playsinline=1"
     if start:
         url, frame = f"{url}{'?' if upright else '&'}t={start}", f"{frame}&start={start}"
-    return Frame("video", url, frame, ratio=PORTRAIT if upright else LANDSCAPE)
+    return EmbedFrame("video", url, frame, ratio=PORTRAIT if upright else LANDSCAPE)
 
 
-def _vimeo(parts: SplitResult) -> Frame | None:
+def _vimeo(parts: SplitResult) -> EmbedFrame | None:
     pattern = r"(?:/video|/channels/[\w-]{1,60}|/groups/[\w-]{1,60}/videos)?/(\d{4,12})(?:/([0-9a-f]{6,20}))?"
     match = _match(pattern, parts)
     if match is None:
@@ -151,15 +151,15 @@ def _vimeo(parts: SplitResult) -> Frame | None:
     url = f"https://vimeo.com/{match[1]}"
     if word:
         url, frame = f"{url}/{word}", f"{frame}&h={word}"
-    return Frame("video", url, frame, ratio=LANDSCAPE)
+    return EmbedFrame("video", url, frame, ratio=LANDSCAPE)
 
 
-def _dailymotion(parts: SplitResult) -> Frame | None:
+def _dailymotion(parts: SplitResult) -> EmbedFrame | None:
     short = parts.netloc.lower().startswith("dai.ly")
     match = _match(r"/([A-Za-z0-9]{5,20})" if short else r"/(?:embed/)?video/([A-Za-z0-9]{5,20})(?:_[^/]*)?", parts)
     if match is None:
         return None
-    return Frame(
+    return EmbedFrame(
         "video",
         f"https://www.dailymotion.com/video/{match[1]}",
         f"https://geo.dailymotion.com/player.html?video={match[1]}",
@@ -167,11 +167,11 @@ def _dailymotion(parts: SplitResult) -> Frame | None:
     )
 
 
-def _x(parts: SplitResult) -> Frame | None:
+def _x(parts: SplitResult) -> EmbedFrame | None:
     match = _match(r"/(\w{1,20}|i/web)/status(?:es)?/(\d{1,20})(?:/(?:photo|video)/\d)?", parts)
     if match is None:
         return None
-    return Frame(
+    return EmbedFrame(
         "post",
         f"https://x.com/{match[1]}/status/{match[2]}",
         f"https://platform.twitter.com/embed/Tweet.html?id={match[2]}&dnt=true",
@@ -179,12 +179,12 @@ def _x(parts: SplitResult) -> Frame | None:
     )
 
 
-def _bluesky(parts: SplitResult) -> Frame | None:
+def _bluesky(parts: SplitResult) -> EmbedFrame | None:
     actor = r"did:(?:plc|web):[A-Za-z0-9.:-]{3,100}|[A-Za-z0-9][A-Za-z0-9.-]{2,252}"
     match = _match(rf"/profile/({actor})/post/([a-z0-9]{{8,20}})", parts)
     if match is None:
         return None
-    return Frame(
+    return EmbedFrame(
         "post",
         f"https://bsky.app/profile/{match[1]}/post/{match[2]}",
         f"https://embed.bsky.app/embed/{match[1]}/app.bsky.feed.post/{match[2]}",
@@ -192,27 +192,27 @@ def _bluesky(parts: SplitResult) -> Frame | None:
     )
 
 
-def _mastodon(host: str, parts: SplitResult) -> Frame | None:
+def _mastodon(host: str, parts: SplitResult) -> EmbedFrame | None:
     match = _match(r"/(@\w{1,60}(?:@[a-z0-9.-]{3,253})?)/(\d{1,20})(?:/embed)?", parts)
     if match is None:
         return None
     url = f"https://{host}/{match[1]}/{match[2]}"
-    return Frame("post", url, f"{url}/embed", height=450)
+    return EmbedFrame("post", url, f"{url}/embed", height=450)
 
 
-def _instagram(parts: SplitResult) -> Frame | None:
+def _instagram(parts: SplitResult) -> EmbedFrame | None:
     match = _match(r"(?:/[\w.]{1,40})?/(p|reel|reels|tv)/([A-Za-z0-9_-]{5,40})(?:/embed(?:/captioned)?)?", parts)
     if match is None:
         return None
     url = f"https://www.instagram.com/{match[1].replace('reels', 'reel')}/{match[2]}/"
-    return Frame("post", url, f"{url}embed/captioned/", height=700)
+    return EmbedFrame("post", url, f"{url}embed/captioned/", height=700)
 
 
-def _tiktok(parts: SplitResult) -> Frame | None:
+def _tiktok(parts: SplitResult) -> EmbedFrame | None:
     match = _match(r"/(@[\w.]{1,60})/video/(\d{5,25})", parts)
     if match is None:
         return None
-    return Frame(
+    return EmbedFrame(
         "video",
         f"https://www.tiktok.com/{match[1]}/video/{match[2]}",
         f"https://www.tiktok.com/player/v1/{match[2]}?rel=0",
@@ -220,7 +220,7 @@ def _tiktok(parts: SplitResult) -> Frame | None:
     )
 
 
-def _facebook(parts: SplitResult) -> Frame | None:
+def _facebook(parts: SplitResult) -> EmbedFrame | None:
     if _match("/watch", parts):
         video = _query(parts, "v", r"\d{5,25}")
         return _facebook_video(f"https://www.facebook.com/watch/?v={video}") if video else None
@@ -231,23 +231,23 @@ def _facebook(parts: SplitResult) -> Frame | None:
     if match := _match(r"/(\w[\w.-]{0,79})/posts/(?:[\w.-]{1,120}/)?(\d{5,25}|pfbid[A-Za-z0-9]{10,100})", parts):
         url = f"https://www.facebook.com/{match[1]}/posts/{match[2]}"
         frame = f"https://www.facebook.com/plugins/post.php?href={quote(url, safe='')}&show_text=true"
-        return Frame("post", url, frame, height=600)
+        return EmbedFrame("post", url, frame, height=600)
     return None
 
 
-def _facebook_video(url: str, ratio: str = LANDSCAPE) -> Frame:
+def _facebook_video(url: str, ratio: str = LANDSCAPE) -> EmbedFrame:
     frame = f"https://www.facebook.com/plugins/video.php?href={quote(url, safe='')}&show_text=false"
-    return Frame("video", url, frame, ratio=ratio)
+    return EmbedFrame("video", url, frame, ratio=ratio)
 
 
-def _spotify(parts: SplitResult) -> Frame | None:
+def _spotify(parts: SplitResult) -> EmbedFrame | None:
     match = _match(
         r"(?:/intl-[a-z]{2})?(?:/embed)?/(track|album|playlist|artist|episode|show)/([A-Za-z0-9]{22})", parts
     )
     if match is None:
         return None
     what = f"{match[1]}/{match[2]}"
-    return Frame(
+    return EmbedFrame(
         "audio",
         f"https://open.spotify.com/{what}",
         f"https://open.spotify.com/embed/{what}",
@@ -258,13 +258,13 @@ def _spotify(parts: SplitResult) -> Frame | None:
 _NO_SOUND = r"(?!(?:discover|stream|search|you|upload|settings|pages|charts|tags)/)"
 
 
-def _soundcloud(parts: SplitResult) -> Frame | None:
+def _soundcloud(parts: SplitResult) -> EmbedFrame | None:
     match = _match(rf"/{_NO_SOUND}([a-z0-9_-]{{1,60}})/((?:sets/)?[a-z0-9_-]{{1,120}})", parts)
     if match is None or match[2] in {"sets", "tracks", "albums", "likes", "reposts", "followers", "following"}:
         return None
     url = f"https://soundcloud.com/{match[1]}/{match[2]}"
     frame = f"https://w.soundcloud.com/player/?url={quote(url, safe='')}&auto_play=true"
-    return Frame("audio", url, frame, height=450 if "sets/" in match[2] else 166)
+    return EmbedFrame("audio", url, frame, height=450 if "sets/" in match[2] else 166)
 
 
 PROVIDERS = (

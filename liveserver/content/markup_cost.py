@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,5 +203,5 @@ def _close(opened: list[str], name: str) -> None:
 _SPLIT = "split it into several entries"
 
 
-def _refusal(detail: str) -> Invalid:
-    return Invalid([FieldError("/body", detail)])
+def _refusal(detail: str) -> InvalidInput:
+    return InvalidInput([FieldError("/body", detail)])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FALLBACK = "en"
 
 
-class Texts:
+class Translations:
     """The texts for one language. A text is named by its table and key in the file: `page.pinned`."""
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
@@ -134,7 +134,7 @@ def _zone_name(locale: Locale, moment: datetime) -> str:
 
 
 @lru_cache(maxsize=256)
-def texts_for(language: str) -> Texts:
+def texts_for(language: str) -> Translations:
     """The texts for a BCP 47 tag: of the tag, else of its language alone, else English.
 
     The dates of `fr-CA` are those of Canada also where the texts come from `fr.toml`.
@@ -143,8 +143,8 @@ def texts_for(language: str) -> Texts:
         tables = _tables().get(tag.lower())
         if tables is not None:
             known = language if babel_locale(language) else tag
-            return Texts(known, tables, wanted=language)
-    return Texts(FALLBACK, _tables()[FALLBACK], wanted=language)
+            return Translations(known, tables, wanted=language)
+    return Translations(FALLBACK, _tables()[FALLBACK], wanted=language)
 
 
 def read_languages() -> None:

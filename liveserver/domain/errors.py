@@ -45,7 +45,7 @@ class LiveserverError(Exception):
     """Base of every error that liveserver raises on purpose."""
 
 
-class Invalid(LiveserverError):
+class InvalidInput(LiveserverError):
     """Input that breaks a rule. `errors` names every bad field, not the first only."""
 
     def __init__(self, errors: list[FieldError]) -> None:
@@ -53,7 +53,7 @@ class Invalid(LiveserverError):
         self.errors = errors
 
 
-class KeyReused(Invalid):
+class KeyReused(InvalidInput):
     """The Idempotency-Key was used before, with another request."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Forbidden(LiveserverError):
     """The key is valid but lacks the scope, or is limited to other live blogs."""
 
 
-class NotAdmitted(LiveserverError):
+class EmbedRefused(LiveserverError):
     """A partner that may not show the live blog (any more), or a page that may not. `reason` is one word for programs.
 
     `unknown`, `disabled`, `expired`: of the partner. `liveblog`: not one of its live blogs. `origin`: the page isn't
@@ -150,7 +150,7 @@ class StoreUnavailable(Unavailable):
     """
 
 
-class FilesUnavailable(Unavailable):
+class MediaUnavailable(Unavailable):
     """Where pictures are kept can't be reached, or is full, or refuses us."""
 
 

@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from liveserver.domain import origins
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.model import (
     CONTROL,
     DELAY_MAX,
@@ -389,7 +389,7 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
     `beside`: fields that were sent with these, and are told with them where one is sent that isn't there.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
-        raise Invalid([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
+        raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
     try:
         return kind.model_validate(data)
     except ValidationError as error:
@@ -397,7 +397,7 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
         errors = [FieldError(_pointer(prefix, e["loc"]), _what(kind, e, beside)) for e in found[:ERRORS_MAX]]
         if len(found) > ERRORS_MAX:
             errors.append(FieldError("", f"{len(found) - ERRORS_MAX} more fields are bad"))
-        raise Invalid(errors) from None
+        raise InvalidInput(errors) from None
 
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:

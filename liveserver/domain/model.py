@@ -72,7 +72,7 @@ class Verification(StrEnum):
         return self is not Verification.CONFIRMED
 
 
-class Embedding(NamedTuple):
+class EmbedPolicy(NamedTuple):
     """Whose pages may show a live blog without being a partner's."""
 
     mode: Literal["anyone", "origins", "nobody"] = "anyone"
@@ -80,7 +80,7 @@ class Embedding(NamedTuple):
     """With `origins`: whose (`domain/origins.py`)."""
 
 
-ANYONE = Embedding()
+ANYONE = EmbedPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class Liveblog:
     """The last change of the live blog's own fields (0: never changed since it was created)."""
     created_at: datetime
     updated_at: datetime
-    embedding: Embedding = ANYONE
+    embedding: EmbedPolicy = ANYONE
 
     @property
     def edition(self) -> Edition:
@@ -276,7 +276,7 @@ class ReachHour(NamedTuple):
 
 
 @dataclass(slots=True)
-class Counts:
+class ConfirmationCounts:
     """What became of the viewers who were asked to confirm that a deleted entry is gone."""
 
     asked: int = 0
@@ -291,7 +291,7 @@ class Counts:
         """Those who are connected, and haven't answered."""
         return self.asked - self.confirmed - self.gone
 
-    def add(self, other: Counts) -> None:
+    def add(self, other: ConfirmationCounts) -> None:
         """Count those of another node too."""
         self.asked += other.asked
         self.had += other.had
@@ -309,7 +309,7 @@ class Takedown:
     at: datetime
     ended_at: datetime | None
     """When counting ended; None while it goes on."""
-    by_partner: dict[str, Counts]
+    by_partner: dict[str, ConfirmationCounts]
     """The partner's id, or "" for the newsroom's own pages and anonymous embeds."""
 
 
@@ -366,7 +366,7 @@ class Source:
         return None if self.position is None else max(0, (self.told or 0) - self.position.seq)
 
 
-class Copy(NamedTuple):
+class ImportedEntry(NamedTuple):
     """What is known of an entry of the source."""
 
     entry_id: str
@@ -421,7 +421,7 @@ class Position(NamedTuple):
 _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
-VOID = Position("0", 0)
+VOID_POSITION = Position("0", 0)
 """Stands for a position that can't be read, or is too old: no history has this epoch (`0` is no letter of epochs)."""
 
 

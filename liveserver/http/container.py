@@ -8,65 +8,65 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
-    from liveserver.access.api_keys import Keyring
-    from liveserver.access.body_budget import Intake
+    from liveserver.access.api_keys import ApiKeys
+    from liveserver.access.body_budget import BodyBudget
     from liveserver.access.partner_admission import Partners
-    from liveserver.access.request_limits import Limits
-    from liveserver.content.media.library import Library
-    from liveserver.http.fair_queue import Turns
+    from liveserver.access.request_limits import RequestLimits
+    from liveserver.content.media.library import MediaLibrary
+    from liveserver.http.fair_queue import FairQueue
     from liveserver.http.metrics import Metrics
-    from liveserver.http.responses.page_cache import Dated, Index, Renditions
+    from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
     from liveserver.newsroom.presenter import Presenter
-    from liveserver.newsroom.publisher import Publishing
+    from liveserver.newsroom.publisher import Publisher
     from liveserver.newsroom.reach import Reach
-    from liveserver.newsroom.syndication.coordinator import Syndication
+    from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.history import StoreHistory
     from liveserver.realtime.hub import Hub
     from liveserver.rendering.renderer import Renderer
-    from liveserver.rendering.widget_renderer import Embedding
+    from liveserver.rendering.widget_renderer import WidgetRenderer
     from liveserver.settings import Settings
     from liveserver.store import Store
-    from liveserver.utils.single_flight import Coalesced
+    from liveserver.utils.single_flight import FreshFlight
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Container:
     """The parts of one process."""
 
     settings: Settings
     store: Store
-    keyring: Keyring
+    keyring: ApiKeys
     bus: Bus
     hub: Hub
     history: StoreHistory
-    publishing: Publishing
+    publishing: Publisher
     presenter: Presenter
     renderer: Renderer
-    renditions: Renditions
-    index: Index
+    renditions: PageCache
+    index: IndexCache
     metrics: Metrics
-    library: Library
+    library: MediaLibrary
     partners: Partners
     takedowns: Takedowns
     reach: Reach
-    embedding: Embedding
-    syndication: Syndication
-    limits: Limits
-    bodies: Intake
+    embedding: WidgetRenderer
+    syndication: SyndicationCoordinator
+    limits: RequestLimits
+    bodies: BodyBudget
     """JSON on its way in."""
-    uploads: Intake
-    turns: Turns
+    uploads: BodyBudget
+    turns: FairQueue
     """Of what is read from the store, and rendered."""
-    drawing: Turns
+    drawing: FairQueue
     """Of cards."""
-    dated: Dated
-    writable: Coalesced[None]
+    dated: DatedCache
+    writable: FreshFlight[None]
     """Raises StoreUnavailable if the database can't be written to."""
 
 
-def services(connection: HTTPConnection) -> Services:
+def services(connection: HTTPConnection) -> Container:
     """The parts of the process that serves this connection."""
-    found: Services = connection.scope["state"]["services"]
+    found: Container = connection.scope["state"]["services"]
     return found

@@ -59,7 +59,7 @@ def _nothing() -> int:
     return 0
 
 
-class Asker(NamedTuple):
+class Requester(NamedTuple):
     """One that asks for something, as far as it matters here."""
 
     line: Hashable
@@ -143,7 +143,7 @@ class _Line:
             waiting.append(gone)
 
 
-class Turns:
+class FairQueue:
     """One process's works, those that wait and those that are under way.
 
     `clock`: seconds, of any beginning.
@@ -192,11 +192,13 @@ class Turns:
         """The work of that name that waits or is under way; the last, if there are several."""
         return self._works.get(key)
 
-    async def made(self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Asker) -> T:
+    async def made(self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Requester) -> T:
         """What `make` makes in its turn, after this call. Raises what it raises, Busy and ClientGone."""
         return await self.join(key, make, asker).result()
 
-    def join(self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Asker, *, ahead: bool = False) -> Work[T]:
+    def join(
+        self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Requester, *, ahead: bool = False
+    ) -> Work[T]:
         """The work of that name that hasn't begun, for one more asker; a new one if there is none.
 
         `ahead`: it is to be done before others, as many wait for it. Raises Busy if it were a new one too many.
@@ -222,7 +224,7 @@ class Turns:
             self._go_on()
         return work
 
-    def _admit(self, line: _Line | None, asker: Asker) -> None:
+    def _admit(self, line: _Line | None, asker: Requester) -> None:
         # The fuller it is, the less each may have waiting.
         most = min(self._per_line, max(1, self._in_all - self.waiting))
         if (0 if line is None else len(line.places)) >= most:
@@ -339,7 +341,7 @@ class Turns:
             del self._lines[line.key]
 
 
-def refuse_unread(asker: Asker) -> NoReturn:
+def refuse_unread(asker: Requester) -> NoReturn:
     """Raises Busy: an address is to read first."""
     refusals.note(Reason.BUSY, address=asker.address, unread=asker.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

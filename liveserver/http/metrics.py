@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from liveserver.http.responses.page_cache import Renditions
+    from liveserver.http.responses.page_cache import PageCache
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.channel import Channel
     from liveserver.realtime.hub import Hub
@@ -37,7 +37,7 @@ OTHER = "other"
 class Metrics:
     """One process's registry."""
 
-    def __init__(self, hub: Hub, bus: Bus, renditions: Renditions) -> None:
+    def __init__(self, hub: Hub, bus: Bus, renditions: PageCache) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -74,7 +74,7 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, hub: Hub, bus: Bus, renditions: Renditions) -> None:
+    def __init__(self, hub: Hub, bus: Bus, renditions: PageCache) -> None:
         self._hub = hub
         self._bus = bus
         self._renditions = renditions

@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[type[errors.LiveserverError], Kind] = {
     errors.KeyReused: Kind(422, "idempotency-key-reused", "The Idempotency-Key came with another request before"),
-    errors.Invalid: Kind(422, "invalid", "The request is not valid"),
+    errors.InvalidInput: Kind(422, "invalid", "The request is not valid"),
     errors.NotFound: Kind(404, "not-found", "Not found"),
     errors.Gone: Kind(410, "gone", "It was deleted"),
     errors.Conflict: Kind(409, "conflict", "The current state does not allow this"),
@@ -58,7 +58,7 @@ KINDS: dict[type[errors.LiveserverError], Kind] = {
     TooLarge: Kind(413, "too-large", "The request body is too large"),
     PreconditionRequired: Kind(428, "precondition-required", "If-Match is required"),
     errors.Unauthorized: Kind(401, "unauthorized", "A valid API key is required"),
-    errors.NotAdmitted: Kind(403, "not-admitted", "The live blog may not be shown here"),
+    errors.EmbedRefused: Kind(403, "not-admitted", "The live blog may not be shown here"),
     errors.Forbidden: Kind(403, "forbidden", "The API key may not do this"),
     errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
     errors.StoreUnavailable: Kind(503, "unavailable", "The database is not available"),
@@ -100,7 +100,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
     more: dict[str, object] = {}
     detail = str(error) or kind.title
     match error:
-        case errors.Invalid():
+        case errors.InvalidInput():
             more["errors"] = [{"pointer": e.pointer, "detail": e.detail} for e in error.errors]
         case errors.VersionConflict(current=current):
             try:
@@ -108,7 +108,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
             except errors.StoreUnavailable as outage:
                 # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
                 return await handle_error(request, outage)
-        case errors.NotAdmitted():
+        case errors.EmbedRefused():
             more["reason"] = error.reason
         case errors.Unauthorized():
             headers["WWW-Authenticate"] = 'Bearer realm="liveserver"'

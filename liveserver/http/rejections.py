@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
-    from liveserver.access.request_limits import Limits
+    from liveserver.access.request_limits import RequestLimits
 
 SHOWN = 200
 """Characters of what a client sent that the log shows at most."""
@@ -38,7 +38,7 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
         return error
     refusals.note(reason, **_who(scope), why=str(error))
     if isinstance(error, errors.Unauthorized):
-        limits: Limits = scope["state"]["services"].limits
+        limits: RequestLimits = scope["state"]["services"].limits
         try:
             limits.failed_key(scope.get("client"))
         except errors.TooManyRequests as many:
@@ -65,7 +65,7 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
             return _OF_QUOTAS.get(error.quota.policy, Reason.RATE)
         case errors.Unauthorized() | errors.Forbidden():
             return Reason.KEY
-        case errors.NotAdmitted():
+        case errors.EmbedRefused():
             return Reason.NOT_ADMITTED
     return None
 

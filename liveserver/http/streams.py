@@ -17,23 +17,23 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from liveserver.domain.errors import (
     Busy,
     Draining,
+    EmbedRefused,
     LiveserverError,
-    NotAdmitted,
     NotFound,
     StoreUnavailable,
     TooManyRequests,
 )
-from liveserver.domain.model import VOID, Position
-from liveserver.http.askers import liveblog_of
+from liveserver.domain.model import VOID_POSITION, Position
 from liveserver.http.container import services
 from liveserver.http.problems import KINDS, problem
 from liveserver.http.rejections import refused, waiting
+from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.prebuilt import deny
 from liveserver.http.route_params import SLUG
 from liveserver.protocol import wire
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.websocket_connection import EXTENSION
-from liveserver.realtime.viewer import Sink
+from liveserver.realtime.viewer import Viewer
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.hub import Audience
-    from liveserver.realtime.transport.viewers import Viewer
+    from liveserver.realtime.hub import Subscription
+    from liveserver.realtime.transport.viewers import SocketViewer
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 QUEUE_BYTES = 512 * 1024
@@ -71,10 +71,10 @@ _LATER = {"Retry-After": str(Draining.retry_after)}
 _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
 
 
-class QueueSink(Sink):
+class QueueViewer(Viewer):
     """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
 
-    def __init__(self, on_drained: Callable[[QueueSink], None], word: str = "") -> None:
+    def __init__(self, on_drained: Callable[[QueueViewer], None], word: str = "") -> None:
         super().__init__(word)
         self._on_drained = on_drained
         self._queue: deque[Frame] = deque()
@@ -145,7 +145,7 @@ async def _briefly(last: Awaitable[None]) -> None:
 
 def position_of(text: str | None) -> Position | None:
     """The position a viewer gives: None if it gives none, a void one if it can't be read."""
-    return None if not text else Position.parse(text) or VOID
+    return None if not text else Position.parse(text) or VOID_POSITION
 
 
 def _query_of(scope: Scope) -> Mapping[str, str]:
@@ -181,7 +181,7 @@ class WebSocketStream:
             # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
             try:
                 audience = await parts.partners.audience(slug, partner, scope["headers"])
-            except (NotAdmitted, StoreUnavailable) as error:
+            except (EmbedRefused, StoreUnavailable) as error:
                 refused(scope, error)
                 websocket = WebSocket(scope, receive, send)
                 await websocket.accept()
@@ -200,9 +200,9 @@ class WebSocketStream:
             if permit is not None and not handed_over:
                 permit.release()
 
-    async def _stream(self, audience: Audience, after: Position | None, websocket: WebSocket) -> None:
+    async def _stream(self, audience: Subscription, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
-        sink = QueueSink(audience.drained)
+        sink = QueueViewer(audience.drained)
         try:
             await audience.join(sink, after)
             await _serve_websocket(websocket, sink, audience)
@@ -212,7 +212,7 @@ class WebSocketStream:
             audience.gone(sink)
 
 
-def _hand_over_of(scope: Scope) -> Callable[..., Viewer] | None:
+def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
     """How to hand the connection to the hub, where the server can do that (`server/protocols/viewer_protocol.py`)."""
     extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
@@ -227,7 +227,7 @@ def _no_room(scope: Scope) -> bool:
     return True
 
 
-async def _seat(audience: Audience, viewer: Viewer, after: Position | None) -> None:
+async def _seat(audience: Subscription, viewer: SocketViewer, after: Position | None) -> None:
     """Register a viewer that was handed over. Nothing is left running for it."""
     try:
         await audience.join(viewer, after)
@@ -242,13 +242,13 @@ def _code_of(error: LiveserverError) -> int:
 
 _CODES: dict[type[LiveserverError], int] = {
     NotFound: wire.CLOSE_NO_SUCH_LIVEBLOG,
-    NotAdmitted: wire.CLOSE_NOT_ADMITTED,
+    EmbedRefused: wire.CLOSE_NOT_ADMITTED,
     StoreUnavailable: wire.CLOSE_TRY_AGAIN,
     Draining: wire.CLOSE_RESTART,
 }
 
 
-async def _serve_websocket(websocket: WebSocket, sink: QueueSink, audience: Audience) -> None:
+async def _serve_websocket(websocket: WebSocket, sink: QueueViewer, audience: Subscription) -> None:
     async def send(frame: Frame) -> None:
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
@@ -266,7 +266,7 @@ async def _serve_websocket(websocket: WebSocket, sink: QueueSink, audience: Audi
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _hear(websocket: WebSocket, sink: QueueSink, audience: Audience) -> int | None:
+async def _hear(websocket: WebSocket, sink: QueueViewer, audience: Subscription) -> int | None:
     """Read what the viewer sends; returns when it left (None), or with the code to close with."""
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
@@ -310,7 +310,7 @@ async def events_endpoint(request: Request) -> ASGIApp:
 class EventStream:
     """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Audience, after: Position | None, word: str, permit: Permit | None = None) -> None:
+    def __init__(self, audience: Subscription, after: Position | None, word: str, permit: Permit | None = None) -> None:
         """`word`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
         self._audience = audience
         self._after = after
@@ -340,7 +340,7 @@ class EventStream:
                 self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        sink = QueueSink(self._audience.drained, self._word)
+        sink = QueueViewer(self._audience.drained, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})

@@ -8,13 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from liveserver.content.sanitizer import safe
-from liveserver.content.sanitizer_pool import SanitisingPool, is_dear
-from liveserver.domain.errors import Conflict, FieldError, Invalid, Unauthorized, check_version
+from liveserver.content.sanitiser import safe
+from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
+from liveserver.domain.errors import Conflict, FieldError, InvalidInput, Unauthorized, check_version
 from liveserver.domain.model import (
     CORRECTIONS_MAX,
     Correction,
-    Embedding,
+    EmbedPolicy,
     Entry,
     EntryStatus,
     Liveblog,
@@ -27,7 +27,7 @@ from liveserver.domain.model import (
 from liveserver.protocol import wire
 from liveserver.store import Idempotency, Store, Written
 from liveserver.store.repositories.api_keys import UNKNOWN
-from liveserver.utils.committing import Committing
+from liveserver.utils.after_commit import AfterCommit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
 
 
-class Publishing:
+class Publisher:
     """The editors' side of the server."""
 
     def __init__(
@@ -56,9 +56,9 @@ class Publishing:
         self._hub = hub
         self._presenter = presenter
         self._takedowns = takedowns
-        self._sanitising = SanitisingPool()
+        self._sanitising = SanitiserPool()
         self._clock = clock
-        self._commit = Committing()
+        self._commit = AfterCommit()
         self.has_scheduled = asyncio.Event()
         """Set whenever an entry was scheduled here, or its time was changed."""
 
@@ -66,7 +66,7 @@ class Publishing:
         """A new live blog. Raises Conflict if the slug is taken."""
         slug = given.slug or slugify(given.title)
         if not slug:
-            raise Invalid([FieldError("/slug", "is needed: none can be made from the title")])
+            raise InvalidInput([FieldError("/slug", "is needed: none can be made from the title")])
         at = self._clock()
         return await self._store.create_liveblog(
             Liveblog(
@@ -119,10 +119,10 @@ class Publishing:
         good before too.
         """
         at = self._clock()
-        refusal: Invalid | None = None
+        refusal: InvalidInput | None = None
         try:
             status, publish_at, published_at = _timing(given, at)
-        except Invalid as error:
+        except InvalidInput as error:
             # Its time was in order when the request came first, perhaps: whether it did, only the store can tell.
             refusal, (status, publish_at, published_at) = error, (EntryStatus.DRAFT, None, None)
         entry = Entry(
@@ -275,8 +275,8 @@ class Publishing:
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
 
-def _embedding(given: EmbeddingInput) -> Embedding:
-    return Embedding(given.mode, tuple(given.origins))
+def _embedding(given: EmbeddingInput) -> EmbedPolicy:
+    return EmbedPolicy(given.mode, tuple(given.origins))
 
 
 def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | None, datetime | None]:
@@ -289,16 +289,18 @@ def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | No
             status = EntryStatus(text)
     if status is EntryStatus.SCHEDULED:
         if given.publish_at is None:
-            raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+            raise InvalidInput([FieldError("/publish_at", "is needed for a scheduled entry")])
         if not to_come:
-            raise Invalid([FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")])
+            raise InvalidInput(
+                [FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")]
+            )
         return status, given.publish_at, None
     if status is EntryStatus.DRAFT:
         if given.publish_at is not None:
-            raise Invalid([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
+            raise InvalidInput([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
         return status, None, None
     if to_come:
-        raise Invalid([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
+        raise InvalidInput([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
     return status, None, given.publish_at or at
 
 
@@ -312,7 +314,7 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
     entry = replace(current, **fields)
     if patch.correction is not None:
         if len(current.corrections) >= CORRECTIONS_MAX:
-            raise Invalid([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
+            raise InvalidInput([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
         entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
     if given & {"status", "publish_at"}:
         entry = _moved(entry, patch, at)
@@ -335,17 +337,21 @@ def _moved(entry: Entry, patch: EntryPatch, at: datetime) -> Entry:
         return entry
     if status is EntryStatus.PUBLISHED:
         if "publish_at" in given and publish_at is not None and publish_at > at:
-            raise Invalid([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
+            raise InvalidInput(
+                [FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")]
+            )
         published_at = publish_at if "publish_at" in given and publish_at is not None else at
         return replace(entry, status=status, publish_at=None, published_at=published_at)
     if status is EntryStatus.SCHEDULED:
         if publish_at is None:
-            raise Invalid([FieldError("/publish_at", "is needed for a scheduled entry")])
+            raise InvalidInput([FieldError("/publish_at", "is needed for a scheduled entry")])
         if "publish_at" in given and publish_at <= at:
-            raise Invalid([FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")])
+            raise InvalidInput(
+                [FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")]
+            )
         return replace(entry, status=status, publish_at=publish_at)
     if "publish_at" in given and publish_at is not None:
-        raise Invalid([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
+        raise InvalidInput([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
     return replace(entry, status=status, publish_at=None)
 
 

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from liveserver.domain.errors import FieldError, Invalid, StoreUnavailable
-from liveserver.newsroom.watch_time import Key, Meter
+from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
+from liveserver.newsroom.watch_time import Key, WatchTimeMeter
 from liveserver.realtime import presence
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from liveserver.domain.model import Liveblog, ReachHour
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
     from liveserver.store import Store
 
 FLUSH = 60.0
@@ -90,8 +90,8 @@ class Reach:
         self._store = store
         self._bus = bus
         self._clock = clock
-        self._meter = Meter()
-        self._attendance = presence.Attendance(hub.node, "reach")
+        self._meter = WatchTimeMeter()
+        self._attendance = presence.Presence(hub.node, "reach")
         hub.witnesses.append(self)
 
     async def run(self) -> None:
@@ -126,16 +126,16 @@ class Reach:
             log.warning("reach.not_kept", error=str(error))
             self._meter.give_back(counted)
 
-    def came(self, slug: str, sink: Sink, /) -> None:
+    def came(self, slug: str, sink: Viewer, /) -> None:
         """A viewer was registered."""
         key = Key(slug, sink.partner)
         self._meter.came(key, self._clock(), self._attendance.elsewhere(_word(key)))
 
-    def left(self, slug: str, sink: Sink, /) -> None:
+    def left(self, slug: str, sink: Viewer, /) -> None:
         """A viewer that had come isn't there any more."""
         self._meter.left(Key(slug, sink.partner), self._clock())
 
-    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
+    def said(self, slug: str, sink: Viewer, message: bytes, /) -> None:
         """A viewer sent something, which counts for nothing here."""
 
     def asked(self, slug: str, /) -> int:
@@ -159,7 +159,9 @@ class Reach:
         last = until or datetime.fromtimestamp(self._clock(), zone).date()
         first = since or last - timedelta(days=DAYS - 1)
         if not timedelta() <= last - first < timedelta(days=DAYS_MAX):
-            raise Invalid([FieldError("?from", f"must be at most {DAYS_MAX - 1} days before `to`, and not after it")])
+            raise InvalidInput(
+                [FieldError("?from", f"must be at most {DAYS_MAX - 1} days before `to`, and not after it")]
+            )
         hours = await self._store.reach(
             slug, _midnight(first, zone), _midnight(last + timedelta(days=1), zone), partner=partner
         )

@@ -13,7 +13,7 @@ from liveserver.domain.errors import LiveserverError, StoreUnavailable
 from liveserver.domain.model import now
 
 if TYPE_CHECKING:
-    from liveserver.newsroom.publisher import Publishing
+    from liveserver.newsroom.publisher import Publisher
     from liveserver.store import Store
 
 LOOK = 2.0
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Scheduler:
     """Looks for entries that are due, and publishes them; forgets idempotency keys after two days."""
 
-    def __init__(self, store: Store, publishing: Publishing) -> None:
+    def __init__(self, store: Store, publishing: Publisher) -> None:
         self._store = store
         self._publishing = publishing
 

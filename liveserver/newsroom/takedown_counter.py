@@ -10,12 +10,12 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import Counts
+from liveserver.domain.model import ConfirmationCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
 
 WORDS_MAX = 100_000
 """Words of viewers that are remembered, lest one count twice. Beyond it only those count that were asked here: the
@@ -25,7 +25,7 @@ BUCKETS = 4_096
 """Parts of a memory of words, so that a full one looks through two dozen at each: in half a microsecond."""
 
 
-class Words:
+class ReplyIds:
     """A set of words of which it keeps eight bytes each: whoever posts makes them up, up to 64 characters long.
 
     What is kept is what Python makes of a text by a secret of the process, so that nobody can look for two words that
@@ -59,25 +59,25 @@ class Words:
         self._count = 0
 
 
-class Tally:
+class TakedownCounter:
     """One node's part of a takedown."""
 
-    def __init__(self, viewers: Iterable[Sink]) -> None:
-        self.by_partner: dict[str, Counts] = {}
+    def __init__(self, viewers: Iterable[Viewer]) -> None:
+        self.by_partner: dict[str, ConfirmationCounts] = {}
         self.closed = False
         """Nothing more is counted."""
         self._waiting = set(viewers)
-        self._answered: set[Sink] = set()
-        self._words: dict[str, Sink] = {}
+        self._answered: set[Viewer] = set()
+        self._words: dict[str, Viewer] = {}
         """Who of the waiting posts its answer, by its word."""
-        self._done = Words()
+        self._done = ReplyIds()
         """Words that have had their say, or whose viewer has left."""
         for sink in self._waiting:
             self._counts(sink.partner).asked += 1
             if word := sink.word:
                 self._words[word] = sink
 
-    def answered(self, sink: Sink, *, had: bool) -> None:
+    def answered(self, sink: Viewer, *, had: bool) -> None:
         """A viewer says that the entry is gone. Only its first answer counts."""
         if self.closed or sink in self._answered:
             return
@@ -107,7 +107,7 @@ class Tally:
         counts.confirmed += 1
         counts.had += had
 
-    def left(self, sink: Sink) -> None:
+    def left(self, sink: Viewer) -> None:
         """A viewer has left."""
         if sink in self._waiting:
             self._waiting.remove(sink)
@@ -123,22 +123,22 @@ class Tally:
         for memory in (self._waiting, self._answered, self._words, self._done):
             memory.clear()
 
-    def _counts(self, partner: str) -> Counts:
+    def _counts(self, partner: str) -> ConfirmationCounts:
         counts = self.by_partner.get(partner)
         if counts is None:
-            counts = self.by_partner[partner] = Counts()
+            counts = self.by_partner[partner] = ConfirmationCounts()
         return counts
 
 
-def total(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
+def total(parts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, ConfirmationCounts]:
     """What the nodes have counted, added up by partner."""
-    added: dict[str, Counts] = {}
+    added: dict[str, ConfirmationCounts] = {}
     for part in parts:
         for partner, counts in part.items():
-            added.setdefault(partner, Counts()).add(counts)
+            added.setdefault(partner, ConfirmationCounts()).add(counts)
     return added
 
 
-def waiting(by_partner: dict[str, Counts]) -> int:
+def waiting(by_partner: dict[str, ConfirmationCounts]) -> int:
     """How many viewers are waited for."""
     return sum(counts.waiting for counts in by_partner.values())

@@ -18,8 +18,8 @@ import orjson
 import structlog
 
 from liveserver.domain.errors import StoreUnavailable
-from liveserver.domain.model import Counts, Takedown, now
-from liveserver.newsroom.takedown_counter import Tally, total, waiting
+from liveserver.domain.model import ConfirmationCounts, Takedown, now
+from liveserver.newsroom.takedown_counter import TakedownCounter, total, waiting
 from liveserver.protocol import wire
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
     from liveserver.store import Store
 
 WITHIN_MS = 5_000
@@ -72,8 +72,8 @@ class Counting:
     """This node deleted the entry."""
     since: float
     """On the loop's clock."""
-    tally: Tally
-    heard: dict[str, dict[str, Counts]] = field(default_factory=dict)
+    tally: TakedownCounter
+    heard: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
     """What the other nodes have counted."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
     """Answers that came here for viewers of other nodes: word, had."""
@@ -129,16 +129,16 @@ class Takedowns:
         else:
             counting.tally.posted(word, had=had, partner=partner)
 
-    def came(self, slug: str, sink: Sink, /) -> None:
+    def came(self, slug: str, sink: Viewer, /) -> None:
         """A viewer was registered: it counts once it answers."""
 
-    def left(self, slug: str, sink: Sink, /) -> None:
+    def left(self, slug: str, sink: Viewer, /) -> None:
         """A viewer has left."""
         for counting in self._active.values():
             if counting.slug == slug:
                 counting.tally.left(sink)
 
-    def said(self, slug: str, sink: Sink, message: bytes, /) -> None:
+    def said(self, slug: str, sink: Viewer, message: bytes, /) -> None:
         """A viewer sent something: perhaps its answer."""
         if not self._active:
             return
@@ -194,7 +194,7 @@ class Takedowns:
             oldest.since = self._now() - MOST
             oldest.tally.close()
         self._ask(slug)
-        tally = Tally(self._hub.viewers_of(slug))
+        tally = TakedownCounter(self._hub.viewers_of(slug))
         counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), tally)
         self._active[entry_id] = counting
         self._confirming[entry_id] = within
@@ -222,7 +222,7 @@ class Takedowns:
             if counting is not None and not counting.ours:
                 self._forget(counting)
             return
-        by_partner = {partner: Counts(*counts) for partner, counts in told["counts"].items()}
+        by_partner = {partner: ConfirmationCounts(*counts) for partner, counts in told["counts"].items()}
         if counting is None:
             if not told["ours"]:
                 # Who deleted it tells when it has ended; others may not have heard so yet.

@@ -41,7 +41,7 @@ class _Hour:
     peak: int = 0
 
 
-class Meter:
+class WatchTimeMeter:
     """One node's viewers. Moments are in seconds since 1970."""
 
     def __init__(self) -> None:

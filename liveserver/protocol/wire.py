@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from liveserver.domain.model import Counts
+from liveserver.domain.model import ConfirmationCounts
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Attribution, Entry, Liveblog, Media, Partner, Position, Source, Takedown
@@ -175,7 +175,7 @@ def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str,
 
 def takedown_object(takedown: Takedown) -> JSON:
     """How far a takedown has got."""
-    total = Counts()
+    total = ConfirmationCounts()
     for counts in takedown.by_partner.values():
         total.add(counts)
     return {
@@ -188,7 +188,7 @@ def takedown_object(takedown: Takedown) -> JSON:
     }
 
 
-def _counts_object(counts: Counts) -> JSON:
+def _counts_object(counts: ConfirmationCounts) -> JSON:
     return {
         "asked": counts.asked,
         "had": counts.had,

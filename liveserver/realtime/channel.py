@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.domain.model import Position
 from liveserver.protocol import wire
 from liveserver.protocol.frames import ChangeFrame, Frame
-from liveserver.realtime.fanout_queue import Backlog
-from liveserver.realtime.viewer import ROW, Crowd
+from liveserver.realtime.fanout_queue import FanoutQueue
+from liveserver.realtime.viewer import ROW, ViewerSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from liveserver.domain.model import Withdrawal
     from liveserver.domain.topic import Topic
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
 
 AHEAD_MAX = 256
 """Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
@@ -74,10 +74,10 @@ class Channel:
         self.position = start.position
         self.floor = _floor(start)
         self.recent: deque[ChangeFrame] = deque()
-        self.viewers = Crowd()
-        self.lagging: dict[Sink, Lag] = {}
+        self.viewers = ViewerSet()
+        self.lagging: dict[Viewer, Lag] = {}
         self.ahead: dict[int, ChangeFrame] = {}
-        self.backlog = Backlog()
+        self.backlog = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
         """The last `hello` made, for viewers who resume and for those who don't."""
         self._recent_bytes = 0
@@ -94,7 +94,7 @@ class Channel:
         """How many viewers are connected, the lagging ones included."""
         return len(self.viewers) + len(self.lagging)
 
-    def sinks(self) -> list[Sink]:
+    def sinks(self) -> list[Viewer]:
         """All of them."""
         return [*self.viewers, *self.lagging]
 
@@ -142,7 +142,7 @@ class Channel:
         """Whether memory holds everything that came after `after`."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
-    def join(self, sink: Sink, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+    def join(self, sink: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Register a viewer and bring it to the channel's position.
 
         `older` are frames from the store that reach from `after` up to the memory's floor, for a viewer that memory
@@ -161,7 +161,7 @@ class Channel:
             replay = latest([*before, *self.recent], after.seq)
             self._enter(sink, [hello, *replay, *self._gone()], after, now)
 
-    def leave(self, sink: Sink) -> bool:
+    def leave(self, sink: Viewer) -> bool:
         """Forget a viewer; False for one that is unknown."""
         was_here = sink in self.viewers or sink in self.lagging
         self.viewers.discard(sink)
@@ -173,7 +173,7 @@ class Channel:
         """Send a heartbeat with the number of viewers, those of the other nodes included."""
         self._write(Frame(wire.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
-    def overdue(self, before: float) -> list[Sink]:
+    def overdue(self, before: float) -> list[Viewer]:
         """The viewers that have lagged since before that time."""
         return [sink for sink, lag in self.lagging.items() if lag.since < before]
 
@@ -187,7 +187,7 @@ class Channel:
             made = self._hellos[resumed] = (position, frame)
         return made[1]
 
-    def _enter(self, sink: Sink, frames: list[Frame], reached: Position, now: float) -> None:
+    def _enter(self, sink: Viewer, frames: list[Frame], reached: Position, now: float) -> None:
         for frame in frames:
             if not sink.write(frame):
                 self.lagging[sink] = Lag(reached, now)
@@ -275,7 +275,7 @@ class Channel:
             # To start afresh is less to carry than what waits.
             self.backlog.replace(Frame(wire.reset(self.position)), _NOWHERE)
 
-    def _mark(self, lagging: list[tuple[Sink, Position]], now: float) -> None:
+    def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
         for sink, position in lagging:
             self.viewers.discard(sink)
             self.backlog.left(sink)

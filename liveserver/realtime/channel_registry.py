@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.errors import NotFound
 from liveserver.realtime.channel import Channel
-from liveserver.realtime.synced_channel import Room
-from liveserver.utils.single_flight import Coalesced
+from liveserver.realtime.synced_channel import SyncedChannel
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ EARLY_MAX = 256
 """Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""
 
 
-class Rooms:
+class ChannelRegistry:
     """The rooms of a hub, one for each topic."""
 
     def __init__(
@@ -31,36 +31,36 @@ class Rooms:
         history: History,
         bus: TopicBus,
         eased: asyncio.Event,
-        take: Callable[[Room, bytes], None],
+        take: Callable[[SyncedChannel, bytes], None],
         *,
         heartbeat: int,
         recent_max: int,
     ) -> None:
-        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `Room`."""
+        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `SyncedChannel`."""
         self._history = history
         self._bus = bus
         self._eased = eased
         self._take = take
         self._heartbeat = heartbeat
         self._recent_max = recent_max
-        self._rooms: dict[Topic, Room] = {}
-        self._readings: dict[str, dict[Topic, Room]] = {}
+        self._rooms: dict[Topic, SyncedChannel] = {}
+        self._readings: dict[str, dict[Topic, SyncedChannel]] = {}
         """The rooms of each live blog, by its slug: its own, and those of its views."""
-        self._opening: dict[Topic, asyncio.Task[Room]] = {}
+        self._opening: dict[Topic, asyncio.Task[SyncedChannel]] = {}
         self._early: dict[Topic, deque[bytes]] = {}
         """Messages for rooms that are being opened."""
         self._wanted: set[Topic] = set()
         """Those that the next look at the store is to find."""
-        self._look = Coalesced(self._find)
+        self._look = FreshFlight(self._find)
 
-    def __iter__(self) -> Iterator[Room]:
+    def __iter__(self) -> Iterator[SyncedChannel]:
         return iter(list(self._rooms.values()))
 
-    def get(self, topic: Topic) -> Room | None:
+    def get(self, topic: Topic) -> SyncedChannel | None:
         """The room, if it is open."""
         return self._rooms.get(topic)
 
-    def ready(self, topic: Topic, message: bytes) -> Room | None:
+    def ready(self, topic: Topic, message: bytes) -> SyncedChannel | None:
         """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
         early = self._early.get(topic)
         if early is not None:
@@ -68,7 +68,7 @@ class Rooms:
             return None
         return self._rooms.get(topic)
 
-    def of(self, slug: str) -> list[Room]:
+    def of(self, slug: str) -> list[SyncedChannel]:
         """The rooms of a live blog and of its views."""
         return list(self._readings.get(slug, {}).values())
 
@@ -76,7 +76,7 @@ class Rooms:
         """The slugs of those that have a room, or a view of which has one."""
         return list(self._readings)
 
-    async def open(self, topic: Topic) -> Room:
+    async def open(self, topic: Topic) -> SyncedChannel:
         """The room, made if there is none. Raises NotFound and StoreUnavailable."""
         room = self._rooms.get(topic)
         if room is not None:
@@ -113,7 +113,7 @@ class Rooms:
         wanted, self._wanted = self._wanted, set()
         return await self._history.positions(wanted)
 
-    async def _load(self, topic: Topic) -> Room:
+    async def _load(self, topic: Topic) -> SyncedChannel:
         # Slugs can be made up without end: one look tells of all that are asked for at this moment, and nothing is made
         # for a live blog that isn't there.
         self._wanted.add(topic)
@@ -130,7 +130,7 @@ class Rooms:
             await self._bus.unsubscribe(topic)
             raise
         channel = Channel(topic, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = Room(channel, self._history, self._eased)
+        room = SyncedChannel(channel, self._history, self._eased)
         self._rooms[topic] = room
         self._readings.setdefault(room.liveblog, {})[topic] = room
         for message in self._early.pop(topic):

@@ -14,7 +14,7 @@ LINE_BYTES = 8 * 1024 * 1024
 """How much may wait in one line; of what comes then, the position waits, and the store is read when its time comes."""
 
 
-class Line:
+class DelayQueue:
     """The changes of one live blog that nobody may see yet."""
 
     def __init__(self) -> None:

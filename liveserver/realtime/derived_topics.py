@@ -22,8 +22,8 @@ from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.domain.model import Position, Withdrawal
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack, pack_withdrawal, unpack
-from liveserver.realtime.delay_queue import Line
-from liveserver.utils.single_flight import Coalesced
+from liveserver.realtime.delay_queue import DelayQueue
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,13 +38,13 @@ MARGIN = 0.002
 
 
 @dataclass(slots=True, eq=False)
-class Late:
+class DelayedTopic:
     """A topic that is late."""
 
     topic: Topic
-    check: Coalesced[None]
+    check: FreshFlight[None]
     """Reads from the store what the line doesn't know."""
-    line: Line = field(default_factory=Line)
+    line: DelayQueue = field(default_factory=DelayQueue)
     """What waits for its time."""
     timer: asyncio.Handle | None = None
     """Rings when the next of it is due."""
@@ -58,7 +58,7 @@ class Late:
             self.timer = None
 
 
-class Views:
+class DerivedTopics:
     """Between a hub, whose rooms are of topics, and the bus and the store, which know live blogs.
 
     Implements both of the hub's ports, `TopicBus` and `History`.
@@ -71,7 +71,7 @@ class Views:
         self._receiver: TopicReceiver | None = None
         self._topics: dict[str, set[Topic]] = {}
         """What is subscribed of each live blog, by its slug."""
-        self._late: dict[Topic, Late] = {}
+        self._late: dict[Topic, DelayedTopic] = {}
         """Those of them that are late."""
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -112,7 +112,7 @@ class Views:
         self._topics.setdefault(topic.slug, set()).add(topic)
         late = self._late.get(topic)
         if topic.delay and late is None:
-            late = self._late[topic] = Late(topic, Coalesced(partial(self._read_into, topic)))
+            late = self._late[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
         await self._bus.subscribe(topic.slug)
         # It may have been unsubscribed meanwhile: then there is nothing to read into.
         if late is not None and self._late.get(topic) is late:
@@ -184,7 +184,7 @@ class Views:
             message = pack(change) if isinstance(change, ChangeFrame) else str(change).encode()
             self._receiver.received(view, message)
 
-    def _queue(self, late: Late, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
+    def _queue(self, late: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
         """Put a change into a line; `shown` is what the view makes of it."""
         position = change.position if isinstance(change, ChangeFrame) else change
         heard = late.line.heard
@@ -205,12 +205,12 @@ class Views:
         if isinstance(change, ChangeFrame) and change.deletes:
             self._withdraw(late, Withdrawal(change.key, position.seq, _within_of(change)))
 
-    def _withdraw(self, late: Late, withdrawal: Withdrawal) -> None:
+    def _withdraw(self, late: DelayedTopic, withdrawal: Withdrawal) -> None:
         late.line.withdraw(withdrawal.id)
         if self._receiver is not None:
             self._receiver.received(late.topic, pack_withdrawal(withdrawal))
 
-    def _wind(self, late: Late) -> None:
+    def _wind(self, late: DelayedTopic) -> None:
         """Set the timer to what is due next."""
         due = late.line.due
         if due is not None and (late.timer is None or late.rings_at > due):
@@ -218,19 +218,19 @@ class Views:
             late.rings_at = due
             late.timer = asyncio.get_running_loop().call_at(due, self._release, late)
 
-    def _release(self, late: Late) -> None:
+    def _release(self, late: DelayedTopic) -> None:
         late.timer = None
         for change in late.line.take(self._now()):
             self._deliver(late.topic, change)
         self._wind(late)
 
-    def _check(self, late: Late) -> None:
+    def _check(self, late: DelayedTopic) -> None:
         if not late.check.pending:
             task = asyncio.create_task(self._check_now(late))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _check_now(self, late: Late) -> None:
+    async def _check_now(self, late: DelayedTopic) -> None:
         # What isn't read now, the next poll finds.
         with suppress(StoreUnavailable, NotFound):
             await late.check()

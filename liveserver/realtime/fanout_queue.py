@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from liveserver.domain.model import Position
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.viewer import Crowd, Row, Sink
+    from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
 """How large messages that are written together may be; a viewer's kernel buffer should have room for them."""
@@ -35,7 +35,7 @@ class Delivery:
     before: list[Position] = field(default_factory=list)
     """Where a viewer stands who has had all but the message at this place and those behind it."""
     size: int = 0
-    rest: Iterator[Row] | None = None
+    rest: Iterator[ViewerBatch] | None = None
     """Who is still to have them, of the rows that there were when it began. None: it hasn't begun."""
 
     @property
@@ -44,14 +44,14 @@ class Delivery:
         return self.first + len(self.frames) - 1
 
 
-class Backlog:
+class FanoutQueue:
     """What is still to be written to a crowd. Who sees it filled calls `pump` until it is empty."""
 
     def __init__(self) -> None:
         self._deliveries: deque[Delivery] = deque()
         self._number = 0
         self._size = 0
-        self._has: dict[Sink, int] = {}
+        self._has: dict[Viewer, int] = {}
         """Viewers who were brought up to date while there was a backlog: they have its messages up to that number."""
 
     def __bool__(self) -> bool:
@@ -82,16 +82,16 @@ class Backlog:
         last.before.append(before)
         last.size += size
 
-    def joined(self, sink: Sink) -> None:
+    def joined(self, sink: Viewer) -> None:
         """A viewer was brought up to date: it has all that is here."""
         if self._deliveries:
             self._has[sink] = self._number
 
-    def left(self, sink: Sink) -> None:
+    def left(self, sink: Viewer) -> None:
         """Forget a viewer."""
         self._has.pop(sink, None)
 
-    def pump(self, crowd: Crowd) -> list[tuple[Sink, Position]]:
+    def pump(self, crowd: ViewerSet) -> list[tuple[Viewer, Position]]:
         """Write to the next row of the crowd; who lags, and up to where it has everything."""
         delivery = self._deliveries[0]
         if delivery.rest is None:
@@ -110,7 +110,7 @@ class Backlog:
             lagging = row.write(delivery.frames)
         return [(sink, delivery.before[taken]) for sink, taken in lagging]
 
-    def _write_rest(self, delivery: Delivery, kind: type[Sink], sinks: list[Sink]) -> list[tuple[Sink, int]]:
+    def _write_rest(self, delivery: Delivery, kind: type[Viewer], sinks: list[Viewer]) -> list[tuple[Viewer, int]]:
         """Write to viewers who may have some of the messages already."""
         lagging = []
         for sink in sinks:

@@ -20,7 +20,7 @@ from liveserver.protocol import wire
 from liveserver.protocol.frames import ChangeFrame, pack, unpack
 from liveserver.realtime import presence
 from liveserver.realtime.channel import Offer
-from liveserver.realtime.channel_registry import Rooms
+from liveserver.realtime.channel_registry import ChannelRegistry
 from liveserver.realtime.synced_channel import now
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from liveserver.domain.model import Position
     from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.channel import Channel, Lag
-    from liveserver.realtime.ports import Witness
-    from liveserver.realtime.synced_channel import History, Room
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.ports import ViewerObserver
+    from liveserver.realtime.synced_channel import History, SyncedChannel
+    from liveserver.realtime.viewer import Viewer
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 GAP_GRACE = 0.05
@@ -66,14 +66,14 @@ class Hub:
         self._lag_timeout = lag_timeout
         self.draining = False
         """The process is about to end: nobody is let in any more."""
-        self.witnesses: list[Witness] = []
+        self.witnesses: list[ViewerObserver] = []
         self.node = secrets.token_hex(8)
         """By what the other nodes know this one."""
-        self._attendance = presence.Attendance(self.node)
+        self._attendance = presence.Presence(self.node)
         self._eased = asyncio.Event()
         """Somebody has left, or a backlog has been written."""
-        self._rooms = Rooms(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
-        self._joining: dict[Sink, Topic] = {}
+        self._rooms = ChannelRegistry(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
+        self._joining: dict[Viewer, Topic] = {}
         """Viewers that are being brought up to date, and what they read."""
         self._poll_now = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,7 +94,7 @@ class Hub:
         await self._rooms.close()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def sinks(self) -> list[Sink]:
+    def sinks(self) -> list[Viewer]:
         """Everyone who is connected."""
         return [sink for channel in self.channels() for sink in channel.sinks()]
 
@@ -114,7 +114,7 @@ class Hub:
         """How many viewers of a live blog are connected here, those of its views included."""
         return sum(room.channel.count for room in self._rooms.of(slug))
 
-    def viewers_of(self, slug: str) -> list[Sink]:
+    def viewers_of(self, slug: str) -> list[Viewer]:
         """The same viewers, one by one."""
         return [sink for room in self._rooms.of(slug) for sink in room.channel.sinks()]
 
@@ -149,11 +149,11 @@ class Hub:
         if (room := self._rooms.ready(Topic(slug), str(position).encode())) is not None:
             room.hear(position)
 
-    def audience(self, topic: Topic) -> Audience:
+    def audience(self, topic: Topic) -> Subscription:
         """Whom its viewers report to."""
-        return Audience(self, topic)
+        return Subscription(self, topic)
 
-    async def join(self, topic: Topic, sink: Sink, after: Position | None) -> None:
+    async def join(self, topic: Topic, sink: Viewer, after: Position | None) -> None:
         """Register a viewer and send it `hello`, what it missed, and from then on what comes.
 
         Raises NotFound for an unknown live blog, StoreUnavailable if what it needs isn't in memory, and Draining. A
@@ -175,14 +175,14 @@ class Hub:
         finally:
             self._joining.pop(sink, None)
 
-    def leave(self, topic: Topic, sink: Sink) -> None:
+    def leave(self, topic: Topic, sink: Viewer) -> None:
         """Forget a viewer. One that is unknown is no error."""
         self._joining.pop(sink, None)
         room = self._rooms.get(topic)
         if room is not None:
             self._leave(room, sink)
 
-    def said(self, topic: Topic, sink: Sink, message: bytes) -> None:
+    def said(self, topic: Topic, sink: Viewer, message: bytes) -> None:
         """A viewer sent a short text message."""
         for witness in self.witnesses:
             witness.said(topic.slug, sink, message)
@@ -191,7 +191,7 @@ class Hub:
         """How many answers each viewer was asked for, of late."""
         return sum(witness.asked(topic.slug) for witness in self.witnesses)
 
-    def drained(self, topic: Topic, sink: Sink) -> None:
+    def drained(self, topic: Topic, sink: Viewer) -> None:
         """A lagging viewer can be written to again: bring it up to date."""
         room = self._rooms.get(topic)
         lag = room.channel.lagging.get(sink) if room else None
@@ -238,7 +238,7 @@ class Hub:
             for message in self._attendance.tell(here):
                 self._bus.announce(message)
 
-    def _take(self, room: Room, message: bytes) -> None:
+    def _take(self, room: SyncedChannel, message: bytes) -> None:
         change = unpack(message)
         if isinstance(change, Withdrawal):
             room.channel.withdraw([change], now())
@@ -254,7 +254,7 @@ class Hub:
         elif change is None or change.epoch != here.epoch or change.seq > here.seq:
             self._repair(room)
 
-    def _offer(self, room: Room, frame: ChangeFrame) -> None:
+    def _offer(self, room: SyncedChannel, frame: ChangeFrame) -> None:
         offer = room.channel.offer(frame, now())
         room.pump_soon()
         if offer is Offer.FOREIGN:
@@ -263,7 +263,7 @@ class Hub:
             room.grace = True
             self._spawn(self._repair_unless_closed(room))
 
-    async def _catch_up(self, room: Room, sink: Sink, lag: Lag) -> None:
+    async def _catch_up(self, room: SyncedChannel, sink: Viewer, lag: Lag) -> None:
         try:
             position, older = await room.bridge(lag.position)
         except (StoreUnavailable, NotFound):
@@ -275,16 +275,16 @@ class Hub:
             del room.channel.lagging[sink]
             room.channel.join(sink, position, now(), older)
 
-    def _repair(self, room: Room) -> None:
+    def _repair(self, room: SyncedChannel) -> None:
         if not room.refresh.pending:
             self._spawn(self._repair_now(room))
 
-    async def _repair_now(self, room: Room) -> None:
+    async def _repair_now(self, room: SyncedChannel) -> None:
         # A read that fails leaves the gap; the poll finds it again.
         with suppress(StoreUnavailable, NotFound):
             await room.refresh()
 
-    async def _repair_unless_closed(self, room: Room) -> None:
+    async def _repair_unless_closed(self, room: SyncedChannel) -> None:
         await asyncio.sleep(GAP_GRACE)
         room.grace = False
         if room.channel.ahead:
@@ -363,7 +363,7 @@ class Hub:
             self.announce()
             await asyncio.sleep(presence.INTERVAL)
 
-    def _leave(self, room: Room, sink: Sink) -> None:
+    def _leave(self, room: SyncedChannel, sink: Viewer) -> None:
         if not room.channel.leave(sink):
             return
         for witness in self.witnesses:
@@ -378,7 +378,7 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
 
-class Audience:
+class Subscription:
     """The hub, as the viewers of one topic know it."""
 
     __slots__ = ("_hub", "permit", "topic")
@@ -394,15 +394,15 @@ class Audience:
         """Have the topic in memory. Raises Draining, NotFound and StoreUnavailable."""
         await self._hub.enter(self.topic)
 
-    async def join(self, sink: Sink, after: Position | None, /) -> None:
+    async def join(self, sink: Viewer, after: Position | None, /) -> None:
         """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
         await self._hub.join(self.topic, sink, after)
 
-    def drained(self, sink: Sink, /) -> None:
+    def drained(self, sink: Viewer, /) -> None:
         """The viewer had refused a message, and can be written to again."""
         self._hub.drained(self.topic, sink)
 
-    def said(self, sink: Sink, message: bytes, /) -> None:
+    def said(self, sink: Viewer, message: bytes, /) -> None:
         """The viewer sent a short text message."""
         self._hub.said(self.topic, sink, message)
 
@@ -410,7 +410,7 @@ class Audience:
         """How many answers each viewer was asked for, of late: it may say so much more."""
         return self._hub.asked(self.topic)
 
-    def gone(self, sink: Sink, /) -> None:
+    def gone(self, sink: Viewer, /) -> None:
         """The viewer's connection has ended."""
         self._hub.leave(self.topic, sink)
         permit, self.permit = self.permit, None

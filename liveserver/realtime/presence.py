@@ -31,7 +31,7 @@ class _Said(NamedTuple):
     at: float
 
 
-class Attendance:
+class Presence:
     """What one node says to the others, and what they have said."""
 
     def __init__(self, node: str, what: str = "viewers") -> None:

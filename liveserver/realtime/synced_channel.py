@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from liveserver.domain.model import VOID, Position
-from liveserver.utils.single_flight import Coalesced
+from liveserver.domain.model import VOID_POSITION, Position
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -49,7 +49,7 @@ class History(Protocol):
         """Where each stands; of a live blog that isn't there, nothing."""
 
 
-class Room:
+class SyncedChannel:
     """A topic in memory."""
 
     def __init__(self, channel: Channel, history: History, eased: asyncio.Event) -> None:
@@ -63,7 +63,7 @@ class Room:
         """How far the store was last known to have got: the channel may be about to follow."""
         self.grace = False
         """Whether a missing change is being waited for."""
-        self.refresh = Coalesced(self._refresh)
+        self.refresh = FreshFlight(self._refresh)
         """Reads what the store has beyond the channel, and delivers it."""
         self._history = history
         self._eased = eased
@@ -106,14 +106,14 @@ class Room:
         """
         channel = self.channel
         if channel.position.seq - after.seq > REPLAY_MAX:
-            return VOID, []
+            return VOID_POSITION, []
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
             # It may come from another node, and know more than this one. Only the store can call its position void.
             await self.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._read_from(after)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
-                return (after if after.seq >= replay.floor else VOID), replay.frames
+                return (after if after.seq >= replay.floor else VOID_POSITION), replay.frames
             # Memory has gone on since, and forgotten what came after that read.
             if self._replay is not None and self._replay[1].done():
                 self._replay = None

@@ -14,7 +14,7 @@ ROW = 512
 """Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
 
 
-class Row:
+class ViewerBatch:
     """Viewers of one class who are written to together, in one step: at most `ROW`.
 
     They stand without gaps, and about in the order in which they came, which is that in which they lie in memory.
@@ -22,17 +22,17 @@ class Row:
 
     __slots__ = ("crowd", "kind", "sinks")
 
-    def __init__(self, crowd: Crowd, kind: type[Sink]) -> None:
+    def __init__(self, crowd: ViewerSet, kind: type[Viewer]) -> None:
         self.crowd = crowd
         self.kind = kind
-        self.sinks: list[Sink] = []
+        self.sinks: list[Viewer] = []
 
-    def add(self, sink: Sink) -> None:
+    def add(self, sink: Viewer) -> None:
         """Put a viewer at the end."""
         sink.row, sink.place = self, len(self.sinks)
         self.sinks.append(sink)
 
-    def discard(self, sink: Sink) -> None:
+    def discard(self, sink: Viewer) -> None:
         """Take a viewer out; the last one gets its place."""
         last = self.sinks.pop()
         if last is not sink:
@@ -40,17 +40,17 @@ class Row:
             last.place = sink.place
         sink.row = None
 
-    def write(self, frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+    def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all of them; those that lag, each with how many of the messages it took."""
         return self.kind.write_all(self.sinks, frames)
 
 
-class Sink(ABC):
+class Viewer(ABC):
     """A viewer. No call raises, waits, or calls the hub back from within."""
 
     __slots__ = ("partner", "place", "row", "word")
 
-    row_type: ClassVar[type[Row]] = Row
+    row_type: ClassVar[type[ViewerBatch]] = ViewerBatch
     """How viewers of this class are written to together."""
 
     def __init__(self, word: str = "") -> None:
@@ -58,7 +58,7 @@ class Sink(ABC):
         """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
         self.partner = ""
         """The partner on whose pages it reads; "" for none."""
-        self.row: Row | None = None
+        self.row: ViewerBatch | None = None
         """Where it stands in a crowd, which alone changes this."""
         self.place = 0
 
@@ -71,7 +71,7 @@ class Sink(ABC):
         """End the viewer's connection with a WebSocket close code (SSE just ends)."""
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame], /) -> list[tuple[Sink, int]]:
+    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers of this class; those that lag, each with how many of the messages it took."""
         lagging = []
         for sink in sinks:
@@ -82,26 +82,26 @@ class Sink(ABC):
         return lagging
 
 
-class Crowd:
+class ViewerSet:
     """Many viewers, in rows. A viewer is in one crowd at most."""
 
     def __init__(self) -> None:
-        self._rows: dict[Row, None] = {}
-        self._open: dict[type[Sink], dict[Row, None]] = {}
+        self._rows: dict[ViewerBatch, None] = {}
+        self._open: dict[type[Viewer], dict[ViewerBatch, None]] = {}
         """Those with room."""
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def __iter__(self) -> Iterator[Sink]:
+    def __iter__(self) -> Iterator[Viewer]:
         for row in self._rows:
             yield from row.sinks
 
-    def __contains__(self, sink: Sink) -> bool:
+    def __contains__(self, sink: Viewer) -> bool:
         return sink.row is not None and sink.row.crowd is self
 
-    def add(self, sink: Sink) -> None:
+    def add(self, sink: Viewer) -> None:
         """Put a viewer in; one that is there is no error."""
         if sink in self:
             return
@@ -116,7 +116,7 @@ class Crowd:
         if len(row.sinks) >= ROW:
             del having_room[row]
 
-    def discard(self, sink: Sink) -> None:
+    def discard(self, sink: Viewer) -> None:
         """Take a viewer out; one that isn't there is no error."""
         row = sink.row
         if row is None or row.crowd is not self:
@@ -130,7 +130,7 @@ class Crowd:
             having_room.pop(row, None)
             del self._rows[row]
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ViewerBatch]:
         """All rows that there are now.
 
         Who comes later may stand in one of them, or in another; who is here stays in the same one until it leaves.

@@ -17,10 +17,10 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from liveserver.content.blocks import MEDIA_PATH
-from liveserver.content.body_renderer import Bodies
-from liveserver.content.embed_providers import Embeds
+from liveserver.content.body_renderer import BodyRenderer
+from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.plain_text import BLOCK, plain_text, shortened
-from liveserver.content.translations import FALLBACK, Texts, text_direction, texts_for
+from liveserver.content.translations import FALLBACK, Translations, text_direction, texts_for
 from liveserver.domain.errors import SettingsError
 from liveserver.domain.model import Entry, Liveblog, Position, Verification
 from liveserver.protocol import wire
@@ -28,7 +28,7 @@ from liveserver.rendering import share_card
 from liveserver.rendering.pacing import Pace
 from liveserver.rendering.page_models import EVERY, EntryPageView, Only, Order, PageView
 from liveserver.rendering.structured_data import entry_posting, liveblog_posting
-from liveserver.utils.lru_cache import KEPT_BYTES, Lru
+from liveserver.utils.lru_cache import KEPT_BYTES, LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -117,14 +117,14 @@ class Renderer:
         self._public_url = public_url
         self.media_url = media_url or public_url + MEDIA_PATH
         """What stands before the slash and a picture's name."""
-        self.embeds = Embeds(mastodon_hosts)
-        self.bodies = Bodies(media_url=self.media_url, embeds=self.embeds)
+        self.embeds = EmbedProviders(mastodon_hosts)
+        self.bodies = BodyRenderer(media_url=self.media_url, embeds=self.embeds)
         self._base_path = urlsplit(public_url).path
         self._assets = assets or Assets.built()
         self._environment = _environment()
         self._entry = self._environment.get_template("entry.html")
-        self._articles_made: Lru[tuple[Template, str, str, str, Entry], str] = Lru(ARTICLES_BYTES)
-        self._texts_made: Lru[str, str] = Lru(TEXTS_BYTES)
+        self._articles_made: LruCache[tuple[Template, str, str, str, Entry], str] = LruCache(ARTICLES_BYTES)
+        self._texts_made: LruCache[str, str] = LruCache(TEXTS_BYTES)
         self._content = self._environment.get_template("content.html")
 
     def liveblog_url(self, slug: str) -> str:
@@ -219,7 +219,7 @@ class Renderer:
         """
         own = copy(self)
         # For this answer only, so it needn't forget anything.
-        own._articles_made, own._texts_made = Lru(sys.maxsize), Lru(sys.maxsize)
+        own._articles_made, own._texts_made = LruCache(sys.maxsize), LruCache(sys.maxsize)
         template = self._content if feed else self._entry
         pace = Pace()
         for entry in entries:
@@ -370,7 +370,7 @@ class Renderer:
             "older": _end(self.list_url(slug, cursor=view.older_cursor, only=only), view.older_cursor, oldest),
         }
 
-    def _filters(self, slug: str, texts: Texts, only: Only) -> list[dict[str, Any]]:
+    def _filters(self, slug: str, texts: Translations, only: Only) -> list[dict[str, Any]]:
         """What a reader may limit the list to, with what the verifications mean."""
         kinds = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
         return [
@@ -485,7 +485,7 @@ class Renderer:
         ]
 
 
-def _edited(texts: Texts, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
+def _edited(texts: Translations, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
     """The mark of an entry that was edited after it was published (a backdated one is created after that)."""
     if entry.updated_at <= max(published, entry.created_at):
         return None
@@ -523,7 +523,7 @@ def _root(order: Order, only: Only) -> dict[str, str]:
     return found
 
 
-def _only_label(texts: Texts, only: Only) -> tuple[str, str] | None:
+def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
     """What a page is limited to, and what that means; None if to nothing."""
     if only.verification is not None:
         return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
@@ -532,18 +532,18 @@ def _only_label(texts: Texts, only: Only) -> tuple[str, str] | None:
     return None if only.tag is None else (f"#{only.tag}", "")
 
 
-def _label(texts: Texts, entry: Entry) -> str:
+def _label(texts: Translations, entry: Entry) -> str:
     return texts.verification(entry.verification.value, entry.source) if entry.verification else ""
 
 
-def _verification(texts: Texts, entry: Entry) -> Markup | None:
+def _verification(texts: Translations, entry: Entry) -> Markup | None:
     if entry.verification is None:
         return None
     name = f"entry.{Verification(entry.verification).value}"
     return texts.html(f"{name}_source", source=entry.source) if entry.source else texts.html(name)
 
 
-def _via(texts: Texts, entry: Entry) -> Markup | None:
+def _via(texts: Translations, entry: Entry) -> Markup | None:
     if entry.via is None:
         return None
     link = Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(entry.via.url, entry.via.name)

@@ -19,7 +19,7 @@ from liveserver.rendering.renderer import json_block
 from liveserver.rendering.structured_data import liveblog_posting
 
 if TYPE_CHECKING:
-    from liveserver.content.translations import Texts
+    from liveserver.content.translations import Translations
     from liveserver.domain.model import Attribution, Liveblog
     from liveserver.rendering.page_models import PageView
     from liveserver.rendering.renderer import Renderer
@@ -84,7 +84,7 @@ class WidgetAssets:
         return "sha384-" + base64.b64encode(hashlib.sha384(self.pinned).digest()).decode()
 
 
-class Look(NamedTuple):
+class WidgetOptions(NamedTuple):
     """How a partner wants a widget."""
 
     theme: str | None = None
@@ -123,13 +123,13 @@ class Look(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
+class WidgetRenderer:
     """Makes them; pure."""
 
     renderer: Renderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)
 
-    def embed_url(self, slug: str, look: Look | None = None) -> str:
+    def embed_url(self, slug: str, look: WidgetOptions | None = None) -> str:
         """The page for frames."""
         query = urlencode(look.attributes) if look else ""
         return f"{self.renderer.home_url}embed/{slug}{'?' + query if query else ''}"
@@ -165,7 +165,7 @@ class Embedding:
             },
         }
 
-    def page(self, view: PageView, look: Look) -> str:
+    def page(self, view: PageView, look: WidgetOptions) -> str:
         """`/embed/{slug}`: the widget in a page of its own, which is whole without any script."""
         liveblog = view.liveblog
         texts = texts_for(look.language or liveblog.language)
@@ -180,7 +180,7 @@ class Embedding:
             frame_styles=[self.static_url(style) for style in self.assets.styles],
         )
 
-    def fragment(self, view: PageView, look: Look) -> str:
+    def fragment(self, view: PageView, look: WidgetOptions) -> str:
         """HTML for a partner's own page: the entries as they are, alive once the script has come, and JSON-LD."""
         liveblog = view.liveblog
         entries = [*view.pinned, *(entry for entry in view.entries if not entry.pinned)]
@@ -222,7 +222,7 @@ class Embedding:
             url=url,
             here=here(url),
             partner=partner,
-            embed_url=self.embed_url(liveblog.slug, Look(partner=partner)),
+            embed_url=self.embed_url(liveblog.slug, WidgetOptions(partner=partner)),
             script_url=self.script_url,
             script_here=here(self.script_url),
             pinned_url=self.pinned_url,
@@ -281,7 +281,7 @@ class Embedding:
             ),
         }
 
-    def _shell(self, liveblog: Liveblog, texts: Texts) -> dict[str, Any]:
+    def _shell(self, liveblog: Liveblog, texts: Translations) -> dict[str, Any]:
         same = texts.language.split("-")[0].lower() == liveblog.language.split("-")[0].lower()
         ours = {} if same else {"lang": texts.language, "dir": text_direction(texts.language)}
         return {
@@ -296,7 +296,7 @@ class Embedding:
         }
 
     @staticmethod
-    def _dress(look: Look) -> dict[str, Any]:
+    def _dress(look: WidgetOptions) -> dict[str, Any]:
         return {"scheme": look.theme or "auto", "attribution": look.attribution}
 
     def _articles(self, view: PageView) -> dict[str, Any]:

@@ -16,25 +16,25 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Mount, Router
 
-from liveserver.access.api_keys import Keyring
+from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_intake, upload_intake
 from liveserver.access.partner_admission import Partners
-from liveserver.access.request_limits import Limits
+from liveserver.access.request_limits import RequestLimits
 from liveserver.content.media import storage
-from liveserver.content.media.library import Library
-from liveserver.content.media.transcoder_pool import Darkroom
+from liveserver.content.media.library import MediaLibrary
+from liveserver.content.media.transcoder_pool import TranscoderPool
 from liveserver.domain.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.http.api.health import OPERATOR_ROUTES
 from liveserver.http.api.openapi.docs import DOCS_ROUTES
 from liveserver.http.api.requests import EXPOSED_HEADERS
 from liveserver.http.api.routes import API_ROUTES
-from liveserver.http.container import Services
-from liveserver.http.fair_queue import Turns
+from liveserver.http.container import Container
+from liveserver.http.fair_queue import FairQueue
 from liveserver.http.metrics import Metrics
-from liveserver.http.middleware.host_check import Hosts, PublicName
-from liveserver.http.middleware.page_limits import Limiting
-from liveserver.http.middleware.request_metrics import Observing
-from liveserver.http.pages.fast_path import Rush
+from liveserver.http.middleware.host_check import HostCheck, PublicName
+from liveserver.http.middleware.page_limits import PageLimits
+from liveserver.http.middleware.request_metrics import RequestMetrics
+from liveserver.http.pages.fast_path import FastPath
 from liveserver.http.pages.feeds import FEED_ROUTES
 from liveserver.http.pages.media_files import FILE_ROUTES
 from liveserver.http.pages.reach import REACH_ROUTES
@@ -52,24 +52,24 @@ from liveserver.http.pages.widget import EMBED_ROUTES
 from liveserver.http.problems import KINDS, crash_problem, handle_error, http_problem
 from liveserver.http.rejections import refused
 from liveserver.http.responses import security_headers
-from liveserver.http.responses.page_cache import Dated, Index, Renditions
+from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
 from liveserver.http.responses.static_files import Assets
 from liveserver.http.route_params import nowhere, strict
 from liveserver.http.streams import STREAM_ROUTES
 from liveserver.newsroom.presenter import Presenter
-from liveserver.newsroom.publisher import Publishing
+from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.reach import Reach
 from liveserver.newsroom.scheduler import Scheduler
-from liveserver.newsroom.syndication.coordinator import Syndication
+from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
 from liveserver.newsroom.takedowns import Takedowns
 from liveserver.realtime import bus as buses
-from liveserver.realtime.derived_topics import Views
+from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from liveserver.rendering.renderer import Renderer
-from liveserver.rendering.widget_renderer import Embedding
+from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,7 +84,7 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Services]:
+async def running(settings: Settings) -> AsyncIterator[Container]:
     """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
     renderer = Renderer(
         public_url=settings.base_url,
@@ -99,7 +99,7 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         presenter = Presenter(renderer, confirming)
         history = StoreHistory(store, presenter, confirming)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
-        views = Views(store, history, bus)
+        views = DerivedTopics(store, history, bus)
         hub = Hub(
             views,
             views,
@@ -111,9 +111,9 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         )
         takedowns = Takedowns(store, hub, bus, confirming)
         reach = Reach(store, hub, bus)
-        publishing = Publishing(store, hub, presenter, takedowns)
-        turns, drawing = Turns(), Turns(at_once=1)
-        renditions = Renditions(hub, history, turns, budget=settings.page_cache)
+        publishing = Publisher(store, hub, presenter, takedowns)
+        turns, drawing = FairQueue(), FairQueue(at_once=1)
+        renditions = PageCache(hub, history, turns, budget=settings.page_cache)
 
         async def newest_liveblogs() -> list[Liveblog]:
             return (await store.liveblogs(limit=INDEX_SIZE))[0]
@@ -121,21 +121,21 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
         def index_page(liveblogs: list[Liveblog]) -> Representation:
             return html_representation(renderer, renderer.index_page(liveblogs))
 
-        index = Index(newest_liveblogs, index_page)
-        writable = Coalesced(store.ping)
-        library = Library(store, pictures, Darkroom(max_pixels=settings.media_max_pixels))
+        index = IndexCache(newest_liveblogs, index_page)
+        writable = FreshFlight(store.ping)
+        library = MediaLibrary(store, pictures, TranscoderPool(max_pixels=settings.media_max_pixels))
         partners = Partners(store, hub, base_url=settings.base_url)
         await hub.start()
         await partners.start()
         scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
         counting = asyncio.create_task(reach.run(), name="reach")
-        syndication = Syndication(store, publishing, library, settings, node=hub.node)
+        syndication = SyndicationCoordinator(store, publishing, library, settings, node=hub.node)
         following = asyncio.create_task(syndication.run(), name="syndication")
         try:
-            yield Services(
+            yield Container(
                 settings=settings,
                 store=store,
-                keyring=Keyring(store),
+                keyring=ApiKeys(store),
                 bus=bus,
                 hub=hub,
                 history=history,
@@ -149,15 +149,15 @@ async def running(settings: Settings) -> AsyncIterator[Services]:
                 partners=partners,
                 takedowns=takedowns,
                 reach=reach,
-                embedding=Embedding(renderer),
+                embedding=WidgetRenderer(renderer),
                 syndication=syndication,
-                limits=Limits(settings),
+                limits=RequestLimits(settings),
                 bodies=json_intake(settings.max_body_size),
                 uploads=upload_intake(settings.media_max_size),
                 turns=turns,
                 writable=writable,
                 drawing=drawing,
-                dated=Dated(turns),
+                dated=DatedCache(turns),
             )
         finally:
             for task in (scheduling, counting, following):
@@ -214,11 +214,14 @@ def create_app(settings: Settings) -> Starlette:
         ],
         middleware=[
             Middleware(
-                Observing, headers=security_headers.everywhere(settings), ended=_ended, look=PublicName(settings).look
+                RequestMetrics,
+                headers=security_headers.everywhere(settings),
+                ended=_ended,
+                look=PublicName(settings).look,
             ),
-            *([Middleware(Hosts, allowed=settings.hosts)] if settings.hosts else []),
-            Middleware(Rush),
-            Middleware(Limiting, refuse=_our_error),
+            *([Middleware(HostCheck, allowed=settings.hosts)] if settings.hosts else []),
+            Middleware(FastPath),
+            Middleware(PageLimits, refuse=_our_error),
         ],
         exception_handlers={
             LiveserverError: _our_error,

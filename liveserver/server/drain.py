@@ -17,7 +17,7 @@ from liveserver.protocol.frames import Frame
 
 if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.viewer import Sink
+    from liveserver.realtime.viewer import Viewer
 
 SLOTS = 1_000
 """Different moments; more viewers than that share them."""
@@ -44,7 +44,7 @@ async def farewell(hub: Hub, window: float) -> None:
             await hub.flushed()
     sinks = hub.sinks()
     random.shuffle(sinks)
-    turns: dict[int, list[Sink]] = {}
+    turns: dict[int, list[Viewer]] = {}
     for moment, sink in zip(timetable(len(sinks), window), sinks, strict=True):
         turns.setdefault(moment, []).append(sink)
     seeing_off = asyncio.create_task(_see_off(turns))
@@ -58,7 +58,7 @@ async def farewell(hub: Hub, window: float) -> None:
     hub.announce()
 
 
-async def _see_off(turns: dict[int, list[Sink]]) -> None:
+async def _see_off(turns: dict[int, list[Viewer]]) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     for moment, sinks in turns.items():

@@ -48,12 +48,12 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
     from liveserver.server.protocols.tls_listener import Handshake
     from liveserver.server.protocols.viewer_protocol import EncryptedHttpProtocol, HttpProtocol
     from liveserver.settings import Settings
 
-    Beside = Callable[[Services], Coroutine[object, object, None]]
+    Beside = Callable[[Container], Coroutine[object, object, None]]
 
 BACKLOG = 4096
 ACCEPTORS = 8
@@ -86,7 +86,7 @@ class Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         app: Starlette,
-        on_start: Callable[[Services], None],
+        on_start: Callable[[Container], None],
         beside: Beside | None = None,
         certificate: Certificate | None = None,
     ) -> None:
@@ -287,7 +287,7 @@ def _run(settings: Settings, listener: socket.socket, beside: Beside | None = No
     if not settings.io_uring:
         batch_send.one_by_one()
 
-    def started(parts: Services) -> None:
+    def started(parts: Container) -> None:
         log.info(
             "server.started",
             url=settings.base_url,

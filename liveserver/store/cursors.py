@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Entry
@@ -46,6 +46,6 @@ class Place(NamedTuple):
         raise bad_cursor()
 
 
-def bad_cursor() -> Invalid:
+def bad_cursor() -> InvalidInput:
     """The error of a cursor that isn't ours."""
-    return Invalid([FieldError("?cursor", "is not a cursor that this server gave")])
+    return InvalidInput([FieldError("?cursor", "is not a cursor that this server gave")])

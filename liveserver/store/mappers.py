@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.model import (
     Correction,
-    Embedding,
+    EmbedPolicy,
     Entry,
     EntryStatus,
     Liveblog,
@@ -43,9 +43,9 @@ def liveblog_from(row: RowMapping) -> Liveblog:
     )
 
 
-def embedding_from(document: Values | None) -> Embedding:
+def embedding_from(document: Values | None) -> EmbedPolicy:
     """What the column `embedding` says; None is what it says of most."""
-    return Embedding(document["mode"], tuple(document["origins"])) if document else Embedding()
+    return EmbedPolicy(document["mode"], tuple(document["origins"])) if document else EmbedPolicy()
 
 
 def liveblog_values(liveblog: Liveblog) -> Values:

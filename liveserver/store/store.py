@@ -22,7 +22,7 @@ from liveserver.store.repositories import (
     sources,
     takedowns,
 )
-from liveserver.utils.committing import Committing
+from liveserver.utils.after_commit import AfterCommit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from liveserver.domain.errors import LiveserverError
     from liveserver.domain.model import (
         Changes,
-        Copy,
         Edition,
         Entry,
         EntryPage,
         Feed,
+        ImportedEntry,
         Listing,
         Liveblog,
         LiveblogChanged,
@@ -72,7 +72,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._commit = Committing()
+        self._commit = AfterCommit()
 
     @classmethod
     async def open(
@@ -420,7 +420,7 @@ class Store:
         """Move on past what does nothing here. Raises NotHeld."""
         await self._database.write(sources.move, hold, reached)
 
-    async def copies(self, slug: str) -> dict[str, Copy]:
+    async def copies(self, slug: str) -> dict[str, ImportedEntry]:
         """The source's entries that are here, by their ids there."""
         return await self._database.read(sources.copies, slug)
 

@@ -25,7 +25,7 @@ def size_of(value: object) -> int:
     return size + sum(map(size_of, value)) if isinstance(value, tuple) else size
 
 
-class Lru(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """Keeps values while their weights together don't exceed `budget`. For one thread.
 
     A value that is heavier than the whole budget isn't kept at all. What was asked for since it was put is forgotten

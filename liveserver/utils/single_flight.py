@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Coalesced(Generic[T]):
+class FreshFlight(Generic[T]):
     """Runs `work` so that callers share runs, and each is answered by a run that began after its call.
 
     The second half is what a plain single flight lacks: a read that is under way may have begun before the change

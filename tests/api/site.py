@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
     from liveserver.settings import Settings
 
 JSON = dict[str, Any]
@@ -64,9 +64,9 @@ class Site:
         self._stack = AsyncExitStack()
 
     @property
-    def parts(self) -> Services:
+    def parts(self) -> Container:
         """What the application consists of."""
-        parts: Services = self.app.state.services
+        parts: Container = self.app.state.services
         return parts
 
     async def start(self, *, again: bool = False) -> None:

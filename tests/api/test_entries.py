@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.access.body_budget import JSON_PER_KEY
-from liveserver.content.sanitizer_pool import SMALL, SanitisingPool
+from liveserver.content.sanitiser_pool import SMALL, SanitiserPool
 from liveserver.domain.model import CORRECTIONS_MAX, new_entry_id, now
 from liveserver.protocol.wire import timestamp
 from tests.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
@@ -37,7 +37,7 @@ async def test_long_texts_take_the_share_of_their_key(site: Site, monkeypatch: p
         owners.append(owner)
         return work(body)
 
-    monkeypatch.setattr(SanitisingPool, "run", run)
+    monkeypatch.setattr(SanitiserPool, "run", run)
     shown = await site.key("Sport", ["publish"])
     sport, key_id = await site.client(shown), shown.split("_")[1]
     response = await sport.post(ENTRIES, json={"body": "a" * (SMALL + 1)})

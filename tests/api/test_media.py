@@ -11,7 +11,7 @@ import pytest
 
 from liveserver.access.body_budget import UPLOADS_PER_KEY
 from liveserver.content.media.picture import Picture
-from liveserver.domain.errors import Busy, FilesUnavailable
+from liveserver.domain.errors import Busy, MediaUnavailable
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.api.site import BASE, ENTRIES, bad_fields, database_away, problem, started
 from tests.images import SECRET, located, noise, opened, png, quarters, saved
@@ -501,7 +501,7 @@ async def test_when_the_files_are_away(site: Site, monkeypatch: pytest.MonkeyPat
     files = site.parts.library._files
 
     async def refuse(*_: object) -> None:
-        raise FilesUnavailable("the directory of pictures can't be used: No space left on device")
+        raise MediaUnavailable("the directory of pictures can't be used: No space left on device")
 
     with monkeypatch.context() as patch:
         for name in ("write", "remove"):
@@ -529,7 +529,7 @@ async def test_half_a_deletion_can_be_finished(site: Site, monkeypatch: pytest.M
 
     async def once(name: str) -> None:
         if removed:
-            raise FilesUnavailable("the bucket doesn't answer")
+            raise MediaUnavailable("the bucket doesn't answer")
         removed.append(name)
         await remove(name)
 

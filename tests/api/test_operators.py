@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.single_flight import FreshFlight
 from tests.api.site import LIVEBLOG, problem, settled
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ async def test_those_who_ask_at_once_share_a_look(site: Site, monkeypatch: pytes
 
     monkeypatch.setattr(database, "ping", ping)
     calls: list[object] = []
-    call = Coalesced.__call__
+    call = FreshFlight.__call__
 
-    def noted(shared: Coalesced[None]) -> Coroutine[None, None, None]:
+    def noted(shared: FreshFlight[None]) -> Coroutine[None, None, None]:
         if shared is site.parts.writable:
             calls.append(shared)
         return call(shared)
 
-    monkeypatch.setattr(Coalesced, "__call__", noted)
+    monkeypatch.setattr(FreshFlight, "__call__", noted)
     first = asyncio.create_task(site.reader.get("/readyz"))
 
     async def begun(number: int) -> bool:

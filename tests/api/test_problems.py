@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.newsroom.publisher import Publishing
+from liveserver.newsroom.publisher import Publisher
 from liveserver.store import Store
 from tests.api.site import ENTRIES, LIVEBLOG, bad_fields, database_away, problem, started
 
@@ -199,7 +199,7 @@ async def test_a_defect_of_ours(site: Site, monkeypatch: pytest.MonkeyPatch) -> 
     async def broken(*_args: object, **_fields: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(Publishing, "create_entry", broken)
+    monkeypatch.setattr(Publisher, "create_entry", broken)
     response = await site.editor.post(ENTRIES, json={"body": "x"})
     assert "secret" not in response.text
     assert problem(response, 500)["type"] == "urn:liveserver:problem:internal"

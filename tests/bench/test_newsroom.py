@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from liveserver.cli.bench.errors import Refused
-from liveserver.cli.bench.publisher import SLUG, TITLE, Newsroom, entry_of
+from liveserver.cli.bench.publisher import SLUG, TITLE, Publisher, entry_of
 from liveserver.cli.bench.viewers.messages import Mark
 from liveserver.client import Client, ClientError
 
@@ -64,17 +64,17 @@ class Desk:
 async def test_its_own_liveblog() -> None:
     """It is made once, and used again; one that is called otherwise is somebody's."""
     desk = Desk(None)
-    assert await Newsroom.own_liveblog(desk.client) == SLUG
+    assert await Publisher.own_liveblog(desk.client) == SLUG
     assert desk.title == TITLE
-    assert await Newsroom.own_liveblog(desk.client) == SLUG
+    assert await Publisher.own_liveblog(desk.client) == SLUG
     with pytest.raises(Refused, match="called “Élections”"):
-        await Newsroom.own_liveblog(Desk("Élections").client)
+        await Publisher.own_liveblog(Desk("Élections").client)
 
 
 async def test_clean_up() -> None:
     """Everything is deleted; what can't be is named, and what is gone already is no matter."""
     desk = Desk(TITLE, {"entry-3": 503, "entry-5": 410})
-    newsroom = Newsroom(desk.client, SLUG, run="0123abcd", size=200)
+    newsroom = Publisher(desk.client, SLUG, run="0123abcd", size=200)
     assert [await newsroom.publish(number) for number in range(20)] == list(range(1, 21))
     assert await newsroom.clean_up() == ["entry-3"]
     assert desk.entries == ["entry-3", "entry-5"]

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from liveserver.cli.bench.measuring import plot, report
-from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.measuring.histogram import Measurements, Second
 from liveserver.cli.bench.plan import Plan
 from liveserver.cli.bench.run import Result, Usage
 from liveserver.utils import svg_chart
@@ -23,7 +23,7 @@ def result_of(seconds: int = 12, **tally: int) -> Result:
     result = Result(
         Plan(500, rate=2), "https://live.example.org/<&\"'>", "benchmark", datetime(2026, 11, 22, tzinfo=UTC)
     )
-    result.tally = Tally(opened=500, following=500, tries=501, deflated=500)
+    result.tally = Measurements(opened=500, following=500, tries=501, deflated=500)
     for name, count in tally.items():
         setattr(result.tally, name, count)
     for number in range(seconds):

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.measuring.histogram import Measurements, Second
 from liveserver.cli.bench.plan import Plan
 from liveserver.cli.bench.progress import Display, Lines
 from liveserver.cli.bench.run import Moment, Stage
@@ -16,7 +16,7 @@ PLAN = Plan(500, rate=10, duration=30)
 
 
 def moment(stage: Stage, elapsed: float, **tally: int) -> Moment:
-    counts = Tally(opened=480, following=470)
+    counts = Measurements(opened=480, following=470)
     for name, count in tally.items():
         setattr(counts, name, count)
     recent = Second(delivered=4700)

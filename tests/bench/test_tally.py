@@ -8,7 +8,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.cli.bench.measuring.histogram import Histogram, Tally
+from liveserver.cli.bench.measuring.histogram import Histogram, Measurements
 
 
 def test_an_empty_histogram_has_no_percentile() -> None:
@@ -49,8 +49,8 @@ def test_a_latency_below_zero_counts_as_none() -> None:
 
 def test_tallies_are_merged() -> None:
     """Counts are added; of times, the later one holds."""
-    one = Tally(opened=2, lost=1, opened_at=5.0, errors=Counter({"x": 1}))
-    other = Tally(opened=3, opened_at=4.0, cpu=0.5, errors=Counter({"x": 2, "y": 1}))
+    one = Measurements(opened=2, lost=1, opened_at=5.0, errors=Counter({"x": 1}))
+    other = Measurements(opened=3, opened_at=4.0, cpu=0.5, errors=Counter({"x": 2, "y": 1}))
     other.lateness.add(0.25)
     one.merge(other)
     assert (one.opened, one.lost, one.opened_at, one.cpu) == (5, 1, 5.0, 0.5)

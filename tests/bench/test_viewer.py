@@ -9,7 +9,7 @@ import pytest
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver.cli.bench.measuring.histogram import Tally
+from liveserver.cli.bench.measuring.histogram import Measurements
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.cli.bench.viewers.viewer import Meanings, Stage, Viewer
 from liveserver.domain.model import Position
@@ -25,7 +25,7 @@ class Audience:
     def __init__(self, transport: Transport, *, greeted: bool = True) -> None:
         self.opening = Opening(transport, "localhost", "/stream")
         self.greeted = greeted
-        self.tally = Tally()
+        self.tally = Measurements()
         self.meanings = Meanings()
         self.marks: list[Mark | None] = []
         self.began_count = 0

@@ -21,10 +21,10 @@ from sqlalchemy.util import await_only
 from liveserver.domain.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
 from liveserver.domain.model import (
     Attribution,
+    ConfirmationCounts,
     Correction,
-    Counts,
     Edition,
-    Embedding,
+    EmbedPolicy,
     EntryChanged,
     EntryDeleted,
     EntryStatus,
@@ -112,7 +112,7 @@ async def query(store: Store, statement: str) -> list[Any]:
 async def fill(store: Store) -> None:
     """Everything there is to have: states, fields, texts, deleted things, keys."""
     await store.create_liveblog(a_liveblog("vote", title=TYPOGRAPHY, summary=TYPOGRAPHY, created_at=at(0.123456)))
-    ended, nobody = LiveblogStatus.ENDED, Embedding("nobody")
+    ended, nobody = LiveblogStatus.ENDED, EmbedPolicy("nobody")
     await store.edit_liveblog("vote", lambda b: replace(b, status=ended, embedding=nobody, updated_at=at(50)))
     full = an_entry(
         at(0.987),
@@ -137,7 +137,9 @@ async def fill(store: Store) -> None:
     await store.edit_entry("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
     deletion = (await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))).change
     assert deletion is not None
-    await store.keep_takedown(Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": Counts(3, 1, 2, 1)}))
+    await store.keep_takedown(
+        Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": ConfirmationCounts(3, 1, 2, 1)})
+    )
     await store.add_reach([("vote", ReachHour("p_a", at(3600), 4, 5, 6))])
     await store.create_entry("match", a_draft(body="draft"), actor="desk")
     await store.create_entry("match", a_scheduled(at(3600)), actor="desk")

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from liveserver.realtime import bus as bus_package
-from liveserver.realtime.bus import Bus, LocalBus, Medium
+from liveserver.realtime.bus import Bus, Medium, MemoryBus
 from liveserver.realtime.bus import redis as redis_module
 from liveserver.realtime.bus.redis import RedisBus
 from tests.sinks import PATIENCE, settle
@@ -88,7 +88,7 @@ async def end(bus: Bus, *slugs: str) -> AsyncIterator[Ear]:
 def make_bus(request: pytest.FixtureRequest) -> MakeBus:
     if request.param == "local":
         medium = Medium()
-        return lambda: LocalBus(medium)
+        return lambda: MemoryBus(medium)
     server: RedisServer = request.getfixturevalue("redis_server")
     # The session's Redis is shared: each test has channels of its own.
     prefix = f"test:{request.node.name}"
@@ -203,7 +203,7 @@ async def test_nothing_arrives_after_the_end(make_bus: MakeBus) -> None:
 
 
 def test_connect_takes_redis_if_there_is_an_address() -> None:
-    assert isinstance(bus_package.connect(None, prefix="p"), LocalBus)
+    assert isinstance(bus_package.connect(None, prefix="p"), MemoryBus)
     assert isinstance(bus_package.connect("redis://localhost", prefix="p"), RedisBus)
 
 

@@ -12,14 +12,15 @@ from obstore.store import S3Store
 from structlog.testing import capture_logs
 
 from liveserver.content.media import storage as storage_module
-from liveserver.content.media.s3_storage import Bucket
-from liveserver.content.media.storage import Directory, Files
-from liveserver.domain.errors import FilesUnavailable, SettingsError
+from liveserver.content.media.directory_storage import DirectoryStorage
+from liveserver.content.media.s3_storage import S3Storage
+from liveserver.domain.errors import MediaUnavailable, SettingsError
 from liveserver.settings import load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from liveserver.content.media.storage import MediaStorage
     from tests.s3 import S3Server, Service
 
 pytest_plugins = ["tests.ordinary_user", "tests.s3"]
@@ -30,16 +31,16 @@ CONTENT = bytes(range(256)) * 2000
 
 
 @pytest.fixture(params=["directory", "bucket", "bucket with a prefix"])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStorage:
     """One after the other, with nothing in it."""
     if request.param == "directory":
-        return Directory(tmp_path / "media")
+        return DirectoryStorage(tmp_path / "media")
     service: Service = request.getfixturevalue("s3")
     prefix = f"{os.urandom(4).hex()}/live" if request.param.endswith("prefix") else ""
-    return Bucket(service.bucket, prefix, service.access)
+    return S3Storage(service.bucket, prefix, service.access)
 
 
-async def test_what_is_written_is_read(files: Files) -> None:
+async def test_what_is_written_is_read(files: MediaStorage) -> None:
     await files.write(NAME, CONTENT)
     await files.write(OTHER, b"other")
     assert await files.read(NAME) == CONTENT
@@ -48,7 +49,7 @@ async def test_what_is_written_is_read(files: Files) -> None:
     await files.remove(OTHER)
 
 
-async def test_written_again_it_is_the_same(files: Files) -> None:
+async def test_written_again_it_is_the_same(files: MediaStorage) -> None:
     """An upload may be repeated after a lost answer."""
     await files.write(NAME, CONTENT)
     await files.write(NAME, CONTENT)
@@ -56,7 +57,7 @@ async def test_written_again_it_is_the_same(files: Files) -> None:
     await files.remove(NAME)
 
 
-async def test_what_is_removed_is_gone(files: Files) -> None:
+async def test_what_is_removed_is_gone(files: MediaStorage) -> None:
     """As often as it is said, and also where there never was anything."""
     assert await files.read(NAME) is None
     await files.remove(NAME)
@@ -68,7 +69,7 @@ async def test_what_is_removed_is_gone(files: Files) -> None:
 
 async def test_a_directory_holds_whole_files_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that breaks off leaves nothing, neither under the name nor beside it; other users may read."""
-    files = Directory(tmp_path / "media")
+    files = DirectoryStorage(tmp_path / "media")
     await files.write(NAME, CONTENT)
     assert [file.name for file in files.path.iterdir()] == [NAME]
     assert (files.path / NAME).stat().st_mode & 0o777 == 0o644
@@ -78,7 +79,7 @@ async def test_a_directory_holds_whole_files_only(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(FilesUnavailable, match="No space left"):
+        with pytest.raises(MediaUnavailable, match="No space left"):
             await files.write(OTHER, CONTENT)
     assert [file.name for file in files.path.iterdir()] == [NAME]
 
@@ -86,9 +87,9 @@ async def test_a_directory_holds_whole_files_only(tmp_path: Path, monkeypatch: p
 async def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
     """Is said so, and nothing of where it is: the message goes to whoever sends a picture."""
     (tmp_path / "media").write_text("a file")
-    files = Directory(tmp_path / "media")
+    files = DirectoryStorage(tmp_path / "media")
     for call in (files.write(NAME, b""), files.read(NAME), files.remove(NAME)):
-        with pytest.raises(FilesUnavailable) as caught:
+        with pytest.raises(MediaUnavailable) as caught:
             await call
         assert str(tmp_path) not in str(caught.value)
 
@@ -103,7 +104,7 @@ async def test_a_bucket_tells_what_a_cdn_passes_on(s3: Service) -> None:
         secret_access_key=str(s3.access.secret_key),
         client_options={"allow_http": True},
     )
-    files = Bucket(s3.bucket, "live/pictures", s3.access)
+    files = S3Storage(s3.bucket, "live/pictures", s3.access)
     await files.write(OTHER, b"x")
     found = await obstore.get_async(plain, f"live/pictures/{OTHER}")
     assert found.attributes["Content-Type"] == "image/webp"
@@ -113,30 +114,30 @@ async def test_a_bucket_tells_what_a_cdn_passes_on(s3: Service) -> None:
 
 async def test_a_bucket_without_the_right_key(own_s3: S3Server) -> None:
     """Refuses, which is no reason to say that a file isn't there."""
-    files = Bucket(own_s3.bucket, "", own_s3.access._replace(secret_key="wrong"))
+    files = S3Storage(own_s3.bucket, "", own_s3.access._replace(secret_key="wrong"))
     for call in (files.write(NAME, b"x"), files.read(NAME), files.remove(NAME)):
-        with pytest.raises(FilesUnavailable):
+        with pytest.raises(MediaUnavailable):
             await call
-    right = Bucket(own_s3.bucket, "", own_s3.access)
+    right = S3Storage(own_s3.bucket, "", own_s3.access)
     assert await right.read(NAME) is None
 
 
 async def test_a_bucket_that_is_not_there(own_s3: S3Server) -> None:
-    with pytest.raises(FilesUnavailable):
-        await Bucket("elsewhere", "", own_s3.access).write(NAME, b"x")
+    with pytest.raises(MediaUnavailable):
+        await S3Storage("elsewhere", "", own_s3.access).write(NAME, b"x")
     own_s3.kill()
-    with pytest.raises(FilesUnavailable):
-        await Bucket(own_s3.bucket, "", own_s3.access).read(NAME)
+    with pytest.raises(MediaUnavailable):
+        await S3Storage(own_s3.bucket, "", own_s3.access).read(NAME)
 
 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A directory, unless a bucket is named."""
     monkeypatch.chdir(tmp_path)
     directory = storage_module.connect(load(database_url="sqlite:////var/lib/live.db"))
-    assert isinstance(directory, Directory)
+    assert isinstance(directory, DirectoryStorage)
     assert str(directory.path) == "/var/lib/media"
     bucket = storage_module.connect(load(media_url="s3://pictures/live", media_region="eu-west-3"))
-    assert isinstance(bucket, Bucket)
+    assert isinstance(bucket, S3Storage)
 
 
 def test_what_a_bucket_needs_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

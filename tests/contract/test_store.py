@@ -16,7 +16,7 @@ from liveserver.domain.errors import (
     Conflict,
     Forbidden,
     Gone,
-    Invalid,
+    InvalidInput,
     KeyReused,
     NotFound,
     Unauthorized,
@@ -351,7 +351,7 @@ async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.undo()
     _, cursor = await store.revisions("match", entry.id, limit=4)
     for other in ("x", Place(NOON, "abc").cursor(), Place(NOON, "9" * 30).cursor()):
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidInput):
             await store.revisions("match", entry.id, cursor=other)
     await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
     revisions, _ = await store.revisions("match", entry.id, cursor=cursor)

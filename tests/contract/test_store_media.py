@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.domain.errors import Gone, Invalid, NotFound, VersionConflict
+from liveserver.domain.errors import Gone, InvalidInput, NotFound, VersionConflict
 from liveserver.domain.model import Edition
 from tests.store_samples import NOON, a_picture, at
 
@@ -68,5 +68,5 @@ async def test_the_list_is_newest_first_and_paged(store: Store) -> None:
     second, end = await store.media_page(limit=3, cursor=cursor)
     assert first + second == [*newest_first[:3], newest_first[4]]
     assert end is None
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         await store.media_page(limit=2, cursor="x")

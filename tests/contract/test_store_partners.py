@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.domain.errors import Conflict, Invalid, NotFound, VersionConflict
-from liveserver.domain.model import Attribution, Edition, Embedding, EntryChanged, EntryDeleted, Position, Withdrawal
+from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
+from liveserver.domain.model import Attribution, Edition, EmbedPolicy, EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.store.repositories import change_times, partners
 from tests.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
@@ -69,19 +69,19 @@ async def test_partners(store: Store) -> None:
             await store.edit_partner(partner_id, lambda p: p)
         with pytest.raises(NotFound):
             await store.delete_partner(partner_id, version=None)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         await store.partner_page(limit=1, cursor="x")
 
 
 async def test_embedding(store: Store) -> None:
     """A live blog says who may show it; those that say nothing aren't among the rules."""
-    assert (await store.liveblog("match")).embedding == Embedding()
+    assert (await store.liveblog("match")).embedding == EmbedPolicy()
     assert (await store.rules()).restricted == {}
-    some = Embedding("origins", ("https://a.example",))
+    some = EmbedPolicy("origins", ("https://a.example",))
     await store.edit_liveblog("match", lambda b: replace(b, embedding=some))
     assert (await store.liveblog("match")).embedding == some
     assert (await store.rules()).restricted == {"match": some}
-    await store.edit_liveblog("match", lambda b: replace(b, embedding=Embedding()))
+    await store.edit_liveblog("match", lambda b: replace(b, embedding=EmbedPolicy()))
     assert (await store.rules()).restricted == {}
 
 

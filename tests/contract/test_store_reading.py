@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveserver.domain.errors import Invalid, NotFound
+from liveserver.domain.errors import InvalidInput, NotFound
 from liveserver.domain.model import (
     Change,
     Correction,
@@ -154,7 +154,7 @@ async def test_filters(store: Store) -> None:
     assert (await store.entries("match", limit=9, tag="var")).items == []
     assert (await store.entries("match", limit=9, tag='but"]')).items == []
     assert [page[0] for page in await pages(store, 1, tag="but", order="oldest")] == [plain, tagged, both]
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidInput):
         await store.entries("match", limit=9, tag="\x00")
 
 
@@ -177,7 +177,7 @@ async def test_other_statuses(store: Store) -> None:
 async def test_a_bad_cursor(store: Store, cursor: str) -> None:
     """Invalid, and names the parameter."""
     for call in (store.entries("match", limit=1, cursor=cursor), store.liveblogs(limit=1, cursor=cursor)):
-        with pytest.raises(Invalid) as caught:
+        with pytest.raises(InvalidInput) as caught:
             await call
         assert caught.value.errors[0].pointer == "?cursor"
 
@@ -189,7 +189,7 @@ def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> No
     for cursor in (text, Place(NOON, "x").cursor() + text):
         try:
             Place.parse(cursor)
-        except Invalid:
+        except InvalidInput:
             continue
     place = Place(at(number % 10**9), new_entry_id())
     assert Place.parse(place.cursor()) == place

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.domain.errors import Conflict, Gone, NotFound
-from liveserver.domain.model import Copy, EntryChanged, EntryDeleted, Position, SourceState, Via
+from liveserver.domain.model import EntryChanged, EntryDeleted, ImportedEntry, Position, SourceState, Via
 from liveserver.store import Hold, Incoming, NotHeld, Store
 from tests.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
 
@@ -64,7 +64,7 @@ async def test_an_entry_comes_changes_and_goes(held: Store) -> None:
     assert (first.entry.version, first.entry.published_at, first.entry.via) == (1, at(5), VIA)
     assert first.change == EntryChanged(1, first.entry)
     assert first.entry.id != THERE
-    assert await held.copies("match") == {THERE: Copy(first.entry.id, 5, True)}
+    assert await held.copies("match") == {THERE: ImportedEntry(first.entry.id, 5, True)}
     assert (await held.source("match", NOON)).position == position(5)
     second = await take(incoming(6, "<p>2</p>"))
     assert second is not None
@@ -105,7 +105,7 @@ async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
     assert third.entry.id != second.entry.id
     with pytest.raises(Gone):
         await held.entry("match", second.entry.id)
-    assert await held.copies("match") == {other: Copy(third.entry.id, 12, True)}
+    assert await held.copies("match") == {other: ImportedEntry(third.entry.id, 12, True)}
 
 
 async def test_it_is_edited_by_the_source_alone_while_that_is_followed(held: Store) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import Counts, Takedown
+from liveserver.domain.model import ConfirmationCounts, Takedown
 from tests.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ async def test_what_was_kept_last_is_found(store: Store) -> None:
     begun = Takedown(entry.id, 3, at(1), None, {})
     await store.keep_takedown(begun)
     assert await store.takedown("match", entry.id) == begun
-    ended = replace(begun, ended_at=at(9), by_partner={"": Counts(4, 2, 3, 1), "p_abc": Counts(2, 0, 0, 0)})
+    ended = replace(
+        begun, ended_at=at(9), by_partner={"": ConfirmationCounts(4, 2, 3, 1), "p_abc": ConfirmationCounts(2, 0, 0, 0)}
+    )
     await store.keep_takedown(ended)
     assert await store.takedown("match", entry.id) == ended
     for slug, entry_id in (("vote", entry.id), ("match", other.id), ("rien", entry.id), ("match", "\x00")):

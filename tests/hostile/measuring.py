@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from liveserver.cli.bench import machine_limits
-from liveserver.cli.bench.measuring.histogram import Tally
+from liveserver.cli.bench.measuring.histogram import Measurements
 from liveserver.cli.bench.measuring.meter import Meter
-from liveserver.cli.bench.publisher import Newsroom
+from liveserver.cli.bench.publisher import Publisher
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
-from liveserver.cli.bench.viewers.worker import Connect, Crowd, Finish, Orders, Stop
+from liveserver.cli.bench.viewers.worker import Connect, Finish, Orders, Stop, Worker
 from liveserver.client import Client, ClientError
 from tests.acceptance.serving import eventually
 from tests.hostile import enemy, probe
@@ -126,7 +126,7 @@ class Row:
         return {**asdict(self), "broken": self.broken, "late": self.late}
 
 
-class Readers(Crowd):
+class Readers(Worker):
     """Viewers of one kind, who note when the last of them had each entry."""
 
     def __init__(self, orders: Orders, arrivals: dict[int, float]) -> None:
@@ -172,9 +172,9 @@ class Audience:
             self._crowds.append(Readers(orders, self.arrivals))
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> Measurements:
         """What all of them have come to."""
-        total = Tally()
+        total = Measurements()
         for crowd in self._crowds:
             total.merge(crowd.tally)
         return total
@@ -216,7 +216,7 @@ class Audience:
 class Editor:
     """Publishes at a steady rate, however long the answers take."""
 
-    def __init__(self, newsroom: Newsroom) -> None:
+    def __init__(self, newsroom: Publisher) -> None:
         self.answers: dict[int, float] = {}
         """When each publish was answered, by the entry's number."""
         self.refused: Counter[str] = Counter()
@@ -292,7 +292,7 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
     keys = [key for key in ATTACKS if key in attacks]
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(setup.url, setup.key))
-        editor = Editor(Newsroom(client, setup.ground.slug, run=run, size=SIZE))
+        editor = Editor(Publisher(client, setup.ground.slug, run=run, size=SIZE))
         await stack.enter_async_context(audience.following())
         end_probe = await stack.enter_async_context(helper(probe.main, setup.port, f"/live/{setup.ground.slug}?tag="))
         async with editor.publishing():

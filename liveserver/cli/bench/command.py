@@ -21,7 +21,7 @@ from liveserver.cli.bench.measuring import plot, report
 from liveserver.cli.bench.measuring.meter import Meter
 from liveserver.cli.bench.plan import shares
 from liveserver.cli.bench.progress import progress_for
-from liveserver.cli.bench.publisher import TITLE, Newsroom
+from liveserver.cli.bench.publisher import TITLE, Publisher
 from liveserver.cli.bench.run import Run
 from liveserver.cli.bench.target import Target
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
@@ -84,11 +84,11 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
     run_id = secrets.token_hex(4)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(Client(request.url, request.key if plan.rate else None))
-        slug = request.slug or await Newsroom.own_liveblog(client)
+        slug = request.slug or await Publisher.own_liveblog(client)
         liveblog = await client.liveblog(slug)
         newsroom = None
         if plan.rate:
-            newsroom = Newsroom(client, slug, run=run_id, size=plan.size)
+            newsroom = Publisher(client, slug, run=run_id, size=plan.size)
             question = f"Publish {plan.entries:,} benchmark entries into “{liveblog['title']}” ({liveblog['status']})?"
             if liveblog["title"] != TITLE and not request.sure and not confirm(question):
                 raise Refused(
@@ -134,7 +134,7 @@ def _end_on_interrupt(run: Run) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
 
 
-async def _clean_up(newsroom: Newsroom) -> None:
+async def _clean_up(newsroom: Publisher) -> None:
     left = await newsroom.clean_up()
     if left:
         ids = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")

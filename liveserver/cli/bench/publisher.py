@@ -23,7 +23,7 @@ DELETING = 8
 _TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
 
 
-class Newsroom:
+class Publisher:
     """Publishes into one live blog of one server."""
 
     def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:

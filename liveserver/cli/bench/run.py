@@ -11,10 +11,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from liveserver.cli.bench.machine_limits import has_many_sources
-from liveserver.cli.bench.measuring.histogram import Histogram, Second, Tally
+from liveserver.cli.bench.measuring.histogram import Histogram, Measurements, Second
 from liveserver.cli.bench.plan import shares
 from liveserver.cli.bench.viewers.worker import HANDSHAKES, Orders
-from liveserver.cli.bench.viewers.worker_pool import Crew
+from liveserver.cli.bench.viewers.worker_pool import WorkerPool
 from liveserver.domain.errors import LiveserverError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Moment:
 
     stage: Stage
     elapsed: float
-    tally: Tally
+    tally: Measurements
     published: int
     recent: Second
     """The last whole second."""
@@ -95,7 +95,7 @@ class Result:
     slug: str
     started_at: datetime
     interrupted: bool = False
-    tally: Tally = field(default_factory=Tally)
+    tally: Measurements = field(default_factory=Measurements)
     expected: int = 0
     """Deliveries that there should have been."""
     published: int = 0
@@ -169,7 +169,7 @@ class Run:
     async def __call__(self) -> Result:
         """Run. Raises Refused."""
         result = self._result
-        async with Crew(self._orders()) as crew:
+        async with WorkerPool(self._orders()) as crew:
             showing = asyncio.create_task(self._report(crew))
             try:
                 await self._measure(crew)
@@ -202,7 +202,7 @@ class Run:
             for numbers in ranges
         ]
 
-    async def _measure(self, crew: Crew) -> None:
+    async def _measure(self, crew: WorkerPool) -> None:
         plan, result, meter = self._plan, self._result, self._meter
         cpu = meter.cpu() if meter else 0.0
         memory = meter.memory() if meter else 0
@@ -273,7 +273,7 @@ class Run:
         finally:
             free.release()
 
-    async def _drain(self, crew: Crew) -> None:
+    async def _drain(self, crew: WorkerPool) -> None:
         """Wait until every viewer has the last change, or nothing has come for a while."""
         if self._present is not None:
             try:
@@ -290,7 +290,7 @@ class Run:
             if crew.tally.delivered == delivered:
                 return
 
-    async def _until(self, crew: Crew, condition: Callable[[], bool], seconds: float) -> None:
+    async def _until(self, crew: WorkerPool, condition: Callable[[], bool], seconds: float) -> None:
         await crew.until(lambda: condition() or self.stop.is_set(), seconds)
 
     async def _pause(self, seconds: float) -> None:
@@ -302,7 +302,7 @@ class Run:
             except TimeoutError:
                 pass
 
-    async def _report(self, crew: Crew) -> None:
+    async def _report(self, crew: WorkerPool) -> None:
         while True:
             elapsed = time.monotonic() - self._origin
             recent = crew.seconds(int(elapsed) - 1).get(int(elapsed) - 1, Second())

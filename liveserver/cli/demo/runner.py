@@ -14,7 +14,7 @@ from liveserver.domain.model import now
 
 if TYPE_CHECKING:
     from liveserver.cli.demo.script import Step
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 ACTOR = "demo newsroom"
 BACKLOG = 14
@@ -27,7 +27,7 @@ REST = 5
 class Newsroom:
     """Writes the demo's live blog."""
 
-    def __init__(self, parts: Services, script: Script, *, interval: float) -> None:
+    def __init__(self, parts: Container, script: Script, *, interval: float) -> None:
         self._parts = parts
         self._script = script
         self._interval = interval

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from liveserver.domain.errors import FilesUnavailable
+from liveserver.domain.errors import MediaUnavailable
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ READABLE = 0o755, 0o644
 log = structlog.get_logger(__name__)
 
 
-class Directory:
-    """See Files. The directory is made when the first file is written."""
+class DirectoryStorage:
+    """See MediaStorage. The directory is made when the first file is written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -89,4 +89,4 @@ class Directory:
             yield
         except OSError as error:
             log.warning("files.failed", what=what, directory=str(self.path), error=str(error))
-            raise FilesUnavailable(f"the directory of pictures can't be used: {error.strerror}") from error
+            raise MediaUnavailable(f"the directory of pictures can't be used: {error.strerror}") from error

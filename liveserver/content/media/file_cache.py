@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.utils.lru_cache import Lru
+from liveserver.utils.lru_cache import LruCache
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ class _Kept(NamedTuple):
     until: float
 
 
-class Shelf:
+class FileCache:
     """Keeps what `read` finds for `seconds`, and `size` bytes in all; what was asked for longest ago goes first.
 
     Files don't change, but other processes may remove them, and nobody tells: hence moments, and not for ever. Ten
@@ -38,7 +38,7 @@ class Shelf:
         self._read = read
         self._seconds = seconds
         self._clock = clock
-        self._kept: Lru[str, _Kept] = Lru(size)
+        self._kept: LruCache[str, _Kept] = LruCache(size)
         self._reading: dict[str, asyncio.Task[bytes | None]] = {}
 
     async def get(self, name: str) -> bytes | None:

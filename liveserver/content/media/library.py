@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from liveserver.content.media.file_cache import Shelf
+from liveserver.content.media.file_cache import FileCache
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Gone, NotFound, check_version
 from liveserver.domain.model import Media, new_id, now
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import BinaryIO
 
-    from liveserver.content.media.storage import Files
-    from liveserver.content.media.transcoder_pool import Darkroom
+    from liveserver.content.media.storage import MediaStorage
+    from liveserver.content.media.transcoder_pool import TranscoderPool
     from liveserver.domain.inputs import MediaInput, MediaPatch
     from liveserver.domain.model import Edition
     from liveserver.store import Store
 
 
-class Library:
+class MediaLibrary:
     """Takes pictures in, and gives out their files.
 
     A picture's files are there before it is known, and gone before it is: at no moment does anybody get the address of
@@ -32,11 +32,13 @@ class Library:
     knows of; they are never removed on a guess, as the picture may be in the store all the same.
     """
 
-    def __init__(self, store: Store, files: Files, darkroom: Darkroom, *, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self, store: Store, files: MediaStorage, darkroom: TranscoderPool, *, clock: Callable[[], datetime] = now
+    ) -> None:
         self._store = store
         self._files = files
         self._darkroom = darkroom
-        self._shelf = Shelf(files.read)
+        self._shelf = FileCache(files.read)
         self._clock = clock
 
     async def close(self) -> None:

@@ -12,7 +12,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from liveserver.content.media.picture import Picture
-from liveserver.domain.errors import FilesUnavailable
+from liveserver.domain.errors import MediaUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +38,8 @@ class Access(NamedTuple):
     secret_key: str | None = None
 
 
-class Bucket:
-    """See Files. `prefix` is what the names begin with in the bucket, without a slash at the end; may be empty."""
+class S3Storage:
+    """See MediaStorage. `prefix` is what names begin with in the bucket, without a slash at the end; may be empty."""
 
     def __init__(self, bucket: str, prefix: str = "", access: Access | None = None) -> None:
         access = access or Access()
@@ -97,4 +97,4 @@ class Bucket:
             yield
         except (BaseError, OSError, ValueError) as error:
             log.warning("files.failed", what=what, bucket=self._name, error=str(error).splitlines()[0])
-            raise FilesUnavailable("the bucket of pictures doesn't answer, or refuses us") from error
+            raise MediaUnavailable("the bucket of pictures doesn't answer, or refuses us") from error

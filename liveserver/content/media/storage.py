@@ -1,22 +1,38 @@
-"""Where the files of pictures are kept: a directory, or an S3-compatible bucket."""
+"""Where the files of pictures are kept: a few hundred kilobytes each, written once, never changed.
+
+In a directory, or in an S3-compatible bucket.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 import structlog
 
-from liveserver.content.media.directory_storage import Directory
-from liveserver.content.media.storage_port import Files
+from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.domain.errors import SettingsError
 
 if TYPE_CHECKING:
     from liveserver.settings import Settings
 
-__all__ = ["Directory", "Files", "check", "connect"]
-
 log = structlog.get_logger(__name__)
+
+
+class MediaStorage(Protocol):
+    """Files by their names, which `Picture` makes: safe in a path and in a URL.
+
+    Every call raises FilesUnavailable when it can't be carried out. Several processes may use the same files.
+    """
+
+    async def write(self, name: str, content: bytes) -> None:
+        """Keep a file; when this returns, it outlives a power cut. Written again, it is the same as before."""
+
+    async def read(self, name: str) -> bytes | None:
+        """The file's content; None if there is none of that name."""
+
+    async def remove(self, name: str) -> None:
+        """Keep it no more. One that isn't there is none the less gone."""
 
 
 def check(settings: Settings) -> None:
@@ -27,24 +43,24 @@ def check(settings: Settings) -> None:
     if settings.media_url is not None:
         return
     try:
-        Directory(settings.media_directory).look()
+        DirectoryStorage(settings.media_directory).look()
     except OSError as error:
         if settings.media_dir is not None:
             raise SettingsError(f"LIVESERVER_MEDIA_DIR: {error}") from None
         log.warning("files.unusable", directory=str(settings.media_directory), error=str(error))
 
 
-def connect(settings: Settings) -> Files:
+def connect(settings: Settings) -> MediaStorage:
     """The files of these settings. Raises SettingsError if what a bucket needs isn't installed."""
     if settings.media_url is None:
-        return Directory(settings.media_directory)
+        return DirectoryStorage(settings.media_directory)
     try:
         # Imported here: who keeps pictures in a directory needn't have it.
-        from liveserver.content.media.s3_storage import Access, Bucket
+        from liveserver.content.media.s3_storage import Access, S3Storage
     except ImportError:
         raise SettingsError("a bucket for pictures needs more: pip install 'liveserver[s3]'") from None
     parts = urlsplit(settings.media_url)
     access = Access(
         settings.media_endpoint, settings.media_region, settings.media_access_key, settings.media_secret_key
     )
-    return Bucket(parts.netloc, parts.path.strip("/"), access)
+    return S3Storage(parts.netloc, parts.path.strip("/"), access)

@@ -1,7 +1,7 @@
 """Pictures decoded and encoded anew, so that nothing of what was sent is served: no metadata, no script, no surprise.
 
 Run as a program (`python -m liveserver.content.media.transcoder MAX_PIXELS`), it reads a picture from its input and
-writes `Developed` to its output, within limits that only a process of its own can have.
+writes `TranscodedPicture` to its output, within limits that only a process of its own can have.
 `content/media/transcoder_pool.py` is who runs it.
 """
 
@@ -79,7 +79,7 @@ class Unreadable(Exception):
     """What was sent is no picture that can be served. The message goes on after "The file", and says what to do."""
 
 
-class Rendition(NamedTuple):
+class PictureVariant(NamedTuple):
     """A picture in one width."""
 
     width: int
@@ -87,11 +87,11 @@ class Rendition(NamedTuple):
     content: bytes
 
 
-class Developed(NamedTuple):
+class TranscodedPicture(NamedTuple):
     """A picture in all its widths, narrowest first."""
 
     suffix: str
-    renditions: list[Rendition]
+    renditions: list[PictureVariant]
 
     def dumps(self) -> bytes:
         """A line of JSON, and the contents one after the other."""
@@ -100,7 +100,7 @@ class Developed(NamedTuple):
         return head + b"\n" + b"".join(r.content for r in self.renditions)
 
     @classmethod
-    def loads(cls, data: bytes) -> Developed:
+    def loads(cls, data: bytes) -> TranscodedPicture:
         """What `dumps` made; raises Unreadable if that is a refusal."""
         line, _, contents = data.partition(b"\n")
         head = json.loads(line)
@@ -108,7 +108,7 @@ class Developed(NamedTuple):
             raise Unreadable(head["refused"])
         renditions = []
         for width, height, size in head["sizes"]:
-            renditions.append(Rendition(width, height, contents[:size]))
+            renditions.append(PictureVariant(width, height, contents[:size]))
             contents = contents[size:]
         return cls(head["suffix"], renditions)
 
@@ -141,7 +141,7 @@ def sniff(data: bytes) -> str:
     raise Unreadable(f"isn't an image of a known format: {ACCEPTED}")
 
 
-def develop(data: bytes, *, max_pixels: int) -> Developed:
+def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
     """The picture upright, in sRGB, without anything but its pixels; of a moving one, the first frame.
 
     What was kept without loss (PNG, GIF) and what is transparent becomes WebP, all else JPEG. Raises Unreadable.
@@ -232,7 +232,7 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     return converted or image
 
 
-def _encoded(image: Image.Image, *, lossless: bool) -> Developed:
+def _encoded(image: Image.Image, *, lossless: bool) -> TranscodedPicture:
     suffix = "webp" if lossless or image.mode == "RGBA" else "jpg"
     renditions = []
     for size in Picture("", image.width, image.height, suffix).renditions:
@@ -245,8 +245,8 @@ def _encoded(image: Image.Image, *, lossless: bool) -> Developed:
             smaller.save(target, "WEBP", quality=WEBP_QUALITY, method=4)
         else:
             smaller.save(target, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
-        renditions.append(Rendition(size.width, size.height, target.getvalue()))
-    return Developed(suffix, renditions)
+        renditions.append(PictureVariant(size.width, size.height, target.getvalue()))
+    return TranscodedPicture(suffix, renditions)
 
 
 def _limit(max_pixels: int) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 import liveserver
-from liveserver.content.media.transcoder import Developed, Unreadable
-from liveserver.domain.errors import Busy, FieldError, Invalid
+from liveserver.content.media.transcoder import TranscodedPicture, Unreadable
+from liveserver.domain.errors import Busy, FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -35,7 +35,7 @@ _VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 log = structlog.get_logger(__name__)
 
 
-class Darkroom:
+class TranscoderPool:
     """Develops pictures. `at_once` is how many processes run; `waiting_max` more callers wait, and no others."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Darkroom:
         self._lock = threading.Lock()
         self._closed = False
 
-    async def develop(self, file: BinaryIO) -> Developed:
+    async def develop(self, file: BinaryIO) -> TranscodedPicture:
         """The picture in a file that is open for reading, from its beginning.
 
         Raises Invalid, naming `/file`, if it can't be served; Busy if too many wait already.
@@ -74,7 +74,7 @@ class Darkroom:
         try:
             return await asyncio.shield(job)
         except Unreadable as refusal:
-            raise Invalid([FieldError("/file", str(refusal))]) from None
+            raise InvalidInput([FieldError("/file", str(refusal))]) from None
 
     async def close(self) -> None:
         """End what runs."""
@@ -84,14 +84,14 @@ class Darkroom:
                 process.kill()
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _done(self, job: asyncio.Future[Developed]) -> None:
+    def _done(self, job: asyncio.Future[TranscodedPicture]) -> None:
         self._places += 1
         self._free.release()
         if not job.cancelled():
             # Whoever waited may be gone: nobody else asks how it ended.
             job.exception()
 
-    def _run(self, descriptor: int) -> Developed:
+    def _run(self, descriptor: int) -> TranscodedPicture:
         try:
             os.lseek(descriptor, 0, os.SEEK_SET)
             process = self._start(descriptor)
@@ -112,7 +112,7 @@ class Darkroom:
                 raise Busy("the server is stopping")
             log.warning("picture.decoder_failed", status=process.returncode, error=complaint.decode(errors="replace"))
             raise Unreadable("can't be decoded: it broke the decoder")
-        return Developed.loads(output)
+        return TranscodedPicture.loads(output)
 
     def _start(self, descriptor: int) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}

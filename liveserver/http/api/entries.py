@@ -29,10 +29,10 @@ from liveserver.http.api.requests import (
     rendition_for,
     version_of,
 )
-from liveserver.http.askers import asker_with, published_of
 from liveserver.http.container import services
+from liveserver.http.requesters import asker_with, published_of
 from liveserver.http.responses.entity_tags import edition_tag
-from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
 from liveserver.protocol import wire
 from liveserver.rendering.pacing import assembled
@@ -40,7 +40,7 @@ from liveserver.rendering.pacing import assembled
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.access.partner_admission import Pass
+    from liveserver.access.partner_admission import Admission
     from liveserver.domain.model import Entry, EntryPage, Liveblog
     from liveserver.domain.topic import Topic
     from liveserver.http.responses.page_cache import Variant
@@ -105,7 +105,7 @@ def _choice(query: EntriesQuery) -> Variant:
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 
 
-async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) -> Rendition:
+async def _for_readers(request: Request, query: EntriesQuery, admitted: Admission) -> CachedPage:
     page = await _read(request, query, (EntryStatus.PUBLISHED,), admitted.topic)
     headers = {**headers_for(admitted, CROWD_CACHE), **page_headers(request, query, page.next_cursor)}
     content = await _list(request, page)
@@ -113,7 +113,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Pass) ->
     def encode() -> Representation:
         return public_representation(wire.dumps(content), headers)
 
-    return Rendition(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
+    return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
 
 
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:

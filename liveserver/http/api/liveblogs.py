@@ -16,8 +16,8 @@ from liveserver.http.api.requests import (
     query_of,
     version_of,
 )
-from liveserver.http.askers import asker_of, liveblog_of
 from liveserver.http.container import services
+from liveserver.http.requesters import asker_of, liveblog_of
 from liveserver.http.responses.entity_tags import edition_tag
 
 if TYPE_CHECKING:

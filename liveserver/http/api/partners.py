@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.errors import NotAdmitted
+from liveserver.domain.errors import EmbedRefused
 from liveserver.domain.inputs import PartnerInput, PartnerPatch
 from liveserver.http.api.requests import (
     PageQuery,
@@ -18,8 +18,8 @@ from liveserver.http.api.requests import (
     query_of,
     version_of,
 )
-from liveserver.http.askers import liveblog_of
 from liveserver.http.container import services
+from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.entity_tags import edition_tag
 from liveserver.protocol import wire
 
@@ -77,7 +77,7 @@ async def embed(request: Request) -> Response:
     reason = None
     try:
         partner = (await parts.partners.admit(slug, query.partner, request.scope["headers"])).partner
-    except NotAdmitted as error:
+    except EmbedRefused as error:
         reason, partner = error.reason, parts.partners.known(query.partner)
     content = {
         "allowed": reason is None,

@@ -14,13 +14,13 @@ from starlette.responses import Response
 from liveserver.access.api_keys import Actor, require
 from liveserver.access.partner_admission import Readers
 from liveserver.domain import audit
-from liveserver.domain.errors import Draining, FieldError, Forbidden, Invalid
+from liveserver.domain.errors import Draining, FieldError, Forbidden, InvalidInput
 from liveserver.domain.inputs import Day, clean, parse
 from liveserver.domain.model import TAG_MAX
 from liveserver.domain.topic import Topic
-from liveserver.http.askers import asker_of
 from liveserver.http.container import services
 from liveserver.http.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
+from liveserver.http.requesters import asker_of
 from liveserver.http.responses.entity_tags import edition_of, still_holds, tag_of
 from liveserver.http.responses.prebuilt import POLL_CACHE, Steady, readable_by
 from liveserver.http.responses.representation import Representation
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from liveserver.access.partner_admission import Pass
+    from liveserver.access.partner_admission import Admission
     from liveserver.domain.inputs import InputType
     from liveserver.domain.model import Edition
-    from liveserver.http.responses.page_cache import Make, Rendition, Variant
+    from liveserver.http.responses.page_cache import CachedPage, Make, Variant
 
 PUBLIC_CACHE = "public, no-cache"
 """Anyone may keep it, and asks whether it still holds before using it."""
@@ -60,7 +60,7 @@ def _cursor(value: str) -> str:
     """A cursor as this server writes it, so that there is one for each place."""
     try:
         return Place.parse(value).cursor()
-    except Invalid as error:
+    except InvalidInput as error:
         raise ValueError(error.errors[0].detail) from None
 
 
@@ -162,14 +162,14 @@ async def simple_body_of(request: Request, kind: type[InputType], *, most: int) 
 
 def _parsed(raw: bytearray, kind: type[InputType]) -> InputType:
     if not raw.strip():
-        raise Invalid([FieldError("", "the body is empty; send a JSON object")])
+        raise InvalidInput([FieldError("", "the body is empty; send a JSON object")])
     try:
         data: Any = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
         reason = str(error) if raw.isascii() or _is_utf8(raw) else "it is not UTF-8"
-        raise Invalid([FieldError("", f"the body is not JSON: {reason}")]) from None
+        raise InvalidInput([FieldError("", f"the body is not JSON: {reason}")]) from None
     if not isinstance(data, dict):
-        raise Invalid([FieldError("", "the body must be a JSON object")])
+        raise InvalidInput([FieldError("", "the body must be a JSON object")])
     return parse(kind, data)
 
 
@@ -261,7 +261,7 @@ def version_of(request: Request, *, required: bool) -> Edition | None:
         return None
     edition = edition_of(header.strip())
     if edition is None:
-        raise Invalid([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
+        raise InvalidInput([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
     return edition
 
 
@@ -269,7 +269,7 @@ def idempotency_key_of(request: Request) -> str | None:
     """The `Idempotency-Key`, if one was sent."""
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Invalid([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
+        raise InvalidInput([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
     return key
 
 
@@ -297,13 +297,13 @@ def public_representation(body: bytes, headers: Mapping[str, str]) -> Representa
     return Representation(body, "application/json", {**exposed, **headers})
 
 
-async def rendition_of(request: Request, variant: Variant, make: Make) -> Rendition:
+async def rendition_of(request: Request, variant: Variant, make: Make) -> CachedPage:
     """The same for all: something of the live blog that the path names. Raises what `Renditions.get` raises."""
     topic = Topic(request.path_params["slug"])
     return await services(request).renditions.get(topic, variant, make, asker_of(request.scope, topic))
 
 
-async def rendition_for(request: Request, admitted: Pass, variant: Variant, make: Make) -> Rendition:
+async def rendition_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
     """The answer to a request that was let in, made once for all alike. Raises what `Renditions.get` raises."""
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:
@@ -323,7 +323,7 @@ async def rendition_for(request: Request, admitted: Pass, variant: Variant, make
     return await parts.renditions.get(topic, (*variant, str(reached)), make, asker)
 
 
-def headers_for(admitted: Pass, cache: str) -> dict[str, str]:
+def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
     """Headers by which an answer may be read and kept: one to a partner's page not for long, nor for other sites'."""
     if admitted.partner is None:
         return {"Cache-Control": cache, **readable_by(admitted.readers)}

@@ -15,7 +15,7 @@ from liveserver.http.api.requests import (
     rendition_for,
 )
 from liveserver.http.container import services
-from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.protocol import wire
 from liveserver.rendering.pacing import assembled
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from liveserver.access.partner_admission import Pass
-    from liveserver.http.container import Services
+    from liveserver.access.partner_admission import Admission
+    from liveserver.http.container import Container
     from liveserver.http.responses.representation import Representation
 
 
@@ -39,7 +39,7 @@ async def snapshot(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
+async def _snapshot(parts: Container, admitted: Admission, limit: int) -> CachedPage:
     found = await parts.history.snapshot(admitted.topic, limit=limit)
     content = await parts.presenter.snapshot(found)
 
@@ -47,7 +47,7 @@ async def _snapshot(parts: Services, admitted: Pass, limit: int) -> Rendition:
         return public_representation(wire.dumps(content), headers_for(admitted, CROWD_CACHE))
 
     representation = await assembled(encode, [*found.pinned, *found.entries])
-    return Rendition(Position(found.liveblog.epoch, found.liveblog.seq), representation)
+    return CachedPage(Position(found.liveblog.epoch, found.liveblog.seq), representation)
 
 
 async def changes(request: Request) -> Response:
@@ -62,12 +62,12 @@ async def changes(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _changes(parts: Services, admitted: Pass, after: Position | None, limit: int) -> Rendition:
+async def _changes(parts: Container, admitted: Admission, after: Position | None, limit: int) -> CachedPage:
     found, withdrawn = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
     here = Position(found.liveblog.epoch, found.liveblog.seq)
     headers = headers_for(admitted, POLL_CACHE)
     if after is None or after.epoch != here.epoch or after.seq > here.seq:
-        return Rendition(here, public_representation(wire.changes_reset(here), headers))
+        return CachedPage(here, public_representation(wire.changes_reset(here), headers))
     frames = await parts.presenter.frames(found)
     reached = frames[-1].position if found.more else here
     events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
@@ -77,4 +77,4 @@ async def _changes(parts: Services, admitted: Pass, after: Position | None, limi
         return public_representation(wire.changes_object(reached, events, more=found.more), headers)
 
     shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
-    return Rendition(here, await assembled(encode, shown))
+    return CachedPage(here, await assembled(encode, shown))

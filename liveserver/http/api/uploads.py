@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.access.body_budget import UPLOAD_LEAST
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs import MediaInput, parse
 from liveserver.http.api.requests import UploadQuery, expected_size, query_of
 from liveserver.http.container import services
@@ -102,7 +102,7 @@ async def _form(request: Request, limit: int) -> FormData:
     try:
         return await parser.parse()
     except MultiPartException as error:
-        raise Invalid([FieldError("", f"the form can't be read: {error.message}")]) from None
+        raise InvalidInput([FieldError("", f"the form can't be read: {error.message}")]) from None
 
 
 def _plain(content_type: str) -> Headers:
@@ -114,7 +114,9 @@ def _plain(content_type: str) -> Headers:
     _, parameters = parse_options_header(content_type)
     boundary = parameters.get(b"boundary", b"").decode("latin-1")
     if not _BOUNDARY.fullmatch(boundary):
-        raise Invalid([FieldError("", "the form can't be read: its Content-Type needs a boundary (RFC 2046, 5.1.1)")])
+        raise InvalidInput(
+            [FieldError("", "the form can't be read: its Content-Type needs a boundary (RFC 2046, 5.1.1)")]
+        )
     return Headers({"Content-Type": f'multipart/form-data; boundary="{boundary}"'})
 
 
@@ -127,7 +129,7 @@ def _of_form(form: FormData, limit: int) -> Upload:
     given = None
     try:
         given = parse(MediaInput, fields, beside=("file",))
-    except Invalid as invalid:
+    except InvalidInput as invalid:
         errors += invalid.errors
     file = form.get("file")
     if file is None:
@@ -138,4 +140,4 @@ def _of_form(form: FormData, limit: int) -> Upload:
         raise TooLarge(f"a picture has at most {limit} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
     elif given is not None:
         return Upload(file.file, given)
-    raise Invalid(errors)
+    raise InvalidInput(errors)

@@ -76,7 +76,7 @@ class PublicName:
         return not (self._only_names and _address(host))
 
 
-class Hosts:
+class HostCheck:
     """ASGI middleware: answers 421 to requests and handshakes for other hosts than `allowed` (RFC 9110, 15.5.20)."""
 
     def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/", "/healthz", "/readyz")
 """What the API counts itself; files, which cost less than to refuse them; and what a balancer goes by."""
 
 
-class Limiting:
+class PageLimits:
     """ASGI middleware: counts requests for pages, feeds, cards, sitemaps, embeds and documents by address.
 
     It stands behind `Rush`: to refuse the page that everybody asks for would cost as much as to send it.
@@ -36,7 +36,7 @@ class Limiting:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] == "http" and not scope["path"].startswith(UNCOUNTED):
-            parts: Services = scope["state"]["services"]
+            parts: Container = scope["state"]["services"]
             try:
                 parts.limits.page(scope.get("client"))
             except TooManyRequests as error:

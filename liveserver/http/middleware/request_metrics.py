@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
     from liveserver.http.responses.representation import RawHeaders
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ _log_level = logging.getLogger(__name__)
 """To ask whether a line would be logged, before it is made: this is a part of every request's cost."""
 
 
-class Observing:
+class RequestMetrics:
     """ASGI middleware: counts and times HTTP requests, and adds headers to their answers."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Observing:
             await self._app(scope, receive, send)
             return
         self._look(scope)
-        parts: Services = scope["state"]["services"]
+        parts: Container = scope["state"]["services"]
         started = time.perf_counter()
         answered = False
         # An endpoint that returns without an answer has handed its connection over: that is a stream too.

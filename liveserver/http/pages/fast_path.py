@@ -13,12 +13,12 @@ from liveserver.http.route_params import Slug
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 _PAGE = re.compile(f"/live/({Slug.regex})")
 
 
-class Rush:
+class FastPath:
     """ASGI middleware: answers for `/live/{slug}` with the page that is held; everything else goes on to the routes.
 
     It makes nothing and decides nothing: without it each answer is the same, and takes twice as long.
@@ -36,7 +36,7 @@ class Rush:
             and not scope["root_path"]
             and (match := _PAGE.fullmatch(scope["path"])) is not None
         ):
-            parts: Services = scope["state"]["services"]
+            parts: Container = scope["state"]["services"]
             held = parts.renditions.held(Topic(match[1]), NEWEST)
             if held is not None:
                 await respond(scope, held.representation)(scope, receive, send)

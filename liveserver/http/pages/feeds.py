@@ -10,7 +10,7 @@ from starlette.routing import Route
 from liveserver.domain.model import Position
 from liveserver.http.api.requests import rendition_of
 from liveserver.http.container import services
-from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import SLUG
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from liveserver.access.partner_admission import Readers
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 HEADERS = {
     "Cache-Control": "public, no-cache",
@@ -42,7 +42,7 @@ async def feed(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _feed(parts: Services, slug: str, kind: str, readers: Readers) -> Rendition:
+async def _feed(parts: Container, slug: str, kind: str, readers: Readers) -> CachedPage:
     found = await parts.store.feed(slug, limit=LENGTH)
     renderer = await parts.renderer.prepared(found.liveblog, found.entries, feed=True)
     headers = {**HEADERS, **readable_by(readers)}
@@ -51,7 +51,7 @@ async def _feed(parts: Services, slug: str, kind: str, readers: Readers) -> Rend
         return Representation(WRITERS[kind](found, renderer), f"{FEEDS[kind]}; charset=utf-8", headers)
 
     position = Position(found.liveblog.epoch, found.liveblog.seq)
-    return Rendition(position, await assembled(write, found.entries))
+    return CachedPage(position, await assembled(write, found.entries))
 
 
 FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]

@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from liveserver.content.blocks import MEDIA_PATH
 from liveserver.content.media.picture import Picture
-from liveserver.http.askers import must_read
 from liveserver.http.container import services
+from liveserver.http.requesters import must_read
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.entity_tags import still_holds
 from liveserver.http.responses.prebuilt import Steady, part

@@ -11,9 +11,9 @@ from starlette.routing import Route
 from liveserver.access import signed_links
 from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.topic import Topic
-from liveserver.http.askers import asker_of
 from liveserver.http.container import services
 from liveserver.http.rejections import refused, waiting
+from liveserver.http.requesters import asker_of
 from liveserver.http.responses import security_headers
 from liveserver.http.route_params import SLUG
 from liveserver.newsroom import reach_report
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 HEADERS = {
     "Cache-Control": "private, no-store",
@@ -48,7 +48,7 @@ async def page(request: Request) -> Response:
     return HTMLResponse(html, headers=HEADERS)
 
 
-async def _page(parts: Services, slug: str, link: str) -> str:
+async def _page(parts: Container, slug: str, link: str) -> str:
     await signed_links.check(parts.store, slug, link)
     return reach_report.page(await parts.reach.report(slug))
 

@@ -13,11 +13,11 @@ from liveserver.domain import errors
 from liveserver.domain.model import TAG_MAX, Position, Verification
 from liveserver.domain.topic import Topic
 from liveserver.http.api.requests import rendition_of
-from liveserver.http.askers import liveblog_of
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
+from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses import security_headers
-from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import ID, SLUG
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.domain.model import Liveblog
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
     from liveserver.rendering.renderer import Renderer
 
 PAGE_SIZE = 20
@@ -80,7 +80,7 @@ async def liveblog_page(request: Request) -> Response:
             rendition = await rendition_of(request, NEWEST, partial(_newest, parts, slug))
         else:
             rendition = await rendition_of(request, ("list", *choice), partial(_list, parts, slug, choice))
-    except errors.Invalid:
+    except errors.InvalidInput:
         # A link that was cut short: the newest entries serve better than an error, where there are any.
         await liveblog_of(request.scope, slug)
         return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
@@ -109,10 +109,10 @@ def _choice(query: QueryParams) -> Choice:
     """What a query asks for. Raises Invalid for a verification, a cursor or a tag that there can't be."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
-        raise errors.Invalid([errors.FieldError("?tag", "is longer than any tag")])
+        raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])
     verification = query.get("verification")
     if verification is not None and verification not in set(Verification):
-        raise errors.Invalid([errors.FieldError("?verification", "is none of them")])
+        raise errors.InvalidInput([errors.FieldError("?verification", "is none of them")])
     return Choice(
         "oldest" if query.get("order") == "oldest" else "newest",
         None if cursor is None else Place.parse(cursor).cursor(),
@@ -122,12 +122,12 @@ def _choice(query: QueryParams) -> Choice:
     )
 
 
-async def _newest(parts: Services, slug: str) -> Rendition:
+async def _newest(parts: Container, slug: str) -> CachedPage:
     snapshot = await parts.history.snapshot(Topic(slug), limit=PAGE_SIZE)
     return await _page(parts, PageView.of(snapshot))
 
 
-async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
+async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
     page = await parts.store.entries(slug, limit=PAGE_SIZE, **choice._asdict())
     # A page that begins at a cursor has the other side's entries before it. Should all of them have gone meanwhile, its
     # first entry is as good a place as any.
@@ -145,11 +145,11 @@ async def _list(parts: Services, slug: str, choice: Choice) -> Rendition:
     return await _page(parts, view)
 
 
-async def _page(parts: Services, view: PageView) -> Rendition:
+async def _page(parts: Container, view: PageView) -> CachedPage:
     entries = [*view.pinned, *view.entries]
     renderer = await parts.renderer.prepared(view.liveblog, entries, named=view.key_events)
 
-    def make() -> Rendition:
+    def make() -> CachedPage:
         return _rendition(renderer, view.liveblog, renderer.page(view))
 
     return await assembled(make, entries)
@@ -163,7 +163,7 @@ async def entry_page(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Rendition:
+async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> CachedPage:
     before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
     around = await parts.store.around(slug, entry_id, before=before, after=after)
     renderer = await parts.renderer.prepared(around.liveblog, around.items)
@@ -178,14 +178,14 @@ async def _entry(parts: Services, slug: str, entry_id: str, order: Order) -> Ren
         order=order,
     )
 
-    def make() -> Rendition:
+    def make() -> CachedPage:
         return _rendition(renderer, around.liveblog, renderer.entry_page(view))
 
     return await assembled(make, around.items)
 
 
-def _rendition(renderer: Renderer, liveblog: Liveblog, html: str) -> Rendition:
-    return Rendition(Position(liveblog.epoch, liveblog.seq), html_representation(renderer, html))
+def _rendition(renderer: Renderer, liveblog: Liveblog, html: str) -> CachedPage:
+    return CachedPage(Position(liveblog.epoch, liveblog.seq), html_representation(renderer, html))
 
 
 async def error_page(request: Request, status: int) -> Response:

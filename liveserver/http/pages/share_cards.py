@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from liveserver.domain.topic import Topic
-from liveserver.http.askers import asker_of, liveblog_of, published_of
 from liveserver.http.container import services
+from liveserver.http.requesters import asker_of, liveblog_of, published_of
 from liveserver.http.responses.prebuilt import readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, ID, SLUG

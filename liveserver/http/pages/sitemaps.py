@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from liveserver.domain.errors import NotFound
 from liveserver.domain.model import now
-from liveserver.http.askers import asker_of
 from liveserver.http.container import services
+from liveserver.http.requesters import asker_of
 from liveserver.http.responses.prebuilt import respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import NUMBER
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 HEADERS = {"Cache-Control": "public, max-age=60"}
 """Crawlers come by the minute at most; what a sitemap says of a live blog is public in any case."""
@@ -33,7 +33,7 @@ async def index(request: Request) -> Response:
     return await _answer(request, "index", partial(_index, services(request)))
 
 
-async def _index(parts: Services) -> Representation:
+async def _index(parts: Container) -> Representation:
     return _representation(sitemaps.index(await parts.store.highest_number(), parts.renderer))
 
 
@@ -42,7 +42,7 @@ async def news(request: Request) -> Response:
     return await _answer(request, "news", partial(_news, services(request)))
 
 
-async def _news(parts: Services) -> Representation:
+async def _news(parts: Container) -> Representation:
     moment = now()
     listings = await parts.store.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
     return _representation(sitemaps.news(listings, parts.renderer, now=moment))
@@ -54,7 +54,7 @@ async def sitemap(request: Request) -> Response:
     return await _answer(request, page, partial(_sitemap, services(request), page))
 
 
-async def _sitemap(parts: Services, page: int) -> Representation:
+async def _sitemap(parts: Container, page: int) -> Representation:
     if page > sitemaps.pages(await parts.store.highest_number()):
         raise NotFound(f"there is no sitemap {page}")
     return _representation(sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))

@@ -19,27 +19,27 @@ from liveserver.domain import errors
 from liveserver.domain.model import PARTNER_ID_PATTERN, Position
 from liveserver.domain.topic import Topic
 from liveserver.http.api.requests import headers_for, rendition_for, rendition_of
-from liveserver.http.askers import asker_of, liveblog_of
 from liveserver.http.container import services
 from liveserver.http.pages.reader import html_representation
 from liveserver.http.rejections import refused
+from liveserver.http.requesters import asker_of, liveblog_of
 from liveserver.http.responses import security_headers
-from liveserver.http.responses.page_cache import Rendition
+from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, SLUG
 from liveserver.protocol import wire
 from liveserver.rendering.pacing import assembled
 from liveserver.rendering.page_models import PageView
-from liveserver.rendering.widget_renderer import LIMIT, THEMES, Look
+from liveserver.rendering.widget_renderer import LIMIT, THEMES, WidgetOptions
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.access.partner_admission import Pass
+    from liveserver.access.partner_admission import Admission
     from liveserver.domain.model import Liveblog
-    from liveserver.http.container import Services
-    from liveserver.rendering.widget_renderer import Embedding
+    from liveserver.http.container import Container
+    from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
 PARTNER = re.compile(PARTNER_ID_PATTERN)
@@ -84,7 +84,7 @@ async def shell(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _shell(parts: Services, admitted: Pass, language: str | None) -> Rendition:
+async def _shell(parts: Container, admitted: Admission, language: str | None) -> CachedPage:
     topic = admitted.topic
     if topic.delay:
         liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
@@ -105,7 +105,7 @@ async def page(request: Request) -> Response:
         look = _of_partner(look, admitted)
         make = partial(_page, parts, admitted, look, ancestors)
         rendition = await rendition_for(request, admitted, ("embed", *look.variant, ancestors), make)
-    except (errors.NotFound, errors.NotAdmitted) as error:
+    except (errors.NotFound, errors.EmbedRefused) as error:
         # In the frame, where the browser would else show its own complaint.
         liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
         refused(request.scope, error)
@@ -115,7 +115,7 @@ async def page(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _page(parts: Services, admitted: Pass, look: Look, ancestors: str) -> Rendition:
+async def _page(parts: Container, admitted: Admission, look: WidgetOptions, ancestors: str) -> CachedPage:
     view, embedding = await _view(parts, admitted, look.limit)
     headers = _frame_headers(parts, ancestors, look.style)
     if admitted.partner is not None:
@@ -144,7 +144,7 @@ async def fragment(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _fragment(parts: Services, admitted: Pass, look: Look) -> Rendition:
+async def _fragment(parts: Container, admitted: Admission, look: WidgetOptions) -> CachedPage:
     view, embedding = await _view(parts, admitted, look.limit)
     headers = {**LOADABLE, **headers_for(admitted, CROWD_CACHE), **security_headers.FRAGMENT, "X-Robots-Tag": "noindex"}
 
@@ -167,7 +167,7 @@ async def preview(request: Request) -> Response:
     return respond(request.scope, rendition.representation)
 
 
-async def _preview(parts: Services, slug: str, partner: str | None) -> Rendition:
+async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:
     liveblog = await parts.store.liveblog(slug)
     html = parts.embedding.preview(liveblog, partner)
     return _rendition(liveblog, html_representation(parts.renderer, html))
@@ -180,7 +180,7 @@ async def oembed(request: Request) -> Response:
         # 2.3.3: the format that we don't have.
         return Response("only json\n", 501, ANYWHERE, "text/plain")
     if "url" not in query:
-        raise errors.Invalid([errors.FieldError("?url", "is missing")])
+        raise errors.InvalidInput([errors.FieldError("?url", "is missing")])
     most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
     liveblog = await liveblog_of(request.scope, parts.embedding.slug_of(query["url"]))
     answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
@@ -189,11 +189,11 @@ async def oembed(request: Request) -> Response:
     return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
 
 
-def _frame_headers(parts: Services, ancestors: str = "*", style: str = "") -> dict[str, str]:
+def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> dict[str, str]:
     return {**security_headers.frame(parts.renderer, ancestors, style), "Cache-Control": CROWD_CACHE}
 
 
-async def _view(parts: Services, admitted: Pass, limit: int) -> tuple[PageView, Embedding]:
+async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
     """What is shown, and what makes it of what was prepared of that."""
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
@@ -201,8 +201,8 @@ async def _view(parts: Services, admitted: Pass, limit: int) -> tuple[PageView, 
     return view, replace(parts.embedding, renderer=renderer)
 
 
-def _rendition(liveblog: Liveblog, representation: Representation) -> Rendition:
-    return Rendition(Position(liveblog.epoch, liveblog.seq), representation)
+def _rendition(liveblog: Liveblog, representation: Representation) -> CachedPage:
+    return CachedPage(Position(liveblog.epoch, liveblog.seq), representation)
 
 
 def _script(request: Request, body: bytes, cache: str) -> Response:
@@ -215,13 +215,13 @@ def _made(body: bytes, cache: str) -> Representation:
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 
 
-def _look(request: Request) -> Look:
+def _look(request: Request) -> WidgetOptions:
     """What the query wishes; what it wishes in vain is left out, as nobody would read a complaint in a frame."""
     query = request.query_params
     theme, limit = query.get("theme"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
     partner = query.get("partner", "")
-    return Look(
+    return WidgetOptions(
         theme if theme in THEMES else None,
         min(LIMIT_MAX, max(1, count)),
         _language(request),
@@ -229,7 +229,7 @@ def _look(request: Request) -> Look:
     )
 
 
-def _of_partner(look: Look, admitted: Pass) -> Look:
+def _of_partner(look: WidgetOptions, admitted: Admission) -> WidgetOptions:
     """The same with what the newsroom has set for the partner, where the query wishes nothing else."""
     if admitted.partner is None:
         return look
@@ -251,7 +251,7 @@ def _pixels(value: str | None, name: str) -> int | None:
     if value is None or value == "":
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 6):
-        raise errors.Invalid([errors.FieldError(f"?{name}", "must be a whole number of pixels")])
+        raise errors.InvalidInput([errors.FieldError(f"?{name}", "must be a whole number of pixels")])
     return int(value)
 
 

@@ -25,20 +25,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.errors import Gone, LiveserverError, NotFound
-from liveserver.utils.lru_cache import KEPT_BYTES, Lru, size_of
-from liveserver.utils.single_flight import Coalesced
+from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
+from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
     from liveserver.domain.model import Liveblog, Position
     from liveserver.domain.topic import Topic
-    from liveserver.http.fair_queue import Asker, Turns, Work
+    from liveserver.http.fair_queue import FairQueue, Requester, Work
     from liveserver.http.responses.representation import Representation
     from liveserver.realtime.hub import Hub
     from liveserver.realtime.synced_channel import History
 
-    Make = Callable[[], Awaitable["Rendition"]]
+    Make = Callable[[], Awaitable["CachedPage"]]
 
 DEMAND = 10.0
 """Seconds within which what is asked for twice is in demand."""
@@ -68,7 +68,7 @@ Key = tuple["Topic", Variant]
 
 
 @dataclass(slots=True)
-class Rendition:
+class CachedPage:
     """Something of a live blog, as of a position."""
 
     position: Position
@@ -82,18 +82,18 @@ class Rendition:
         return self.position.epoch == reached.epoch and self.position.seq >= reached.seq
 
 
-class Renditions:
+class PageCache:
     """One process's renditions. `budget`: the bytes of memory that they may take."""
 
-    def __init__(self, hub: Hub, history: History, turns: Turns, *, budget: int) -> None:
+    def __init__(self, hub: Hub, history: History, turns: FairQueue, *, budget: int) -> None:
         self._hub = hub
         self._history = history
         self._turns = turns
-        self._kept: Lru[Key, Rendition] = Lru(budget, once_share=ONCE_SHARE)
+        self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entering: dict[Topic, asyncio.Task[None]] = {}
         self._unknown: set[Topic] = set()
         """Those whose positions the next query is to tell."""
-        self._positions = Coalesced(self._ask)
+        self._positions = FreshFlight(self._ask)
         self.hits = 0
         """Requests answered with what was there, or what another request was waiting for."""
         self.misses = 0
@@ -111,7 +111,7 @@ class Renditions:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def held(self, topic: Topic, variant: Variant) -> Rendition | None:
+    def held(self, topic: Topic, variant: Variant) -> CachedPage | None:
         """The rendition, if there is one that is known to be good without asking anybody."""
         kept = self._kept.get((topic, variant))
         if kept is None:
@@ -122,7 +122,7 @@ class Renditions:
         self.hits += 1
         return kept
 
-    async def get(self, topic: Topic, variant: Variant, make: Make, asker: Asker) -> Rendition:
+    async def get(self, topic: Topic, variant: Variant, make: Make, asker: Requester) -> CachedPage:
         """The rendition; `make` makes it in its turn, unless a good one is held or another call has it made.
 
         Whatever this process knows to have been committed before the call is in it. Raises what `make` raises, Busy
@@ -146,7 +146,7 @@ class Renditions:
                 self.hits += 1
                 return kept
         waiting = self._turns.find(key)
-        work: Work[Rendition]
+        work: Work[CachedPage]
         if waiting is not None and waiting.begun:
             # Since this call: what was under way before has ended.
             work = waiting
@@ -158,7 +158,7 @@ class Renditions:
             self.misses += 1
         return await work.result()
 
-    async def _make(self, key: Key, make: Make) -> Rendition:
+    async def _make(self, key: Key, make: Make) -> CachedPage:
         try:
             made = await make()
         except (NotFound, Gone):
@@ -171,7 +171,7 @@ class Renditions:
         self._kept.put(key, made, weight)
         return made
 
-    async def _reached(self, topic: Topic, kept: Rendition) -> Position | None:
+    async def _reached(self, topic: Topic, kept: CachedPage) -> Position | None:
         """How far the live blog has got; None if there is none."""
         reached = self._hub.reached(topic)
         if reached is not None:
@@ -195,15 +195,17 @@ class Renditions:
             del self._entering[topic]
 
 
-class Dated:
+class DatedCache:
     """What tells of many live blogs, and may be some seconds old: who reads it comes by the minute at most."""
 
-    def __init__(self, turns: Turns, *, seconds: float = DATED_SECONDS, budget: int = DATED_BYTES) -> None:
+    def __init__(self, turns: FairQueue, *, seconds: float = DATED_SECONDS, budget: int = DATED_BYTES) -> None:
         self._turns = turns
         self._seconds = seconds
-        self._kept: Lru[Hashable, tuple[float, Representation]] = Lru(budget)
+        self._kept: LruCache[Hashable, tuple[float, Representation]] = LruCache(budget)
 
-    async def get(self, key: Hashable, make: Callable[[], Awaitable[Representation]], asker: Asker) -> Representation:
+    async def get(
+        self, key: Hashable, make: Callable[[], Awaitable[Representation]], asker: Requester
+    ) -> Representation:
         """What `make` made some seconds ago at most, or makes in its turn. Raises what it raises, and Busy."""
         good = self._good(key)
         return await self._turns.made(("dated", key), partial(self._make, key, make), asker) if good is None else good
@@ -222,7 +224,7 @@ class Dated:
         return made
 
 
-class Index:
+class IndexCache:
     """The page that lists the live blogs.
 
     They have no position in common that the hub could know. So the list is read once for all who ask at the same time,
@@ -232,7 +234,7 @@ class Index:
     def __init__(
         self, read: Callable[[], Awaitable[list[Liveblog]]], render: Callable[[list[Liveblog]], Representation]
     ) -> None:
-        self._read = Coalesced(read)
+        self._read = FreshFlight(read)
         self._render = render
         self._made: tuple[object, Representation] | None = None
 

@@ -85,7 +85,7 @@ class Steady(Response):
             await send({"type": "http.response.body", "body": piece, "more_body": at + WRITE_BUFFER < size})
 
 
-class Ready(Steady):
+class PrebuiltResponse(Steady):
     """A response whose headers needn't be made."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
@@ -106,8 +106,8 @@ def respond(scope: Scope, representation: Representation) -> Response:
             if_none_match = _joined(if_none_match, value)
     coded = representation.coded(accept_encoding)
     if unmodified(coded, if_none_match):
-        return Ready(304, coded.head_unmodified, b"")
-    return Ready(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
+        return PrebuiltResponse(304, coded.head_unmodified, b"")
+    return PrebuiltResponse(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
 
 
 def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:

@@ -20,8 +20,8 @@ import structlog
 
 from liveserver.client import ClientError
 from liveserver.client.client import server_url
-from liveserver.content.sanitizer_pool import SanitisingPool
-from liveserver.domain.errors import FieldError, Invalid, StoreUnavailable
+from liveserver.content.sanitiser_pool import SanitiserPool
+from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.inputs import live_page
 from liveserver.domain.model import Source, SourceState, now
 from liveserver.newsroom.syndication.follower import Follower
@@ -30,9 +30,9 @@ from liveserver.newsroom.syndication.ssrf_guard import is_public
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.content.media.library import Library
+    from liveserver.content.media.library import MediaLibrary
     from liveserver.domain.inputs import SourceInput
-    from liveserver.newsroom.publisher import Publishing
+    from liveserver.newsroom.publisher import Publisher
     from liveserver.settings import Settings
     from liveserver.store import Store
 
@@ -50,11 +50,11 @@ def made(slug: str, given: SourceInput, at: datetime, settings: Settings) -> Sou
     try:
         server_url(server)
     except ClientError:
-        raise Invalid([FieldError("/url", "must name a host that can be looked up, or an address")]) from None
+        raise InvalidInput([FieldError("/url", "must name a host that can be looked up, or an address")]) from None
     if server == settings.base_url and remote_slug == slug:
-        raise Invalid([FieldError("/url", "is this live blog itself")])
+        raise InvalidInput([FieldError("/url", "is this live blog itself")])
     if not settings.follow_private and _is_private(urlsplit(server).hostname or ""):
-        raise Invalid([FieldError("/url", "is at a private address (LIVESERVER_FOLLOW_PRIVATE allows it)")])
+        raise InvalidInput([FieldError("/url", "is at a private address (LIVESERVER_FOLLOW_PRIVATE allows it)")])
     return Source(
         id=secrets.token_hex(8),
         slug=slug,
@@ -80,16 +80,16 @@ def _is_private(host: str) -> bool:
         return host == "localhost"
 
 
-class Syndication:
+class SyndicationCoordinator:
     """One process's part in following: it looks for sources that nobody follows, and follows them."""
 
     def __init__(
-        self, store: Store, publishing: Publishing, library: Library, settings: Settings, *, node: str
+        self, store: Store, publishing: Publisher, library: MediaLibrary, settings: Settings, *, node: str
     ) -> None:
         self._store = store
         self._publishing = publishing
         self._library = library
-        self._sanitising = SanitisingPool(threads=1)
+        self._sanitising = SanitiserPool(threads=1)
         """For all sources: however many dear texts they send, editors' have threads of their own."""
         self._settings = settings
         self._node = node

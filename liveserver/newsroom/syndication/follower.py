@@ -20,23 +20,23 @@ import structlog
 from liveserver.client import Client, ClientError
 from liveserver.client.client import DETAIL_MAX, Broken, check_progress
 from liveserver.content.media.picture import Picture
-from liveserver.content.sanitizer import sanitise, says_something
-from liveserver.content.sanitizer_pool import is_dear
-from liveserver.domain.errors import Conflict, Gone, Invalid, NotFound, StoreUnavailable, Unavailable
+from liveserver.content.sanitiser import sanitise, says_something
+from liveserver.content.sanitiser_pool import is_dear
+from liveserver.domain.errors import Conflict, Gone, InvalidInput, NotFound, StoreUnavailable, Unavailable
 from liveserver.domain.inputs import MediaInput
 from liveserver.domain.model import Position, Source, SourceState, Via, now
 from liveserver.newsroom.syndication import remote_entry
-from liveserver.newsroom.syndication.ssrf_guard import PublicGate
+from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.utils.limits.rate_limiter import Throttle
-from liveserver.utils.lru_cache import KEPT_BYTES, Lru, size_of
+from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from liveserver.content.media.library import Library
-    from liveserver.content.sanitizer_pool import SanitisingPool
-    from liveserver.newsroom.publisher import Publishing
+    from liveserver.content.media.library import MediaLibrary
+    from liveserver.content.sanitiser_pool import SanitiserPool
+    from liveserver.newsroom.publisher import Publisher
     from liveserver.settings import Settings
     from liveserver.store import Store
 
@@ -99,9 +99,9 @@ class Follower:
         source: Source,
         node: str,
         store: Store,
-        publishing: Publishing,
-        library: Library,
-        pool: SanitisingPool,
+        publishing: Publisher,
+        library: MediaLibrary,
+        pool: SanitiserPool,
         settings: Settings,
     ) -> None:
         self._source = source
@@ -113,8 +113,8 @@ class Follower:
         self._sanitising = pool
         self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
         self._media_max = settings.media_max_size
-        self._gate = PublicGate(private=settings.follow_private, most=ANSWER_BYTES)
-        self._picture_gate = PublicGate(private=settings.follow_private, most=settings.media_max_size)
+        self._gate = SsrfGuard(private=settings.follow_private, most=ANSWER_BYTES)
+        self._picture_gate = SsrfGuard(private=settings.follow_private, most=settings.media_max_size)
         self._name = source.name or urlsplit(source.server).hostname or source.server
         self._actor = f"via {urlsplit(source.server).hostname}"
         self._position = source.position
@@ -130,7 +130,7 @@ class Follower:
         self._missing = 0
         """Pictures that couldn't be had since the log was told."""
         self._missing_told = -MISSING_INTERVAL
-        self._tried: Lru[str, tuple[float, float]] = Lru(TRIED_BYTES)
+        self._tried: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
         """When the pictures of entries are to be fetched again, by the loop's clock, and the pause that makes."""
         self._fetching: set[asyncio.Task[Any]] = set()
         self._late = asyncio.Event()
@@ -169,7 +169,7 @@ class Follower:
             except ClientError as error:
                 refused = 400 <= error.status < 500 and error.status != TOO_MANY
                 self._failed(SourceState.REFUSED if refused else SourceState.LOST, str(error))
-            except (KeyError, TypeError, ValueError, Invalid) as error:
+            except (KeyError, TypeError, ValueError, InvalidInput) as error:
                 self._broken(repr(error))
             except Exception:
                 # A defect of ours. Were it the end, the next look would begin anew, and so on for ever.
@@ -215,7 +215,7 @@ class Follower:
                     await self._take(change, moving=True)
             await self._take_all(client)
 
-    def _client(self, gate: PublicGate | None = None) -> Client:
+    def _client(self, gate: SsrfGuard | None = None) -> Client:
         return Client(
             self._source.server, partner=self._source.partner, gate=gate or self._gate, throttle=self._throttle
         )
@@ -320,7 +320,7 @@ class Follower:
         """The entry as it is to be here. One that can't be is taken away: what it said before it says no more."""
         try:
             entry = remote_entry.read(data)
-        except Invalid as error:
+        except InvalidInput as error:
             return self._unfit(remote_entry.id_of(data["id"]), seq, error)
         if entry.via is not None:
             # What they have from others, others are to be followed for: two who follow each other would never end.
@@ -331,7 +331,7 @@ class Follower:
                 return Incoming(entry.id, seq, None)
             pictures, complete = await self._pictures(entry.id, body)
             body = await self._made_safe(partial(remote_entry.with_pictures, pictures=pictures), body)
-        except Invalid as error:
+        except InvalidInput as error:
             return self._unfit(entry.id, seq, error)
         via = Via(self._name, self._source.url or entry.url)
         return Incoming(entry.id, seq, remote_entry.entry_of(entry, body, via), complete=complete)
@@ -341,7 +341,7 @@ class Follower:
             return work(body)
         return await self._sanitising.run(work, body, owner=self._source.id)
 
-    def _unfit(self, entry_id: str, seq: int, error: Invalid) -> Incoming:
+    def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
         """An entry that can't be taken over, to be taken away here."""
         self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
         return Incoming(entry_id, seq, None)
@@ -427,7 +427,7 @@ class Follower:
             if 400 <= error.status < 500 and error.status != TOO_MANY:
                 return None
             raise
-        except Invalid:
+        except InvalidInput:
             return None
         return Picture.of(media)
 

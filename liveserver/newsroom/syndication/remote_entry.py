@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from liveserver.content.blocks import MEDIA_PATH
 from liveserver.content.media.picture import NAME
-from liveserver.content.sanitizer import sanitise, says_something
+from liveserver.content.sanitiser import sanitise, says_something
 from liveserver.domain.inputs import Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags, parse
 from liveserver.domain.model import CONTROL, Correction, Entry, EntryStatus, Position, Verification, Via
 

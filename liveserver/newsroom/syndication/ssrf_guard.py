@@ -40,7 +40,7 @@ class Forbidden(OSError):
     """The host has no address, or not at this port, that may be connected to."""
 
 
-class PublicGate:
+class SsrfGuard:
     """Lets connections out to web servers at public addresses. `private`: to all others; `most`: bytes of an answer."""
 
     def __init__(self, *, private: bool, most: int) -> None:
@@ -115,7 +115,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
-    def __init__(self, gate: PublicGate, most: int) -> None:
+    def __init__(self, gate: SsrfGuard, most: int) -> None:
         self._gate = gate
         self._most = most
         self._inner = httpx2.AsyncHTTPTransport(verify=client_context("https", trust_env=False), trust_env=False)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from liveserver.realtime.bus.memory import LocalBus, Medium
+from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.realtime.bus.port import Bus, Receiver, TopicBus, TopicReceiver
 
-__all__ = ["Bus", "LocalBus", "Medium", "Receiver", "TopicBus", "TopicReceiver", "connect"]
+__all__ = ["Bus", "Medium", "MemoryBus", "Receiver", "TopicBus", "TopicReceiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:
     """The bus of these settings, not started yet."""
     if not redis_url:
-        return LocalBus()
+        return MemoryBus()
     # Not imported where there is no Redis: it is a fifteenth of the time that the server needs to start.
     from liveserver.realtime.bus.redis import RedisBus
 

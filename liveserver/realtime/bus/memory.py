@@ -12,10 +12,10 @@ class Medium:
     """What the ends of in-process buses have in common."""
 
     def __init__(self) -> None:
-        self.ends: set[LocalBus] = set()
+        self.ends: set[MemoryBus] = set()
 
 
-class LocalBus:
+class MemoryBus:
     """One end of an in-process bus. Alone on its medium, it brings each message back to its publisher only."""
 
     def __init__(self, medium: Medium | None = None) -> None:

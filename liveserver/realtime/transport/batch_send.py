@@ -81,7 +81,7 @@ def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
     return rest
 
 
-class Ring:
+class IoUring:
     """A queue of submissions and one of completions, for the thread that makes it and no other.
 
     What is submitted is done when the call returns, in whole, in part, or not at all: a request with MSG_DONTWAIT is
@@ -188,7 +188,7 @@ class Ring:
         return taken
 
 
-def _ring() -> Ring | None:
+def _ring() -> IoUring | None:
     return _local.ring if _Local.allowed else None
 
 
@@ -199,10 +199,10 @@ class _Local(threading.local):
     """In all of them."""
 
     def __init__(self) -> None:
-        self.ring: Ring | None = None
+        self.ring: IoUring | None = None
         if sys.platform == "linux":
             try:
-                self.ring = Ring()
+                self.ring = IoUring()
             except OSError as error:
                 log.debug("sending.one_by_one", reason=str(error))
 

@@ -32,7 +32,7 @@ class End(NamedTuple):
         return close_frame(self.code, self.reason)
 
 
-class Inbound:
+class MessageReader:
     """One peer's frames."""
 
     def __init__(self, max_size: int, *, deflate: bool) -> None:

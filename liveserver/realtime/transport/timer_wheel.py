@@ -21,7 +21,7 @@ SLICE = 256
 log = structlog.get_logger(__name__)
 
 
-class Member(Protocol):
+class Timed(Protocol):
     """A connection on the wheel."""
 
     slot: int
@@ -31,19 +31,19 @@ class Member(Protocol):
         """Its time has come. Returns after how many seconds it wants to be called again; None for never."""
 
 
-class Wheel:
+class TimerWheel:
     """Calls its members when they are due. It runs while it has any."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._slots: list[set[Member]] = [set() for _ in range(SLOTS)]
+        self._slots: list[set[Timed]] = [set() for _ in range(SLOTS)]
         self._at = 0
         self._running = False
 
     def __len__(self) -> int:
         return sum(map(len, self._slots))
 
-    def add(self, member: Member, seconds: int) -> None:
+    def add(self, member: Timed, seconds: int) -> None:
         """Call the member after so many seconds (1 to 127), once."""
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
@@ -53,7 +53,7 @@ class Wheel:
             self._running = True
             self._loop.call_later(1.0, self._turn)
 
-    def discard(self, member: Member) -> None:
+    def discard(self, member: Timed) -> None:
         """Don't call the member."""
         slot = self._slots[member.slot]
         slot.discard(member)
@@ -90,15 +90,15 @@ class Wheel:
             self._running = False
 
 
-_wheels: dict[asyncio.AbstractEventLoop, Wheel] = {}
+_wheels: dict[asyncio.AbstractEventLoop, TimerWheel] = {}
 
 
-def wheel_of(loop: asyncio.AbstractEventLoop) -> Wheel:
+def wheel_of(loop: asyncio.AbstractEventLoop) -> TimerWheel:
     """The timer that all connections of a loop share."""
     wheel = _wheels.get(loop)
     if wheel is None:
         # No weak references: what stands on a wheel leads back to its loop.
         for ended in [known for known in _wheels if known.is_closed()]:
             del _wheels[ended]
-        wheel = _wheels[loop] = Wheel(loop)
+        wheel = _wheels[loop] = TimerWheel(loop)
     return wheel

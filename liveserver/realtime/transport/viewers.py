@@ -24,15 +24,15 @@ from liveserver.protocol import wire
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.batch_send import send_all
 from liveserver.realtime.transport.message_reader import close_frame
-from liveserver.realtime.viewer import Row, Sink
+from liveserver.realtime.viewer import Viewer, ViewerBatch
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.transport.timer_wheel import Wheel
-    from liveserver.realtime.viewer import Crowd
+    from liveserver.realtime.transport.timer_wheel import TimerWheel
+    from liveserver.realtime.viewer import ViewerSet
 
 
 LAST_SECONDS = 1.0
@@ -58,19 +58,19 @@ INDIRECT = -1
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
-class Audience(Protocol):
+class ViewerEvents(Protocol):
     """Whoever writes to viewers, and hears of them: from the event loop, never from within `write` or `close`."""
 
-    def drained(self, sink: Sink, /) -> None:
+    def drained(self, sink: Viewer, /) -> None:
         """The viewer had refused a message, and can be written to again."""
 
-    def said(self, sink: Sink, message: bytes, /) -> None:
+    def said(self, sink: Viewer, message: bytes, /) -> None:
         """The viewer sent a short text message."""
 
     def asked(self) -> int:
         """How many answers each viewer was asked for, of late: it may say so much more."""
 
-    def gone(self, sink: Sink, /) -> None:
+    def gone(self, sink: Viewer, /) -> None:
         """The viewer's connection has ended."""
 
 
@@ -84,24 +84,24 @@ class State(Enum):
     """Its connection is ending, or has ended."""
 
 
-class ViewerRow(Row):
+class SocketBatch(ViewerBatch):
     """Viewers whose descriptors stand together: while all of them may be written to directly, no viewer is touched."""
 
     __slots__ = ("_descriptors", "_indirect")
 
-    def __init__(self, crowd: Crowd, kind: type[Sink]) -> None:
+    def __init__(self, crowd: ViewerSet, kind: type[Viewer]) -> None:
         super().__init__(crowd, kind)
         self._descriptors = array("i")
         self._indirect = 0
 
-    def add(self, sink: Sink) -> None:
+    def add(self, sink: Viewer) -> None:
         """See Row."""
         super().add(sink)
-        descriptor = cast("Viewer", sink)._descriptor
+        descriptor = cast("SocketViewer", sink)._descriptor
         self._descriptors.append(descriptor)
         self._indirect += descriptor == INDIRECT
 
-    def discard(self, sink: Sink) -> None:
+    def discard(self, sink: Viewer) -> None:
         """See Row."""
         self._indirect -= self._descriptors[sink.place] == INDIRECT
         self._descriptors[sink.place] = self._descriptors[-1]
@@ -113,27 +113,27 @@ class ViewerRow(Row):
         self._indirect += (descriptor == INDIRECT) - (self._descriptors[place] == INDIRECT)
         self._descriptors[place] = descriptor
 
-    def write(self, frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+    def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """See Row."""
         if self._indirect:
             return super().write(frames)
-        data = cast("type[Viewer]", self.kind).joined(frames)
+        data = cast("type[SocketViewer]", self.kind).joined(frames)
         for place, sent in send_all(self._descriptors, data):
-            cast("Viewer", self.sinks[place])._unsent(data, sent)
+            cast("SocketViewer", self.sinks[place])._unsent(data, sent)
         return []
 
 
-class Viewer(asyncio.Protocol, Sink):
-    """What viewers of every encoding have in common. It is a `Sink` for the hub and the transport's protocol."""
+class SocketViewer(asyncio.Protocol, Viewer):
+    """What viewers of every encoding have in common. It is a `Viewer` for the hub and the transport's protocol."""
 
     __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_patience", "_spent", "_state", "_transport")
 
-    row_type = ViewerRow
+    row_type = SocketBatch
 
     def __init__(
-        self, transport: asyncio.Transport, audience: Audience, connections: set[Any], opening: bytes = b""
+        self, transport: asyncio.Transport, audience: ViewerEvents, connections: set[Any], opening: bytes = b""
     ) -> None:
-        Sink.__init__(self)
+        Viewer.__init__(self)
         self._transport = transport
         self._audience = audience
         self._connections = connections
@@ -169,13 +169,13 @@ class Viewer(asyncio.Protocol, Sink):
         return b"".join([cls.encoded(frame) for frame in frames])
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Sink], frames: Sequence[Frame]) -> list[tuple[Sink, int]]:
+    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to many; who lags took none of them."""
         data = cls.joined(frames)
-        viewers = cast("Sequence[Viewer]", sinks)
+        viewers = cast("Sequence[SocketViewer]", sinks)
         direct = [viewer for viewer in viewers if viewer._descriptor != INDIRECT]
         descriptors = array("i", [viewer._descriptor for viewer in direct])
-        lagging: list[tuple[Sink, int]] = [
+        lagging: list[tuple[Viewer, int]] = [
             (viewer, 0) for viewer in viewers if viewer._descriptor == INDIRECT and not viewer._send(data)
         ]
         for place, sent in send_all(descriptors, data):
@@ -237,7 +237,7 @@ class Viewer(asyncio.Protocol, Sink):
         """What is written goes to that descriptor from now on; INDIRECT: through the transport."""
         self._descriptor = descriptor
         if self.row is not None:
-            cast("ViewerRow", self.row).turn(self.place, descriptor)
+            cast("SocketBatch", self.row).turn(self.place, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
         """The socket took so many bytes, or answered with a negative errno: leave the rest to the transport.
@@ -300,7 +300,7 @@ class Viewer(asyncio.Protocol, Sink):
             self._patience = None
 
 
-class EventStreamViewer(Viewer):
+class EventStreamViewer(SocketViewer):
     """A viewer of a text/event-stream whose end is the end of the connection."""
 
     __slots__ = ()
@@ -325,7 +325,7 @@ class EventStreamViewer(Viewer):
             self._dismiss()
 
 
-class WebSocketViewer(Viewer):
+class WebSocketViewer(SocketViewer):
     """A viewer of uncompressed text messages. What it sends is parsed only when it sends."""
 
     __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
@@ -333,9 +333,9 @@ class WebSocketViewer(Viewer):
     def __init__(
         self,
         transport: asyncio.Transport,
-        audience: Audience,
+        audience: ViewerEvents,
         connections: set[Any],
-        wheel: Wheel,
+        wheel: TimerWheel,
         interval: int,
         opening: bytes = b"",
     ) -> None:

@@ -23,7 +23,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from liveserver.realtime.transport import handshake
-from liveserver.realtime.transport.message_reader import CLOSE_NO_STATUS, Inbound, close_frame
+from liveserver.realtime.transport.message_reader import CLOSE_NO_STATUS, MessageReader, close_frame
 from liveserver.realtime.transport.timer_wheel import wheel_of
 from liveserver.realtime.transport.viewers import PING, DeflatedViewer, WebSocketViewer, hang_up
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from liveserver.realtime.transport.message_reader import End
-    from liveserver.realtime.transport.viewers import Audience
+    from liveserver.realtime.transport.viewers import ViewerEvents
 
 EXTENSION = "liveserver.viewer"
 """The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone."""
@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._app_state = app_state
         self._state = State.NEW
-        self._inbound: Inbound | None = None
+        self._inbound: MessageReader | None = None
         self._incoming: deque[dict[str, Any]] = deque()
         self._waiting: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -372,7 +372,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(data)
 
-    def _hand_over(self, audience: Audience) -> WebSocketViewer:
+    def _hand_over(self, audience: ViewerEvents) -> WebSocketViewer:
         """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
 
         Raises Gone if the peer has left.
@@ -397,9 +397,9 @@ class Connection(asyncio.Protocol):
             viewer.data_received(data)
         return viewer
 
-    def _open_inbound(self) -> Inbound:
+    def _open_inbound(self) -> MessageReader:
         if self._inbound is None:
-            self._inbound = Inbound(self._terms.max_size, deflate=bool(self._offer.extensions))
+            self._inbound = MessageReader(self._terms.max_size, deflate=bool(self._offer.extensions))
         return self._inbound
 
     def _read(self, data: bytes) -> None:

@@ -31,7 +31,7 @@ from liveserver.realtime.transport.websocket_connection import EXTENSION, Connec
 from liveserver.server.protocols import denials
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.utils.limits.refusals import Reason, refusals
-from liveserver.utils.limits.unread_bytes import WRITE_BUFFER, Unread
+from liveserver.utils.limits.unread_bytes import WRITE_BUFFER, UnreadBytes
 
 if TYPE_CHECKING:
     import asyncio
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
     from uvicorn.server import ServerState
 
-    from liveserver.realtime.transport.viewers import Audience, Viewer
+    from liveserver.realtime.transport.viewers import SocketViewer, ViewerEvents
     from liveserver.server.protocols.denials import Denial
     from liveserver.server.protocols.tls_listener import Handshake
 
@@ -174,7 +174,7 @@ class HttpProtocol(HttpToolsProtocol):
     addresses, and behind a proxy, whose own connections all come from one.
     """
 
-    unread: ClassVar[Unread] = Unread()
+    unread: ClassVar[UnreadBytes] = UnreadBytes()
 
     slot: int
     _patience: asyncio.TimerHandle | None
@@ -394,7 +394,9 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.more_body = False
             cycle.message_event.set()
 
-    def hand_over(self, audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Viewer:
+    def hand_over(
+        self, audience: ViewerEvents, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+    ) -> SocketViewer:
         """Answer the request with a stream that ends with the connection, and make the connection its viewer.
 
         The application is to return without sending anything. Raises Conflict if other requests wait behind this one,
@@ -558,7 +560,7 @@ def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpPr
     """uvicorn's `http` for a server with such limits."""
     kind = EncryptedHttpProtocol if encrypted else HttpProtocol
     own: dict[str, object] = {"__slots__": (), "__doc__": kind.__doc__}
-    own |= {"limits": limits, "leaving": set(), "resting": {}, "unread": Unread()}
+    own |= {"limits": limits, "leaving": set(), "resting": {}, "unread": UnreadBytes()}
     return type("HttpProtocol", (kind,), own)
 
 
@@ -571,8 +573,12 @@ _head = lru_cache(maxsize=4)(head)
 
 
 def _hand_over(
-    protocol: ref[HttpProtocol], audience: Audience, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
-) -> Viewer:
+    protocol: ref[HttpProtocol],
+    audience: ViewerEvents,
+    status: int,
+    headers: Iterable[tuple[bytes, bytes]],
+    body: bytes,
+) -> SocketViewer:
     """The scope's extension; see `HttpProtocol.hand_over`."""
     alive = protocol()
     if alive is None:

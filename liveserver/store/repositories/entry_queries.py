@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Text, bindparam, cast, func, literal, literal_column, or_, select, tuple_
 
-from liveserver.domain.errors import FieldError, Invalid, NeverSeen, NotFound
+from liveserver.domain.errors import FieldError, InvalidInput, NeverSeen, NotFound
 from liveserver.domain.model import (
     Change,
     Changes,
@@ -284,7 +284,7 @@ def _select(
 
 def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
     if "\x00" in tag:
-        raise Invalid([FieldError("?tag", "contains a character that no tag can have")])
+        raise InvalidInput([FieldError("?tag", "contains a character that no tag can have")])
     if connection.dialect.name == "sqlite":
         each = func.json_each(_t.c.tags).table_valued("value")
         return select(each.c.value).where(each.c.value == tag).exists()

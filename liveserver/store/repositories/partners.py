@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, func, insert, literal, select, tuple_, update
 
 from liveserver.domain.errors import Conflict, NotFound, check_version
-from liveserver.domain.model import PARTNER_ID_PATTERN, Attribution, Embedding, Partner
+from liveserver.domain.model import PARTNER_ID_PATTERN, Attribution, EmbedPolicy, Partner
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 from liveserver.store.mappers import embedding_from
@@ -38,7 +38,7 @@ class Rules(NamedTuple):
 
     partners: dict[str, Partner]
     """By id."""
-    restricted: dict[str, Embedding]
+    restricted: dict[str, EmbedPolicy]
     """By slug, the live blogs that not just anyone may show."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from liveserver.domain.errors import Conflict, NotFound
-from liveserver.domain.model import Copy, Entry, EntryStatus, Position, Source, SourceState, new_entry_id
+from liveserver.domain.model import Entry, EntryStatus, ImportedEntry, Position, Source, SourceState, new_entry_id
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
 
@@ -177,13 +177,13 @@ def move(connection: Connection, hold: Hold, reached: Position) -> None:
     _hold_on(connection, hold, reached)
 
 
-def copies(connection: Connection, slug: str) -> dict[str, Copy]:
+def copies(connection: Connection, slug: str) -> dict[str, ImportedEntry]:
     """The source's entries that are here, by their ids there."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_c).join(_e, _e.c.id == _c.c.entry_id)
     query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status != EntryStatus.DELETED.value)
     rows = connection.execute(query).mappings()
-    return {row["remote_id"]: Copy(row["entry_id"], row["seq"], row["complete"]) for row in rows}
+    return {row["remote_id"]: ImportedEntry(row["entry_id"], row["seq"], row["complete"]) for row in rows}
 
 
 def _put_into(old: Entry, new: Entry) -> Entry:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import Counts, Takedown
+from liveserver.domain.model import ConfirmationCounts, Takedown
 from liveserver.store import tables
 from liveserver.store.repositories import liveblogs
 
@@ -54,5 +54,5 @@ def find(connection: Connection, slug: str, entry_id: str) -> Takedown:
         seq=row["seq"],
         at=row["at"],
         ended_at=row["ended_at"],
-        by_partner={partner: Counts(**counts) for partner, counts in row["by_partner"].items()},
+        by_partner={partner: ConfirmationCounts(**counts) for partner, counts in row["by_partner"].items()},
     )

@@ -27,7 +27,7 @@ class _Paused(NamedTuple):
     own: Callable[[], int]
 
 
-class Unread:
+class UnreadBytes:
     """The connections of a server whose clients read more slowly than they are answered."""
 
     def __init__(self) -> None:

@@ -78,7 +78,7 @@ class Second:
 
 
 @dataclass
-class Tally:
+class Measurements:
     """What became of a number of viewers."""
 
     opened: int = 0
@@ -118,7 +118,7 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     """Why connections failed or broke off."""
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: Measurements) -> None:
         """Add everything of the other one."""
         for name, value in vars(other).items():
             mine = getattr(self, name)

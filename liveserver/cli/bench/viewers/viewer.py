@@ -19,7 +19,7 @@ from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.cli.bench.viewers.messages import Change, End, Farewell, Hello, Message, Ping, Reset
 
 if TYPE_CHECKING:
-    from liveserver.cli.bench.measuring.histogram import Tally
+    from liveserver.cli.bench.measuring.histogram import Measurements
     from liveserver.cli.bench.viewers.messages import Mark
 
 FINAL_CODES = range(4500, 5000)
@@ -76,13 +76,13 @@ _FOLLOWING = Stage.FOLLOWING
 """To look a member up on its class is slow, and this one is asked for with every delivery."""
 
 
-class Audience(Protocol):
+class ViewerEvents(Protocol):
     """What viewers of one process share."""
 
     opening: Opening
     greeted: bool
     """The server says `hello`. One that doesn't (in comparisons) counts from 1."""
-    tally: Tally
+    tally: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
@@ -114,7 +114,7 @@ class Viewer(asyncio.Protocol):
         "start",
     )
 
-    def __init__(self, number: int, audience: Audience) -> None:
+    def __init__(self, number: int, audience: ViewerEvents) -> None:
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1

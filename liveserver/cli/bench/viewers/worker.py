@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from liveserver.cli.bench import machine_limits
-from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.measuring.histogram import Measurements, Second
 from liveserver.cli.bench.viewers.viewer import Meanings, Viewer
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Stop(NamedTuple):
 class Report(NamedTuple):
     """How things stand in one process, since its beginning."""
 
-    tally: Tally
+    tally: Measurements
     seconds: dict[int, Second]
     """What each second since the last report but one has come to."""
     settled: bool
@@ -93,13 +93,13 @@ class Report(NamedTuple):
     last: bool
 
 
-class Crowd:
+class Worker:
     """The viewers of one process. It is their `Audience`."""
 
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
         self.opening = orders.opening
         self.greeted = orders.greeted
-        self.tally = Tally()
+        self.tally = Measurements()
         self.meanings = Meanings()
         self._orders = orders
         self._send = send
@@ -325,7 +325,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _attend(orders: Orders, connection: Connection) -> None:
-    crowd = Crowd(orders, connection.send)
+    crowd = Worker(orders, connection.send)
 
     def listen() -> None:
         try:

@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from liveserver.cli.bench.errors import Refused
-from liveserver.cli.bench.measuring.histogram import Second, Tally
+from liveserver.cli.bench.measuring.histogram import Measurements, Second
 from liveserver.cli.bench.viewers import worker
 from liveserver.cli.bench.viewers.worker import Connect, Finish, Report, Stop
 
@@ -31,7 +31,7 @@ class Member:
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
         self.connection = connection
-        self.tally = Tally()
+        self.tally = Measurements()
         self.seconds: dict[int, Second] = {}
         self.started = False
         self.settled = False
@@ -39,7 +39,7 @@ class Member:
         self.last = False
 
 
-class Crew:
+class WorkerPool:
     """Starts the processes, hands orders to them, and adds up what they report. Use it as a context manager."""
 
     def __init__(self, orders: Sequence[Orders]) -> None:
@@ -47,7 +47,7 @@ class Crew:
         self._members: list[Member] = []
         self._news = asyncio.Event()
 
-    async def __aenter__(self) -> Crew:
+    async def __aenter__(self) -> WorkerPool:
         context = multiprocessing.get_context("spawn")
         loop = asyncio.get_running_loop()
         # Started later, it would undo the blocking of signals below.
@@ -76,9 +76,9 @@ class Crew:
         await self._end()
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> Measurements:
         """What all viewers have come to."""
-        total = Tally()
+        total = Measurements()
         for member in self._members:
             total.merge(member.tally)
         return total

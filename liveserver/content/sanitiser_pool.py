@@ -36,7 +36,7 @@ def is_dear(body: str, markup: str = "html") -> bool:
     return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
-class SanitisingPool:
+class SanitiserPool:
     """Does what is dear in threads of its own, so many at a time."""
 
     def __init__(self, threads: int = THREADS) -> None:

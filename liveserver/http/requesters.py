@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.domain.topic import Topic
-from liveserver.http.fair_queue import UNREAD_MOST, Asker, refuse_unread
+from liveserver.http.fair_queue import UNREAD_MOST, Requester, refuse_unread
 from liveserver.realtime.transport.websocket_connection import EXTENSION
 
 if TYPE_CHECKING:
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from liveserver.domain.model import Entry, Liveblog
-    from liveserver.http.container import Services
+    from liveserver.http.container import Container
 
 
-def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
+def asker_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """The asker that a request is from: the address by which limits count.
 
     `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
     blog don't hold up those who want another.
     """
-    parts: Services = scope["state"]["services"]
+    parts: Container = scope["state"]["services"]
     client = scope.get("client")
     prefix = parts.limits.prefix_of(client)
     line = otherwise if prefix is None else prefix
     address = client[0] if client else None
     extension = scope.get("extensions", {}).get(EXTENSION, {})
-    asker = Asker(line, address=address)
+    asker = Requester(line, address=address)
     if gone := extension.get("gone"):
         asker = asker._replace(gone=gone)
     if prefix is not None and (unread := extension.get("unread")):
@@ -38,7 +38,7 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Asker:
     return asker
 
 
-def asker_with(scope: Scope, key_id: str) -> Asker:
+def asker_with(scope: Scope, key_id: str) -> Requester:
     """The asker that a request with an API key is from: each key has a line, wherever it is used."""
     return asker_of(scope)._replace(line=("key", key_id))
 
@@ -52,14 +52,14 @@ def must_read(scope: Scope) -> None:
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
     """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
-    parts: Services = scope["state"]["services"]
+    parts: Container = scope["state"]["services"]
     topic = Topic(slug)
     return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), asker_of(scope, topic))
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
     """The same of an entry that readers see, and its live blog. Raises Gone, too."""
-    parts: Services = scope["state"]["services"]
+    parts: Container = scope["state"]["services"]
     topic = Topic(slug)
     return await parts.turns.made(
         (topic, entry_id), partial(parts.store.published, slug, entry_id), asker_of(scope, topic)

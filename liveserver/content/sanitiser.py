@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 
 from liveserver.content.blocks import normalised
 from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
-from liveserver.domain.errors import FieldError, Invalid
+from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.model import CONTROL
 
 TAGS = {
@@ -87,7 +87,7 @@ def safe(body: str, markup: str = "html") -> str:
     """The same of a body that has to say something. Raises Invalid also where neither text nor picture is left."""
     clean = sanitise(body, markup)
     if not says_something(clean):
-        raise Invalid([FieldError("/body", "has neither text nor picture left after sanitising")])
+        raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
     return clean
 
 

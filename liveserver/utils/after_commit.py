@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Committing:
+class AfterCommit:
     """Carries out writes, each with what is to follow it: that too if whoever waits is cancelled meanwhile.
 
     A client may leave at any moment, and what is written in that moment is written: it must be told of as well.
