@@ -158,16 +158,16 @@ async def _publish_to_nobody(source: Source, meter: Meter) -> float:
 
 
 def _figures(result: Result, publish_us: float) -> Figures:
-    tally, usage = result.tally, result.usage
+    counted, usage = result.measurements, result.usage
     if not result.ok:
-        reasons = {**tally.errors, **result.publish_errors}
+        reasons = {**counted.errors, **result.publish_errors}
         raise Failed(
-            f"{tally.opened} of {result.plan.viewers} connected, {tally.delivered} of {result.expected} delivered, "
-            f"{tally.lost} lost, {tally.duplicated} duplicated ({', '.join(reasons) or 'no other complaint'})"
+            f"{counted.opened} of {result.plan.viewers} connected, {counted.delivered} of {result.expected} delivered, "
+            f"{counted.lost} lost, {counted.duplicated} duplicated ({', '.join(reasons) or 'no other complaint'})"
         )
     wanted = result.plan.viewers * result.plan.entries
-    if tally.delivered != wanted or usage is None or usage.delivery_us is None:
-        raise Failed(f"{tally.delivered} deliveries, not {wanted}")
+    if counted.delivered != wanted or usage is None or usage.delivery_us is None:
+        raise Failed(f"{counted.delivered} deliveries, not {wanted}")
     p50, p99 = result.latency.percentile(50), result.latency.percentile(99)
     assert p50 is not None
     assert p99 is not None
@@ -176,7 +176,7 @@ def _figures(result: Result, publish_us: float) -> Figures:
         publish_us=publish_us,
         connect_us=usage.connect_us,
         viewer_bytes=usage.viewer_bytes,
-        delivery_bytes=result.received / tally.delivered,
+        delivery_bytes=result.received / counted.delivered,
         p50_ms=p50 * 1e3,
         p99_ms=p99 * 1e3,
     )

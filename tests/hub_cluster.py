@@ -79,9 +79,9 @@ class Node:
         self, after: int | Position | None = None, *, slug: str = MATCH, room: int | None = None
     ) -> ListSink:
         """A viewer."""
-        sink = ListSink(room)
-        await self.hub.join(Topic(slug), sink, Position(EPOCH, after) if isinstance(after, int) else after)
-        return sink
+        viewer = ListSink(room)
+        await self.hub.join(Topic(slug), viewer, Position(EPOCH, after) if isinstance(after, int) else after)
+        return viewer
 
     def publish(self, key: str, *, size: int = 0) -> ChangeFrame:
         """Commit and publish here."""

@@ -141,11 +141,11 @@ async def test_two_processes_share_a_database(settings: Settings) -> None:
     """What one publishes the other's viewers have too, by the poll alone."""
     quick = settings.model_copy(update={"poll": 0.1})
     async with serving(quick) as first, running(quick) as second:
-        sink = Listener()
-        await second.hub.join(Topic("marees"), sink, None)
+        viewer = Listener()
+        await second.hub.join(Topic("marees"), viewer, None)
         entry = await first.publish()
         async with asyncio.timeout(10):
-            messages = [orjson.loads((await sink.frames.get()).message) for _ in range(2)]
+            messages = [orjson.loads((await viewer.frames.get()).message) for _ in range(2)]
         assert messages[1] == {"type": "entry", "seq": 1, "entry": entry}
 
 

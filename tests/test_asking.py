@@ -15,7 +15,7 @@ from liveserver.domain.errors import Busy
 from liveserver.domain.topic import Topic
 from liveserver.http import fair_queue, requesters
 from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
-from liveserver.http.requesters import asker_of, must_read
+from liveserver.http.requesters import must_read, requester_of
 from liveserver.realtime.transport.websocket_connection import EXTENSION
 from liveserver.settings import Settings
 from liveserver.store import Store
@@ -56,18 +56,18 @@ def scope_of(client: tuple[str, int] | None, **limits: str) -> dict[str, Any]:
 def test_lines(host: str | None, line: object) -> None:
     """An address's, or its network's; of those who aren't limited by address, that of what they ask for."""
     scope = scope_of((host, 1) if host else None, forwarded_allow_ips="10.0.0.0/8")
-    asker = asker_of(scope, Topic(SLUG))
-    assert (asker.line, asker.address, asker.gone()) == (line, host, False)
+    requester = requester_of(scope, Topic(SLUG))
+    assert (requester.line, requester.address, requester.gone()) == (line, host, False)
 
 
 def test_who_has_gone_is_known_where_the_server_tells() -> None:
     scope = scope_of(("192.0.2.7", 1))
     gone: list[bool] = []
     scope["extensions"] = {EXTENSION: {"gone": lambda: bool(gone)}}
-    asker = asker_of(scope)
-    assert not asker.gone()
+    requester = requester_of(scope)
+    assert not requester.gone()
     gone.append(True)
-    assert asker.gone()
+    assert requester.gone()
 
 
 class Gate:
@@ -132,11 +132,11 @@ def test_what_is_unread_is_known_where_the_server_tells() -> None:
 
     extensions = {EXTENSION: {"unread": size_of}}
     limited = scope_of(("192.0.2.7", 1)) | {"extensions": extensions}
-    assert asker_of(limited).unread() == UNREAD_MOST
+    assert requester_of(limited).unread() == UNREAD_MOST
     with pytest.raises(Busy, match="hasn't read"):
         must_read(limited)
     proxied = scope_of(("127.0.0.1", 1)) | {"extensions": extensions}
-    assert asker_of(proxied).unread() == 0
+    assert requester_of(proxied).unread() == 0
     must_read(proxied)
     assert set(asked) == {bytes([192, 0, 2, 7])}
 

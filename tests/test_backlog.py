@@ -34,9 +34,9 @@ class CountingSink(ListSink):
     calls = 0
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
+    def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         cls.calls += 1
-        return super().write_all(sinks, frames)
+        return super().write_all(viewers, frames)
 
 
 class Scene:
@@ -44,27 +44,27 @@ class Scene:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
         set_row(monkeypatch, 2)
-        self.backlog = FanoutQueue()
-        self.crowd = ViewerSet()
+        self.fanout_queue = FanoutQueue()
+        self.viewer_set = ViewerSet()
         self.viewers = [self.join() for _ in range(viewers)]
         self.lagging: list[tuple[Viewer, Position]] = []
 
-    def join(self, sink: ListSink | None = None) -> ListSink:
-        sink = sink or ListSink()
-        self.crowd.add(sink)
-        self.backlog.joined(sink)
-        return sink
+    def join(self, viewer: ListSink | None = None) -> ListSink:
+        viewer = viewer or ListSink()
+        self.viewer_set.add(viewer)
+        self.fanout_queue.joined(viewer)
+        return viewer
 
     def add(self, *seqs: int) -> None:
         for seq in seqs:
-            assert self.backlog.add(change(seq), at(seq - 1))
+            assert self.fanout_queue.add(change(seq), at(seq - 1))
 
     def turns(self) -> int:
         """Go on to the end; in how many turns somebody was written to."""
         count = 0
-        while self.backlog:
+        while self.fanout_queue:
             before = sum(len(viewer.frames) for viewer in self.viewers)
-            self.lagging += self.backlog.pump(self.crowd)
+            self.lagging += self.fanout_queue.pump(self.viewer_set)
             count += sum(len(viewer.frames) for viewer in self.viewers) > before
         return count
 
@@ -85,7 +85,7 @@ def test_a_delivery_that_has_begun_takes_nothing_more(monkeypatch: pytest.Monkey
     """Else the first of its viewers would miss it."""
     scene = Scene(monkeypatch)
     scene.add(1)
-    scene.backlog.pump(scene.crowd)
+    scene.fanout_queue.pump(scene.viewer_set)
     scene.add(2, 3)
     assert scene.turns() == 3
     assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2, 3]] * 3
@@ -124,7 +124,7 @@ def test_who_comes_while_a_bundle_waits_gets_the_rest_of_it(monkeypatch: pytest.
 def test_who_comes_after_a_bundle_has_begun_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(monkeypatch)
     scene.add(1)
-    scene.backlog.pump(scene.crowd)
+    scene.fanout_queue.pump(scene.viewer_set)
     late = scene.join()
     scene.turns()
     assert seqs(late) == []
@@ -147,15 +147,15 @@ def test_who_has_left_is_written_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     """And is not kept in memory either."""
     scene = Scene(monkeypatch, viewers=6)
     scene.add(1)
-    scene.backlog.pump(scene.crowd)
+    scene.fanout_queue.pump(scene.viewer_set)
     scene.add(2)
     came_and_went = scene.join()
     for viewer in (*scene.viewers[2:4], came_and_went):
-        scene.crowd.discard(viewer)
-        scene.backlog.left(viewer)
+        scene.viewer_set.discard(viewer)
+        scene.fanout_queue.left(viewer)
     scene.turns()
     assert [seqs(viewer) for viewer in scene.viewers] == [[1, 2]] * 2 + [[]] * 2 + [[1, 2]] * 2
-    assert not scene.backlog._has
+    assert not scene.fanout_queue._has
 
 
 def test_who_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,12 +163,12 @@ def test_who_was_ahead_is_remembered_only_while_it_matters(monkeypatch: pytest.M
     scene = Scene(monkeypatch)
     scene.add(1)
     scene.join()
-    scene.backlog.pump(scene.crowd)
+    scene.fanout_queue.pump(scene.viewer_set)
     scene.add(2)
     later = scene.join()
-    while not scene.lagging and scene.backlog._has.keys() != {later}:
-        scene.backlog.pump(scene.crowd)
-    assert scene.backlog
+    while not scene.lagging and scene.fanout_queue._has.keys() != {later}:
+        scene.fanout_queue.pump(scene.viewer_set)
+    assert scene.fanout_queue
 
 
 def test_too_much_is_refused_and_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,10 +176,10 @@ def test_too_much_is_refused_and_can_be_replaced(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(fanout_queue_module, "BACKLOG_BYTES", 3 * len(change(1).message))
     scene = Scene(monkeypatch)
     scene.add(1)
-    scene.backlog.pump(scene.crowd)
+    scene.fanout_queue.pump(scene.viewer_set)
     scene.add(2, 3)
-    assert not scene.backlog.add(change(4), at(3))
-    scene.backlog.replace(change(4), at(0))
+    assert not scene.fanout_queue.add(change(4), at(3))
+    scene.fanout_queue.replace(change(4), at(0))
     scene.add(5)
     scene.turns()
     assert [seqs(viewer) for viewer in scene.viewers] == [[1, 4, 5]] * 3
@@ -199,44 +199,46 @@ def test_viewers_of_a_class_are_written_to_together(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_crowd_counts_lists_and_forgets() -> None:
-    crowd = ViewerSet()
+    viewer_set = ViewerSet()
     one, two, other = ListSink(), ListSink(), CountingSink()
-    for sink in (one, two, other, two):
-        crowd.add(sink)
-    assert (len(crowd), list(crowd)) == (3, [one, two, other])
-    assert [(row.kind, row.sinks) for row in crowd.rows()] == [(ListSink, [one, two]), (CountingSink, [other])]
+    for viewer in (one, two, other, two):
+        viewer_set.add(viewer)
+    assert (len(viewer_set), list(viewer_set)) == (3, [one, two, other])
+    assert [(row.kind, row.viewers) for row in viewer_set.rows()] == [(ListSink, [one, two]), (CountingSink, [other])]
     for _ in range(2):
-        crowd.discard(two)
-    assert (len(crowd), two in crowd, other in crowd) == (2, False, True)
+        viewer_set.discard(two)
+    assert (len(viewer_set), two in viewer_set, other in viewer_set) == (2, False, True)
     elsewhere = ViewerSet()
     elsewhere.add(two)
-    crowd.discard(two)
-    assert (len(crowd), two in crowd, len(elsewhere), two in elsewhere) == (2, False, 1, True)
+    viewer_set.discard(two)
+    assert (len(viewer_set), two in viewer_set, len(elsewhere), two in elsewhere) == (2, False, 1, True)
 
 
 def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """And whoever stays keeps its row: a delivery that goes through them must not miss it."""
     set_row(monkeypatch, 4)
-    crowd = ViewerSet()
+    viewer_set = ViewerSet()
     viewers = [ListSink() for _ in range(10)]
     for viewer in viewers:
-        crowd.add(viewer)
-    stood = {viewer: viewer.row for viewer in crowd}
+        viewer_set.add(viewer)
+    stood = {viewer: viewer.row for viewer in viewer_set}
     for place in (0, 2, 6, 8, 9):
-        crowd.discard(viewers[place])
-    assert [row.sinks for row in crowd.rows()] == [
+        viewer_set.discard(viewers[place])
+    assert [row.viewers for row in viewer_set.rows()] == [
         [viewers[3], viewers[1]],
         [viewers[4], viewers[5], viewers[7]],
     ]
-    assert all(viewer.row is row and row.sinks[viewer.place] is viewer for row in crowd.rows() for viewer in row.sinks)
-    assert all(viewer.row is stood[viewer] for viewer in crowd)
+    assert all(
+        viewer.row is row and row.viewers[viewer.index] is viewer for row in viewer_set.rows() for viewer in row.viewers
+    )
+    assert all(viewer.row is stood[viewer] for viewer in viewer_set)
     new = [ListSink() for _ in range(4)]
     for viewer in new:
-        crowd.add(viewer)
-    assert [len(row.sinks) for row in crowd.rows()] == [4, 4, 1]
-    assert sorted(map(id, crowd)) == sorted(map(id, [*(viewers[place] for place in (1, 3, 4, 5, 7)), *new]))
-    for sink in list(crowd):
-        crowd.discard(sink)
-    assert (len(crowd), crowd.rows()) == (0, [])
-    crowd.add(new[0])
-    assert [row.sinks for row in crowd.rows()] == [[new[0]]]
+        viewer_set.add(viewer)
+    assert [len(row.viewers) for row in viewer_set.rows()] == [4, 4, 1]
+    assert sorted(map(id, viewer_set)) == sorted(map(id, [*(viewers[place] for place in (1, 3, 4, 5, 7)), *new]))
+    for one in list(viewer_set):
+        viewer_set.discard(one)
+    assert (len(viewer_set), viewer_set.rows()) == (0, [])
+    viewer_set.add(new[0])
+    assert [row.viewers for row in viewer_set.rows()] == [[new[0]]]

@@ -13,7 +13,7 @@ from liveserver.content.sanitiser import sanitise
 from liveserver.content.translations import texts_for
 
 MEDIA = "https://live.example.org/media"
-BODIES = BodyRenderer(media_url=MEDIA, embeds=EmbedProviders())
+BODIES = BodyRenderer(media_url=MEDIA, embed_providers=EmbedProviders())
 FRENCH = texts_for("fr")
 PICTURE = Picture("a" * 32, 1200, 800, "jpg")
 ADDRESS = "https://www.youtube.com/watch?v=dQw4w9WgXcQ"

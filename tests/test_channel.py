@@ -32,9 +32,9 @@ class World:
 
     def join(self, after: int | Position | None = None, *, room: int | None = None) -> ListSink:
         """A viewer that memory covers, or needs nothing."""
-        sink = ListSink(room)
-        self.channel.join(sink, Position(EPOCH, after) if isinstance(after, int) else after, NOW)
-        return sink
+        viewer = ListSink(room)
+        self.channel.join(viewer, Position(EPOCH, after) if isinstance(after, int) else after, NOW)
+        return viewer
 
     def repair(self, after: int | None = None) -> bool:
         """Read the store from the channel's position, or another, and repair."""
@@ -258,20 +258,20 @@ def test_older_frames_bridge_to_the_memory() -> None:
     world = World(*"abcabc", recent_max=2)
     assert not world.channel.covers(Position(EPOCH, 1))
     older = world.history.read(MATCH, 1).frames
-    sink = ListSink()
-    world.channel.join(sink, Position(EPOCH, 1), NOW, older)
-    assert sink.told == ["hello 6", "entry 4 a", "entry 5 b", "entry 6 c"]
+    viewer = ListSink()
+    world.channel.join(viewer, Position(EPOCH, 1), NOW, older)
+    assert viewer.told == ["hello 6", "entry 4 a", "entry 5 b", "entry 6 c"]
 
 
 def test_older_frames_that_know_more_than_the_channel_wait_for_it() -> None:
     """The store was read after a change that the channel doesn't have yet: that one comes live."""
     world = World(*"abcd", recent_max=2)
     frame = world.history.commit(MATCH, "b")
-    sink = ListSink()
-    world.channel.join(sink, Position(EPOCH, 0), NOW, world.history.read(MATCH, 0).frames)
-    assert sink.take() == ["hello 4", "entry 1 a", "entry 3 c", "entry 4 d"]
+    viewer = ListSink()
+    world.channel.join(viewer, Position(EPOCH, 0), NOW, world.history.read(MATCH, 0).frames)
+    assert viewer.take() == ["hello 4", "entry 1 a", "entry 3 c", "entry 4 d"]
     world.channel.offer(frame, NOW)
-    assert sink.take() == ["entry 5 b"]
+    assert viewer.take() == ["entry 5 b"]
 
 
 def test_a_viewer_that_lags_is_written_nothing_and_remembered_with_what_it_has() -> None:
@@ -340,8 +340,8 @@ def test_overdue_are_those_that_lag_since_before() -> None:
 def test_who_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
     world = World()
     viewer, slow = world.join(), world.join(room=0)
-    for sink in (viewer, slow, viewer):
-        world.channel.leave(sink)
+    for one in (viewer, slow, viewer):
+        world.channel.leave(one)
     world.publish("a")
     assert world.channel.count == 0
     assert (viewer.told, slow.told) == (["hello 0 fresh"], [])
@@ -356,19 +356,19 @@ class Crowd(World):
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *committed: str, viewers: int = 5) -> None:
         set_row(monkeypatch, 2)
         super().__init__(*committed)
-        self.crowd = [self.join() for _ in range(viewers)]
+        self.viewer_set = [self.join() for _ in range(viewers)]
 
     def turn(self) -> list[ListSink]:
         """Go on by a row; who of the crowd was written to."""
-        before = [len(viewer.frames) for viewer in self.crowd]
+        before = [len(viewer.frames) for viewer in self.viewer_set]
         self.channel.pump(NOW)
-        return [viewer for viewer, had in zip(self.crowd, before, strict=True) if len(viewer.frames) > had]
+        return [viewer for viewer, had in zip(self.viewer_set, before, strict=True) if len(viewer.frames) > had]
 
     def finish(self) -> None:
         """Go on until nothing is left to do."""
-        while self.channel.backlog:
+        while self.channel.fanout_queue:
             self.channel.pump(NOW)
-        assert not self.channel.backlog._has
+        assert not self.channel.fanout_queue._has
 
 
 @pytest.mark.parametrize("viewers", [3, 4, 5])
@@ -377,13 +377,13 @@ def test_a_crowd_is_written_to_row_by_row(monkeypatch: pytest.MonkeyPatch, viewe
     world = Crowd(monkeypatch, viewers=viewers)
     for key in "ab":
         assert world.publish(key) is Offer.DELIVERED
-    assert {len(viewer.frames) for viewer in world.crowd} == {1}
+    assert {len(viewer.frames) for viewer in world.viewer_set} == {1}
     assert len(world.turn()) == 2
     world.publish("c")
     world.finish()
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
-    assert len({id(viewer.frames[2]) for viewer in world.crowd}) == 1
+    assert len({id(viewer.frames[2]) for viewer in world.viewer_set}) == 1
 
 
 def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -399,10 +399,10 @@ def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(mo
     world.finish()
     world.publish("c")
     world.finish()
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         told = viewer.told
         assert told[1] == "entry 1 a"
-        reset = next(place for place, word in enumerate(told) if word.startswith("reset"))
+        reset = next(index for index, word in enumerate(told) if word.startswith("reset"))
         seq = int(told[reset].split()[1])
         assert reset < 6
         assert told[reset + 1 :] == [f"entry {n} b" for n in range(seq + 1, 22)] + ["entry 22 c"]
@@ -415,21 +415,21 @@ def test_changes_that_outpace_the_writing_for_long_make_everyone_start_afresh(mo
 def test_few_viewers_are_written_to_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Crowd(monkeypatch, viewers=2)
     world.publish("a")
-    assert not world.channel.backlog
-    assert [viewer.told[-1] for viewer in world.crowd] == ["entry 1 a"] * 2
+    assert not world.channel.fanout_queue
+    assert [viewer.told[-1] for viewer in world.viewer_set] == ["entry 1 a"] * 2
 
 
 def test_what_comes_after_a_backlog_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even when so many have left meanwhile that they would no longer be a crowd."""
     world = Crowd(monkeypatch)
     world.publish("a")
-    for viewer in world.crowd[1:]:
+    for viewer in world.viewer_set[1:]:
         world.channel.leave(viewer)
     world.publish("b")
     world.channel.beat(NOW)
     world.finish()
-    assert world.crowd[0].told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "heartbeat 2"]
-    assert [viewer.told for viewer in world.crowd[1:]] == [["hello 0 fresh"]] * 4
+    assert world.viewer_set[0].told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "heartbeat 2"]
+    assert [viewer.told for viewer in world.viewer_set[1:]] == [["hello 0 fresh"]] * 4
 
 
 def test_who_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -446,7 +446,7 @@ def test_who_joins_during_a_backlog_gets_nothing_twice(monkeypatch: pytest.Monke
     assert resumed.told == ["hello 2", "entry 1 a", "entry 2 b", "entry 3 c"]
     assert void.told == ["hello 2 fresh", "reset 2", "entry 3 c"]
     assert late.told == ["hello 3", "entry 2 b", "entry 3 c"]
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b", "entry 3 c"]
 
 
@@ -455,10 +455,10 @@ def test_who_left_is_written_nothing_more(monkeypatch: pytest.MonkeyPatch) -> No
     for key in "ab":
         world.publish(key)
     first = world.turn()
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         world.channel.leave(viewer)
     world.finish()
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         assert viewer.told == ["hello 0 fresh", *(["entry 1 a", "entry 2 b"] if viewer in first else [])]
     assert world.channel.count == 0
 
@@ -468,7 +468,7 @@ def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch:
     for turns in range(10):
         for room in (0, 1, 2):
             world = Crowd(monkeypatch)
-            slow = world.crowd[0]
+            slow = world.viewer_set[0]
             slow.room = room
             for key in "abc":
                 world.publish(key)
@@ -476,7 +476,7 @@ def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch:
                 world.turn()
             assert world.channel.lagging[slow].position == Position(EPOCH, room)
             for _ in range(turns):
-                if world.channel.backlog:
+                if world.channel.fanout_queue:
                     world.turn()
             slow.room = None
             world.channel.join(slow, world.channel.lagging.pop(slow).position, NOW)
@@ -485,7 +485,7 @@ def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch:
             seqs = [message["seq"] for message in slow.messages if message["type"] == "entry"]
             assert seqs == [1, 2, 3, 4]
             assert world.channel.count == 5
-            for viewer in world.crowd[1:]:
+            for viewer in world.viewer_set[1:]:
                 assert viewer.told[1:] == ["entry 1 a", "entry 2 b", "entry 3 c", "entry 4 d"]
 
 
@@ -501,7 +501,7 @@ def test_heartbeats_and_resets_keep_their_place(monkeypatch: pytest.MonkeyPatch)
     world.publish("c")
     world.finish()
     expected = ["hello 1 fresh", "entry 2 a", "heartbeat 2", "entry 3 b", "reset 1", "entry 2 c"]
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         assert viewer.told == expected
 
 
@@ -513,7 +513,7 @@ def test_a_repair_that_skips_keeps_its_order(monkeypatch: pytest.MonkeyPatch) ->
     late = world.join(1)
     world.publish("c")
     world.finish()
-    for viewer in world.crowd:
+    for viewer in world.viewer_set:
         assert viewer.told == ["hello 0 fresh", "hello 3", "entry 2 b", "entry 3 a", "entry 4 c"]
     assert late.told == ["hello 3", "entry 2 b", "entry 3 a", "entry 4 c"]
 

@@ -41,7 +41,7 @@ class Reader:
     """A client: what it shows, and how it stays right."""
 
     def __init__(self, history: MemoryHistory, after: Position | None, state: dict[str, int], room: int | None) -> None:
-        self.sink = ListSink(room)
+        self.viewer = ListSink(room)
         self.tracker = Tracker(after)
         self.shown = state
         self.resyncs = 0
@@ -51,8 +51,8 @@ class Reader:
 
     def pump(self) -> None:
         """Take in what has come."""
-        messages = self.sink.messages
-        self.sink.frames.clear()
+        messages = self.viewer.messages
+        self.viewer.frames.clear()
         for message in messages:
             self._take(message)
 
@@ -173,30 +173,30 @@ class ChannelMachine(RuleBasedStateMachine):
     @rule(reader=readers, room=st.sampled_from([None, None, 0, 1, 2, 3]))
     def come_back(self, reader: Reader, room: int | None) -> None:
         """The connection was lost, with what had not been read of it."""
-        self.channel.leave(reader.sink)
+        self.channel.leave(reader.viewer)
         tracker = Tracker(reader.tracker.position)
-        reader.tracker, reader.sink, reader.had = tracker, ListSink(room), 0
+        reader.tracker, reader.viewer, reader.had = tracker, ListSink(room), 0
         if reader not in self.everyone:
             self.everyone.append(reader)
-        self._join(reader.sink, tracker.position)
+        self._join(reader.viewer, tracker.position)
 
     @rule(reader=consumes(readers))
     def leave(self, reader: Reader) -> None:
-        self.channel.leave(reader.sink)
+        self.channel.leave(reader.viewer)
         if reader in self.everyone:
             self.everyone.remove(reader)
 
     @rule(reader=readers, room=st.integers(0, 3))
     def become_slow(self, reader: Reader, room: int) -> None:
-        reader.sink.room = room
+        reader.viewer.room = room
 
     @rule(reader=readers)
     def drain(self, reader: Reader) -> None:
         reader.pump()
-        reader.sink.room = None
-        lag = self.channel.lagging.get(reader.sink)
+        reader.viewer.room = None
+        lag = self.channel.lagging.get(reader.viewer)
         if lag is not None:
-            self._catch_up(reader.sink, lag)
+            self._catch_up(reader.viewer, lag)
 
     @rule(reader=readers)
     def read(self, reader: Reader) -> None:
@@ -205,7 +205,7 @@ class ChannelMachine(RuleBasedStateMachine):
     @rule()
     def go_on(self) -> None:
         """The next turn of the event loop."""
-        if self.channel.backlog:
+        if self.channel.fanout_queue:
             self.channel.pump(NOW)
 
     @invariant()
@@ -235,20 +235,20 @@ class ChannelMachine(RuleBasedStateMachine):
 
     def _register(self, reader: Reader) -> Reader:
         self.everyone.append(reader)
-        self._join(reader.sink, reader.tracker.position)
+        self._join(reader.viewer, reader.tracker.position)
         return reader
 
-    def _catch_up(self, sink: ListSink, lag: Lag) -> None:
+    def _catch_up(self, viewer: ListSink, lag: Lag) -> None:
         if self.channel.covers(lag.position):
-            del self.channel.lagging[sink]
-            self.channel.join(sink, lag.position, NOW)
+            del self.channel.lagging[viewer]
+            self.channel.join(viewer, lag.position, NOW)
             return
         older = self._bridge(lag.position)
-        del self.channel.lagging[sink]
-        self.channel.join(sink, lag.position, NOW, older)
+        del self.channel.lagging[viewer]
+        self.channel.join(viewer, lag.position, NOW, older)
 
-    def _join(self, sink: ListSink, after: Position | None) -> None:
-        self.channel.join(sink, after, NOW, [] if after is None else self._bridge(after))
+    def _join(self, viewer: ListSink, after: Position | None) -> None:
+        self.channel.join(viewer, after, NOW, [] if after is None else self._bridge(after))
 
     def _bridge(self, after: Position) -> list[ChangeFrame]:
         """As the hub does it: a read that began earlier serves if it reaches the memory."""
@@ -269,7 +269,7 @@ class ChannelMachine(RuleBasedStateMachine):
         return self._bridge(after)
 
     def _finish(self) -> None:
-        while self.channel.backlog:
+        while self.channel.fanout_queue:
             self.channel.pump(NOW)
 
     def _refresh(self) -> None:
@@ -284,10 +284,10 @@ class SlicedMachine(ChannelMachine):
         self.patch = pytest.MonkeyPatch()
         set_row(self.patch, 1)
 
-    @rule(target=ChannelMachine.readers, rooms=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
-    def join_together(self, rooms: list[int | None]) -> object:
+    @rule(target=ChannelMachine.readers, registry=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
+    def join_together(self, registry: list[int | None]) -> object:
         position, state = self.history.position(MATCH), self.history.state(MATCH)
-        return multiple(*[self._register(Reader(self.history, position, dict(state), room)) for room in rooms])
+        return multiple(*[self._register(Reader(self.history, position, dict(state), room)) for room in registry])
 
     @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
     def publish(self, keys: list[str]) -> None:
@@ -299,14 +299,14 @@ class SlicedMachine(ChannelMachine):
     @rule()
     def all_drain(self) -> None:
         for reader in self.everyone:
-            if reader.sink in self.channel.lagging:
+            if reader.viewer in self.channel.lagging:
                 self.drain(reader)
 
     def teardown(self) -> None:
         """As above, and without a trace."""
         try:
             super().teardown()
-            assert not hasattr(self, "channel") or not self.channel.backlog._has
+            assert not hasattr(self, "channel") or not self.channel.fanout_queue._has
         finally:
             self.patch.undo()
 

@@ -37,7 +37,7 @@ def file_of(data: bytes) -> Iterator[BinaryIO]:
 
 
 @pytest.fixture
-async def darkroom() -> AsyncIterator[TranscoderPool]:
+async def transcoder_pool() -> AsyncIterator[TranscoderPool]:
     room = TranscoderPool(max_pixels=MAX_PIXELS)
     yield room
     await room.close()
@@ -69,37 +69,37 @@ async def started(directory: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "AVIF"])
-async def test_a_picture_is_developed(darkroom: TranscoderPool, kind: str) -> None:
+async def test_a_picture_is_developed(transcoder_pool: TranscoderPool, kind: str) -> None:
     """In its process as without one."""
     data = saved(noise(900, 600), kind)
     with file_of(data) as file:
-        assert await darkroom.develop(file) == develop(data, max_pixels=MAX_PIXELS)
+        assert await transcoder_pool.develop(file) == develop(data, max_pixels=MAX_PIXELS)
 
 
-async def test_as_large_as_may_be(darkroom: TranscoderPool) -> None:
+async def test_as_large_as_may_be(transcoder_pool: TranscoderPool) -> None:
     """It fits into what its process may take."""
     with file_of(saved(Image.new("RGBA", (4000, 2000), (9, 9, 9, 9)), "PNG", exif=located(6))) as file:
-        assert (await darkroom.develop(file)).renditions[-1][:2] == (1600, 3200)
+        assert (await transcoder_pool.develop(file)).variants[-1][:2] == (1600, 3200)
 
 
-async def test_what_is_refused_says_why(darkroom: TranscoderPool) -> None:
+async def test_what_is_refused_says_why(transcoder_pool: TranscoderPool) -> None:
     with file_of(b"<svg/>") as file, pytest.raises(InvalidInput) as caught:
-        await darkroom.develop(file)
+        await transcoder_pool.develop(file)
     assert [error.pointer for error in caught.value.errors] == ["/file"]
     assert caught.value.errors[0].detail.startswith("is an SVG image")
     with file_of(png(4000, 2001)) as file, pytest.raises(InvalidInput, match="at most 8 million"):
-        await darkroom.develop(file)
+        await transcoder_pool.develop(file)
 
 
 async def test_a_file_that_breaks_its_decoder_breaks_nothing_else(
-    darkroom: TranscoderPool, interpreter: Interpreter
+    transcoder_pool: TranscoderPool, interpreter: Interpreter
 ) -> None:
     good = saved(quarters())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "executable", sys.executable)
         interpreter("kill -SEGV $$")
         with capture_logs() as logs, file_of(good) as file, pytest.raises(InvalidInput, match="broke the decoder"):
-            await darkroom.develop(file)
+            await transcoder_pool.develop(file)
     assert [log["status"] for log in logs] == [-11]
 
 
@@ -129,14 +129,14 @@ async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.M
 
 
 async def test_its_process_knows_no_secrets(
-    darkroom: TranscoderPool, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
+    transcoder_pool: TranscoderPool, interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither ours nor the cloud's; and it comes after the server."""
     for name in ("LIVESERVER_DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "POSTGRES_PASSWORD"):
         monkeypatch.setenv(name, "s3cret")
     interpreter("env >&2; exit 1")
     with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput):
-        await darkroom.develop(file)
+        await transcoder_pool.develop(file)
     assert "PATH=" in logs[0]["error"]
     assert "s3cret" not in logs[0]["error"]
 
@@ -210,10 +210,10 @@ def open_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_no_descriptor_is_left(darkroom: TranscoderPool) -> None:
+async def test_no_descriptor_is_left(transcoder_pool: TranscoderPool) -> None:
     with file_of(saved(quarters())) as file:
-        await darkroom.develop(file)
+        await transcoder_pool.develop(file)
         before = open_descriptors()
         for _ in range(3):
-            await darkroom.develop(file)
+            await transcoder_pool.develop(file)
         assert open_descriptors() == before

@@ -85,9 +85,9 @@ async def test_the_page_for_frames(site: Site) -> None:
     assert 'data-scheme="dark"' in response.text
     assert "La mer monte." in response.text
     assert "partner=" not in (await site.reader.get(f"{EMBED}?partner=<b>")).text
-    misses = site.parts.renditions.misses
+    misses = site.parts.page_cache.misses
     assert (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text == response.text
-    assert site.parts.renditions.misses == misses
+    assert site.parts.page_cache.misses == misses
     await site.delete(entry)
     assert "La mer monte." not in (await site.reader.get(f"{EMBED}?theme=dark&limit=7&lang=en")).text
 

@@ -47,9 +47,9 @@ class Leaving(ListSink):
 
 
 async def join(node: Node, slug: str = MATCH) -> Leaving:
-    sink = Leaving(node, slug)
-    await node.hub.join(Topic(slug), sink, None)
-    return sink
+    viewer = Leaving(node, slug)
+    await node.hub.join(Topic(slug), viewer, None)
+    return viewer
 
 
 @asynccontextmanager
@@ -158,7 +158,7 @@ async def test_the_other_nodes_hear_that_nobody_is_left() -> None:
     async with cluster(nodes=2) as [node, elsewhere]:
         await join(node)
         node.hub.announce()
-        assert elsewhere.hub.viewers_everywhere(MATCH) == 1
+        assert elsewhere.hub.count_everywhere(MATCH) == 1
         async with going(node):
             pass
-        assert elsewhere.hub.viewers_everywhere(MATCH) == 0
+        assert elsewhere.hub.count_everywhere(MATCH) == 0

@@ -45,7 +45,7 @@ async def test_who_left_gets_nothing_more() -> None:
         node.hub.leave(Topic("unknown"), viewer)
         node.publish("a")
         assert viewer.told == ["hello 0 fresh"]
-        assert node.hub.viewers(MATCH) == 0
+        assert node.hub.count(MATCH) == 0
 
 
 # How far a live blog has got
@@ -135,11 +135,11 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
 # Heartbeats
 
 
-async def viewers_everywhere(node: Node, count: int) -> None:
+async def count_everywhere(node: Node, count: int) -> None:
     """Return once the node counts so many viewers of the match."""
 
     async def counts() -> bool:
-        return node.hub.viewers_everywhere(MATCH) == count
+        return node.hub.count_everywhere(MATCH) == count
 
     await settled(counts)
 
@@ -159,7 +159,7 @@ async def test_heartbeats_count_the_viewers_of_all_nodes() -> None:
         await elsewhere.join(slug="other")
         for other in (elsewhere, third):
             other.hub.announce()
-        assert [n.hub.viewers_everywhere(MATCH) for n in (node, elsewhere, third)] == [4, 3, 3]
+        assert [n.hub.count_everywhere(MATCH) for n in (node, elsewhere, third)] == [4, 3, 3]
         await viewer.until(lambda: viewer.messages[-1].get("viewers") == 4)
 
 
@@ -167,9 +167,9 @@ async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: py
     monkeypatch.setattr(presence, "INTERVAL", SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         viewers = [await elsewhere.join(), await elsewhere.join()]
-        await viewers_everywhere(node, 2)
+        await count_everywhere(node, 2)
         elsewhere.hub.leave(WHOLE, viewers[0])
-        await viewers_everywhere(node, 1)
+        await count_everywhere(node, 1)
 
 
 async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,9 +177,9 @@ async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch:
     monkeypatch.setattr(presence, "LIFETIME", 5 * SOON)
     async with cluster(nodes=2) as [node, elsewhere]:
         await elsewhere.join()
-        await viewers_everywhere(node, 1)
+        await count_everywhere(node, 1)
         await elsewhere.hub.close()
-        await viewers_everywhere(node, 0)
+        await count_everywhere(node, 0)
 
 
 async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,13 +192,13 @@ async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.Monkey
             end.bus.set_up(False)
         await asyncio.sleep(0.06)
         node.hub.announce()
-        assert node.hub.viewers_everywhere(MATCH) == 1
+        assert node.hub.count_everywhere(MATCH) == 1
         node.bus.set_up(True)
         node.hub.announce()
-        assert node.hub.viewers_everywhere(MATCH) == 1, "it has had no time yet to say anything"
+        assert node.hub.count_everywhere(MATCH) == 1, "it has had no time yet to say anything"
         await asyncio.sleep(0.06)
         node.hub.announce()
-        assert node.hub.viewers_everywhere(MATCH) == 0
+        assert node.hub.count_everywhere(MATCH) == 0
 
 
 # The end, and what nobody reads
@@ -232,7 +232,7 @@ async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.Mo
         viewer, reader = await node.join(), await node.join(slug="other")
         node.hub.leave(WHOLE, viewer)
         await poll(node)
-        assert node.hub.viewers(MATCH) == 0
+        assert node.hub.count(MATCH) == 0
         assert len(list(node.hub.channels())) == 2, "for a while it is kept warm"
         monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
         await poll(node)

@@ -19,7 +19,7 @@ async def test_a_fresh_viewer_gets_hello_and_is_counted() -> None:
     async with cluster("a", "b", heartbeat=7) as [node]:
         viewer = await node.join()
         assert viewer.messages == [{"type": "hello", "epoch": EPOCH, "seq": 2, "resumed": False, "heartbeat": 7}]
-        assert (node.hub.viewers(MATCH), node.hub.viewers("other"), node.hub.viewers("unknown")) == (1, 0, 0)
+        assert (node.hub.count(MATCH), node.hub.count("other"), node.hub.count("unknown")) == (1, 0, 0)
         assert [channel.topic.slug for channel in node.hub.channels()] == [MATCH]
 
 
@@ -190,7 +190,7 @@ async def test_a_store_that_is_away_refuses_those_who_need_it_only() -> None:
         for after in (1, 9):
             with pytest.raises(StoreUnavailable):
                 await node.join(after)
-        assert node.hub.viewers(MATCH) == 2
+        assert node.hub.count(MATCH) == 2
         node.history.down = False
         assert (await node.join(1)).told[-1] == "entry 4 d"
 
@@ -205,7 +205,7 @@ async def test_one_who_gives_up_while_joining_is_not_registered_and_hinders_nobo
         node.history.release()
         assert (await staying).told == ["hello 1 fresh"]
         assert gone.cancelled()
-        assert node.hub.viewers(MATCH) == 1
+        assert node.hub.count(MATCH) == 1
 
 
 @pytest.mark.parametrize("warm", [False, True])
@@ -216,14 +216,14 @@ async def test_one_whose_connection_is_lost_while_joining_is_not_registered(warm
             await node.join()
         before = len(node.history.reads)
         node.history.hold()
-        sink = ListSink()
-        joining = asyncio.create_task(node.hub.join(WHOLE, sink, Position(EPOCH, 1)))
+        viewer = ListSink()
+        joining = asyncio.create_task(node.hub.join(WHOLE, viewer, Position(EPOCH, 1)))
         await node.history.until_reads(before + 1)
-        node.hub.leave(WHOLE, sink)
+        node.hub.leave(WHOLE, viewer)
         node.history.release()
         await joining
-        assert node.hub.viewers(MATCH) == int(warm)
-        assert sink.frames == []
+        assert node.hub.count(MATCH) == int(warm)
+        assert viewer.frames == []
 
 
 @pytest.mark.parametrize("where", [0, 1])
@@ -240,7 +240,7 @@ async def test_one_who_comes_back_before_the_old_connection_is_gone(where: int) 
         await new.until_told("entry 5 e")
         assert old.told == ["hello 2", "entry 3 c", "entry 4 d"]
         assert new.told == ["hello 3", "entry 3 c", "entry 4 d", "entry 5 e"]
-        assert [node.hub.viewers(MATCH) for node in nodes] == [where == 0, where == 1]
+        assert [node.hub.count(MATCH) for node in nodes] == [where == 0, where == 1]
 
 
 async def test_three_hundred_changes_are_replayed_and_no_more() -> None:

@@ -72,13 +72,13 @@ async def test_who_drains_while_others_are_written_to_gets_everything_once(monke
             if slow in channel.lagging:
                 break
             await asyncio.sleep(0)
-        assert channel.backlog
+        assert channel.fanout_queue
         slow.room = None
         node.hub.drained(WHOLE, slow)
         node.publish("e")
         await settle()
         assert slow.told == ["hello 0 fresh", "entry 1 a", "hello 4", *(f"entry {n} {k}" for n, k in SECOND_TO_FIFTH)]
-        assert node.hub.viewers(MATCH) == 9
+        assert node.hub.count(MATCH) == 9
 
 
 # Lagging
@@ -109,7 +109,7 @@ async def test_a_viewer_that_lags_beyond_memory_is_caught_up_from_the_store() ->
         await slow.until_told("entry 5 b")
         await settle()
         assert slow.told == ["hello 0 fresh", "hello 5", "entry 3 c", "entry 4 a", "entry 5 b"]
-        assert node.hub.viewers(MATCH) == 1
+        assert node.hub.count(MATCH) == 1
 
 
 async def test_a_viewer_that_lags_again_while_it_is_caught_up_gets_nothing_twice() -> None:
@@ -142,7 +142,7 @@ async def test_a_viewer_that_lags_too_long_is_closed() -> None:
         node.publish("a")
         await slow.until(lambda: slow.closed is not None)
         assert (slow.closed, viewer.closed) == (CLOSE_TOO_SLOW, None)
-        assert node.hub.viewers(MATCH) == 1
+        assert node.hub.count(MATCH) == 1
 
 
 async def test_a_viewer_is_closed_for_lagging_while_the_store_is_away() -> None:
@@ -162,7 +162,7 @@ async def test_a_lagging_viewer_that_cannot_be_caught_up_is_sent_back() -> None:
         node.hub.drained(WHOLE, slow)
         await slow.until(lambda: slow.closed is not None)
         assert slow.closed == CLOSE_TOO_SLOW
-        assert node.hub.viewers(MATCH) == 0
+        assert node.hub.count(MATCH) == 0
 
 
 async def test_a_lagging_viewer_that_leaves_while_it_is_caught_up_stays_away() -> None:
@@ -178,4 +178,4 @@ async def test_a_lagging_viewer_that_leaves_while_it_is_caught_up_stays_away() -
         node.history.release()
         await settle()
         assert slow.told == ["hello 0 fresh"]
-        assert node.hub.viewers(MATCH) == 0
+        assert node.hub.count(MATCH) == 0

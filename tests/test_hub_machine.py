@@ -97,7 +97,7 @@ class Reader:
         self.tracker = Tracker(after)
         self.line = Line(after)
         self.shown = state
-        self.sink = Socket()
+        self.viewer = Socket()
         self.joining: asyncio.Task[None] | None = None
         self.hub: Hub | None = None
         self.resyncs = 0
@@ -107,26 +107,26 @@ class Reader:
         """Come by a new connection, wherever one was before."""
         self.disconnect()
         after = self.tracker.position
-        self.tracker, self.line, self.sink, self.hub = Tracker(after), Line(after), Socket(room), hub
-        self.joining = loop.create_task(hub.join(WHOLE, self.sink, after))
+        self.tracker, self.line, self.viewer, self.hub = Tracker(after), Line(after), Socket(room), hub
+        self.joining = loop.create_task(hub.join(WHOLE, self.viewer, after))
         self.joining.add_done_callback(_refused)
 
     def disconnect(self) -> None:
         """The connection is lost, with what had not been read of it."""
         if self.hub is not None:
-            self.hub.leave(WHOLE, self.sink)
+            self.hub.leave(WHOLE, self.viewer)
         self.hub = None
 
     @property
     def cut_off(self) -> bool:
         """Whether the hub has ended it, or refused it."""
         refused = self.joining is not None and self.joining.done() and self.joining.exception() is not None
-        return self.hub is None or refused or self.sink.closed is not None
+        return self.hub is None or refused or self.viewer.closed is not None
 
     def read(self) -> None:
         """Take in what has come."""
-        messages = self.sink.messages
-        self.sink.frames.clear()
+        messages = self.viewer.messages
+        self.viewer.frames.clear()
         for message in messages:
             self.line.check(message)
             self._take(message)
@@ -134,9 +134,9 @@ class Reader:
     def drain(self) -> None:
         """Read everything, and say so."""
         self.read()
-        self.sink.room = None
+        self.viewer.room = None
         if self.hub is not None:
-            self.hub.drained(WHOLE, self.sink)
+            self.hub.drained(WHOLE, self.viewer)
 
     def _take(self, message: Message) -> None:
         fresh = message["type"] == "hello" and self.tracker.position is None
@@ -262,7 +262,7 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(reader=readers, room=st.integers(0, 3))
     def become_slow(self, reader: Reader, room: int) -> None:
-        reader.sink.room = room
+        reader.viewer.room = room
 
     @rule(reader=readers)
     def read(self, reader: Reader) -> None:

@@ -191,7 +191,7 @@ async def test_viewers_of_a_live_blog_that_vanished_are_sent_away_for_good() -> 
         await viewer.until(lambda: viewer.closed == CLOSE_NO_SUCH_LIVEBLOG)
         await settle()
         assert slow.closed == CLOSE_NO_SUCH_LIVEBLOG
-        assert node.hub.viewers(MATCH) == 0
+        assert node.hub.count(MATCH) == 0
         assert node.bus.subscribed == ["+match", "+other", "-match"]
         assert [channel.topic.slug for channel in node.hub.channels()] == ["other"]
         with pytest.raises(NotFound):

@@ -42,7 +42,7 @@ def developed(data: bytes) -> TranscodedPicture:
 
 
 def largest(data: bytes) -> Image.Image:
-    return opened(developed(data).renditions[-1].content)
+    return opened(developed(data).variants[-1].content)
 
 
 def close(found: object, wanted: Iterable[int], by: int = 12) -> bool:
@@ -76,7 +76,7 @@ def is_upright(image: Image.Image) -> bool:
 def test_what_is_accepted(data: bytes, suffix: str) -> None:
     """Every format comes out as one of two, looking the same."""
     found = developed(data)
-    image = opened(found.renditions[-1].content)
+    image = opened(found.variants[-1].content)
     assert found.suffix == suffix
     assert image.format == {"jpg": "JPEG", "webp": "WEBP"}[suffix]
     assert image.size == (160, 80)
@@ -109,7 +109,7 @@ def test_a_large_upright_photograph() -> None:
     """The bounds hold for what is seen, not for how the camera was held."""
     image = quarters(1200, 2400).transpose(Image.Transpose.ROTATE_90)
     found = developed(saved(image, "JPEG", exif=located(6)))
-    assert [(r.width, r.height) for r in found.renditions] == [(480, 960), (960, 1920), (1200, 2400)]
+    assert [(r.width, r.height) for r in found.variants] == [(480, 960), (960, 1920), (1200, 2400)]
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
@@ -133,11 +133,11 @@ def test_nothing_of_the_metadata_stays() -> None:
         saved(quarters(), "GIF", comment=SECRET),
     ]
     for data in files:
-        for rendition in developed(data).renditions:
-            assert SECRET not in rendition.content
+        for variant in developed(data).variants:
+            assert SECRET not in variant.content
             for mark in (b"Exif", b"EXIF", b"ICCP", b"ICC_PROFILE", b"XMP", b"xmpmeta", b"\xff\xfe\x00"):
-                assert mark not in rendition.content, mark
-            image = opened(rendition.content)
+                assert mark not in variant.content, mark
+            image = opened(variant.content)
             assert not image.getexif()
             assert not {"icc_profile", "exif", "xmp", "comment"} & set(image.info)
 
@@ -204,7 +204,7 @@ def test_what_is_transparent_stays_so(data: bytes) -> None:
     """Else a drawing would stand on black, or on white in the dark."""
     found = developed(data)
     assert found.suffix == "webp"
-    pixel = opened(found.renditions[-1].content).convert("RGBA").getpixel((40, 20))
+    pixel = opened(found.variants[-1].content).convert("RGBA").getpixel((40, 20))
     assert isinstance(pixel, tuple)
     assert pixel[3] <= 8
 
@@ -224,8 +224,8 @@ def test_what_is_transparent_stays_so(data: bytes) -> None:
 def test_sizes(size: tuple[int, int], sizes: list[tuple[int, int]]) -> None:
     """Never wider than it was, never wider or higher than the most; each file is of the size that it is said to be."""
     found = developed(saved(Image.new("RGB", size), "JPEG"))
-    assert [(r.width, r.height) for r in found.renditions] == sizes
-    assert [opened(r.content).size for r in found.renditions] == sizes
+    assert [(r.width, r.height) for r in found.variants] == sizes
+    assert [opened(r.content).size for r in found.variants] == sizes
     assert sizes[-1][0] <= WIDTHS[-1]
 
 
@@ -234,9 +234,9 @@ def test_it_is_sharp_and_small() -> None:
     photograph = noise(2400, 1600).filter(ImageFilter.GaussianBlur(2))
     data = saved(photograph, "JPEG", quality=97)
     found = developed(data)
-    assert len(found.renditions[-1].content) < len(data) / 3
+    assert len(found.variants[-1].content) < len(data) / 3
     wanted = photograph.resize((960, 640), Image.Resampling.LANCZOS)
-    difference = ImageChops.difference(opened(found.renditions[1].content), wanted).convert("L")
+    difference = ImageChops.difference(opened(found.variants[1].content), wanted).convert("L")
     assert difference.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0)) in range(5)
 
 
@@ -269,7 +269,7 @@ def test_bombs_are_refused_before_they_are_decoded(data: bytes) -> None:
 
 
 def test_what_is_as_large_as_may_be() -> None:
-    assert develop(png(20, 10, data=(b"\0" + b"\xff" * 60) * 10), max_pixels=200).renditions
+    assert develop(png(20, 10, data=(b"\0" + b"\xff" * 60) * 10), max_pixels=200).variants
     with pytest.raises(Unreadable, match="at most"):
         develop(png(20, 10, data=(b"\0" + b"\xff" * 60) * 10), max_pixels=199)
 
@@ -299,9 +299,9 @@ def test_a_file_that_is_two_things_comes_out_as_one() -> None:
     inside = saved(quarters(), "JPEG", comment=script)
     dressed = saved(quarters(), "GIF", comment=b"*/=1;" + script)
     for data in (behind, inside, dressed):
-        for rendition in developed(data).renditions:
-            assert script not in rendition.content
-            assert b"PK\x03\x04" not in rendition.content
+        for variant in developed(data).variants:
+            assert script not in variant.content
+            assert b"PK\x03\x04" not in variant.content
 
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -374,4 +374,4 @@ def test_damaged_files_are_refused_or_shown(kind: str, changes: list[tuple[int, 
         found = develop(bytes(data), max_pixels=1_000_000)
     except Unreadable:
         return
-    assert all(opened(r.content).size == (r.width, r.height) for r in found.renditions)
+    assert all(opened(r.content).size == (r.width, r.height) for r in found.variants)

@@ -137,19 +137,19 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     monkeypatch.setattr(store, "keys_of", looking)
     monkeypatch.setattr(store, "key", looking_for_one)
     monkeypatch.setattr(api_keys, "PAUSE", 3600.0)
-    keyring = ApiKeys(site.parts.store)
+    keys = ApiKeys(site.parts.store)
     new, known = await site.key("Nouvelle", ["publish"]), await site.key("Connue", ["publish"])
-    assert (await keyring.authenticate(f"Bearer {known}")) is not None
+    assert (await keys.authenticate(f"Bearer {known}")) is not None
     made_up = [f"lv_{number:012}_{SECRET}" for number in range(1_200)]
-    asked = [asyncio.ensure_future(keyring.authenticate(f"Bearer {shown}")) for shown in [*made_up, new, *made_up]]
+    asked = [asyncio.ensure_future(keys.authenticate(f"Bearer {shown}")) for shown in [*made_up, new, *made_up]]
     # The next look is an hour off, and who was good before doesn't wait for it.
-    assert (await keyring.authenticate(f"Bearer {known}")) is not None
+    assert (await keys.authenticate(f"Bearer {known}")) is not None
     assert (len(looks), len(single), any(task.done() for task in asked)) == (1, 1, False)
-    keyring._look.cancel()
+    keys._look.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
-    keyring._next_look = 0.0
+    keys._next_look = 0.0
     answers = await asyncio.gather(
-        *(keyring.authenticate(f"Bearer {shown}") for shown in [*made_up, new, *made_up]), return_exceptions=True
+        *(keys.authenticate(f"Bearer {shown}") for shown in [*made_up, new, *made_up]), return_exceptions=True
     )
     assert [actor.name for actor in answers if isinstance(actor, Actor)] == ["Nouvelle"]
     assert sum(isinstance(error, Unauthorized) for error in answers) == 2 * len(made_up)
@@ -158,20 +158,20 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
 
 async def test_a_key_that_was_good_is_looked_for_as_others_are(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once it was found to be revoked: who goes on showing it costs no more than who makes keys up."""
-    keyring = site.parts.keyring
+    api_keys = site.parts.api_keys
     header = f"Bearer {await site.key('Ancienne', ['publish'])}"
-    assert await keyring.authenticate(header) is not None
+    assert await api_keys.authenticate(header) is not None
     await site.parts.store.revoke_key(header.split("_")[1], now())
     with pytest.raises(Unauthorized, match="revoked"):
-        await keyring.authenticate(header)
+        await api_keys.authenticate(header)
 
     async def refuse(*_: object) -> None:
         pytest.fail("it was asked for by itself")
 
     monkeypatch.setattr(type(site.parts.store), "key", refuse)
-    assert keyring.recall(header) is None
+    assert api_keys.recall(header) is None
     with pytest.raises(Unauthorized, match="revoked"):
-        await keyring.authenticate(header)
+        await api_keys.authenticate(header)
 
 
 async def test_an_expired_key(site: Site) -> None:

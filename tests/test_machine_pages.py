@@ -83,7 +83,7 @@ async def test_a_feed_is_made_once_for_each_change(site: Site) -> None:
         await site.publish()
         for _ in range(3):
             assert (await site.reader.get(FEED_PATHS[0])).status_code == 200
-        assert site.parts.renditions.misses == made
+        assert site.parts.page_cache.misses == made
 
 
 async def test_a_feed_is_no_archive(site: Site) -> None:

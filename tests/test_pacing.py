@@ -80,7 +80,7 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
     entries = [await site.publish(f"<p>Numéro {number}</p>", key_event=number == 0) for number in range(6)]
     path = path.replace("ID", str(entries[2]["id"])).replace("POSITION", position)
     at_once = (await site.reader.get(path)).content
-    site.parts.renditions._kept = LruCache(0)
+    site.parts.page_cache._kept = LruCache(0)
     site.parts.renderer._articles_made, site.parts.renderer._texts_made = LruCache(0), LruCache(0)
     monkeypatch.setattr(pacing, "APART", 0)
     monkeypatch.setattr(pacing, "SLICE", 0.0)

@@ -66,7 +66,7 @@ async def test_neither_filter_nor_delay(live: LiveSite) -> None:
     async with websocket(live, query) as viewer, websocket(live) as other, events(live, query) as stream:
         assert (await viewer.next())["type"] == (await other.next())["type"] == "hello"
         await stream.next()
-        assert live.parts.hub.viewers(SLUG) == 3
+        assert live.parts.hub.count(SLUG) == 3
         assert live.parts.partners.viewers(query.removeprefix("?partner=")) == 2
         await live.publish()
         assert (await viewer.raw()) == (await other.raw()) == (await stream.next()).data
@@ -82,7 +82,7 @@ def _somebody(site: LiveSite, query: str) -> Any:
 
 def _nobody(site: LiveSite, query: str) -> Any:
     async def left() -> bool:
-        return site.parts.partners.viewers(query.removeprefix("?partner=")) == site.parts.hub.viewers(SLUG) == 0
+        return site.parts.partners.viewers(query.removeprefix("?partner=")) == site.parts.hub.count(SLUG) == 0
 
     return left
 

@@ -45,17 +45,17 @@ def test_what_is_no_name(name: str) -> None:
 )
 def test_renditions_are_never_wider_than_the_picture(width: int, widths: list[int]) -> None:
     picture = Picture(DIGEST, width, 900, "jpg")
-    assert [rendition.width for rendition in picture.renditions] == widths
-    assert picture.renditions[-1] == picture
+    assert [variant.width for variant in picture.variants] == widths
+    assert picture.variants[-1] == picture
 
 
 @given(st.integers(1, 1600), st.integers(1, 8000))
 def test_renditions_have_the_pictures_shape(width: int, height: int) -> None:
     """To half a pixel, and nobody has none."""
-    for rendition in Picture(DIGEST, width, height, "webp").renditions:
-        assert rendition.height >= 1
-        assert abs(rendition.height - height * rendition.width / width) <= 0.5 or rendition.height == 1
-        assert Picture.parse(rendition.name) == rendition
+    for variant in Picture(DIGEST, width, height, "webp").variants:
+        assert variant.height >= 1
+        assert abs(variant.height - height * variant.width / width) <= 0.5 or variant.height == 1
+        assert Picture.parse(variant.name) == variant
 
 
 def test_the_html_of_a_picture() -> None:

@@ -51,7 +51,7 @@ class Newsroom:
         self.parts = site.parts
         self.clock = Clock()
         self.heard: list[ChangeFrame] = []
-        self.publishing = Publisher(
+        self.publisher = Publisher(
             self.parts.store, self.parts.hub, self.parts.presenter, self.parts.takedowns, clock=self.clock
         )
         monkeypatch.setattr(type(self.parts.hub), "publish", lambda _hub, _slug, frame: self.heard.append(frame))
@@ -64,16 +64,16 @@ class Newsroom:
     async def create(self, key: str | None = None, **fields: Any) -> Written:
         """A new entry."""
         given = parse(EntryInput, {"body": "<p>x</p>", **fields})
-        return await self.publishing.create_entry(SLUG, given, actor="Desk", key_id="k", idempotency_key=key)
+        return await self.publisher.create_entry(SLUG, given, actor="Desk", key_id="k", idempotency_key=key)
 
     async def edit(self, entry_id: str, *, version: int | None = None, **fields: Any) -> Written:
         """An edit."""
         patch = parse(EntryPatch, fields)
-        return await self.publishing.edit_entry(SLUG, entry_id, patch, version=edition(version), actor="Desk")
+        return await self.publisher.edit_entry(SLUG, entry_id, patch, version=edition(version), actor="Desk")
 
     async def delete(self, entry_id: str, *, version: int | None = None) -> None:
         """A deletion."""
-        await self.publishing.delete_entry(SLUG, entry_id, version=edition(version), actor="Desk")
+        await self.publisher.delete_entry(SLUG, entry_id, version=edition(version), actor="Desk")
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ async def test_times_are_the_clocks(newsroom: Newsroom) -> None:
     edited = (await newsroom.edit(created.id, heading="Un", correction="Deux")).entry
     assert (edited.created_at, edited.published_at, edited.updated_at) == (NOON, NOON, at(60))
     assert edited.corrections == (Correction(at(60), "Deux"),)
-    liveblog = await newsroom.publishing.edit_liveblog(
+    liveblog = await newsroom.publisher.edit_liveblog(
         SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=Edition(1)
     )
     assert liveblog.updated_at == at(60)
@@ -116,8 +116,8 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
     await newsroom.edit(draft.id, heading="Un")
     published = await newsroom.create("matin")
     await newsroom.create("matin")
-    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
-    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
     await newsroom.delete(published.entry.id)
     assert [(frame.seq, frame.key) for frame in await newsroom.told()] == [
         (1, draft.id),
@@ -132,7 +132,7 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
 
 async def test_the_scheduler_is_told_of_what_is_to_come(newsroom: Newsroom) -> None:
     """A new entry, one whose time is set, one put off; not what is published, or can wait."""
-    event = newsroom.publishing.has_scheduled
+    event = newsroom.publisher.has_scheduled
     draft = (await newsroom.create(status="draft")).entry
     await newsroom.create()
     assert not event.is_set()
@@ -163,7 +163,7 @@ async def test_the_hub_knows_of_a_commit_before_the_editor_is_answered(
     created = (await newsroom.create("matin")).entry
     assert known == [1]
     edited = (await newsroom.edit(created.id, heading="Un")).entry
-    await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
+    await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Autre"), version=None)
     assert known == [1, 2, 3]
     assert (await newsroom.create("matin")).replayed
     assert (await newsroom.edit(edited.id, heading="Un")).change is None
@@ -183,7 +183,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
     with pytest.raises(VersionConflict):
         await newsroom.delete(entry.id, version=2)
     with pytest.raises(VersionConflict):
-        await newsroom.publishing.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=Edition(2))
+        await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=Edition(2))
     with pytest.raises(Conflict):
         await newsroom.edit(entry.id, status="draft")
     with pytest.raises(InvalidInput):
@@ -208,7 +208,7 @@ async def test_a_scheduled_entry_asked_for_again_after_its_time(newsroom: Newsro
     asked = {"status": "scheduled", "publish_at": later(60)}
     entry = (await newsroom.create("matin", **asked)).entry
     newsroom.clock.time = at(75)
-    await newsroom.publishing.publish_due(SLUG, entry.id)
+    await newsroom.publisher.publish_due(SLUG, entry.id)
     again = await newsroom.create("matin", **asked)
     assert (again.entry.id, again.entry.status, again.replayed) == (entry.id, EntryStatus.PUBLISHED, True)
     for key in (None, "soir"):
@@ -220,10 +220,10 @@ async def test_a_scheduled_entry_asked_for_again_after_its_time(newsroom: Newsro
 async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
     """At its time, not before; its time of publication is the one that was planned."""
     entry = (await newsroom.create(publish_at=later(60))).entry
-    await newsroom.publishing.publish_due(SLUG, entry.id)
+    await newsroom.publisher.publish_due(SLUG, entry.id)
     assert await newsroom.told() == []
     newsroom.clock.time = at(75)
-    await newsroom.publishing.publish_due(SLUG, entry.id)
+    await newsroom.publisher.publish_due(SLUG, entry.id)
     published = (await newsroom.parts.store.entry(SLUG, entry.id))[1]
     expected = replace(
         entry,
@@ -235,7 +235,7 @@ async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
         updated_at=published.updated_at,
     )
     assert published == expected
-    await newsroom.publishing.publish_due(SLUG, entry.id)
+    await newsroom.publisher.publish_due(SLUG, entry.id)
     assert [frame.seq for frame in await newsroom.told()] == [1]
 
 
@@ -247,9 +247,9 @@ async def test_an_editor_thinks_better_of_it(newsroom: Newsroom) -> None:
     await newsroom.delete(deleted.id)
     newsroom.clock.time = at(60)
     for entry in (draft, put_off):
-        await newsroom.publishing.publish_due(SLUG, entry.id)
+        await newsroom.publisher.publish_due(SLUG, entry.id)
     with pytest.raises(Gone):
-        await newsroom.publishing.publish_due(SLUG, deleted.id)
+        await newsroom.publisher.publish_due(SLUG, deleted.id)
     assert await newsroom.told() == []
 
 
@@ -266,21 +266,21 @@ async def test_the_scheduler_outlives_what_it_meets(newsroom: Newsroom, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(store, "scheduled", stale)
-        assert await Scheduler(store, newsroom.publishing).publish_due() > 0
+        assert await Scheduler(store, newsroom.publisher).publish_due() > 0
     assert [frame.key for frame in await newsroom.told()] == [entries[1].id]
     with database_away(monkeypatch), pytest.raises(StoreUnavailable):
-        await Scheduler(store, newsroom.publishing).publish_due()
+        await Scheduler(store, newsroom.publisher).publish_due()
 
 
 async def test_a_new_live_blog(newsroom: Newsroom) -> None:
     """Has a history of its own, which nobody has to be told of."""
     given = parse(LiveblogInput, {"title": "L’été", "language": "fr", "timezone": "Europe/Paris"})
-    liveblog = await newsroom.publishing.create_liveblog(given)
+    liveblog = await newsroom.publisher.create_liveblog(given)
     assert (liveblog.slug, liveblog.version, liveblog.seq, liveblog.created_at) == ("l-ete", 1, 0, NOON)
     assert liveblog.epoch != (await newsroom.parts.store.liveblog(SLUG)).epoch
     assert await newsroom.told() == []
     with pytest.raises(Conflict):
-        await newsroom.publishing.create_liveblog(given)
+        await newsroom.publisher.create_liveblog(given)
 
 
 async def test_entries_of_one_moment_keep_their_order(newsroom: Newsroom) -> None:
@@ -303,7 +303,7 @@ async def test_an_entry_that_cannot_be_pinned_any_more_is_published_unpinned(new
     for _ in range(10):
         await newsroom.create(pinned=True)
     newsroom.clock.time = at(120)
-    await newsroom.publishing.publish_due(SLUG, scheduled.id)
+    await newsroom.publisher.publish_due(SLUG, scheduled.id)
     _, entry = await newsroom.parts.store.entry(SLUG, scheduled.id)
     assert (entry.status, entry.pinned) == (EntryStatus.PUBLISHED, False)
     assert await newsroom.parts.store.scheduled(limit=1) == []
@@ -328,7 +328,7 @@ async def test_whoever_is_cancelled_while_it_commits_has_published(
         newsroom.create,
         lambda: newsroom.edit(entry.id, heading="Titre"),
         lambda: newsroom.delete(entry.id),
-        lambda: newsroom.publishing.edit_liveblog(SLUG, parse(LiveblogPatch, {"title": "Autre"}), version=None),
+        lambda: newsroom.publisher.edit_liveblog(SLUG, parse(LiveblogPatch, {"title": "Autre"}), version=None),
     ]
     late = LateCommits(monkeypatch)
     await late.leave(commits)

@@ -262,10 +262,10 @@ class Node:
         self.reach = Reach(cast("Store", notes), self.hub, bus, clock=lambda: self.now)
 
     async def join(self, partner: str = "") -> ListSink:
-        sink = ListSink()
-        sink.partner = partner
-        await self.hub.join(WHOLE, sink, None)
-        return sink
+        viewer = ListSink()
+        viewer.partner = partner
+        await self.hub.join(WHOLE, viewer, None)
+        return viewer
 
 
 @asynccontextmanager
@@ -297,12 +297,12 @@ async def test_nodes_tell_each_other() -> None:
 
 async def test_the_store_is_away() -> None:
     async with cluster(1) as ([node], notes):
-        sink = await node.join()
+        viewer = await node.join()
         notes.away = True
         node.now += 5
         await node.reach.flush()
-        node.hub.leave(WHOLE, sink)
-        node.hub.leave(WHOLE, sink)
+        node.hub.leave(WHOLE, viewer)
+        node.hub.leave(WHOLE, viewer)
         notes.away = False
         await node.reach.flush()
         assert notes.added == [(SLUG, ReachHour("", NIGHT, 1, 5, 1))]

@@ -56,7 +56,7 @@ class Desk:
         self.history = CountedHistory(*slugs)
         self.hub = hub_on(self.history, MemoryBus(Medium()), poll=NEVER, poll_fast=NEVER)
         self.turns = FairQueue(in_all=in_all)
-        self.renditions = PageCache(self.hub, self.history, self.turns, budget=budget)
+        self.page_cache = PageCache(self.hub, self.history, self.turns, budget=budget)
         self.made = 0
         self.error: Exception | None = None
         self.size = 0
@@ -82,12 +82,12 @@ class Desk:
         body = f"{number}: {position}".encode().ljust(self.size)
         return CachedPage(position, Representation(body, "text/plain", {}))
 
-    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, asker: Requester | None = None) -> str:
+    async def get(self, variant: tuple[str, ...] = PAGE, slug: str = MATCH, requester: Requester | None = None) -> str:
         """What a reader is shown, who has an address of their own if no other is given."""
-        if asker is None:
-            asker = Requester(next(self._addresses))
-        rendition = await self.renditions.get(Topic(slug), variant, lambda: self.make(slug), asker)
-        return rendition.representation.coded(None).body.decode().rstrip()
+        if requester is None:
+            requester = Requester(next(self._addresses))
+        cached = await self.page_cache.get(Topic(slug), variant, lambda: self.make(slug), requester)
+        return cached.representation.coded(None).body.decode().rstrip()
 
     def commit(self, key: str = "x", *, tell: bool = True) -> None:
         """Write; and, as the process that wrote it, tell the hub that it is committed."""
@@ -107,7 +107,7 @@ async def desk(*, warm: bool = True, budget: int = 1_000_000, in_all: int = WAIT
         found.history.queries.clear()
     yield found
     await found.turns.close()
-    await found.renditions.close()
+    await found.page_cache.close()
     await found.hub.close()
     assert asyncio.all_tasks() == before
 
@@ -123,17 +123,17 @@ async def test_a_rush_makes_a_page_once(warm: bool) -> None:
         found.release()
         assert set(await asyncio.gather(*asked)) == {f"1: {EPOCH}-0"}
         assert set(await asyncio.gather(*(found.get() for _ in range(READERS)))) == {f"1: {EPOCH}-0"}
-        assert (found.made, found.renditions.misses, found.renditions.hits) == (1, 1, 2 * READERS - 1)
+        assert (found.made, found.page_cache.misses, found.page_cache.hits) == (1, 1, 2 * READERS - 1)
 
 
 async def test_of_a_live_blog_in_memory_nothing_is_read() -> None:
     """That is what makes a page cost no more than its bytes."""
     async with desk() as found:
-        assert found.renditions.held(WHOLE, PAGE) is None
+        assert found.page_cache.held(WHOLE, PAGE) is None
         await found.get()
-        held = found.renditions.held(WHOLE, PAGE)
+        held = found.page_cache.held(WHOLE, PAGE)
         assert held is not None
-        assert held is found.renditions.held(WHOLE, PAGE)
+        assert held is found.page_cache.held(WHOLE, PAGE)
         await found.get()
         assert found.history.queries == []
 
@@ -145,7 +145,7 @@ async def test_a_change_is_on_the_next_page() -> None:
         found.commit(tell=False)
         assert await found.get() == f"1: {EPOCH}-0"
         found.commit()
-        assert found.renditions.held(WHOLE, PAGE) is None
+        assert found.page_cache.held(WHOLE, PAGE) is None
         assert await found.get() == f"2: {EPOCH}-2"
         found.hub.publish(MATCH, found.history.commit(MATCH, "x"))
         assert await found.get() == f"3: {EPOCH}-3"
@@ -259,7 +259,7 @@ async def test_what_has_gone_is_not_kept_for_later() -> None:
         found.error = Gone("deleted")
         with pytest.raises(Gone):
             await found.get()
-        assert found.renditions.weight == 0
+        assert found.page_cache.weight == 0
 
 
 async def test_who_comes_after_something_was_made_is_not_told_that_it_is_missing() -> None:
@@ -319,7 +319,7 @@ async def test_the_memory_is_bounded() -> None:
         for number in range(20):
             await found.get(("older", str(number)))
             await found.get()
-            assert found.renditions.weight <= 800_000 * ONCE_SHARE + 25_000
+            assert found.page_cache.weight <= 800_000 * ONCE_SHARE + 25_000
         assert (await found.get()).startswith("2: ")
         made = found.made
         await found.get(("older", "19"))
@@ -349,14 +349,14 @@ async def test_the_budget_is_no_less_than_the_memory(size: int, made: int) -> No
 
             for _ in range(2):
                 key = ("list", number, f"{number:>100}", None)
-                rendition = await found.renditions.get(WHOLE, key, make, Requester(number))
-            rendition.representation.coded("gzip")
-            del rendition, make
+                cached = await found.page_cache.get(WHOLE, key, make, Requester(number))
+            cached.representation.coded("gzip")
+            del cached, make
         gc.collect()
         taken = tracemalloc.get_traced_memory()[0]
         tracemalloc.stop()
-        assert found.renditions.weight > 0.7 * budget
-        assert taken < 1.05 * found.renditions.weight
+        assert found.page_cache.weight > 0.7 * budget
+        assert taken < 1.05 * found.page_cache.weight
 
 
 async def test_what_is_read_outlives_what_somebody_makes_up() -> None:
@@ -369,7 +369,7 @@ async def test_what_is_read_outlives_what_somebody_makes_up() -> None:
             await found.get(("list", f"tag-{number}"))
         made = found.made
         await found.get()
-        assert (found.made, found.renditions.weight <= 100_000) == (made, True)
+        assert (found.made, found.page_cache.weight <= 100_000) == (made, True)
 
 
 async def test_what_is_read_again_and_again_is_made_before_what_is_new() -> None:
@@ -382,7 +382,7 @@ async def test_what_is_read_again_and_again_is_made_before_what_is_new() -> None
         asked = [asyncio.create_task(found.get(("list", str(number)))) for number in range(100)]
         await settle()
         assert found.made == 1 + AT_ONCE
-        asked.append(asyncio.create_task(found.get(asker=Requester(0))))
+        asked.append(asyncio.create_task(found.get(requester=Requester(0))))
         await settle()
         assert found.made == 2 + AT_ONCE
         found.release()
@@ -412,7 +412,7 @@ async def test_nothing_is_made_for_those_who_have_gone() -> None:
         gone: set[str] = set()
         holding = [asyncio.create_task(found.get(("list", f"x{number}"))) for number in range(AT_ONCE)]
         asked = [
-            asyncio.create_task(found.get(("list", str(number)), asker=Requester("flood", lambda: "flood" in gone)))
+            asyncio.create_task(found.get(("list", str(number)), requester=Requester("flood", lambda: "flood" in gone)))
             for number in range(10)
         ]
         await settle()
@@ -432,13 +432,13 @@ async def test_more_than_can_wait_are_refused() -> None:
     async with desk(in_all=20) as found:
         found.hold()
         flood = Requester("flood")
-        asked = [asyncio.create_task(found.get(("list", str(number)), asker=flood)) for number in range(11)]
+        asked = [asyncio.create_task(found.get(("list", str(number)), requester=flood)) for number in range(11)]
         await settle()
         before = refusals.counts[Reason.BUSY]
         with pytest.raises(Busy):
-            await found.get(("list", "one more"), asker=flood)
+            await found.get(("list", "one more"), requester=flood)
         assert refusals.counts[Reason.BUSY] == before + 1
-        asked += [asyncio.create_task(found.get(("list", number), asker=flood)) for number in ("0", "3")]
+        asked += [asyncio.create_task(found.get(("list", number), requester=flood)) for number in ("0", "3")]
         asked.append(asyncio.create_task(found.get(("list", "another"))))
         await settle()
         found.release()
@@ -449,7 +449,7 @@ async def test_more_than_can_wait_are_refused() -> None:
 async def test_without_memory_a_rush_still_shares() -> None:
     async with desk(budget=0) as found:
         assert len(set(await asyncio.gather(*(found.get() for _ in range(READERS))))) == 1
-        assert (found.made, found.renditions.weight) == (1, 0)
+        assert (found.made, found.page_cache.weight) == (1, 0)
         await found.get()
         assert found.made == 2
 
@@ -461,7 +461,7 @@ async def test_closing_ends_what_is_under_way() -> None:
         asked = [asyncio.create_task(found.get(("older", "a"))), asyncio.create_task(found.get())]
         await settle()
         await found.turns.close()
-        await found.renditions.close()
+        await found.page_cache.close()
         await asyncio.gather(*asked, return_exceptions=True)
 
 

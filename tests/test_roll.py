@@ -37,7 +37,7 @@ async def edit(site: Site, partner: str, **fields: Any) -> None:
 
 async def let_in(site: Site, partner: str, origin: str) -> Subscription:
     """Whom a viewer on a page of this origin reports to."""
-    return await site.parts.partners.audience(SLUG, partner, [(b"origin", origin.encode())])
+    return await site.parts.partners.subscription(SLUG, partner, [(b"origin", origin.encode())])
 
 
 def test_what_is_kept_of_a_caller() -> None:
@@ -52,22 +52,22 @@ def test_what_is_kept_of_a_caller() -> None:
 async def test_coming_and_going(site: Site) -> None:
     """A viewer is on the roll from its coming on, and no longer than it is there."""
     partners, partner = site.parts.partners, await take_in(site, origins=[HERE])
-    audience = await let_in(site, partner, HERE)
+    subscription = await let_in(site, partner, HERE)
     assert partners.viewers(partner) == 0
-    sink = ListSink()
-    await audience.join(sink, None)
-    assert (partners.viewers(partner), sink.partner, sink.told) == (1, partner, ["hello 0 fresh"])
-    audience.gone(sink)
-    audience.gone(sink)
-    assert (partners.viewers(partner), site.parts.hub.viewers(SLUG)) == (0, 0)
+    viewer = ListSink()
+    await subscription.join(viewer, None)
+    assert (partners.viewers(partner), viewer.partner, viewer.told) == (1, partner, ["hello 0 fresh"])
+    subscription.gone(viewer)
+    subscription.gone(viewer)
+    assert (partners.viewers(partner), site.parts.hub.count(SLUG)) == (0, 0)
 
 
 async def test_who_is_not_let_in_is_not_on_the_roll(site: Site) -> None:
     """The live blog isn't there, say."""
     partner = await take_in(site)
-    audience = await site.parts.partners.audience("rien", partner, [])
+    subscription = await site.parts.partners.subscription("rien", partner, [])
     with pytest.raises(NotFound):
-        await audience.join(ListSink(), None)
+        await subscription.join(ListSink(), None)
     assert site.parts.partners.viewers(partner) == 0
 
 
@@ -76,9 +76,9 @@ async def test_rules_that_change_between_the_door_and_the_seat(site: Site) -> No
     partner = await take_in(site, origins=[HERE, THERE])
     early, late, other = ListSink(), ListSink(), ListSink()
     await (await let_in(site, partner, HERE)).join(early, None)
-    audience = await let_in(site, partner, THERE)
+    subscription = await let_in(site, partner, THERE)
     await edit(site, partner, origins=[HERE])
-    await audience.join(late, None)
+    await subscription.join(late, None)
     await (await let_in(site, partner, HERE)).join(other, None)
     await site.parts.partners.refresh()
     assert (early.closed, late.closed, other.closed) == (None, CLOSE_NOT_ADMITTED, None)
@@ -88,19 +88,19 @@ async def test_rules_that_change_between_the_door_and_the_seat(site: Site) -> No
 async def test_a_review_is_made_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody has changed isn't gone through again and again, however many viewers there are."""
     partner = await take_in(site)
-    sink = ListSink()
-    await (await let_in(site, partner, HERE)).join(sink, None)
+    viewer = ListSink()
+    await (await let_in(site, partner, HERE)).join(viewer, None)
     partners = site.parts.partners
     await partners.refresh()
     looked: list[str] = []
-    guests = partners._roll.guests
+    sessions = partners._partner_sessions.sessions
 
     def looking(partner_id: str) -> list[PartnerSession]:
         looked.append(partner_id)
-        return guests(partner_id)
+        return sessions(partner_id)
 
-    monkeypatch.setattr(partners._roll, "guests", looking)
+    monkeypatch.setattr(partners._partner_sessions, "sessions", looking)
     await partners.refresh()
     assert looked == []
     await edit(site, partner, name="La Vigie")
-    assert (looked, sink.closed) == ([partner], None)
+    assert (looked, viewer.closed) == ([partner], None)

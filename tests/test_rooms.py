@@ -29,23 +29,23 @@ class Taken:
     def __init__(self, history: MemoryHistory) -> None:
         self.messages: list[tuple[Topic, bytes]] = []
         bus = DerivedTopics(cast("Any", None), cast("Any", history), MemoryBus())
-        self.rooms = ChannelRegistry(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
+        self.registry = ChannelRegistry(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
 
-    def take(self, room: SyncedChannel, message: bytes) -> None:
+    def take(self, synced: SyncedChannel, message: bytes) -> None:
         """It was for this room."""
-        self.messages.append((room.channel.topic, message))
+        self.messages.append((synced.channel.topic, message))
 
 
 async def test_opened_once_for_all() -> None:
     """Who asks while it is being opened waits for that; who asks afterwards has it at once."""
     history = MemoryHistory(MATCH.slug)
-    rooms = Taken(history).rooms
-    assert rooms.get(MATCH) is None
-    first, second = await asyncio.gather(rooms.open(MATCH), rooms.open(MATCH))
-    assert first is second is await rooms.open(MATCH) is rooms.get(MATCH)
+    registry = Taken(history).registry
+    assert registry.get(MATCH) is None
+    first, second = await asyncio.gather(registry.open(MATCH), registry.open(MATCH))
+    assert first is second is await registry.open(MATCH) is registry.get(MATCH)
     assert history.reads == ["recent"]
-    await rooms.close()
-    assert (list(rooms), rooms.get(MATCH), rooms.liveblogs()) == ([], None, [])
+    await registry.close()
+    assert (list(registry), registry.get(MATCH), registry.liveblogs()) == ([], None, [])
 
 
 async def test_messages_for_a_room_that_is_being_opened() -> None:
@@ -53,31 +53,31 @@ async def test_messages_for_a_room_that_is_being_opened() -> None:
     history = MemoryHistory(MATCH.slug)
     history.hold()
     taken = Taken(history)
-    opening = asyncio.create_task(taken.rooms.open(MATCH))
+    opening = asyncio.create_task(taken.registry.open(MATCH))
     await history.until_reads(1)
     for number in range(EARLY_MAX + 2):
-        assert taken.rooms.ready(MATCH, b"%d" % number) is None
+        assert taken.registry.ready(MATCH, b"%d" % number) is None
     assert taken.messages == []
     history.release()
-    room = await opening
+    synced = await opening
     assert taken.messages == [(MATCH, b"%d" % number) for number in range(2, EARLY_MAX + 2)]
-    assert taken.rooms.ready(MATCH, b"later") is room
-    assert taken.rooms.ready(Topic("other"), b"nobody's") is None
+    assert taken.registry.ready(MATCH, b"later") is synced
+    assert taken.registry.ready(Topic("other"), b"nobody's") is None
     assert len(taken.messages) == EARLY_MAX
-    await taken.rooms.close()
+    await taken.registry.close()
 
 
 async def test_a_live_blog_and_its_views() -> None:
     """A live blog's rooms are its own and its views'."""
-    rooms = Taken(MemoryHistory(MATCH.slug)).rooms
-    view = await rooms.open(SEA)
-    assert (rooms.of(MATCH.slug), rooms.get(MATCH)) == ([view], None)
-    whole = await rooms.open(MATCH)
-    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([view, whole], [MATCH.slug])
-    rooms.drop(SEA)
-    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([whole], [MATCH.slug])
-    rooms.drop(MATCH)
-    assert (rooms.of(MATCH.slug), rooms.liveblogs()) == ([], [])
+    registry = Taken(MemoryHistory(MATCH.slug)).registry
+    view = await registry.open(SEA)
+    assert (registry.of(MATCH.slug), registry.get(MATCH)) == ([view], None)
+    whole = await registry.open(MATCH)
+    assert (registry.of(MATCH.slug), registry.liveblogs()) == ([view, whole], [MATCH.slug])
+    registry.drop(SEA)
+    assert (registry.of(MATCH.slug), registry.liveblogs()) == ([whole], [MATCH.slug])
+    registry.drop(MATCH)
+    assert (registry.of(MATCH.slug), registry.liveblogs()) == ([], [])
 
 
 async def test_what_is_not_there() -> None:
@@ -86,10 +86,10 @@ async def test_what_is_not_there() -> None:
     taken = Taken(history)
     for _ in range(2):
         with pytest.raises(NotFound):
-            await taken.rooms.open(MATCH)
-    assert taken.rooms.ready(MATCH, b"x") is None
+            await taken.registry.open(MATCH)
+    assert taken.registry.ready(MATCH, b"x") is None
     assert taken.messages == []
-    assert list(taken.rooms) == []
+    assert list(taken.registry) == []
 
 
 async def test_slugs_that_are_made_up() -> None:
@@ -97,20 +97,20 @@ async def test_slugs_that_are_made_up() -> None:
     history = Counted()
     bus = Listening()
     views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
-    rooms = ChannelRegistry(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
+    registry = ChannelRegistry(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
     topics = [
         Topic(f"rien-{number}", tags, delay) for number in range(250) for tags in ((), ("sea",)) for delay in (0, 3)
     ]
-    assert {type(error) for error in await asyncio.gather(*map(rooms.open, topics), return_exceptions=True)} == {
+    assert {type(error) for error in await asyncio.gather(*map(registry.open, topics), return_exceptions=True)} == {
         NotFound
     }
     assert len(history.looked) <= 2
     for topic in topics:
         with pytest.raises(NotFound):
-            await rooms.open(topic)
+            await registry.open(topic)
     assert len(history.looked) <= 2 + len(topics)
     assert (history.reads, bus.asked) == ([], [])
-    left = [thing for owner in (rooms, views) for thing in vars(owner).values() if isinstance(thing, dict | set)]
+    left = [thing for owner in (registry, views) for thing in vars(owner).values() if isinstance(thing, dict | set)]
     assert len(left) >= 7
     assert not any(left)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.api.fixtures"]
 
 PAGE = f"/live/{SLUG}"
-CROWD = "public, max-age=1, stale-while-revalidate=5"
+VIEWER_SET = "public, max-age=1, stale-while-revalidate=5"
 READERS = 200
 
 
@@ -129,7 +129,7 @@ async def test_what_caches_are_told(site: Site) -> None:
             assert (head.status_code, head.content) == (200, b"")
             assert answers[0].headers == answers[1].headers == head.headers
             for answer in (*answers, head, unchanged):
-                assert answer.headers["cache-control"] == ("public, max-age=1" if name == "changes" else CROWD)
+                assert answer.headers["cache-control"] == ("public, max-age=1" if name == "changes" else VIEWER_SET)
                 assert "Accept-Encoding" in answer.headers["vary"]
                 assert answer.headers["etag"] == tag
                 assert answer.headers["x-content-type-options"] == "nosniff"
@@ -182,9 +182,9 @@ async def test_the_page_is_outdated_before_the_editor_is_answered(site: Site) ->
     await warm(site)
     entry = await site.publish()
     await site.reader.get(PAGE)
-    assert site.parts.renditions.held(WHOLE, ("newest",)) is not None
-    await site.parts.publishing.delete_entry(SLUG, entry["id"], version=None, actor="Desk")
-    assert site.parts.renditions.held(WHOLE, ("newest",)) is None
+    assert site.parts.page_cache.held(WHOLE, ("newest",)) is not None
+    await site.parts.publisher.delete_entry(SLUG, entry["id"], version=None, actor="Desk")
+    assert site.parts.page_cache.held(WHOLE, ("newest",)) is None
     await settle()
 
 
@@ -247,7 +247,7 @@ async def test_the_memory_is_bounded(settings: Settings) -> None:
         found = await surfaces(site)
         for limit in range(1, 40):
             assert (await site.reader.get(f"{ENTRIES}?limit={limit}")).status_code == 200
-            assert 0 < site.parts.renditions.weight <= 150_000
+            assert 0 < site.parts.page_cache.weight <= 150_000
         for path in found.values():
             assert (await site.reader.get(path)).status_code == 200
 
@@ -274,14 +274,14 @@ async def test_the_link_to_the_next_page_says_what_was_understood(site: Site) ->
     ):
         response = await site.reader.get(f"{ENTRIES}?{asked}")
         assert response.links["next"]["url"].startswith(f"{BASE}{ENTRIES}?{understood}cursor=")
-    assert (site.parts.renditions.misses, site.parts.renditions.hits) == (2, 3)
+    assert (site.parts.page_cache.misses, site.parts.page_cache.hits) == (2, 3)
 
 
 async def test_what_no_route_knows_makes_no_page(site: Site) -> None:
     """Nor does a cursor that isn't one, or a tag that is longer than any."""
     entry = await site.publish(tags=["mer"])
     cursor = Place(datetime.now(UTC), entry["id"]).cursor()
-    assert site.parts.renditions.misses == 0
+    assert site.parts.page_cache.misses == 0
     for path, same in (
         (PAGE, ["", "?x=1", "?utm_source=a&utm_medium=b", "?order=newest", "?key_events=0"]),
         (f"{PAGE}?tag=mer", ["", "&x=1", "&order=whatever"]),
@@ -291,15 +291,15 @@ async def test_what_no_route_knows_makes_no_page(site: Site) -> None:
         (f"{ENTRIES}?cursor={cursor}", ["", "=="]),
         (f"{LIVEBLOG}/snapshot", ["", "?limit=20", "?limit=020&x=1"]),
     ):
-        before = site.parts.renditions.misses
+        before = site.parts.page_cache.misses
         for other in same:
             assert (await site.reader.get(f"{path}{other}")).status_code == 200
-        assert site.parts.renditions.misses == before + 1, path
-    made, weight = site.parts.renditions.misses, site.parts.renditions.weight
+        assert site.parts.page_cache.misses == before + 1, path
+    made, weight = site.parts.page_cache.misses, site.parts.page_cache.weight
     for wrong in (f"tag={'x' * 61}", "cursor=x", f"cursor={'A' * 400}", "verification=x"):
         assert (await site.reader.get(f"{PAGE}?{wrong}")).status_code == 303
         assert (await site.reader.get(f"{ENTRIES}?{wrong}")).status_code == 422
-    assert (site.parts.renditions.misses, site.parts.renditions.weight) == (made, weight)
+    assert (site.parts.page_cache.misses, site.parts.page_cache.weight) == (made, weight)
 
 
 async def test_the_way_past_the_routes(site: Site) -> None:
@@ -374,10 +374,10 @@ async def test_another_process_follows_the_bus(settings: Settings, start_redis: 
             return not await shown()
 
         await settled(shown)
-        reads = there.parts.renditions.misses
+        reads = there.parts.page_cache.misses
         for _ in range(5):
             assert await shown()
-        assert there.parts.renditions.misses == reads
+        assert there.parts.page_cache.misses == reads
         await here.delete(entry)
         await settled(gone)
         assert (await there.reader.get(f"{PAGE}/entries/{entry['id']}")).status_code == 410

@@ -31,102 +31,102 @@ class Source:
             raise MediaUnavailable
         return found
 
-    def shelf(self, size: int = 100) -> FileCache:
+    def file_cache(self, size: int = 100) -> FileCache:
         return FileCache(self.read, seconds=5, size=size, clock=lambda: self.now)
 
 
 async def test_a_rush_is_one_read() -> None:
     source = Source(a=b"1")
     source.gate.clear()
-    shelf = source.shelf()
-    asking = [asyncio.create_task(shelf.get("a")) for _ in range(1000)]
+    file_cache = source.file_cache()
+    asking = [asyncio.create_task(file_cache.get("a")) for _ in range(1000)]
     await asyncio.sleep(0)
     source.gate.set()
     assert set(await asyncio.gather(*asking)) == {b"1"}
-    assert await shelf.get("a") == b"1"
+    assert await file_cache.get("a") == b"1"
     assert source.reads == ["a"]
 
 
 async def test_it_is_kept_for_moments() -> None:
     """Another process may have removed it."""
     source = Source(a=b"1")
-    shelf = source.shelf()
-    await shelf.get("a")
+    file_cache = source.file_cache()
+    await file_cache.get("a")
     del source.files["a"]
     source.now = 4.9
-    assert await shelf.get("a") == b"1"
+    assert await file_cache.get("a") == b"1"
     source.now = 5.0
-    assert await shelf.get("a") is None
+    assert await file_cache.get("a") is None
 
 
 async def test_asking_for_it_does_not_keep_it_longer() -> None:
     source = Source(a=b"1")
-    shelf = source.shelf()
+    file_cache = source.file_cache()
     for source.now in (0.0, 3.0, 4.5, 6.0):
-        await shelf.get("a")
+        await file_cache.get("a")
     assert len(source.reads) == 2
 
 
 async def test_what_is_not_there_is_asked_for_again() -> None:
     """It may be on its way."""
     source = Source()
-    shelf = source.shelf()
-    assert await shelf.get("a") is None
+    file_cache = source.file_cache()
+    assert await file_cache.get("a") is None
     source.files["a"] = b"1"
-    assert await shelf.get("a") == b"1"
+    assert await file_cache.get("a") == b"1"
 
 
 async def test_what_is_forgotten_is_read_anew() -> None:
     source = Source(a=b"1")
-    shelf = source.shelf()
-    await shelf.get("a")
+    file_cache = source.file_cache()
+    await file_cache.get("a")
     del source.files["a"]
-    shelf.forget("a")
-    assert await shelf.get("a") is None
-    shelf.forget("never seen")
+    file_cache.forget("a")
+    assert await file_cache.get("a") is None
+    file_cache.forget("never seen")
 
 
 async def test_a_read_that_began_before_is_not_kept() -> None:
     """It may have seen the file just before it was removed."""
     source = Source(a=b"1")
     source.gate.clear()
-    shelf = source.shelf()
-    early = asyncio.create_task(shelf.get("a"))
+    file_cache = source.file_cache()
+    early = asyncio.create_task(file_cache.get("a"))
     await source.began.wait()
     del source.files["a"]
-    shelf.forget("a")
+    file_cache.forget("a")
     source.began.clear()
-    late = asyncio.create_task(shelf.get("a"))
+    late = asyncio.create_task(file_cache.get("a"))
     await source.began.wait()
     source.gate.set()
     assert (await early, await late) == (b"1", None)
-    assert await shelf.get("a") is None
+    assert await file_cache.get("a") is None
 
 
 async def test_it_holds_so_many_bytes() -> None:
     """What was asked for longest ago goes; what is too large for it isn't kept."""
     source = Source(a=b"1" * 40, b=b"2" * 40, c=b"3" * 40, d=b"4" * 101)
-    shelf = source.shelf()
+    file_cache = source.file_cache()
     for name in "abacdacb":
-        assert await shelf.get(name) == source.files[name]
+        assert await file_cache.get(name) == source.files[name]
     assert source.reads == ["a", "b", "c", "d", "b"]
 
 
 async def test_a_failure_is_everybodys_and_not_kept() -> None:
     source = Source(a=b"1")
     source.broken = True
-    shelf = source.shelf()
-    for result in await asyncio.gather(shelf.get("a"), shelf.get("a"), return_exceptions=True):
+    file_cache = source.file_cache()
+    for result in await asyncio.gather(file_cache.get("a"), file_cache.get("a"), return_exceptions=True):
         assert isinstance(result, MediaUnavailable)
     source.broken = False
-    assert await shelf.get("a") == b"1"
+    assert await file_cache.get("a") == b"1"
 
 
 async def test_who_leaves_takes_nothing_from_the_others() -> None:
     source = Source(a=b"1")
     source.gate.clear()
-    shelf = source.shelf()
-    leaving, staying = (asyncio.create_task(shelf.get("a")) for _ in range(2))
+    file_cache = source.file_cache()
+    leaving, staying = (asyncio.create_task(file_cache.get("a")) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -133,7 +133,7 @@ async def test_others_pages_read_when_to_come_back(site: LiveSite, monkeypatch: 
         async def away(*_: object) -> None:
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(Partners, "audience", away)
+        monkeypatch.setattr(Partners, "subscription", away)
         answer = await http.get(site.url(f"{LIVEBLOG}/events"))
         assert answer.status_code == 503
         readable(answer)
@@ -194,7 +194,7 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
                 raise error
 
             with monkeypatch.context() as patch:
-                patch.setattr(Partners, "audience", fail)
+                patch.setattr(Partners, "subscription", fail)
                 assert await ended(site) in {1013, 500}
                 assert (await http.get(site.url(f"{LIVEBLOG}/events"))).status_code in {500, 503}
             await held(site, 0)
@@ -203,14 +203,14 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
 async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is counted while it waits: how many wait is bounded too."""
     waiting, go_on = asyncio.Event(), asyncio.Event()
-    audience = Partners.audience
+    subscription = Partners.subscription
 
     async def slow(*given: Any) -> Any:
         waiting.set()
         await go_on.wait()
-        return await audience(*given)
+        return await subscription(*given)
 
-    monkeypatch.setattr(Partners, "audience", slow)
+    monkeypatch.setattr(Partners, "subscription", slow)
     for target in ("ws", "events"):
         waiting.clear()
         go_on.clear()
@@ -230,11 +230,11 @@ async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monk
 async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite) -> None:
     """And is let in then."""
     pauses: list[float] = []
-    guests = [site.parts.limits.stream((READER, 1)) for _ in range(HELD)]
+    sessions = [site.parts.limits.stream((READER, 1)) for _ in range(HELD)]
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
-        permit = guests.pop()
+        permit = sessions.pop()
         assert permit is not None
         permit.release()
 

@@ -144,7 +144,7 @@ async def gone(site: LiveSite, *, viewers: int = 0) -> None:
     """Return once the hub knows of exactly so many viewers."""
 
     async def as_many() -> bool:
-        return site.parts.hub.viewers(SLUG) == viewers
+        return site.parts.hub.count(SLUG) == viewers
 
     await settled(as_many)
 
@@ -383,7 +383,7 @@ async def test_an_upgrade_behind_an_event_stream_in_one_segment(settings: Settin
             await reader.readuntil(b'"hello"')
             await reader.readuntil(b"\n\n")
             assert refusals.counts[Reason.MALFORMED] == before + 1
-            assert site.parts.hub.viewers(SLUG) == 1
+            assert site.parts.hub.count(SLUG) == 1
             writer.write(b"\x81\x80\0\0\0\0")
             entry = await site.publish()
             assert entry["id"].encode() in await reader.readuntil(b"\n\n")
@@ -398,7 +398,7 @@ async def test_who_leaves_is_forgotten(live_site: LiveSite) -> None:
         await viewer.next()
         async with websocket(live_site) as third:
             await third.next()
-            assert live_site.parts.hub.viewers(SLUG) == 3
+            assert live_site.parts.hub.count(SLUG) == 3
             third.connection.transport.abort()
             await gone(live_site, viewers=2)
         await viewer.connection.close()
@@ -413,7 +413,7 @@ async def test_head_of_an_event_stream(live_site: LiveSite) -> None:
         response = await client.head(live_site.url(f"{LIVEBLOG}/events"), timeout=PATIENCE)
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert live_site.parts.hub.viewers(SLUG) == 0
+    assert live_site.parts.hub.count(SLUG) == 0
 
 
 @pytest.mark.parametrize("origin", ["https://partner.example", "null"])
@@ -521,22 +521,22 @@ class Hub:
         self.drained: list[QueueViewer] = []
         self.again = asyncio.Event()
 
-    def __call__(self, sink: QueueViewer) -> None:
-        self.drained.append(sink)
+    def __call__(self, viewer: QueueViewer) -> None:
+        self.drained.append(viewer)
         self.again.set()
 
 
 async def test_a_sink_sends_in_order_and_ends() -> None:
     """What was queued before the end is sent; what comes after it is not."""
     hub, transport = Hub(), Transport()
-    sink = QueueViewer(hub)
+    viewer = QueueViewer(hub)
     frames = [frame(seq) for seq in range(3)]
-    assert all(sink.write(one) for one in frames)
-    running = asyncio.create_task(sink.run(transport.send))
+    assert all(viewer.write(one) for one in frames)
+    running = asyncio.create_task(viewer.run(transport.send))
     await transport.take(1)
-    sink.close(4000)
-    sink.close(1012)
-    assert sink.write(frame(9)) is True
+    viewer.close(4000)
+    viewer.close(1012)
+    assert viewer.write(frame(9)) is True
     await transport.take(2)
     assert await running == 4000
     assert transport.sent == frames
@@ -546,32 +546,32 @@ async def test_a_sink_sends_in_order_and_ends() -> None:
 async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
     """A full queue takes nothing more, not even what would fit, until all of it is sent: then the hub hears of it."""
     hub, transport = Hub(), Transport()
-    sink = QueueViewer(hub)
+    viewer = QueueViewer(hub)
     half = QUEUE_BYTES // 2
     first = [frame(1, half), frame(2, half)]
-    assert all(sink.write(one) for one in first)
-    assert sink.write(frame(3)) is False
-    running = asyncio.create_task(sink.run(transport.send))
+    assert all(viewer.write(one) for one in first)
+    assert viewer.write(frame(3)) is False
+    running = asyncio.create_task(viewer.run(transport.send))
     await transport.take(1)
-    assert sink.write(frame(4)) is False
+    assert viewer.write(frame(4)) is False
     assert hub.drained == []
     await transport.take(1)
     await hub.again.wait()
-    assert hub.drained == [sink]
+    assert hub.drained == [viewer]
     later = frame(5)
-    assert sink.write(later) is True
+    assert viewer.write(later) is True
     await transport.take(1)
     assert transport.sent == [*first, later]
-    sink.close(1012)
+    viewer.close(1012)
     assert await running == 1012
 
 
 async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     """With a second `hello` and the latest states of what it missed; then it is live again."""
     hub, transport = site.parts.hub, Transport()
-    sink = QueueViewer(lambda sink: hub.drained(WHOLE, sink))
-    await hub.join(WHOLE, sink, None)
-    running = asyncio.create_task(sink.run(transport.send))
+    viewer = QueueViewer(lambda viewer: hub.drained(WHOLE, viewer))
+    await hub.join(WHOLE, viewer, None)
+    running = asyncio.create_task(viewer.run(transport.send))
     channel = next(hub.channels())
     entries = []
     while not channel.lagging:
@@ -582,7 +582,7 @@ async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     for heading in ("Un", "Deux"):
         missed = await site.edit(missed, heading=heading)
     await asyncio.sleep(0)
-    assert hub.viewers(SLUG) == 1
+    assert hub.count(SLUG) == 1
     await transport.take(1 + len(entries) + 2)
     messages = [orjson.loads(one.message) for one in transport.sent]
     assert [message["type"] for message in messages] == ["hello", *["entry"] * len(entries), "hello", "entry"]
@@ -593,20 +593,20 @@ async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     live = await site.publish()
     await transport.take(1)
     assert orjson.loads(transport.sent[-1].message) == {"type": "entry", "seq": seq + 1, "entry": live}
-    sink.close(1012)
+    viewer.close(1012)
     assert await running == 1012
-    hub.leave(WHOLE, sink)
+    hub.leave(WHOLE, viewer)
 
 
 async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:
     """Its send may never return; what was queued for it is let go."""
     hub, transport = Hub(), Transport()
-    sink = QueueViewer(hub)
-    assert sink.write(frame(1, QUEUE_BYTES)) is True
-    running = asyncio.create_task(sink.run(transport.send))
+    viewer = QueueViewer(hub)
+    assert viewer.write(frame(1, QUEUE_BYTES)) is True
+    running = asyncio.create_task(viewer.run(transport.send))
     await asyncio.sleep(0)
-    assert sink.write(frame(2)) is False
-    sink.close(4000)
+    assert viewer.write(frame(2)) is False
+    viewer.close(4000)
     async with asyncio.timeout(PATIENCE):
         assert await running == 4000
     assert transport.sent == []
@@ -614,8 +614,8 @@ async def test_a_stuck_viewer_is_dropped_when_it_is_closed() -> None:
 
 async def test_a_sink_can_be_cancelled() -> None:
     """As when the viewer leaves: that is no close code."""
-    sink = QueueViewer(Hub())
-    running = asyncio.create_task(sink.run(Transport().send))
+    viewer = QueueViewer(Hub())
+    running = asyncio.create_task(viewer.run(Transport().send))
     await asyncio.sleep(0)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -664,12 +664,12 @@ async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: St
 async def test_a_frame_larger_than_the_queue_gets_through() -> None:
     """Otherwise it could never be caught up with: `hello`, a lag, and `hello` again, for ever."""
     hub, transport = Hub(), Transport()
-    sink = QueueViewer(hub)
+    viewer = QueueViewer(hub)
     hello, huge = frame(1), frame(2, 3 * QUEUE_BYTES)
-    assert sink.write(hello) is True
-    assert sink.write(huge) is True
-    assert sink.write(frame(3)) is False
-    running = asyncio.create_task(sink.run(transport.send))
+    assert viewer.write(hello) is True
+    assert viewer.write(huge) is True
+    assert viewer.write(frame(3)) is False
+    running = asyncio.create_task(viewer.run(transport.send))
     await transport.take(2)
     await hub.again.wait()
     assert transport.sent == [hello, huge]

@@ -98,7 +98,7 @@ async def test_what_becomes_of_viewers(live_site: LiveSite) -> None:
         had, had_not, silent = [await stack.enter_async_context(websocket(live_site)) for _ in range(3)]
         plain = await stack.enter_async_context(websocket(live_site, compression=None))
         stream = await stack.enter_async_context(events(live_site))
-        word = (await stream.next()).message["viewer"]
+        reply_id = (await stream.next()).message["viewer"]
         async with websocket(live_site) as leaves:
             for viewer in (had, had_not, silent, plain, leaves):
                 assert "viewer" not in await viewer.next()
@@ -114,7 +114,7 @@ async def test_what_becomes_of_viewers(live_site: LiveSite) -> None:
             await say(viewer, gone_answer(entry["id"], had=word_of_it))
         await reached(live_site, entry, 6, 2, 3, 1, 2)
         for _ in range(2):
-            response = await post(live_site, {"id": entry["id"], "had": True, "viewer": word})
+            response = await post(live_site, {"id": entry["id"], "had": True, "viewer": reply_id})
             assert (response.status_code, response.headers["access-control-allow-origin"]) == (204, "*")
         await reached(live_site, entry, 6, 3, 4, 1, 1)
         assert figures((await state(live_site, entry))["by_partner"][""]) == [6, 3, 4, 1, 1]
@@ -154,8 +154,8 @@ async def test_viewers_of_partners(live_site: LiveSite) -> None:
             await viewer.next()
         ours, plain, filtered, late, _ = viewers
         stream = await stack.enter_async_context(events(live_site, query["plain"]))
-        word = (await stream.next()).message["viewer"]
-        assert live_site.parts.hub.viewers(SLUG) == 6
+        reply_id = (await stream.next()).message["viewer"]
+        assert live_site.parts.hub.count(SLUG) == 6
         now = (await live_site.parts.reach.report(SLUG)).partners
         expected = {"": 1, ids["plain"]: 2, ids["filtered"]: 1, ids["late"]: 1, ids["away"]: 1}
         assert {one.partner: one.viewers for one in now} == expected
@@ -166,7 +166,7 @@ async def test_viewers_of_partners(live_site: LiveSite) -> None:
         assert await late.next() == {"type": "gone", "id": entry["id"], **asking}
         for viewer, had in ((plain, True), (filtered, False), (late, True)):
             await say(viewer, gone_answer(entry["id"], had=had))
-        await post(live_site, {"id": entry["id"], "had": True, "viewer": word})
+        await post(live_site, {"id": entry["id"], "had": True, "viewer": reply_id})
         await live_site.editor.patch(
             f"/api/v1/partners/{ids['away']}", json={"enabled": False}, headers={"If-Match": "*"}
         )
@@ -315,11 +315,11 @@ class Node:
         self.confirming = confirming
         self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, confirming, clock=lambda: NOON)
 
-    async def join(self, word: str = "") -> ListSink:
-        sink = ListSink()
-        sink.word = word and f"{self.hub.node}.{word}"
-        await self.hub.join(WHOLE, sink, None)
-        return sink
+    async def join(self, reply_id: str = "") -> ListSink:
+        viewer = ListSink()
+        viewer.reply_id = reply_id and f"{self.hub.node}.{reply_id}"
+        await self.hub.join(WHOLE, viewer, None)
+        return viewer
 
     def delete(self, entry_id: str) -> Takedown:
         """As publishing does."""
@@ -332,8 +332,8 @@ class Node:
     async def figures(self, entry_id: str) -> list[int]:
         return figures(takedown_object(await self.takedowns.find(SLUG, entry_id)))
 
-    def answer(self, sink: ListSink, entry_id: str) -> None:
-        self.hub.audience(WHOLE).said(sink, gone_answer(entry_id, had=True))
+    def answer(self, viewer: ListSink, entry_id: str) -> None:
+        self.hub.subscription(WHOLE).said(viewer, gone_answer(entry_id, had=True))
 
 
 @asynccontextmanager
@@ -357,13 +357,13 @@ async def test_nodes_add_up() -> None:
         begun = one.delete("e")
         assert figures(takedown_object(begun)) == [2, 0, 0, 0, 2]
         await settle()
-        assert [sink.messages[-1]["confirm"] for sink in (*here, *there)] == [{"within": 5000}] * 5
+        assert [viewer.messages[-1]["confirm"] for viewer in (*here, *there)] == [{"within": 5000}] * 5
         await asyncio.sleep(1)
         for node in (one, two, three):
             assert await node.figures("e") == [5, 0, 0, 0, 5]
         one.answer(here[0], "e")
         two.answer(there[0], "e")
-        three.takedowns.posted(SLUG, "e", there[1].word, had=True)
+        three.takedowns.posted(SLUG, "e", there[1].reply_id, had=True)
         two.hub.leave(WHOLE, there[2])
         await asyncio.sleep(1.5)
         for node in (one, two, three):
@@ -436,15 +436,15 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest ends at once when there are too many; deleting is never refused."""
     monkeypatch.setattr(takedowns, "ACTIVE_MAX", 3)
     async with cluster(1) as ([node], notes):
-        sink = await node.join()
+        viewer = await node.join()
         for number in range(10):
             node.delete(f"e{number}")
-        assert sum(len(counting.tally._waiting) for counting in node.takedowns._active.values()) == 3
+        assert sum(len(counting.counter._waiting) for counting in node.takedowns._active.values()) == 3
         await asyncio.sleep(2)
         assert sorted(node.takedowns._active) == ["e7", "e8", "e9"]
         assert len([kept for kept in notes.kept.values() if kept.ended_at]) == 7
-        node.answer(sink, "e9")
-        node.answer(sink, "e1")
+        node.answer(viewer, "e9")
+        node.answer(viewer, "e1")
         assert await node.figures("e9") == [1, 1, 1, 0, 0]
         assert await node.figures("e1") == [1, 0, 0, 0, 1]
 
@@ -457,16 +457,16 @@ async def test_how_many_answers_were_asked_for() -> None:
             nodes[0].delete(f"e{number}")
         await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
         for node in nodes:
-            assert node.hub.audience(WHOLE).asked() == 50
-            assert node.hub.audience(Topic("other")).asked() == 0
+            assert node.hub.subscription(WHOLE).asked() == 50
+            assert node.hub.subscription(Topic("other")).asked() == 0
         await asyncio.sleep(11)
-        left = [node.hub.audience(WHOLE).asked() for node in nodes]
+        left = [node.hub.subscription(WHOLE).asked() for node in nodes]
         assert left == [39, 39]
         # Who had said all there was to say, and 50 answers, has as much left of its time.
         until = spent(0.0, 0.0, FRAMES + 50)
         assert allowed(until, 10.0, left[0])
         await asyncio.sleep(50)
-        assert [node.hub.audience(WHOLE).asked() for node in nodes] == [0, 0]
+        assert [node.hub.subscription(WHOLE).asked() for node in nodes] == [0, 0]
         assert [node.takedowns._asked for node in nodes] == [{}, {}]
 
 
@@ -476,7 +476,7 @@ async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.M
     async with cluster(1) as ([node], _):
         for number in range(10):
             node.delete(f"e{number}")
-        assert node.hub.audience(WHOLE).asked() == 3
+        assert node.hub.subscription(WHOLE).asked() == 3
         await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
         node.takedowns.begin("other", "f", 1)
         assert list(node.takedowns._asked) == ["other"]
@@ -486,7 +486,7 @@ async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.M
 async def test_with_many_viewers_there_is_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async with cluster(1) as ([node], _):
         for viewers, within in ((100, 5000), (10_000, 5000), (20_000, 10_000), (10**6, 20_000)):
-            monkeypatch.setattr(node.hub, "viewers_everywhere", lambda _, viewers=viewers: viewers)
+            monkeypatch.setattr(node.hub, "count_everywhere", lambda _, viewers=viewers: viewers)
             node.delete(f"e{viewers}")
             assert node.confirming[f"e{viewers}"] == within
 

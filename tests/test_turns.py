@@ -43,8 +43,8 @@ class Workshop:
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
         """Somebody of a line waits for a work."""
-        asker = Requester(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
-        return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), asker, ahead=ahead).result())
+        requester = Requester(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
+        return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), requester, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
         """Let works end."""

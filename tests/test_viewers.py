@@ -101,18 +101,18 @@ class Listener:
         self.heard = asyncio.Event()
         self.asks = 0
 
-    def drained(self, sink: Viewer, /) -> None:
-        self.drains.append(sink)
+    def drained(self, viewer: Viewer, /) -> None:
+        self.drains.append(viewer)
         self.heard.set()
 
-    def said(self, sink: Viewer, message: bytes, /) -> None:
+    def said(self, viewer: Viewer, message: bytes, /) -> None:
         self.words.append(message)
 
     def asked(self) -> int:
         return self.asks
 
-    def gone(self, sink: Viewer, /) -> None:
-        self.left.append(sink)
+    def gone(self, viewer: Viewer, /) -> None:
+        self.left.append(viewer)
         self.heard.set()
 
     async def until(self, reached: Callable[[], bool]) -> None:
@@ -149,11 +149,11 @@ class Seat:
     ) -> None:
         self.transport = transport
         self.peer = peer
-        self.audience = Listener()
+        self.events = Listener()
         self.connections: set[Any] = set()
         self.wheel = TimerWheel(asyncio.get_running_loop())
         extra = (self.wheel, interval) if issubclass(kind, WebSocketViewer) else ()
-        self.viewer: Any = cast("Any", kind)(transport, self.audience, self.connections, *extra, opening)
+        self.viewer: Any = cast("Any", kind)(transport, self.events, self.connections, *extra, opening)
         self.client = ClientProtocol(parse_uri("ws://test/"), state=OPEN, max_size=None)
         if kind is DeflatedViewer:
             self.client.extensions = [PerMessageDeflate(True, True, 15, 15)]
@@ -206,7 +206,7 @@ class Seat:
     async def leave(self) -> None:
         """Close the other end, and wait until that was noticed."""
         self.peer.close()
-        await self.audience.until(lambda: bool(self.audience.left))
+        await self.events.until(lambda: bool(self.events.left))
 
 
 def sockets(room: int | None) -> tuple[socket.socket, socket.socket]:
@@ -332,7 +332,7 @@ async def test_nothing_overtakes_an_answer_of_the_viewers_own() -> None:
     """A pong that waits in the transport, perhaps half written, goes first; also when there is room again before it."""
     here = await seat(room=4096)
     assert here.viewer.write(frame(1))
-    pings, here.audience.asks = 0, MANY
+    pings, here.events.asks = 0, MANY
     while not here.transport.get_write_buffer_size():
         here.viewer.data_received(masked(Opcode.PING, b"x" * 125))
         pings += 1
@@ -360,7 +360,7 @@ async def test_a_peer_that_reads_later_has_everything_in_order() -> None:
         assert len(here.transport.written) < len(taken)
         expected = b"".join(getattr(one, encoding) for one in taken)
         assert await here.read(len(expected)) == expected
-        await here.audience.until(lambda here=here: bool(here.audience.drains))  # type: ignore[misc]
+        await here.events.until(lambda here=here: bool(here.events.drains))  # type: ignore[misc]
         one = frame(99)
         assert here.viewer.write(one) is True
         assert at_once(here.peer, len(getattr(one, encoding))) == getattr(one, encoding)
@@ -395,8 +395,8 @@ async def test_many_are_written_to_together() -> None:
             assert await here.read(len(expected)) == expected
         expected = b"".join(getattr(one, encoding) for one in taken[slow])
         assert await slow.read(len(expected)) == expected
-        await slow.audience.until(lambda slow=slow: bool(slow.audience.drains))  # type: ignore[misc]
-        await gone.audience.until(lambda gone=gone: bool(gone.audience.left))  # type: ignore[misc]
+        await slow.events.until(lambda slow=slow: bool(slow.events.drains))  # type: ignore[misc]
+        await gone.events.until(lambda gone=gone: bool(gone.events.left))  # type: ignore[misc]
         assert kind.write_all([gone.viewer], bundle) == []
         for here in seats[:-1]:
             await here.leave()
@@ -406,18 +406,18 @@ async def test_many_are_written_to_together() -> None:
 async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
     """Who left gets nothing, who moved to its place everything; who is behind, or has ended, keeps its order."""
     for kind, encoding in ENCODINGS:
-        crowd = ViewerSet()
+        viewer_set = ViewerSet()
         seats = [await seat(kind, room=4096 if number == 3 else None) for number in range(5)]
         first, gone, over, slow, last = seats
         for here in seats:
-            crowd.add(here.viewer)
-        [row] = crowd.rows()
+            viewer_set.add(here.viewer)
+        [row] = viewer_set.rows()
         said = [frame(number, 500) for number in range(6)]
         assert row.write(said[:1]) == []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kind, "write_all", None)
             assert row.write(said[1:2]) == [], "while all may be written to directly, none is looked at"
-            crowd.discard(gone.viewer)
+            viewer_set.discard(gone.viewer)
             assert row.write(said[2:3]) == []
         large: list[Frame] = []
         while not slow.transport.get_write_buffer_size():
@@ -427,7 +427,7 @@ async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
         over.viewer.close(1000)
         assert row.write(said[4:5]) == []
         for here in (over, slow):
-            crowd.discard(here.viewer)
+            viewer_set.discard(here.viewer)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kind, "write_all", None)
             assert row.write(said[5:]) == []
@@ -455,7 +455,7 @@ async def test_one_message_larger_than_all_buffers_gets_through() -> None:
     assert here.viewer.write(huge) is True
     assert here.viewer.write(frame(2)) is False
     assert await here.read(len(huge.ws)) == huge.ws
-    await here.audience.until(lambda: bool(here.audience.drains))
+    await here.events.until(lambda: bool(here.events.drains))
     assert here.viewer.write(frame(3)) is True
     await here.leave()
 
@@ -470,12 +470,12 @@ async def test_a_lagging_viewer_takes_and_says_nothing_until_it_has_drained() ->
         assert not here.transport.is_reading()
         size = here.transport.get_write_buffer_size()
         assert 64 * 1024 < size < 64 * 1024 + len(taken[0].ws) * 2
-        assert here.audience.drains == [here.viewer] * (rounds - 1)
+        assert here.events.drains == [here.viewer] * (rounds - 1)
         await here.read(sum(len(one.ws) for one in taken))
-        await here.audience.until(lambda rounds=rounds: len(here.audience.drains) == rounds)  # type: ignore[misc]
+        await here.events.until(lambda rounds=rounds: len(here.events.drains) == rounds)  # type: ignore[misc]
         assert here.transport.is_reading()
     await asyncio.sleep(0)
-    assert len(here.audience.drains) == 2
+    assert len(here.events.drains) == 2
     await here.leave()
 
 
@@ -486,16 +486,16 @@ async def test_a_viewer_that_is_written_to_as_it_drains_may_lag_again() -> None:
     taken = here.fill()
     refill: list[Frame] = []
 
-    def again(sink: Viewer, /) -> None:
+    def again(viewer: Viewer, /) -> None:
         if not refill:
             refill.extend(here.fill())
-        here.audience.drains.append(sink)
-        here.audience.heard.set()
+        here.events.drains.append(viewer)
+        here.events.heard.set()
 
-    here.audience.drained = again  # type: ignore[method-assign]
+    here.events.drained = again  # type: ignore[method-assign]
     assert await here.read(sum(len(one.ws) for one in taken)) == b"".join(one.ws for one in taken)
     assert await here.read(sum(len(one.ws) for one in refill)) == b"".join(one.ws for one in refill)
-    await here.audience.until(lambda: len(here.audience.drains) == 2)
+    await here.events.until(lambda: len(here.events.drains) == 2)
     await here.leave()
 
 
@@ -514,7 +514,7 @@ async def test_a_viewer_that_has_said_its_last_word_is_written_to_without_harm()
     for seq in range(50):
         here.viewer.write(frame(seq, 5000))
     await here.leave()
-    assert here.audience.left == [here.viewer]
+    assert here.events.left == [here.viewer]
     assert here.viewer.write(frame(1)) is True
 
 
@@ -527,13 +527,13 @@ async def test_a_viewer_that_is_gone_is_written_to_without_harm() -> None:
         here.peer.close()
         for seq in range(5):
             assert here.viewer.write(frame(seq)) is True
-        await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
+        await here.events.until(lambda here=here: bool(here.events.left))  # type: ignore[misc]
         assert here.viewer.write(frame(9)) is True
         here.viewer.close(4000)
         for _ in range(5):
             await asyncio.sleep(0)
-        assert here.audience.left == [here.viewer]
-        assert (here.audience.drains, here.connections, len(here.wheel)) == ([], set(), 0)
+        assert here.events.left == [here.viewer]
+        assert (here.events.drains, here.connections, len(here.wheel)) == ([], set(), 0)
 
 
 @on_both_loops
@@ -547,7 +547,7 @@ async def test_a_viewer_is_closed_with_a_code_after_what_was_written() -> None:
         assert (await here.frame()).data == frame(1).message
         assert await here.close_code() == 4504
         assert await here.rest() == b""
-        await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
+        await here.events.until(lambda here=here: bool(here.events.left))  # type: ignore[misc]
 
 
 @on_both_loops
@@ -559,8 +559,8 @@ async def test_an_event_stream_just_ends() -> None:
     here.viewer.close(4000)
     assert here.viewer.write(frame(2)) is True
     assert await here.rest() == ANSWER + frame(1).sse
-    await here.audience.until(lambda: bool(here.audience.left))
-    assert (here.audience.left, here.connections) == ([here.viewer], set())
+    await here.events.until(lambda: bool(here.events.left))
+    assert (here.events.left, here.connections) == ([here.viewer], set())
 
 
 @on_both_loops
@@ -571,8 +571,8 @@ async def test_a_lagging_viewer_can_be_closed() -> None:
     here.viewer.close(4000)
     assert [(await here.frame()).data for _ in taken] == [one.message for one in taken]
     assert await here.close_code() == 4000
-    await here.audience.until(lambda: bool(here.audience.left))
-    assert here.audience.drains == []
+    await here.events.until(lambda: bool(here.events.left))
+    assert here.events.drains == []
 
 
 @on_both_loops
@@ -582,7 +582,7 @@ async def test_the_server_that_ends_says_so() -> None:
     assert here.connections == {here.viewer}
     here.viewer.shutdown()
     assert await here.close_code() == CLOSE_RESTART
-    await here.audience.until(lambda: bool(here.audience.left))
+    await here.events.until(lambda: bool(here.events.left))
 
 
 @on_both_loops
@@ -608,8 +608,8 @@ async def test_a_viewer_that_is_silent_is_closed() -> None:
     assert here.viewer.due() is None
     assert (await here.frame()).opcode is Opcode.PING
     assert await here.close_code() == CLOSE_NO_PONG
-    await here.audience.until(lambda: bool(here.audience.left))
-    assert here.audience.left == [here.viewer]
+    await here.events.until(lambda: bool(here.events.left))
+    assert here.events.left == [here.viewer]
 
 
 @on_both_loops
@@ -618,7 +618,7 @@ async def test_a_silent_viewer_with_full_buffers_is_not_waited_for() -> None:
     assert here.viewer.write(frame(1, 60_000)) is True
     assert here.viewer.due() == INTERVAL
     assert here.viewer.due() is None
-    await here.audience.until(lambda: bool(here.audience.left))
+    await here.events.until(lambda: bool(here.events.left))
 
 
 @on_both_loops
@@ -630,7 +630,7 @@ async def test_a_lagging_viewer_is_not_taken_for_a_silent_one() -> None:
     for _ in range(3):
         assert here.viewer.due() == INTERVAL
     await here.read(2 + sum(len(one.ws) for one in taken))
-    await here.audience.until(lambda: bool(here.audience.drains))
+    await here.events.until(lambda: bool(here.events.drains))
     assert here.viewer.due() == INTERVAL
     assert (await here.frame()).opcode is Opcode.PING
     await here.leave()
@@ -661,15 +661,15 @@ async def test_a_close_is_echoed() -> None:
         assert here.viewer.write(frame(1)) is True
         assert await here.close_code() == code
         assert await here.rest() == b""
-        await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
-        assert here.audience.left == [here.viewer]
+        await here.events.until(lambda here=here: bool(here.events.left))  # type: ignore[misc]
+        assert here.events.left == [here.viewer]
 
 
 @on_both_loops
 async def test_what_is_said_byte_by_byte_is_understood() -> None:
     """Frames in pieces, messages in fragments with a ping among them; the parser is dropped as soon as it can be."""
     here = await seat()
-    here.audience.asks = MANY
+    here.events.asks = MANY
     assert here.viewer._parser is None
     first = masked(Opcode.TEXT, b"x" * 200, fin=False)
     for data in (first, masked(Opcode.PING, b"mid")):
@@ -724,7 +724,7 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
         for name, kind, data, code in cases:
             for pieces in ([data], [bytes([byte]) for byte in data]):
                 here = await seat(kind)
-                here.audience.asks = MANY
+                here.events.asks = MANY
                 for piece in pieces:
                     here.viewer.data_received(piece)
                 assert here.viewer.write(frame(1)) is True, name
@@ -742,7 +742,7 @@ async def test_who_broke_the_rules_and_does_not_leave_is_cut_off() -> None:
         here = await seat()
         await here.say(UNMASKED)
         assert await here.close_code() == 1002
-        await here.audience.until(lambda: bool(here.audience.left))
+        await here.events.until(lambda: bool(here.events.left))
 
 
 @on_both_loops
@@ -756,7 +756,7 @@ async def test_the_largest_message_is_allowed() -> None:
     deflated = [*plain, masked(Opcode.TEXT, b"x" * INBOUND_MAX, deflated=True)]
     for kind, messages in ((WebSocketViewer, plain), (DeflatedViewer, deflated)):
         here = await seat(kind)
-        here.audience.asks = MANY
+        here.events.asks = MANY
         for data in messages:
             here.viewer.data_received(data)
             assert here.viewer._state is State.FOLLOWING

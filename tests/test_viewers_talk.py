@@ -56,7 +56,7 @@ async def dismissed(here: Seat) -> None:
     assert here.viewer.write(frame(1)) is True
     assert (here.viewer._held, here.viewer._parser) == (b"", None)
     await here.leave()
-    assert (here.audience.left, here.connections, len(here.wheel)) == ([here.viewer], set(), 0)
+    assert (here.events.left, here.connections, len(here.wheel)) == ([here.viewer], set(), 0)
 
 
 @on_both_loops
@@ -70,7 +70,7 @@ async def test_no_more_than_so_many_frames_come_at_once() -> None:
         before, here = turned_away(), await seat(kind)
         here.viewer.data_received(b"".join(some(said, FRAMES + 1)))
         await dismissed(here)
-        assert here.audience.words == [], name
+        assert here.events.words == [], name
         assert turned_away() == before + 1, name
 
 
@@ -146,9 +146,9 @@ async def test_answers_that_were_asked_for_may_come_besides() -> None:
     """All at once, as those of a page that was in the background."""
     answer = masked(Opcode.TEXT, b"x" * 256)
     here = await seat()
-    here.audience.asks = 50
+    here.events.asks = 50
     here.viewer.data_received(answer * (FRAMES + 50))
-    assert len(here.audience.words) == FRAMES + 50
+    assert len(here.events.words) == FRAMES + 50
     here.viewer.data_received(answer)
     await dismissed(here)
 
@@ -272,7 +272,7 @@ async def test_an_event_stream_to_which_much_is_sent_ends() -> None:
         assert turned_away() == before + 1
         assert await here.rest() == ANSWER + frame(1).sse
         await here.leave()
-        assert (here.audience.left, here.connections) == ([here.viewer], set())
+        assert (here.events.left, here.connections) == ([here.viewer], set())
 
 
 ENOUGH = 4_000_000
@@ -313,7 +313,7 @@ async def test_a_flood_is_not_read_for_long() -> None:
                     pass
                 assert Close.parse(last.data).code in {CLOSE_TOO_TALKATIVE, 1002}, name
             here.viewer.shutdown()
-            await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
+            await here.events.until(lambda here=here: bool(here.events.left))  # type: ignore[misc]
             assert here.connections == set(), name
 
 
@@ -331,7 +331,7 @@ async def test_who_is_closed_and_does_not_read_is_cut_off() -> None:
                 here = await seat(kind, room=4096)
                 here.fill()
                 end(here)
-                await here.audience.until(lambda here=here: bool(here.audience.left))  # type: ignore[misc]
+                await here.events.until(lambda here=here: bool(here.events.left))  # type: ignore[misc]
                 assert here.connections == set()
     here = await seat(room=4096)
     here.fill()

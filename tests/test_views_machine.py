@@ -86,7 +86,7 @@ class Reader:
         self.tracker = Tracker()
         self.line = Line(None)
         self.shown: dict[str, int] = {}
-        self.sink = Socket()
+        self.viewer = Socket()
         self.hub: Hub | None = None
         self.joining: asyncio.Task[None] | None = None
         self.resyncs = 0
@@ -96,33 +96,33 @@ class Reader:
         """Come by a new connection, wherever one was before."""
         self.disconnect()
         after = self.tracker.position
-        self.tracker, self.line, self.sink, self.hub = Tracker(after), Line(after), Socket(room), hub
-        self.joining = loop.create_task(hub.join(self.view, self.sink, after))
+        self.tracker, self.line, self.viewer, self.hub = Tracker(after), Line(after), Socket(room), hub
+        self.joining = loop.create_task(hub.join(self.view, self.viewer, after))
         self.joining.add_done_callback(_refused)
 
     def disconnect(self) -> None:
         """The connection is lost, with what had not been read of it."""
         if self.hub is not None:
-            self.hub.leave(self.view, self.sink)
+            self.hub.leave(self.view, self.viewer)
         self.hub = None
 
     @property
     def cut_off(self) -> bool:
         """Whether the hub has ended it, or refused it."""
         refused = self.joining is not None and self.joining.done() and self.joining.exception() is not None
-        return self.hub is None or refused or self.sink.closed is not None
+        return self.hub is None or refused or self.viewer.closed is not None
 
     def drain(self) -> None:
         """Read everything, and say so."""
         self.read()
-        self.sink.room = None
+        self.viewer.room = None
         if self.hub is not None:
-            self.hub.drained(self.view, self.sink)
+            self.hub.drained(self.view, self.viewer)
 
     def read(self) -> None:
         """Take in what has come."""
-        messages = self.sink.messages
-        self.sink.frames.clear()
+        messages = self.viewer.messages
+        self.viewer.frames.clear()
         for message in messages:
             self.line.check(message)
             self._take(message)
@@ -318,13 +318,13 @@ class ViewsMachine(RuleBasedStateMachine):
 
     def _hears(self, reader: Reader) -> bool:
         """Whether a reader is connected and up to date, by a hub that is."""
-        if reader.cut_off or reader.hub is None or reader.sink.room is not None or self.store.down:
+        if reader.cut_off or reader.hub is None or reader.viewer.room is not None or self.store.down:
             return False
         if self.ends[self.hubs.index(reader.hub)].deaf:
             return False
         channels = [channel for channel in reader.hub.channels() if channel.topic == reader.view]
         here = Position(EPOCH, reader.moment())
-        return any(reader.sink in channel.viewers and channel.position == here for channel in channels)
+        return any(reader.viewer in channel.viewers and channel.position == here for channel in channels)
 
     def _do(self, call: object, *arguments: object) -> None:
         """Call from within the loop, and let follow what follows at once."""

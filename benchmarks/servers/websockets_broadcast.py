@@ -42,9 +42,9 @@ async def main(port: int, publishing_port: int) -> None:
     """Serve until killed."""
     async with (
         serve(stream, "127.0.0.1", port, backlog=4096),
-        await asyncio.start_server(publish, "127.0.0.1", publishing_port) as publishing,
+        await asyncio.start_server(publish, "127.0.0.1", publishing_port) as publisher,
     ):
-        await publishing.serve_forever()
+        await publisher.serve_forever()
 
 
 if __name__ == "__main__":

@@ -69,11 +69,11 @@ class BodyBudget:
                 del self._held[key_id]
 
 
-def json_intake(largest: int) -> BodyBudget:
+def json_budget(largest: int) -> BodyBudget:
     """That of JSON, of which the largest has so many bytes."""
     return BodyBudget("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
 
 
-def upload_intake(largest: int) -> BodyBudget:
+def upload_budget(largest: int) -> BodyBudget:
     """That of pictures."""
     return BodyBudget("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)

@@ -103,7 +103,7 @@ class Partners:
         self._read_at: float | None = None
         """When the rules were read, by the event loop's clock; None: they haven't been."""
         self._reading = FreshFlight(self._read)
-        self._roll = PartnerSessions(hub)
+        self._partner_sessions = PartnerSessions(hub)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -160,14 +160,14 @@ class Partners:
         caller = Caller.of(headers)
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
-    async def audience(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
+    async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
-            return self._hub.audience(Topic(slug))
+            return self._hub.subscription(Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
         if partner is None:
-            return self._hub.audience(topic)
-        return self._roll.audience(partner, topic, Caller.of(headers))
+            return self._hub.subscription(topic)
+        return self._partner_sessions.subscription(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
@@ -188,7 +188,7 @@ class Partners:
 
     def viewers(self, partner_id: str) -> int:
         """How many viewers a partner has here."""
-        return self._roll.count(partner_id)
+        return self._partner_sessions.count(partner_id)
 
     async def create(self, given: PartnerInput) -> Partner:
         """A new partner."""
@@ -273,23 +273,23 @@ class Partners:
     async def _enforce(self) -> None:
         """Close the viewers that the rules don't let in any more, and send those back whose view has changed."""
         at = self._clock()
-        for partner_id in self._roll.partners():
+        for partner_id in self._partner_sessions.partners():
             partner = self._partners.get(partner_id)
             over = partner is None or (partner.expires_at is not None and partner.expires_at <= at)
-            if self._roll.review(partner_id, Reviewed(partner.version if partner else 0, over)):
+            if self._partner_sessions.review(partner_id, Reviewed(partner.version if partner else 0, over)):
                 await self._go_through(partner_id, partner)
 
     async def _go_through(self, partner_id: str, partner: Partner | None) -> None:
         closed = 0
-        for guest in self._roll.guests(partner_id):
-            slug = guest.topic.slug
-            if self._refusal(partner, slug, guest.caller) is not None:
-                self._roll.close(partner_id, guest, wire.CLOSE_NOT_ADMITTED)
-            elif partner is not None and _topic(partner, slug) != guest.topic:
+        for session in self._partner_sessions.sessions(partner_id):
+            slug = session.topic.slug
+            if self._refusal(partner, slug, session.caller) is not None:
+                self._partner_sessions.close(partner_id, session, wire.CLOSE_NOT_ADMITTED)
+            elif partner is not None and _topic(partner, slug) != session.topic:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
                 # Of no history: who stands where the live blog does would take its own for right.
-                guest.sink.write(Frame(wire.reset(VOID_POSITION)))
-                self._roll.close(partner_id, guest, wire.CLOSE_RESTART)
+                session.viewer.write(Frame(wire.reset(VOID_POSITION)))
+                self._partner_sessions.close(partner_id, session, wire.CLOSE_RESTART)
             else:
                 continue
             closed += 1

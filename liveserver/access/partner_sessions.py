@@ -43,7 +43,7 @@ class Caller(NamedTuple):
 class PartnerSession(NamedTuple):
     """A viewer who came with a partner."""
 
-    sink: Viewer
+    viewer: Viewer
     topic: Topic
     """What it follows."""
     caller: Caller
@@ -65,26 +65,26 @@ class PartnerSessions:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._guests: dict[str, dict[Viewer, PartnerSession]] = {}
+        self._sessions: dict[str, dict[Viewer, PartnerSession]] = {}
         self._reviewed: dict[str, Reviewed] = {}
 
     def partners(self) -> list[str]:
         """The ids of those who have guests here."""
-        return list(self._guests)
+        return list(self._sessions)
 
-    def guests(self, partner_id: str) -> list[PartnerSession]:
+    def sessions(self, partner_id: str) -> list[PartnerSession]:
         """A partner's."""
-        return list(self._guests.get(partner_id, {}).values())
+        return list(self._sessions.get(partner_id, {}).values())
 
     def count(self, partner_id: str) -> int:
         """How many guests a partner has."""
-        return len(self._guests.get(partner_id, ()))
+        return len(self._sessions.get(partner_id, ()))
 
-    def enrol(self, partner_id: str, guest: PartnerSession) -> None:
+    def add(self, partner_id: str, session: PartnerSession) -> None:
         """Put a viewer on a partner's roll."""
-        self._guests.setdefault(partner_id, {})[guest.sink] = guest
+        self._sessions.setdefault(partner_id, {})[session.viewer] = session
         reviewed = self._reviewed.get(partner_id)
-        if reviewed is not None and reviewed.version != guest.version:
+        if reviewed is not None and reviewed.version != session.version:
             # It was let in by rules that have changed since: another review is due.
             del self._reviewed[partner_id]
 
@@ -95,22 +95,22 @@ class PartnerSessions:
         self._reviewed[partner_id] = rules
         return True
 
-    def strike(self, partner_id: str, sink: Viewer) -> None:
+    def remove(self, partner_id: str, viewer: Viewer) -> None:
         """Take a viewer off the roll; one that isn't on it is no error."""
-        guests = self._guests.get(partner_id)
-        if guests is not None:
-            guests.pop(sink, None)
-            if not guests:
-                del self._guests[partner_id]
+        sessions = self._sessions.get(partner_id)
+        if sessions is not None:
+            sessions.pop(viewer, None)
+            if not sessions:
+                del self._sessions[partner_id]
                 self._reviewed.pop(partner_id, None)
 
-    def close(self, partner_id: str, guest: PartnerSession, code: int) -> None:
+    def close(self, partner_id: str, session: PartnerSession, code: int) -> None:
         """Show a guest out."""
-        self.strike(partner_id, guest.sink)
-        self._hub.leave(guest.topic, guest.sink)
-        guest.sink.close(code)
+        self.remove(partner_id, session.viewer)
+        self._hub.leave(session.topic, session.viewer)
+        session.viewer.close(code)
 
-    def audience(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerSubscription:
+    def subscription(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerSubscription:
         """Whom viewers report to that come with a partner."""
         return PartnerSubscription(self._hub, self, partner, topic, caller)
 
@@ -118,27 +118,29 @@ class PartnerSessions:
 class PartnerSubscription(Subscription):
     """The hub, as a partner's viewers know it."""
 
-    __slots__ = ("_caller", "_partner_id", "_roll", "_version")
+    __slots__ = ("_caller", "_partner_id", "_partner_sessions", "_version")
 
-    def __init__(self, hub: Hub, roll: PartnerSessions, partner: Partner, topic: Topic, caller: Caller) -> None:
+    def __init__(
+        self, hub: Hub, partner_sessions: PartnerSessions, partner: Partner, topic: Topic, caller: Caller
+    ) -> None:
         super().__init__(hub, topic)
-        self._roll = roll
+        self._partner_sessions = partner_sessions
         self._partner_id = partner.id
         self._version = partner.version
         self._caller = caller
 
-    async def join(self, sink: Viewer, after: Position | None, /) -> None:
+    async def join(self, viewer: Viewer, after: Position | None, /) -> None:
         """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
-        sink.partner = self._partner_id
+        viewer.partner = self._partner_id
         # On the roll first: the partner may be switched off while the live blog is being read.
-        self._roll.enrol(self._partner_id, PartnerSession(sink, self.topic, self._caller, self._version))
+        self._partner_sessions.add(self._partner_id, PartnerSession(viewer, self.topic, self._caller, self._version))
         try:
-            await super().join(sink, after)
+            await super().join(viewer, after)
         except BaseException:
-            self._roll.strike(self._partner_id, sink)
+            self._partner_sessions.remove(self._partner_id, viewer)
             raise
 
-    def gone(self, sink: Viewer, /) -> None:
+    def gone(self, viewer: Viewer, /) -> None:
         """The viewer's connection has ended."""
-        self._roll.strike(self._partner_id, sink)
-        super().gone(sink)
+        self._partner_sessions.remove(self._partner_id, viewer)
+        super().gone(viewer)

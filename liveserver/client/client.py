@@ -386,7 +386,7 @@ class Client:
             # The handshake would be refused again and again, as by a proxy that doesn't know the server yet.
             raise ClientError(404, f"no live blog {slug} at {self._url}")
         tracker = Tracker(after)
-        witness = DeletionReporter(known) if confirm else None
+        observer = DeletionReporter(known) if confirm else None
         wait = BACKOFF_FIRST
         clock = asyncio.get_running_loop().time
         while True:
@@ -405,8 +405,8 @@ class Client:
                             continue
                         async for change in self._take(slug, tracker, message):
                             yield change
-                            if witness is not None:
-                                witness.saw(change, stream.send)
+                            if observer is not None:
+                                observer.saw(change, stream.send)
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
                     raise await self._refusal(slug, error.rcvd.code) from None
@@ -422,8 +422,8 @@ class Client:
                         self._on_wait(self._busy(error.response.status_code), asked)
                 on_error(error)
             finally:
-                if witness is not None:
-                    witness.stop()
+                if observer is not None:
+                    observer.stop()
             on_state("lost")
             await sleep(asked + random.uniform(0, wait) if back_at is None else max(0.0, back_at - clock()))
             wait = min(wait * 2, BACKOFF_MAX)

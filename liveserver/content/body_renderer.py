@@ -46,9 +46,9 @@ class BodyRenderer:
     `media_url` is what stands before the slash and a picture's name: this server's own, or that of a CDN.
     """
 
-    def __init__(self, *, media_url: str, embeds: EmbedProviders) -> None:
+    def __init__(self, *, media_url: str, embed_providers: EmbedProviders) -> None:
         self._media_url = media_url
-        self._embeds = embeds
+        self._embed_providers = embed_providers
 
     def shown(self, body: str, texts: Translations) -> str:
         """The body with its pictures ready to load, and a card for each embed and each address that stands alone."""
@@ -60,7 +60,7 @@ class BodyRenderer:
 
         def recognised(address: str) -> Embed | None:
             nonlocal left
-            found = self._embeds.recognise(address) if left else None
+            found = self._embed_providers.recognise(address) if left else None
             left -= found is not None
             return found
 

@@ -37,14 +37,14 @@ class Container:
 
     settings: Settings
     store: Store
-    keyring: ApiKeys
+    api_keys: ApiKeys
     bus: Bus
     hub: Hub
     history: StoreHistory
-    publishing: Publisher
+    publisher: Publisher
     presenter: Presenter
     renderer: Renderer
-    renditions: PageCache
+    page_cache: PageCache
     index: IndexCache
     metrics: Metrics
     library: MediaLibrary

@@ -192,46 +192,46 @@ class FairQueue:
         """The work of that name that waits or is under way; the last, if there are several."""
         return self._works.get(key)
 
-    async def made(self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Requester) -> T:
+    async def made(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
         """What `make` makes in its turn, after this call. Raises what it raises, Busy and ClientGone."""
-        return await self.join(key, make, asker).result()
+        return await self.join(key, make, requester).result()
 
     def join(
-        self, key: Hashable, make: Callable[[], Awaitable[T]], asker: Requester, *, ahead: bool = False
+        self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester, *, ahead: bool = False
     ) -> Work[T]:
         """The work of that name that hasn't begun, for one more asker; a new one if there is none.
 
         `ahead`: it is to be done before others, as many wait for it. Raises Busy if it were a new one too many.
         """
         work: Work[T] | None = self._works.get(key)
-        line = self._lines.get(asker.line)
+        line = self._lines.get(requester.line)
         if work is None or work.begun:
-            self._admit(line, asker)
+            self._admit(line, requester)
             work = self._works[key] = Work(key, make)
             self.waiting += 1
         if not work.taken:
             if line is None:
-                line = self._lines[asker.line] = _Line(asker.line, asker.unread)
+                line = self._lines[requester.line] = _Line(requester.line, requester.unread)
             if not line.busy:
                 self._ring.setdefault(line.key, line)
-            line.stand(work, asker.gone)
+            line.stand(work, requester.gone)
             if work in self._ahead.places:
-                self._ahead.stand(work, asker.gone)
-            elif ahead and line.ahead < AHEAD_PER_LINE and asker.unread() < UNREAD_SLOW:
+                self._ahead.stand(work, requester.gone)
+            elif ahead and line.ahead < AHEAD_PER_LINE and requester.unread() < UNREAD_SLOW:
                 line.ahead += 1
                 work.charged_to = line
-                self._ahead.stand(work, asker.gone)
+                self._ahead.stand(work, requester.gone)
             self._go_on()
         return work
 
-    def _admit(self, line: _Line | None, asker: Requester) -> None:
+    def _admit(self, line: _Line | None, requester: Requester) -> None:
         # The fuller it is, the less each may have waiting.
         most = min(self._per_line, max(1, self._in_all - self.waiting))
         if (0 if line is None else len(line.places)) >= most:
-            refusals.note(Reason.BUSY, address=asker.address, waiting=self.waiting)
+            refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many pages are being made for this address that no other is begun")
-        if asker.unread() >= UNREAD_MOST:
-            refuse_unread(asker)
+        if requester.unread() >= UNREAD_MOST:
+            refuse_unread(requester)
 
     def _go_on(self) -> None:
         """Begin what can begin."""
@@ -341,7 +341,7 @@ class FairQueue:
             del self._lines[line.key]
 
 
-def refuse_unread(asker: Requester) -> NoReturn:
+def refuse_unread(requester: Requester) -> NoReturn:
     """Raises Busy: an address is to read first."""
-    refusals.note(Reason.BUSY, address=asker.address, unread=asker.unread())
+    refusals.note(Reason.BUSY, address=requester.address, unread=requester.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

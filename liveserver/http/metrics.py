@@ -37,11 +37,11 @@ OTHER = "other"
 class Metrics:
     """One process's registry."""
 
-    def __init__(self, hub: Hub, bus: Bus, renditions: PageCache) -> None:
+    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Readings(hub, bus, renditions))
+        self.registry.register(_Readings(hub, bus, page_cache))
         self._requests = Counter(
             "liveserver_http_requests_total",
             "HTTP requests answered, by method and status",
@@ -74,10 +74,10 @@ class Metrics:
 
 
 class _Readings(Collector):
-    def __init__(self, hub: Hub, bus: Bus, renditions: PageCache) -> None:
+    def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
         self._hub = hub
         self._bus = bus
-        self._renditions = renditions
+        self._renditions = page_cache
 
     def collect(self) -> Iterator[Metric]:
         channels: dict[str, list[Channel]] = {}
@@ -99,7 +99,7 @@ class _Readings(Collector):
         for slug, views in channels.items():
             viewers.add_metric([slug], sum(channel.count for channel in views))
             lagging.add_metric([slug], sum(len(channel.lagging) for channel in views))
-            everywhere.add_metric([slug], self._hub.viewers_everywhere(slug))
+            everywhere.add_metric([slug], self._hub.count_everywhere(slug))
         yield viewers
         yield everywhere
         yield lagging

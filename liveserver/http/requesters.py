@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 
-def asker_of(scope: Scope, otherwise: Hashable = None) -> Requester:
+def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     """The asker that a request is from: the address by which limits count.
 
     `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
@@ -30,31 +30,31 @@ def asker_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     line = otherwise if prefix is None else prefix
     address = client[0] if client else None
     extension = scope.get("extensions", {}).get(EXTENSION, {})
-    asker = Requester(line, address=address)
+    requester = Requester(line, address=address)
     if gone := extension.get("gone"):
-        asker = asker._replace(gone=gone)
+        requester = requester._replace(gone=gone)
     if prefix is not None and (unread := extension.get("unread")):
-        asker = asker._replace(unread=partial(unread, prefix))
-    return asker
+        requester = requester._replace(unread=partial(unread, prefix))
+    return requester
 
 
-def asker_with(scope: Scope, key_id: str) -> Requester:
+def requester_with(scope: Scope, key_id: str) -> Requester:
     """The asker that a request with an API key is from: each key has a line, wherever it is used."""
-    return asker_of(scope)._replace(line=("key", key_id))
+    return requester_of(scope)._replace(line=("key", key_id))
 
 
 def must_read(scope: Scope) -> None:
     """Raises Busy if the client's address has so much unread that it is sent nothing else that is read for it."""
-    asker = asker_of(scope)
-    if asker.unread() >= UNREAD_MOST:
-        refuse_unread(asker)
+    requester = requester_of(scope)
+    if requester.unread() >= UNREAD_MOST:
+        refuse_unread(requester)
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
     """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
-    return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), asker_of(scope, topic))
+    return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), requester_of(scope, topic))
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
@@ -62,5 +62,5 @@ async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
     return await parts.turns.made(
-        (topic, entry_id), partial(parts.store.published, slug, entry_id), asker_of(scope, topic)
+        (topic, entry_id), partial(parts.store.published, slug, entry_id), requester_of(scope, topic)
     )

@@ -74,8 +74,8 @@ _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value
 class QueueViewer(Viewer):
     """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
 
-    def __init__(self, on_drained: Callable[[QueueViewer], None], word: str = "") -> None:
-        super().__init__(word)
+    def __init__(self, on_drained: Callable[[QueueViewer], None], reply_id: str = "") -> None:
+        super().__init__(reply_id)
         self._on_drained = on_drained
         self._queue: deque[Frame] = deque()
         self._bytes = 0
@@ -180,7 +180,7 @@ class WebSocketStream:
             after, partner = position_of(query.get("after")), query.get("partner")
             # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
             try:
-                audience = await parts.partners.audience(slug, partner, scope["headers"])
+                subscription = await parts.partners.subscription(slug, partner, scope["headers"])
             except (EmbedRefused, StoreUnavailable) as error:
                 refused(scope, error)
                 websocket = WebSocket(scope, receive, send)
@@ -189,27 +189,27 @@ class WebSocketStream:
                 return
             hand_over = _hand_over_of(scope)
             if hand_over is None:
-                await self._stream(audience, after, WebSocket(scope, receive, send))
+                await self._stream(subscription, after, WebSocket(scope, receive, send))
                 return
             # It may have left already.
             with suppress(OSError):
-                viewer = hand_over(audience)
-                audience.permit, handed_over = permit, True
-                await _seat(audience, viewer, after)
+                viewer = hand_over(subscription)
+                subscription.permit, handed_over = permit, True
+                await _seat(subscription, viewer, after)
         finally:
             if permit is not None and not handed_over:
                 permit.release()
 
-    async def _stream(self, audience: Subscription, after: Position | None, websocket: WebSocket) -> None:
+    async def _stream(self, subscription: Subscription, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
-        sink = QueueViewer(audience.drained)
+        viewer = QueueViewer(subscription.drained)
         try:
-            await audience.join(sink, after)
-            await _serve_websocket(websocket, sink, audience)
+            await subscription.join(viewer, after)
+            await _serve_websocket(websocket, viewer, subscription)
         except (NotFound, StoreUnavailable, Draining) as error:
             await _briefly(websocket.close(_code_of(error)))
         finally:
-            audience.gone(sink)
+            subscription.gone(viewer)
 
 
 def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
@@ -227,10 +227,10 @@ def _no_room(scope: Scope) -> bool:
     return True
 
 
-async def _seat(audience: Subscription, viewer: SocketViewer, after: Position | None) -> None:
+async def _seat(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
     """Register a viewer that was handed over. Nothing is left running for it."""
     try:
-        await audience.join(viewer, after)
+        await subscription.join(viewer, after)
     except (NotFound, StoreUnavailable, Draining) as error:
         viewer.close(_code_of(error))
 
@@ -248,12 +248,12 @@ _CODES: dict[type[LiveserverError], int] = {
 }
 
 
-async def _serve_websocket(websocket: WebSocket, sink: QueueViewer, audience: Subscription) -> None:
+async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> None:
     async def send(frame: Frame) -> None:
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
-    sending = asyncio.create_task(sink.run(send))
-    receiving = asyncio.create_task(_hear(websocket, sink, audience))
+    sending = asyncio.create_task(viewer.run(send))
+    receiving = asyncio.create_task(_hear(websocket, viewer, subscription))
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         ended = receiving if receiving.done() else sending
@@ -266,7 +266,7 @@ async def _serve_websocket(websocket: WebSocket, sink: QueueViewer, audience: Su
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _hear(websocket: WebSocket, sink: QueueViewer, audience: Subscription) -> int | None:
+async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
     """Read what the viewer sends; returns when it left (None), or with the code to close with."""
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
@@ -278,12 +278,12 @@ async def _hear(websocket: WebSocket, sink: QueueViewer, audience: Subscription)
         if size > wire.INBOUND_MAX:
             return wire.CLOSE_TOO_BIG
         spent = viewer_budget.spent(spent, now := clock(), viewer_budget.weight(1, size))
-        if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, audience.asked()):
+        if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, subscription.asked()):
             peer = websocket.client
             refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
             return wire.CLOSE_TOO_TALKATIVE
         if text and len(text) <= wire.HEARD_MAX:
-            audience.said(sink, text)
+            subscription.said(viewer, text)
 
 
 async def events_endpoint(request: Request) -> ASGIApp:
@@ -294,12 +294,12 @@ async def events_endpoint(request: Request) -> ASGIApp:
         raise Busy("there is no room for one more stream")
     permit = parts.limits.stream(request.scope.get("client"))
     try:
-        audience = await parts.partners.audience(slug, query.get("partner"), request.scope["headers"])
+        subscription = await parts.partners.subscription(slug, query.get("partner"), request.scope["headers"])
         if request.method == "HEAD":
             await liveblog_of(request.scope, slug)
             return Response(headers=SSE_HEADERS)
         after = position_of(request.headers.get("last-event-id") or query.get("after"))
-        stream = EventStream(audience, after, f"{parts.hub.node}.{secrets.token_hex(6)}", permit)
+        stream = EventStream(subscription, after, f"{parts.hub.node}.{secrets.token_hex(6)}", permit)
         permit = None
         return stream
     finally:
@@ -310,11 +310,13 @@ async def events_endpoint(request: Request) -> ASGIApp:
 class EventStream:
     """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
-    def __init__(self, audience: Subscription, after: Position | None, word: str, permit: Permit | None = None) -> None:
-        """`word`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
-        self._audience = audience
+    def __init__(
+        self, subscription: Subscription, after: Position | None, reply_id: str, permit: Permit | None = None
+    ) -> None:
+        """`reply_id`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
+        self._subscription = subscription
         self._after = after
-        self._word = word
+        self._word = reply_id
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -326,21 +328,21 @@ class EventStream:
                 await self._stream(receive, send)
                 return
             # What this raises becomes a problem document, as nothing has been sent yet.
-            await self._audience.enter()
+            await self._subscription.enter()
             try:
-                viewer = hand_over(self._audience, 200, _SSE_RAW_HEADERS, RETRY)
+                viewer = hand_over(self._subscription, 200, _SSE_RAW_HEADERS, RETRY)
             except OSError:
                 # It left while the live blog was being read.
                 return
-            self._audience.permit, handed_over = self._permit, True
-            viewer.word = self._word
-            await _seat(self._audience, viewer, self._after)
+            self._subscription.permit, handed_over = self._permit, True
+            viewer.reply_id = self._word
+            await _seat(self._subscription, viewer, self._after)
         finally:
             if self._permit is not None and not handed_over:
                 self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        sink = QueueViewer(self._audience.drained, self._word)
+        viewer = QueueViewer(self._subscription.drained, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
@@ -348,7 +350,7 @@ class EventStream:
         async def run() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": [*_SSE_RAW_HEADERS]})
             await send({"type": "http.response.body", "body": RETRY, "more_body": True})
-            await sink.run(send_frame)
+            await viewer.run(send_frame)
             await _briefly(send({"type": "http.response.body", "body": b"", "more_body": False}))
 
         async def wait_for_disconnect() -> None:
@@ -356,13 +358,13 @@ class EventStream:
                 pass
 
         # What join raises becomes a problem document, as nothing has been sent yet.
-        await self._audience.join(sink, self._after)
+        await self._subscription.join(viewer, self._after)
         sending = asyncio.create_task(run())
         leaving = asyncio.create_task(wait_for_disconnect())
         try:
             await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._audience.gone(sink)
+            self._subscription.gone(viewer)
             for task in (sending, leaving):
                 task.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)

@@ -54,7 +54,7 @@ class Presenter:
         picture = Picture.of(media)
         base = self._renderer.media_url
         srcset: list[wire.JSON] = [
-            {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.renditions
+            {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.variants
         ]
         return wire.media_object(
             media,

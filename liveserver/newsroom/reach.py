@@ -91,8 +91,8 @@ class Reach:
         self._bus = bus
         self._clock = clock
         self._meter = WatchTimeMeter()
-        self._attendance = presence.Presence(hub.node, "reach")
-        hub.witnesses.append(self)
+        self._presence = presence.Presence(hub.node, "reach")
+        hub.observers.append(self)
 
     async def run(self) -> None:
         """Tell the other nodes and write down what was counted, until cancelled."""
@@ -111,8 +111,8 @@ class Reach:
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
-            self._attendance.forget(self._clock() - presence.LIFETIME)
-            for message in self._attendance.tell({_word(key): count for key, count in self._meter.viewers().items()}):
+            self._presence.forget(self._clock() - presence.LIFETIME)
+            for message in self._presence.tell({_word(key): count for key, count in self._meter.viewers().items()}):
                 self._bus.announce(message)
 
     async def flush(self) -> None:
@@ -126,16 +126,16 @@ class Reach:
             log.warning("reach.not_kept", error=str(error))
             self._meter.give_back(counted)
 
-    def came(self, slug: str, sink: Viewer, /) -> None:
+    def came(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer was registered."""
-        key = Key(slug, sink.partner)
-        self._meter.came(key, self._clock(), self._attendance.elsewhere(_word(key)))
+        key = Key(slug, viewer.partner)
+        self._meter.came(key, self._clock(), self._presence.elsewhere(_word(key)))
 
-    def left(self, slug: str, sink: Viewer, /) -> None:
+    def left(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer that had come isn't there any more."""
-        self._meter.left(Key(slug, sink.partner), self._clock())
+        self._meter.left(Key(slug, viewer.partner), self._clock())
 
-    def said(self, slug: str, sink: Viewer, message: bytes, /) -> None:
+    def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
         """A viewer sent something, which counts for nothing here."""
 
     def asked(self, slug: str, /) -> int:
@@ -144,7 +144,7 @@ class Reach:
 
     def announced(self, message: bytes, /) -> None:
         """A node says something, perhaps how many viewers it has."""
-        self._attendance.hear(message, self._clock())
+        self._presence.hear(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
@@ -176,10 +176,10 @@ class Reach:
 
     def _now(self, slug: str) -> dict[str, int]:
         """Viewers on all nodes, by partner."""
-        keys = {Key(*word.split(" ", 1)) for word in self._attendance.heard_of() if " " in word}
+        keys = {Key(*word.split(" ", 1)) for word in self._presence.heard_of() if " " in word}
         here = self._meter.viewers()
         return {
-            key.partner: here.get(key, 0) + self._attendance.elsewhere(_word(key))
+            key.partner: here.get(key, 0) + self._presence.elsewhere(_word(key))
             for key in keys | here.keys()
             if key.slug == slug
         }

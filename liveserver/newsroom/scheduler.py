@@ -33,16 +33,16 @@ log = structlog.get_logger(__name__)
 class Scheduler:
     """Looks for entries that are due, and publishes them; forgets idempotency keys after two days."""
 
-    def __init__(self, store: Store, publishing: Publisher) -> None:
+    def __init__(self, store: Store, publisher: Publisher) -> None:
         self._store = store
-        self._publishing = publishing
+        self._publisher = publisher
 
     async def run(self) -> None:
         """Go on until cancelled. A database that is away is waited for."""
         clock = asyncio.get_running_loop().time
         tidied_at = -TIDY
         while True:
-            self._publishing.has_scheduled.clear()
+            self._publisher.has_scheduled.clear()
             try:
                 wait = await self.publish_due()
                 if clock() - tidied_at >= TIDY:
@@ -55,7 +55,7 @@ class Scheduler:
                 wait = RETRY
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait):
-                    await self._publishing.has_scheduled.wait()
+                    await self._publisher.has_scheduled.wait()
 
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""
@@ -65,7 +65,7 @@ class Scheduler:
         passed_over = 0
         for slug, entry_id, _ in due:
             try:
-                await self._publishing.publish_due(slug, entry_id)
+                await self._publisher.publish_due(slug, entry_id)
             except StoreUnavailable:
                 raise
             except LiveserverError as error:

@@ -39,13 +39,13 @@ class ReplyIds:
     def __len__(self) -> int:
         return self._count
 
-    def __contains__(self, word: str) -> bool:
-        mark = hash(word)
+    def __contains__(self, reply_id: str) -> bool:
+        mark = hash(reply_id)
         return mark in self._buckets.get(mark % BUCKETS, ())
 
-    def add(self, word: str) -> None:
+    def add(self, reply_id: str) -> None:
         """Remember a word."""
-        mark = hash(word)
+        mark = hash(reply_id)
         bucket = self._buckets.get(mark % BUCKETS)
         if bucket is None:
             bucket = self._buckets[mark % BUCKETS] = array("q")
@@ -72,50 +72,50 @@ class TakedownCounter:
         """Who of the waiting posts its answer, by its word."""
         self._done = ReplyIds()
         """Words that have had their say, or whose viewer has left."""
-        for sink in self._waiting:
-            self._counts(sink.partner).asked += 1
-            if word := sink.word:
-                self._words[word] = sink
+        for viewer in self._waiting:
+            self._counts(viewer.partner).asked += 1
+            if reply_id := viewer.reply_id:
+                self._words[reply_id] = viewer
 
-    def answered(self, sink: Viewer, *, had: bool) -> None:
+    def answered(self, viewer: Viewer, *, had: bool) -> None:
         """A viewer says that the entry is gone. Only its first answer counts."""
-        if self.closed or sink in self._answered:
+        if self.closed or viewer in self._answered:
             return
-        counts = self._counts(sink.partner)
-        if sink in self._waiting:
-            self._waiting.remove(sink)
+        counts = self._counts(viewer.partner)
+        if viewer in self._waiting:
+            self._waiting.remove(viewer)
         else:
             counts.asked += 1
-        self._answered.add(sink)
+        self._answered.add(viewer)
         counts.confirmed += 1
         counts.had += had
 
-    def posted(self, word: str, *, had: bool, partner: str = "") -> None:
+    def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
         """The same by a word: of a viewer here that can't say it on its stream, or of one that polls."""
-        if self.closed or word in self._done:
+        if self.closed or reply_id in self._done:
             return
-        if len(self._done) >= WORDS_MAX and word not in self._words:
+        if len(self._done) >= WORDS_MAX and reply_id not in self._words:
             # Those who were asked are no more than the viewers.
             return
-        self._done.add(word)
-        sink = self._words.pop(word, None)
-        if sink is not None:
-            self.answered(sink, had=had)
+        self._done.add(reply_id)
+        viewer = self._words.pop(reply_id, None)
+        if viewer is not None:
+            self.answered(viewer, had=had)
             return
         counts = self._counts(partner)
         counts.asked += 1
         counts.confirmed += 1
         counts.had += had
 
-    def left(self, sink: Viewer) -> None:
+    def left(self, viewer: Viewer) -> None:
         """A viewer has left."""
-        if sink in self._waiting:
-            self._waiting.remove(sink)
-            self._counts(sink.partner).gone += 1
+        if viewer in self._waiting:
+            self._waiting.remove(viewer)
+            self._counts(viewer.partner).gone += 1
         else:
-            self._answered.discard(sink)
-        if self._words.pop(sink.word, None) is not None:
-            self._done.add(sink.word)
+            self._answered.discard(viewer)
+        if self._words.pop(viewer.reply_id, None) is not None:
+            self._done.add(viewer.reply_id)
 
     def close(self) -> None:
         """Leave the counts as they are, and forget the viewers."""

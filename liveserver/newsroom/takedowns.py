@@ -72,7 +72,7 @@ class Counting:
     """This node deleted the entry."""
     since: float
     """On the loop's clock."""
-    tally: TakedownCounter
+    counter: TakedownCounter
     heard: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
     """What the other nodes have counted."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Counting:
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
         """As it stands on all nodes, as far as they were heard."""
-        by_partner = total([self.tally.by_partner, *self.heard.values()])
+        by_partner = total([self.counter.by_partner, *self.heard.values()])
         return Takedown(self.entry_id, self.seq, self.at, ended_at, by_partner)
 
 
@@ -100,11 +100,11 @@ class Takedowns:
         self._asked: dict[str, deque[float]] = {}
         """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
         self._task: asyncio.Task[None] | None = None
-        hub.witnesses.append(self)
+        hub.observers.append(self)
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
         """Ask whoever is connected. To be called when the deletion is committed, before its message is made."""
-        everyone = self._hub.viewers_everywhere(slug)
+        everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
         self._tell(counting)
@@ -117,28 +117,28 @@ class Takedowns:
             return counting.state()
         return await self._store.takedown(slug, entry_id)
 
-    def posted(self, slug: str, entry_id: str, word: str, *, had: bool, partner: str = "") -> None:
+    def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
         """An answer that came by itself, from a page of the partner's."""
         counting = self._active.get(entry_id)
         if counting is None or counting.slug != slug:
             return
-        node, dot, _ = word.partition(".")
+        node, dot, _ = reply_id.partition(".")
         if dot and node != self._hub.node and node in counting.heard:
             if len(counting.pending) < PENDING_MAX:
-                counting.pending.append((word, had))
+                counting.pending.append((reply_id, had))
         else:
-            counting.tally.posted(word, had=had, partner=partner)
+            counting.counter.posted(reply_id, had=had, partner=partner)
 
-    def came(self, slug: str, sink: Viewer, /) -> None:
+    def came(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer was registered: it counts once it answers."""
 
-    def left(self, slug: str, sink: Viewer, /) -> None:
+    def left(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer has left."""
         for counting in self._active.values():
             if counting.slug == slug:
-                counting.tally.left(sink)
+                counting.counter.left(viewer)
 
-    def said(self, slug: str, sink: Viewer, message: bytes, /) -> None:
+    def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
         """A viewer sent something: perhaps its answer."""
         if not self._active:
             return
@@ -150,7 +150,7 @@ class Takedowns:
             case {"type": "gone", "id": str(entry_id), "had": bool(had)}:
                 counting = self._active.get(entry_id)
                 if counting is not None and counting.slug == slug:
-                    counting.tally.answered(sink, had=had)
+                    counting.counter.answered(viewer, had=had)
 
     def asked(self, slug: str, /) -> int:
         """How many answers each viewer of the live blog was asked for, of late."""
@@ -188,14 +188,14 @@ class Takedowns:
         self._active.clear()
 
     def _begin(self, slug: str, entry_id: str, seq: int, at: datetime, within: int, *, ours: bool) -> Counting:
-        if sum(not counting.tally.closed for counting in self._active.values()) >= ACTIVE_MAX:
+        if sum(not counting.counter.closed for counting in self._active.values()) >= ACTIVE_MAX:
             # It ends at the next turn, which may be after many more have begun: nothing of size is kept until then.
-            oldest = next(counting for counting in self._active.values() if not counting.tally.closed)
+            oldest = next(counting for counting in self._active.values() if not counting.counter.closed)
             oldest.since = self._now() - MOST
-            oldest.tally.close()
+            oldest.counter.close()
         self._ask(slug)
-        tally = TakedownCounter(self._hub.viewers_of(slug))
-        counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), tally)
+        counter = TakedownCounter(self._hub.viewers_of(slug))
+        counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), counter)
         self._active[entry_id] = counting
         self._confirming[entry_id] = within
         if self._task is None or self._task.done():
@@ -230,13 +230,13 @@ class Takedowns:
             at = datetime.fromisoformat(told["at"])
             counting = self._begin(told["slug"], entry_id, told["seq"], at, told["within"], ours=False)
         counting.heard[node] = by_partner
-        for word, had in told["posted"]:
-            if str(word).startswith(f"{self._hub.node}."):
-                counting.tally.posted(str(word), had=bool(had))
+        for reply_id, had in told["posted"]:
+            if str(reply_id).startswith(f"{self._hub.node}."):
+                counting.counter.posted(str(reply_id), had=bool(had))
 
     def _tell(self, counting: Counting, *, ended: bool = False) -> None:
         """Say how far this node has got, changed or not: a message may have been lost."""
-        counts = {partner: astuple(counts) for partner, counts in counting.tally.by_partner.items()}
+        counts = {partner: astuple(counts) for partner, counts in counting.counter.by_partner.items()}
         posted, counting.pending = counting.pending[:POSTS_MAX], counting.pending[POSTS_MAX:]
         told = {
             "id": counting.entry_id,

@@ -77,7 +77,7 @@ class Channel:
         self.viewers = ViewerSet()
         self.lagging: dict[Viewer, Lag] = {}
         self.ahead: dict[int, ChangeFrame] = {}
-        self.backlog = FanoutQueue()
+        self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
         """The last `hello` made, for viewers who resume and for those who don't."""
         self._recent_bytes = 0
@@ -94,8 +94,8 @@ class Channel:
         """How many viewers are connected, the lagging ones included."""
         return len(self.viewers) + len(self.lagging)
 
-    def sinks(self) -> list[Viewer]:
-        """All of them."""
+    def everyone(self) -> list[Viewer]:
+        """All viewers, the lagging ones included."""
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
@@ -142,31 +142,31 @@ class Channel:
         """Whether memory holds everything that came after `after`."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
-    def join(self, sink: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+    def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Register a viewer and bring it to the channel's position.
 
         `older` are frames from the store that reach from `after` up to the memory's floor, for a viewer that memory
         doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
         """
         if after is None:
-            hello = self._hello(self.position, resumed=False, viewer=sink.word)
-            self._enter(sink, [hello, *self._gone()], self.position, now)
+            hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
+            self._enter(viewer, [hello, *self._gone()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
-            hello = self._hello(self.position, resumed=False, viewer=sink.word)
+            hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
             frames = [hello, Frame(wire.reset(self.position))]
-            self._enter(sink, frames, _NOWHERE, now)
+            self._enter(viewer, frames, _NOWHERE, now)
         else:
-            hello = self._hello(self.position, resumed=True, viewer=sink.word)
+            hello = self._hello(self.position, resumed=True, viewer=viewer.reply_id)
             before = [self._shown(frame) for frame in older if frame.seq <= self.floor]
             replay = latest([*before, *self.recent], after.seq)
-            self._enter(sink, [hello, *replay, *self._gone()], after, now)
+            self._enter(viewer, [hello, *replay, *self._gone()], after, now)
 
-    def leave(self, sink: Viewer) -> bool:
+    def leave(self, viewer: Viewer) -> bool:
         """Forget a viewer; False for one that is unknown."""
-        was_here = sink in self.viewers or sink in self.lagging
-        self.viewers.discard(sink)
-        self.backlog.left(sink)
-        self.lagging.pop(sink, None)
+        was_here = viewer in self.viewers or viewer in self.lagging
+        self.viewers.discard(viewer)
+        self.fanout_queue.left(viewer)
+        self.lagging.pop(viewer, None)
         return was_here
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
@@ -175,7 +175,7 @@ class Channel:
 
     def overdue(self, before: float) -> list[Viewer]:
         """The viewers that have lagged since before that time."""
-        return [sink for sink, lag in self.lagging.items() if lag.since < before]
+        return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
         if viewer:
@@ -187,14 +187,14 @@ class Channel:
             made = self._hellos[resumed] = (position, frame)
         return made[1]
 
-    def _enter(self, sink: Viewer, frames: list[Frame], reached: Position, now: float) -> None:
+    def _enter(self, viewer: Viewer, frames: list[Frame], reached: Position, now: float) -> None:
         for frame in frames:
-            if not sink.write(frame):
-                self.lagging[sink] = Lag(reached, now)
+            if not viewer.write(frame):
+                self.lagging[viewer] = Lag(reached, now)
                 return
             reached = frame.event_id or reached
-        self.viewers.add(sink)
-        self.backlog.joined(sink)
+        self.viewers.add(viewer)
+        self.fanout_queue.joined(viewer)
 
     def _gone(self) -> list[Frame]:
         return [frame for _, frame in self._withdrawn.values()]
@@ -258,28 +258,28 @@ class Channel:
         for frame in start.frames:
             self._remember(self._shown(frame))
         reset = Frame(wire.reset(self.position))
-        if self.backlog:
-            self.backlog.replace(reset, before)
+        if self.fanout_queue:
+            self.fanout_queue.replace(reset, before)
         else:
             self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
         """Go on with the backlog: write to the next row of viewers."""
-        self._mark(self.backlog.pump(self.viewers), now)
+        self._mark(self.fanout_queue.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:
-        if not self.backlog and len(self.viewers) <= ROW:
+        if not self.fanout_queue and len(self.viewers) <= ROW:
             for row in self.viewers.rows():
-                self._mark([(sink, before) for sink, _ in row.write([frame])], now)
-        elif not self.backlog.add(frame, before):
+                self._mark([(viewer, before) for viewer, _ in row.write([frame])], now)
+        elif not self.fanout_queue.add(frame, before):
             # To start afresh is less to carry than what waits.
-            self.backlog.replace(Frame(wire.reset(self.position)), _NOWHERE)
+            self.fanout_queue.replace(Frame(wire.reset(self.position)), _NOWHERE)
 
     def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
-        for sink, position in lagging:
-            self.viewers.discard(sink)
-            self.backlog.left(sink)
-            self.lagging[sink] = Lag(position, now)
+        for viewer, position in lagging:
+            self.viewers.discard(viewer)
+            self.fanout_queue.left(viewer)
+            self.lagging[viewer] = Lag(position, now)
 
     def _remember(self, frame: ChangeFrame) -> None:
         self.recent.append(frame)

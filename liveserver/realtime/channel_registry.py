@@ -43,7 +43,7 @@ class ChannelRegistry:
         self._take = take
         self._heartbeat = heartbeat
         self._recent_max = recent_max
-        self._rooms: dict[Topic, SyncedChannel] = {}
+        self._channels: dict[Topic, SyncedChannel] = {}
         self._readings: dict[str, dict[Topic, SyncedChannel]] = {}
         """The rooms of each live blog, by its slug: its own, and those of its views."""
         self._opening: dict[Topic, asyncio.Task[SyncedChannel]] = {}
@@ -54,11 +54,11 @@ class ChannelRegistry:
         self._look = FreshFlight(self._find)
 
     def __iter__(self) -> Iterator[SyncedChannel]:
-        return iter(list(self._rooms.values()))
+        return iter(list(self._channels.values()))
 
     def get(self, topic: Topic) -> SyncedChannel | None:
         """The room, if it is open."""
-        return self._rooms.get(topic)
+        return self._channels.get(topic)
 
     def ready(self, topic: Topic, message: bytes) -> SyncedChannel | None:
         """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
@@ -66,7 +66,7 @@ class ChannelRegistry:
         if early is not None:
             early.append(message)
             return None
-        return self._rooms.get(topic)
+        return self._channels.get(topic)
 
     def of(self, slug: str) -> list[SyncedChannel]:
         """The rooms of a live blog and of its views."""
@@ -78,9 +78,9 @@ class ChannelRegistry:
 
     async def open(self, topic: Topic) -> SyncedChannel:
         """The room, made if there is none. Raises NotFound and StoreUnavailable."""
-        room = self._rooms.get(topic)
-        if room is not None:
-            return room
+        synced = self._channels.get(topic)
+        if synced is not None:
+            return synced
         task = self._opening.get(topic)
         if task is None:
             task = asyncio.create_task(self._load(topic), name=f"open {topic.slug}")
@@ -94,16 +94,19 @@ class ChannelRegistry:
 
     def drop(self, topic: Topic) -> None:
         """Forget a room. The caller unsubscribes from the bus."""
-        room = self._rooms.pop(topic)
-        readings = self._readings[room.liveblog]
+        synced = self._channels.pop(topic)
+        readings = self._readings[synced.liveblog]
         del readings[topic]
         if not readings:
-            del self._readings[room.liveblog]
+            del self._readings[synced.liveblog]
 
     async def close(self) -> None:
         """Forget all of them, and end what is being read."""
-        running: list[asyncio.Task[Any]] = [*self._look.cancel(), *(task for room in self for task in room.cancel())]
-        self._rooms.clear()
+        running: list[asyncio.Task[Any]] = [
+            *self._look.cancel(),
+            *(task for synced in self for task in synced.cancel()),
+        ]
+        self._channels.clear()
         self._readings.clear()
         for task in self._opening.values():
             task.cancel()
@@ -130,9 +133,9 @@ class ChannelRegistry:
             await self._bus.unsubscribe(topic)
             raise
         channel = Channel(topic, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        room = SyncedChannel(channel, self._history, self._eased)
-        self._rooms[topic] = room
-        self._readings.setdefault(room.liveblog, {})[topic] = room
+        synced = SyncedChannel(channel, self._history, self._eased)
+        self._channels[topic] = synced
+        self._readings.setdefault(synced.liveblog, {})[topic] = synced
         for message in self._early.pop(topic):
-            self._take(room, message)
-        return room
+            self._take(synced, message)
+        return synced

@@ -82,39 +82,41 @@ class FanoutQueue:
         last.before.append(before)
         last.size += size
 
-    def joined(self, sink: Viewer) -> None:
+    def joined(self, viewer: Viewer) -> None:
         """A viewer was brought up to date: it has all that is here."""
         if self._deliveries:
-            self._has[sink] = self._number
+            self._has[viewer] = self._number
 
-    def left(self, sink: Viewer) -> None:
+    def left(self, viewer: Viewer) -> None:
         """Forget a viewer."""
-        self._has.pop(sink, None)
+        self._has.pop(viewer, None)
 
-    def pump(self, crowd: ViewerSet) -> list[tuple[Viewer, Position]]:
+    def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
         """Write to the next row of the crowd; who lags, and up to where it has everything."""
         delivery = self._deliveries[0]
         if delivery.rest is None:
-            delivery.rest = iter(crowd.rows())
+            delivery.rest = iter(viewer_set.rows())
         row = next(delivery.rest, None)
         if row is None:
             self._deliveries.popleft()
             self._size -= delivery.size
-            self._has = {sink: number for sink, number in self._has.items() if number > delivery.last}
+            self._has = {viewer: number for viewer, number in self._has.items() if number > delivery.last}
             return []
-        late = [sink for sink in row.sinks if sink in self._has] if self._has else []
+        late = [viewer for viewer in row.viewers if viewer in self._has] if self._has else []
         if late:
             lagging = self._write_rest(delivery, row.kind, late)
-            lagging += row.kind.write_all([sink for sink in row.sinks if sink not in self._has], delivery.frames)
+            lagging += row.kind.write_all(
+                [viewer for viewer in row.viewers if viewer not in self._has], delivery.frames
+            )
         else:
             lagging = row.write(delivery.frames)
-        return [(sink, delivery.before[taken]) for sink, taken in lagging]
+        return [(viewer, delivery.before[taken]) for viewer, taken in lagging]
 
-    def _write_rest(self, delivery: Delivery, kind: type[Viewer], sinks: list[Viewer]) -> list[tuple[Viewer, int]]:
+    def _write_rest(self, delivery: Delivery, kind: type[Viewer], viewers: list[Viewer]) -> list[tuple[Viewer, int]]:
         """Write to viewers who may have some of the messages already."""
         lagging = []
-        for sink in sinks:
-            had = max(self._has[sink] - delivery.first + 1, 0)
+        for viewer in viewers:
+            had = max(self._has[viewer] - delivery.first + 1, 0)
             if rest := delivery.frames[had:]:
-                lagging += [(one, had + taken) for one, taken in kind.write_all([sink], rest)]
+                lagging += [(one, had + taken) for one, taken in kind.write_all([viewer], rest)]
         return lagging

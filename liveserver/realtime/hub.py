@@ -66,13 +66,15 @@ class Hub:
         self._lag_timeout = lag_timeout
         self.draining = False
         """The process is about to end: nobody is let in any more."""
-        self.witnesses: list[ViewerObserver] = []
+        self.observers: list[ViewerObserver] = []
         self.node = secrets.token_hex(8)
         """By what the other nodes know this one."""
-        self._attendance = presence.Presence(self.node)
+        self._presence = presence.Presence(self.node)
         self._eased = asyncio.Event()
         """Somebody has left, or a backlog has been written."""
-        self._rooms = ChannelRegistry(history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max)
+        self._registry = ChannelRegistry(
+            history, bus, self._eased, self._take, heartbeat=heartbeat, recent_max=recent_max
+        )
         self._joining: dict[Viewer, Topic] = {}
         """Viewers that are being brought up to date, and what they read."""
         self._poll_now = asyncio.Event()
@@ -91,16 +93,16 @@ class Hub:
         running = list(self._tasks)
         for task in running:
             task.cancel()
-        await self._rooms.close()
+        await self._registry.close()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def sinks(self) -> list[Viewer]:
+    def viewers(self) -> list[Viewer]:
         """Everyone who is connected."""
-        return [sink for channel in self.channels() for sink in channel.sinks()]
+        return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     async def flushed(self) -> None:
         """Return once everything that was published has been written."""
-        while any(channel.backlog for channel in self.channels()):
+        while any(channel.fanout_queue for channel in self.channels()):
             self._eased.clear()
             await self._eased.wait()
 
@@ -110,185 +112,185 @@ class Hub:
             self._eased.clear()
             await self._eased.wait()
 
-    def viewers(self, slug: str) -> int:
+    def count(self, slug: str) -> int:
         """How many viewers of a live blog are connected here, those of its views included."""
-        return sum(room.channel.count for room in self._rooms.of(slug))
+        return sum(synced.channel.count for synced in self._registry.of(slug))
 
     def viewers_of(self, slug: str) -> list[Viewer]:
         """The same viewers, one by one."""
-        return [sink for room in self._rooms.of(slug) for sink in room.channel.sinks()]
+        return [viewer for synced in self._registry.of(slug) for viewer in synced.channel.everyone()]
 
-    def viewers_everywhere(self, slug: str) -> int:
+    def count_everywhere(self, slug: str) -> int:
         """The same with those of the other nodes, as they last said: right within some seconds."""
-        return self.viewers(slug) + self._attendance.elsewhere(slug)
+        return self.count(slug) + self._presence.elsewhere(slug)
 
     def channels(self) -> Iterator[Channel]:
         """What is in memory, for the metrics."""
-        return (room.channel for room in self._rooms)
+        return (synced.channel for synced in self._registry)
 
     async def enter(self, topic: Topic) -> None:
         """Have it in memory for whoever joins next. Raises Draining, NotFound and StoreUnavailable."""
         if self.draining:
             raise Draining
-        await self._rooms.open(topic)
+        await self._registry.open(topic)
 
     def reached(self, topic: Topic) -> Position | None:
         """How far it is known to have got; None if that isn't known here, and the store must be asked.
 
         Costs no I/O. Asking keeps it in memory, as a viewer does.
         """
-        room = self._rooms.get(topic)
-        if room is None:
+        synced = self._registry.get(topic)
+        if synced is None:
             return None
-        if room.idle_since is not None:
-            room.idle_since = now()
-        return room.reached
+        if synced.idle_since is not None:
+            synced.idle_since = now()
+        return synced.reached
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
-        if (room := self._rooms.ready(Topic(slug), str(position).encode())) is not None:
-            room.hear(position)
+        if (synced := self._registry.ready(Topic(slug), str(position).encode())) is not None:
+            synced.hear(position)
 
-    def audience(self, topic: Topic) -> Subscription:
+    def subscription(self, topic: Topic) -> Subscription:
         """Whom its viewers report to."""
         return Subscription(self, topic)
 
-    async def join(self, topic: Topic, sink: Viewer, after: Position | None) -> None:
+    async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
         """Register a viewer and send it `hello`, what it missed, and from then on what comes.
 
         Raises NotFound for an unknown live blog, StoreUnavailable if what it needs isn't in memory, and Draining. A
         viewer that leaves meanwhile is not registered.
         """
-        self._joining[sink] = topic
+        self._joining[viewer] = topic
         try:
-            room = await self._rooms.open(topic)
+            synced = await self._registry.open(topic)
             older: list[ChangeFrame] = []
             if after is not None:
-                after, older = await room.bridge(after)
+                after, older = await synced.bridge(after)
             if self.draining:
                 raise Draining
-            if sink in self._joining:
-                room.idle_since = None
-                room.channel.join(sink, after, now(), older)
-                for witness in self.witnesses:
-                    witness.came(room.liveblog, sink)
+            if viewer in self._joining:
+                synced.idle_since = None
+                synced.channel.join(viewer, after, now(), older)
+                for observer in self.observers:
+                    observer.came(synced.liveblog, viewer)
         finally:
-            self._joining.pop(sink, None)
+            self._joining.pop(viewer, None)
 
-    def leave(self, topic: Topic, sink: Viewer) -> None:
+    def leave(self, topic: Topic, viewer: Viewer) -> None:
         """Forget a viewer. One that is unknown is no error."""
-        self._joining.pop(sink, None)
-        room = self._rooms.get(topic)
-        if room is not None:
-            self._leave(room, sink)
+        self._joining.pop(viewer, None)
+        synced = self._registry.get(topic)
+        if synced is not None:
+            self._leave(synced, viewer)
 
-    def said(self, topic: Topic, sink: Viewer, message: bytes) -> None:
+    def said(self, topic: Topic, viewer: Viewer, message: bytes) -> None:
         """A viewer sent a short text message."""
-        for witness in self.witnesses:
-            witness.said(topic.slug, sink, message)
+        for observer in self.observers:
+            observer.said(topic.slug, viewer, message)
 
     def asked(self, topic: Topic) -> int:
         """How many answers each viewer was asked for, of late."""
-        return sum(witness.asked(topic.slug) for witness in self.witnesses)
+        return sum(observer.asked(topic.slug) for observer in self.observers)
 
-    def drained(self, topic: Topic, sink: Viewer) -> None:
+    def drained(self, topic: Topic, viewer: Viewer) -> None:
         """A lagging viewer can be written to again: bring it up to date."""
-        room = self._rooms.get(topic)
-        lag = room.channel.lagging.get(sink) if room else None
-        if room is None or lag is None:
+        synced = self._registry.get(topic)
+        lag = synced.channel.lagging.get(viewer) if synced else None
+        if synced is None or lag is None:
             return
-        if room.channel.covers(lag.position):
-            del room.channel.lagging[sink]
-            room.channel.join(sink, lag.position, now())
+        if synced.channel.covers(lag.position):
+            del synced.channel.lagging[viewer]
+            synced.channel.join(viewer, lag.position, now())
         else:
-            self._spawn(self._catch_up(room, sink, lag))
+            self._spawn(self._catch_up(synced, viewer, lag))
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
         message = pack(frame)
         try:
-            if (room := self._rooms.ready(Topic(slug), message)) is not None:
-                self._offer(room, frame)
+            if (synced := self._registry.ready(Topic(slug), message)) is not None:
+                self._offer(synced, frame)
         finally:
             # Whatever becomes of it here, the viewers elsewhere are to have it.
             self._bus.publish(slug, message)
 
     def received(self, topic: Topic, message: bytes) -> None:
         """A message from the bus."""
-        if (room := self._rooms.ready(topic, message)) is not None:
-            self._take(room, message)
+        if (synced := self._registry.ready(topic, message)) is not None:
+            self._take(synced, message)
 
     def link_changed(self, up: bool) -> None:
         """The bus went down (poll faster), or came back (read what it lost)."""
         self._poll_now.set()
         if up:
-            self._attendance.renew(now())
+            self._presence.renew(now())
 
     def announced(self, message: bytes) -> None:
         """Another node, or this one, says how many viewers it has."""
-        self._attendance.hear(message, now())
-        for witness in self.witnesses:
-            witness.announced(message)
+        self._presence.hear(message, now())
+        for observer in self.observers:
+            observer.announced(message)
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
-            self._attendance.forget(now() - presence.LIFETIME)
-            here = {slug: count for slug in self._rooms.liveblogs() if (count := self.viewers(slug))}
-            for message in self._attendance.tell(here):
+            self._presence.forget(now() - presence.LIFETIME)
+            here = {slug: count for slug in self._registry.liveblogs() if (count := self.count(slug))}
+            for message in self._presence.tell(here):
                 self._bus.announce(message)
 
-    def _take(self, room: SyncedChannel, message: bytes) -> None:
+    def _take(self, synced: SyncedChannel, message: bytes) -> None:
         change = unpack(message)
         if isinstance(change, Withdrawal):
-            room.channel.withdraw([change], now())
-            room.pump_soon()
+            synced.channel.withdraw([change], now())
+            synced.pump_soon()
             return
-        here = room.channel.position
+        here = synced.channel.position
         told = change.position if isinstance(change, ChangeFrame) else change
-        if told is not None and told.epoch == room.heard.epoch:
+        if told is not None and told.epoch == synced.heard.epoch:
             # A message of another epoch may be an old one, come late. Only the store replaces history.
-            room.hear(told)
+            synced.hear(told)
         if isinstance(change, ChangeFrame):
-            self._offer(room, change)
+            self._offer(synced, change)
         elif change is None or change.epoch != here.epoch or change.seq > here.seq:
-            self._repair(room)
+            self._repair(synced)
 
-    def _offer(self, room: SyncedChannel, frame: ChangeFrame) -> None:
-        offer = room.channel.offer(frame, now())
-        room.pump_soon()
+    def _offer(self, synced: SyncedChannel, frame: ChangeFrame) -> None:
+        offer = synced.channel.offer(frame, now())
+        synced.pump_soon()
         if offer is Offer.FOREIGN:
-            self._repair(room)
-        elif offer is Offer.AHEAD and not room.grace:
-            room.grace = True
-            self._spawn(self._repair_unless_closed(room))
+            self._repair(synced)
+        elif offer is Offer.AHEAD and not synced.grace:
+            synced.grace = True
+            self._spawn(self._repair_unless_closed(synced))
 
-    async def _catch_up(self, room: SyncedChannel, sink: Viewer, lag: Lag) -> None:
+    async def _catch_up(self, synced: SyncedChannel, viewer: Viewer, lag: Lag) -> None:
         try:
-            position, older = await room.bridge(lag.position)
+            position, older = await synced.bridge(lag.position)
         except (StoreUnavailable, NotFound):
-            self._leave(room, sink)
-            sink.close(wire.CLOSE_TOO_SLOW)
+            self._leave(synced, viewer)
+            viewer.close(wire.CLOSE_TOO_SLOW)
             return
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
-        if room.channel.lagging.get(sink) is lag:
-            del room.channel.lagging[sink]
-            room.channel.join(sink, position, now(), older)
+        if synced.channel.lagging.get(viewer) is lag:
+            del synced.channel.lagging[viewer]
+            synced.channel.join(viewer, position, now(), older)
 
-    def _repair(self, room: SyncedChannel) -> None:
-        if not room.refresh.pending:
-            self._spawn(self._repair_now(room))
+    def _repair(self, synced: SyncedChannel) -> None:
+        if not synced.refresh.pending:
+            self._spawn(self._repair_now(synced))
 
-    async def _repair_now(self, room: SyncedChannel) -> None:
+    async def _repair_now(self, synced: SyncedChannel) -> None:
         # A read that fails leaves the gap; the poll finds it again.
         with suppress(StoreUnavailable, NotFound):
-            await room.refresh()
+            await synced.refresh()
 
-    async def _repair_unless_closed(self, room: SyncedChannel) -> None:
+    async def _repair_unless_closed(self, synced: SyncedChannel) -> None:
         await asyncio.sleep(GAP_GRACE)
-        room.grace = False
-        if room.channel.ahead:
-            await self._repair_now(room)
+        synced.grace = False
+        if synced.channel.ahead:
+            await self._repair_now(synced)
 
     async def _poll_forever(self) -> None:
         failing = False
@@ -312,26 +314,26 @@ class Hub:
     async def _tend(self) -> None:
         """Close who is too slow, forget what nobody reads or no longer exists, and find what the bus has lost."""
         at = now()
-        for room in self._rooms:
-            for sink in room.channel.overdue(at - self._lag_timeout):
-                self._leave(room, sink)
-                sink.close(wire.CLOSE_TOO_SLOW)
-            if room.idle_since is not None and room.idle_since < at - IDLE_KEEP:
-                self._forget(room.channel.topic)
-        asked = [room.channel.topic for room in self._rooms]
+        for synced in self._registry:
+            for viewer in synced.channel.overdue(at - self._lag_timeout):
+                self._leave(synced, viewer)
+                viewer.close(wire.CLOSE_TOO_SLOW)
+            if synced.idle_since is not None and synced.idle_since < at - IDLE_KEEP:
+                self._forget(synced.channel.topic)
+        asked = [synced.channel.topic for synced in self._registry]
         if not asked:
             return
         positions = await self._history.positions(asked)
         for topic in asked:
-            known = self._rooms.get(topic)
+            known = self._registry.get(topic)
             if known is None:
                 continue
             position = positions.get(topic)
             if position is None:
                 # A backup was restored that is older than the live blog.
-                for sink in known.channel.sinks():
-                    self._leave(known, sink)
-                    sink.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
+                for viewer in known.channel.everyone():
+                    self._leave(known, viewer)
+                    viewer.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(topic)
                 continue
             known.hear(position)
@@ -342,35 +344,35 @@ class Hub:
     def _forget(self, topic: Topic) -> None:
         """Drop it from memory, unless somebody is joining it."""
         if topic not in self._joining.values():
-            self._rooms.drop(topic)
+            self._registry.drop(topic)
             # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
             self._spawn(self._bus.unsubscribe(topic))
 
     async def _beat_forever(self) -> None:
         while True:
             await asyncio.sleep(self._heartbeat)
-            for room in self._rooms:
-                others = self.viewers_everywhere(room.liveblog) - room.channel.count
+            for synced in self._registry:
+                others = self.count_everywhere(synced.liveblog) - synced.channel.count
                 try:
-                    room.channel.beat(now(), others)
+                    synced.channel.beat(now(), others)
                 except Exception:
                     # Whatever a single viewer does, the others need their heartbeat.
-                    log.exception("hub.beat_broken", liveblog=room.liveblog)
-                room.pump_soon()
+                    log.exception("hub.beat_broken", liveblog=synced.liveblog)
+                synced.pump_soon()
 
     async def _announce_forever(self) -> None:
         while True:
             self.announce()
             await asyncio.sleep(presence.INTERVAL)
 
-    def _leave(self, room: SyncedChannel, sink: Viewer) -> None:
-        if not room.channel.leave(sink):
+    def _leave(self, synced: SyncedChannel, viewer: Viewer) -> None:
+        if not synced.channel.leave(viewer):
             return
-        for witness in self.witnesses:
-            witness.left(room.liveblog, sink)
+        for observer in self.observers:
+            observer.left(synced.liveblog, viewer)
         self._eased.set()
-        if room.channel.count == 0 and room.idle_since is None:
-            room.idle_since = now()
+        if synced.channel.count == 0 and synced.idle_since is None:
+            synced.idle_since = now()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -388,31 +390,31 @@ class Subscription:
         self.topic = topic
         """What they follow."""
         self.permit: Permit | None = None
-        """What the viewer releases when it goes: an audience is one viewer's."""
+        """What the viewer releases when it goes: a subscription is one viewer's."""
 
     async def enter(self) -> None:
         """Have the topic in memory. Raises Draining, NotFound and StoreUnavailable."""
         await self._hub.enter(self.topic)
 
-    async def join(self, sink: Viewer, after: Position | None, /) -> None:
+    async def join(self, viewer: Viewer, after: Position | None, /) -> None:
         """Let a viewer in. Raises NotFound, StoreUnavailable and Draining."""
-        await self._hub.join(self.topic, sink, after)
+        await self._hub.join(self.topic, viewer, after)
 
-    def drained(self, sink: Viewer, /) -> None:
+    def drained(self, viewer: Viewer, /) -> None:
         """The viewer had refused a message, and can be written to again."""
-        self._hub.drained(self.topic, sink)
+        self._hub.drained(self.topic, viewer)
 
-    def said(self, sink: Viewer, message: bytes, /) -> None:
+    def said(self, viewer: Viewer, message: bytes, /) -> None:
         """The viewer sent a short text message."""
-        self._hub.said(self.topic, sink, message)
+        self._hub.said(self.topic, viewer, message)
 
     def asked(self) -> int:
         """How many answers each viewer was asked for, of late: it may say so much more."""
         return self._hub.asked(self.topic)
 
-    def gone(self, sink: Viewer, /) -> None:
+    def gone(self, viewer: Viewer, /) -> None:
         """The viewer's connection has ended."""
-        self._hub.leave(self.topic, sink)
+        self._hub.leave(self.topic, viewer)
         permit, self.permit = self.permit, None
         if permit is not None:
             permit.release()

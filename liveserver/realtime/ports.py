@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 class ViewerObserver(Protocol):
     """No call may block, raise, or call the hub back from within."""
 
-    def came(self, slug: str, sink: Viewer, /) -> None:
+    def came(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer of the live blog was registered, be it of all of it or of a partner's view."""
 
-    def said(self, slug: str, sink: Viewer, message: bytes, /) -> None:
+    def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
         """A viewer sent a short text message."""
 
     def asked(self, slug: str, /) -> int:
         """How many answers each viewer of the live blog was asked for, of late."""
 
-    def left(self, slug: str, sink: Viewer, /) -> None:
+    def left(self, slug: str, viewer: Viewer, /) -> None:
         """A viewer that had come isn't there any more."""
 
     def announced(self, message: bytes, /) -> None:

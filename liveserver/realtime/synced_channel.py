@@ -95,7 +95,7 @@ class SyncedChannel:
 
     def pump_soon(self) -> None:
         """Have what waits written, row by row, each in a turn of its own."""
-        if self.channel.backlog and not self._pumping:
+        if self.channel.fanout_queue and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
 
@@ -134,11 +134,11 @@ class SyncedChannel:
     async def _read(self, start: Position) -> Replay:
         replay = await self._history.after(self.channel.topic, start)
         budget = REPLAY_BYTES
-        for place in range(len(replay.frames), 0, -1):
-            frame = replay.frames[place - 1]
+        for index in range(len(replay.frames), 0, -1):
+            frame = replay.frames[index - 1]
             budget -= len(frame.message)
             if budget < 0:
-                return replay._replace(floor=frame.seq, frames=replay.frames[place:])
+                return replay._replace(floor=frame.seq, frames=replay.frames[index:])
         return replay
 
     def _keep(self, task: asyncio.Task[Replay]) -> None:

@@ -20,47 +20,47 @@ class ViewerBatch:
     They stand without gaps, and about in the order in which they came, which is that in which they lie in memory.
     """
 
-    __slots__ = ("crowd", "kind", "sinks")
+    __slots__ = ("kind", "viewer_set", "viewers")
 
-    def __init__(self, crowd: ViewerSet, kind: type[Viewer]) -> None:
-        self.crowd = crowd
+    def __init__(self, viewer_set: ViewerSet, kind: type[Viewer]) -> None:
+        self.viewer_set = viewer_set
         self.kind = kind
-        self.sinks: list[Viewer] = []
+        self.viewers: list[Viewer] = []
 
-    def add(self, sink: Viewer) -> None:
+    def add(self, viewer: Viewer) -> None:
         """Put a viewer at the end."""
-        sink.row, sink.place = self, len(self.sinks)
-        self.sinks.append(sink)
+        viewer.row, viewer.index = self, len(self.viewers)
+        self.viewers.append(viewer)
 
-    def discard(self, sink: Viewer) -> None:
+    def discard(self, viewer: Viewer) -> None:
         """Take a viewer out; the last one gets its place."""
-        last = self.sinks.pop()
-        if last is not sink:
-            self.sinks[sink.place] = last
-            last.place = sink.place
-        sink.row = None
+        last = self.viewers.pop()
+        if last is not viewer:
+            self.viewers[viewer.index] = last
+            last.index = viewer.index
+        viewer.row = None
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to all of them; those that lag, each with how many of the messages it took."""
-        return self.kind.write_all(self.sinks, frames)
+        return self.kind.write_all(self.viewers, frames)
 
 
 class Viewer(ABC):
     """A viewer. No call raises, waits, or calls the hub back from within."""
 
-    __slots__ = ("partner", "place", "row", "word")
+    __slots__ = ("index", "partner", "reply_id", "row")
 
     row_type: ClassVar[type[ViewerBatch]] = ViewerBatch
     """How viewers of this class are written to together."""
 
-    def __init__(self, word: str = "") -> None:
-        self.word = word
+    def __init__(self, reply_id: str = "") -> None:
+        self.reply_id = reply_id
         """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
         self.partner = ""
         """The partner on whose pages it reads; "" for none."""
         self.row: ViewerBatch | None = None
         """Where it stands in a crowd, which alone changes this."""
-        self.place = 0
+        self.index = 0
 
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:
@@ -71,13 +71,13 @@ class Viewer(ABC):
         """End the viewer's connection with a WebSocket close code (SSE just ends)."""
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
+    def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
         """Write messages to many viewers of this class; those that lag, each with how many of the messages it took."""
         lagging = []
-        for sink in sinks:
+        for viewer in viewers:
             for taken, frame in enumerate(frames):
-                if not sink.write(frame):
-                    lagging.append((sink, taken))
+                if not viewer.write(frame):
+                    lagging.append((viewer, taken))
                     break
         return lagging
 
@@ -96,35 +96,35 @@ class ViewerSet:
 
     def __iter__(self) -> Iterator[Viewer]:
         for row in self._rows:
-            yield from row.sinks
+            yield from row.viewers
 
-    def __contains__(self, sink: Viewer) -> bool:
-        return sink.row is not None and sink.row.crowd is self
+    def __contains__(self, viewer: Viewer) -> bool:
+        return viewer.row is not None and viewer.row.viewer_set is self
 
-    def add(self, sink: Viewer) -> None:
+    def add(self, viewer: Viewer) -> None:
         """Put a viewer in; one that is there is no error."""
-        if sink in self:
+        if viewer in self:
             return
-        kind = type(sink)
+        kind = type(viewer)
         having_room = self._open.setdefault(kind, {})
         row = next(iter(having_room), None)
         if row is None:
             row = kind.row_type(self, kind)
             self._rows[row] = having_room[row] = None
-        row.add(sink)
+        row.add(viewer)
         self._count += 1
-        if len(row.sinks) >= ROW:
+        if len(row.viewers) >= ROW:
             del having_room[row]
 
-    def discard(self, sink: Viewer) -> None:
+    def discard(self, viewer: Viewer) -> None:
         """Take a viewer out; one that isn't there is no error."""
-        row = sink.row
-        if row is None or row.crowd is not self:
+        row = viewer.row
+        if row is None or row.viewer_set is not self:
             return
-        row.discard(sink)
+        row.discard(viewer)
         self._count -= 1
         having_room = self._open[row.kind]
-        if row.sinks:
+        if row.viewers:
             having_room[row] = None
         else:
             having_room.pop(row, None)

@@ -117,8 +117,8 @@ class Renderer:
         self._public_url = public_url
         self.media_url = media_url or public_url + MEDIA_PATH
         """What stands before the slash and a picture's name."""
-        self.embeds = EmbedProviders(mastodon_hosts)
-        self.bodies = BodyRenderer(media_url=self.media_url, embeds=self.embeds)
+        self.embed_providers = EmbedProviders(mastodon_hosts)
+        self.bodies = BodyRenderer(media_url=self.media_url, embed_providers=self.embed_providers)
         self._base_path = urlsplit(public_url).path
         self._assets = assets or Assets.built()
         self._environment = _environment()

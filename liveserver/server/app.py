@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Router
 
 from liveserver.access.api_keys import ApiKeys
-from liveserver.access.body_budget import json_intake, upload_intake
+from liveserver.access.body_budget import json_budget, upload_budget
 from liveserver.access.partner_admission import Partners
 from liveserver.access.request_limits import RequestLimits
 from liveserver.content.media import storage
@@ -111,9 +111,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         )
         takedowns = Takedowns(store, hub, bus, confirming)
         reach = Reach(store, hub, bus)
-        publishing = Publisher(store, hub, presenter, takedowns)
+        publisher = Publisher(store, hub, presenter, takedowns)
         turns, drawing = FairQueue(), FairQueue(at_once=1)
-        renditions = PageCache(hub, history, turns, budget=settings.page_cache)
+        page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
 
         async def newest_liveblogs() -> list[Liveblog]:
             return (await store.liveblogs(limit=INDEX_SIZE))[0]
@@ -127,24 +127,24 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         partners = Partners(store, hub, base_url=settings.base_url)
         await hub.start()
         await partners.start()
-        scheduling = asyncio.create_task(Scheduler(store, publishing).run(), name="scheduler")
+        scheduling = asyncio.create_task(Scheduler(store, publisher).run(), name="scheduler")
         counting = asyncio.create_task(reach.run(), name="reach")
-        syndication = SyndicationCoordinator(store, publishing, library, settings, node=hub.node)
+        syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
         following = asyncio.create_task(syndication.run(), name="syndication")
         try:
             yield Container(
                 settings=settings,
                 store=store,
-                keyring=ApiKeys(store),
+                api_keys=ApiKeys(store),
                 bus=bus,
                 hub=hub,
                 history=history,
-                publishing=publishing,
+                publisher=publisher,
                 presenter=presenter,
                 renderer=renderer,
-                renditions=renditions,
+                page_cache=page_cache,
                 index=index,
-                metrics=Metrics(hub, bus, renditions),
+                metrics=Metrics(hub, bus, page_cache),
                 library=library,
                 partners=partners,
                 takedowns=takedowns,
@@ -152,8 +152,8 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
                 embedding=WidgetRenderer(renderer),
                 syndication=syndication,
                 limits=RequestLimits(settings),
-                bodies=json_intake(settings.max_body_size),
-                uploads=upload_intake(settings.media_max_size),
+                bodies=json_budget(settings.max_body_size),
+                uploads=upload_budget(settings.media_max_size),
                 turns=turns,
                 writable=writable,
                 drawing=drawing,
@@ -169,7 +169,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             await reach.flush()
             await turns.close()
             await drawing.close()
-            await renditions.close()
+            await page_cache.close()
             await index.close()
             await asyncio.gather(*writable.cancel(), return_exceptions=True)
             await library.close()

@@ -42,11 +42,11 @@ async def farewell(hub: Hub, window: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             await hub.flushed()
-    sinks = hub.sinks()
-    random.shuffle(sinks)
+    viewers = hub.viewers()
+    random.shuffle(viewers)
     turns: dict[int, list[Viewer]] = {}
-    for moment, sink in zip(timetable(len(sinks), window), sinks, strict=True):
-        turns.setdefault(moment, []).append(sink)
+    for moment, viewer in zip(timetable(len(viewers), window), viewers, strict=True):
+        turns.setdefault(moment, []).append(viewer)
     seeing_off = asyncio.create_task(_see_off(turns))
     try:
         with suppress(TimeoutError):
@@ -61,13 +61,13 @@ async def farewell(hub: Hub, window: float) -> None:
 async def _see_off(turns: dict[int, list[Viewer]]) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
-    for moment, sinks in turns.items():
+    for moment, viewers in turns.items():
         frame = Frame(wire.reconnect(moment))
-        for sink in sinks:
+        for viewer in viewers:
             # Who lags is let go without having been told.
-            sink.write(frame)
+            viewer.write(frame)
         await asyncio.sleep(0)
-    for moment, sinks in turns.items():
+    for moment, viewers in turns.items():
         await asyncio.sleep(began + moment / 1000 - clock())
-        for sink in sinks:
-            sink.close(wire.CLOSE_RESTART)
+        for viewer in viewers:
+            viewer.close(wire.CLOSE_RESTART)

@@ -180,7 +180,7 @@ class Server(uvicorn.Server):
         begun = time.monotonic()
         parts = self._app.state.services
         window = min(parts.settings.drain, CTRL_C_SECONDS) if self._interrupted else parts.settings.drain
-        log.info("server.stopping", viewers=len(parts.hub.sinks()), drain=window)
+        log.info("server.stopping", viewers=len(parts.hub.viewers()), drain=window)
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait([self._work])

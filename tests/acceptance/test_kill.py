@@ -94,13 +94,13 @@ async def test_sigkill_while_publishing(tmp_path: Path, browser: Browser) -> Non
             await mark(page)
 
         newsroom = Newsroom(server.url, key)
-        publishing = asyncio.create_task(newsroom.publish(COUNT))
+        publisher = asyncio.create_task(newsroom.publish(COUNT))
         for number, spread in KILLS.items():
             await newsroom.reaches(number)
             await asyncio.sleep(chance.uniform(0, spread))
             await server.kill()
             await server.start()
-        await publishing
+        await publisher
 
         async with Client(server.url) as client:
             snapshot = await client.snapshot("course", limit=100)
@@ -122,7 +122,7 @@ async def test_killed_between_commit_and_answer(tmp_path: Path) -> None:
             start = Position(empty["epoch"], empty["seq"])
             newsroom = Newsroom(way.url, key)
             way.answers.clear()
-            publishing = asyncio.create_task(newsroom.publish(1))
+            publisher = asyncio.create_task(newsroom.publish(1))
             async with aclosing(client.follow("course", start)) as stream:
                 message = await anext(stream)
             assert message["entry"]["body"] == "<p>Tour 0</p>"
@@ -130,7 +130,7 @@ async def test_killed_between_commit_and_answer(tmp_path: Path) -> None:
             way.cut()
             way.answers.set()
             await server.start()
-            await publishing
+            await publisher
             snapshot = await client.snapshot("course")
         assert newsroom.replayed == 1
         assert [entry["id"] for entry in snapshot["entries"]] == newsroom.acknowledged

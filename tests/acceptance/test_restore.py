@@ -223,7 +223,7 @@ async def test_while_it_is_published(tmp_path: Path, postgres_url: str, redis_se
                 answered.append((await client.publish("match", {"body": body}))["id"])
                 number += 1
 
-        publishing = [asyncio.create_task(publish(client, name)) for client, name in zip(newsroom, "ab", strict=True)]
+        publisher = [asyncio.create_task(publish(client, name)) for client, name in zip(newsroom, "ab", strict=True)]
         for follower in followers:
             await follower.until_it_is_longer_than(10)
         restored = await servers[0].run("restore", "backup.zip", "--force")
@@ -233,7 +233,7 @@ async def test_while_it_is_published(tmp_path: Path, postgres_url: str, redis_se
             await follower.until_reset()
         await eventually(lambda: len(answered) > before + 10)
         enough.set()
-        await asyncio.gather(*publishing)
+        await asyncio.gather(*publisher)
 
         stored = await entries(servers[1])
         assert set(answered[before + len(newsroom) :]) <= set(stored)

@@ -133,7 +133,7 @@ async def test_rolling_restart(tmp_path: Path, postgres_url: str, redis_server: 
                 await asyncio.sleep(PAUSE)
 
         await eventually(lambda: all(follower.live_at for follower in followers), what="the readers")
-        publishing = asyncio.create_task(publish())
+        publisher = asyncio.create_task(publish())
         clock = asyncio.get_running_loop().time
         for node in nodes:
             before, had = clock(), balancer.connections[node.port]
@@ -143,8 +143,8 @@ async def test_rolling_restart(tmp_path: Path, postgres_url: str, redis_server: 
             _assert_spread([at for follower in followers for at in follower.live_at if at > before], had)
             assert "Traceback" not in node.stderr
             await node.start()
-        publishing.cancel()
-        await asyncio.gather(publishing, return_exceptions=True)
+        publisher.cancel()
+        await asyncio.gather(publisher, return_exceptions=True)
         last = (await newsroom.publish("relais", {"body": "<p>Arrivée</p>"}))["id"]
         broken = [task for task in following if task.done()]
         assert broken == []

@@ -270,7 +270,7 @@ async def test_a_crash_tells_no_secret(
         raise ValueError("broken")
 
     monkeypatch.setattr("liveserver.access.signed_links.check", fail)
-    monkeypatch.setattr(site.parts.keyring, "authenticate", fail)
+    monkeypatch.setattr(site.parts.api_keys, "authenticate", fail)
     secret = "c" * 43
     query = f"key={'a' * 12}&expires=99&signature={secret}"
     assert (await of(READER).get(f"/reach/{SLUG}?{query}")).status_code == 500

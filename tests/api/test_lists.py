@@ -112,8 +112,8 @@ async def test_who_sees_what(site: Site) -> None:
             response = await client.get(f"{ENTRIES}{query}")
             assert response.json()["items"] == [published]
             # Who shows a key is told what is there now.
-            crowd = "public, max-age=1, stale-while-revalidate=5"
-            assert response.headers["cache-control"] == (crowd if client is site.reader else "public, no-cache")
+            viewer_set = "public, max-age=1, stale-while-revalidate=5"
+            assert response.headers["cache-control"] == (viewer_set if client is site.reader else "public, no-cache")
     for status in ("draft", "scheduled"):
         problem(await site.reader.get(ENTRIES, params={"status": status}), 401)
         problem(await manager.get(ENTRIES, params={"status": status}), 403)

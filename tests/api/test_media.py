@@ -477,7 +477,7 @@ async def test_many_readers_are_one_read(site: Site, monkeypatch: pytest.MonkeyP
         reads.append(name)
         return await read(name)
 
-    monkeypatch.setattr(site.parts.library._shelf, "_read", counted)
+    monkeypatch.setattr(site.parts.library._file_cache, "_read", counted)
     responses = await asyncio.gather(*(site.reader.get(url) for _ in range(50)))
     assert {response.status_code for response in responses} == {200}
     assert reads == [url.rpartition("/")[2]]
@@ -506,7 +506,7 @@ async def test_when_the_files_are_away(site: Site, monkeypatch: pytest.MonkeyPat
     with monkeypatch.context() as patch:
         for name in ("write", "remove"):
             patch.setattr(files, name, refuse)
-        patch.setattr(site.parts.library._shelf, "_read", refuse)
+        patch.setattr(site.parts.library._file_cache, "_read", refuse)
         for response in (
             await send(site),
             await site.editor.delete(one),
@@ -546,7 +546,7 @@ async def test_too_many_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -
     async def refuse(*_: object) -> None:
         raise Busy("too many pictures are being developed already")
 
-    monkeypatch.setattr(site.parts.library._darkroom, "develop", refuse)
+    monkeypatch.setattr(site.parts.library._transcoder_pool, "develop", refuse)
     response = await send(site)
     assert problem(response, 503)["detail"] == "too many pictures are being developed already"
     assert response.headers["retry-after"] == "2"

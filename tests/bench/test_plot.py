@@ -18,14 +18,14 @@ from liveserver.utils import svg_chart
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def result_of(seconds: int = 12, **tally: int) -> Result:
+def result_of(seconds: int = 12, **measurements: int) -> Result:
     """A run of so many seconds: two of connecting, then publishing."""
     result = Result(
         Plan(500, rate=2), "https://live.example.org/<&\"'>", "benchmark", datetime(2026, 11, 22, tzinfo=UTC)
     )
-    result.tally = Measurements(opened=500, following=500, tries=501, deflated=500)
-    for name, count in tally.items():
-        setattr(result.tally, name, count)
+    result.measurements = Measurements(opened=500, following=500, tries=501, deflated=500)
+    for name, count in measurements.items():
+        setattr(result.measurements, name, count)
     for number in range(seconds):
         second = result.seconds[number] = Second(following=min(number * 250, 500))
         if number >= 2:
@@ -106,7 +106,7 @@ def test_remarks() -> None:
     result = result_of()
     assert report.notes(result) == []
     result.busiest = 0.97
-    result.tally.errors["closed with 4000"] = 3
+    result.measurements.errors["closed with 4000"] = 3
     result.interrupted = True
     notes = "\n".join(report.notes(result))
     assert "3 × closed with 4000" in notes

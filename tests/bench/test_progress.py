@@ -15,26 +15,26 @@ from liveserver.cli.bench.run import Moment, Stage
 PLAN = Plan(500, rate=10, duration=30)
 
 
-def moment(stage: Stage, elapsed: float, **tally: int) -> Moment:
+def moment(stage: Stage, elapsed: float, **measurements: int) -> Moment:
     counts = Measurements(opened=480, following=470)
-    for name, count in tally.items():
+    for name, count in measurements.items():
         setattr(counts, name, count)
     recent = Second(delivered=4700)
     recent.latency.add(0.0125)
     return Moment(stage, elapsed, counts, 42, recent)
 
 
-@pytest.mark.parametrize("publishing", [True, False])
-def test_at_a_terminal(publishing: bool) -> None:
+@pytest.mark.parametrize("publisher", [True, False])
+def test_at_a_terminal(publisher: bool) -> None:
     """Everything that matters is on the screen, and cleared from it at the end."""
     screen = StringIO()
     console = Console(file=screen, force_terminal=True, width=120, color_system=None)
-    with Display(PLAN, console, publishing=publishing) as display:
+    with Display(PLAN, console, publisher=publisher) as display:
         display.show(moment(Stage.PUBLISHING, 12, lost=3, failed=2))
         shown = screen.getvalue()
     for part in ("470 of 500, 2 failed", "4,700 in the last second", "p99 12.5 ms", "publishing", "3 lost"):
         assert part in shown
-    assert ("42 of 300" in shown) is publishing
+    assert ("42 of 300" in shown) is publisher
     assert screen.getvalue() != shown
 
 

@@ -41,16 +41,16 @@ async def test_all_is_well() -> None:
     moments: list[Moment] = []
     async with lying() as liar:
         result = await run_of(liar, show=moments.append)
-    tally = result.tally
+    measurements = result.measurements
     assert result.ok
-    assert (tally.opened, tally.failed, tally.reconnects, tally.deflated) == (20, 0, 0, 20)
-    assert (result.published, tally.delivered, result.expected, tally.lost) == (50, 1000, 1000, 0)
+    assert (measurements.opened, measurements.failed, measurements.reconnects, measurements.deflated) == (20, 0, 0, 20)
+    assert (result.published, measurements.delivered, result.expected, measurements.lost) == (50, 1000, 1000, 0)
     assert result.latency.count == 1000
     assert 0 < result.latency.max < 5
     assert result.answers.count == 50
     assert sum(second.delivered for second in result.seconds.values()) == 1000
     assert sum(result.publishes.values()) == 50
-    assert tally.errors == {}
+    assert measurements.errors == {}
     assert {Stage.CONNECTING, Stage.PUBLISHING} <= {moment.stage for moment in moments}
     assert max(result.seconds[number].following for number in result.seconds) == 20
 
@@ -58,7 +58,7 @@ async def test_all_is_well() -> None:
 async def test_a_loss_in_the_midst() -> None:
     async with lying(lambda connection, number: 0 if (connection, number) == (3, 25) else 1) as liar:
         result = await run_of(liar)
-    assert (result.tally.lost, result.tally.duplicated, result.tally.delivered) == (1, 0, 999)
+    assert (result.measurements.lost, result.measurements.duplicated, result.measurements.delivered) == (1, 0, 999)
     assert result.expected == 1000
     assert not result.ok
 
@@ -67,14 +67,14 @@ async def test_a_loss_at_the_end() -> None:
     """With no change after it, it is found by who stands behind the others."""
     async with lying(lambda connection, number: 0 if connection < 2 and number >= 48 else 1) as liar:
         result = await run_of(liar)
-    assert (result.tally.lost, result.tally.behind, result.tally.delivered) == (4, 2, 996)
+    assert (result.measurements.lost, result.measurements.behind, result.measurements.delivered) == (4, 2, 996)
     assert not result.ok
 
 
 async def test_a_duplicate() -> None:
     async with lying(lambda connection, number: 2 if (connection, number) == (7, 10) else 1) as liar:
         result = await run_of(liar)
-    assert (result.tally.lost, result.tally.duplicated, result.tally.delivered) == (0, 1, 1000)
+    assert (result.measurements.lost, result.measurements.duplicated, result.measurements.delivered) == (0, 1, 1000)
     assert not result.ok
 
 
@@ -83,8 +83,8 @@ async def test_connections_that_break_off() -> None:
     async with lying() as liar:
         liar.break_off_at = 20
         result = await run_of(liar)
-    assert (result.tally.reconnects, result.tally.delivered, result.tally.lost) == (20, 1000, 0)
-    assert sum(result.tally.errors.values()) >= 20
+    assert (result.measurements.reconnects, result.measurements.delivered, result.measurements.lost) == (20, 1000, 0)
+    assert sum(result.measurements.errors.values()) >= 20
     assert result.ok
 
 
@@ -93,8 +93,8 @@ async def test_a_server_that_refuses() -> None:
     async with lying() as liar:
         liar.refuse = True
         result = await run_of(liar, Plan(3, rate=50, duration=1))
-    assert (result.tally.opened, result.tally.failed, result.tally.tries) == (0, 3, 9)
-    assert result.tally.errors == {"answered 503 Service Unavailable": 9}
+    assert (result.measurements.opened, result.measurements.failed, result.measurements.tries) == (0, 3, 9)
+    assert result.measurements.errors == {"answered 503 Service Unavailable": 9}
     assert result.published == 0
     assert not result.ok
 
@@ -103,8 +103,8 @@ async def test_nobody_listens() -> None:
     async with lying() as liar:
         target, opening = await reach(liar)
     result = await Run(Plan(2), target, opening, run=RUN, source=liar)()
-    assert result.tally.failed == 2
-    assert sum(result.tally.errors.values()) == 6
+    assert result.measurements.failed == 2
+    assert sum(result.measurements.errors.values()) == 6
 
 
 async def test_it_can_be_ended_early() -> None:
@@ -119,7 +119,7 @@ async def test_it_can_be_ended_early() -> None:
     assert result.interrupted
     assert result.ok
     assert 20 <= result.published == liar.seq < 100
-    assert result.tally.delivered == 10 * result.published
+    assert result.measurements.delivered == 10 * result.published
 
 
 async def test_it_can_be_ended_while_connecting() -> None:
@@ -162,7 +162,7 @@ async def test_watching_only() -> None:
         for number in range(10):
             await liar.publish(number)
         result = await running
-    assert (result.tally.delivered, result.tally.lost, result.expected) == (49, 1, 50)
+    assert (result.measurements.delivered, result.measurements.lost, result.expected) == (49, 1, 50)
     assert result.latency.count == 0
     assert result.published == 0
 
@@ -187,12 +187,12 @@ async def test_tls(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     context.load_cert_chain(made.certificate, made.key)
     async with lying(tls=context) as liar:
         unknown = await run_of(liar, Plan(1, rate=50, duration=1))
-        assert unknown.tally.failed == 1
-        assert "CERTIFICATE_VERIFY_FAILED" in "".join(unknown.tally.errors)
+        assert unknown.measurements.failed == 1
+        assert "CERTIFICATE_VERIFY_FAILED" in "".join(unknown.measurements.errors)
         monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
         result = await run_of(liar)
     assert result.ok
-    assert result.tally.delivered == 1000
+    assert result.measurements.delivered == 1000
 
 
 async def test_a_process_that_dies(monkeypatch: pytest.MonkeyPatch) -> None:

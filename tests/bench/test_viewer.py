@@ -25,7 +25,7 @@ class Audience:
     def __init__(self, transport: Transport, *, greeted: bool = True) -> None:
         self.opening = Opening(transport, "localhost", "/stream")
         self.greeted = greeted
-        self.tally = Measurements()
+        self.measurements = Measurements()
         self.meanings = Meanings()
         self.marks: list[Mark | None] = []
         self.began_count = 0
@@ -65,16 +65,16 @@ class Wire(asyncio.Transport):
         return sent
 
 
-def following(audience: Audience, start: int = 10) -> tuple[Viewer, Wire]:
+def following(events: Audience, start: int = 10) -> tuple[Viewer, Wire]:
     """A viewer whose stream has begun at a seq."""
-    viewer = Viewer(0, audience)
-    return viewer, open_(viewer, audience, start)
+    viewer = Viewer(0, events)
+    return viewer, open_(viewer, events, start)
 
 
-def open_(viewer: Viewer, audience: Audience, seq: int, *, resumed: bool = False, epoch: str = "abc") -> Wire:
+def open_(viewer: Viewer, events: Audience, seq: int, *, resumed: bool = False, epoch: str = "abc") -> Wire:
     wire_ = Wire(viewer)
     hello = Frame(wire.hello(Position(epoch, seq), resumed=resumed, heartbeat=25))
-    if audience.opening.transport is Transport.WS:
+    if events.opening.transport is Transport.WS:
         viewer.data_received(answer_to(wire_.sent) + hello.ws)
     else:
         viewer.data_received(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + hello.sse)
@@ -86,131 +86,131 @@ def change(seq: int) -> Frame:
     return Frame(wire.delete_message(seq, "x"), Position("abc", seq))
 
 
-def counts(audience: Audience) -> tuple[int, int, int, int]:
-    tally = audience.tally
-    return tally.delivered, tally.lost, tally.duplicated, tally.superseded
+def counts(events: Audience) -> tuple[int, int, int, int]:
+    measurements = events.measurements
+    return measurements.delivered, measurements.lost, measurements.duplicated, measurements.superseded
 
 
 @pytest.fixture(params=[Transport.WS, Transport.SSE])
-def audience(request: pytest.FixtureRequest) -> Audience:
+def events(request: pytest.FixtureRequest) -> Audience:
     return Audience(request.param)
 
 
-def feed(viewer: Viewer, audience: Audience, *seqs: int) -> None:
+def feed(viewer: Viewer, events: Audience, *seqs: int) -> None:
     for seq in seqs:
         frame = change(seq)
-        viewer.data_received(frame.ws if audience.opening.transport is Transport.WS else frame.sse)
+        viewer.data_received(frame.ws if events.opening.transport is Transport.WS else frame.sse)
 
 
-def test_each_in_its_turn(audience: Audience) -> None:
-    viewer, _ = following(audience)
-    feed(viewer, audience, 11, 12, 13)
-    assert counts(audience) == (3, 0, 0, 0)
+def test_each_in_its_turn(events: Audience) -> None:
+    viewer, _ = following(events)
+    feed(viewer, events, 11, 12, 13)
+    assert counts(events) == (3, 0, 0, 0)
     assert viewer.seq == 13
 
 
-def test_a_gap_is_a_loss(audience: Audience) -> None:
-    viewer, _ = following(audience)
-    feed(viewer, audience, 11, 14)
-    assert counts(audience) == (2, 2, 0, 0)
+def test_a_gap_is_a_loss(events: Audience) -> None:
+    viewer, _ = following(events)
+    feed(viewer, events, 11, 14)
+    assert counts(events) == (2, 2, 0, 0)
 
 
-def test_what_comes_again_is_a_duplicate(audience: Audience) -> None:
-    viewer, _ = following(audience)
-    feed(viewer, audience, 11, 11, 12, 10)
-    assert counts(audience) == (2, 0, 2, 0)
+def test_what_comes_again_is_a_duplicate(events: Audience) -> None:
+    viewer, _ = following(events)
+    feed(viewer, events, 11, 11, 12, 10)
+    assert counts(events) == (2, 0, 2, 0)
 
 
-def test_a_fragment_and_its_rest(audience: Audience) -> None:
+def test_a_fragment_and_its_rest(events: Audience) -> None:
     """A message in two pieces counts once, when it is whole; other viewers' bytes don't get in its way."""
-    viewer, _ = following(audience)
-    other, _ = following(audience)
+    viewer, _ = following(events)
+    other, _ = following(events)
     frame = change(11)
-    data = frame.ws if audience.opening.transport is Transport.WS else frame.sse
-    feed(other, audience, 11)
+    data = frame.ws if events.opening.transport is Transport.WS else frame.sse
+    feed(other, events, 11)
     viewer.data_received(data[:9])
-    assert counts(audience) == (1, 0, 0, 0)
-    feed(other, audience, 12)
+    assert counts(events) == (1, 0, 0, 0)
+    feed(other, events, 12)
     viewer.data_received(data[9:])
     assert viewer.seq == 11
-    assert counts(audience) == (3, 0, 0, 0)
+    assert counts(events) == (3, 0, 0, 0)
     # Another one's pieces are cut at the same place; what the second piece means depends on the first.
-    third, _ = following(audience)
+    third, _ = following(events)
     third.data_received(data[:9])
     third.data_received(data[9:])
-    feed(third, audience, 12, 13)
-    assert counts(audience) == (6, 0, 0, 0)
+    feed(third, events, 12, 13)
+    assert counts(events) == (6, 0, 0, 0)
 
 
-def test_the_same_bytes_are_read_once(audience: Audience) -> None:
+def test_the_same_bytes_are_read_once(events: Audience) -> None:
     """A second viewer takes the meaning of the first one's bytes."""
-    viewer, _ = following(audience)
-    other, _ = following(audience)
-    feed(viewer, audience, 11)
+    viewer, _ = following(events)
+    other, _ = following(events)
+    feed(viewer, events, 11)
     frame = change(11)
-    data = frame.ws if audience.opening.transport is Transport.WS else frame.sse
-    found = audience.meanings.get(data)
+    data = frame.ws if events.opening.transport is Transport.WS else frame.sse
+    found = events.meanings.get(data)
     assert found is not None
-    audience.meanings.keep(data, [*found, *found])
-    feed(other, audience, 11)
-    assert counts(audience) == (2, 0, 1, 0)
+    events.meanings.keep(data, [*found, *found])
+    feed(other, events, 11)
+    assert counts(events) == (2, 0, 1, 0)
 
 
-def test_coming_back(audience: Audience) -> None:
+def test_coming_back(events: Audience) -> None:
     """It asks for what it missed; what a later state replaced was not lost."""
-    viewer, _ = following(audience)
-    feed(viewer, audience, 11)
+    viewer, _ = following(events)
+    feed(viewer, events, 11)
     viewer.connection_lost(None)
-    assert audience.endings[0][1] is None
-    assert audience.tally.following == 0
-    wire_ = open_(viewer, audience, 15, resumed=True)
+    assert events.endings[0][1] is None
+    assert events.measurements.following == 0
+    wire_ = open_(viewer, events, 15, resumed=True)
     assert b"GET /stream?after=abc-11 " in wire_.sent
-    feed(viewer, audience, 13, 15, 16)
-    assert counts(audience) == (4, 0, 0, 2)
-    feed(viewer, audience, 18)
-    assert counts(audience) == (5, 1, 0, 2)
-    assert (audience.began_count, audience.tally.following) == (2, 1)
+    feed(viewer, events, 13, 15, 16)
+    assert counts(events) == (4, 0, 0, 2)
+    feed(viewer, events, 18)
+    assert counts(events) == (5, 1, 0, 2)
+    assert (events.began_count, events.measurements.following) == (2, 1)
 
 
-def test_a_replay_that_ends_before_its_hello(audience: Audience) -> None:
+def test_a_replay_that_ends_before_its_hello(events: Audience) -> None:
     """The store may stand beyond the last thing that is left of what changed."""
-    viewer, _ = following(audience)
+    viewer, _ = following(events)
     viewer.connection_lost(None)
-    open_(viewer, audience, 15, resumed=True)
-    feed(viewer, audience, 12, 16)
-    assert counts(audience) == (2, 0, 0, 4)
+    open_(viewer, events, 15, resumed=True)
+    feed(viewer, events, 12, 16)
+    assert counts(events) == (2, 0, 0, 4)
 
 
-def test_a_void_position(audience: Audience) -> None:
+def test_a_void_position(events: Audience) -> None:
     """A viewer that must start afresh has lost what lies between."""
-    viewer, _ = following(audience)
+    viewer, _ = following(events)
     viewer.connection_lost(None)
-    open_(viewer, audience, 14, resumed=False)
-    assert (audience.tally.resets, audience.tally.lost, viewer.seq) == (1, 4, 14)
+    open_(viewer, events, 14, resumed=False)
+    assert (events.measurements.resets, events.measurements.lost, viewer.seq) == (1, 4, 14)
     viewer.connection_lost(None)
-    open_(viewer, audience, 3, resumed=False, epoch="def")
-    assert (audience.tally.resets, audience.tally.lost, viewer.seq) == (2, 4, 3)
+    open_(viewer, events, 3, resumed=False, epoch="def")
+    assert (events.measurements.resets, events.measurements.lost, viewer.seq) == (2, 4, 3)
 
 
-def test_a_reset_in_the_midst(audience: Audience) -> None:
+def test_a_reset_in_the_midst(events: Audience) -> None:
     """Told to start afresh, it stands where the stream goes on; what lies between is lost to the stream."""
-    viewer, _ = following(audience)
-    feed(viewer, audience, 11)
+    viewer, _ = following(events)
+    feed(viewer, events, 11)
     for position in (Position("abc", 15), Position("abc", 15), Position("def", 4)):
         frame = Frame(wire.reset(position))
-        viewer.data_received(frame.ws if audience.opening.transport is Transport.WS else frame.sse)
-    assert (audience.tally.resets, audience.tally.lost, viewer.seq) == (2, 4, 4)
-    feed(viewer, audience, 5)
-    assert counts(audience) == (2, 4, 0, 0)
+        viewer.data_received(frame.ws if events.opening.transport is Transport.WS else frame.sse)
+    assert (events.measurements.resets, events.measurements.lost, viewer.seq) == (2, 4, 4)
+    feed(viewer, events, 5)
+    assert counts(events) == (2, 4, 0, 0)
 
 
-def test_a_refusal(audience: Audience) -> None:
-    viewer = Viewer(0, audience)
+def test_a_refusal(events: Audience) -> None:
+    viewer = Viewer(0, events)
     wire_ = Wire(viewer)
     viewer.data_received(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
     assert wire_.closed
     viewer.connection_lost(None)
-    assert audience.endings == [("answered 503 Service Unavailable", None)]
+    assert events.endings == [("answered 503 Service Unavailable", None)]
     assert viewer.start == -1
 
 
@@ -225,37 +225,37 @@ def test_pings_are_answered() -> None:
 
 @pytest.mark.parametrize(("code", "pause"), [(4000, None), (4504, float("inf"))])
 def test_close_codes_tell_whether_to_come_back(code: int, pause: float | None) -> None:
-    audience = Audience(Transport.WS)
-    viewer, wire_ = following(audience)
+    events = Audience(Transport.WS)
+    viewer, wire_ = following(events)
     viewer.data_received(WebSocketFrame(Opcode.CLOSE, Close(code, "").serialize()).serialize(mask=False))
     assert wire_.closed
-    feed(viewer, audience, 11)
+    feed(viewer, events, 11)
     viewer.connection_lost(None)
-    assert audience.endings == [(f"closed with {code}", pause)]
-    assert counts(audience) == (0, 0, 0, 0)
+    assert events.endings == [(f"closed with {code}", pause)]
+    assert counts(events) == (0, 0, 0, 0)
 
 
 def test_the_server_says_when_to_come_back() -> None:
-    audience = Audience(Transport.WS)
-    viewer, wire_ = following(audience)
+    events = Audience(Transport.WS)
+    viewer, wire_ = following(events)
     viewer.data_received(Frame(wire.reconnect(1500)).ws)
     assert wire_.closed
     viewer.connection_lost(None)
-    assert audience.endings == [("asked to come back", 1.5)]
+    assert events.endings == [("asked to come back", 1.5)]
 
 
 def test_nonsense_ends_the_connection() -> None:
-    audience = Audience(Transport.WS)
-    viewer, wire_ = following(audience)
+    events = Audience(Transport.WS)
+    viewer, wire_ = following(events)
     viewer.data_received(b"\x83\x00")
     assert wire_.closed
-    assert audience.tally.following == 0
+    assert events.measurements.following == 0
 
 
 def test_an_event_stream_in_chunks() -> None:
     """A proxy may send it so; events and chunks needn't coincide."""
-    audience = Audience(Transport.SSE)
-    viewer = Viewer(0, audience)
+    events = Audience(Transport.SSE)
+    viewer = Viewer(0, events)
     Wire(viewer)
     hello = Frame(wire.hello(Position("abc", 10), resumed=False, heartbeat=25)).sse
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -263,17 +263,17 @@ def test_an_event_stream_in_chunks() -> None:
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (stream[:20], stream[20:90], stream[90:]))
     for number in range(len(head + body)):
         viewer.data_received((head + body)[number : number + 1])
-    assert counts(audience) == (1, 0, 0, 0)
+    assert counts(events) == (1, 0, 0, 0)
     viewer.data_received(b"0\r\n\r\n")
     assert viewer.stage is Stage.ENDING
 
 
 def test_a_server_that_does_not_greet() -> None:
     """In comparisons, a viewer follows from the answer on, and counts from 1."""
-    audience = Audience(Transport.WS, greeted=False)
-    viewer = Viewer(0, audience)
+    events = Audience(Transport.WS, greeted=False)
+    viewer = Viewer(0, events)
     wire_ = Wire(viewer)
     viewer.data_received(answer_to(wire_.sent))
     assert viewer.stage is Stage.FOLLOWING
-    feed(viewer, audience, 1, 3)
-    assert counts(audience) == (2, 1, 0, 0)
+    feed(viewer, events, 1, 3)
+    assert counts(events) == (2, 1, 0, 0)

@@ -335,10 +335,10 @@ async def test_while_others_publish(
             await writer.create_entry("match", an_entry(at(count)), actor=name, idempotency=request)
             count += 1
 
-    publishing = [asyncio.create_task(publish(writer, name)) for writer, name in ((store, "a"), (other, "b"))]
+    publisher = [asyncio.create_task(publish(writer, name)) for writer, name in ((store, "a"), (other, "b"))]
     manifest = await back_up(store_url, path)
     done.set()
-    await asyncio.gather(*publishing)
+    await asyncio.gather(*publisher)
     written = (await store.liveblog("match")).seq
     assert 40 <= manifest.holds.entries < written, "there was publishing meanwhile"
 

@@ -40,8 +40,8 @@ async def test_seqs_of_concurrent_publishes_have_no_gap_and_are_seen_in_order(st
         return seen
 
     following = asyncio.create_task(follow())
-    publishing = [(store, other)[i % 2].create_entry("match", an_entry(at(i)), actor="desk") for i in range(50)]
-    written = await asyncio.gather(*publishing)
+    publisher = [(store, other)[i % 2].create_entry("match", an_entry(at(i)), actor="desk") for i in range(50)]
+    written = await asyncio.gather(*publisher)
     assert sorted(w.liveblog.seq for w in written) == list(range(1, 51)) == await following
 
 

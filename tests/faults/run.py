@@ -33,7 +33,7 @@ PUBLISHERS = 4
 PACE = 0.15
 """Seconds that an editor thinks, on average."""
 
-CROWD = [
+VIEWER_SET = [
     *[Habits("websocket", restless=True)] * 4,
     *[Habits("websocket")] * 3,
     *[Habits("websocket", relayed=True, restless=True)] * 3,
@@ -167,7 +167,7 @@ class Round:
                 random.Random(chance.random()),
                 self._moved,
             )
-            for number, habits in enumerate(CROWD)
+            for number, habits in enumerate(VIEWER_SET)
         ]
 
     async def run(self, group: asyncio.TaskGroup, seconds: float) -> None:

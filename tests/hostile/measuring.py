@@ -154,7 +154,7 @@ class Audience:
         # The numbers make the addresses: see `limits.source_of`.
         step = machine_limits.PER_SOURCE // PER_SOURCE
         kinds = [(Transport.WS, False), (Transport.WS, True), (Transport.SSE, False)]
-        self._crowds = []
+        self._workers = []
         for number, (transport, deflate) in enumerate(kinds):
             path = f"{setup.ground.api}/{'ws' if transport is Transport.WS else 'events'}"
             orders = Orders(
@@ -169,42 +169,42 @@ class Audience:
                 run=run,
                 origin=time.monotonic(),
             )
-            self._crowds.append(Readers(orders, self.arrivals))
+            self._workers.append(Readers(orders, self.arrivals))
 
     @property
-    def tally(self) -> Measurements:
+    def measurements(self) -> Measurements:
         """What all of them have come to."""
         total = Measurements()
-        for crowd in self._crowds:
-            total.merge(crowd.tally)
+        for worker in self._workers:
+            total.merge(worker.measurements)
         return total
 
     @property
     def missing(self) -> int:
         """Deliveries that never came: known once it is over."""
-        return sum(crowd.last.tally.lost for crowd in self._crowds if crowd.last is not None)
+        return sum(worker.last.measurements.lost for worker in self._workers if worker.last is not None)
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
         """While the block runs."""
-        tasks = [asyncio.ensure_future(crowd.run()) for crowd in self._crowds]
+        tasks = [asyncio.ensure_future(worker.run()) for worker in self._workers]
         try:
-            for crowd in self._crowds:
-                crowd.order(Connect(time.monotonic(), self.viewers / 200))
-            await self._until(lambda: self.tally.following + self.tally.failed >= self.viewers)
+            for worker in self._workers:
+                worker.order(Connect(time.monotonic(), self.viewers / 200))
+            await self._until(lambda: self.measurements.following + self.measurements.failed >= self.viewers)
             yield
         finally:
-            for crowd in self._crowds:
-                crowd.order(Stop())
+            for worker in self._workers:
+                worker.order(Stop())
             await asyncio.gather(*tasks)
 
     async def caught_up(self, seq: int) -> None:
         """Return once all of them have that change, or none of those that lack it will get it."""
 
         def complete() -> bool:
-            for crowd in self._crowds:
-                crowd.order(Finish(seq))
-            return not sum(crowd.tally.behind for crowd in self._crowds)
+            for worker in self._workers:
+                worker.order(Finish(seq))
+            return not sum(worker.measurements.behind for worker in self._workers)
 
         await self._until(complete)
 
@@ -226,7 +226,7 @@ class Editor:
         self._newsroom = newsroom
 
     @asynccontextmanager
-    async def publishing(self) -> AsyncIterator[None]:
+    async def publisher(self) -> AsyncIterator[None]:
         """While the block runs."""
         over = asyncio.Event()
         task = asyncio.create_task(self._publish(over))
@@ -295,7 +295,7 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
         editor = Editor(Publisher(client, setup.ground.slug, run=run, size=SIZE))
         await stack.enter_async_context(audience.following())
         end_probe = await stack.enter_async_context(helper(probe.main, setup.port, f"/live/{setup.ground.slug}?tag="))
-        async with editor.publishing():
+        async with editor.publisher():
             await asyncio.sleep(BEFORE)
             meter = Meter([node.pid for node in setup.nodes])
             memory = await asyncio.to_thread(meter.memory)
@@ -315,18 +315,18 @@ async def measure(setup: Setup, attacks: Sequence[str], *, name: str, seconds: f
         answers, pages = found_by_probe
         for crew, found in enumerate(told):
             row.enemies |= dict(zip(keys[crew::CREWS], (dict(done) for done in found or []), strict=False))
-    tally = audience.tally
+    measurements = audience.measurements
     row.healthz_worst, row.healthz_asked = answers.times.max, answers.times.count
     row.healthz_failed = answers.failures
     row.page_worst, row.page_asked, row.page_failed = pages.times.max, pages.times.count, pages.failures
-    row.unconnected = viewers - tally.opened
-    row.cut = tally.reconnects
+    row.unconnected = viewers - measurements.opened
+    row.cut = measurements.reconnects
     row.published, row.unpublished = len(editor.answers), dict(editor.refused)
     row.answer_worst = editor.slowest
-    row.deliveries, row.doubled, row.lost = tally.delivered, tally.duplicated, audience.missing
+    row.deliveries, row.doubled, row.lost = measurements.delivered, measurements.duplicated, audience.missing
     # What came before the answer isn't late at all.
     late = [audience.arrivals.get(number, at) - at for number, at in editor.answers.items()]
     row.latest = max(0.0, *late) if late else 0.0
-    row.own_lateness = tally.lateness.max
+    row.own_lateness = measurements.lateness.max
     row.defects = setup.defects
     return row

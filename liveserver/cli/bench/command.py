@@ -102,7 +102,7 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
         path = f"{target.prefix}/api/v1/liveblogs/{quote(slug)}/"
         path += "ws" if plan.transport is Transport.WS else "events"
-        with progress_for(plan, publishing=bool(plan.rate)) as progress:
+        with progress_for(plan, publisher=bool(plan.rate)) as progress:
             run = Run(
                 plan,
                 target,

@@ -34,9 +34,9 @@ class Progress(Protocol):
 class Display:
     """Bars and figures that are redrawn."""
 
-    def __init__(self, plan: Plan, console: Console, *, publishing: bool) -> None:
+    def __init__(self, plan: Plan, console: Console, *, publisher: bool) -> None:
         self._plan = plan
-        self._publishing = publishing
+        self._publisher = publisher
         self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> Self:
@@ -50,23 +50,24 @@ class Display:
 
     def show(self, moment: Moment) -> None:
         """Draw it."""
-        plan, tally = self._plan, moment.tally
+        plan, measurements = self._plan, moment.measurements
         rows = Table.grid(padding=(0, 2))
         rows.add_column(min_width=11)
         rows.add_column(width=32)
         rows.add_column()
         rows.add_row(
             "viewers",
-            ProgressBar(plan.viewers, tally.opened),
-            f"{tally.following:,} of {plan.viewers:,}" + (f", {tally.failed:,} failed" if tally.failed else ""),
+            ProgressBar(plan.viewers, measurements.opened),
+            f"{measurements.following:,} of {plan.viewers:,}"
+            + (f", {measurements.failed:,} failed" if measurements.failed else ""),
         )
-        if self._publishing:
+        if self._publisher:
             rows.add_row(
                 "entries",
                 ProgressBar(plan.entries, moment.published),
                 f"{moment.published:,} of {plan.entries:,}",
             )
-        rows.add_row("deliveries", "", f"{tally.delivered:,}  ({moment.recent.delivered:,} in the last second)")
+        rows.add_row("deliveries", "", f"{measurements.delivered:,}  ({moment.recent.delivered:,} in the last second)")
         rows.add_row("latency", "", _latency(moment))
         trouble = _trouble(moment)
         rows.add_row(str(moment.stage), "", f"[red]{trouble}[/red]" if trouble else f"{moment.elapsed:.0f} s")
@@ -96,18 +97,20 @@ class Lines:
             return
         self._stage = moment.stage
         self._told = moment.elapsed
-        tally = moment.tally
-        parts = [f"{moment.elapsed:5.0f} s  {moment.stage}: {tally.following:,} of {self._plan.viewers:,} viewers"]
-        parts += [f"{moment.published:,} entries", f"{tally.delivered:,} deliveries"]
+        measurements = moment.measurements
+        parts = [
+            f"{moment.elapsed:5.0f} s  {moment.stage}: {measurements.following:,} of {self._plan.viewers:,} viewers"
+        ]
+        parts += [f"{moment.published:,} entries", f"{measurements.delivered:,} deliveries"]
         parts += [_latency(moment)] if moment.recent.latency.count else []
         parts += [trouble] if (trouble := _trouble(moment)) else []
         self._console.print(", ".join(parts), soft_wrap=True, highlight=False, markup=False)
 
 
-def progress_for(plan: Plan, *, publishing: bool) -> Progress:
+def progress_for(plan: Plan, *, publisher: bool) -> Progress:
     """What suits standard error."""
     console = Console(stderr=True)
-    return Display(plan, console, publishing=publishing) if console.is_terminal else Lines(plan, console)
+    return Display(plan, console, publisher=publisher) if console.is_terminal else Lines(plan, console)
 
 
 def _latency(moment: Moment) -> str:
@@ -119,6 +122,6 @@ def _latency(moment: Moment) -> str:
 
 
 def _trouble(moment: Moment) -> str:
-    tally = moment.tally
-    counts = {"lost": tally.lost, "duplicated": tally.duplicated, "reconnects": tally.reconnects}
+    measurements = moment.measurements
+    counts = {"lost": measurements.lost, "duplicated": measurements.duplicated, "reconnects": measurements.reconnects}
     return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)

@@ -67,7 +67,7 @@ class Moment:
 
     stage: Stage
     elapsed: float
-    tally: Measurements
+    measurements: Measurements
     published: int
     recent: Second
     """The last whole second."""
@@ -95,7 +95,7 @@ class Result:
     slug: str
     started_at: datetime
     interrupted: bool = False
-    tally: Measurements = field(default_factory=Measurements)
+    measurements: Measurements = field(default_factory=Measurements)
     expected: int = 0
     """Deliveries that there should have been."""
     published: int = 0
@@ -125,10 +125,10 @@ class Result:
     @property
     def ok(self) -> bool:
         """Every viewer was connected, everything was published, and every change came to everyone exactly once."""
-        tally = self.tally
+        measurements = self.measurements
         return (
-            tally.opened == self.plan.viewers
-            and not (tally.failed or tally.lost or tally.duplicated or tally.resets)
+            measurements.opened == self.plan.viewers
+            and not (measurements.failed or measurements.lost or measurements.duplicated or measurements.resets)
             and not self.publish_errors
         )
 
@@ -169,18 +169,18 @@ class Run:
     async def __call__(self) -> Result:
         """Run. Raises Refused."""
         result = self._result
-        async with WorkerPool(self._orders()) as crew:
-            showing = asyncio.create_task(self._report(crew))
+        async with WorkerPool(self._orders()) as pool:
+            showing = asyncio.create_task(self._report(pool))
             try:
-                await self._measure(crew)
+                await self._measure(pool)
             finally:
                 showing.cancel()
                 await asyncio.gather(showing, return_exceptions=True)
             self._stage = Stage.LEAVING
-            await crew.stop()
-            result.tally = crew.tally
-            result.seconds = crew.seconds()
-        result.expected = result.tally.delivered + result.tally.lost + result.tally.superseded
+            await pool.stop()
+            result.measurements = pool.measurements
+            result.seconds = pool.seconds()
+        result.expected = result.measurements.delivered + result.measurements.lost + result.measurements.superseded
         return result
 
     def _orders(self) -> list[Orders]:
@@ -202,15 +202,15 @@ class Run:
             for numbers in ranges
         ]
 
-    async def _measure(self, crew: WorkerPool) -> None:
+    async def _measure(self, pool: WorkerPool) -> None:
         plan, result, meter = self._plan, self._result, self._meter
         cpu = meter.cpu() if meter else 0.0
         memory = meter.memory() if meter else 0
         self._stage = Stage.CONNECTING
         began = time.monotonic()
-        crew.connect(began, plan.ramp)
-        await self._until(crew, lambda: crew.settled, plan.ramp + CONNECT_SECONDS)
-        connecting = crew.tally
+        pool.connect(began, plan.ramp)
+        await self._until(pool, lambda: pool.settled, plan.ramp + CONNECT_SECONDS)
+        connecting = pool.measurements
         result.connect_seconds = max(connecting.opened_at - began, 0.0)
         connect_cpu = meter.cpu() - cpu if meter else 0.0
         if self.stop.is_set() or not connecting.opened:
@@ -220,8 +220,8 @@ class Run:
         await self._pause(SETTLE_SECONDS)
         memory = meter.memory() - memory if meter else 0
         cpu = meter.cpu() if meter else 0.0
-        busy = crew.cpu
-        before = crew.tally
+        busy = pool.cpu
+        before = pool.measurements
         began = time.monotonic()
         if self._source is not None and plan.rate:
             self._stage = Stage.PUBLISHING
@@ -231,12 +231,12 @@ class Run:
             await self._pause(plan.duration)
         result.interrupted = self.stop.is_set()
         self._stage = Stage.DRAINING
-        await self._drain(crew)
-        ended = crew.tally
+        await self._drain(pool)
+        ended = pool.measurements
         result.received = ended.received - before.received
         result.deliver_seconds = max(ended.arrived_at - began, 0.0)
         elapsed = time.monotonic() - began
-        result.busiest = max((now - then) / elapsed for now, then in zip(crew.cpu, busy, strict=True))
+        result.busiest = max((now - then) / elapsed for now, then in zip(pool.cpu, busy, strict=True))
         if meter is not None:
             delivered = ended.delivered - before.delivered
             result.usage = Usage(
@@ -273,7 +273,7 @@ class Run:
         finally:
             free.release()
 
-    async def _drain(self, crew: WorkerPool) -> None:
+    async def _drain(self, pool: WorkerPool) -> None:
         """Wait until every viewer has the last change, or nothing has come for a while."""
         if self._present is not None:
             try:
@@ -282,16 +282,16 @@ class Run:
                 self._result.publish_errors[" ".join(str(error).split())] += 1
         if self._final < 0:
             return
-        crew.finish(self._final)
+        pool.finish(self._final)
         while True:
-            delivered = crew.tally.delivered
-            if await crew.until(lambda: crew.final == self._final and not crew.tally.behind, PATIENCE):
+            delivered = pool.measurements.delivered
+            if await pool.until(lambda: pool.final == self._final and not pool.measurements.behind, PATIENCE):
                 return
-            if crew.tally.delivered == delivered:
+            if pool.measurements.delivered == delivered:
                 return
 
-    async def _until(self, crew: WorkerPool, condition: Callable[[], bool], seconds: float) -> None:
-        await crew.until(lambda: condition() or self.stop.is_set(), seconds)
+    async def _until(self, pool: WorkerPool, condition: Callable[[], bool], seconds: float) -> None:
+        await pool.until(lambda: condition() or self.stop.is_set(), seconds)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, unless the run is to end."""
@@ -302,9 +302,9 @@ class Run:
             except TimeoutError:
                 pass
 
-    async def _report(self, crew: WorkerPool) -> None:
+    async def _report(self, pool: WorkerPool) -> None:
         while True:
             elapsed = time.monotonic() - self._origin
-            recent = crew.seconds(int(elapsed) - 1).get(int(elapsed) - 1, Second())
-            self._show(Moment(self._stage, elapsed, crew.tally, self._result.published, recent))
+            recent = pool.seconds(int(elapsed) - 1).get(int(elapsed) - 1, Second())
+            self._show(Moment(self._stage, elapsed, pool.measurements, self._result.published, recent))
             await asyncio.sleep(0.25)

@@ -48,7 +48,7 @@ class Newsroom:
         try:
             await self._parts.store.liveblog(self.slug)
         except NotFound:
-            await self._parts.publishing.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+            await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
         while True:
             await self._clear()
             await self._tell()
@@ -72,27 +72,27 @@ class Newsroom:
                 [first], _ = await self._parts.store.revisions(self.slug, entry.id, limit=1)
                 if first.actor == ACTOR:
                     await self._unless_gone(
-                        self._parts.publishing.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)
+                        self._parts.publisher.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)
                     )
             cursor = page.next_cursor
             if cursor is None:
                 return
 
     async def _take(self, step: Step, more: dict[str, Any] | None = None) -> None:
-        publishing = self._parts.publishing
+        publisher = self._parts.publisher
         match step:
             case Publish(ref, entry):
                 given = parse(EntryInput, {**entry, **(more or {})})
-                written = await publishing.create_entry(self.slug, given, actor=ACTOR)
+                written = await publisher.create_entry(self.slug, given, actor=ACTOR)
                 self._ids[ref] = written.entry.id
             case Edit(ref, entry, correction):
                 patch = parse(EntryPatch, {**entry, "correction": correction})
                 await self._unless_gone(
-                    publishing.edit_entry(self.slug, self._ids[ref], patch, version=None, actor=ACTOR)
+                    publisher.edit_entry(self.slug, self._ids[ref], patch, version=None, actor=ACTOR)
                 )
             case _:
                 await self._unless_gone(
-                    publishing.delete_entry(self.slug, self._ids[step.ref], version=None, actor=ACTOR)
+                    publisher.delete_entry(self.slug, self._ids[step.ref], version=None, actor=ACTOR)
                 )
 
     async def _unless_gone(self, work: Any) -> None:

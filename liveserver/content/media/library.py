@@ -33,31 +33,31 @@ class MediaLibrary:
     """
 
     def __init__(
-        self, store: Store, files: MediaStorage, darkroom: TranscoderPool, *, clock: Callable[[], datetime] = now
+        self, store: Store, files: MediaStorage, transcoder_pool: TranscoderPool, *, clock: Callable[[], datetime] = now
     ) -> None:
         self._store = store
         self._files = files
-        self._darkroom = darkroom
-        self._shelf = FileCache(files.read)
+        self._transcoder_pool = transcoder_pool
+        self._file_cache = FileCache(files.read)
         self._clock = clock
 
     async def close(self) -> None:
         """End what is being developed."""
-        await self._darkroom.close()
+        await self._transcoder_pool.close()
 
     async def add(self, file: BinaryIO, given: MediaInput, *, actor: str, media_id: str | None = None) -> Media:
         """A new picture. Raises Invalid if the file can't be served, Busy, FilesUnavailable.
 
         `media_id`: its id, a UUID that no other picture has or had, if it isn't to be a new one.
         """
-        developed = await self._darkroom.develop(file)
+        developed = await self._transcoder_pool.develop(file)
         media_id = media_id or new_id()
-        largest = developed.renditions[-1]
+        largest = developed.variants[-1]
         # The id is in it: the same file sent twice makes two pictures, each with files that can go with it.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]
         named = [
-            (Picture(digest, rendition.width, rendition.height, developed.suffix).name, rendition.content)
-            for rendition in developed.renditions
+            (Picture(digest, variant.width, variant.height, developed.suffix).name, variant.content)
+            for variant in developed.variants
         ]
         await asyncio.gather(*(self._files.write(name, content) for name, content in named))
         at = self._clock()
@@ -93,14 +93,14 @@ class MediaLibrary:
         """Take a picture away, for good. After FilesUnavailable or StoreUnavailable, call it again."""
         media = await self._store.media(media_id)
         check_version(media, version, media.edition.history)
-        for picture in Picture.of(media).renditions:
+        for picture in Picture.of(media).variants:
             await self._files.remove(picture.name)
-            self._shelf.forget(picture.name)
+            self._file_cache.forget(picture.name)
         await self._store.delete_media(media_id, version=version, at=self._clock())
 
     async def content(self, picture: Picture) -> bytes:
         """A picture's file. Raises NotFound, and Gone if it was deleted."""
-        content = await self._shelf.get(picture.name)
+        content = await self._file_cache.get(picture.name)
         if content is not None:
             return content
         if await self._store.media_was_deleted(picture.digest):

@@ -60,7 +60,7 @@ class Picture(NamedTuple):
         return MEDIA_TYPES[self.suffix]
 
     @property
-    def renditions(self) -> list[Picture]:
+    def variants(self) -> list[Picture]:
         """This picture in every width that there is of it, narrowest first, itself last."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
@@ -85,7 +85,7 @@ def img_html(picture: Picture, alt: str, media_url: str) -> str:
 
     `alt` is plain text; `media_url` is what stands before the slash and the name.
     """
-    candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.renditions)
+    candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.variants)
     return (
         f'<img src="{media_url}/{picture.name}" srcset="{candidates}" sizes="{SIZES}" '
         f'width="{picture.width}" height="{picture.height}" alt="{_attribute(alt)}" loading="lazy" decoding="async">'

@@ -91,13 +91,13 @@ class TranscodedPicture(NamedTuple):
     """A picture in all its widths, narrowest first."""
 
     suffix: str
-    renditions: list[PictureVariant]
+    variants: list[PictureVariant]
 
     def dumps(self) -> bytes:
         """A line of JSON, and the contents one after the other."""
-        sizes = [[r.width, r.height, len(r.content)] for r in self.renditions]
+        sizes = [[r.width, r.height, len(r.content)] for r in self.variants]
         head = json.dumps({"suffix": self.suffix, "sizes": sizes}).encode()
-        return head + b"\n" + b"".join(r.content for r in self.renditions)
+        return head + b"\n" + b"".join(r.content for r in self.variants)
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
@@ -106,11 +106,11 @@ class TranscodedPicture(NamedTuple):
         head = json.loads(line)
         if "refused" in head:
             raise Unreadable(head["refused"])
-        renditions = []
+        variants = []
         for width, height, size in head["sizes"]:
-            renditions.append(PictureVariant(width, height, contents[:size]))
+            variants.append(PictureVariant(width, height, contents[:size]))
             contents = contents[size:]
-        return cls(head["suffix"], renditions)
+        return cls(head["suffix"], variants)
 
 
 def sniff(data: bytes) -> str:
@@ -234,8 +234,8 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 def _encoded(image: Image.Image, *, lossless: bool) -> TranscodedPicture:
     suffix = "webp" if lossless or image.mode == "RGBA" else "jpg"
-    renditions = []
-    for size in Picture("", image.width, image.height, suffix).renditions:
+    variants = []
+    for size in Picture("", image.width, image.height, suffix).variants:
         whole = (size.width, size.height) == image.size
         smaller = image if whole else image.resize((size.width, size.height), Image.Resampling.LANCZOS)
         # Comments and profiles would be written from here.
@@ -245,8 +245,8 @@ def _encoded(image: Image.Image, *, lossless: bool) -> TranscodedPicture:
             smaller.save(target, "WEBP", quality=WEBP_QUALITY, method=4)
         else:
             smaller.save(target, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
-        renditions.append(PictureVariant(size.width, size.height, target.getvalue()))
-    return TranscodedPicture(suffix, renditions)
+        variants.append(PictureVariant(size.width, size.height, target.getvalue()))
+    return TranscodedPicture(suffix, variants)
 
 
 def _limit(max_pixels: int) -> None:

@@ -30,7 +30,7 @@ from liveserver.http.api.requests import (
     version_of,
 )
 from liveserver.http.container import services
-from liveserver.http.requesters import asker_with, published_of
+from liveserver.http.requesters import published_of, requester_with
 from liveserver.http.responses.entity_tags import edition_tag
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
@@ -57,7 +57,7 @@ async def create(request: Request) -> Response:
     key = idempotency_key_of(request)
     given = await body_of(request, EntryInput, actor, confirms=True)
     parts = services(request)
-    written = await parts.publishing.create_entry(
+    written = await parts.publisher.create_entry(
         request.path_params["slug"],
         given,
         actor=actor.name,
@@ -90,12 +90,12 @@ async def listing(request: Request) -> Response:
         # Whatever status they ask for, readers get published entries.
         query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
-        rendition = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
-        return respond(request.scope, rendition.representation)
+        cached = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
+        return respond(request.scope, cached.representation)
     admission = await admitted_alone(request)
     name = ("list", request.path_params["slug"], statuses, *_choice(query))
     read = partial(_for_editors, request, query, statuses)
-    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
     public = statuses == (EntryStatus.PUBLISHED,)
     return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
 
@@ -166,7 +166,7 @@ async def edit(request: Request) -> Response:
     version = version_of(request, required=True)
     patch = await body_of(request, EntryPatch, actor)
     parts = services(request)
-    written = await parts.publishing.edit_entry(
+    written = await parts.publisher.edit_entry(
         request.path_params["slug"],
         request.path_params["id"],
         patch,
@@ -183,7 +183,7 @@ async def delete(request: Request) -> Response:
     actor = await authorised(request, "publish")
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
-    takedown = await parts.publishing.delete_entry(
+    takedown = await parts.publisher.delete_entry(
         request.path_params["slug"],
         request.path_params["id"],
         version=version_of(request, required=False),
@@ -204,7 +204,7 @@ async def revisions(request: Request) -> Response:
     actor = await authorised(request, "publish")
     name = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
     read = partial(_revisions, request, query)
-    body, next_cursor = await services(request).turns.made(name, read, asker_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
     return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
 
 

@@ -17,7 +17,7 @@ from liveserver.http.api.requests import (
     version_of,
 )
 from liveserver.http.container import services
-from liveserver.http.requesters import asker_of, liveblog_of
+from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses.entity_tags import edition_tag
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def create(request: Request) -> Response:
     actor = await authorised(request, "manage")
     given = await body_of(request, LiveblogInput, actor)
     parts = services(request)
-    liveblog = await parts.publishing.create_liveblog(given)
+    liveblog = await parts.publisher.create_liveblog(given)
     if "embedding" in given.model_fields_set:
         await parts.partners.changed()
     location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
@@ -44,7 +44,7 @@ async def listing(request: Request) -> Response:
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs, **query.model_dump())
-    liveblogs, next_cursor = await parts.turns.made(key, read, asker_of(request.scope, "liveblogs"))
+    liveblogs, next_cursor = await parts.turns.made(key, read, requester_of(request.scope, "liveblogs"))
     shown = await parts.partners.shown((liveblog.slug for liveblog in liveblogs), request.scope["headers"])
     items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs if liveblog.slug in shown]
     content = {"items": items, "next_cursor": next_cursor}
@@ -63,7 +63,7 @@ async def edit(request: Request) -> Response:
     version = version_of(request, required=True)
     patch = await body_of(request, LiveblogPatch, actor)
     parts = services(request)
-    liveblog = await parts.publishing.edit_liveblog(request.path_params["slug"], patch, version=version)
+    liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, version=version)
     if "embedding" in patch.model_fields_set:
         await parts.partners.changed()
     return _one(request, liveblog)

@@ -20,7 +20,7 @@ from liveserver.domain.model import TAG_MAX
 from liveserver.domain.topic import Topic
 from liveserver.http.container import services
 from liveserver.http.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
-from liveserver.http.requesters import asker_of
+from liveserver.http.requesters import requester_of
 from liveserver.http.responses.entity_tags import edition_of, still_holds, tag_of
 from liveserver.http.responses.prebuilt import POLL_CACHE, Steady, readable_by
 from liveserver.http.responses.representation import Representation
@@ -207,7 +207,7 @@ async def _read(request: Request, limit: int) -> bytearray:
 
 async def actor_of(request: Request) -> Actor | None:
     """Who asks; None for an anonymous reader."""
-    return await services(request).keyring.authenticate(request.headers.get("authorization"))
+    return await services(request).api_keys.authenticate(request.headers.get("authorization"))
 
 
 async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
@@ -232,7 +232,7 @@ async def confirm(request: Request, actor: Actor) -> None:
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
     """The same for what confirms the key itself when it writes: without a look at the store for one seen before."""
-    seen = services(request).keyring.recall(request.headers.get("authorization"))
+    seen = services(request).api_keys.recall(request.headers.get("authorization"))
     return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
 
 
@@ -243,7 +243,7 @@ def count(request: Request, *, needs_key: bool) -> None:
     shares an address with others, and one that isn't good is counted then (`http/rejections.py`).
     """
     parts, authorization = services(request), request.headers.get("authorization")
-    actor = parts.keyring.recall(authorization)
+    actor = parts.api_keys.recall(authorization)
     if actor is not None:
         parts.limits.with_key(actor.key_id)
     elif authorization is None or not needs_key:
@@ -300,7 +300,7 @@ def public_representation(body: bytes, headers: Mapping[str, str]) -> Representa
 async def rendition_of(request: Request, variant: Variant, make: Make) -> CachedPage:
     """The same for all: something of the live blog that the path names. Raises what `Renditions.get` raises."""
     topic = Topic(request.path_params["slug"])
-    return await services(request).renditions.get(topic, variant, make, asker_of(request.scope, topic))
+    return await services(request).page_cache.get(topic, variant, make, requester_of(request.scope, topic))
 
 
 async def rendition_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
@@ -313,14 +313,14 @@ async def rendition_for(request: Request, admitted: Admission, variant: Variant,
     if not topic.delay:
         return await rendition_of(request, (*variant, "for", topic), make)
     parts, whole = services(request), Topic(topic.slug)
-    asker = asker_of(request.scope, whole)
+    requester = requester_of(request.scope, whole)
     # It is good while neither the topic gets on nor the live blog does, which may have lost an entry.
     with suppress(Draining):
         await parts.hub.enter(whole)
     reached = parts.hub.reached(whole)
     if reached is None:
-        return await parts.turns.made((topic, variant), make, asker)
-    return await parts.renditions.get(topic, (*variant, str(reached)), make, asker)
+        return await parts.turns.made((topic, variant), make, requester)
+    return await parts.page_cache.get(topic, (*variant, str(reached)), make, requester)
 
 
 def headers_for(admitted: Admission, cache: str) -> dict[str, str]:

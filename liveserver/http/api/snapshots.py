@@ -35,8 +35,8 @@ async def snapshot(request: Request) -> Response:
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
     make = partial(_snapshot, parts, admitted, query.limit)
-    rendition = await rendition_for(request, admitted, ("snapshot", query.limit), make)
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_for(request, admitted, ("snapshot", query.limit), make)
+    return respond(request.scope, cached.representation)
 
 
 async def _snapshot(parts: Container, admitted: Admission, limit: int) -> CachedPage:
@@ -58,8 +58,8 @@ async def changes(request: Request) -> Response:
     # Whatever is no position at all has the same answer.
     variant = ("changes", str(after) if after else None, query.limit)
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
-    rendition = await rendition_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
+    return respond(request.scope, cached.representation)
 
 
 async def _changes(parts: Container, admitted: Admission, after: Position | None, limit: int) -> CachedPage:

@@ -37,7 +37,7 @@ class FastPath:
             and (match := _PAGE.fullmatch(scope["path"])) is not None
         ):
             parts: Container = scope["state"]["services"]
-            held = parts.renditions.held(Topic(match[1]), NEWEST)
+            held = parts.page_cache.held(Topic(match[1]), NEWEST)
             if held is not None:
                 await respond(scope, held.representation)(scope, receive, send)
                 return

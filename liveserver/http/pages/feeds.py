@@ -38,8 +38,8 @@ async def feed(request: Request) -> Response:
     kind = request.url.path.rpartition(".")[2]
     readers = await parts.partners.readers(slug, request.scope["headers"])
     make = partial(_feed, parts, slug, kind, readers)
-    rendition = await rendition_of(request, ("feed", kind, readers.name), make)
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_of(request, ("feed", kind, readers.name), make)
+    return respond(request.scope, cached.representation)
 
 
 async def _feed(parts: Container, slug: str, kind: str, readers: Readers) -> CachedPage:

@@ -13,7 +13,7 @@ from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.topic import Topic
 from liveserver.http.container import services
 from liveserver.http.rejections import refused, waiting
-from liveserver.http.requesters import asker_of
+from liveserver.http.requesters import requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.route_params import SLUG
 from liveserver.newsroom import reach_report
@@ -38,7 +38,7 @@ async def page(request: Request) -> Response:
     try:
         link = request.query_params.get("link", "")
         html = await parts.turns.made(
-            ("reach", slug, link), partial(_page, parts, slug, link), asker_of(request.scope, Topic(slug))
+            ("reach", slug, link), partial(_page, parts, slug, link), requester_of(request.scope, Topic(slug))
         )
     except (Unauthorized, Forbidden) as error:
         answer = refused(request.scope, error)

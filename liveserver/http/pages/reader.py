@@ -77,14 +77,14 @@ async def liveblog_page(request: Request) -> Response:
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
         if choice == NEWEST_FIRST:
-            rendition = await rendition_of(request, NEWEST, partial(_newest, parts, slug))
+            cached = await rendition_of(request, NEWEST, partial(_newest, parts, slug))
         else:
-            rendition = await rendition_of(request, ("list", *choice), partial(_list, parts, slug, choice))
+            cached = await rendition_of(request, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.InvalidInput:
         # A link that was cut short: the newest entries serve better than an error, where there are any.
         await liveblog_of(request.scope, slug)
         return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
-    return respond(request.scope, rendition.representation)
+    return respond(request.scope, cached.representation)
 
 
 class Choice(NamedTuple):
@@ -159,8 +159,8 @@ async def entry_page(request: Request) -> Response:
     """One entry among its neighbours; with `?order=oldest` to be read on from."""
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
-    rendition = await rendition_of(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_of(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
+    return respond(request.scope, cached.representation)
 
 
 async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> CachedPage:

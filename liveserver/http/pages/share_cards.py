@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from liveserver.domain.topic import Topic
 from liveserver.http.container import services
-from liveserver.http.requesters import asker_of, liveblog_of, published_of
+from liveserver.http.requesters import liveblog_of, published_of, requester_of
 from liveserver.http.responses.prebuilt import readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, ID, SLUG
@@ -52,7 +52,7 @@ async def _answer(request: Request, card: Card, url: str) -> Response:
     parts, slug = services(request), request.path_params["slug"]
     readers = await parts.partners.readers(slug, request.scope["headers"])
     drawn = partial(to_thread.run_sync, _picture, card, readers)
-    picture = await parts.drawing.made((card, readers), drawn, asker_of(request.scope, Topic(slug)))
+    picture = await parts.drawing.made((card, readers), drawn, requester_of(request.scope, Topic(slug)))
     return respond(request.scope, picture)
 
 

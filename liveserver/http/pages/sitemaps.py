@@ -10,7 +10,7 @@ from starlette.routing import Route
 from liveserver.domain.errors import NotFound
 from liveserver.domain.model import now
 from liveserver.http.container import services
-from liveserver.http.requesters import asker_of
+from liveserver.http.requesters import requester_of
 from liveserver.http.responses.prebuilt import respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import NUMBER
@@ -67,8 +67,8 @@ async def robots(request: Request) -> Response:
 
 
 async def _answer(request: Request, key: str | int, make: Callable[[], Awaitable[Representation]]) -> Response:
-    asker = asker_of(request.scope, "sitemaps")
-    return respond(request.scope, await services(request).dated.get(("sitemap", key), make, asker))
+    requester = requester_of(request.scope, "sitemaps")
+    return respond(request.scope, await services(request).dated.get(("sitemap", key), make, requester))
 
 
 def _representation(body: bytes, media_type: str = sitemaps.MEDIA_TYPE) -> Representation:

@@ -22,7 +22,7 @@ from liveserver.http.api.requests import headers_for, rendition_for, rendition_o
 from liveserver.http.container import services
 from liveserver.http.pages.reader import html_representation
 from liveserver.http.rejections import refused
-from liveserver.http.requesters import asker_of, liveblog_of
+from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable_by, respond
@@ -80,8 +80,8 @@ async def shell(request: Request) -> Response:
     parts, slug, look = services(request), request.path_params["slug"], _look(request)
     admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
     make = partial(_shell, parts, admitted, look.language)
-    rendition = await rendition_for(request, admitted, ("embed-shell", look.language), make)
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_for(request, admitted, ("embed-shell", look.language), make)
+    return respond(request.scope, cached.representation)
 
 
 async def _shell(parts: Container, admitted: Admission, language: str | None) -> CachedPage:
@@ -104,7 +104,7 @@ async def page(request: Request) -> Response:
         ancestors = await parts.partners.frame_ancestors(slug, look.partner)
         look = _of_partner(look, admitted)
         make = partial(_page, parts, admitted, look, ancestors)
-        rendition = await rendition_for(request, admitted, ("embed", *look.variant, ancestors), make)
+        cached = await rendition_for(request, admitted, ("embed", *look.variant, ancestors), make)
     except (errors.NotFound, errors.EmbedRefused) as error:
         # In the frame, where the browser would else show its own complaint.
         liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
@@ -112,7 +112,7 @@ async def page(request: Request) -> Response:
         status = 404 if isinstance(error, errors.NotFound) else 403
         html = parts.renderer.error_page(status, language=_accepted(request), liveblog=liveblog)
         return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
-    return respond(request.scope, rendition.representation)
+    return respond(request.scope, cached.representation)
 
 
 async def _page(parts: Container, admitted: Admission, look: WidgetOptions, ancestors: str) -> CachedPage:
@@ -140,8 +140,8 @@ async def fragment(request: Request) -> Response:
     admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
     look = _of_partner(look, admitted)
     make = partial(_fragment, parts, admitted, look)
-    rendition = await rendition_for(request, admitted, ("fragment", *look.variant), make)
-    return respond(request.scope, rendition.representation)
+    cached = await rendition_for(request, admitted, ("fragment", *look.variant), make)
+    return respond(request.scope, cached.representation)
 
 
 async def _fragment(parts: Container, admitted: Admission, look: WidgetOptions) -> CachedPage:
@@ -159,12 +159,12 @@ async def preview(request: Request) -> Response:
     parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
     variant, make = ("embed-preview", partner), partial(_preview, parts, slug, partner)
     if partner is None:
-        rendition = await rendition_of(request, variant, make)
+        cached = await rendition_of(request, variant, make)
     else:
         # Ids can be made up without end, and few people come for each.
         topic = Topic(slug)
-        rendition = await parts.turns.made((topic, variant), make, asker_of(request.scope, topic))
-    return respond(request.scope, rendition.representation)
+        cached = await parts.turns.made((topic, variant), make, requester_of(request.scope, topic))
+    return respond(request.scope, cached.representation)
 
 
 async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:

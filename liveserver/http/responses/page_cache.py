@@ -122,7 +122,7 @@ class PageCache:
         self.hits += 1
         return kept
 
-    async def get(self, topic: Topic, variant: Variant, make: Make, asker: Requester) -> CachedPage:
+    async def get(self, topic: Topic, variant: Variant, make: Make, requester: Requester) -> CachedPage:
         """The rendition; `make` makes it in its turn, unless a good one is held or another call has it made.
 
         Whatever this process knows to have been committed before the call is in it. Raises what `make` raises, Busy
@@ -151,7 +151,7 @@ class PageCache:
             # Since this call: what was under way before has ended.
             work = waiting
         else:
-            work = self._turns.join(key, partial(self._make, key, make), asker, ahead=ahead)
+            work = self._turns.join(key, partial(self._make, key, make), requester, ahead=ahead)
         if work is waiting:
             self.hits += 1
         else:
@@ -204,11 +204,13 @@ class DatedCache:
         self._kept: LruCache[Hashable, tuple[float, Representation]] = LruCache(budget)
 
     async def get(
-        self, key: Hashable, make: Callable[[], Awaitable[Representation]], asker: Requester
+        self, key: Hashable, make: Callable[[], Awaitable[Representation]], requester: Requester
     ) -> Representation:
         """What `make` made some seconds ago at most, or makes in its turn. Raises what it raises, and Busy."""
         good = self._good(key)
-        return await self._turns.made(("dated", key), partial(self._make, key, make), asker) if good is None else good
+        return (
+            await self._turns.made(("dated", key), partial(self._make, key, make), requester) if good is None else good
+        )
 
     def _good(self, key: Hashable) -> Representation | None:
         kept = self._kept.get(key)

@@ -63,7 +63,7 @@ def reader(renderer: Renderer) -> Headers:
             f"img-src 'self' {_origin(renderer.media_url)}",
             "connect-src 'self'",
             "worker-src 'self'",
-            f"frame-src {' '.join(renderer.embeds.frame_sources)}",
+            f"frame-src {' '.join(renderer.embed_providers.frame_sources)}",
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "form-action 'self'",

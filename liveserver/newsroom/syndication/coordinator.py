@@ -84,10 +84,10 @@ class SyndicationCoordinator:
     """One process's part in following: it looks for sources that nobody follows, and follows them."""
 
     def __init__(
-        self, store: Store, publishing: Publisher, library: MediaLibrary, settings: Settings, *, node: str
+        self, store: Store, publisher: Publisher, library: MediaLibrary, settings: Settings, *, node: str
     ) -> None:
         self._store = store
-        self._publishing = publishing
+        self._publisher = publisher
         self._library = library
         self._sanitising = SanitiserPool(threads=1)
         """For all sources: however many dear texts they send, editors' have threads of their own."""
@@ -141,7 +141,7 @@ class SyndicationCoordinator:
                     source,
                     self._node,
                     self._store,
-                    self._publishing,
+                    self._publisher,
                     self._library,
                     self._sanitising,
                     self._settings,

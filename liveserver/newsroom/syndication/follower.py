@@ -99,7 +99,7 @@ class Follower:
         source: Source,
         node: str,
         store: Store,
-        publishing: Publisher,
+        publisher: Publisher,
         library: MediaLibrary,
         pool: SanitiserPool,
         settings: Settings,
@@ -108,7 +108,7 @@ class Follower:
         self._slug = source.slug
         self._node = node
         self._store = store
-        self._publishing = publishing
+        self._publisher = publisher
         self._library = library
         self._sanitising = pool
         self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
@@ -299,14 +299,14 @@ class Follower:
                 if there is None or there.seq != given.seq:
                     return
             try:
-                await self._publishing.take_over(self._taking(given, reached))
+                await self._publisher.take_over(self._taking(given, reached))
             except NotHeld:
                 raise
             except Conflict:
                 # One pinned entry too many: better unpinned than not at all.
                 assert given.entry is not None
                 given = given._replace(entry=replace(given.entry, pinned=False))
-                await self._publishing.take_over(self._taking(given, reached))
+                await self._publisher.take_over(self._taking(given, reached))
             if reached is not None:
                 self._position = reached
 

@@ -53,7 +53,7 @@ def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
         return _one_by_one(descriptors, data)
     rest = []
     for start in range(0, len(descriptors), ENTRIES):
-        rest += [(start + place, sent) for place, sent in ring.send(descriptors[start : start + ENTRIES], data)]
+        rest += [(start + index, sent) for index, sent in ring.send(descriptors[start : start + ENTRIES], data)]
     return rest
 
 
@@ -70,14 +70,14 @@ def one_by_one() -> None:
 def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
     size = len(data)
     rest = []
-    for place, descriptor in enumerate(descriptors):
+    for index, descriptor in enumerate(descriptors):
         try:
             sent = os.write(descriptor, data)
         except OSError as error:
-            rest.append((place, -(error.errno or errno.EIO)))
+            rest.append((index, -(error.errno or errno.EIO)))
         else:
             if sent != size:
-                rest.append((place, sent))
+                rest.append((index, sent))
     return rest
 
 
@@ -108,9 +108,9 @@ class IoUring:
         size = max(order + 4 * ENTRIES, cqes + COMPLETION.size * completions)
         rings = memoryview(mmap.mmap(self._descriptor, size))
         submissions = memoryview(mmap.mmap(self._descriptor, SUBMISSION.size * ENTRIES, offset=OFFSET_SUBMISSIONS))
-        for place in range(ENTRIES):
-            fields = (OP_SEND, 0, 0, -1, 0, 0, 0, MSG_DONTWAIT | MSG_NOSIGNAL, place)
-            SUBMISSION.pack_into(submissions, SUBMISSION.size * place, *fields)
+        for index in range(ENTRIES):
+            fields = (OP_SEND, 0, 0, -1, 0, 0, 0, MSG_DONTWAIT | MSG_NOSIGNAL, index)
+            SUBMISSION.pack_into(submissions, SUBMISSION.size * index, *fields)
         self._sockets = submissions.cast("i")[1::16]
         self._addresses = submissions.cast("Q")[2::8]
         self._lengths = submissions.cast("I")[6::16]
@@ -127,8 +127,8 @@ class IoUring:
         self._completions = rings[cqes : cqes + COMPLETION.size * completions]
         # What they look like when all has gone well.
         expected = bytearray(COMPLETION.size * ENTRIES)
-        for place in range(ENTRIES):
-            COMPLETION.pack_into(expected, COMPLETION.size * place, place, 0, 0)
+        for index in range(ENTRIES):
+            COMPLETION.pack_into(expected, COMPLETION.size * index, index, 0, 0)
         self._expected = memoryview(expected)
         self._expected_results = self._expected.cast("i")[2::4]
 
@@ -150,9 +150,9 @@ class IoUring:
         completions = self._completed(submitted)
         if completions == self._expected[: COMPLETION.size * count].tobytes():
             return []
-        rest = [(place, sent) for place, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
+        rest = [(index, sent) for index, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
         # What couldn't even be submitted goes through the transport, like what finds a full buffer.
-        return rest + [(place, -errno.EAGAIN) for place in range(submitted, count)]
+        return rest + [(index, -errno.EAGAIN) for index in range(submitted, count)]
 
     def _lay(self, data: bytes) -> None:
         """Have all submissions send these bytes."""

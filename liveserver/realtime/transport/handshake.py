@@ -109,7 +109,7 @@ def read(request: Request, *, deflate: bool = True) -> Offer:
     return Offer(
         b64encode(sha1(key + GUID, usedforsecurity=False).digest()),
         _agree(offered) if offered and deflate and len(offered) <= OFFER_MAX else b"",
-        [word.strip() for word in subprotocols.decode("latin-1").split(",") if word.strip()],
+        [reply_id.strip() for reply_id in subprotocols.decode("latin-1").split(",") if reply_id.strip()],
     )
 
 

@@ -61,16 +61,16 @@ PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 class ViewerEvents(Protocol):
     """Whoever writes to viewers, and hears of them: from the event loop, never from within `write` or `close`."""
 
-    def drained(self, sink: Viewer, /) -> None:
+    def drained(self, viewer: Viewer, /) -> None:
         """The viewer had refused a message, and can be written to again."""
 
-    def said(self, sink: Viewer, message: bytes, /) -> None:
+    def said(self, viewer: Viewer, message: bytes, /) -> None:
         """The viewer sent a short text message."""
 
     def asked(self) -> int:
         """How many answers each viewer was asked for, of late: it may say so much more."""
 
-    def gone(self, sink: Viewer, /) -> None:
+    def gone(self, viewer: Viewer, /) -> None:
         """The viewer's connection has ended."""
 
 
@@ -89,53 +89,53 @@ class SocketBatch(ViewerBatch):
 
     __slots__ = ("_descriptors", "_indirect")
 
-    def __init__(self, crowd: ViewerSet, kind: type[Viewer]) -> None:
-        super().__init__(crowd, kind)
+    def __init__(self, viewer_set: ViewerSet, kind: type[Viewer]) -> None:
+        super().__init__(viewer_set, kind)
         self._descriptors = array("i")
         self._indirect = 0
 
-    def add(self, sink: Viewer) -> None:
+    def add(self, viewer: Viewer) -> None:
         """See Row."""
-        super().add(sink)
-        descriptor = cast("SocketViewer", sink)._descriptor
+        super().add(viewer)
+        descriptor = cast("SocketViewer", viewer)._descriptor
         self._descriptors.append(descriptor)
         self._indirect += descriptor == INDIRECT
 
-    def discard(self, sink: Viewer) -> None:
+    def discard(self, viewer: Viewer) -> None:
         """See Row."""
-        self._indirect -= self._descriptors[sink.place] == INDIRECT
-        self._descriptors[sink.place] = self._descriptors[-1]
+        self._indirect -= self._descriptors[viewer.index] == INDIRECT
+        self._descriptors[viewer.index] = self._descriptors[-1]
         self._descriptors.pop()
-        super().discard(sink)
+        super().discard(viewer)
 
-    def turn(self, place: int, descriptor: int) -> None:
+    def turn(self, index: int, descriptor: int) -> None:
         """What is written to the viewer at that place goes another way."""
-        self._indirect += (descriptor == INDIRECT) - (self._descriptors[place] == INDIRECT)
-        self._descriptors[place] = descriptor
+        self._indirect += (descriptor == INDIRECT) - (self._descriptors[index] == INDIRECT)
+        self._descriptors[index] = descriptor
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """See Row."""
         if self._indirect:
             return super().write(frames)
         data = cast("type[SocketViewer]", self.kind).joined(frames)
-        for place, sent in send_all(self._descriptors, data):
-            cast("SocketViewer", self.sinks[place])._unsent(data, sent)
+        for index, sent in send_all(self._descriptors, data):
+            cast("SocketViewer", self.viewers[index])._unsent(data, sent)
         return []
 
 
 class SocketViewer(asyncio.Protocol, Viewer):
     """What viewers of every encoding have in common. It is a `Viewer` for the hub and the transport's protocol."""
 
-    __slots__ = ("_audience", "_connections", "_descriptor", "_opening", "_patience", "_spent", "_state", "_transport")
+    __slots__ = ("_connections", "_descriptor", "_events", "_opening", "_patience", "_spent", "_state", "_transport")
 
     row_type = SocketBatch
 
     def __init__(
-        self, transport: asyncio.Transport, audience: ViewerEvents, connections: set[Any], opening: bytes = b""
+        self, transport: asyncio.Transport, events: ViewerEvents, connections: set[Any], opening: bytes = b""
     ) -> None:
         Viewer.__init__(self)
         self._transport = transport
-        self._audience = audience
+        self._events = events
         self._connections = connections
         self._state = State.FOLLOWING
         self._descriptor = INDIRECT
@@ -169,17 +169,17 @@ class SocketViewer(asyncio.Protocol, Viewer):
         return b"".join([cls.encoded(frame) for frame in frames])
 
     @classmethod
-    def write_all(cls, sinks: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
+    def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
         """Write messages to many; who lags took none of them."""
         data = cls.joined(frames)
-        viewers = cast("Sequence[SocketViewer]", sinks)
-        direct = [viewer for viewer in viewers if viewer._descriptor != INDIRECT]
+        ours = cast("Sequence[SocketViewer]", viewers)
+        direct = [viewer for viewer in ours if viewer._descriptor != INDIRECT]
         descriptors = array("i", [viewer._descriptor for viewer in direct])
         lagging: list[tuple[Viewer, int]] = [
-            (viewer, 0) for viewer in viewers if viewer._descriptor == INDIRECT and not viewer._send(data)
+            (viewer, 0) for viewer in ours if viewer._descriptor == INDIRECT and not viewer._send(data)
         ]
-        for place, sent in send_all(descriptors, data):
-            direct[place]._unsent(data, sent)
+        for index, sent in send_all(descriptors, data):
+            direct[index]._unsent(data, sent)
         return lagging
 
     def open(self) -> None:
@@ -206,7 +206,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         if self._state is State.LAGGING:
             self._state = State.FOLLOWING
             self._transport.resume_reading()
-            self._audience.drained(self)
+            self._events.drained(self)
 
     def eof_received(self) -> None:
         """The viewer has nothing more to say: the transport closes."""
@@ -216,7 +216,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._ended()
         self._wait_no_more()
         self._connections.discard(self)
-        self._audience.gone(self)
+        self._events.gone(self)
 
     def _send(self, data: bytes) -> bool:
         if self._state is not State.FOLLOWING:
@@ -237,7 +237,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         """What is written goes to that descriptor from now on; INDIRECT: through the transport."""
         self._descriptor = descriptor
         if self.row is not None:
-            cast("SocketBatch", self.row).turn(self.place, descriptor)
+            cast("SocketBatch", self.row).turn(self.index, descriptor)
 
     def _unsent(self, data: bytes, sent: int) -> None:
         """The socket took so many bytes, or answered with a negative errno: leave the rest to the transport.
@@ -257,7 +257,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         """Take frames of that weight from what it may say; False if that is more than is left."""
         now = asyncio.get_running_loop().time()
         self._spent = until = viewer_budget.spent(self._spent, now, frames)
-        return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._audience.asked())
+        return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._events.asked())
 
     def _dismiss(self, code: int = wire.CLOSE_TOO_TALKATIVE) -> None:
         """End it for what it says: too much, or nothing whole."""
@@ -333,13 +333,13 @@ class WebSocketViewer(SocketViewer):
     def __init__(
         self,
         transport: asyncio.Transport,
-        audience: ViewerEvents,
+        events: ViewerEvents,
         connections: set[Any],
         wheel: TimerWheel,
         interval: int,
         opening: bytes = b"",
     ) -> None:
-        super().__init__(transport, audience, connections, opening)
+        super().__init__(transport, events, connections, opening)
         self._wheel = wheel
         self._interval = interval
         self._silent = False
@@ -426,7 +426,7 @@ class WebSocketViewer(SocketViewer):
         for event in parser.events_received():
             assert isinstance(event, WebSocketFrame)
             if event.opcode is Opcode.TEXT and event.fin and len(event.data) <= wire.HEARD_MAX:
-                self._audience.said(self, bytes(event.data))
+                self._events.said(self, bytes(event.data))
         if replies := b"".join(parser.data_to_send()):
             self._transport.write(replies)
             # They may wait there, half written: what follows must not overtake them.

@@ -372,7 +372,7 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(data)
 
-    def _hand_over(self, audience: ViewerEvents) -> WebSocketViewer:
+    def _hand_over(self, subscription: ViewerEvents) -> WebSocketViewer:
         """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
 
         Raises Gone if the peer has left.
@@ -390,7 +390,7 @@ class Connection(asyncio.Protocol):
         connections.discard(self)
         kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
         answer = self._offer.response(self._server.default_headers) if connecting else b""
-        viewer = kind(self._transport, audience, connections, wheel, self._terms.ping_interval, answer)
+        viewer = kind(self._transport, subscription, connections, wheel, self._terms.ping_interval, answer)
         if self._early:
             data, self._early = self._early, b""
             self._transport.resume_reading()

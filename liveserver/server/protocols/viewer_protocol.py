@@ -395,7 +395,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.message_event.set()
 
     def hand_over(
-        self, audience: ViewerEvents, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
+        self, events: ViewerEvents, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes
     ) -> SocketViewer:
         """Answer the request with a stream that ends with the connection, and make the connection its viewer.
 
@@ -417,7 +417,7 @@ class HttpProtocol(HttpToolsProtocol):
         # A request with a body, which nobody wants: how should it be seen else that the viewer has gone?
         self.flow.resume_reading()
         answer = _head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
-        viewer = EventStreamViewer(self.transport, audience, self.connections, answer)
+        viewer = EventStreamViewer(self.transport, events, self.connections, answer)
         self._retire()
         return viewer
 
@@ -574,7 +574,7 @@ _head = lru_cache(maxsize=4)(head)
 
 def _hand_over(
     protocol: ref[HttpProtocol],
-    audience: ViewerEvents,
+    events: ViewerEvents,
     status: int,
     headers: Iterable[tuple[bytes, bytes]],
     body: bytes,
@@ -583,7 +583,7 @@ def _hand_over(
     alive = protocol()
     if alive is None:
         raise ClientDisconnected
-    return alive.hand_over(audience, status, headers, body)
+    return alive.hand_over(events, status, headers, body)
 
 
 def _nothing() -> int:

@@ -31,7 +31,7 @@ def as_svg(result: Result) -> str:
     values = report.as_json(result)
     timeline: list[Row] = values["timeline"]
     across = Scale(0, max((row["second"] for row in timeline), default=0) + 1, LEFT, RIGHT)
-    title = f"{result.tally.opened:,} viewers, {report.transport_of(result)}"
+    title = f"{result.measurements.opened:,} viewers, {report.transport_of(result)}"
     parts = [
         svg_chart.text(24, 34, title, css="title"),
         svg_chart.text(24, 54, _subtitle(result), css="dim"),
@@ -73,7 +73,7 @@ def _subtitle(result: Result) -> str:
         parts.append(f"{result.published:,} entries at {result.plan.rate:g} a second")
     if p50 is not None and p99 is not None:
         parts.append(f"latency p50 {p50 * 1e3:.1f}, p99 {p99 * 1e3:.1f}, max {histogram.max * 1e3:.1f} ms")
-    parts.append(f"{result.tally.lost:,} lost")
+    parts.append(f"{result.measurements.lost:,} lost")
     return "  ·  ".join(parts)
 
 

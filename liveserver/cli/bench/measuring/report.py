@@ -21,7 +21,7 @@ LATE = 0.01
 
 def as_json(result: Result) -> dict[str, Any]:
     """The result as plain values."""
-    plan, tally, usage = result.plan, result.tally, result.usage
+    plan, measurements, usage = result.plan, result.measurements, result.usage
     return {
         "format": 1,
         "liveserver": __version__,
@@ -40,15 +40,15 @@ def as_json(result: Result) -> dict[str, Any]:
             "entry_bytes": plan.size,
         },
         "connections": {
-            "opened": tally.opened,
-            "failed": tally.failed,
-            "tries": tally.tries,
+            "opened": measurements.opened,
+            "failed": measurements.failed,
+            "tries": measurements.tries,
             "seconds": round(result.connect_seconds, 3),
-            "per_second": _per_second(tally.opened, result.connect_seconds),
-            "deflated": tally.deflated,
-            "reconnects": tally.reconnects,
-            "resets": tally.resets,
-            "errors": dict(tally.errors.most_common()),
+            "per_second": _per_second(measurements.opened, result.connect_seconds),
+            "deflated": measurements.deflated,
+            "reconnects": measurements.reconnects,
+            "resets": measurements.resets,
+            "errors": dict(measurements.errors.most_common()),
         },
         "publishing": {
             "entries": result.published,
@@ -57,16 +57,16 @@ def as_json(result: Result) -> dict[str, Any]:
         },
         "deliveries": {
             "expected": result.expected,
-            "arrived": tally.delivered,
-            "lost": tally.lost,
-            "duplicated": tally.duplicated,
-            "superseded": tally.superseded,
+            "arrived": measurements.delivered,
+            "lost": measurements.lost,
+            "duplicated": measurements.duplicated,
+            "superseded": measurements.superseded,
             "seconds": round(result.deliver_seconds, 3),
-            "per_second": _per_second(tally.delivered, result.deliver_seconds),
+            "per_second": _per_second(measurements.delivered, result.deliver_seconds),
             "bytes": result.received,
         },
         "latency_ms": _latency(result.latency),
-        "load": {"busiest_process": round(result.busiest, 3), "late_ms": _latency(tally.lateness)},
+        "load": {"busiest_process": round(result.busiest, 3), "late_ms": _latency(measurements.lateness)},
         "server": usage
         and {
             "pids": list(usage.pids),
@@ -82,25 +82,30 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def as_rows(result: Result) -> list[tuple[str, str]]:
     """The result for people: what, and how much."""
-    plan, tally, usage = result.plan, result.tally, result.usage
+    plan, measurements, usage = result.plan, result.measurements, result.usage
     rows = [
         ("server", f"{result.url}  {result.slug}"),
-        ("viewers", f"{tally.opened:,} of {plan.viewers:,} connected ({transport_of(result)})"),
+        ("viewers", f"{measurements.opened:,} of {plan.viewers:,} connected ({transport_of(result)})"),
     ]
     if result.connect_seconds:
-        rate = tally.opened / result.connect_seconds
+        rate = measurements.opened / result.connect_seconds
         rows.append(("connecting", f"{result.connect_seconds:.1f} s, {rate:,.0f} a second"))
     if plan.rate:
         rows.append(("entries", f"{result.published:,} published at {plan.rate:g} a second"))
         rows.append(("answered in", _line(result.answers)))
-    rows.append(("deliveries", f"{tally.delivered:,} of {result.expected:,}"))
-    if result.deliver_seconds and tally.delivered:
-        rate = tally.delivered / result.deliver_seconds
-        rows.append(("throughput", f"{rate:,.0f} a second, {result.received / tally.delivered:,.0f} bytes each"))
+    rows.append(("deliveries", f"{measurements.delivered:,} of {result.expected:,}"))
+    if result.deliver_seconds and measurements.delivered:
+        rate = measurements.delivered / result.deliver_seconds
+        rows.append(("throughput", f"{rate:,.0f} a second, {result.received / measurements.delivered:,.0f} bytes each"))
     rows.append(("latency", _line(result.latency)))
-    rows.append(("lost", f"{tally.lost:,}"))
-    rows.append(("duplicated", f"{tally.duplicated:,}"))
-    rows.append(("reconnects", f"{tally.reconnects:,}" + (f", {tally.resets:,} afresh" if tally.resets else "")))
+    rows.append(("lost", f"{measurements.lost:,}"))
+    rows.append(("duplicated", f"{measurements.duplicated:,}"))
+    rows.append(
+        (
+            "reconnects",
+            f"{measurements.reconnects:,}" + (f", {measurements.resets:,} afresh" if measurements.resets else ""),
+        )
+    )
     if usage is not None:
         delivery = "" if usage.delivery_us is None else f"{usage.delivery_us:.1f} µs a delivery, "
         rows.append(("server's CPU", f"{delivery}{usage.connect_us:.0f} µs a connection"))
@@ -110,14 +115,14 @@ def as_rows(result: Result) -> list[tuple[str, str]]:
 
 def notes(result: Result) -> list[str]:
     """What whoever reads the figures must know: failures, and doubts."""
-    tally = result.tally
-    found = [f"{count:,} × {reason}" for reason, count in tally.errors.most_common(5)]
+    measurements = result.measurements
+    found = [f"{count:,} × {reason}" for reason, count in measurements.errors.most_common(5)]
     found += [f"{count:,} × publishing: {reason}" for reason, count in result.publish_errors.most_common(5)]
     if result.interrupted:
         found.append("interrupted: these are the figures up to then")
-    if tally.superseded:
-        found.append(f"{tally.superseded:,} changes were left out of replays, as later states replaced them")
-    late, latency = tally.lateness.percentile(99), result.latency.percentile(99)
+    if measurements.superseded:
+        found.append(f"{measurements.superseded:,} changes were left out of replays, as later states replaced them")
+    late, latency = measurements.lateness.percentile(99), result.latency.percentile(99)
     if result.busiest > BUSY or (late and latency and late > latency / 2 and late > LATE):
         found.append(
             f"the viewers' own processes were late by up to {(late or 0) * 1e3:.0f} ms (p99), and the busiest used "
@@ -135,7 +140,7 @@ def transport_of(result: Result) -> str:
     """How viewers follow, in words."""
     if result.plan.transport == "sse":
         return "SSE"
-    if result.tally.deflated:
+    if result.measurements.deflated:
         return "WebSocket, deflated"
     return "WebSocket, deflate offered in vain" if result.plan.deflate else "WebSocket, not deflated"
 

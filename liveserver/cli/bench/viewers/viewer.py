@@ -82,7 +82,7 @@ class ViewerEvents(Protocol):
     opening: Opening
     greeted: bool
     """The server says `hello`. One that doesn't (in comparisons) counts from 1."""
-    tally: Measurements
+    measurements: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
@@ -99,9 +99,9 @@ class Viewer(asyncio.Protocol):
     """One viewer, through as many connections as it takes."""
 
     __slots__ = (
-        "_audience",
         "_chunked",
         "_epoch",
+        "_events",
         "_held",
         "_pause",
         "_raw",
@@ -114,14 +114,14 @@ class Viewer(asyncio.Protocol):
         "start",
     )
 
-    def __init__(self, number: int, audience: ViewerEvents) -> None:
+    def __init__(self, number: int, events: ViewerEvents) -> None:
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1
         """The seq at which it began; -1: it has never followed."""
         self.seq = -1
         """The last change that it got."""
-        self._audience = audience
+        self._events = events
         self._epoch = ""
         self._section_end = -1
         self._transport: asyncio.Transport | None = None
@@ -146,21 +146,21 @@ class Viewer(asyncio.Protocol):
         self._reason = "closed without an answer"
         self._pause = None
         after = f"{self._epoch}-{self.seq}" if self._epoch else None
-        self._transport.write(self._audience.opening.request(after))
+        self._transport.write(self._events.opening.request(after))
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        audience = self._audience
-        audience.tally.received += len(data)
+        events = self._events
+        events.measurements.received += len(data)
         at_rest = self.stage is _FOLLOWING and not self._held and not self._raw
-        found = audience.meanings.get(data) if at_rest else None
+        found = events.meanings.get(data) if at_rest else None
         try:
             if found is None:
                 if self.stage is Stage.ENDING:
                     return
                 found = self._read(data)
                 if at_rest and not self._held and not self._raw:
-                    audience.meanings.keep(data, found)
+                    events.meanings.keep(data, found)
             for message in found:
                 self._take(message)
         except Broken as error:
@@ -172,20 +172,20 @@ class Viewer(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         if self.stage is Stage.FOLLOWING:
-            self._audience.tally.following -= 1
+            self._events.measurements.following -= 1
         if self.stage is not Stage.ENDING and exc is not None:
             self._reason = str(exc) or type(exc).__name__
         self.stage = Stage.AWAY
         self._transport = None
         self._held = self._raw = b""
-        self._audience.ended(self, self._reason, self._pause)
+        self._events.ended(self, self._reason, self._pause)
 
     def leave(self, reason: str, *, code: int | None = None, pause: float | None = None) -> None:
         """End the connection, with a close frame if a code is given and it is a WebSocket's."""
         if self._transport is None or self.stage is Stage.ENDING:
             return
         if self.stage is Stage.FOLLOWING:
-            self._audience.tally.following -= 1
+            self._events.measurements.following -= 1
         if code is not None and self.stage is not Stage.OPENING and self._is_websocket:
             self._say(Opcode.CLOSE, Close(code, "").serialize())
         self.stage = Stage.ENDING
@@ -201,7 +201,7 @@ class Viewer(asyncio.Protocol):
 
     @property
     def _is_websocket(self) -> bool:
-        return self._audience.opening.transport is Transport.WS
+        return self._events.opening.transport is Transport.WS
 
     def _say(self, opcode: Opcode, payload: bytes) -> None:
         assert self._transport is not None
@@ -211,16 +211,16 @@ class Viewer(asyncio.Protocol):
         ended = False
         if self.stage is Stage.OPENING:
             whole = self._held + data
-            answer = self._audience.opening.read(whole)
+            answer = self._events.opening.read(whole)
             if answer is None:
                 self._held = whole
                 return []
             data, self._held = whole[answer.size :], b""
             self._chunked = answer.chunked
-            self._audience.tally.deflated += answer.deflated
+            self._events.measurements.deflated += answer.deflated
             self._reason = "closed without a close frame" if self._is_websocket else "the stream ended"
             self.stage = Stage.GREETING
-            if not self._audience.greeted:
+            if not self._events.greeted:
                 self._follow()
         if self._chunked:
             raw = self._raw + data
@@ -256,18 +256,18 @@ class Viewer(asyncio.Protocol):
                 self.leave("the stream ended")
 
     def _change(self, seq: int, mark: Mark | None) -> None:
-        tally = self._audience.tally
+        measurements = self._events.measurements
         if seq != self.seq + 1:
             if seq <= self.seq:
-                tally.duplicated += 1
+                measurements.duplicated += 1
                 return
             # Up to a hello's seq, changes may skip; after it, none may.
             excused = min(seq - 1, max(self.seq, self._section_end))
-            tally.superseded += excused - self.seq
-            tally.lost += seq - 1 - excused
+            measurements.superseded += excused - self.seq
+            measurements.lost += seq - 1 - excused
         self.seq = seq
-        tally.delivered += 1
-        self._audience.arrived(mark)
+        measurements.delivered += 1
+        self._events.arrived(mark)
 
     def _hello(self, hello: Hello) -> None:
         if self.start < 0:
@@ -282,22 +282,22 @@ class Viewer(asyncio.Protocol):
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
         """The position is void. A reader would take a snapshot; what lies between never came by the stream."""
-        tally = self._audience.tally
+        measurements = self._events.measurements
         if epoch != self._epoch:
             # What was missed of another history can't be known.
-            tally.resets += 1
+            measurements.resets += 1
         elif seq > self.seq:
-            tally.resets += 1
-            tally.lost += seq - self.seq
+            measurements.resets += 1
+            measurements.lost += seq - self.seq
         else:
             # The `hello` before it has said so already, or there is nothing between.
             return
         self._epoch, self.seq, self._section_end = epoch, seq, -1
 
     def _follow(self) -> None:
-        tally = self._audience.tally
+        measurements = self._events.measurements
         self.stage = Stage.FOLLOWING
-        tally.following += 1
+        measurements.following += 1
         if self.start < 0:
             self.start = self.seq = 0
-        self._audience.began(self)
+        self._events.began(self)

@@ -83,7 +83,7 @@ class Stop(NamedTuple):
 class Report(NamedTuple):
     """How things stand in one process, since its beginning."""
 
-    tally: Measurements
+    measurements: Measurements
     seconds: dict[int, Second]
     """What each second since the last report but one has come to."""
     settled: bool
@@ -99,7 +99,7 @@ class Worker:
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
         self.opening = orders.opening
         self.greeted = orders.greeted
-        self.tally = Measurements()
+        self.measurements = Measurements()
         self.meanings = Meanings()
         self._orders = orders
         self._send = send
@@ -155,7 +155,7 @@ class Worker:
     def arrived(self, mark: Mark | None) -> None:
         """A viewer got a change."""
         now = time.monotonic()
-        self.tally.arrived_at = now
+        self.measurements.arrived_at = now
         second = self._current
         if now >= self._current_end:
             second = self._second(now)
@@ -167,10 +167,10 @@ class Worker:
         """A viewer's stream has begun, for the first time or again."""
         waiting = self._opened.get(viewer)
         if waiting is None:
-            self.tally.reconnects += 1
+            self.measurements.reconnects += 1
         elif not waiting.done():
-            self.tally.opened += 1
-            self.tally.opened_at = time.monotonic()
+            self.measurements.opened += 1
+            self.measurements.opened_at = time.monotonic()
             waiting.set_result(True)
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None) -> None:
@@ -204,7 +204,7 @@ class Worker:
         while True:
             due = loop.time() + TICK
             await asyncio.sleep(TICK)
-            self.tally.lateness.add(loop.time() - due)
+            self.measurements.lateness.add(loop.time() - due)
 
     async def _open_next(self, viewers: Iterator[Viewer], order: Connect) -> None:
         for viewer in viewers:
@@ -226,7 +226,7 @@ class Worker:
                 del self._opened[viewer]
             if attempt < TRIES:
                 await asyncio.sleep(random.uniform(0, attempt))
-        self.tally.failed += 1
+        self.measurements.failed += 1
 
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
         """Connect a viewer again, as a reader's page does: with back-off, from where it stands."""
@@ -241,7 +241,7 @@ class Worker:
         """Make a connection for the viewer. The stream is not yet open then."""
         orders = self._orders
         loop = asyncio.get_running_loop()
-        self.tally.tries += 1
+        self.measurements.tries += 1
         family = socket.AF_INET6 if ":" in orders.address[0] else socket.AF_INET
         connection = socket.socket(family, socket.SOCK_STREAM)
         try:
@@ -264,7 +264,7 @@ class Worker:
         return True
 
     def _blame(self, reason: str) -> None:
-        errors = self.tally.errors
+        errors = self.measurements.errors
         errors[reason if reason in errors or len(errors) < REASONS else "other"] += 1
 
     def _start(self, work: Any) -> None:
@@ -288,14 +288,14 @@ class Worker:
 
     def _report(self, *, last: bool = False) -> None:
         now = time.monotonic()
-        self._second(now).following = self.tally.following
-        self.tally.cpu = time.process_time()
-        self.tally.behind = sum(viewer.start >= 0 and viewer.seq < self._final for viewer in self._viewers)
-        lost = self.tally.lost
+        self._second(now).following = self.measurements.following
+        self.measurements.cpu = time.process_time()
+        self.measurements.behind = sum(viewer.start >= 0 and viewer.seq < self._final for viewer in self._viewers)
+        lost = self.measurements.lost
         if last and self._final >= 0:
             lost += sum(max(self._final - viewer.seq, 0) for viewer in self._viewers if viewer.start >= 0)
-        tally = replace(self.tally, lost=lost, errors=Counter(self.tally.errors))
-        self._send(Report(tally, dict(self._seconds), self._settled, self._final, last))
+        measurements = replace(self.measurements, lost=lost, errors=Counter(self.measurements.errors))
+        self._send(Report(measurements, dict(self._seconds), self._settled, self._final, last))
         # What lies so far back won't change any more, and has been reported.
         current = int(now - self._orders.origin)
         for number in [number for number in self._seconds if number < current - 1]:
@@ -325,14 +325,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _attend(orders: Orders, connection: Connection) -> None:
-    crowd = Worker(orders, connection.send)
+    worker = Worker(orders, connection.send)
 
     def listen() -> None:
         try:
             while connection.poll():
-                crowd.order(connection.recv())
+                worker.order(connection.recv())
         except (EOFError, OSError):
-            crowd.order(Stop())
+            worker.order(Stop())
 
     # What viewers are made of stays; looking through it again and again would cost more than all else.
     gc.collect()
@@ -340,4 +340,4 @@ async def _attend(orders: Orders, connection: Connection) -> None:
     gc.set_threshold(50_000)
     asyncio.get_running_loop().add_reader(connection.fileno(), listen)
     with suppress(BrokenPipeError):
-        await crowd.run()
+        await worker.run()

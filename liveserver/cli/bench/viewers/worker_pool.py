@@ -31,7 +31,7 @@ class Member:
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
         self.connection = connection
-        self.tally = Measurements()
+        self.measurements = Measurements()
         self.seconds: dict[int, Second] = {}
         self.started = False
         self.settled = False
@@ -76,11 +76,11 @@ class WorkerPool:
         await self._end()
 
     @property
-    def tally(self) -> Measurements:
+    def measurements(self) -> Measurements:
         """What all viewers have come to."""
         total = Measurements()
         for member in self._members:
-            total.merge(member.tally)
+            total.merge(member.measurements)
         return total
 
     @property
@@ -96,7 +96,7 @@ class WorkerPool:
     @property
     def cpu(self) -> list[float]:
         """Seconds of processor time that each process has used."""
-        return [member.tally.cpu for member in self._members]
+        return [member.measurements.cpu for member in self._members]
 
     def seconds(self, since: int = 0) -> dict[int, Second]:
         """Every second of the run from that one on."""
@@ -144,7 +144,7 @@ class WorkerPool:
             while member.connection.poll():
                 report: Report = member.connection.recv()
                 member.started = True
-                member.tally = report.tally
+                member.measurements = report.measurements
                 member.seconds |= report.seconds
                 member.settled = report.settled
                 member.final = report.final
