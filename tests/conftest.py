@@ -11,7 +11,13 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["tests.services"]
+pytest_plugins = [
+    # First: the others import it.
+    "tests.support.services",
+    "tests.support.s3",
+    "tests.support.ordinary_user",
+    "tests.support.api.fixtures",
+]
 
 WHOLE = frozenset({"acceptance", "bench", "benchmarks", "browsers", "faults", "hostile"})
 """Folders of tests that start processes of ours, or a browser."""

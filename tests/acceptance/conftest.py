@@ -10,7 +10,7 @@ from playwright.async_api import async_playwright
 from liveserver.client import Client
 from tests.acceptance.serving import serving
 from tests.acceptance.site import Site
-from tests.services import required
+from tests.support.services import required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

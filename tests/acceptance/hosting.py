@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tests.services import free_port
+from tests.support.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

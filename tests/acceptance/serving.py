@@ -21,7 +21,7 @@ from liveserver.domain.model import SCOPES
 from liveserver.store import Store
 from tests.acceptance.forking import fork
 from tests.acceptance.surroundings import environment
-from tests.services import free_port
+from tests.support.services import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

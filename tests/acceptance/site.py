@@ -10,8 +10,8 @@ import httpx2
 from sqlalchemy import create_engine
 
 from liveserver.store.repositories import entries
-from tests.images import quarters, saved
-from tests.store_samples import an_entry
+from tests.support.images import quarters, saved
+from tests.support.store_samples import an_entry
 
 if TYPE_CHECKING:
     from liveserver.client import Client

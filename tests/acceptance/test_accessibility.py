@@ -15,7 +15,7 @@ from liveserver.newsroom.reach import Day, PartnerReach, Report
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
 from tests.acceptance.reading import FRAMES, live
-from tests.store_samples import a_liveblog
+from tests.support.store_samples import a_liveblog
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page

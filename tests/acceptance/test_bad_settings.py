@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.acceptance.serving import Command, Finished, LiveServer, run, run_all, started
-from tests.services import free_port
+from tests.support.services import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

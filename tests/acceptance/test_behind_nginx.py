@@ -16,7 +16,7 @@ from liveserver.server.app import create_app
 from liveserver.server.protocols.framing import TARGET_MAX
 from liveserver.settings import Settings
 from tests.acceptance.serving import ForkedServer, LiveServer, started
-from tests.test_deploy import nginx
+from tests.project.test_deploy import nginx
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.routing import BaseRoute
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 SLUG = "marees"
 AT_ONCE = 16

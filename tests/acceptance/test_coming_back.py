@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.browsing import pages
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import FRAMES, IDS, live, settles, strings
-from tests.test_deploy import nginx
+from tests.project.test_deploy import nginx
 
 if TYPE_CHECKING:
     from pathlib import Path

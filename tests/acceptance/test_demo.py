@@ -16,7 +16,7 @@ from liveserver.client import Client
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import IDS, live, strings
 from tests.acceptance.serving import Child, eventually, started
-from tests.services import free_port
+from tests.support.services import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -15,7 +15,7 @@ import pytest
 from liveserver.client import Client
 from tests.acceptance.serving import eventually, serving
 from tests.acceptance.test_slow import EVENTS, WEBSOCKET, sockets_to
-from tests.services import lacking, required
+from tests.support.services import lacking, required
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.client import ClientConnection
 
-    from tests.services import PostgresServer, RedisServer
+    from tests.support.services import PostgresServer, RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

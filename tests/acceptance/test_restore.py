@@ -20,7 +20,7 @@ from liveserver.store.database import HISTORY_LOCK, LoopConnections
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started
-from tests.store_samples import a_liveblog, an_entry
+from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
 

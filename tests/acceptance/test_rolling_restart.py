@@ -20,7 +20,7 @@ from tests.acceptance.serving import ForkedServer, eventually, started
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

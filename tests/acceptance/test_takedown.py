@@ -17,7 +17,7 @@ from liveserver.domain.model import Position
 from tests.acceptance.browsing import pages
 from tests.acceptance.conftest import ARGUMENTS
 from tests.acceptance.reading import live
-from tests.services import required
+from tests.support.services import required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from liveserver.client import Client
 from liveserver.protocol.wire import CLOSE_TOO_TALKATIVE
 from tests.acceptance.serving import serving
 from tests.acceptance.test_slow import EVENTS, WEBSOCKET
-from tests.websocket_peer import CONT, PING, PONG, TEXT, frame
+from tests.support.websocket_peer import CONT, PING, PONG, TEXT, frame
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,13 +20,13 @@ from websockets.asyncio.client import connect
 from liveserver.client import Client, tls_context
 from liveserver.server.protocols.tls_records import RECORDS
 from tests.acceptance.serving import START_SECONDS, Child, ForkedServer, eventually, run, started
-from tests.certificates import SelfSigned, self_signed
+from tests.support.certificates import SelfSigned, self_signed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

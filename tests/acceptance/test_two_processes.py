@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser
 
-    from tests.services import StartRedis
+    from tests.support.services import StartRedis
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from tests.acceptance.serving import START_SECONDS, LiveServer, eventually, star
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.services import RedisServer
+    from tests.support.services import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -12,7 +12,7 @@ from tests.acceptance.conftest import site as site
 from tests.browsers.bidi import firefox
 from tests.browsers.engine import Windows
 from tests.browsers.webdriver import chromium, webkit
-from tests.services import required
+from tests.support.services import required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.conftest import ARGUMENTS
 from tests.acceptance.serving import eventually
 from tests.browsers.engine import PRELOAD, SCROLLED, Tab, calling
-from tests.services import free_port, lacking, required
+from tests.support.services import free_port, lacking, required
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

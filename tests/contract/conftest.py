@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.store import Store
-from tests.store_samples import a_liveblog
+from tests.support.store_samples import a_liveblog
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

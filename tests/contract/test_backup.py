@@ -52,7 +52,7 @@ from liveserver.store import (
 from liveserver.store.backup import backups
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
 from liveserver.store.repositories import liveblogs
-from tests.store_samples import (
+from tests.support.store_samples import (
     NOON,
     TYPOGRAPHY,
     a_draft,

@@ -15,12 +15,12 @@ from liveserver.realtime import bus as bus_package
 from liveserver.realtime.bus import Bus, Medium, MemoryBus
 from liveserver.realtime.bus import redis as redis_module
 from liveserver.realtime.bus.redis import RedisBus
-from tests.sinks import PATIENCE, settle
+from tests.support.viewers import PATIENCE, settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from tests.services import RedisServer, StartRedis
+    from tests.support.services import RedisServer, StartRedis
 
 
 class Ear:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from liveserver.content.media.storage import MediaStorage
-    from tests.s3 import S3Server, Service
-
-pytest_plugins = ["tests.ordinary_user", "tests.s3"]
+    from tests.support.s3 import S3Server, Service
 
 NAME = f"{'a' * 32}-480x320.jpg"
 OTHER = f"{'a' * 32}-960x640.webp"

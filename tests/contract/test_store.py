@@ -6,7 +6,6 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +34,7 @@ from liveserver.domain.model import (
 from liveserver.store import ApiKey, Idempotency, ReachLink, Store
 from liveserver.store.cursors import Place
 from liveserver.store.repositories import entries
-from tests.store_samples import (
+from tests.support.store_samples import (
     NOON,
     TYPOGRAPHY,
     a_draft,
@@ -49,8 +48,6 @@ from tests.store_samples import (
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Entry
-
-ROOT = Path(__file__).parents[2]
 
 
 async def test_publishing_takes_the_next_seq(store: Store) -> None:

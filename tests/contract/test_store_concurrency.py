@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,16 +14,11 @@ from liveserver.domain.errors import NotFound, VersionConflict
 from liveserver.domain.model import EntryChanged
 from liveserver.store import Idempotency, Store
 from liveserver.store.repositories import entries
-from tests.store_samples import (
-    a_draft,
-    an_entry,
-    at,
-)
+from tests.support.checkout import ROOT
+from tests.support.store_samples import a_draft, an_entry, at
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Entry
-
-ROOT = Path(__file__).parents[2]
 
 
 async def test_seqs_of_concurrent_publishes_have_no_gap_and_are_seen_in_order(store: Store, other: Store) -> None:
@@ -170,5 +164,5 @@ async def test_what_was_confirmed_survives_a_kill(store: Store, store_url: str) 
 
 
 def _writer(url: str, count: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.store_writer", url, "match", str(count)]
+    command = [sys.executable, "-m", "tests.support.store_writer", url, "match", str(count)]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@ import pytest
 
 from liveserver.domain.errors import Gone, InvalidInput, NotFound, VersionConflict
 from liveserver.domain.model import Edition
-from tests.store_samples import NOON, a_picture, at
+from tests.support.store_samples import NOON, a_picture, at
 
 if TYPE_CHECKING:
     from liveserver.store import Store

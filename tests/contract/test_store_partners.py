@@ -12,7 +12,7 @@ import pytest
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
 from liveserver.domain.model import Attribution, Edition, EmbedPolicy, EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.store.repositories import change_times, partners
-from tests.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
+from tests.support.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
 if TYPE_CHECKING:
     from datetime import datetime

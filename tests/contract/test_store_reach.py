@@ -9,7 +9,7 @@ import pytest
 
 from liveserver.domain.errors import NotFound
 from liveserver.domain.model import ReachHour
-from tests.store_samples import a_liveblog, at
+from tests.support.store_samples import a_liveblog, at
 
 if TYPE_CHECKING:
     from liveserver.store import Store

@@ -24,7 +24,7 @@ from liveserver.domain.model import (
 )
 from liveserver.store.cursors import Place
 from liveserver.store.repositories import entry_queries
-from tests.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
+from tests.support.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
     from liveserver.domain.model import Entry

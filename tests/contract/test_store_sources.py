@@ -12,7 +12,7 @@ import pytest
 from liveserver.domain.errors import Conflict, Gone, NotFound
 from liveserver.domain.model import EntryChanged, EntryDeleted, ImportedEntry, Position, SourceState, Via
 from liveserver.store import Hold, Incoming, NotHeld, Store
-from tests.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
+from tests.support.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
 
 if TYPE_CHECKING:
     from liveserver.store import Written

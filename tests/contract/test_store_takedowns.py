@@ -9,7 +9,7 @@ import pytest
 
 from liveserver.domain.errors import NotFound
 from liveserver.domain.model import ConfirmationCounts, Takedown
-from tests.store_samples import a_liveblog, an_entry, at, fine
+from tests.support.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:
     from liveserver.store import Store

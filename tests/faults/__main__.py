@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tests.faults.reading import Broken
 from tests.faults.run import LIMIT, Run
 from tests.faults.setups import Setup, a_directory, cluster, embedded
-from tests.services import initialise_cluster
+from tests.support.services import initialise_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING
 
 from tests.faults.setups import LAG_TIMEOUT
-from tests.services import START_SECONDS
+from tests.support.services import START_SECONDS
 
 if TYPE_CHECKING:
     import random

@@ -19,7 +19,7 @@ from liveserver.store import migrate
 from tests.acceptance.serving import Child, LiveServer
 from tests.faults.calendar import Calendar
 from tests.faults.relay import Relay
-from tests.services import PostgresServer, RedisServer
+from tests.support.services import PostgresServer, RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
-from tests.api.site import SLUG
+from tests.support.api.site import SLUG
 
 if TYPE_CHECKING:
     from liveserver.http.api.openapi.operation import Operation

@@ -18,9 +18,9 @@ from tests.acceptance.serving import START_SECONDS, LiveServer, eventually, star
 from tests.faults.setups import DEFECTS
 from tests.hostile.enemy import Ground
 from tests.hostile.routes import templates
-from tests.services import PostgresServer, RedisServer, free_port, initialise_cluster, required
-from tests.store_samples import a_liveblog, an_entry
-from tests.test_deploy import local_configuration
+from tests.project.test_deploy import local_configuration
+from tests.support.services import PostgresServer, RedisServer, free_port, initialise_cluster, required
+from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -26,9 +26,9 @@ from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.api.openapi.document import document
 from liveserver.server.app import create_app
 from liveserver.settings import Settings
-from tests.api.site import BASE, SETTINGS, SLUG, serving
 from tests.hostile.oddities import TEXTS, bodies
 from tests.hostile.routes import Template, templates
+from tests.support.api.site import BASE, SETTINGS, SLUG, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from tests.api.site import LiveSite
-
-pytest_plugins = ["tests.api.fixtures"]
+    from tests.support.api.site import LiveSite
 
 EXAMPLES = int(os.environ.get("LIVESERVER_FUZZ_EXAMPLES", "15"))
 """Requests to each route."""

@@ -13,7 +13,7 @@ from tests.hostile.attacks import ATTACKS
 from tests.hostile.command import SEVERAL, groups
 from tests.hostile.measuring import MEMORY_MAX, Row, measure
 from tests.hostile.setups import SETUPS
-from tests.services import required
+from tests.support.services import required
 
 pytestmark = pytest.mark.timeout(300)
 

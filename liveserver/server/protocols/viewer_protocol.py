@@ -8,8 +8,8 @@ hands its connection over, and returns. From then on the connection is a viewer 
 task, no queue, no parser. For a request other functions tell whether its client has gone, and how much an address has
 unread.
 
-What is used of uvicorn beside `Config.ws` and `Config.http` is listed in `tests/test_viewer_protocol.py`, which fails
-when a release changes it.
+What is used of uvicorn beside `Config.ws` and `Config.http` is listed in
+`tests/unit/server/protocols/test_viewer_protocol.py`, which fails when a release changes it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,180 @@
+"""Backup files: written whole or not at all, by nobody else to be read, and never over another by mistake."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import stat
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from liveserver.cli.commands import backup
+from liveserver.cli.commands.backup import PIPE, read, write
+from liveserver.domain.errors import BadBackup, Conflict, SettingsError
+from liveserver.store import Store
+from liveserver.store.backup.archive import Holdings
+from liveserver.store.backup.backups import Restored
+from liveserver.store.file_lock import alone
+from tests.support.store_samples import a_liveblog, an_entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+NOTHING = Holdings(0, 0, None)
+
+
+async def fill(url: str) -> None:
+    store = await Store.open(url)
+    await store.create_liveblog(a_liveblog())
+    await store.create_entry("match", an_entry(), actor="desk")
+    await store.close()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A database with one live blog and one entry."""
+    url = f"sqlite:///{tmp_path}/live.db"
+    asyncio.run(fill(url))
+    return url
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> str:
+    """A database that isn't there yet."""
+    return f"sqlite:///{tmp_path}/target.db"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the backup goes; nothing else is in its directory."""
+    (tmp_path / "backups").mkdir()
+    return tmp_path / "backups" / "backup.zip"
+
+
+def test_there_and_back(url: str, target: str, path: Path) -> None:
+    """Both say what there is; the file is its owner's alone, whatever the umask."""
+    before = os.umask(0)
+    told = write(url, path, force=False)
+    os.umask(before)
+    holds = "1 live blog and 1 entry, last changed 2026-11-22 12:00:00 UTC."
+    assert told == f"Backed up {url} to {path}: {holds}"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read(target, path, force=False) == f"Restored {target}: {holds}"
+    assert read(target, path, force=True) == f"Restored {target}: {holds} Replaced: {holds}"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_that_exists_is_replaced_on_demand_only(url: str, path: Path) -> None:
+    """By a whole one, in one step; a link leads to it."""
+    path.write_text("last year's")
+    link = path.with_name("link.zip")
+    link.symlink_to(path)
+    for name in (path, link):
+        with pytest.raises(Conflict, match=f"{path} exists already; --force replaces it"):
+            write(url, name, force=False)
+    assert path.read_text() == "last year's"
+    write(url, link, force=True)
+    assert link.is_symlink()
+    assert path.read_bytes().startswith(b"PK")
+
+
+def test_what_is_no_file_is_never_replaced(url: str, path: Path) -> None:
+    """Not even by force: a device would be gone."""
+    for place in (path.parent, path.with_name("pipe")):
+        if not place.exists():
+            os.mkfifo(place)
+        with pytest.raises(Conflict, match="is no file"):
+            write(url, place, force=True)
+
+
+@pytest.mark.parametrize("fault", ["disk", "interrupt"])
+def test_a_backup_that_fails_leaves_nothing(url: str, path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """Neither half a file nor a changed one."""
+    path.write_text("last year's")
+
+    async def fail(_address: str, file: Any) -> None:
+        file.write(b"half")
+        raise OSError(28, "No space left on device") if fault == "disk" else KeyboardInterrupt
+
+    monkeypatch.setattr(backup, "backup", fail)
+    with pytest.raises((SettingsError, KeyboardInterrupt)) as caught:
+        write(url, path, force=True)
+    if fault == "disk":
+        assert str(caught.value) == f"can't write {path}: No space left on device"
+    assert list(path.parent.iterdir()) == [path]
+    assert path.read_text() == "last year's"
+
+
+def test_a_directory_that_is_missing(url: str, path: Path) -> None:
+    """Said in one line."""
+    missing = path.parent / "nowhere" / "backup.zip"
+    with pytest.raises(SettingsError, match=f"can't write {missing}: No such file or directory"):
+        write(url, missing, force=False)
+
+
+def test_a_database_that_is_missing_leaves_no_backup(target: str, path: Path) -> None:
+    """Rather than an empty one, which looks like one."""
+    with pytest.raises(SettingsError, match="there is no database"):
+        write(target, path, force=False)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_through_a_pipe(url: str, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is standard output, and standard input: neither can be read twice."""
+    receiver, sender = os.pipe()
+    content = bytearray()
+
+    def receive() -> None:
+        with os.fdopen(receiver, "rb") as file:
+            content.extend(file.read())
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    with os.fdopen(sender, "w") as out:
+        monkeypatch.setattr(sys, "stdout", out)
+        told = write(url, PIPE, force=False)
+    monkeypatch.undo()
+    thread.join()
+    assert told.startswith(f"Backed up {url} to standard output: 1 live blog")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(content))))
+    assert read(target, PIPE, force=False).startswith(f"Restored {target}: 1 live blog")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(content[:-1]))))
+    with pytest.raises(BadBackup):
+        read(target, PIPE, force=True)
+
+
+def test_a_terminal_gets_no_backup(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be unreadable, and do odd things."""
+    parent, child = os.openpty()
+    with os.fdopen(parent), os.fdopen(child, "w") as terminal:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        with pytest.raises(SettingsError, match="nothing for a terminal"):
+            write(url, PIPE, force=False)
+
+
+def test_passwords_are_not_told(path: Path, postgres_url: str) -> None:
+    """Of the database's address."""
+    address = postgres_url.replace("liveserver@", "liveserver:secret@")
+    for told in (write(address, path, force=False), read(address, path, force=False)):
+        assert "secret" not in told
+        assert "liveserver:***@" in told
+
+
+def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And as long as it is restored into, no server starts on it."""
+    write(url, path, force=False)
+    with alone(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
+        read(url, path, force=True)
+
+    async def restore(address: str, _path: Path, *, replace: bool) -> Restored:
+        with pytest.raises(SettingsError, match="busy"), alone(address, "busy"):
+            pass
+        return Restored(NOTHING, NOTHING)
+
+    monkeypatch.setattr(backup, "restore", restore)
+    assert read(url, path, force=True) == f"Restored {url}: 0 live blogs and 0 entries."

@@ -1,0 +1,136 @@
+"""The figures for operators."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import connect
+
+from liveserver import __version__
+from tests.support.api.site import ENTRIES, LIVEBLOG, settled
+
+if TYPE_CHECKING:
+    from tests.support.api.site import LiveSite, Site
+
+Figures = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+async def figures(site: Site) -> Figures:
+    """Every sample, by its name and labels."""
+    response = await site.reader.get("/metrics")
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    assert response.headers["cache-control"] == "no-store"
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
+def requests(found: Figures, method: str, status: int) -> float:
+    """How many requests of that kind were answered."""
+    return found.get(("liveserver_http_requests_total", (("method", method), ("status", str(status)))), 0.0)
+
+
+async def test_requests_are_counted(site: Site) -> None:
+    """By method and status, also those that failed."""
+    before = await figures(site)
+    await site.publish()
+    await site.reader.post(ENTRIES, json={})
+    for _ in range(3):
+        await site.reader.get("/live/rien")
+    after = await figures(site)
+    assert requests(after, "POST", 201) - requests(before, "POST", 201) == 1
+    assert requests(after, "POST", 401) - requests(before, "POST", 401) == 1
+    assert requests(after, "GET", 404) - requests(before, "GET", 404) == 3
+    seconds = ("liveserver_http_request_seconds_count", ())
+    # Five requests, and the reading of the metrics itself.
+    assert after[seconds] - before[seconds] == 6
+
+
+async def test_invented_methods_are_counted_together(site: Site) -> None:
+    """What a client sends makes no label."""
+    for method in ("PROPFIND", "BREW", "OTHER"):
+        await site.reader.request(method, "/live/marees")
+    found = await figures(site)
+    assert requests(found, "other", 405) == 3
+    assert {dict(labels)["method"] for _, labels in found if "method" in dict(labels)} <= {"GET", "POST", "other"}
+
+
+async def test_defects_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As 500."""
+
+    async def broken(*_args: object, **_fields: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(type(site.parts.store), "snapshot", broken)
+    await site.reader.get(f"{LIVEBLOG}/snapshot")
+    assert requests(await figures(site), "GET", 500) == 1
+
+
+async def test_renderings_are_counted(site: Site) -> None:
+    """One made, and two who didn't have to wait for their own."""
+    await site.publish()
+    before = await figures(site)
+    for _ in range(3):
+        await site.reader.get("/live/marees")
+    after = await figures(site)
+    counted = {
+        name: after[f"liveserver_page_cache_{name}_total", ()] - before[f"liveserver_page_cache_{name}_total", ()]
+        for name in ("hits", "misses")
+    }
+    assert counted == {"hits": 2, "misses": 1}
+    assert after["liveserver_page_cache_bytes", ()] > before["liveserver_page_cache_bytes", ()] == 0
+
+
+@pytest.mark.parametrize("batched", [True, False])
+async def test_how_viewers_are_written_to(site: Site, monkeypatch: pytest.MonkeyPatch, batched: bool) -> None:
+    """By the hundred or one by one."""
+    monkeypatch.setattr("liveserver.http.metrics.batched", lambda: batched)
+    assert (await figures(site))["liveserver_batched_writes", ()] == int(batched)
+
+
+async def test_what_runs(site: Site) -> None:
+    """The version, the bus, and the process."""
+    found = await figures(site)
+    assert found["liveserver_info", (("version", __version__),)] == 1
+    assert found["liveserver_bus_up", ()] == 1
+    assert found["liveserver_liveblogs_open", ()] == 0
+    assert found["process_resident_memory_bytes", ()] > 0
+
+
+async def test_viewers(live_site: LiveSite) -> None:
+    """Of each live blog in memory, and how many of them lag; a stream's length is no answering time."""
+    marees = (("liveblog", "marees"),)
+    url = live_site.url(f"{LIVEBLOG}/ws", "ws")
+    async with connect(url) as first, connect(url) as second:
+        await first.recv()
+        await second.recv()
+        found = await figures(live_site)
+        assert found["liveserver_liveblogs_open", ()] == 1
+        assert found["liveserver_viewers", marees] == 2
+        assert found["liveserver_viewers_everywhere", marees] == 2
+        live_site.parts.hub.announced(b'{"node":"other","viewers":{"marees":40,"ailleurs":7}}')
+        found = await figures(live_site)
+        assert found["liveserver_viewers", marees] == 2
+        assert found["liveserver_viewers_everywhere", marees] == 42
+        assert found["liveserver_viewers_lagging", marees] == 0
+    before = await figures(live_site)
+    reader, writer = await asyncio.open_connection("127.0.0.1", live_site.port)
+    writer.write(f"GET {LIVEBLOG}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    await reader.readuntil(b'"hello"')
+    assert (await figures(live_site))["liveserver_viewers", marees] == 1
+    writer.close()
+    await writer.wait_closed()
+    seconds = ("liveserver_http_request_seconds_count", ())
+
+    async def only_the_stream_was_not_timed() -> bool:
+        after = await figures(live_site)
+        counted = requests(after, "GET", 200) - requests(before, "GET", 200)
+        return after["liveserver_viewers", marees] == 0 and counted - (after[seconds] - before[seconds]) == 1
+
+    await settled(only_the_stream_was_not_timed)

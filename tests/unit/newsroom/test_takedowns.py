@@ -1,0 +1,500 @@
+"""Takedowns on a running server, over WebSocket, SSE and POST; and those of several nodes, over a bus."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+import pytest
+
+from liveserver.domain.errors import NotFound, StoreUnavailable
+from liveserver.domain.model import EntryDeleted, Liveblog, Takedown, now
+from liveserver.domain.topic import Topic
+from liveserver.newsroom import takedowns
+from liveserver.newsroom.presenter import Presenter
+from liveserver.newsroom.takedowns import Takedowns
+from liveserver.protocol.wire import gone_answer, takedown_object
+from liveserver.realtime.bus.memory import Medium, MemoryBus
+from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
+from liveserver.rendering.renderer import Renderer
+from tests.support.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
+from tests.support.memory_history import MemoryHistory, hub_on
+from tests.support.store_samples import NOON, a_liveblog
+from tests.support.viewers import ListSink, settle
+from tests.support.virtual_time import VirtualTimeLoop
+from tests.unit.http.test_streams import Viewer, events, websocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+
+    import httpx2
+
+    from liveserver.store import Store
+    from tests.support.api.site import JSON, LiveSite, Site
+
+UNKNOWN = "0192c0de-0000-7000-8000-000000000000"
+NEVER = 10.0**6
+
+
+@pytest.fixture(params=[OURS, STOCK], ids=["ours", "stock"])
+def stack(request: pytest.FixtureRequest) -> Stack:
+    chosen: Stack = request.param
+    return chosen
+
+
+async def take_down(site: Site, entry: JSON) -> JSON:
+    response = await site.editor.delete(f"{ENTRIES}/{entry['id']}", params={"confirm": "true"})
+    assert response.status_code == 200, response.text
+    takedown: JSON = response.json()["takedown"]
+    return takedown
+
+
+async def state(site: Site, entry: JSON) -> JSON:
+    response = await site.editor.get(f"{LIVEBLOG}/takedowns/{entry['id']}")
+    assert response.status_code == 200, response.text
+    found: JSON = response.json()
+    return found
+
+
+def figures(takedown: JSON) -> list[int]:
+    """Asked, had, confirmed, gone, waiting."""
+    return [takedown[name] for name in ("asked", "had", "confirmed", "gone", "waiting")]
+
+
+async def reached(site: Site, entry: JSON, *expected: int) -> None:
+    """Wait for figures."""
+    found: list[int] = []
+
+    async def check() -> bool:
+        found[:] = figures(await state(site, entry))
+        return found == [*expected]
+
+    try:
+        await settled(check, seconds=5)
+    except TimeoutError:
+        assert found == [*expected]
+
+
+async def say(viewer: Viewer, message: bytes) -> None:
+    await viewer.connection.send(message.decode())
+
+
+async def post(site: Site, content: JSON) -> httpx2.Response:
+    """As a page of another origin does, which asks nobody before."""
+    headers = {"Content-Type": "text/plain;charset=UTF-8", "Origin": "https://www.example.org"}
+    return await site.reader.post(f"{LIVEBLOG}/gone", content=orjson.dumps(content), headers=headers)
+
+
+async def test_what_becomes_of_viewers(live_site: LiveSite) -> None:
+    """They are asked, confirm, had it or not, leave or never answer, by WebSocket, deflated or not, and by SSE."""
+    entry = await live_site.publish()
+    async with AsyncExitStack() as stack:
+        had, had_not, silent = [await stack.enter_async_context(websocket(live_site)) for _ in range(3)]
+        plain = await stack.enter_async_context(websocket(live_site, compression=None))
+        stream = await stack.enter_async_context(events(live_site))
+        reply_id = (await stream.next()).message["viewer"]
+        async with websocket(live_site) as leaves:
+            for viewer in (had, had_not, silent, plain, leaves):
+                assert "viewer" not in await viewer.next()
+            begun = await take_down(live_site, entry)
+            assert figures(begun) == [6, 0, 0, 0, 6]
+            assert (begun["entry_id"], begun["seq"], begun["ended_at"]) == (entry["id"], 2, None)
+            expected = {"type": "delete", "seq": 2, "id": entry["id"], "confirm": {"within": 5000}}
+            for viewer in (had, had_not, silent, plain, leaves):
+                assert await viewer.next() == expected
+            assert (await stream.next()).message == expected
+        await reached(live_site, entry, 6, 0, 0, 1, 5)
+        for viewer, word_of_it in ((had, True), (had_not, False), (plain, True)):
+            await say(viewer, gone_answer(entry["id"], had=word_of_it))
+        await reached(live_site, entry, 6, 2, 3, 1, 2)
+        for _ in range(2):
+            response = await post(live_site, {"id": entry["id"], "had": True, "viewer": reply_id})
+            assert (response.status_code, response.headers["access-control-allow-origin"]) == (204, "*")
+        await reached(live_site, entry, 6, 3, 4, 1, 1)
+        assert figures((await state(live_site, entry))["by_partner"][""]) == [6, 3, 4, 1, 1]
+
+
+async def test_who_comes_back_and_who_polls(live_site: LiveSite) -> None:
+    """They are asked by what they missed, and count once they answer."""
+    entry = await live_site.publish()
+    position = await live_site.position()
+    await take_down(live_site, entry)
+    expected = {"type": "delete", "seq": 2, "id": entry["id"], "confirm": {"within": 5000}}
+    missed = (await live_site.reader.get(f"{LIVEBLOG}/changes", params={"after": position})).json()
+    assert missed["events"] == [expected]
+    await reached(live_site, entry, 0, 0, 0, 0, 0)
+    async with websocket(live_site, f"?after={position}") as back:
+        await back.next()
+        assert await back.next() == expected
+        await say(back, gone_answer(entry["id"], had=True))
+        await reached(live_site, entry, 1, 1, 1, 0, 0)
+        await post(live_site, {"id": entry["id"], "had": False, "viewer": "a-poller"})
+        await reached(live_site, entry, 2, 1, 2, 0, 0)
+
+
+async def test_viewers_of_partners(live_site: LiveSite) -> None:
+    """They count for the live blog, each for its partner; who is late is asked at once."""
+    rules: JSON = {"plain": {}, "filtered": {"tags": ["mer"]}, "late": {"delay": 60}, "away": {}}
+    ids = {}
+    for name in rules:
+        given = {"name": name, **rules[name]}
+        ids[name] = (await live_site.editor.post("/api/v1/partners", json=given)).json()["id"]
+    query = {name: f"?partner={partner}" for name, partner in ids.items()}
+    entry = await live_site.publish()
+    asking = {"confirm": {"within": 5000}}
+    async with AsyncExitStack() as stack:
+        viewers = [await stack.enter_async_context(websocket(live_site, query.get(n, ""))) for n in ("", *ids)]
+        for viewer in viewers:
+            await viewer.next()
+        ours, plain, filtered, late, _ = viewers
+        stream = await stack.enter_async_context(events(live_site, query["plain"]))
+        reply_id = (await stream.next()).message["viewer"]
+        assert live_site.parts.hub.count(SLUG) == 6
+        now = (await live_site.parts.reach.report(SLUG)).partners
+        expected = {"": 1, ids["plain"]: 2, ids["filtered"]: 1, ids["late"]: 1, ids["away"]: 1}
+        assert {one.partner: one.viewers for one in now} == expected
+        assert figures(await take_down(live_site, entry)) == [6, 0, 0, 0, 6]
+        for viewer in (ours, plain, filtered):
+            assert await viewer.next() == {"type": "delete", "seq": 2, "id": entry["id"], **asking}
+        # The entry itself isn't due yet either.
+        assert await late.next() == {"type": "gone", "id": entry["id"], **asking}
+        for viewer, had in ((plain, True), (filtered, False), (late, True)):
+            await say(viewer, gone_answer(entry["id"], had=had))
+        await post(live_site, {"id": entry["id"], "had": True, "viewer": reply_id})
+        await live_site.editor.patch(
+            f"/api/v1/partners/{ids['away']}", json={"enabled": False}, headers={"If-Match": "*"}
+        )
+        await reached(live_site, entry, 6, 3, 4, 1, 1)
+        headers = {"Origin": "https://www.example.org"}
+        answer = {"id": entry["id"], "had": True, "viewer": "a-poller"}
+        path = f"{LIVEBLOG}/gone{query['late']}"
+        assert (await live_site.reader.post(path, content=orjson.dumps(answer), headers=headers)).status_code == 204
+        found = await state(live_site, entry)
+        assert {partner: figures(counts) for partner, counts in found["by_partner"].items()} == {
+            "": [1, 0, 0, 0, 1],
+            ids["plain"]: [2, 2, 2, 0, 0],
+            ids["filtered"]: [1, 0, 1, 0, 0],
+            ids["late"]: [2, 2, 2, 0, 0],
+            ids["away"]: [1, 0, 0, 1, 0],
+        }
+
+
+async def test_who_is_late_and_polls(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked as well, by what `changes` says is gone; it counts for the partner."""
+    given = {"name": "Le Phare", "delay": 3600}
+    partner = (await site.editor.post("/api/v1/partners", json=given)).json()["id"]
+    entry = await site.publish()
+    then = now() + timedelta(seconds=3600)
+    monkeypatch.setattr(site.parts.history, "_clock", lambda: then)
+    query = {"partner": partner, "after": await site.position()}
+    await take_down(site, entry)
+    changes = (await site.reader.get(f"{LIVEBLOG}/changes", params=query)).json()
+    assert changes["events"] == [{"type": "gone", "id": entry["id"], "confirm": {"within": 5000}}]
+    answer = orjson.dumps({"id": entry["id"], "had": True, "viewer": "a-poller"})
+    response = await site.reader.post(f"{LIVEBLOG}/gone", params={"partner": partner}, content=answer)
+    assert response.status_code == 204
+    assert figures((await state(site, entry))["by_partner"][partner]) == [1, 1, 1, 0, 0]
+
+
+async def test_what_viewers_may_say(live_site: LiveSite) -> None:
+    """Nonsense, answers nobody asked for, and what is too long to be looked at; the connection stays."""
+    entry, other = await live_site.publish(), await live_site.publish()
+    async with websocket(live_site) as viewer:
+        await viewer.next()
+        await take_down(live_site, entry)
+        await viewer.next()
+        answer = gone_answer(entry["id"], had=True).decode()
+        nonsense = ["", "x", "[]", "null", '"gone"', '{"type":"gone"}', answer.replace("true", "1"), answer + " " * 256]
+        nonsense += [gone_answer(other["id"], had=True).decode(), gone_answer(UNKNOWN, had=True).decode()]
+        for text in nonsense:
+            await viewer.connection.send(text)
+        await viewer.connection.send(answer.encode())
+        await (await viewer.connection.ping())
+        assert figures(await state(live_site, entry)) == [1, 0, 0, 0, 1]
+        await viewer.connection.send(answer)
+        await reached(live_site, entry, 1, 1, 1, 0, 0)
+        assert (await live_site.publish())["id"] == (await viewer.next())["entry"]["id"]
+
+
+async def test_who_answers_many_deletions_at_once_is_kept(live_site: LiveSite) -> None:
+    """As a page does that was in the background: what was asked for counts on top of what a viewer may say."""
+    entries = [await live_site.publish() for _ in range(FRAMES + 10)]
+    async with websocket(live_site) as viewer:
+        await viewer.next()
+        for entry in entries:
+            await take_down(live_site, entry)
+            assert (await viewer.next())["id"] == entry["id"]
+        for entry in entries:
+            await say(viewer, gone_answer(entry["id"], had=True))
+        await reached(live_site, entries[-1], 1, 1, 1, 0, 0)
+        assert (await live_site.publish())["id"] == (await viewer.next())["entry"]["id"]
+
+
+async def test_the_api(site: Site) -> None:
+    """Who may see it, what there is before and without it, and what a post must be."""
+    entry, plain, draft = await site.publish(), await site.publish(), await site.publish(status="draft")
+    await site.delete(plain)
+    for entry_id in (entry["id"], plain["id"], UNKNOWN, "x", "%00"):
+        problem(await site.editor.get(f"{LIVEBLOG}/takedowns/{entry_id}"), 404)
+    response = await site.editor.delete(f"{ENTRIES}/{draft['id']}", params={"confirm": "1"})
+    assert (response.status_code, response.json()) == (200, {"takedown": None})
+    problem(await site.reader.delete(f"{ENTRIES}/{entry['id']}", params={"confirm": "1"}), 401)
+    assert set(bad_fields(await site.editor.delete(f"{ENTRIES}/{entry['id']}", params={"confirm": "perhaps"}))) == {
+        "?confirm"
+    }
+    await take_down(site, entry)
+    problem(await site.editor.delete(f"{ENTRIES}/{entry['id']}", params={"confirm": "1"}), 410)
+    problem(await site.reader.get(f"{LIVEBLOG}/takedowns/{entry['id']}"), 401)
+    await site.open_liveblog("autre")
+    problem(await site.editor.get(f"/api/v1/liveblogs/autre/takedowns/{entry['id']}"), 404)
+    assert set(bad_fields(await post(site, {"id": entry["id"]}))) == {"/had", "/viewer"}
+    problem(await post(site, {"id": entry["id"], "had": True, "viewer": "w" * 300}), 413)
+    assert (await post(site, {"id": UNKNOWN, "had": True, "viewer": "w"})).status_code == 204
+
+
+async def test_the_end_of_the_server_keeps_the_counts(site: Site) -> None:
+    entry = await site.publish()
+    await take_down(site, entry)
+    await post(site, {"id": entry["id"], "had": True, "viewer": "w"})
+    await site.parts.takedowns.close()
+    ended = await site.parts.store.takedown(SLUG, entry["id"])
+    assert ended.ended_at is not None
+    assert figures(takedown_object(ended)) == [1, 1, 1, 0, 0]
+
+
+# Several nodes
+
+
+def virtual_time(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run the test on a loop where waiting takes no time."""
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        loop = VirtualTimeLoop()
+        try:
+            loop.finish(test(**fixtures))
+        finally:
+            loop.close()
+
+    return run
+
+
+class Notes:
+    """A store that keeps takedowns only."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Takedown] = {}
+        self.away = False
+
+    async def keep_takedown(self, takedown: Takedown) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        self.kept[takedown.entry_id] = takedown
+
+    async def takedown(self, slug: str, entry_id: str) -> Takedown:
+        if entry_id not in self.kept:
+            raise NotFound
+        return self.kept[entry_id]
+
+
+class Node:
+    """A hub, its end of the bus, and its takedowns."""
+
+    def __init__(self, history: MemoryHistory, medium: Medium, notes: Notes) -> None:
+        self.history = history
+        self.bus = MemoryBus(medium)
+        self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
+        confirming: dict[str, int] = {}
+        self.presenter = Presenter(Renderer(public_url="http://test"), confirming)
+        self.confirming = confirming
+        self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, confirming, clock=lambda: NOON)
+
+    async def join(self, reply_id: str = "") -> ListSink:
+        viewer = ListSink()
+        viewer.reply_id = reply_id and f"{self.hub.node}.{reply_id}"
+        await self.hub.join(WHOLE, viewer, None)
+        return viewer
+
+    def delete(self, entry_id: str) -> Takedown:
+        """As publishing does."""
+        position = self.history.commit(SLUG, entry_id, deleted=True).position
+        begun = self.takedowns.begin(SLUG, entry_id, position.seq)
+        liveblog: Liveblog = a_liveblog(SLUG, epoch=position.epoch, seq=position.seq)
+        self.hub.publish(SLUG, self.presenter.frame(liveblog, EntryDeleted(position.seq, entry_id)))
+        return begun
+
+    async def figures(self, entry_id: str) -> list[int]:
+        return figures(takedown_object(await self.takedowns.find(SLUG, entry_id)))
+
+    def answer(self, viewer: ListSink, entry_id: str) -> None:
+        self.hub.subscription(WHOLE).said(viewer, gone_answer(entry_id, had=True))
+
+
+@asynccontextmanager
+async def cluster(nodes: int) -> AsyncIterator[tuple[list[Node], Notes]]:
+    history, medium, notes = MemoryHistory(SLUG), Medium(), Notes()
+    running = [Node(history, medium, notes) for _ in range(nodes)]
+    for node in running:
+        await node.hub.start()
+    yield running, notes
+    for node in running:
+        await node.takedowns.close()
+        await node.hub.close()
+
+
+@virtual_time
+async def test_nodes_add_up() -> None:
+    """Whichever is asked; answers posted to another node than the viewer's are handed on."""
+    async with cluster(3) as ([one, two, three], notes):
+        here = [await one.join() for _ in range(2)]
+        there = [await two.join(), await two.join("sse"), await two.join()]
+        begun = one.delete("e")
+        assert figures(takedown_object(begun)) == [2, 0, 0, 0, 2]
+        await settle()
+        assert [viewer.messages[-1]["confirm"] for viewer in (*here, *there)] == [{"within": 5000}] * 5
+        await asyncio.sleep(1)
+        for node in (one, two, three):
+            assert await node.figures("e") == [5, 0, 0, 0, 5]
+        one.answer(here[0], "e")
+        two.answer(there[0], "e")
+        three.takedowns.posted(SLUG, "e", there[1].reply_id, had=True)
+        two.hub.leave(WHOLE, there[2])
+        await asyncio.sleep(1.5)
+        for node in (one, two, three):
+            assert await node.figures("e") == [5, 3, 3, 1, 1]
+        assert notes.kept["e"].ended_at is None
+        one.answer(here[1], "e")
+        await asyncio.sleep(takedowns.LEAST + 6)
+        assert notes.kept["e"].ended_at == NOON
+        for node in (one, two, three):
+            assert await node.figures("e") == [5, 4, 4, 1, 0]
+            assert (node.confirming, node.takedowns._active) == ({}, {})
+
+
+@virtual_time
+async def test_who_never_answers_is_waited_for_a_minute() -> None:
+    async with cluster(1) as ([node], notes):
+        await node.join()
+        node.delete("e")
+        await asyncio.sleep(takedowns.MOST - 1)
+        assert notes.kept["e"].ended_at is None
+        await asyncio.sleep(2)
+        assert notes.kept["e"].ended_at is not None
+        assert await node.figures("e") == [1, 0, 0, 0, 1]
+        assert not node.takedowns._active
+
+
+@virtual_time
+async def test_the_store_is_away_at_the_end() -> None:
+    """It is tried again, for a while; what was counted is shown meanwhile."""
+    async with cluster(1) as ([node], notes):
+        await node.join()
+        notes.away = True
+        node.delete("e")
+        await asyncio.sleep(takedowns.MOST + 5)
+        assert await node.figures("e") == [1, 0, 0, 0, 1]
+        notes.away = False
+        await asyncio.sleep(1)
+        assert notes.kept["e"].ended_at is not None
+        notes.away = True
+        node.delete("f")
+        await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
+        assert not node.takedowns._active
+
+
+@virtual_time
+async def test_a_node_that_missed_the_beginning_joins_in() -> None:
+    async with cluster(2) as ([one, two], _):
+        await two.join()
+        two.bus._receiver, receiver = None, two.bus._receiver
+        one.delete("e")
+        await asyncio.sleep(1)
+        assert await one.figures("e") == [0, 0, 0, 0, 0]
+        two.bus._receiver = receiver
+        await asyncio.sleep(1.5)
+        assert await one.figures("e") == [1, 0, 0, 0, 1]
+
+
+@virtual_time
+async def test_a_node_whose_deleter_died_forgets() -> None:
+    async with cluster(2) as ([one, two], _):
+        one.delete("e")
+        await asyncio.sleep(1)
+        one.takedowns._active.clear()
+        await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
+        assert (two.confirming, two.takedowns._active) == ({}, {})
+
+
+@virtual_time
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest ends at once when there are too many; deleting is never refused."""
+    monkeypatch.setattr(takedowns, "ACTIVE_MAX", 3)
+    async with cluster(1) as ([node], notes):
+        viewer = await node.join()
+        for number in range(10):
+            node.delete(f"e{number}")
+        assert sum(len(counting.counter._waiting) for counting in node.takedowns._active.values()) == 3
+        await asyncio.sleep(2)
+        assert sorted(node.takedowns._active) == ["e7", "e8", "e9"]
+        assert len([kept for kept in notes.kept.values() if kept.ended_at]) == 7
+        node.answer(viewer, "e9")
+        node.answer(viewer, "e1")
+        assert await node.figures("e9") == [1, 1, 1, 0, 0]
+        assert await node.figures("e1") == [1, 0, 0, 0, 1]
+
+
+@virtual_time
+async def test_how_many_answers_were_asked_for() -> None:
+    """On every node, of the live blog's viewers only. They are forgotten no sooner than their time is used up."""
+    async with cluster(2) as (nodes, _):
+        for number in range(50):
+            nodes[0].delete(f"e{number}")
+        await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
+        for node in nodes:
+            assert node.hub.subscription(WHOLE).asked() == 50
+            assert node.hub.subscription(Topic("other")).asked() == 0
+        await asyncio.sleep(11)
+        left = [node.hub.subscription(WHOLE).asked() for node in nodes]
+        assert left == [39, 39]
+        # Who had said all there was to say, and 50 answers, has as much left of its time.
+        until = spent(0.0, 0.0, FRAMES + 50)
+        assert allowed(until, 10.0, left[0])
+        await asyncio.sleep(50)
+        assert [node.hub.subscription(WHOLE).asked() for node in nodes] == [0, 0]
+        assert [node.takedowns._asked for node in nodes] == [{}, {}]
+
+
+@virtual_time
+async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(takedowns, "ASKED_MAX", 3)
+    async with cluster(1) as ([node], _):
+        for number in range(10):
+            node.delete(f"e{number}")
+        assert node.hub.subscription(WHOLE).asked() == 3
+        await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
+        node.takedowns.begin("other", "f", 1)
+        assert list(node.takedowns._asked) == ["other"]
+
+
+@virtual_time
+async def test_with_many_viewers_there_is_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cluster(1) as ([node], _):
+        for viewers, within in ((100, 5000), (10_000, 5000), (20_000, 10_000), (10**6, 20_000)):
+            monkeypatch.setattr(node.hub, "count_everywhere", lambda _, viewers=viewers: viewers)
+            node.delete(f"e{viewers}")
+            assert node.confirming[f"e{viewers}"] == within
+
+
+@pytest.mark.parametrize(
+    "message",
+    [b"", b"x", b"[]", b"{}", b'{"takedown":{"id":"e"},"node":"n"}', b'{"takedown":3,"node":"n"}'],
+)
+@virtual_time
+async def test_what_cannot_be_read_is_ignored(message: bytes) -> None:
+    async with cluster(1) as ([node], _):
+        node.takedowns.announced(message)
+        assert not node.takedowns._active

@@ -1,0 +1,116 @@
+"""Work that lets others have their turns: who is told what, by whom it is made, and how often the loop has its turn."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from liveserver.content import plain_text
+from liveserver.domain.topic import Topic
+from liveserver.http.responses.representation import Representation
+from liveserver.rendering import pacing
+from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering.pacing import APART, PICTURE, SLICE, Pace, assembled
+from liveserver.rendering.renderer import Renderer
+from liveserver.utils.lru_cache import LruCache
+from tests.support.api.site import LIVEBLOG, SLUG
+from tests.support.store_samples import an_entry
+
+if TYPE_CHECKING:
+    from liveserver.domain.model import Entry, Liveblog
+    from tests.support.api.site import Site
+
+
+async def test_the_loop_has_its_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not after each piece, and again only when as much time has gone by once more."""
+    now = 100.0
+    monkeypatch.setattr("liveserver.rendering.pacing.time.perf_counter", lambda: now)
+    turns: list[int] = []
+    pace = Pace()
+    for piece in range(1, 10):
+        asyncio.get_running_loop().call_soon(turns.append, piece)
+        before = len(turns)
+        now += SLICE * 0.4
+        await pace.step()
+        assert (len(turns) > before) == (piece % 3 == 0)
+    assert turns == list(range(1, 10))
+
+
+async def test_much_is_put_together_in_a_thread() -> None:
+    """What is little costs less than the way there."""
+    here = threading.get_ident()
+    half = an_entry(body="x" * (APART // 2))
+    assert await assembled(threading.get_ident, [half, half]) == here
+    assert await assembled(threading.get_ident, [half, half, an_entry(body="x")]) != here
+    pictures = an_entry(body='<img src="">' * (APART // PICTURE))
+    assert await assembled(threading.get_ident, [pictures]) != here
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/live/{SLUG}",
+        f"/live/{SLUG}?order=oldest",
+        f"/live/{SLUG}/entries/ID",
+        f"/live/{SLUG}/feed.rss",
+        f"/live/{SLUG}/feed.atom",
+        f"/live/{SLUG}/feed.json",
+        f"/embed/{SLUG}",
+        f"/embed/{SLUG}/fragment",
+        f"{LIVEBLOG}/snapshot",
+        f"{LIVEBLOG}/entries",
+        f"{LIVEBLOG}/changes?after=POSITION",
+    ],
+)
+async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
+    site: Site, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each entry is rendered once, on the loop, which has its turn after it, though no memory has room for it.
+
+    What is put together of them in a thread is what is put together on the loop.
+    """
+    # What is read for those who follow the live blog is rendered, too.
+    await site.parts.hub.enter(Topic(SLUG))
+    position = await site.position()
+    entries = [await site.publish(f"<p>Numéro {number}</p>", key_event=number == 0) for number in range(6)]
+    path = path.replace("ID", str(entries[2]["id"])).replace("POSITION", position)
+    at_once = (await site.reader.get(path)).content
+    site.parts.page_cache._kept = LruCache(0)
+    site.parts.renderer._articles_made, site.parts.renderer._texts_made = LruCache(0), LruCache(0)
+    monkeypatch.setattr(pacing, "APART", 0)
+    monkeypatch.setattr(pacing, "SLICE", 0.0)
+    loop, turns, rendered, put_together = threading.get_ident(), 0, [], []
+    as_html, as_text, begin = Renderer._entry_as, plain_text.plain_text, Representation.__init__
+
+    def html_made(renderer: Renderer, template: Any, liveblog: Liveblog, entry: Entry) -> str:
+        rendered.append((threading.get_ident(), turns))
+        return as_html(renderer, template, liveblog, entry)
+
+    def text_made(html: str) -> str:
+        assert threading.get_ident() == loop
+        return as_text(html)
+
+    def representation_made(self: Representation, *args: Any) -> None:
+        put_together.append(threading.get_ident())
+        begin(self, *args)
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(Renderer, "_entry_as", html_made)
+    monkeypatch.setattr(renderer_module, "plain_text", text_made)
+    monkeypatch.setattr(Representation, "__init__", representation_made)
+    other = asyncio.create_task(others())
+    in_slices = (await site.reader.get(path)).content
+    other.cancel()
+    assert in_slices == at_once
+    assert [thread for thread, _ in rendered] == [loop] * len(entries)
+    assert len({turn for _, turn in rendered}) == len(entries)
+    assert put_together
+    assert loop not in put_together
