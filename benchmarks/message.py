@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from liveserver.cli.bench.publisher import entry_of
 from liveserver.cli.bench.viewers.messages import Mark
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.protocol.frames import Frame
 
 if TYPE_CHECKING:

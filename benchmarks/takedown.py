@@ -20,10 +20,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from liveserver.access.api_keys import new_key
+from liveserver.access.api_keys import SCOPES, new_key
 from liveserver.client import Client
-from liveserver.domain.model import SCOPES
-from liveserver.protocol.wire import gone_answer
+from liveserver.protocol.messages import gone_answer
 from liveserver.store import Store
 
 SLUG = "takedown"

@@ -13,7 +13,7 @@ import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.domain.errors import Forbidden, Unauthorized
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.store import ApiKey
 from liveserver.store.repositories.api_keys import UNKNOWN, check_liveblog
 from liveserver.utils.lru_cache import LruCache
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.store import Store
+
+SCOPES = ("publish", "manage")
+"""What an API key may be allowed to. `publish`: entries. `manage`: live blogs."""
 
 _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 

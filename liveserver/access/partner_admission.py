@@ -21,19 +21,14 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver.access.partner_sessions import Caller, PartnerSessions, Reviewed
-from liveserver.domain import origins
+from liveserver.domain.change import VOID_POSITION
 from liveserver.domain.errors import EmbedRefused, StoreUnavailable, check_version
-from liveserver.domain.model import (
-    PARTNER_ID_PATTERN,
-    VOID_POSITION,
-    Attribution,
-    EmbedPolicy,
-    Partner,
-    new_partner_id,
-    now,
-)
+from liveserver.domain.ids import PARTNER_ID_PATTERN, new_partner_id, now
+from liveserver.domain.inputs import origins
+from liveserver.domain.liveblog import EmbedPolicy
+from liveserver.domain.partner import Attribution, Partner
 from liveserver.domain.topic import Topic
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes, messages
 from liveserver.protocol.frames import Frame
 from liveserver.utils.single_flight import FreshFlight
 
@@ -42,8 +37,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.access.partner_sessions import RawHeaders
-    from liveserver.domain.inputs import AttributionInput, PartnerInput, PartnerPatch
-    from liveserver.domain.model import Edition
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.inputs.bodies import AttributionInput, PartnerInput, PartnerPatch
     from liveserver.realtime.hub import Hub, Subscription
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
@@ -284,12 +279,12 @@ class Partners:
         for session in self._partner_sessions.sessions(partner_id):
             slug = session.topic.slug
             if self._refusal(partner, slug, session.caller) is not None:
-                self._partner_sessions.close(partner_id, session, wire.CLOSE_NOT_ADMITTED)
+                self._partner_sessions.close(partner_id, session, close_codes.CLOSE_NOT_ADMITTED)
             elif partner is not None and _topic(partner, slug) != session.topic:
                 # It must neither keep what it may not see any more, nor miss what it may see now.
                 # Of no history: who stands where the live blog does would take its own for right.
-                session.viewer.write(Frame(wire.reset(VOID_POSITION)))
-                self._partner_sessions.close(partner_id, session, wire.CLOSE_RESTART)
+                session.viewer.write(Frame(messages.reset(VOID_POSITION)))
+                self._partner_sessions.close(partner_id, session, close_codes.CLOSE_RESTART)
             else:
                 continue
             closed += 1

@@ -9,7 +9,8 @@ from liveserver.realtime.hub import Subscription
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveserver.domain.model import Partner, Position
+    from liveserver.domain.change import Position
+    from liveserver.domain.partner import Partner
     from liveserver.domain.topic import Topic
     from liveserver.realtime.hub import Hub
     from liveserver.realtime.viewer import Viewer

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.access.api_keys import actor_of, require
 from liveserver.domain.errors import Unauthorized
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.store import ReachLink
 
 if TYPE_CHECKING:

@@ -19,15 +19,19 @@ from zoneinfo import ZoneInfo
 import typer
 
 from liveserver import __version__
+from liveserver.access.api_keys import SCOPES
 from liveserver.cli.bench.viewers.handshake import Transport
 from liveserver.cli.commands.follow import add_follow_command
 from liveserver.cli.commands.partners import add_partner_commands
 from liveserver.cli.interruption import interruptible
 from liveserver.cli.terminal import attended, tell, tell_silence, tell_wait
 from liveserver.domain import audit
+from liveserver.domain.audience import LINK_DAYS_MAX
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Verification
 from liveserver.domain.errors import LiveserverError, NotFound, SettingsError
-from liveserver.domain.model import ID_PATTERN, LINK_DAYS_MAX, SCOPES, Position, Verification, now
-from liveserver.protocol.wire import dumps, timestamp
+from liveserver.domain.ids import ID_PATTERN, now
+from liveserver.protocol.encoding import dumps, timestamp
 from liveserver.settings import (
     SECRETS,
     Settings,

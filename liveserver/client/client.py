@@ -19,9 +19,11 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from liveserver.client.throttled_connection import ThrottledConnection
 from liveserver.client.tls_context import client_context
+from liveserver.domain.change import Position
 from liveserver.domain.errors import LiveserverError
-from liveserver.domain.model import SLUG_PATTERN, Position
-from liveserver.protocol.wire import CLOSE_NOT_ADMITTED, gone_answer
+from liveserver.domain.ids import SLUG_PATTERN
+from liveserver.protocol.close_codes import CLOSE_NOT_ADMITTED
+from liveserver.protocol.messages import gone_answer
 from liveserver.utils.json_cost import VALUES_MAX, has_too_many
 
 if TYPE_CHECKING:

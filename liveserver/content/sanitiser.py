@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from liveserver.content.blocks import normalised
 from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.model import CONTROL
+from liveserver.domain.inputs.fields import CONTROL
 
 TAGS = {
     *("p", "br", "hr", "h3", "h4", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre"),

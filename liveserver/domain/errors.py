@@ -28,10 +28,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.model import FORMER
+from liveserver.domain.ids import FORMER
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Edition, Entry, Liveblog, Media, Partner
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.media import Media
+    from liveserver.domain.partner import Partner
 
 
 class FieldError(NamedTuple):

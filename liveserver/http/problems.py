@@ -9,17 +9,20 @@ import structlog
 from starlette.responses import Response
 
 from liveserver.domain import errors
-from liveserver.domain.model import Edition, Entry, Media, Partner
+from liveserver.domain.entry import Entry
+from liveserver.domain.ids import Edition
+from liveserver.domain.media import Media
+from liveserver.domain.partner import Partner
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
 from liveserver.http.responses.entity_tags import edition_tag
-from liveserver.protocol import wire
+from liveserver.protocol import encoding, resources
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
     from starlette.requests import Request
 
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +88,7 @@ def problem(
         **more,
     }
     return Response(
-        wire.dumps(content),
+        encoding.dumps(content),
         kind.status,
         {"Cache-Control": "no-store", **(headers or {})},
         media_type=MEDIA_TYPE,
@@ -124,17 +127,17 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
-async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[wire.JSON, str]:
+async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[encoding.JSON, str]:
     """As the API answers with it, and its entity tag."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), edition_tag(current.edition)
     if isinstance(current, Partner):
-        return wire.partner_object(current), edition_tag(current.edition)
+        return resources.partner_object(current), edition_tag(current.edition)
     liveblog = await parts.store.liveblog(request.path_params["slug"])
     if isinstance(current, Entry):
         content = parts.presenter.entry(liveblog, current)
-        return content, edition_tag(Edition(current.version, liveblog.epoch), wire.dumps(content))
+        return content, edition_tag(Edition(current.version, liveblog.epoch), encoding.dumps(content))
     return parts.presenter.liveblog(liveblog), edition_tag(liveblog.edition)
 
 

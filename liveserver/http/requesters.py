@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.http.container import Container
 
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from liveserver.content.media.picture import NAME
-from liveserver.domain.model import ID_PATTERN, PARTNER_ID_PATTERN, SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN, SLUG_MAX, SLUG_PATTERN
 from liveserver.http.responses.prebuilt import deny
 
 if TYPE_CHECKING:

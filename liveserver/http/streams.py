@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from liveserver.domain.change import VOID_POSITION, Position
 from liveserver.domain.errors import (
     Busy,
     Draining,
@@ -23,14 +24,13 @@ from liveserver.domain.errors import (
     StoreUnavailable,
     TooManyRequests,
 )
-from liveserver.domain.model import VOID_POSITION, Position
 from liveserver.http.container import services
 from liveserver.http.problems import KINDS, problem
 from liveserver.http.rejections import refused, waiting
 from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.prebuilt import deny
 from liveserver.http.route_params import SLUG
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes, messages
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.websocket_connection import EXTENSION
 from liveserver.realtime.viewer import Viewer
@@ -241,10 +241,10 @@ def _code_of(error: LiveserverError) -> int:
 
 
 _CODES: dict[type[LiveserverError], int] = {
-    NotFound: wire.CLOSE_NO_SUCH_LIVEBLOG,
-    EmbedRefused: wire.CLOSE_NOT_ADMITTED,
-    StoreUnavailable: wire.CLOSE_TRY_AGAIN,
-    Draining: wire.CLOSE_RESTART,
+    NotFound: close_codes.CLOSE_NO_SUCH_LIVEBLOG,
+    EmbedRefused: close_codes.CLOSE_NOT_ADMITTED,
+    StoreUnavailable: close_codes.CLOSE_TRY_AGAIN,
+    Draining: close_codes.CLOSE_RESTART,
 }
 
 
@@ -275,14 +275,14 @@ async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscri
             return None
         text = (message.get("text") or "").encode()
         size = len(message.get("bytes") or text)
-        if size > wire.INBOUND_MAX:
-            return wire.CLOSE_TOO_BIG
+        if size > messages.INBOUND_MAX:
+            return close_codes.CLOSE_TOO_BIG
         spent = viewer_budget.spent(spent, now := clock(), viewer_budget.weight(1, size))
         if not viewer_budget.allowed(spent, now) and not viewer_budget.allowed(spent, now, subscription.asked()):
             peer = websocket.client
             refusals.note(Reason.TOO_TALKATIVE, address=peer.host if peer else None)
-            return wire.CLOSE_TOO_TALKATIVE
-        if text and len(text) <= wire.HEARD_MAX:
+            return close_codes.CLOSE_TOO_TALKATIVE
+        if text and len(text) <= messages.HEARD_MAX:
             subscription.said(viewer, text)
 
 

@@ -6,15 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from liveserver.content.media.picture import Picture, figure_html
-from liveserver.domain.model import Change, Changes, Entry, EntryChanged, EntryDeleted, Liveblog, Position, Snapshot
-from liveserver.protocol import wire
+from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, Position
+from liveserver.protocol import encoding, messages, resources
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.rendering.pacing import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from liveserver.domain.model import Media
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.media import Media
+    from liveserver.domain.snapshot import Snapshot
     from liveserver.rendering.renderer import Renderer
 
 LIVEBLOG_KEY = "liveblog"
@@ -29,34 +32,34 @@ class Presenter:
         self._renderer = renderer
         self._confirming = {} if confirming is None else confirming
 
-    def liveblog(self, liveblog: Liveblog) -> wire.JSON:
+    def liveblog(self, liveblog: Liveblog) -> encoding.JSON:
         """A live blog as a JSON object."""
-        return wire.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
+        return resources.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
 
-    def entry(self, liveblog: Liveblog, entry: Entry) -> wire.JSON:
+    def entry(self, liveblog: Liveblog, entry: Entry) -> encoding.JSON:
         """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
-        return wire.entry_object(
+        return resources.entry_object(
             entry,
             html=self._renderer.entry_html(liveblog, _as_due(entry)),
             url=self._renderer.entry_url(liveblog.slug, entry.id),
         )
 
-    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[wire.Encoded]:
+    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[encoding.Encoded]:
         """Entries for a list of them, each encoded at once; the event loop has its turn after each few milliseconds."""
         pace, encoded = Pace(), []
         for entry in entries:
-            encoded.append(wire.encoded(self.entry(liveblog, entry)))
+            encoded.append(encoding.encoded(self.entry(liveblog, entry)))
             await pace.step()
         return encoded
 
-    def media(self, media: Media) -> wire.JSON:
+    def media(self, media: Media) -> encoding.JSON:
         """A picture as a JSON object, with the HTML that puts it into an entry."""
         picture = Picture.of(media)
         base = self._renderer.media_url
-        srcset: list[wire.JSON] = [
+        srcset: list[encoding.JSON] = [
             {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.variants
         ]
-        return wire.media_object(
+        return resources.media_object(
             media,
             url=f"{base}/{picture.name}",
             srcset=srcset,
@@ -64,12 +67,12 @@ class Presenter:
             html=figure_html(picture, media.alt, media.credit, base),
         )
 
-    async def snapshot(self, snapshot: Snapshot) -> wire.JSON:
+    async def snapshot(self, snapshot: Snapshot) -> encoding.JSON:
         """A snapshot as a JSON object, made as `entries` are."""
         liveblog, pace, key_events = snapshot.liveblog, Pace(), []
         for entry in snapshot.key_events:
             title, url = self._renderer.entry_title(liveblog, entry), self._renderer.entry_url(liveblog.slug, entry.id)
-            key_events.append(wire.key_event_object(entry, title=title, url=url))
+            key_events.append(resources.key_event_object(entry, title=title, url=url))
             await pace.step()
         return {
             "epoch": liveblog.epoch,
@@ -93,12 +96,12 @@ class Presenter:
         """A change as the message that every viewer gets."""
         match change:
             case EntryChanged(seq, entry):
-                key, message = entry.id, wire.entry_message(seq, self.entry(liveblog, entry))
+                key, message = entry.id, messages.entry_message(seq, self.entry(liveblog, entry))
             case EntryDeleted(seq, entry_id):
                 within = self._confirming.get(entry_id)
-                key, message = entry_id, wire.delete_message(seq, entry_id, within=within)
+                key, message = entry_id, messages.delete_message(seq, entry_id, within=within)
             case _:
-                key, message = LIVEBLOG_KEY, wire.liveblog_message(change.seq, self.liveblog(change.liveblog))
+                key, message = LIVEBLOG_KEY, messages.liveblog_message(change.seq, self.liveblog(change.liveblog))
         return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
 
 

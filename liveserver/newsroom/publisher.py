@@ -10,21 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.content.sanitiser import safe
 from liveserver.content.sanitiser_pool import SanitiserPool, is_dear
+from liveserver.domain.change import Position
+from liveserver.domain.entry import CORRECTIONS_MAX, Correction, Entry, EntryStatus
 from liveserver.domain.errors import Conflict, FieldError, InvalidInput, Unauthorized, check_version
-from liveserver.domain.model import (
-    CORRECTIONS_MAX,
-    Correction,
-    EmbedPolicy,
-    Entry,
-    EntryStatus,
-    Liveblog,
-    Position,
-    new_entry_id,
-    new_epoch,
-    now,
-    slugify,
-)
-from liveserver.protocol import wire
+from liveserver.domain.ids import new_epoch, new_id, now, slugify
+from liveserver.domain.liveblog import EmbedPolicy, Liveblog
+from liveserver.protocol import encoding
 from liveserver.store import Idempotency, Store, Written
 from liveserver.store.repositories.api_keys import UNKNOWN
 from liveserver.utils.after_commit import AfterCommit
@@ -33,8 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from datetime import datetime
 
-    from liveserver.domain.inputs import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
-    from liveserver.domain.model import Change, Edition, Takedown
+    from liveserver.domain.audience import Takedown
+    from liveserver.domain.change import Change
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.inputs.bodies import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.hub import Hub
@@ -126,7 +119,7 @@ class Publisher:
             # Its time was in order when the request came first, perhaps: whether it did, only the store can tell.
             refusal, (status, publish_at, published_at) = error, (EntryStatus.DRAFT, None, None)
         entry = Entry(
-            id=new_entry_id(),
+            id=new_id(),
             seq=None,
             version=1,
             status=status,
@@ -147,7 +140,7 @@ class Publisher:
         )
         idempotency = None
         if key_id is not None and idempotency_key is not None:
-            content = wire.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
+            content = encoding.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
         elif refusal is not None:
             raise refusal

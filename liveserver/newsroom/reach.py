@@ -23,7 +23,8 @@ from liveserver.realtime import presence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from liveserver.domain.model import Liveblog, ReachHour
+    from liveserver.domain.audience import ReachHour
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.hub import Hub
     from liveserver.realtime.viewer import Viewer

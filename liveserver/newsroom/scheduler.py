@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from liveserver.domain.errors import LiveserverError, StoreUnavailable
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 
 if TYPE_CHECKING:
     from liveserver.newsroom.publisher import Publisher

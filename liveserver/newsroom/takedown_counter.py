@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import ConfirmationCounts
+from liveserver.domain.audience import ConfirmationCounts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

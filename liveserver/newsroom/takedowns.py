@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import structlog
 
+from liveserver.domain.audience import ConfirmationCounts, Takedown
 from liveserver.domain.errors import StoreUnavailable
-from liveserver.domain.model import ConfirmationCounts, Takedown, now
+from liveserver.domain.ids import now
 from liveserver.newsroom.takedown_counter import TakedownCounter, total, waiting
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -242,14 +243,14 @@ class Takedowns:
             "id": counting.entry_id,
             "slug": counting.slug,
             "seq": counting.seq,
-            "at": wire.timestamp(counting.at),
+            "at": encoding.timestamp(counting.at),
             "within": counting.within,
             "ours": counting.ours,
             "counts": counts,
             "posted": posted,
             "ended": ended,
         }
-        self._bus.announce(wire.dumps({"node": self._hub.node, "takedown": told}))
+        self._bus.announce(encoding.dumps({"node": self._hub.node, "takedown": told}))
 
     async def _run(self) -> None:
         """Tell the others and end what is to end, while there is any."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.model import ReachHour
+from liveserver.domain.audience import ReachHour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

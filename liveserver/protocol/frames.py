@@ -9,8 +9,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as _Frame
 from websockets.frames import Opcode
 
-from liveserver.domain.model import Position, Withdrawal
-from liveserver.protocol import wire
+from liveserver.domain.change import Position, Withdrawal
+from liveserver.protocol import messages
 
 DEFLATE_MIN = 128
 """Bytes below which a message is sent as it is: deflating it would make it longer or hardly shorter."""
@@ -79,7 +79,7 @@ class ChangeFrame(Frame):
 
     def withdrawn(self) -> ChangeFrame:
         """The change, as readers get it who must not see the entry (any more)."""
-        return ChangeFrame(self.position, self.key, wire.delete_message(self.seq, self.key))
+        return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key))
 
 
 def pack(frame: ChangeFrame) -> bytes:

@@ -11,8 +11,8 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame, Frame
 from liveserver.realtime.fanout_queue import FanoutQueue
 from liveserver.realtime.viewer import ROW, ViewerSet
@@ -20,7 +20,7 @@ from liveserver.realtime.viewer import ROW, ViewerSet
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveserver.domain.model import Withdrawal
+    from liveserver.domain.change import Withdrawal
     from liveserver.domain.topic import Topic
     from liveserver.realtime.viewer import Viewer
 
@@ -153,7 +153,7 @@ class Channel:
             self._enter(viewer, [hello, *self._gone()], self.position, now)
         elif after.epoch != self.position.epoch or after.seq > self.position.seq:
             hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
-            frames = [hello, Frame(wire.reset(self.position))]
+            frames = [hello, Frame(messages.reset(self.position))]
             self._enter(viewer, frames, _NOWHERE, now)
         else:
             hello = self._hello(self.position, resumed=True, viewer=viewer.reply_id)
@@ -171,7 +171,7 @@ class Channel:
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
         """Send a heartbeat with the number of viewers, those of the other nodes included."""
-        self._write(Frame(wire.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
+        self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
         """The viewers that have lagged since before that time."""
@@ -179,11 +179,11 @@ class Channel:
 
     def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
         if viewer:
-            return Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
+            return Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
         # Who comes while nothing changes gets the same bytes as the one before.
         made = self._hellos.get(resumed)
         if made is None or made[0] != position:
-            frame = Frame(wire.hello(position, resumed=resumed, heartbeat=self._heartbeat))
+            frame = Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat))
             made = self._hellos[resumed] = (position, frame)
         return made[1]
 
@@ -206,7 +206,7 @@ class Channel:
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
         """Keep in mind what is gone; what the viewers are to be told."""
         news = {
-            entry_id: (seq, Frame(wire.withdrawal_message(entry_id, within=within)))
+            entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
             if seq > self.position.seq and entry_id not in self._withdrawn
         }
@@ -257,7 +257,7 @@ class Channel:
         self._note(start.withdrawn)
         for frame in start.frames:
             self._remember(self._shown(frame))
-        reset = Frame(wire.reset(self.position))
+        reset = Frame(messages.reset(self.position))
         if self.fanout_queue:
             self.fanout_queue.replace(reset, before)
         else:
@@ -273,7 +273,7 @@ class Channel:
                 self._mark([(viewer, before) for viewer, _ in row.write([frame])], now)
         elif not self.fanout_queue.add(frame, before):
             # To start afresh is less to carry than what waits.
-            self.fanout_queue.replace(Frame(wire.reset(self.position)), _NOWHERE)
+            self.fanout_queue.replace(Frame(messages.reset(self.position)), _NOWHERE)
 
     def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
         for viewer, position in lagging:

@@ -14,7 +14,7 @@ from liveserver.utils.single_flight import FreshFlight
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.domain.topic import Topic
     from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.synced_channel import History

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveserver.protocol.frames import ChangeFrame
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
 
 LINE_BYTES = 8 * 1024 * 1024
 """How much may wait in one line; of what comes then, the position waits, and the store is read when its time comes."""

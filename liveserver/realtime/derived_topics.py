@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from liveserver.domain.change import Position, Withdrawal
 from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.domain.model import Position, Withdrawal
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack, pack_withdrawal, unpack
 from liveserver.realtime.delay_queue import DelayQueue

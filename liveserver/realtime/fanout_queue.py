@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.protocol.frames import Frame
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 

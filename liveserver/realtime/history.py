@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import EntryChanged, EntryDeleted, Position, now
+from liveserver.domain.change import EntryChanged, EntryDeleted, Position
+from liveserver.domain.ids import now
 from liveserver.realtime.channel import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from datetime import datetime
 
-    from liveserver.domain.model import Change, Changes, Snapshot, Withdrawal
+    from liveserver.domain.change import Change, Changes, Withdrawal
+    from liveserver.domain.snapshot import Snapshot
     from liveserver.domain.topic import Topic
     from liveserver.newsroom.presenter import Presenter
     from liveserver.protocol.frames import ChangeFrame

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from liveserver.domain.change import Withdrawal
 from liveserver.domain.errors import Draining, NotFound, StoreUnavailable
-from liveserver.domain.model import Withdrawal
 from liveserver.domain.topic import Topic
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes
 from liveserver.protocol.frames import ChangeFrame, pack, unpack
 from liveserver.realtime import presence
 from liveserver.realtime.channel import Offer
@@ -26,7 +26,7 @@ from liveserver.realtime.synced_channel import now
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.channel import Channel, Lag
     from liveserver.realtime.ports import ViewerObserver
@@ -270,7 +270,7 @@ class Hub:
             position, older = await synced.bridge(lag.position)
         except (StoreUnavailable, NotFound):
             self._leave(synced, viewer)
-            viewer.close(wire.CLOSE_TOO_SLOW)
+            viewer.close(close_codes.CLOSE_TOO_SLOW)
             return
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if synced.channel.lagging.get(viewer) is lag:
@@ -317,7 +317,7 @@ class Hub:
         for synced in self._registry:
             for viewer in synced.channel.overdue(at - self._lag_timeout):
                 self._leave(synced, viewer)
-                viewer.close(wire.CLOSE_TOO_SLOW)
+                viewer.close(close_codes.CLOSE_TOO_SLOW)
             if synced.idle_since is not None and synced.idle_since < at - IDLE_KEEP:
                 self._forget(synced.channel.topic)
         asked = [synced.channel.topic for synced in self._registry]
@@ -333,7 +333,7 @@ class Hub:
                 # A backup was restored that is older than the live blog.
                 for viewer in known.channel.everyone():
                     self._leave(known, viewer)
-                    viewer.close(wire.CLOSE_NO_SUCH_LIVEBLOG)
+                    viewer.close(close_codes.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(topic)
                 continue
             known.hear(position)

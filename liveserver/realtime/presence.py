@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Presence:
         counts = [*here.items(), *((slug, 0) for slug in self._told - here.keys())]
         self._told = set(here)
         parts = [counts[start : start + SLUGS_MAX] for start in range(0, len(counts), SLUGS_MAX)]
-        return [wire.dumps({"node": self._node, self._what: dict(part)}) for part in parts]
+        return [encoding.dumps({"node": self._node, self._what: dict(part)}) for part in parts]
 
     def hear(self, message: bytes, now: float) -> None:
         """Take what a node has said. What can't be read is ignored: a newer version may say it differently."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from liveserver.domain.model import VOID_POSITION, Position
+from liveserver.domain.change import VOID_POSITION, Position
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
 
 T = TypeVar("T")
 

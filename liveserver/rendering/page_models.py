@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.domain.model import Entry, Liveblog, Snapshot, Verification
+    from liveserver.domain.entry import Entry, Verification
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.snapshot import Snapshot
 
 Order = Literal["newest", "oldest"]
 """Which entry comes first."""

@@ -21,9 +21,10 @@ from liveserver.content.body_renderer import BodyRenderer
 from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.plain_text import BLOCK, plain_text, shortened
 from liveserver.content.translations import FALLBACK, Translations, text_direction, texts_for
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Entry, Verification
 from liveserver.domain.errors import SettingsError
-from liveserver.domain.model import Entry, Liveblog, Position, Verification
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 from liveserver.rendering import share_card
 from liveserver.rendering.pacing import Pace
 from liveserver.rendering.page_models import EVERY, EntryPageView, Only, Order, PageView
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from liveserver.content.media.picture import Illustration
+    from liveserver.domain.liveblog import Liveblog
 
 TITLE_LENGTH = 80
 DESCRIPTION_LENGTH = 200
@@ -277,7 +279,7 @@ class Renderer:
             long=len(self.entry_text(entry)) > LONG_TEXT,
             corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
             t=texts,
-            timestamp=wire.timestamp,
+            timestamp=encoding.timestamp,
         )
 
     def page(self, view: PageView) -> str:
@@ -452,7 +454,7 @@ class Renderer:
             "assets": self._assets,
             "static": f"{self._base_path}/static/",
             "home_url": self.home_url,
-            "timestamp": wire.timestamp,
+            "timestamp": encoding.timestamp,
             "root": {},
         }
 
@@ -478,7 +480,7 @@ class Renderer:
                 "title": self.entry_title(liveblog, entry),
                 "url": self.entry_url(liveblog.slug, entry.id),
                 "href": f"#entry-{entry.id}" if entry.id in shown else self.entry_url(liveblog.slug, entry.id),
-                "published_at": wire.timestamp(moment),
+                "published_at": encoding.timestamp(moment),
                 "time": texts.time(moment) if one_day else texts.short_date_time(moment),
             }
             for entry, moment in zip(key_events, moments, strict=True)
@@ -506,7 +508,7 @@ class End(NamedTuple):
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
-    place = "".join(f"{wire.timestamp(entry.published_at)} {entry.id}" for entry in last if entry.published_at)
+    place = "".join(f"{encoding.timestamp(entry.published_at)} {entry.id}" for entry in last if entry.published_at)
     return End(url, cursor or "", place)
 
 
@@ -519,7 +521,7 @@ def _root(order: Order, only: Only) -> dict[str, str]:
     """What a script must know of a page that shows its entries otherwise than `/live/{slug}`."""
     found: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
-        found["data-only"] = wire.dumps(only._asdict()).decode()
+        found["data-only"] = encoding.dumps(only._asdict()).decode()
     return found
 
 
@@ -557,4 +559,4 @@ def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | N
 
 def json_block(value: Any) -> Markup:
     """JSON that is safe inside a `<script>` element."""
-    return Markup(wire.dumps(value).decode().replace("<", "\\u003c"))
+    return Markup(encoding.dumps(value).decode().replace("<", "\\u003c"))

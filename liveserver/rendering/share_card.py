@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
 from liveserver.content.translations import texts_for
-from liveserver.domain.model import LiveblogStatus, Verification
+from liveserver.domain.entry import Verification
+from liveserver.domain.liveblog import LiveblogStatus
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
 
 DESIGN = 1
 """To be raised when the drawing changes: it is a part of every card's address."""

@@ -8,14 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 from zoneinfo import ZoneInfo
 
-from liveserver.domain.model import LiveblogStatus
+from liveserver.domain.liveblog import LiveblogStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from liveserver.content.media.picture import Illustration
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
 
 
 class Site(Protocol):

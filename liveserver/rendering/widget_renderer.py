@@ -14,13 +14,14 @@ from urllib.parse import urlencode, urlsplit
 
 from liveserver.content.translations import text_direction, texts_for
 from liveserver.domain.errors import NotFound, SettingsError
-from liveserver.domain.model import SLUG_PATTERN
+from liveserver.domain.ids import SLUG_PATTERN
 from liveserver.rendering.renderer import json_block
 from liveserver.rendering.structured_data import liveblog_posting
 
 if TYPE_CHECKING:
     from liveserver.content.translations import Translations
-    from liveserver.domain.model import Attribution, Liveblog
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.partner import Attribution
     from liveserver.rendering.page_models import PageView
     from liveserver.rendering.renderer import Renderer
 

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.http.responses.representation import Representation
     from liveserver.settings import Settings
 

@@ -12,7 +12,7 @@ import random
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes, messages
 from liveserver.protocol.frames import Frame
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ async def _see_off(turns: dict[int, list[Viewer]]) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     for moment, viewers in turns.items():
-        frame = Frame(wire.reconnect(moment))
+        frame = Frame(messages.reconnect(moment))
         for viewer in viewers:
             # Who lags is let go without having been told.
             viewer.write(frame)
@@ -70,4 +70,4 @@ async def _see_off(turns: dict[int, list[Viewer]]) -> None:
     for moment, viewers in turns.items():
         await asyncio.sleep(began + moment / 1000 - clock())
         for viewer in viewers:
-            viewer.close(wire.CLOSE_RESTART)
+            viewer.close(close_codes.CLOSE_RESTART)

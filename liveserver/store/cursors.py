@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from liveserver.domain.errors import FieldError, InvalidInput
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

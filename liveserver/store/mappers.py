@@ -6,17 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.model import (
-    Correction,
-    EmbedPolicy,
-    Entry,
-    EntryStatus,
-    Liveblog,
-    LiveblogStatus,
-    Revision,
-    Verification,
-    Via,
-)
+from liveserver.domain.entry import Correction, Entry, EntryStatus, Revision, Verification, Via
+from liveserver.domain.liveblog import EmbedPolicy, Liveblog, LiveblogStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping

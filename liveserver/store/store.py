@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.domain import audit
+from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import SettingsError
-from liveserver.domain.model import EntryStatus
 from liveserver.store import schema
 from liveserver.store.database import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
 from liveserver.store.repositories import (
@@ -28,29 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from datetime import datetime, timedelta
 
+    from liveserver.domain.audience import ReachHour, Takedown
+    from liveserver.domain.change import Changes, LiveblogChanged, Position, Withdrawal
+    from liveserver.domain.entry import Entry, Revision, Verification
     from liveserver.domain.errors import LiveserverError
-    from liveserver.domain.model import (
-        Changes,
-        Edition,
-        Entry,
-        EntryPage,
-        Feed,
-        ImportedEntry,
-        Listing,
-        Liveblog,
-        LiveblogChanged,
-        Media,
-        Partner,
-        Position,
-        ReachHour,
-        Revision,
-        Snapshot,
-        Source,
-        SourceState,
-        Takedown,
-        Verification,
-        Withdrawal,
-    )
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.media import Media
+    from liveserver.domain.partner import Partner
+    from liveserver.domain.snapshot import EntryPage, Feed, Listing, Snapshot
+    from liveserver.domain.source import ImportedEntry, Source, SourceState
     from liveserver.store.repositories.api_keys import ApiKey
     from liveserver.store.repositories.entries import Idempotency, Written
     from liveserver.store.repositories.entry_queries import Around, Order, Scheduled

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from liveserver.domain.model import ReachHour, Verification
+from liveserver.domain.audience import ReachHour
+from liveserver.domain.entry import Verification
 from liveserver.newsroom import reach_report
 from liveserver.newsroom.reach import Day, PartnerReach, Report
 from tests.acceptance.browsing import pages

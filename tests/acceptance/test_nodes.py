@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from websockets.asyncio.client import connect
 
 from liveserver.client import Client
-from liveserver.domain.model import Position, now
+from liveserver.domain.change import Position
+from liveserver.domain.ids import now
 from tests.acceptance.proxy import Proxy
 from tests.acceptance.reading import settles
 from tests.acceptance.serving import ForkedServer, LiveServer, eventually, started

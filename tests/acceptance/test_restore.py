@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from liveserver.client import Client, ClientError
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.store import Store
 from liveserver.store.database import HISTORY_LOCK, LoopConnections
 from tests.acceptance.browsing import pages

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from liveserver.client import Client, Step, Tracker
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from tests.acceptance.balancer import Balancer
 from tests.acceptance.serving import ForkedServer, eventually, started
 

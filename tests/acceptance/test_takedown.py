@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from liveserver.client import Client
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from tests.acceptance.browsing import pages
 from tests.acceptance.conftest import ARGUMENTS
 from tests.acceptance.reading import live

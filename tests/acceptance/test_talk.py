@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import httpx2
 
 from liveserver.client import Client
-from liveserver.protocol.wire import CLOSE_TOO_TALKATIVE
+from liveserver.protocol.close_codes import CLOSE_TOO_TALKATIVE
 from tests.acceptance.serving import serving
 from tests.acceptance.test_slow import EVENTS, WEBSOCKET
 from tests.support.websocket_peer import CONT, PING, PONG, TEXT, frame

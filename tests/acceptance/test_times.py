@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import IDS, live, settles, strings
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from liveserver.client import Client
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import LiveServer, serving

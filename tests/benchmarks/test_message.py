@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from benchmarks.message import Template
 from liveserver.cli.bench.viewers.messages import Change, Mark, meaning
-from liveserver.protocol import wire
+from liveserver.protocol import messages
 
-MESSAGE = wire.entry_message(
+MESSAGE = messages.entry_message(
     4, {"seq": 4, "body": f"<p>{Mark('00000000', 0, 0)}</p>", "html": f"<article>{Mark('00000000', 0, 0)}</article>"}
 )
 

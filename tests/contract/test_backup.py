@@ -18,24 +18,13 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.util import await_only
 
+from liveserver.domain.audience import ConfirmationCounts, ReachHour, Takedown
+from liveserver.domain.change import EntryChanged, EntryDeleted, Position
+from liveserver.domain.entry import Correction, EntryStatus, Verification, Via
 from liveserver.domain.errors import BadBackup, Conflict, NotFound, SettingsError, StoreUnavailable
-from liveserver.domain.model import (
-    Attribution,
-    ConfirmationCounts,
-    Correction,
-    Edition,
-    EmbedPolicy,
-    EntryChanged,
-    EntryDeleted,
-    EntryStatus,
-    LiveblogStatus,
-    Position,
-    ReachHour,
-    Takedown,
-    Verification,
-    Via,
-    new_entry_id,
-)
+from liveserver.domain.ids import Edition, new_id
+from liveserver.domain.liveblog import EmbedPolicy, LiveblogStatus
+from liveserver.domain.partner import Attribution
 from liveserver.store import (
     ApiKey,
     Hold,
@@ -71,7 +60,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Executable, FromClause
 
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.store.backup.archive import Manifest, Row
 
 LINK = ReachLink("vote", "abc", at(0), at(99))
@@ -131,7 +120,7 @@ async def fill(store: Store) -> None:
     entries = [(await store.create_entry("match", an_entry(at(n)), actor="desk")).entry for n in range(7)]
     await store.add_source(a_source())
     await store.hold_sources("node", at(0), timedelta(seconds=5))
-    taken = Incoming(new_entry_id(), 3, an_entry(at(7), id="", via=Via(TYPOGRAPHY, "https://there.example/live/x")))
+    taken = Incoming(new_id(), 3, an_entry(at(7), id="", via=Via(TYPOGRAPHY, "https://there.example/live/x")))
     hold = Hold(a_source().id, "node", None)
     await store.take_over("match", hold, Position("k3f9x2ab", 3), taken, actor="via there", at=at(7))
     await store.edit_entry("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")

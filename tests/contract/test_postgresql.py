@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import text
 
+from liveserver.domain.change import EntryChanged
 from liveserver.domain.errors import SettingsError, StoreUnavailable
-from liveserver.domain.model import EntryChanged
 from liveserver.store import Store, migrate
 from liveserver.store.database import LoopConnections
 from tests.support.services import free_port

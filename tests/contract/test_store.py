@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.access.api_keys import new_key
+from liveserver.domain.change import EntryChanged, EntryDeleted
+from liveserver.domain.entry import Correction, EntryStatus, Verification
 from liveserver.domain.errors import (
     Conflict,
     Forbidden,
@@ -21,16 +23,8 @@ from liveserver.domain.errors import (
     Unauthorized,
     VersionConflict,
 )
-from liveserver.domain.model import (
-    Correction,
-    EntryChanged,
-    EntryDeleted,
-    EntryStatus,
-    LiveblogStatus,
-    Verification,
-    new_entry_id,
-    now,
-)
+from liveserver.domain.ids import new_id, now
+from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.store import ApiKey, Idempotency, ReachLink, Store
 from liveserver.store.cursors import Place
 from liveserver.store.repositories import entries
@@ -47,7 +41,7 @@ from tests.support.store_samples import (
 )
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
 
 
 async def test_publishing_takes_the_next_seq(store: Store) -> None:
@@ -69,7 +63,7 @@ async def test_two_liveblogs_count_apart(store: Store) -> None:
 @pytest.mark.parametrize("entry", [a_draft(), a_scheduled(at(60))], ids=["draft", "scheduled"])
 async def test_what_readers_never_saw_takes_no_seq(store: Store, entry: Entry) -> None:
     """Neither when it is made, nor edited, nor deleted."""
-    entry = replace(entry, id=new_entry_id())
+    entry = replace(entry, id=new_id())
     created = await store.create_entry("match", entry, actor="desk")
     edited = await store.edit_entry("match", entry.id, lambda e: replace(e, body="<p>2</p>"), actor="desk")
     deleted = await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
@@ -222,7 +216,7 @@ async def test_a_taken_slug(store: Store) -> None:
 @pytest.mark.parametrize("slug", ["nothing", "", "a\x00b", "Match", "m" * 200])
 async def test_an_unknown_liveblog(store: Store, slug: str) -> None:
     """NotFound, whatever is asked of it."""
-    entry_id = new_entry_id()
+    entry_id = new_id()
     calls = [
         store.liveblog(slug),
         store.edit_liveblog(slug, lambda b: b),

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.change import EntryChanged
 from liveserver.domain.errors import NotFound, VersionConflict
-from liveserver.domain.model import EntryChanged
 from liveserver.store import Idempotency, Store
 from liveserver.store.repositories import entries
 from tests.support.checkout import ROOT
 from tests.support.store_samples import a_draft, an_entry, at
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
 
 
 async def test_seqs_of_concurrent_publishes_have_no_gap_and_are_seen_in_order(store: Store, other: Store) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.domain.errors import Gone, InvalidInput, NotFound, VersionConflict
-from liveserver.domain.model import Edition
+from liveserver.domain.ids import Edition
 from tests.support.store_samples import NOON, a_picture, at
 
 if TYPE_CHECKING:

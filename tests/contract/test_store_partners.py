@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver.domain.change import EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
-from liveserver.domain.model import Attribution, Edition, EmbedPolicy, EntryChanged, EntryDeleted, Position, Withdrawal
+from liveserver.domain.ids import Edition
+from liveserver.domain.liveblog import EmbedPolicy
+from liveserver.domain.partner import Attribution
 from liveserver.store.repositories import change_times, partners
 from tests.support.store_samples import NOON, a_draft, a_partner, an_entry, at, fine
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
     from liveserver.store import Store
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.audience import ReachHour
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import ReachHour
 from tests.support.store_samples import a_liveblog, at
 
 if TYPE_CHECKING:

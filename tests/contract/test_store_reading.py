@@ -10,24 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from liveserver.domain.change import Change, EntryChanged, EntryDeleted, LiveblogChanged, Position
+from liveserver.domain.entry import Correction, EntryStatus, Verification
 from liveserver.domain.errors import InvalidInput, NotFound
-from liveserver.domain.model import (
-    Change,
-    Correction,
-    EntryChanged,
-    EntryDeleted,
-    EntryStatus,
-    LiveblogChanged,
-    Position,
-    Verification,
-    new_entry_id,
-)
+from liveserver.domain.ids import new_id
 from liveserver.store.cursors import Place
 from liveserver.store.repositories import entry_queries
 from tests.support.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry
+    from liveserver.domain.entry import Entry
     from liveserver.store import Store
 
 EVERY = (EntryStatus.DRAFT, EntryStatus.SCHEDULED, EntryStatus.PUBLISHED)
@@ -191,7 +183,7 @@ def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> No
             Place.parse(cursor)
         except InvalidInput:
             continue
-    place = Place(at(number % 10**9), new_entry_id())
+    place = Place(at(number % 10**9), new_id())
     assert Place.parse(place.cursor()) == place
 
 

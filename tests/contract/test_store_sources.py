@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from liveserver.domain.change import EntryChanged, EntryDeleted, Position
+from liveserver.domain.entry import Via
 from liveserver.domain.errors import Conflict, Gone, NotFound
-from liveserver.domain.model import EntryChanged, EntryDeleted, ImportedEntry, Position, SourceState, Via
+from liveserver.domain.source import ImportedEntry, SourceState
 from liveserver.store import Hold, Incoming, NotHeld, Store
 from tests.support.store_samples import NOON, a_liveblog, a_source, an_entry, at, fine
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.audience import ConfirmationCounts, Takedown
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import ConfirmationCounts, Takedown
 from tests.support.store_samples import a_liveblog, an_entry, at, fine
 
 if TYPE_CHECKING:

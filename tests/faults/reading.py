@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveserver.client import Step, Tracker
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.realtime.synced_channel import REPLAY_MAX
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from liveserver.client import Step
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from tests.faults.reading import Broken, Line, Reading
 
 Message = dict[str, Any]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from liveserver.client import Step
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes
 from tests.faults.reading import Broken, Reading
 from tests.faults.setups import HEARTBEAT, LAG_TIMEOUT
 from tests.faults.ways import REFUSED, Ended, EventsWay, WebSocketWay
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from tests.faults.desk import Desk
     from tests.faults.ledger import Ledger
     from tests.faults.setups import Node
@@ -163,7 +163,7 @@ class Viewer:
         left = max(0.0, self._back_at - time.monotonic())
         # Its time counts from when it was told, which one that reads late doesn't know.
         prompt = not (self._habits.slow or self._habits.relayed)
-        if end.code == wire.CLOSE_RESTART and prompt and left > NOTICED:
+        if end.code == close_codes.CLOSE_RESTART and prompt and left > NOTICED:
             raise Broken("dropped", f"{self} was closed {left:.1f} s before the moment that it was given")
         self._count_end("asked to come back")
         self.away = True
@@ -248,9 +248,9 @@ class Viewer:
         since = now - (SILENCE if code == 0 else 0.0) - NOTICED
         if not opened:
             since = min(since, begun - NOTICED)
-        if code == wire.CLOSE_NO_SUCH_LIVEBLOG:
+        if code == close_codes.CLOSE_NO_SUCH_LIVEBLOG:
             return None
-        refused = code in {wire.CLOSE_TRY_AGAIN, REFUSED}
+        refused = code in {close_codes.CLOSE_TRY_AGAIN, REFUSED}
         # What a viewer needs to begin with may have to be read; an event stream that can't begin just ends.
         if (refused or (opened and not self._heard)) and self._desk.may_refuse(node, begun):
             return "store away"
@@ -261,7 +261,7 @@ class Viewer:
         if self._habits.relayed and touched(f"way to {node.name}", since):
             return "network fault"
         if self._habits.slow and self._stalled_at > begun:
-            let_go = code in {None, wire.CLOSE_TOO_SLOW, wire.CLOSE_NO_PONG}
+            let_go = code in {None, close_codes.CLOSE_TOO_SLOW, close_codes.CLOSE_NO_PONG}
             unheard = code == 0 and now - self._stalled_at < SILENCE + NOTICED
             return "slow" if let_go or unheard else None
         return None

@@ -16,7 +16,7 @@ from tests.faults.reading import Broken
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
 
 Message = dict[str, Any]
 

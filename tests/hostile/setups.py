@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
 
 ServerType = TypeVar("ServerType", RedisServer, PostgresServer)
 

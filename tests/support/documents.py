@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.model import Entry, Liveblog, LiveblogStatus
+from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.rendering.page_models import PageView
 from liveserver.rendering.renderer import Assets, Renderer
 from tests.support.store_samples import an_entry as sample
+
+if TYPE_CHECKING:
+    from liveserver.domain.entry import Entry
 
 SITE = "https://live.example.org"
 # 13:07 in Paris, which is an hour ahead of UTC in winter.

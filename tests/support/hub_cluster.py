@@ -6,7 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.realtime.bus import Medium, MemoryBus
 from tests.support.memory_history import EPOCH, MemoryHistory, hub_on

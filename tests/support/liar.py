@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from liveserver.cli.bench.target import Target
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.cli.bench.viewers.messages import Mark
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.transport import handshake
 
@@ -56,7 +56,7 @@ class Liar:
     async def publish(self, number: int) -> int:
         """Send a change to every connection, as often as it gets it."""
         position = Position(EPOCH, self.seq + 1)
-        message = wire.entry_message(position.seq, {"body": str(Mark(RUN, number, time.monotonic()))})
+        message = messages.entry_message(position.seq, {"body": str(Mark(RUN, number, time.monotonic()))})
         frame = ChangeFrame(position, str(number), message)
         self._changes.append(frame)
         for at, writer in enumerate(self.connections):
@@ -85,7 +85,7 @@ class Liar:
             _, _, after = head.split(b" ")[1].partition(b"?after=")
             start = int(after.rpartition(b"-")[2]) if after else self.seq
             writer.write(answer_to(head))
-            hello = wire.hello(Position(EPOCH, self.seq), resumed=bool(after), heartbeat=25)
+            hello = messages.hello(Position(EPOCH, self.seq), resumed=bool(after), heartbeat=25)
             writer.write(ChangeFrame(Position(EPOCH, self.seq), "", hello).ws)
             writer.writelines([frame.ws for frame in self._changes[start:]])
             self.connections.append(writer)

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Replay
 from liveserver.realtime.derived_topics import DerivedTopics
@@ -58,11 +58,11 @@ class MemoryHistory:
         line = self._lines[slug]
         line.position = Position(line.position.epoch, line.position.seq + 1)
         if key == LIVEBLOG:
-            message = wire.liveblog_message(line.position.seq, {"slug": slug, "title": "x" * size})
+            message = messages.liveblog_message(line.position.seq, {"slug": slug, "title": "x" * size})
         elif deleted:
-            message = wire.delete_message(line.position.seq, key)
+            message = messages.delete_message(line.position.seq, key)
         else:
-            message = wire.entry_message(line.position.seq, {"id": key, "body": "x" * size})
+            message = messages.entry_message(line.position.seq, {"id": key, "body": "x" * size})
         frame = ChangeFrame(line.position, key, message)
         line.latest[key] = frame
         return frame

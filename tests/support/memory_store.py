@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.domain.model import (
+from liveserver.domain.change import (
     Change,
     Changes,
     EntryChanged,
     EntryDeleted,
-    Liveblog,
     LiveblogChanged,
     Position,
     Withdrawal,
 )
-from liveserver.protocol import wire
+from liveserver.domain.errors import NotFound, StoreUnavailable
+from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.store.repositories.past import Pending
 from tests.support.store_samples import a_liveblog, an_entry
@@ -24,6 +23,8 @@ from tests.support.store_samples import a_liveblog, an_entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from datetime import datetime
+
+    from liveserver.domain.liveblog import Liveblog
 
 EPOCH = "aaaaaaaa"
 LIVEBLOG = "liveblog"
@@ -40,11 +41,11 @@ class PlainPresenter:
         """A change as a message."""
         match change:
             case EntryChanged(seq, entry):
-                key, message = entry.id, wire.entry_message(seq, {"id": entry.id, "tags": entry.tags})
+                key, message = entry.id, messages.entry_message(seq, {"id": entry.id, "tags": entry.tags})
             case EntryDeleted(seq, entry_id):
-                key, message = entry_id, wire.delete_message(seq, entry_id)
+                key, message = entry_id, messages.delete_message(seq, entry_id)
             case _:
-                key, message = LIVEBLOG, wire.liveblog_message(change.seq, {"slug": liveblog.slug})
+                key, message = LIVEBLOG, messages.liveblog_message(change.seq, {"slug": liveblog.slug})
         return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
 
 

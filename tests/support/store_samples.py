@@ -5,20 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.model import (
-    Entry,
-    EntryStatus,
-    Liveblog,
-    LiveblogStatus,
-    Media,
-    Partner,
-    Source,
-    SourceState,
-    new_entry_id,
-    new_epoch,
-    new_id,
-    new_partner_id,
-)
+from liveserver.domain.entry import Entry, EntryStatus
+from liveserver.domain.ids import new_epoch, new_id, new_partner_id
+from liveserver.domain.liveblog import Liveblog, LiveblogStatus
+from liveserver.domain.media import Media
+from liveserver.domain.partner import Partner
+from liveserver.domain.source import Source, SourceState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +88,7 @@ def a_source(slug: str = "match", **fields: Any) -> Source:
 def an_entry(moment: datetime = NOON, **fields: Any) -> Entry:
     """A published entry that is not in any store yet."""
     values: dict[str, Any] = {
-        "id": new_entry_id(),
+        "id": new_id(),
         "seq": None,
         "version": 1,
         "status": EntryStatus.PUBLISHED,

@@ -1,4 +1,4 @@
-/** The messages of the stream, as the server's protocol/wire.py writes them, and the answers of its snapshot, changes and entries. */
+/** The messages of the stream, as the server's protocol/messages.py writes them, and the answers of its snapshot, changes and entries. */
 
 export interface Entry {
   id: string;

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
-from liveserver.domain.inputs import SourceInput, parse
-from liveserver.domain.model import now
-from liveserver.protocol.wire import source_object
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.bodies import SourceInput
+from liveserver.domain.inputs.parsing import parse
+from liveserver.protocol.resources import source_object
 from liveserver.settings import Settings
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from liveserver.domain.model import Source
+    from liveserver.domain.source import Source
     from liveserver.store import Store
 
     Decorator = Callable[[Callable[..., None]], Callable[..., None]]

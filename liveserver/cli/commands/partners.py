@@ -11,9 +11,11 @@ import typer
 
 from liveserver.cli.terminal import tell
 from liveserver.domain.errors import NotFound
-from liveserver.domain.inputs import PartnerInput, PartnerPatch, parse
-from liveserver.domain.model import Partner, now
-from liveserver.protocol.wire import partner_object, timestamp
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.bodies import PartnerInput, PartnerPatch
+from liveserver.domain.inputs.parsing import parse
+from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.resources import partner_object
 from liveserver.settings import Settings
 from liveserver.utils.text_table import aligned
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from typing import TypeVar
 
+    from liveserver.domain.partner import Partner
     from liveserver.store import Store
 
     T = TypeVar("T")

@@ -8,7 +8,7 @@ import typer
 
 from liveserver.cli.terminal import tell_silence, tell_wait
 from liveserver.client import Client
-from liveserver.protocol.wire import dumps
+from liveserver.protocol.encoding import dumps
 from liveserver.utils.text_table import aligned
 
 if TYPE_CHECKING:

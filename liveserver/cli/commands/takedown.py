@@ -10,7 +10,7 @@ import typer
 
 from liveserver.cli.terminal import tell_silence, tell_wait
 from liveserver.client import Client
-from liveserver.protocol.wire import dumps
+from liveserver.protocol.encoding import dumps
 
 if TYPE_CHECKING:
     from liveserver.client import Message

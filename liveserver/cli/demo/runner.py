@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.cli.demo.script import Edit, Publish, Script
 from liveserver.domain.errors import Gone, NotFound
-from liveserver.domain.inputs import EntryInput, EntryPatch, LiveblogInput, parse
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput
+from liveserver.domain.inputs.parsing import parse
 
 if TYPE_CHECKING:
     from liveserver.cli.demo.script import Step

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from liveserver.content.media.file_cache import FileCache
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Gone, NotFound, check_version
-from liveserver.domain.model import Media, new_id, now
+from liveserver.domain.ids import new_id, now
+from liveserver.domain.media import Media
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from liveserver.content.media.storage import MediaStorage
     from liveserver.content.media.transcoder_pool import TranscoderPool
-    from liveserver.domain.inputs import MediaInput, MediaPatch
-    from liveserver.domain.model import Edition
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.inputs.bodies import MediaInput, MediaPatch
     from liveserver.store import Store
 
 

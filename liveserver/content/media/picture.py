@@ -12,7 +12,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Media
+    from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
 """Pixels. Every picture is kept in those of these widths that are smaller than its own, and in its own.

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.access.api_keys import may, require
+from liveserver.domain.change import Position
+from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.errors import NotFound
-from liveserver.domain.inputs import EntryInput, EntryPatch
-from liveserver.domain.model import Edition, EntryStatus, Position, Verification
+from liveserver.domain.ids import Edition
+from liveserver.domain.inputs.bodies import EntryInput, EntryPatch
 from liveserver.http.api.requests import (
     DeleteQuery,
     EntriesQuery,
@@ -34,14 +36,16 @@ from liveserver.http.requesters import published_of, requester_with
 from liveserver.http.responses.entity_tags import edition_tag
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
-from liveserver.protocol import wire
+from liveserver.protocol import encoding, resources
 from liveserver.rendering.pacing import assembled
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.access.partner_admission import Admission
-    from liveserver.domain.model import Entry, EntryPage, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.snapshot import EntryPage
     from liveserver.domain.topic import Topic
     from liveserver.http.responses.page_cache import Variant
     from liveserver.http.responses.representation import Representation
@@ -111,7 +115,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
     content = await _list(request, page)
 
     def encode() -> Representation:
-        return public_representation(wire.dumps(content), headers)
+        return public_representation(encoding.dumps(content), headers)
 
     return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
 
@@ -119,7 +123,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
     page = await _read(request, query, statuses)
     content = await _list(request, page)
-    return await assembled(partial(wire.dumps, content), page.items), page.next_cursor
+    return await assembled(partial(encoding.dumps, content), page.items), page.next_cursor
 
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
@@ -138,7 +142,7 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic
     )
 
 
-async def _list(request: Request, page: EntryPage) -> wire.JSON:
+async def _list(request: Request, page: EntryPage) -> encoding.JSON:
     return {
         "items": await services(request).presenter.entries(page.liveblog, page.items),
         "next_cursor": page.next_cursor,
@@ -194,7 +198,7 @@ async def delete(request: Request) -> Response:
         return Response(status_code=204)
     if takedown is not None:
         parts.limits.asked_viewers(actor.key_id)
-    content = {"takedown": None if takedown is None else wire.takedown_object(takedown)}
+    content = {"takedown": None if takedown is None else resources.takedown_object(takedown)}
     return answer(request, content, public=False)
 
 
@@ -219,15 +223,15 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
     items = [
         {
             "version": revision.version,
-            "at": wire.timestamp(revision.at),
+            "at": encoding.timestamp(revision.at),
             "actor": revision.actor,
             "action": revision.action,
             "entry": entry,
         }
         for revision, entry in zip(found, encoded, strict=True)
     ]
-    content: wire.JSON = {"items": items, "next_cursor": next_cursor}
-    return await assembled(partial(wire.dumps, content), states), next_cursor
+    content: encoding.JSON = {"items": items, "next_cursor": next_cursor}
+    return await assembled(partial(encoding.dumps, content), states), next_cursor
 
 
 def _one(
@@ -235,7 +239,7 @@ def _one(
 ) -> Response:
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
-    body = wire.dumps(content)
+    body = encoding.dumps(content)
     # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
     etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)

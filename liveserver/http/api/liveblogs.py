@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from liveserver.domain.inputs import LiveblogInput, LiveblogPatch
+from liveserver.domain.inputs.bodies import LiveblogInput, LiveblogPatch
 from liveserver.http.api.requests import (
     PageQuery,
     admitted_alone,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
 
 
 async def create(request: Request) -> Response:

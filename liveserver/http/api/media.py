@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.inputs import MediaPatch
+from liveserver.domain.inputs.bodies import MediaPatch
 from liveserver.http.api.requests import (
     PageQuery,
     answer,
@@ -24,7 +24,7 @@ from liveserver.http.responses.entity_tags import edition_tag
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.domain.model import Media
+    from liveserver.domain.media import Media
 
 
 async def create(request: Request) -> Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.errors import EmbedRefused
-from liveserver.domain.inputs import PartnerInput, PartnerPatch
+from liveserver.domain.inputs.bodies import PartnerInput, PartnerPatch
 from liveserver.http.api.requests import (
     PageQuery,
     PartnerQuery,
@@ -21,12 +21,12 @@ from liveserver.http.api.requests import (
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.entity_tags import edition_tag
-from liveserver.protocol import wire
+from liveserver.protocol import encoding, resources
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.domain.model import Partner
+    from liveserver.domain.partner import Partner
 
 
 async def create(request: Request) -> Response:
@@ -43,7 +43,7 @@ async def listing(request: Request) -> Response:
     await authorised(request, "manage")
     query = query_of(request, PageQuery)
     found, next_cursor = await services(request).store.partner_page(limit=query.limit, cursor=query.cursor)
-    content = {"items": [wire.partner_object(partner) for partner in found], "next_cursor": next_cursor}
+    content = {"items": [resources.partner_object(partner) for partner in found], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
@@ -83,13 +83,13 @@ async def embed(request: Request) -> Response:
         "allowed": reason is None,
         "reason": reason,
         "theme": partner.theme if partner else {},
-        "attribution": wire.attribution_object(partner.attribution) if partner else None,
+        "attribution": resources.attribution_object(partner.attribution) if partner else None,
         "fallback_url": parts.renderer.liveblog_url(liveblog.slug),
     }
     # It differs by origin, and by the moment.
-    return Response(wire.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
 def _one(request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     etag = edition_tag(partner.edition)
-    return answer(request, wire.partner_object(partner), status=status, etag=etag, public=False, headers=headers)
+    return answer(request, resources.partner_object(partner), status=status, etag=etag, public=False, headers=headers)

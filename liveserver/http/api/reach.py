@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.access import signed_links
-from liveserver.domain.inputs import ReachLinkInput
+from liveserver.domain.inputs.bodies import ReachLinkInput
 from liveserver.http.api.requests import ReachQuery, answer, authorised, body_of, query_of
 from liveserver.http.container import services
-from liveserver.protocol.wire import timestamp
+from liveserver.protocol.encoding import timestamp
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from liveserver.newsroom.reach import Report
-    from liveserver.protocol.wire import JSON
+    from liveserver.protocol.encoding import JSON
 
 
 async def read(request: Request) -> Response:

@@ -14,9 +14,10 @@ from starlette.responses import Response
 from liveserver.access.api_keys import Actor, require
 from liveserver.access.partner_admission import Readers
 from liveserver.domain import audit
+from liveserver.domain.entry import TAG_MAX
 from liveserver.domain.errors import Draining, FieldError, Forbidden, InvalidInput
-from liveserver.domain.inputs import Day, clean, parse
-from liveserver.domain.model import TAG_MAX
+from liveserver.domain.inputs.fields import Day, clean
+from liveserver.domain.inputs.parsing import parse
 from liveserver.domain.topic import Topic
 from liveserver.http.container import services
 from liveserver.http.problems import PreconditionRequired, TooLarge, UnsupportedMediaType
@@ -24,7 +25,7 @@ from liveserver.http.requesters import requester_of
 from liveserver.http.responses.entity_tags import edition_of, still_holds, tag_of
 from liveserver.http.responses.prebuilt import POLL_CACHE, Steady, readable_by
 from liveserver.http.responses.representation import Representation
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 from liveserver.store.cursors import Place
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.access.partner_admission import Admission
-    from liveserver.domain.inputs import InputType
-    from liveserver.domain.model import Edition
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.inputs.parsing import InputType
     from liveserver.http.responses.page_cache import CachedPage, Make, Variant
 
 PUBLIC_CACHE = "public, no-cache"
@@ -275,7 +276,7 @@ def idempotency_key_of(request: Request) -> str | None:
 
 def answer(
     request: Request,
-    content: wire.JSON | bytes,
+    content: encoding.JSON | bytes,
     *,
     status: int = 200,
     etag: str | None = None,
@@ -283,7 +284,7 @@ def answer(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """A JSON answer with an ETag (made from the content where none is given), or 304 if the reader has it."""
-    body = content if isinstance(content, bytes) else wire.dumps(content)
+    body = content if isinstance(content, bytes) else encoding.dumps(content)
     tag = etag or tag_of(body)
     head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
     if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):

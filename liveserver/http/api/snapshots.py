@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import EntryChanged, Position
+from liveserver.domain.change import EntryChanged, Position
 from liveserver.http.api.requests import (
     ChangesQuery,
     SnapshotQuery,
@@ -17,7 +17,7 @@ from liveserver.http.api.requests import (
 from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
-from liveserver.protocol import wire
+from liveserver.protocol import encoding, messages
 from liveserver.rendering.pacing import assembled
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
     content = await parts.presenter.snapshot(found)
 
     def encode() -> Representation:
-        return public_representation(wire.dumps(content), headers_for(admitted, CROWD_CACHE))
+        return public_representation(encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
 
     representation = await assembled(encode, [*found.pinned, *found.entries])
     return CachedPage(Position(found.liveblog.epoch, found.liveblog.seq), representation)
@@ -67,14 +67,14 @@ async def _changes(parts: Container, admitted: Admission, after: Position | None
     here = Position(found.liveblog.epoch, found.liveblog.seq)
     headers = headers_for(admitted, POLL_CACHE)
     if after is None or after.epoch != here.epoch or after.seq > here.seq:
-        return CachedPage(here, public_representation(wire.changes_reset(here), headers))
+        return CachedPage(here, public_representation(messages.changes_reset(here), headers))
     frames = await parts.presenter.frames(found)
     reached = frames[-1].position if found.more else here
-    events = [wire.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
+    events = [messages.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
     events += [frame.message for frame in frames]
 
     def encode() -> Representation:
-        return public_representation(wire.changes_object(reached, events, more=found.more), headers)
+        return public_representation(messages.changes_object(reached, events, more=found.more), headers)
 
     shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
     return CachedPage(here, await assembled(encode, shown))

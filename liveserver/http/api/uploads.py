@@ -13,7 +13,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.access.body_budget import UPLOAD_LEAST
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.inputs import MediaInput, parse
+from liveserver.domain.inputs.bodies import MediaInput
+from liveserver.domain.inputs.parsing import parse
 from liveserver.http.api.requests import UploadQuery, expected_size, query_of
 from liveserver.http.container import services
 from liveserver.http.problems import TooLarge, UnsupportedMediaType

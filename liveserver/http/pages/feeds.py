@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.http.api.requests import rendition_of
 from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage

@@ -10,7 +10,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver.domain import errors
-from liveserver.domain.model import TAG_MAX, Position, Verification
+from liveserver.domain.change import Position
+from liveserver.domain.entry import TAG_MAX, Verification
 from liveserver.domain.topic import Topic
 from liveserver.http.api.requests import rendition_of
 from liveserver.http.container import services
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.http.container import Container
     from liveserver.rendering.renderer import Renderer
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.http.container import services
 from liveserver.http.requesters import requester_of
 from liveserver.http.responses.prebuilt import respond

@@ -16,7 +16,8 @@ from starlette.routing import Route
 from liveserver.access.partner_admission import Readers
 from liveserver.content.translations import known_language
 from liveserver.domain import errors
-from liveserver.domain.model import PARTNER_ID_PATTERN, Position
+from liveserver.domain.change import Position
+from liveserver.domain.ids import PARTNER_ID_PATTERN
 from liveserver.domain.topic import Topic
 from liveserver.http.api.requests import headers_for, rendition_for, rendition_of
 from liveserver.http.container import services
@@ -28,7 +29,7 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, SLUG
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 from liveserver.rendering.pacing import assembled
 from liveserver.rendering.page_models import PageView
 from liveserver.rendering.widget_renderer import LIMIT, THEMES, WidgetOptions
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from liveserver.access.partner_admission import Admission
-    from liveserver.domain.model import Liveblog
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.http.container import Container
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
@@ -90,7 +91,7 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
         liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
     else:
         liveblog = await parts.store.liveblog(topic.slug)
-    body = wire.dumps(parts.embedding.shell(liveblog, language))
+    body = encoding.dumps(parts.embedding.shell(liveblog, language))
     headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
     return _rendition(liveblog, Representation(body, "application/json", headers))
 
@@ -186,7 +187,7 @@ async def oembed(request: Request) -> Response:
     answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
     readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
     headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
-    return respond(request.scope, Representation(wire.dumps(answer), "application/json", headers))
+    return respond(request.scope, Representation(encoding.dumps(answer), "application/json", headers))
 
 
 def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> dict[str, str]:

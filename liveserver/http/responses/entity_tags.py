@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from liveserver import __version__
-from liveserver.domain.model import FORMER, Edition
+from liveserver.domain.ids import FORMER, Edition
 
 _EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
 """The history and the version, and in an entry's tag what it looked like, which no edit depends on; or the version."""

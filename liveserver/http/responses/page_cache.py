@@ -31,7 +31,8 @@ from liveserver.utils.single_flight import FreshFlight
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from liveserver.domain.model import Liveblog, Position
+    from liveserver.domain.change import Position
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.topic import Topic
     from liveserver.http.fair_queue import FairQueue, Requester, Work
     from liveserver.http.responses.representation import Representation

@@ -22,8 +22,9 @@ from liveserver.client import ClientError
 from liveserver.client.client import server_url
 from liveserver.content.sanitiser_pool import SanitiserPool
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
-from liveserver.domain.inputs import live_page
-from liveserver.domain.model import Source, SourceState, now
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.fields import live_page
+from liveserver.domain.source import Source, SourceState
 from liveserver.newsroom.syndication.follower import Follower
 from liveserver.newsroom.syndication.ssrf_guard import is_public
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.content.media.library import MediaLibrary
-    from liveserver.domain.inputs import SourceInput
+    from liveserver.domain.inputs.bodies import SourceInput
     from liveserver.newsroom.publisher import Publisher
     from liveserver.settings import Settings
     from liveserver.store import Store

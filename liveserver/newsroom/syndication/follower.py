@@ -22,9 +22,12 @@ from liveserver.client.client import DETAIL_MAX, Broken, check_progress
 from liveserver.content.media.picture import Picture
 from liveserver.content.sanitiser import sanitise, says_something
 from liveserver.content.sanitiser_pool import is_dear
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Via
 from liveserver.domain.errors import Conflict, Gone, InvalidInput, NotFound, StoreUnavailable, Unavailable
-from liveserver.domain.inputs import MediaInput
-from liveserver.domain.model import Position, Source, SourceState, Via, now
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.bodies import MediaInput
+from liveserver.domain.source import Source, SourceState
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
 from liveserver.store import Hold, Incoming, NotHeld

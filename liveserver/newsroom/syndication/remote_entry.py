@@ -13,8 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from liveserver.content.blocks import MEDIA_PATH
 from liveserver.content.media.picture import NAME
 from liveserver.content.sanitiser import sanitise, says_something
-from liveserver.domain.inputs import Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags, parse
-from liveserver.domain.model import CONTROL, Correction, Entry, EntryStatus, Position, Verification, Via
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Correction, Entry, EntryStatus, Verification, Via
+from liveserver.domain.inputs.fields import CONTROL, Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags
+from liveserver.domain.inputs.parsing import parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,7 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
-from liveserver.protocol import wire
+from liveserver.protocol import close_codes, messages
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.batch_send import send_all
 from liveserver.realtime.transport.message_reader import close_frame
@@ -190,7 +190,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
 
     def shutdown(self) -> None:
         """The server ends (uvicorn calls this)."""
-        self.close(wire.CLOSE_RESTART)
+        self.close(close_codes.CLOSE_RESTART)
         # A transport that closes waits until what it holds was read; one that doesn't read must not hold up the end.
         asyncio.get_running_loop().call_later(LAST_SECONDS, self._transport.abort)
 
@@ -259,7 +259,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._spent = until = viewer_budget.spent(self._spent, now, frames)
         return viewer_budget.allowed(until, now) or viewer_budget.allowed(until, now, self._events.asked())
 
-    def _dismiss(self, code: int = wire.CLOSE_TOO_TALKATIVE) -> None:
+    def _dismiss(self, code: int = close_codes.CLOSE_TOO_TALKATIVE) -> None:
         """End it for what it says: too much, or nothing whole."""
         peer = self._transport.get_extra_info("peername")
         refusals.note(Reason.TOO_TALKATIVE, address=peer[0] if peer else None)
@@ -370,7 +370,7 @@ class WebSocketViewer(SocketViewer):
             return None
         if self._state is State.FOLLOWING:
             if self._silent:
-                self._send(close_frame(wire.CLOSE_NO_PONG))
+                self._send(close_frame(close_codes.CLOSE_NO_PONG))
                 self._ended()
                 # A peer that is gone acknowledges nothing: don't wait for what is still in the buffers.
                 self._transport.abort()
@@ -390,7 +390,7 @@ class WebSocketViewer(SocketViewer):
         weight = viewer_budget.weight(1, len(data))
         data = self._held + data if self._held else data
         if not self._affords(weight):
-            self._dismiss(wire.CLOSE_TOO_BIG if says_too_large(data) else wire.CLOSE_TOO_TALKATIVE)
+            self._dismiss(close_codes.CLOSE_TOO_BIG if says_too_large(data) else close_codes.CLOSE_TOO_TALKATIVE)
             return
         end, frames = whole_frames(data)
         if frames > weight and not self._affords(frames - weight):
@@ -420,12 +420,12 @@ class WebSocketViewer(SocketViewer):
         """Heed whole frames; False if they have ended the connection."""
         parser = self._parser
         if parser is None:
-            parser = ServerProtocol(state=OPEN, max_size=wire.INBOUND_MAX)
+            parser = ServerProtocol(state=OPEN, max_size=messages.INBOUND_MAX)
             parser.extensions = list(self.extensions())
         parser.receive_data(data)
         for event in parser.events_received():
             assert isinstance(event, WebSocketFrame)
-            if event.opcode is Opcode.TEXT and event.fin and len(event.data) <= wire.HEARD_MAX:
+            if event.opcode is Opcode.TEXT and event.fin and len(event.data) <= messages.HEARD_MAX:
                 self._events.said(self, bytes(event.data))
         if replies := b"".join(parser.data_to_send()):
             self._transport.write(replies)
@@ -501,7 +501,7 @@ def whole_frames(data: bytes) -> tuple[int, int]:
     end, frames, size = 0, 0, len(data)
     while (sizes := _sizes(data, end)) is not None:
         head, length = sizes
-        if length > wire.INBOUND_MAX:
+        if length > messages.INBOUND_MAX:
             return size, frames + 1
         if size - end < head + length:
             break
@@ -513,7 +513,7 @@ def whole_frames(data: bytes) -> tuple[int, int]:
 def says_too_large(data: bytes) -> bool:
     """Whether the first frame says by its head that it is."""
     sizes = _sizes(data, 0)
-    return sizes is not None and sizes[1] > wire.INBOUND_MAX
+    return sizes is not None and sizes[1] > messages.INBOUND_MAX
 
 
 def _sizes(data: bytes, start: int) -> tuple[int, int] | None:

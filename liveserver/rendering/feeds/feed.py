@@ -13,7 +13,7 @@ from html import escape, unescape
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 from liveserver.rendering.renderer import FEEDS
 from liveserver.utils.xml_writer import document, element, new_document
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.content.media.picture import Illustration
-    from liveserver.domain.model import Entry, Feed, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.snapshot import Feed
     from liveserver.rendering.renderer import Renderer
 
 LENGTH = 50
@@ -68,7 +70,7 @@ def rss(feed: Feed, renderer: Renderer) -> bytes:
         element(item, "link", renderer.entry_url(liveblog.slug, entry.id))
         element(item, "guid", _name(entry.id), isPermaLink="false")
         element(item, "pubDate", _rfc822(_published(entry)))
-        element(item, "atom:updated", wire.timestamp(entry.updated_at))
+        element(item, "atom:updated", encoding.timestamp(entry.updated_at))
         for author in entry.authors:
             element(item, "dc:creator", author)
         for tag in entry.tags:
@@ -101,7 +103,7 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
     element(root, "title", liveblog.title)
     if liveblog.summary:
         element(root, "subtitle", liveblog.summary)
-    element(root, "updated", wire.timestamp(feed.changed_at))
+    element(root, "updated", encoding.timestamp(feed.changed_at))
     element(element(root, "author"), "name", renderer.site_name)
     element(root, "link", rel="alternate", type="text/html", href=url)
     element(root, "link", rel="self", type=FEEDS["atom"], href=renderer.feed_url(liveblog.slug, "atom"))
@@ -111,8 +113,8 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
         element(item, "id", _name(entry.id))
         element(item, "title", renderer.entry_title(liveblog, entry))
         element(item, "link", rel="alternate", type="text/html", href=renderer.entry_url(liveblog.slug, entry.id))
-        element(item, "published", wire.timestamp(_published(entry)))
-        element(item, "updated", wire.timestamp(entry.updated_at))
+        element(item, "published", encoding.timestamp(_published(entry)))
+        element(item, "updated", encoding.timestamp(entry.updated_at))
         for author in entry.authors:
             element(element(item, "author"), "name", author)
         for tag in entry.tags:
@@ -124,7 +126,7 @@ def atom(feed: Feed, renderer: Renderer) -> bytes:
             element(item, "link", rel="enclosure", type=picture.media_type, href=url, **title)
         element(item, "content", _content(liveblog, entry, renderer), type="html")
     for deletion in feed.deleted:
-        element(root, "at:deleted-entry", ref=_name(deletion.id), when=wire.timestamp(deletion.at))
+        element(root, "at:deleted-entry", ref=_name(deletion.id), when=encoding.timestamp(deletion.at))
     return document(root)
 
 
@@ -133,13 +135,13 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
     liveblog = feed.liveblog
     items = []
     for entry in feed.entries:
-        item: wire.JSON = {
+        item: encoding.JSON = {
             "id": _name(entry.id),
             "url": renderer.entry_url(liveblog.slug, entry.id),
             "title": renderer.entry_title(liveblog, entry),
             "content_html": _content(liveblog, entry, renderer),
-            "date_published": wire.timestamp(_published(entry)),
-            "date_modified": wire.timestamp(entry.updated_at),
+            "date_published": encoding.timestamp(_published(entry)),
+            "date_modified": encoding.timestamp(entry.updated_at),
         }
         if entry.authors:
             item["authors"] = [{"name": author} for author in entry.authors]
@@ -151,7 +153,7 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
             item["image"] = illustrations[0].url
             item["attachments"] = _attachments(illustrations)
         items.append(item)
-    value: wire.JSON = {
+    value: encoding.JSON = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": liveblog.title,
         "home_page_url": renderer.liveblog_url(liveblog.slug),
@@ -162,7 +164,7 @@ def json_feed(feed: Feed, renderer: Renderer) -> bytes:
     }
     if liveblog.summary:
         value["description"] = liveblog.summary
-    return wire.dumps(value)
+    return encoding.dumps(value)
 
 
 WRITERS: dict[str, Callable[[Feed, Renderer], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
@@ -195,11 +197,11 @@ def _joined(base: str, address: str) -> str:
         return address
 
 
-def _attachments(illustrations: list[Illustration]) -> list[wire.JSON]:
-    attachments: list[wire.JSON] = []
+def _attachments(illustrations: list[Illustration]) -> list[encoding.JSON]:
+    attachments: list[encoding.JSON] = []
     titles: set[str] = set()
     for url, picture, alt, caption in illustrations:
-        attachment: wire.JSON = {"url": url, "mime_type": picture.media_type}
+        attachment: encoding.JSON = {"url": url, "mime_type": picture.media_type}
         title = alt or caption
         # Two of the same title would be the same thing in two formats.
         if title and title not in titles:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from liveserver.protocol import wire
+from liveserver.protocol import encoding
 from liveserver.utils.xml_writer import document, element, new_document
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from xml.etree import ElementTree
 
-    from liveserver.domain.model import Listing
+    from liveserver.domain.snapshot import Listing
     from liveserver.rendering.renderer import Renderer
 
 MEDIA_TYPE = "application/xml"
@@ -77,7 +77,7 @@ def news(listings: Iterable[Listing], renderer: Renderer, *, now: datetime) -> b
         publication = element(mark, "news:publication")
         element(publication, "news:name", renderer.site_name)
         element(publication, "news:language", news_language(listing.liveblog.language))
-        element(mark, "news:publication_date", wire.timestamp(listing.began_at))
+        element(mark, "news:publication_date", encoding.timestamp(listing.began_at))
         element(mark, "news:title", listing.liveblog.title)
     return _document(root, renderer)
 
@@ -107,5 +107,5 @@ def _document(root: ElementTree.Element, renderer: Renderer) -> bytes:
 def _add_url(root: ElementTree.Element, listing: Listing, renderer: Renderer) -> ElementTree.Element:
     url = element(root, "url")
     element(url, "loc", renderer.liveblog_url(listing.liveblog.slug))
-    element(url, "lastmod", wire.timestamp(listing.changed_at))
+    element(url, "lastmod", encoding.timestamp(listing.changed_at))
     return url

@@ -32,8 +32,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
-from liveserver.domain.model import EntryStatus, new_epoch, now
+from liveserver.domain.ids import new_epoch, now
 from liveserver.store import schema, tables
 from liveserver.store.backup.archive import Archive, ArchiveWriter, Holdings
 from liveserver.store.database import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import bindparam, func, insert, select, update
 
 from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.store import tables
 from liveserver.store.repositories import liveblogs
 

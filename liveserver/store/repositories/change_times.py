@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert
 
-from liveserver.domain.model import DELAY_MAX, now
+from liveserver.domain.ids import now
+from liveserver.domain.partner import DELAY_MAX
 from liveserver.store import tables
 from liveserver.store.mappers import liveblog_document
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.store.mappers import Values
 
 KEEP = timedelta(seconds=2 * DELAY_MAX)

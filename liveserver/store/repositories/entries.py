@@ -12,17 +12,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from sqlalchemy import Text, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from liveserver.domain.change import Change, EntryChanged, EntryDeleted
+from liveserver.domain.entry import Entry, EntryStatus, Revision
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
-from liveserver.domain.model import (
-    ID_PATTERN,
-    Change,
-    Entry,
-    EntryChanged,
-    EntryDeleted,
-    EntryStatus,
-    Liveblog,
-    Revision,
-)
+from liveserver.domain.ids import ID_PATTERN
 from liveserver.store import tables
 from liveserver.store.cursors import Place, bad_cursor
 from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from
@@ -35,6 +28,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from liveserver.domain.errors import LiveserverError
+    from liveserver.domain.liveblog import Liveblog
 
 _t = tables.entries
 

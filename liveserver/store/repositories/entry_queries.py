@@ -9,23 +9,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Text, bindparam, cast, func, literal, literal_column, or_, select, tuple_
 
+from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, LiveblogChanged, Withdrawal
+from liveserver.domain.entry import Entry, EntryStatus, Verification
 from liveserver.domain.errors import FieldError, InvalidInput, NeverSeen, NotFound
-from liveserver.domain.model import (
-    Change,
-    Changes,
-    Deletion,
-    Entry,
-    EntryChanged,
-    EntryDeleted,
-    EntryPage,
-    EntryStatus,
-    Feed,
-    Liveblog,
-    LiveblogChanged,
-    Snapshot,
-    Verification,
-    Withdrawal,
-)
+from liveserver.domain.snapshot import Deletion, EntryPage, Feed, Snapshot
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 from liveserver.store.mappers import entry_from
@@ -36,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection, Select
+
+    from liveserver.domain.liveblog import Liveblog
 
 T = TypeVar("T")
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import and_, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from liveserver.domain.change import LiveblogChanged, Position
+from liveserver.domain.entry import EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
-from liveserver.domain.model import SLUG_MAX, SLUG_PATTERN, EntryStatus, Listing, Liveblog, LiveblogChanged, Position
+from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
+from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
 from liveserver.store.cursors import Place, bad_cursor
 from liveserver.store.mappers import liveblog_from, liveblog_values
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection, Executable, RowMapping, Select
+
+    from liveserver.domain.liveblog import Liveblog
 
 _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, literal, select, tuple_, update
 
 from liveserver.domain.errors import Gone, NotFound, check_version
-from liveserver.domain.model import ID_PATTERN, Media
+from liveserver.domain.ids import ID_PATTERN
+from liveserver.domain.media import Media
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from liveserver.domain.model import Edition
+    from liveserver.domain.ids import Edition
 
 _t = tables.media
 _ID = re.compile(ID_PATTERN, re.ASCII)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import delete, func, insert, literal, select, tuple_, update
 
 from liveserver.domain.errors import Conflict, NotFound, check_version
-from liveserver.domain.model import PARTNER_ID_PATTERN, Attribution, EmbedPolicy, Partner
+from liveserver.domain.ids import PARTNER_ID_PATTERN
+from liveserver.domain.partner import Attribution, Partner
 from liveserver.store import tables
 from liveserver.store.cursors import Place
 from liveserver.store.mappers import embedding_from
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from liveserver.domain.model import Edition
+    from liveserver.domain.ids import Edition
+    from liveserver.domain.liveblog import EmbedPolicy
     from liveserver.store.mappers import Values
 
 _t = tables.partners

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import bindparam, func, select, tuple_
 
+from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.entry import Entry, EntryStatus
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import Entry, EntryStatus, Liveblog, Position, Withdrawal
 from liveserver.store import tables
 from liveserver.store.mappers import liveblog_of_document, revision_from
 from liveserver.store.repositories import liveblogs
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
+
+    from liveserver.domain.liveblog import Liveblog
 
 
 _CHUNK = 200

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from liveserver.domain.model import ReachHour
+from liveserver.domain.audience import ReachHour
 from liveserver.store import tables
 from liveserver.store.repositories import liveblogs
 

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Entry, EntryStatus
 from liveserver.domain.errors import Conflict, NotFound
-from liveserver.domain.model import Entry, EntryStatus, ImportedEntry, Position, Source, SourceState, new_entry_id
+from liveserver.domain.ids import new_id
+from liveserver.domain.source import ImportedEntry, Source, SourceState
 from liveserver.store import tables
 from liveserver.store.repositories import entries, liveblogs
 
@@ -149,7 +152,7 @@ def take(
     if row is None or row["gone"]:
         if new is None:
             return None
-        new = replace(new, id=new_entry_id())
+        new = replace(new, id=new_id())
         written = entries.create(connection, slug, new, actor=actor, key_id=None, idempotency=None, refusal=None)
         values = {"entry_id": new.id, "seq": given.seq, "gone": False, "complete": given.complete}
         if row is None:

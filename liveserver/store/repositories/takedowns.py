@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from liveserver.domain.audience import ConfirmationCounts, Takedown
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import ConfirmationCounts, Takedown
 from liveserver.store import tables
 from liveserver.store.repositories import liveblogs
 

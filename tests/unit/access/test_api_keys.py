@@ -16,7 +16,7 @@ import pytest
 from liveserver.access import api_keys
 from liveserver.access.api_keys import Actor, ApiKeys, may, new_key, require
 from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.route_params import ID, PARTNER_ID
 from liveserver.http.route_params import SLUG as SLUG_FORM

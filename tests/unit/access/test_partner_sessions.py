@@ -8,7 +8,7 @@ import pytest
 
 from liveserver.access.partner_sessions import Caller
 from liveserver.domain.errors import NotFound
-from liveserver.protocol.wire import CLOSE_NOT_ADMITTED
+from liveserver.protocol.close_codes import CLOSE_NOT_ADMITTED
 from tests.support.api.site import SLUG
 from tests.support.viewers import ListSink
 

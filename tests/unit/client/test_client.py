@@ -17,8 +17,8 @@ from liveserver.client import Client, ClientError, Step, Tracker, Unreachable
 from liveserver.client import client as client_module
 from liveserver.client.client import Broken
 from liveserver.content.markup_cost import SAFE_MAX
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import encoding
 from liveserver.utils.json_cost import VALUES_MAX
 from liveserver.utils.limits.rate_limiter import Throttle
 from tests.support.checkout import ROOT
@@ -191,7 +191,7 @@ class Stream:
 
     async def send(self, *messages: Message) -> None:
         for message in messages:
-            await self._connection.send(wire.dumps(message).decode())
+            await self._connection.send(encoding.dumps(message).decode())
 
     async def send_text(self, text: str) -> None:
         await self._connection.send(text)
@@ -244,7 +244,7 @@ class LiveServer:
         answers = self.answers[name]
         if not answers:
             return connection.respond(500, "nothing is left to answer")
-        return connection.respond(200, wire.dumps(answers.pop(0)).decode())
+        return connection.respond(200, encoding.dumps(answers.pop(0)).decode())
 
     async def _serve(self, connection: ServerConnection) -> None:
         await self._scripts.pop(0)(Stream(connection, self.afters[-1]))
@@ -813,7 +813,7 @@ async def test_everything_that_a_server_says_counts() -> None:
     # What comes after them is the end of the connection.
     assert purse.spent[: 1 + len(told)] == [
         client_module.CONNECTION_MESSAGES,
-        *(1 + len(wire.dumps(message)) / client_module.MESSAGE_BYTES for message in told),
+        *(1 + len(encoding.dumps(message)) / client_module.MESSAGE_BYTES for message in told),
     ]
     assert compressed == [False]
 

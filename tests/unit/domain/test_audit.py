@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from liveserver.access.api_keys import new_key
 from liveserver.domain import audit
-from liveserver.domain.model import now
+from liveserver.domain.ids import now
 from liveserver.store import Store
 from liveserver.store.repositories.reach_links import ReachLink
 from tests.support.checkout import ROOT

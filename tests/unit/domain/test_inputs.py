@@ -9,17 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from liveserver.domain.entry import Verification
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.inputs import (
-    ERRORS_MAX,
-    EntryInput,
-    EntryPatch,
-    LiveblogInput,
-    LiveblogPatch,
-    PartnerInput,
-    parse,
-)
-from liveserver.domain.model import LiveblogStatus, Verification
+from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, PartnerInput
+from liveserver.domain.inputs.parsing import ERRORS_MAX, parse
+from liveserver.domain.liveblog import LiveblogStatus
 from tests.support.store_samples import TYPOGRAPHY
 
 LIVEBLOG = {"title": "Le match", "language": "fr", "timezone": "Europe/Paris"}

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.domain.model import (
+from liveserver.domain.change import Position
+from liveserver.domain.ids import (
     EPOCH_ALPHABET,
     EPOCH_LENGTH,
     SLUG_MAX,
     SLUG_PATTERN,
-    Position,
-    new_entry_id,
     new_epoch,
+    new_id,
     now,
     slugify,
 )
@@ -57,7 +57,7 @@ def test_the_epoch_that_stands_for_a_void_position_is_no_epoch() -> None:
 
 def test_entry_ids_are_version_7_uuids_of_this_moment() -> None:
     before = now()
-    made = uuid.UUID(new_entry_id())
+    made = uuid.UUID(new_id())
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     milliseconds = made.int >> 80
     assert before.timestamp() * 1000 - 1 <= milliseconds <= now().timestamp() * 1000 + 1
@@ -67,7 +67,7 @@ def test_entry_ids_sort_as_they_were_made(monkeypatch: pytest.MonkeyPatch) -> No
     """Also within a millisecond, to a quarter of a microsecond."""
     clock = iter(range(1_800_000_000_000_000_000, 1_800_000_000_004_000_000, 500))
     monkeypatch.setattr("time.time_ns", lambda: next(clock))
-    ids = [new_entry_id() for _ in range(4000)]
+    ids = [new_id() for _ in range(4000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 4000
     assert all(id_ == id_.lower() for id_ in ids)

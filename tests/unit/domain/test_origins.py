@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.domain import origins
+from liveserver.domain.inputs import origins
 
 
 @pytest.mark.parametrize(

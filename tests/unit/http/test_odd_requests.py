@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveserver.domain.inputs import EntryInput, parse
+from liveserver.domain.inputs.bodies import EntryInput
+from liveserver.domain.inputs.parsing import parse
 from tests.hostile.oddities import TEXTS
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, bad_fields
 

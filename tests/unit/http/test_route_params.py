@@ -13,8 +13,8 @@ from starlette.routing import Mount, Route, WebSocketRoute, compile_path
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from liveserver.domain.inputs import Slug
-from liveserver.domain.model import SLUG_MAX, new_id, new_partner_id
+from liveserver.domain.ids import SLUG_MAX, new_id, new_partner_id
+from liveserver.domain.inputs.fields import Slug
 from liveserver.http.pages.fast_path import FastPath
 from liveserver.http.route_params import ID, PARTNER_ID, SLUG
 from liveserver.server.protocols.framing import TARGET_MAX

@@ -15,10 +15,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liveserver.content.markup_cost import SAFE_MAX
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.http.streams import QUEUE_BYTES, QueueViewer
 from liveserver.protocol.frames import ChangeFrame, Frame
-from liveserver.protocol.wire import INBOUND_MAX
+from liveserver.protocol.messages import INBOUND_MAX
 from liveserver.realtime.transport.viewer_budget import FRAMES
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import (

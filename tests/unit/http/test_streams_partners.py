@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from liveserver.client import Client
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.settings import Settings
 from tests.support.api.site import (

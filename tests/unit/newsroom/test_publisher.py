@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from liveserver.content.sanitiser import safe
+from liveserver.domain.entry import Correction, EntryStatus
 from liveserver.domain.errors import Conflict, Gone, InvalidInput, StoreUnavailable, VersionConflict
-from liveserver.domain.inputs import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, parse
-from liveserver.domain.model import Correction, Edition, EntryStatus, LiveblogStatus
+from liveserver.domain.ids import Edition
+from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+from liveserver.domain.inputs.parsing import parse
+from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.newsroom import publisher
 from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.scheduler import Scheduler

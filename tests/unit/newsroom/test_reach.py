@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from xml.etree import ElementTree
 
+from liveserver.domain.audience import ReachHour
 from liveserver.domain.errors import StoreUnavailable
-from liveserver.domain.model import ReachHour, now
+from liveserver.domain.ids import now
 from liveserver.newsroom.reach import Reach
 from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.store import tables

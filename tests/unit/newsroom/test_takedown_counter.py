@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import ConfirmationCounts
+from liveserver.domain.audience import ConfirmationCounts
 from liveserver.newsroom import takedown_counter as takedown_counter_module
 from liveserver.newsroom.takedown_counter import ReplyIds, TakedownCounter, total, waiting
 from tests.support.viewers import ListSink

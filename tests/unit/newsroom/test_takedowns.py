@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, cast
 import orjson
 import pytest
 
+from liveserver.domain.change import EntryDeleted
 from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.domain.model import EntryDeleted, Liveblog, Takedown, now
+from liveserver.domain.ids import now
 from liveserver.domain.topic import Topic
 from liveserver.newsroom import takedowns
 from liveserver.newsroom.presenter import Presenter
 from liveserver.newsroom.takedowns import Takedowns
-from liveserver.protocol.wire import gone_answer, takedown_object
+from liveserver.protocol.messages import gone_answer
+from liveserver.protocol.resources import takedown_object
 from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.renderer import Renderer
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from liveserver.domain.audience import Takedown
+    from liveserver.domain.liveblog import Liveblog
     from liveserver.store import Store
     from tests.support.api.site import JSON, LiveSite, Site
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveserver.domain.model import ReachHour
+from liveserver.domain.audience import ReachHour
 from liveserver.newsroom import watch_time
 from liveserver.newsroom.watch_time import HOUR, Key, WatchTimeMeter
 

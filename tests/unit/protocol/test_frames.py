@@ -12,15 +12,15 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeFrame, Frame, pack, unpack
 
 HERE = Position("k3f9x2ab", 42)
 
 
 def test_websocket_text_and_sse_carry_the_same_message() -> None:
-    message = wire.entry_message(42, {"id": "a", "body": "« été »"})
+    message = messages.entry_message(42, {"id": "a", "body": "« été »"})
     frame = ChangeFrame(HERE, "a", message)
     assert frame.text.encode() == message
     assert frame.sse == b"id: k3f9x2ab-42\ndata: " + message + b"\n\n"

@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
-from liveserver.domain.model import Correction, EntryStatus, Position, Verification
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.domain.entry import Correction, EntryStatus, Verification
+from liveserver.protocol import encoding, resources
+from liveserver.protocol import messages as wire_messages
 from tests.support.store_samples import NOON, TYPOGRAPHY, a_liveblog, a_scheduled, an_entry, at
 
 HERE = Position("k3f9x2ab", 42)
@@ -26,14 +28,14 @@ HERE = Position("k3f9x2ab", 42)
     ],
 )
 def test_times_are_rfc_3339_in_utc_with_milliseconds(moment: datetime, text: str) -> None:
-    assert wire.timestamp(moment) == text
+    assert encoding.timestamp(moment) == text
 
 
 @pytest.mark.parametrize("size", [1, 300, 3_000, 300_000])
 def test_a_message_takes_no_more_memory_than_its_bytes(size: int) -> None:
     """Hundreds of each live blog are kept, and thousands of answers."""
     tracemalloc.start()
-    messages = [wire.dumps({"body": "x" * size, "number": number}) for number in range(20)]
+    messages = [encoding.dumps({"body": "x" * size, "number": number}) for number in range(20)]
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert taken < sum(map(sys.getsizeof, messages)) + 4_000
@@ -43,22 +45,24 @@ def test_a_message_takes_no_more_memory_than_its_bytes(size: int) -> None:
     ("message", "expected"),
     [
         (
-            wire.hello(HERE, resumed=True, heartbeat=25),
+            wire_messages.hello(HERE, resumed=True, heartbeat=25),
             {"type": "hello", "epoch": "k3f9x2ab", "seq": 42, "resumed": True, "heartbeat": 25},
         ),
-        (wire.entry_message(43, {"id": "0192"}), {"type": "entry", "seq": 43, "entry": {"id": "0192"}}),
-        (wire.delete_message(44, "0192"), {"type": "delete", "seq": 44, "id": "0192"}),
-        (wire.liveblog_message(45, {"slug": "s"}), {"type": "liveblog", "seq": 45, "liveblog": {"slug": "s"}}),
-        (wire.heartbeat(45, 1234), {"type": "heartbeat", "seq": 45, "viewers": 1234}),
-        (wire.reset(HERE), {"type": "reset", "epoch": "k3f9x2ab", "seq": 42}),
-        (wire.reconnect(8200), {"type": "reconnect", "after_ms": 8200}),
-        (wire.changes_reset(HERE), {"reset": True, "epoch": "k3f9x2ab", "seq": 42}),
+        (wire_messages.entry_message(43, {"id": "0192"}), {"type": "entry", "seq": 43, "entry": {"id": "0192"}}),
+        (wire_messages.delete_message(44, "0192"), {"type": "delete", "seq": 44, "id": "0192"}),
+        (wire_messages.liveblog_message(45, {"slug": "s"}), {"type": "liveblog", "seq": 45, "liveblog": {"slug": "s"}}),
+        (wire_messages.heartbeat(45, 1234), {"type": "heartbeat", "seq": 45, "viewers": 1234}),
+        (wire_messages.reset(HERE), {"type": "reset", "epoch": "k3f9x2ab", "seq": 42}),
+        (wire_messages.reconnect(8200), {"type": "reconnect", "after_ms": 8200}),
+        (wire_messages.changes_reset(HERE), {"reset": True, "epoch": "k3f9x2ab", "seq": 42}),
         (
-            wire.changes_object(HERE, [], more=False),
+            wire_messages.changes_object(HERE, [], more=False),
             {"epoch": "k3f9x2ab", "seq": 42, "more": False, "events": []},
         ),
         (
-            wire.changes_object(HERE, [wire.delete_message(41, "a"), wire.delete_message(42, "b")], more=True),
+            wire_messages.changes_object(
+                HERE, [wire_messages.delete_message(41, "a"), wire_messages.delete_message(42, "b")], more=True
+            ),
             {
                 "epoch": "k3f9x2ab",
                 "seq": 42,
@@ -74,7 +78,7 @@ def test_messages(message: bytes, expected: dict[str, Any]) -> None:
 
 def test_a_live_blog() -> None:
     liveblog = a_liveblog(title=TYPOGRAPHY, summary="Résumé", updated_at=at(1.5), version=3, seq=9)
-    assert wire.liveblog_object(liveblog, url="https://x.example/live/match") == {
+    assert resources.liveblog_object(liveblog, url="https://x.example/live/match") == {
         "slug": "match",
         "title": TYPOGRAPHY,
         "summary": "Résumé",
@@ -105,7 +109,7 @@ def test_a_published_entry() -> None:
         corrections=(Correction(at(60), "le nom"),),
         updated_at=at(60),
     )
-    assert orjson.loads(wire.dumps(wire.entry_object(entry, html="<article>", url="https://x.example/e"))) == {
+    assert orjson.loads(encoding.dumps(resources.entry_object(entry, html="<article>", url="https://x.example/e"))) == {
         "id": "0192",
         "seq": 43,
         "version": 2,
@@ -128,21 +132,21 @@ def test_a_published_entry() -> None:
 
 
 def test_an_entry_that_is_not_published_says_when_it_will_be() -> None:
-    value = wire.entry_object(a_scheduled(at(60)), html="", url="")
+    value = resources.entry_object(a_scheduled(at(60)), html="", url="")
     assert (value["status"], value["seq"], value["published_at"]) == ("scheduled", None, None)
     assert value["publish_at"] == "2026-11-22T12:01:00.000Z"
-    draft = wire.entry_object(an_entry(status=EntryStatus.DRAFT, published_at=None), html="", url="")
+    draft = resources.entry_object(an_entry(status=EntryStatus.DRAFT, published_at=None), html="", url="")
     assert draft["publish_at"] is None
 
 
 def test_a_key_event() -> None:
-    line = wire.key_event_object(an_entry(NOON, id="0192"), title="But", url="u")
+    line = resources.key_event_object(an_entry(NOON, id="0192"), title="But", url="u")
     assert line == {"id": "0192", "title": "But", "published_at": "2026-11-22T12:00:00.000Z", "url": "u"}
 
 
 def test_text_is_carried_to_the_byte_on_one_line() -> None:
     """SSE ends a line at CR and LF: neither may stand in a message."""
-    message = wire.entry_message(1, {"id": "a", "body": TYPOGRAPHY + "\r\n\r\x0b\x85\u2029"})
+    message = wire_messages.entry_message(1, {"id": "a", "body": TYPOGRAPHY + "\r\n\r\x0b\x85\u2029"})
     assert not {0x0A, 0x0D} & set(message)
     assert orjson.loads(message)["entry"]["body"] == TYPOGRAPHY + "\r\n\r\x0b\x85\u2029"
     assert "l’été".encode() in message, "UTF-8, not escapes"

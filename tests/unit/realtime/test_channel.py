@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.realtime import channel as channel_module
 from liveserver.realtime import fanout_queue

@@ -29,7 +29,7 @@ from tests.support.memory_history import LIVEBLOG, MemoryHistory
 from tests.support.viewers import ListSink, Message, set_row
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.protocol.frames import ChangeFrame
 
 MATCH = "match"

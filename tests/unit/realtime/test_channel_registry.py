@@ -17,7 +17,7 @@ from tests.support.memory_history import MemoryHistory
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.realtime.synced_channel import SyncedChannel
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime import delay_queue as delay_queue_module
 from liveserver.realtime.delay_queue import DelayQueue

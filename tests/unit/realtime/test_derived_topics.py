@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import uvloop
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack
 from liveserver.realtime.derived_topics import DerivedTopics
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Withdrawal
+    from liveserver.domain.change import Withdrawal
     from liveserver.realtime.history import StoreHistory
     from liveserver.store import Store
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from liveserver.client import Step, Tracker
+from liveserver.domain.change import EntryChanged, Position
 from liveserver.domain.errors import StoreUnavailable
-from liveserver.domain.model import EntryChanged, Position
 from liveserver.domain.topic import Topic
 from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime import fanout_queue as fanout_queue_module
 from liveserver.realtime.fanout_queue import FanoutQueue

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.change import Changes, Position
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import Changes, Position
 from liveserver.domain.topic import Topic
 from liveserver.newsroom.presenter import Presenter
 from liveserver.realtime import history as history_module

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.domain.model import Position
 from liveserver.realtime import hub as hub_module
 from liveserver.realtime import synced_channel as synced_channel_module
 from tests.support.hub_cluster import MATCH, WHOLE, cluster, poll

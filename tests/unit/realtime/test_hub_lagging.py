@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from liveserver.domain.topic import Topic
-from liveserver.protocol.wire import CLOSE_TOO_SLOW
+from liveserver.protocol.close_codes import CLOSE_TOO_SLOW
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster
 from tests.support.viewers import set_row, settle
 

@@ -24,7 +24,7 @@ from tests.support.viewers import ListSink, Message, set_row
 from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Position
+    from liveserver.domain.change import Position
     from liveserver.protocol.frames import Frame
     from liveserver.realtime.bus.port import Receiver
     from liveserver.realtime.hub import Hub

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound
-from liveserver.domain.model import Position
 from liveserver.domain.topic import Topic
+from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.protocol.wire import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.realtime import hub as hub_module
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import PATIENCE, ListSink, settle

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import orjson
 import pytest
 
-from liveserver.domain.model import Verification
+from liveserver.domain.entry import Verification
 from liveserver.rendering.renderer import FEEDS
 from liveserver.rendering.structured_data import entry_posting
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG

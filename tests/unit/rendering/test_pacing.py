@@ -20,7 +20,8 @@ from tests.support.api.site import LIVEBLOG, SLUG
 from tests.support.store_samples import an_entry
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Entry, Liveblog
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
     from tests.support.api.site import Site
 
 

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from liveserver.content.translations import texts_for
+from liveserver.domain.entry import Verification
 from liveserver.domain.errors import SettingsError
-from liveserver.domain.model import LiveblogStatus, Verification
+from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.rendering import renderer as renderer_module
 from liveserver.rendering.page_models import EntryPageView, Only, PageView
 from liveserver.rendering.renderer import Assets, Renderer

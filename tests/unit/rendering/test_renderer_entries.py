@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveserver.content.plain_text import plain_text
-from liveserver.domain.model import Correction, Verification
+from liveserver.domain.entry import Correction, Verification
 from liveserver.rendering import pacing
 from liveserver.rendering import renderer as renderer_module
 from liveserver.rendering.page_models import PageView

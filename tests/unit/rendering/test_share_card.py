@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from liveserver.domain.model import Liveblog, LiveblogStatus, Verification
+from liveserver.domain.entry import Verification
+from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.rendering import share_card
 from liveserver.rendering.renderer import Assets, Renderer
 from liveserver.rendering.share_card import Card, writable

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from liveserver.domain.model import Correction, LiveblogStatus
+from liveserver.domain.entry import Correction
+from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.rendering.page_models import EntryPageView, PageView
 from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE, Document, an_entry, id_of
 

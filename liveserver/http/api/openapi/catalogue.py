@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.domain.inputs import (
+from liveserver.domain.inputs.bodies import (
     EntryInput,
     EntryPatch,
     GoneInput,

@@ -15,7 +15,7 @@ from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.api.openapi.schemas import Problem
 from liveserver.http.problems import KINDS, MEDIA_TYPE
 from liveserver.http.route_params import SCHEMAS
-from liveserver.protocol.wire import dumps
+from liveserver.protocol.encoding import dumps
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

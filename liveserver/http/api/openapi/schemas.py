@@ -1,4 +1,4 @@
-"""The shapes of answers, for the OpenAPI document. `protocol/wire.py` makes them; a test holds the two together."""
+"""The shapes of answers, for the OpenAPI document. `protocol/resources.py` makes them; a test holds the two together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from liveserver.domain.model import EntryStatus, LiveblogStatus, SourceState, Verification
+from liveserver.domain.entry import EntryStatus, Verification
+from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.source import SourceState
 
 
 class Shape(BaseModel):

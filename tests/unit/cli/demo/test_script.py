@@ -8,7 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from liveserver.cli.demo.script import Delete, Edit, Publish, load
-from liveserver.domain.model import SLUG_PATTERN, LiveblogStatus, Verification
+from liveserver.domain.entry import Verification
+from liveserver.domain.ids import SLUG_PATTERN
+from liveserver.domain.liveblog import LiveblogStatus
 
 SCRIPT = load()
 FIELDS = {"body", "heading", "authors", "key_event", "breaking", "pinned", "tags", "verification", "source"}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.domain.model import FORMER, Edition
+from liveserver.domain.ids import FORMER, Edition
 from liveserver.http.responses.entity_tags import edition_of, edition_tag
 from liveserver.store import backup, restore
 from tests.support.api.site import ENTRIES, LIVEBLOG, problem

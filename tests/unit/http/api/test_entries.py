@@ -11,8 +11,9 @@ import pytest
 
 from liveserver.access.body_budget import JSON_PER_KEY
 from liveserver.content.sanitiser_pool import SMALL, SanitiserPool
-from liveserver.domain.model import CORRECTIONS_MAX, new_entry_id, now
-from liveserver.protocol.wire import timestamp
+from liveserver.domain.entry import CORRECTIONS_MAX
+from liveserver.domain.ids import new_id, now
+from liveserver.protocol.encoding import timestamp
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
 
 if TYPE_CHECKING:
@@ -554,7 +555,7 @@ async def test_entries_that_are_not_there(site: Site) -> None:
     """404 to every method: unknown ids, ids that are none, and those of another live blog."""
     await site.open_liveblog("autre")
     elsewhere = (await site.publish(slug="autre"))["id"]
-    for name in (UNKNOWN, new_entry_id().upper(), elsewhere, "x", "%00", "x" * 500):
+    for name in (UNKNOWN, new_id().upper(), elsewhere, "x", "%00", "x" * 500):
         url = f"{ENTRIES}/{name}"
         problem(await site.reader.get(url), 404)
         problem(await site.editor.patch(url, json={}, headers={"If-Match": "*"}), 404)

@@ -6,8 +6,8 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from liveserver.domain.model import now
-from liveserver.protocol.wire import timestamp
+from liveserver.domain.ids import now
+from liveserver.protocol.encoding import timestamp
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, bad_fields, problem
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages as wire_messages
 from tests.support.api.site import BASE, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ async def test_the_events_are_the_streams_own_bytes(site: Site) -> None:
     raw = (await site.reader.get(CHANGES, params={"after": start})).content
     found = await site.parts.store.changes(SLUG, 0, limit=10)
     messages = [frame.message for frame in await site.parts.presenter.frames(found)]
-    assert raw == wire.changes_object(Position(start.partition("-")[0], 1), messages, more=False)
+    assert raw == wire_messages.changes_object(Position(start.partition("-")[0], 1), messages, more=False)
     assert TYPOGRAPHY.replace("\\", "\\\\").replace('"', '\\"').encode() in raw
 
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from liveserver.domain.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
-from liveserver.domain.model import Liveblog, LiveblogStatus, Position, now
+from liveserver.domain.ids import now
+from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.domain.topic import Topic
 from liveserver.http.fair_queue import AT_ONCE, WAITING, FairQueue, Requester
 from liveserver.http.responses import page_cache as page_cache_module
@@ -27,6 +28,8 @@ from tests.support.viewers import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
+
+    from liveserver.domain.change import Position
 
 MATCH = "match"
 WHOLE = Topic(MATCH)

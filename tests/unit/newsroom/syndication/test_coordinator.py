@@ -17,15 +17,16 @@ from websockets.asyncio.client import connect
 
 from liveserver.client import Client, ClientError, client
 from liveserver.content.sanitiser_pool import SMALL
+from liveserver.domain.change import Position
 from liveserver.domain.errors import Busy
-from liveserver.domain.inputs import SourceInput
-from liveserver.domain.model import Position, now
+from liveserver.domain.ids import now
+from liveserver.domain.inputs.bodies import SourceInput
 from liveserver.newsroom.syndication import coordinator, remote_entry
 from liveserver.newsroom.syndication import follower as follower_module
 from liveserver.newsroom.syndication.coordinator import made
 from liveserver.newsroom.syndication.follower import Follower
-from liveserver.protocol import wire
-from liveserver.protocol.wire import entry_object
+from liveserver.protocol import encoding
+from liveserver.protocol.resources import entry_object
 from liveserver.settings import Settings
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.utils.limits.rate_limiter import Throttle
@@ -481,7 +482,7 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     entry = await pair.source.publish("<p>x</p>")
     await pair.level()
     told = {"type": "entry", "seq": 2, "entry": entry}
-    size = len(wire.dumps(told))
+    size = len(encoding.dumps(told))
     assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
 
 

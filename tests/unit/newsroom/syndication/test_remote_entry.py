@@ -9,8 +9,8 @@ import pytest
 
 from liveserver.content.media.picture import Picture
 from liveserver.content.sanitiser import sanitise
+from liveserver.domain.entry import EntryStatus, Via
 from liveserver.domain.errors import InvalidInput
-from liveserver.domain.model import EntryStatus, Via
 from liveserver.newsroom.syndication import remote_entry
 from tests.support.store_samples import at
 

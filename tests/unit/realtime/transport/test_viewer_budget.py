@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from liveserver.protocol.wire import HEARD_MAX
+from liveserver.protocol.messages import HEARD_MAX
 from liveserver.realtime.transport.viewer_budget import (
     FRAME_BYTES,
     FRAME_SECONDS,

@@ -19,9 +19,10 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from liveserver.domain.model import Position
+from liveserver.domain.change import Position
+from liveserver.protocol.close_codes import CLOSE_NO_PONG, CLOSE_RESTART
 from liveserver.protocol.frames import ChangeFrame
-from liveserver.protocol.wire import CLOSE_NO_PONG, CLOSE_RESTART, INBOUND_MAX
+from liveserver.protocol.messages import INBOUND_MAX
 from liveserver.realtime.transport import batch_send
 from liveserver.realtime.transport import viewers as viewers_module
 from liveserver.realtime.transport.timer_wheel import TimerWheel

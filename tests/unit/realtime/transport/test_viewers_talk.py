@@ -10,7 +10,8 @@ import pytest
 from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
 
-from liveserver.protocol.wire import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE, INBOUND_MAX
+from liveserver.protocol.close_codes import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE
+from liveserver.protocol.messages import INBOUND_MAX
 from liveserver.realtime.transport import viewers as viewers_module
 from liveserver.realtime.transport.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
 from liveserver.realtime.transport.viewers import DeflatedViewer, EventStreamViewer, State, WebSocketViewer

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.domain.model import Correction, Deletion, Entry, Feed, Verification
+from liveserver.domain.entry import Correction, Entry, Verification
+from liveserver.domain.snapshot import Deletion, Feed
 from liveserver.rendering.feeds.feed import WRITERS, absolute
 from liveserver.rendering.renderer import FEEDS, Assets, Renderer
 from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of

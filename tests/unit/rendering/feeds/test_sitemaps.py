@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from liveserver.domain.model import Listing
+from liveserver.domain.snapshot import Listing
 from liveserver.rendering.feeds import sitemaps
 from liveserver.rendering.renderer import Assets, Renderer
 from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE

@@ -27,12 +27,12 @@ from liveserver.cli.bench.viewers.messages import (
     read_events,
     read_frames,
 )
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages
 from liveserver.protocol.frames import Frame
 
 MARK = Mark("0123abcd", 7, 1234.5)
-ENTRY = wire.entry_message(43, {"body": f"<p>{MARK} {'élan ' * 60}</p>", "html": f"<p>{MARK}</p>"})
+ENTRY = messages.entry_message(43, {"body": f"<p>{MARK} {'élan ' * 60}</p>", "html": f"<p>{MARK}</p>"})
 
 
 def bytes_of(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
@@ -41,14 +41,14 @@ def bytes_of(opcode: Opcode, payload: bytes, *, fin: bool = True) -> bytes:
 
 STREAM = b"".join(
     [
-        Frame(wire.hello(Position("abc", 42), resumed=True, heartbeat=25)).ws,
+        Frame(messages.hello(Position("abc", 42), resumed=True, heartbeat=25)).ws,
         Frame(ENTRY).ws_deflated,
         bytes_of(Opcode.PING, b"hm"),
-        Frame(wire.delete_message(44, "x")).ws,
-        Frame(wire.heartbeat(44, 9)).ws,
-        Frame(wire.liveblog_message(45, {"title": "é" * 40_000})).ws,
-        Frame(wire.reset(Position("def", 1))).ws,
-        Frame(wire.reconnect(1500)).ws,
+        Frame(messages.delete_message(44, "x")).ws,
+        Frame(messages.heartbeat(44, 9)).ws,
+        Frame(messages.liveblog_message(45, {"title": "é" * 40_000})).ws,
+        Frame(messages.reset(Position("def", 1))).ws,
+        Frame(messages.reconnect(1500)).ws,
         bytes_of(Opcode.CLOSE, Close(1012, "").serialize()),
     ]
 )
@@ -138,7 +138,7 @@ def test_events() -> None:
     """Events as our server writes them, and as the standard allows them to be written."""
     stream = (
         b"retry: 3000\n"
-        + Frame(wire.hello(Position("abc", 42), resumed=False, heartbeat=25)).sse
+        + Frame(messages.hello(Position("abc", 42), resumed=False, heartbeat=25)).sse
         + Frame(ENTRY, Position("abc", 43)).sse
         + b": a comment\r\n\r\n"
         + b'data:{"type":"delete",\r\ndata: "seq":44,"id":"x"}\r\n\r\n'

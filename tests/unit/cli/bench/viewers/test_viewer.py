@@ -12,8 +12,8 @@ from websockets.frames import Frame as WebSocketFrame
 from liveserver.cli.bench.measuring.histogram import Measurements
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
 from liveserver.cli.bench.viewers.viewer import Meanings, Stage, Viewer
-from liveserver.domain.model import Position
-from liveserver.protocol import wire
+from liveserver.domain.change import Position
+from liveserver.protocol import messages
 from liveserver.protocol.frames import Frame
 from tests.support.liar import answer_to
 
@@ -73,7 +73,7 @@ def following(events: Audience, start: int = 10) -> tuple[Viewer, Wire]:
 
 def open_(viewer: Viewer, events: Audience, seq: int, *, resumed: bool = False, epoch: str = "abc") -> Wire:
     wire_ = Wire(viewer)
-    hello = Frame(wire.hello(Position(epoch, seq), resumed=resumed, heartbeat=25))
+    hello = Frame(messages.hello(Position(epoch, seq), resumed=resumed, heartbeat=25))
     if events.opening.transport is Transport.WS:
         viewer.data_received(answer_to(wire_.sent) + hello.ws)
     else:
@@ -83,7 +83,7 @@ def open_(viewer: Viewer, events: Audience, seq: int, *, resumed: bool = False, 
 
 
 def change(seq: int) -> Frame:
-    return Frame(wire.delete_message(seq, "x"), Position("abc", seq))
+    return Frame(messages.delete_message(seq, "x"), Position("abc", seq))
 
 
 def counts(events: Audience) -> tuple[int, int, int, int]:
@@ -197,7 +197,7 @@ def test_a_reset_in_the_midst(events: Audience) -> None:
     viewer, _ = following(events)
     feed(viewer, events, 11)
     for position in (Position("abc", 15), Position("abc", 15), Position("def", 4)):
-        frame = Frame(wire.reset(position))
+        frame = Frame(messages.reset(position))
         viewer.data_received(frame.ws if events.opening.transport is Transport.WS else frame.sse)
     assert (events.measurements.resets, events.measurements.lost, viewer.seq) == (2, 4, 4)
     feed(viewer, events, 5)
@@ -238,7 +238,7 @@ def test_close_codes_tell_whether_to_come_back(code: int, pause: float | None) -
 def test_the_server_says_when_to_come_back() -> None:
     events = Audience(Transport.WS)
     viewer, wire_ = following(events)
-    viewer.data_received(Frame(wire.reconnect(1500)).ws)
+    viewer.data_received(Frame(messages.reconnect(1500)).ws)
     assert wire_.closed
     viewer.connection_lost(None)
     assert events.endings == [("asked to come back", 1.5)]
@@ -257,7 +257,7 @@ def test_an_event_stream_in_chunks() -> None:
     events = Audience(Transport.SSE)
     viewer = Viewer(0, events)
     Wire(viewer)
-    hello = Frame(wire.hello(Position("abc", 10), resumed=False, heartbeat=25)).sse
+    hello = Frame(messages.hello(Position("abc", 10), resumed=False, heartbeat=25)).sse
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
     stream = hello + change(11).sse
     body = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (stream[:20], stream[20:90], stream[90:]))

@@ -1,58 +1,21 @@
-"""Messages and resources as JSON: the one place that knows their field names.
-
-Every function here is pure. Objects are plain dicts for `orjson`; messages are UTF-8 bytes, ready to be framed.
-"""
+"""Resources as JSON objects, as the API and the stream show them: the one place that knows their fields."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
-
-from liveserver.domain.model import ConfirmationCounts
+from liveserver.domain.audience import ConfirmationCounts
 
 if TYPE_CHECKING:
-    from liveserver.domain.model import Attribution, Entry, Liveblog, Media, Partner, Position, Source, Takedown
+    from datetime import datetime
 
-JSON = dict[str, Any]
-Encoded = orjson.Fragment
-"""A part of an object that is JSON already: of a list of long entries, each is encoded by itself."""
-
-# Close codes of the stream: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't).
-CLOSE_TOO_TALKATIVE = 1008
-CLOSE_TOO_BIG = 1009
-CLOSE_RESTART = 1012
-CLOSE_TRY_AGAIN = 1013
-CLOSE_TOO_SLOW = 4000
-CLOSE_NO_PONG = 4001
-CLOSE_NOT_ADMITTED = 4503
-CLOSE_NO_SUCH_LIVEBLOG = 4504
-
-INBOUND_MAX = 512
-"""Bytes. Public streams are receive-only: a larger message from a viewer closes its connection (1009)."""
-
-HEARD_MAX = 256
-"""Bytes. A text message from a viewer that is larger isn't looked at."""
-
-
-def dumps(value: Any) -> bytes:
-    """`value` as UTF-8 JSON.
-
-    A copy: orjson leaves what it returns in the buffer that it wrote to, which is up to ten times as large, and much of
-    this is kept.
-    """
-    return bytes(memoryview(orjson.dumps(value)))
-
-
-def encoded(value: Any) -> Encoded:
-    """`value` as a part of what `dumps` is given later."""
-    return Encoded(dumps(value))
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    from liveserver.domain.audience import Takedown
+    from liveserver.domain.entry import Entry
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.domain.media import Media
+    from liveserver.domain.partner import Attribution, Partner
+    from liveserver.domain.source import Source
+from liveserver.protocol.encoding import JSON, timestamp
 
 
 def _optional(moment: datetime | None) -> str | None:
@@ -196,80 +159,3 @@ def _counts_object(counts: ConfirmationCounts) -> JSON:
         "gone": counts.gone,
         "waiting": counts.waiting,
     }
-
-
-def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
-    """The first message of a stream, and of every catching-up within it: the changes up to its seq may skip.
-
-    `viewer` is the word by which a viewer that can't answer on its own stream (SSE) is known when it posts.
-    """
-    message: JSON = {
-        "type": "hello",
-        "epoch": position.epoch,
-        "seq": position.seq,
-        "resumed": resumed,
-        "heartbeat": heartbeat,
-    }
-    if viewer:
-        message["viewer"] = viewer
-    return dumps(message)
-
-
-def entry_message(seq: int, entry: JSON) -> bytes:
-    """Insert the entry, or replace the one with its id."""
-    return dumps({"type": "entry", "seq": seq, "entry": entry})
-
-
-def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> bytes:
-    """Take the entry away, and confirm it at some moment within so many milliseconds, if any are given."""
-    message: JSON = {"type": "delete", "seq": seq, "id": entry_id}
-    if within is not None:
-        message["confirm"] = {"within": within}
-    return dumps(message)
-
-
-def gone_answer(entry_id: str, *, had: bool) -> bytes:
-    """What a viewer answers: the entry isn't shown here (any more)."""
-    return dumps({"type": "gone", "id": entry_id, "had": had})
-
-
-def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
-    """Take the entry away at once; its `delete` follows in its turn, to readers who are late.
-
-    They are to confirm it at some moment within so many milliseconds, if any are given.
-    """
-    message: JSON = {"type": "gone", "id": entry_id}
-    if within is not None:
-        message["confirm"] = {"within": within}
-    return dumps(message)
-
-
-def liveblog_message(seq: int, liveblog: JSON) -> bytes:
-    """The live blog's own fields changed."""
-    return dumps({"type": "liveblog", "seq": seq, "liveblog": liveblog})
-
-
-def heartbeat(seq: int, viewers: int) -> bytes:
-    """The stream is alive and stands at `seq`; so many viewers are connected."""
-    return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
-
-
-def reset(position: Position) -> bytes:
-    """The viewer's position is void: take a snapshot."""
-    return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
-
-
-def reconnect(after_ms: int) -> bytes:
-    """This server is going away: come back after `after_ms` milliseconds."""
-    return dumps({"type": "reconnect", "after_ms": after_ms})
-
-
-def changes_object(position: Position, events: list[bytes], *, more: bool) -> bytes:
-    """The answer of `changes`, from messages that are already encoded."""
-    head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
-    return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
-
-
-def changes_reset(position: Position) -> bytes:
-    """The answer of `changes` to a void position."""
-    return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})

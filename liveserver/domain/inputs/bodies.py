@@ -1,0 +1,247 @@
+"""Request bodies, one model for each: what can be made, and what can be edited."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from liveserver.domain.audience import LINK_DAYS_MAX
+from liveserver.domain.entry import Verification
+from liveserver.domain.ids import PARTNER_ID_PATTERN
+from liveserver.domain.inputs.fields import (
+    Alt,
+    Authors,
+    Body,
+    Colour,
+    Credit,
+    Flag,
+    Font,
+    Format,
+    Heading,
+    Language,
+    Link,
+    Moment,
+    Name,
+    Note,
+    Origins,
+    Slug,
+    Source,
+    Summary,
+    Tags,
+    Timezone,
+    Title,
+    WritableStatus,
+    _live_page,
+    _unique,
+)
+from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.partner import DELAY_MAX
+
+
+class Input(BaseModel):
+    """Base of all inputs: unknown fields are errors, and nothing is guessed from another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=False)
+
+
+class EmbeddingInput(Input):
+    """Whose pages may show the live blog, partners aside."""
+
+    mode: Literal["anyone", "origins", "nobody"]
+    origins: Origins = Field(
+        [], description="With mode `origins`: `https://www.example.org`, `https://*.example.org`", validate_default=True
+    )
+
+    @field_validator("origins")
+    @classmethod
+    def _go_with_their_mode(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if bool(value) != (info.data.get("mode") == "origins"):
+            raise ValueError("must be given with mode origins, and with no other")
+        return value
+
+
+ANYONE = EmbeddingInput(mode="anyone", origins=[])
+
+
+class LiveblogInput(Input):
+    """A new live blog."""
+
+    slug: Slug | None = Field(None, description="Its name in URLs, for ever; made from the title if absent")
+    title: Title
+    summary: Summary = ""
+    language: Language = Field(description="BCP 47, for example `fr`")
+    timezone: Timezone = Field(description="IANA name, for example `Europe/Paris`")
+    status: LiveblogStatus = LiveblogStatus.LIVE
+    embedding: EmbeddingInput = ANYONE
+
+
+class LiveblogPatch(Input):
+    """What changes of a live blog; absent fields stay."""
+
+    title: Title = ""
+    summary: Summary = ""
+    language: Language = ""
+    timezone: Timezone = ""
+    status: LiveblogStatus = LiveblogStatus.LIVE
+    embedding: EmbeddingInput = ANYONE
+
+
+class EntryInput(Input):
+    """A new entry. Without `status` it is published at once, or scheduled if `publish_at` is given and to come."""
+
+    body: Body = Field(description="HTML or Markdown; sanitised")
+    format: Format = Field("html", description="How `body` is written")
+    heading: Heading | None = None
+    authors: Authors = []
+    key_event: Flag = Field(False, description="Belongs in the summary of key events")
+    breaking: Flag = False
+    pinned: Flag = Field(False, description="Stays at the top of the page")
+    tags: Tags = []
+    verification: Verification | None = None
+    source: Source | None = Field(None, description="Whose word it is, in words")
+    status: WritableStatus | None = None
+    publish_at: Moment | None = Field(
+        None, description="When it is to be published (`scheduled`), or was (`published`, a time gone by)"
+    )
+
+
+class EntryPatch(Input):
+    """What changes of an entry; absent fields stay, `null` empties."""
+
+    body: Body = ""
+    format: Format = Field("html", description="How `body` is written")
+    heading: Heading | None = None
+    authors: Authors = []
+    key_event: Flag = False
+    breaking: Flag = False
+    pinned: Flag = False
+    tags: Tags = []
+    verification: Verification | None = None
+    source: Source | None = None
+    status: WritableStatus = "published"
+    publish_at: Moment | None = None
+    correction: Note | None = Field(
+        None, description="A public note on what was corrected; it is added to the entry's corrections"
+    )
+
+    @field_validator("format")
+    @classmethod
+    def _format_needs_body(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("body") == "":
+            raise ValueError("says how `body` is written, and there is no `body`")
+        return value
+
+
+class MediaInput(Input):
+    """What is said of a new picture."""
+
+    alt: Alt = Field(description="What the picture shows, for those who don’t see it")
+    credit: Credit | None = Field(None, description="Whose it is, as it is to be shown")
+
+
+class MediaPatch(Input):
+    """What changes of what is said of a picture; absent fields stay, `null` empties."""
+
+    alt: Alt = ""
+    credit: Credit | None = None
+
+
+class ThemeInput(Input):
+    """What a partner's pages look like unless they say otherwise."""
+
+    accent: Colour | None = Field(None, description="`#rrggbb`")
+    background: Colour | None = None
+    text: Colour | None = None
+    font: Font | None = Field(None, description="Names of fonts, commas between")
+    scheme: Literal["auto", "light", "dark"] | None = None
+
+
+class AttributionInput(Input):
+    """How a partner's page says whose live blog it is."""
+
+    text: Name
+    url: Link
+
+
+PLAIN = ThemeInput.model_validate({})
+
+
+class PartnerInput(Input):
+    """A new partner."""
+
+    name: Name
+    origins: Origins = Field(
+        [],
+        description="Whose pages may show what the partner may: `https://www.example.org`, `https://*.example.org`, "
+        "`null` for sandboxed frames; empty: anybody’s",
+    )
+    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = Field(
+        [], description="Their slugs; empty: all"
+    )
+    tags: Tags = Field([], description="Only entries with one of these; empty: all entries")
+    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = Field(
+        0, description="Seconds by which the partner’s readers are late"
+    )
+    expires_at: Moment | None = None
+    enabled: Flag = True
+    theme: ThemeInput = PLAIN
+    attribution: AttributionInput | None = None
+
+
+class PartnerPatch(Input):
+    """What changes of a partner; absent fields stay, `null` empties."""
+
+    name: Name = ""
+    origins: Origins = []
+    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = []
+    tags: Tags = []
+    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = 0
+    expires_at: Moment | None = None
+    enabled: Flag = True
+    theme: ThemeInput = PLAIN
+    attribution: AttributionInput | None = None
+
+
+class SourceAttributionInput(Input):
+    """What is said of whose the entries are."""
+
+    text: Name
+    url: Link | None = Field(None, description="Where it leads; without it, to each entry, where it stands there")
+
+
+class SourceInput(Input):
+    """The live blog that is to be followed."""
+
+    url: Annotated[str, Field(max_length=2_000), AfterValidator(_live_page)] = Field(
+        description="The address of its page, on another liveserver"
+    )
+    partner: Annotated[str, Field(pattern=PARTNER_ID_PATTERN)] | None = Field(
+        None, description="As which partner of theirs it is read; without one, as anybody reads it"
+    )
+    attribution: SourceAttributionInput | None = Field(
+        None, description="Without it, what the source asks of the partner, else its host’s name"
+    )
+
+
+class ReachLinkInput(Input):
+    """For how long a link is to be good."""
+
+    days: Annotated[int, Field(ge=1, le=LINK_DAYS_MAX, strict=True)] = Field(7, description="Days until it is void")
+
+
+class GoneInput(Input):
+    """A viewer's word that an entry isn't shown any more."""
+
+    id: Annotated[str, Field(max_length=36)] = Field(description="The entry’s")
+    had: Flag = Field(description="Whether it was there before")
+    viewer: Annotated[str, Field(min_length=1, max_length=64)] = Field(
+        description="The `viewer` of the stream’s `hello`; without a stream, a random word of your own"
+    )

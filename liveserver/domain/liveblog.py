@@ -1,0 +1,62 @@
+"""A live blog, its states, and whose pages may show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+from liveserver.domain.ids import Edition
+
+
+class LiveblogStatus(StrEnum):
+    """Where a coverage stands."""
+
+    UPCOMING = "upcoming"
+    LIVE = "live"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class EmbedPolicy(NamedTuple):
+    """Whose pages may show a live blog without being a partner's."""
+
+    mode: Literal["anyone", "origins", "nobody"] = "anyone"
+    origins: tuple[str, ...] = ()
+    """With `origins`: whose (`domain/inputs/origins.py`)."""
+
+
+ANYONE = EmbedPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class Liveblog:
+    """One live coverage."""
+
+    slug: str
+    title: str
+    summary: str
+    language: str
+    """BCP 47 tag, for example `fr` or `en-GB`."""
+    timezone: str
+    """IANA name, for example `Europe/Paris`."""
+    status: LiveblogStatus
+    version: int
+    """1, 2, 3 …: the number of this state of the live blog's own fields."""
+    epoch: str
+    """Names this history: another epoch voids every earlier seq."""
+    seq: int
+    """The last change of the live blog or of any of its entries."""
+    changed_seq: int
+    """The last change of the live blog's own fields (0: never changed since it was created)."""
+    created_at: datetime
+    updated_at: datetime
+    embedding: EmbedPolicy = ANYONE
+
+    @property
+    def edition(self) -> Edition:
+        """The version of its own fields, in its history."""
+        return Edition(self.version, self.epoch)
