@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Change, Changes, Withdrawal
     from liveserver.domain.snapshot import Snapshot
     from liveserver.domain.topic import Topic
-    from liveserver.newsroom.presenter import Presenter
     from liveserver.protocol.frames import ChangeFrame
+    from liveserver.realtime.ports import ChangeEncoder
     from liveserver.store import Store
 
 BATCH = 100
@@ -30,14 +30,14 @@ class StoreHistory:
     def __init__(
         self,
         store: Store,
-        presenter: Presenter,
+        encoder: ChangeEncoder,
         confirming: Mapping[str, int] | None = None,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
         """`confirming`: as `Presenter` says."""
         self._store = store
-        self._presenter = presenter
+        self._encoder = encoder
         self._confirming = {} if confirming is None else confirming
         self._clock = clock
 
@@ -54,7 +54,7 @@ class StoreHistory:
             if here.epoch != position.epoch:
                 # Perhaps since the last batch: what was read before must not be mixed with what is there now.
                 return await self.recent(topic, here, BATCH)
-            frames += await self._presenter.frames(changes)
+            frames += await self._encoder.frames(changes)
             if not changes.more:
                 # A thing that changed again between two batches stands in both; the later state counts.
                 newest = {frame.key: frame for frame in frames}

@@ -1,11 +1,20 @@
-"""Who is told of viewers, one by one: a port of the hub's."""
+"""What realtime needs of others: an encoder of changes, and observers of viewers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from liveserver.domain.change import Changes
+    from liveserver.protocol.frames import ChangeFrame
     from liveserver.realtime.viewer import Viewer
+
+
+class ChangeEncoder(Protocol):
+    """Makes frames of changes: what viewers get of each."""
+
+    async def frames(self, changes: Changes, /) -> list[ChangeFrame]:
+        """One frame for each change, in their order; the event loop has its turn meanwhile."""
 
 
 class ViewerObserver(Protocol):

@@ -1,4 +1,4 @@
-"""The shapes of answers, for the OpenAPI document. `protocol/resources.py` makes them; a test holds the two together."""
+"""Shapes of answers for the OpenAPI document. `protocol/resources.py` makes them; a test holds the two together."""
 
 from __future__ import annotations
 
