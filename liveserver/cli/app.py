@@ -167,7 +167,7 @@ def _tell_unknown_settings() -> None:
 @with_settings()
 def serve(settings: Settings) -> None:
     """Run the server."""
-    from liveserver.server.server import serve as run
+    from liveserver.server.serve import serve as run
 
     run(settings)
 
@@ -195,7 +195,7 @@ def demo(
     """
     from liveserver.cli.demo.runner import Newsroom
     from liveserver.cli.demo.script import load as load_script
-    from liveserver.server.server import serve as run
+    from liveserver.server.serve import serve as run
 
     try:
         private_files.make_directories(directory)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from liveserver.settings import Settings
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """For TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
@@ -67,3 +71,10 @@ class Certificate:
         """Asked for by OpenSSL, which would else ask at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
+
+
+def configured_certificate(settings: Settings) -> Certificate | None:
+    """The certificate that the settings name; None if they name none. Raises SettingsError if it can't be read."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_certificate, settings.tls_key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import NamedTuple
 
 OWN = 128
@@ -36,3 +37,9 @@ def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capa
     room = max(1, descriptors - OWN - 2 * FILES * database_pool)
     connections = min(room, most) if most else room
     return Capacity(connections, connections - min(RESERVE_MAX, connections // SHARE))
+
+
+def descriptors() -> int:
+    """How many files and sockets this process may have open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNLIMITED if soft == resource.RLIM_INFINITY else soft

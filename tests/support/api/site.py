@@ -15,7 +15,8 @@ from liveserver.access.api_keys import new_key
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.server.app import create_app
-from liveserver.server.server import SEND_BUFFER, Server
+from liveserver.server.listener import SEND_BUFFER
+from liveserver.server.uvicorn_server import Server
 from liveserver.store.database import Database
 from tests.support.api.contract import Contract
 

@@ -153,7 +153,7 @@ async def test_the_database_is_away(site: Site, monkeypatch: pytest.MonkeyPatch)
 
 async def test_another_process_holds_the_sqlite_file(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Writing is 503, and leaves nothing; reading goes on."""
-    monkeypatch.setattr("liveserver.server.app.Store.open", partial(Store.open, patience=0.2))
+    monkeypatch.setattr("liveserver.server.lifespan.Store.open", partial(Store.open, patience=0.2))
     async with started(settings) as site:
         entry = await site.publish()
         connection = sqlite3.connect(settings.database_url.removeprefix("sqlite:///"), isolation_level=None)

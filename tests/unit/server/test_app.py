@@ -14,7 +14,8 @@ import pytest
 from liveserver.domain.errors import SettingsError
 from liveserver.domain.topic import Topic
 from liveserver.realtime.viewer import Viewer
-from liveserver.server.app import create_app, running
+from liveserver.server.app import create_app
+from liveserver.server.lifespan import running
 from tests.support.api.site import ENTRIES, problem, serving, settled, started
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from sqlalchemy import event, text
 
 from liveserver.cli.commands.backup import read
 from liveserver.domain.errors import NotFound, SettingsError, StoreUnavailable
-from liveserver.server.server import serve
+from liveserver.server.serve import serve
 from liveserver.settings import load
 from liveserver.store import Store, migrate
 from liveserver.store import database as database_module

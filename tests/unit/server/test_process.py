@@ -1,4 +1,4 @@
-"""What `server/server.py` does to sockets; how it begins and ends is in `tests/acceptance/`."""
+"""What a process does to its sockets and to uvicorn; how it begins and ends is in `tests/acceptance/`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from structlog.testing import capture_logs
 from uvicorn.server import ServerState
 
-from liveserver.server import server
+from liveserver.server import connection_limit, process, uvicorn_server
 from liveserver.server.connection_limit import UNLIMITED
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.viewers import PATIENCE
@@ -37,18 +37,18 @@ def test_the_listening_socket_never_blocks(settings: Settings, monkeypatch: pyte
     """Workers share it: while one of them starts, another that blocks in `accept` would stand still."""
     modes: list[bool] = []
 
-    def run(_server: server.Server, sockets: list[socket.socket]) -> None:
+    def run(_server: uvicorn_server.Server, sockets: list[socket.socket]) -> None:
         modes.extend(os.get_blocking(one.fileno()) for one in (*sockets, listener))
         for one in sockets:
             one.close()
 
-    monkeypatch.setattr(server.Server, "run", run)
+    monkeypatch.setattr(uvicorn_server.Server, "run", run)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         # As it comes out of a pickle: its mode is the file's, but it doesn't know.
         received = socket.socket(fileno=os.dup(listener.fileno()))
         assert received.gettimeout() is None
-        server._run(settings, received)
+        process.run(settings, received)
     assert len(modes) > 1
     assert not any(modes)
 
@@ -57,30 +57,30 @@ def test_any_proxy_beside_some(settings: Settings, monkeypatch: pytest.MonkeyPat
     """uvicorn would take a star among others for the name of a socket."""
     trusted: list[str | list[str] | None] = []
 
-    def run(made: server.Server, sockets: list[socket.socket]) -> None:
+    def run(made: uvicorn_server.Server, sockets: list[socket.socket]) -> None:
         trusted.append(made.config.forwarded_allow_ips)
         for one in sockets:
             one.close()
 
-    monkeypatch.setattr(server.Server, "run", run)
+    monkeypatch.setattr(uvicorn_server.Server, "run", run)
     for given in ("10.0.0.0/8,*", "10.0.0.0/8,::1"):
         with socket.create_server(("127.0.0.1", 0)) as listener:
-            server._run(settings.model_copy(update={"forwarded_allow_ips": given}), listener)
+            process.run(settings.model_copy(update={"forwarded_allow_ips": given}), listener)
     assert trusted == ["*", "10.0.0.0/8,::1"]
 
 
 async def test_requests_in_a_row_share_no_context(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What one notes, of who makes it for example, isn't there for the next, whose turn comes when it is answered."""
-    servers: list[server.Server] = []
+    servers: list[uvicorn_server.Server] = []
 
-    def run(made: server.Server, sockets: list[socket.socket]) -> None:
+    def run(made: uvicorn_server.Server, sockets: list[socket.socket]) -> None:
         servers.append(made)
         for one in sockets:
             one.close()
 
-    monkeypatch.setattr(server.Server, "run", run)
+    monkeypatch.setattr(uvicorn_server.Server, "run", run)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server._run(settings, listener)
+        process.run(settings, listener)
     noted: ContextVar[bytes | None] = ContextVar("noted", default=None)
     found: list[bytes | None] = []
 
@@ -117,7 +117,7 @@ async def test_what_can_not_be_accepted_is_a_line_in_a_while(
     context = {"message": "socket.accept() out of system resource", "exception": OSError(number, os.strerror(number))}
     with capture_logs() as lines:
         for _ in range(100):
-            server.exhausted(asyncio.get_running_loop(), context)
+            uvicorn_server.exhausted(asyncio.get_running_loop(), context)
     assert [(line["reason"], line["why"]) for line in lines] == [("too-many-connections", os.strerror(number))]
     assert refusals.counts[Reason.TOO_MANY_CONNECTIONS] == before + 100
     assert caplog.text == ""
@@ -136,7 +136,7 @@ async def test_what_else_nobody_has_caught_is_told_in_full(
     context: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     before = refusals.counts[Reason.TOO_MANY_CONNECTIONS]
-    server.exhausted(asyncio.get_running_loop(), {"message": "not caught", **context})
+    uvicorn_server.exhausted(asyncio.get_running_loop(), {"message": "not caught", **context})
     assert "not caught" in caplog.text
     assert refusals.counts[Reason.TOO_MANY_CONNECTIONS] == before
 
@@ -144,10 +144,10 @@ async def test_what_else_nobody_has_caught_is_told_in_full(
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also one that comes while nothing else would wake the event loop."""
-    monkeypatch.setattr(server, "SECOND", 2 * PATIENCE)
+    monkeypatch.setattr(uvicorn_server, "SECOND", 2 * PATIENCE)
     app = Starlette()
     app.state.services = SimpleNamespace(hub=SimpleNamespace(draining=False))
-    waiting = server.Server(uvicorn.Config(app, loop=loop), app, lambda parts: None)
+    waiting = uvicorn_server.Server(uvicorn.Config(app, loop=loop), app, lambda parts: None)
     waiting.started = True
 
     async def main() -> None:
@@ -169,6 +169,6 @@ def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert server.descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    assert connection_limit.descriptors() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert server.descriptors() == UNLIMITED
+    assert connection_limit.descriptors() == UNLIMITED

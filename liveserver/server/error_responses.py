@@ -1,0 +1,76 @@
+"""Answers to what went wrong: pages for people, problems (RFC 9457) for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from liveserver.domain.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
+from liveserver.http.pages.reader import error_page, plain_error_page, too_many_page
+from liveserver.http.problems import KINDS, crash_problem, handle_error, http_problem
+from liveserver.http.rejections import refused
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+log = structlog.get_logger(__name__)
+
+
+def _for_people(request: Request) -> bool:
+    path = request.url.path
+    if path == "/" or path.startswith("/live/"):
+        return True
+    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+async def our_error(request: Request, error: Exception) -> Response:
+    """For an error of ours: a page for people, a problem for programs."""
+    assert isinstance(error, LiveserverError)
+    if isinstance(error, ClientGone):
+        return _to_nobody()
+    error = refused(request.scope, error)
+    if _for_people(request):
+        if isinstance(error, TooManyRequests):
+            # Without a look at the database: to refuse must cost less than to serve.
+            return too_many_page(request, error)
+        if isinstance(error, Busy):
+            return plain_error_page(request, 503)
+        kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+        return await error_page(request, kind.status)
+    return await handle_error(request, error)
+
+
+async def ended(request: Request) -> Response:
+    """For a request that the server's end overtook."""
+    if _for_people(request):
+        return plain_error_page(request, 503)
+    return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
+
+
+async def http_error(request: Request, error: Exception) -> Response:
+    """For what Starlette refuses: no such route, no such method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404 and _for_people(request):
+        return await error_page(request, 404)
+    return http_problem(request, error)
+
+
+async def left(_request: Request, _error: Exception) -> Response:
+    """For a client that went before its request was complete."""
+    return _to_nobody()
+
+
+def _to_nobody() -> Response:
+    """The client went before its request was complete, or answered: nobody reads this, and there is nothing to log."""
+    return Response(status_code=400)
+
+
+async def crash(request: Request, error: Exception) -> Response:
+    """For an error that nobody expected; the log has its traceback."""
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    if _for_people(request):
+        return plain_error_page(request, 500)
+    return crash_problem(request)

@@ -1,0 +1,153 @@
+"""The parts of one process: which there are, how they are put together, and in which order they start and end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from liveserver.access.api_keys import ApiKeys
+from liveserver.access.body_budget import json_budget, upload_budget
+from liveserver.access.partner_admission import Partners
+from liveserver.access.request_limits import RequestLimits
+from liveserver.content.media import storage
+from liveserver.content.media.library import MediaLibrary
+from liveserver.content.media.transcoder_pool import TranscoderPool
+from liveserver.http.container import Container
+from liveserver.http.fair_queue import FairQueue
+from liveserver.http.metrics import Metrics
+from liveserver.http.pages.reader import INDEX_SIZE, html_representation
+from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
+from liveserver.newsroom.presenter import Presenter
+from liveserver.newsroom.publisher import Publisher
+from liveserver.newsroom.reach import Reach
+from liveserver.newsroom.scheduler import Scheduler
+from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
+from liveserver.newsroom.takedowns import Takedowns
+from liveserver.realtime import bus as buses
+from liveserver.realtime.derived_topics import DerivedTopics
+from liveserver.realtime.history import StoreHistory
+from liveserver.realtime.hub import Hub
+from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.widget_renderer import WidgetRenderer
+from liveserver.store import Store
+from liveserver.utils.single_flight import FreshFlight
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.http.responses.representation import Representation
+    from liveserver.settings import Settings
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Container]:
+    """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be.
+
+    Each part is in the stack before the next one is made: what fails to start ends those that have. They end in the
+    opposite order: first what works on its own, the store last.
+    """
+    renderer = Renderer(
+        public_url=settings.base_url,
+        site_name=settings.site_name,
+        media_url=settings.media_public_url,
+        mastodon_hosts=settings.mastodon_hosts.split(",") if settings.mastodon_hosts else (),
+    )
+    async with AsyncExitStack() as parts:
+        pictures = storage.connect(settings)
+        store = await Store.open(settings.database_url, pool_size=settings.database_pool)
+        parts.push_async_callback(store.close)
+
+        confirming: dict[str, int] = {}
+        presenter = Presenter(renderer, confirming)
+        history = StoreHistory(store, presenter, confirming)
+        bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
+        views = DerivedTopics(store, history, bus)
+        hub = Hub(
+            views,
+            views,
+            heartbeat=settings.heartbeat,
+            poll=settings.poll,
+            poll_fast=settings.poll_fast,
+            lag_timeout=settings.lag_timeout,
+            recent_max=settings.recent_changes,
+        )
+        parts.push_async_callback(hub.close)
+        takedowns = Takedowns(store, hub, bus, confirming)
+        parts.push_async_callback(takedowns.close)
+        library = MediaLibrary(store, pictures, TranscoderPool(max_pixels=settings.media_max_pixels))
+        parts.push_async_callback(library.close)
+
+        writable = FreshFlight(store.ping)
+        parts.push_async_callback(_cancelled, writable)
+        index = IndexCache(partial(_newest, store), partial(_index_page, renderer))
+        parts.push_async_callback(index.close)
+        turns, drawing = FairQueue(), FairQueue(at_once=1)
+        page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
+        for part in (page_cache, drawing, turns):
+            parts.push_async_callback(part.close)
+
+        reach = Reach(store, hub, bus)
+        parts.push_async_callback(reach.flush)
+        partners = Partners(store, hub, base_url=settings.base_url)
+        parts.push_async_callback(partners.close)
+        publisher = Publisher(store, hub, presenter, takedowns)
+        syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
+        parts.push_async_callback(syndication.close)
+
+        await hub.start()
+        await partners.start()
+        for name, work in (
+            ("syndication", syndication.run()),
+            ("reach", reach.run()),
+            ("scheduler", Scheduler(store, publisher).run()),
+        ):
+            parts.push_async_callback(_ended, asyncio.create_task(work, name=name))
+
+        yield Container(
+            settings=settings,
+            store=store,
+            api_keys=ApiKeys(store),
+            bus=bus,
+            hub=hub,
+            history=history,
+            publisher=publisher,
+            presenter=presenter,
+            renderer=renderer,
+            page_cache=page_cache,
+            index=index,
+            metrics=Metrics(hub, bus, page_cache),
+            library=library,
+            partners=partners,
+            takedowns=takedowns,
+            reach=reach,
+            embedding=WidgetRenderer(renderer),
+            syndication=syndication,
+            limits=RequestLimits(settings),
+            bodies=json_budget(settings.max_body_size),
+            uploads=upload_budget(settings.media_max_size),
+            turns=turns,
+            writable=writable,
+            drawing=drawing,
+            dated=DatedCache(turns),
+        )
+
+
+async def _newest(store: Store) -> list[Liveblog]:
+    return (await store.liveblogs(limit=INDEX_SIZE))[0]
+
+
+def _index_page(renderer: Renderer, liveblogs: list[Liveblog]) -> Representation:
+    return html_representation(renderer, renderer.index_page(liveblogs))
+
+
+async def _cancelled(flight: FreshFlight[None]) -> None:
+    await asyncio.gather(*flight.cancel(), return_exceptions=True)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,50 @@
+"""The listening socket, which all processes of a server share."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from liveserver.domain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from liveserver.settings import Settings
+
+BACKLOG = 4096
+SEND_BUFFER = 64 * 1024
+"""Bytes in the kernel for one connection (Linux doubles it, for its own bookkeeping)."""
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """A socket that listens at the address of the settings. Raises SettingsError where it can't."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit these. The kernel's buffer is a queue too, of megabytes if left to grow, in which a slow
+        # viewer's lag would hide; and a peer that takes nothing for so long is cut off by the kernel, as a transport
+        # that is asked to close waits for its buffer to be read.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+        if sys.platform == "linux":
+            patience = round(settings.lag_timeout * 1000)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, patience)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(BACKLOG)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+                reason = f"{reason}: give another port with --port (LIVESERVER_PORT)"
+            raise SettingsError(f"can't listen on {settings.host}:{settings.port}: {reason}") from None
+        listener.setblocking(False)
+        yield listener
+
+
+def address_of(settings: Settings) -> str:
+    """Host and port, as a URL has them."""
+    return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"

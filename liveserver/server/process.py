@@ -1,0 +1,100 @@
+"""One process that serves: the application in uvicorn, with what the settings say of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+import uvicorn
+
+from liveserver.realtime.transport import batch_send
+from liveserver.server import heap
+from liveserver.server.app import create_app
+from liveserver.server.certificates import configured_certificate
+from liveserver.server.connection_limit import capacity, descriptors
+from liveserver.server.listener import BACKLOG, address_of
+from liveserver.server.protocols.viewer_protocol import ConnectionLimits, limited
+from liveserver.server.uvicorn_server import Server
+from liveserver.settings import database_of
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+
+    from liveserver.http.container import Container
+    from liveserver.server.uvicorn_server import Beside
+    from liveserver.settings import Settings
+
+ACCEPTORS = 8
+"""Connections accepted in one turn of the event loop. uvloop takes one from each listening descriptor, and a turn in
+which a row of viewers is written to takes milliseconds."""
+
+log = structlog.get_logger(__name__)
+
+
+def run(settings: Settings, listener: socket.socket, beside: Beside | None = None) -> None:
+    """Serve on a listening socket until SIGINT or SIGTERM. Raises SettingsError if the certificate can't be read.
+
+    `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
+    closed.
+    """
+    heap.give_back()
+    app = create_app(settings)
+    room = capacity(descriptors(), most=settings.max_connections, database_pool=settings.database_pool)
+    certificate = configured_certificate(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        # uvicorn knows the star by itself only.
+        forwarded_allow_ips="*" if "*" in settings.forwarded_allow_ips else settings.forwarded_allow_ips,
+        ws="liveserver.viewer_protocol:ViewerProtocol",
+        ws_max_size=4096,
+        http=limited(
+            ConnectionLimits(settings.head_timeout, settings.body_timeout, room.connections, room.streams),
+            encrypted=certificate is not None,
+        ),
+        timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
+        backlog=BACKLOG,
+        # Of requests in a row on one connection each has its own: what is noted of who makes one isn't the next one's.
+        reset_contextvars=True,
+        ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
+    )
+
+    if not settings.io_uring:
+        batch_send.one_by_one()
+
+    def started(parts: Container) -> None:
+        log.info(
+            "server.started",
+            url=settings.base_url,
+            listening=address_of(settings),
+            database=database_of(settings),
+            pid=os.getpid(),
+        )
+
+    # A socket that came from another process doesn't know that it is non-blocking, and its copies would make it block:
+    # in all processes that share it, whose event loops would then stand still in `accept`.
+    listener.setblocking(False)
+    with _quiet_end():
+        server = Server(config, app, started, beside, certificate)
+        server.run([listener, *(listener.dup() for _ in range(ACCEPTORS - 1))])
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
+    """uvicorn raises the signal that ended it once more; by then everything is closed, and the end is a clean one."""
+    handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

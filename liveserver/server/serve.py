@@ -1,0 +1,80 @@
+"""Serving, from the settings on: what is checked first, and in how many processes it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.content.media import storage
+from liveserver.domain.errors import SettingsError
+from liveserver.rendering.renderer import Renderer
+from liveserver.server import log_config, process
+from liveserver.server.certificates import configured_certificate
+from liveserver.server.listener import listening
+from liveserver.server.supervisor import Supervisor
+from liveserver.settings import unknown_settings, unreadable_lines
+from liveserver.store import Store
+from liveserver.store.database import check
+from liveserver.store.file_lock import alone
+
+if TYPE_CHECKING:
+    import socket
+
+    from liveserver.server.uvicorn_server import Beside
+    from liveserver.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings, *, beside: Beside | None = None) -> None:
+    """Run until SIGINT or SIGTERM. Raises SettingsError if the server can't start.
+
+    `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
+    closed; with several workers it never runs.
+    """
+    log_config.configure(settings)
+    if unreadable := unreadable_lines():
+        log.warning("settings.unreadable", lines=unreadable)
+    if unknown := unknown_settings():
+        log.warning("settings.unknown", meant=unknown)
+    if settings.tls_certificate is not None:
+        # Until somebody heeds it, a signal to read the certificate again would end us.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    # Before the lock is made beside it, which would stay.
+    check(settings.database_url)
+    with listening(settings) as listener, _alone(settings):
+        settings = settings.model_copy(update={"port": listener.getsockname()[1]})
+        # What is wrong with the database is told once, in one line, and before any process is started for it.
+        asyncio.run(_check(settings))
+        if settings.workers == 1:
+            process.run(settings, listener, beside)
+        else:
+            Supervisor(_worker, settings, listener).run()
+
+
+async def _check(settings: Settings) -> None:
+    configured_certificate(settings)
+    Renderer(public_url=settings.base_url)
+    storage.check(settings)
+    await (await Store.open(settings.database_url)).close()
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    """Without Redis, one server to a SQLite file: a second one's readers would not hear of the first one's changes."""
+    if settings.redis_url is not None:
+        return nullcontext()
+    complaint = f"another server runs on {settings.database_url}: more than one process needs Redis"
+    return alone(settings.database_url, f"{complaint} (--redis, LIVESERVER_REDIS_URL)")
+
+
+def _worker(settings: Settings, listener: socket.socket) -> None:
+    log_config.configure(settings)
+    try:
+        process.run(settings, listener)
+    except SettingsError as error:
+        sys.exit(f"liveserver: {error}")

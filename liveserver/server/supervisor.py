@@ -1,0 +1,116 @@
+"""Several processes on one listening socket: one that dies is replaced, and all end together."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+import time
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING
+
+import structlog
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+    from liveserver.settings import Settings
+
+    Worker = Callable[[Settings, socket.socket], None]
+    """What a process runs; a function that can be pickled by its name."""
+
+OVERTIME = 5.0
+"""Seconds after all that a process may wait for at its end, until it is killed."""
+RESTART_PAUSE = 1.0
+"""Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
+
+log = structlog.get_logger(__name__)
+
+
+class Supervisor:
+    """The first process, which serves nothing itself: it starts the others, and hands signals on to them."""
+
+    def __init__(self, worker: Worker, settings: Settings, listener: socket.socket) -> None:
+        self._worker = worker
+        self._settings = settings
+        self._listener = listener
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
+        self._stopping = False
+        self._blocked = {signal.SIGINT}
+        """Signals that a process is started with blocked."""
+
+    def run(self) -> None:
+        """Keep the processes running until SIGINT or SIGTERM; return once all of them have ended."""
+        # Started later, it would undo the blocking of signals in `_start`.
+        resource_tracker.ensure_running()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGALRM, self._kill)
+        if self._settings.tls_certificate is not None:
+            self._blocked.add(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, self._pass_on)
+        for _ in range(self._settings.workers):
+            self._start()
+        while self._processes:
+            multiprocessing.connection.wait([process.sentinel for process in self._processes])
+            for process in [process for process in self._processes if not process.is_alive()]:
+                self._ended(process)
+
+    def _start(self) -> None:
+        process = self._context.Process(target=_run, args=(self._worker, self._settings, self._listener))
+        # Ctrl+C at a terminal goes to every process of the group. Only the first acts on it, and then tells the others.
+        signal.pthread_sigmask(signal.SIG_BLOCK, self._blocked)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._blocked)
+        self._processes.append(process)
+        if self._stopping:
+            process.terminate()
+
+    def _ended(self, process: SpawnProcess) -> None:
+        process.join()
+        self._processes.remove(process)
+        if not self._stopping:
+            log.error("worker.died", pid=process.pid, exit_code=process.exitcode)
+            time.sleep(RESTART_PAUSE)
+        # The signal may have come during the pause.
+        if not self._stopping:
+            self._start()
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        # The second time, too: the processes know what it means.
+        self._stopping = True
+        for process in self._processes:
+            process.terminate()
+        window = max(self._settings.drain, self._settings.graceful_timeout)
+        signal.setitimer(signal.ITIMER_REAL, window + OVERTIME)
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        for process in self._processes:
+            if process.pid is not None and process.is_alive():
+                os.kill(process.pid, number)
+
+    def _kill(self, number: int, frame: FrameType | None) -> None:
+        for process in self._processes:
+            log.error("worker.killed", pid=process.pid)
+            process.kill()
+
+
+def _run(worker: Worker, settings: Settings, listener: socket.socket) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    worker(settings, listener)
+
+
+def _end_with_parent() -> None:
+    """End when the first process does: killed without a chance to tell, it would leave this one holding the port."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
