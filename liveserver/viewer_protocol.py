@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from liveserver.server.protocols.viewer_protocol import HttpProtocol, ViewerProtocol
+from liveserver.server.protocols.http_protocol import HttpProtocol
+from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 
 __all__ = ["HttpProtocol", "ViewerProtocol"]

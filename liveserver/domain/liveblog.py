@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from liveserver.domain.ids import Edition
+
 if TYPE_CHECKING:
     from datetime import datetime
-
-from liveserver.domain.ids import Edition
 
 
 class LiveblogStatus(StrEnum):

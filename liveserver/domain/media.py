@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from liveserver.domain.ids import Edition, _word
+
 if TYPE_CHECKING:
     from datetime import datetime
-
-from liveserver.domain.ids import Edition, _word
 
 
 @dataclass(frozen=True, slots=True)

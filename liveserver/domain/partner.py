@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from liveserver.domain.ids import Edition, _word
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-from liveserver.domain.ids import Edition, _word
 
 DELAY_MAX = 3_600
 """Seconds by which a partner's readers may be late."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.domain.topic import Topic
 from liveserver.http.fair_queue import UNREAD_MOST, Requester, refuse_unread
-from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.realtime.transport.scope_extension import EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

@@ -1,10 +1,9 @@
-"""The live stream over WebSocket and SSE: the endpoints, and the sink that stands for a viewer of any ASGI server."""
+"""The live stream over WebSocket and server-sent events: the endpoints."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,8 @@ from liveserver.http.responses.prebuilt import deny
 from liveserver.http.route_params import SLUG
 from liveserver.protocol import close_codes, messages
 from liveserver.realtime.transport import viewer_budget
-from liveserver.realtime.transport.websocket_connection import EXTENSION
-from liveserver.realtime.viewer import Viewer
+from liveserver.realtime.transport.queue_viewer import QueueViewer
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -44,12 +43,8 @@ if TYPE_CHECKING:
 
     from liveserver.protocol.frames import Frame
     from liveserver.realtime.hub import Subscription
-    from liveserver.realtime.transport.viewers import SocketViewer
+    from liveserver.realtime.transport.socket_viewer import SocketViewer
     from liveserver.utils.limits.concurrency_limiter import Permit
-
-QUEUE_BYTES = 512 * 1024
-"""While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
-
 
 CLOSE_SECONDS = 1.0
 """How long the end of a connection may take to be written."""
@@ -69,71 +64,6 @@ SSE_HEADERS = {
 }
 _LATER = {"Retry-After": str(Draining.retry_after)}
 _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
-
-
-class QueueViewer(Viewer):
-    """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
-
-    def __init__(self, on_drained: Callable[[QueueViewer], None], reply_id: str = "") -> None:
-        super().__init__(reply_id)
-        self._on_drained = on_drained
-        self._queue: deque[Frame] = deque()
-        self._bytes = 0
-        self._lagging = False
-        self._close_code: int | None = None
-        self._filled = asyncio.Event()
-        self._running: asyncio.Task[object] | None = None
-
-    def write(self, frame: Frame) -> bool:
-        """Queue a frame; False when the queue is full.
-
-        What counts is what waits already: a frame larger than the whole queue must get through too.
-        """
-        if self._close_code is not None:
-            return True
-        if self._lagging or self._bytes >= QUEUE_BYTES:
-            self._lagging = True
-            return False
-        self._queue.append(frame)
-        self._bytes += len(frame.message)
-        self._filled.set()
-        return True
-
-    def close(self, code: int) -> None:
-        """End after what is queued; at once if the viewer lags."""
-        if self._close_code is None:
-            self._close_code = code
-            self._filled.set()
-            if self._lagging and self._running is not None:
-                # It sits in a send that may never return: whoever doesn't read must not keep what is queued.
-                self._running.cancel()
-
-    async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
-        """Send what comes, until the hub closes; returns its close code."""
-        self._running = asyncio.current_task()
-        try:
-            return await self._run(send)
-        except asyncio.CancelledError:
-            if self._close_code is None or not self._lagging:
-                raise
-            return self._close_code
-        finally:
-            self._running = None
-
-    async def _run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
-        while True:
-            while self._queue:
-                frame = self._queue.popleft()
-                await send(frame)
-                self._bytes -= len(frame.message)
-            if self._close_code is not None:
-                return self._close_code
-            if self._lagging:
-                self._lagging = False
-                self._on_drained(self)
-                continue
-            self._filled.clear()
-            await self._filled.wait()
 
 
 async def _briefly(last: Awaitable[None]) -> None:
@@ -213,13 +143,13 @@ class WebSocketStream:
 
 
 def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
-    """How to hand the connection to the hub, where the server can do that (`server/protocols/viewer_protocol.py`)."""
+    """How to hand the connection to the hub, where the server can do that (`server/protocols/http_protocol.py`)."""
     extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
 
 
 def _no_room(scope: Scope) -> bool:
-    """Whether the server keeps the connections that are left for requests (`server/protocols/viewer_protocol.py`)."""
+    """Whether the server keeps the connections that are left for requests (`server/protocols/http_protocol.py`)."""
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
     client = scope["client"]

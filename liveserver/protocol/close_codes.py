@@ -1,10 +1,16 @@
-"""WebSocket close codes (RFC 6455, 7.4): 4000 to 4499 mean “come back”, 4500 to 4999 “don't”."""
+"""WebSocket close codes: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't)."""
 
 from __future__ import annotations
 
-# Close codes of the stream: those of RFC 6455, 7.4.1, and our own (4000 to 4499: come back; 4500 to 4999: don't).
+CLOSE_NORMAL = 1000
+CLOSE_NO_STATUS = 1005
+"""Never sent: stands for a close frame without a code."""
+CLOSE_ABNORMAL = 1006
+"""Never sent: stands for a connection that ended without a close frame."""
+CLOSE_INVALID_DATA = 1007
 CLOSE_TOO_TALKATIVE = 1008
 CLOSE_TOO_BIG = 1009
+CLOSE_INTERNAL_ERROR = 1011
 CLOSE_RESTART = 1012
 CLOSE_TRY_AGAIN = 1013
 CLOSE_TOO_SLOW = 4000

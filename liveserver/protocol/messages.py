@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from liveserver.protocol.encoding import JSON, dumps
+
 if TYPE_CHECKING:
     from liveserver.domain.change import Position
-from liveserver.protocol.encoding import JSON, dumps
 
 INBOUND_MAX = 512
 """Bytes. Public streams are receive-only: a larger message from a viewer closes its connection (1009)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.domain.audience import ConfirmationCounts
+from liveserver.protocol.encoding import JSON, timestamp
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
     from liveserver.domain.partner import Attribution, Partner
     from liveserver.domain.source import Source
-from liveserver.protocol.encoding import JSON, timestamp
 
 
 def _optional(moment: datetime | None) -> str | None:

@@ -16,7 +16,8 @@ from liveserver.server.app import create_app
 from liveserver.server.certificates import configured_certificate
 from liveserver.server.connection_limit import capacity, descriptors
 from liveserver.server.listener import BACKLOG, address_of
-from liveserver.server.protocols.viewer_protocol import ConnectionLimits, limited
+from liveserver.server.protocols.connection_room import ConnectionLimits
+from liveserver.server.protocols.encrypted_http_protocol import limited
 from liveserver.server.uvicorn_server import Server
 from liveserver.settings import database_of
 

@@ -15,10 +15,10 @@ import uvicorn
 
 from liveserver.content.translations import read_languages
 from liveserver.domain.errors import SettingsError
-from liveserver.realtime.transport.viewers import LINGER
+from liveserver.realtime.transport.socket_viewer import LINGER
 from liveserver.server.drain import farewell
+from liveserver.server.protocols.connection_room import HandshakeRoom
 from liveserver.server.protocols.tls_listener import EXHAUSTED, Terms, TlsListener
-from liveserver.server.protocols.viewer_protocol import Places
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     from liveserver.http.container import Container
     from liveserver.server.certificates import Certificate
+    from liveserver.server.protocols.encrypted_http_protocol import EncryptedHttpProtocol
+    from liveserver.server.protocols.http_protocol import HttpProtocol
     from liveserver.server.protocols.tls_listener import Handshake
-    from liveserver.server.protocols.viewer_protocol import EncryptedHttpProtocol, HttpProtocol
 
     Beside = Callable[[Container], Coroutine[object, object, None]]
     """What runs on the event loop beside the server, with its parts."""
@@ -108,9 +109,9 @@ class Server(uvicorn.Server):
             return protocol
 
         kind = cast("type[HttpProtocol]", self.config.http_protocol_class)
-        terms = Terms(ssl, kind.limits.head_seconds, LINGER)
+        terms = Terms(ssl, kind.room.limits.head_seconds, LINGER)
         state = self.server_state
-        return TlsListener(after, terms, Places(kind, state.connections), state.tasks, sock)
+        return TlsListener(after, terms, HandshakeRoom(kind.room, state.connections), state.tasks, sock)
 
     @staticmethod
     def _renew(certificate: Certificate) -> None:

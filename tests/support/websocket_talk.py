@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from liveserver.realtime.transport.connection_state import WebSocketSettings
 from liveserver.realtime.transport.handshake import Request
 from liveserver.realtime.transport.timer_wheel import wheel_of
-from liveserver.realtime.transport.websocket_connection import Connection, Terms
+from liveserver.realtime.transport.websocket_connection import Connection
 from tests.support.websocket_peer import CLOSE, TEXT, WAIT, Transport, answers, chopped, close, frame
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Talk:
             "ping_timeout": 20,
             **terms,
         }
-        self.connection = Connection(Terms(**given), self.server, {"a": 1})
+        self.connection = Connection(WebSocketSettings(**given), self.server, {"a": 1})
         self.connection.connection_made(self.transport)
         headers = [
             (b"host", b"here"),

@@ -10,7 +10,7 @@ from starlette.websockets import WebSocket
 
 from liveserver.access.partner_admission import Readers
 from liveserver.http.responses.representation import unmodified
-from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
 
 if TYPE_CHECKING:

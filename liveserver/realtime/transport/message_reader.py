@@ -14,11 +14,10 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
+from liveserver.protocol import close_codes
+
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
-
-CLOSE_NO_STATUS = 1005
-CLOSE_INVALID_DATA = 1007
 
 
 class End(NamedTuple):
@@ -69,7 +68,7 @@ class MessageReader:
                     assert isinstance(frame, Frame)
                     self._take(frame, messages)
             except UnicodeDecodeError:
-                return messages, b"", End(CLOSE_INVALID_DATA, "")
+                return messages, b"", End(close_codes.CLOSE_INVALID_DATA, "")
         close = parser.close_rcvd or (parser.close_sent if parser.parser_exc else None)
         if close is None:
             return messages, b"".join(replies), None
@@ -107,5 +106,5 @@ _Decoder = getincrementaldecoder("utf-8")
 
 def close_frame(code: int, reason: str = "") -> bytes:
     """A close frame; 1005 stands for one without a code (RFC 6455, 7.1.5)."""
-    payload = b"" if code == CLOSE_NO_STATUS else Close(code, reason).serialize()
+    payload = b"" if code == close_codes.CLOSE_NO_STATUS else Close(code, reason).serialize()
     return Frame(Opcode.CLOSE, payload).serialize(mask=False)

@@ -2,7 +2,7 @@
 
 It knows no server: whoever has a transport and a request's head gives it both. Beside ASGI's own it offers an extension
 in the scope, `liveserver.viewer`: a function by which an application that has accepted hands the connection over, and
-returns. From then on it is a viewer (`realtime/transport/viewers.py`): no task, no queue, no parser.
+returns. From then on it is a viewer (`realtime/transport/socket_viewer.py`): no task, no queue, no parser.
 
 What the peer sends is parsed (`realtime/transport/message_reader.py`) from its first bytes on; until then there is no
 parser. When the peer ends it, by a close frame or by an error, the application is first given what came before, and its
@@ -12,29 +12,29 @@ answers are sent: the close frame waits for them (RFC 6455, 5.5.1), for a while.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from enum import Enum, auto
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import structlog
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
+from liveserver.protocol import close_codes
 from liveserver.realtime.transport import handshake
-from liveserver.realtime.transport.message_reader import CLOSE_NO_STATUS, MessageReader, close_frame
+from liveserver.realtime.transport.connection_state import ConnectionGone, ServerState, State, WebSocketSettings
+from liveserver.realtime.transport.message_reader import MessageReader, close_frame
+from liveserver.realtime.transport.receive_queue import ReceiveQueue
+from liveserver.realtime.transport.scope_extension import EXTENSION
+from liveserver.realtime.transport.socket_viewer import hang_up
 from liveserver.realtime.transport.timer_wheel import wheel_of
-from liveserver.realtime.transport.viewers import PING, DeflatedViewer, WebSocketViewer, hang_up
+from liveserver.realtime.transport.websocket_viewer import PING, DeflatedViewer, WebSocketViewer
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
     from liveserver.realtime.transport.message_reader import End
-    from liveserver.realtime.transport.viewers import ViewerEvents
-
-EXTENSION = "liveserver.viewer"
-"""The scope's extension by which a connection becomes a viewer, and a request knows whether its client has gone."""
+    from liveserver.realtime.transport.socket_viewer import ViewerEvents
 
 READ_AHEAD = 16
 """Messages that may wait for the application before reading pauses."""
@@ -54,62 +54,7 @@ LATE_FRAMES = 100
 SLICE = 512
 """Bytes that are parsed at once of these, so that little is parsed beyond that number."""
 
-CLOSE_NORMAL = 1000
-CLOSE_ABNORMAL = 1006
-CLOSE_INTERNAL_ERROR = 1011
-CLOSE_RESTART = 1012
-
 log = structlog.get_logger(__name__)
-
-
-class Terms(NamedTuple):
-    """What holds for all WebSocket connections of a server."""
-
-    app: Callable[[Any, Any, Any], Awaitable[None]]
-    root_path: str
-    asgi_version: str
-    deflate: bool
-    """Whether permessage-deflate is agreed on when a client offers it."""
-    max_size: int
-    """Bytes of a message, inflated."""
-    ping_interval: int
-    """Seconds between pings; 0 for none."""
-    ping_timeout: int | None
-    """Seconds in which something must come after a ping; None: a silent peer is not dropped."""
-
-
-class Server(Protocol):
-    """What the connections of a server share."""
-
-    connections: set[Any]
-    """Everything that is open, for the server's end: `shutdown` is called on each."""
-    tasks: set[asyncio.Task[None]]
-    """The applications that run."""
-    default_headers: list[tuple[bytes, bytes]]
-    """What is added to every answer. The server may put another list here at any time."""
-
-
-class Gone(OSError):
-    """The application sends something on a connection that has ended (ASGI wants an OSError)."""
-
-
-class State(Enum):
-    """Where a connection stands (RFC 6455, 4 to 7)."""
-
-    NEW = auto()
-    """Nothing was read."""
-    CONNECTING = auto()
-    """The handshake was read; the application has not answered."""
-    REFUSING = auto()
-    """The application answers with an HTTP response."""
-    OPEN = auto()
-    ENDING = auto()
-    """The peer has ended it; the application still takes, and answers, what came before."""
-    CLOSING = auto()
-    """A close frame was sent, and the peer's is awaited."""
-    CLOSED = auto()
-    HANDED_OVER = auto()
-    """The connection is a viewer's now."""
 
 
 class Connection(asyncio.Protocol):
@@ -127,23 +72,21 @@ class Connection(asyncio.Protocol):
         "_offer",
         "_reading",
         "_server",
+        "_settings",
         "_state",
-        "_terms",
         "_timer",
         "_transport",
-        "_waiting",
         "_writable",
         "slot",
     )
 
-    def __init__(self, terms: Terms, server: Server, app_state: dict[str, Any]) -> None:
-        self._terms = terms
+    def __init__(self, settings: WebSocketSettings, server: ServerState, app_state: dict[str, Any]) -> None:
+        self._settings = settings
         self._server = server
         self._app_state = app_state
         self._state = State.NEW
         self._inbound: MessageReader | None = None
-        self._incoming: deque[dict[str, Any]] = deque()
-        self._waiting: asyncio.Future[None] | None = None
+        self._incoming = ReceiveQueue()
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
         self._heard = False
@@ -174,19 +117,19 @@ class Connection(asyncio.Protocol):
         full: bool = False,
     ) -> None:
         """Read the handshake of a request, and start the application. `full`: there is no room for one more stream."""
-        terms = self._terms
+        settings = self._settings
         self._state = State.CONNECTING
         try:
-            self._offer = handshake.read(request, deflate=terms.deflate)
+            self._offer = handshake.read(request, deflate=settings.deflate)
         except handshake.BadHandshake as error:
             self._refuse(error.status, error.detail.encode(), error.headers)
             return
         path, query = request.path_and_query()
-        root = terms.root_path
+        root = settings.root_path
         # Not kept here: it leads back to us, and what is in a circle waits for the garbage collector.
         scope = {
             "type": "websocket",
-            "asgi": {"version": terms.asgi_version, "spec_version": "2.4"},
+            "asgi": {"version": settings.asgi_version, "spec_version": "2.4"},
             "http_version": request.version,
             "scheme": scheme,
             "server": server,
@@ -200,7 +143,7 @@ class Connection(asyncio.Protocol):
             "state": self._app_state.copy(),
             "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over, "full": full}},
         }
-        self._incoming.append({"type": "websocket.connect"})
+        self._incoming.put({"type": "websocket.connect"})
         tasks = self._server.tasks
         task = asyncio.get_running_loop().create_task(self._run(scope))
         tasks.add(task)
@@ -226,7 +169,9 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._state is not State.HANDED_OVER:
             wheel_of(asyncio.get_running_loop()).discard(self)
-            self._disconnected(CLOSE_ABNORMAL if self._state is State.CONNECTING else CLOSE_NO_STATUS)
+            self._disconnected(
+                close_codes.CLOSE_ABNORMAL if self._state is State.CONNECTING else close_codes.CLOSE_NO_STATUS
+            )
 
     def eof_received(self) -> None:
         """The peer sends nothing more: the transport closes."""
@@ -245,9 +190,8 @@ class Connection(asyncio.Protocol):
     def shutdown(self) -> None:
         """The server ends."""
         if self._state is State.OPEN:
-            self._incoming.append({"type": "websocket.disconnect", "code": CLOSE_RESTART})
-            self._wake()
-            self._send_close(CLOSE_RESTART, "")
+            self._incoming.put({"type": "websocket.disconnect", "code": close_codes.CLOSE_RESTART})
+            self._send_close(close_codes.CLOSE_RESTART, "")
         elif self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.ENDING:
@@ -258,13 +202,13 @@ class Connection(asyncio.Protocol):
         """Ping the peer; end the connection if nothing has come since the last ping (the wheel calls this)."""
         if self._state is not State.OPEN:
             return None
-        interval, timeout = self._terms.ping_interval, self._terms.ping_timeout
+        interval, timeout = self._settings.ping_interval, self._settings.ping_timeout
         if self._awaited and timeout is not None:
             self._awaited = False
             # While reading is paused, what the peer answers isn't seen.
             if self._reading and not self._heard:
-                self._disconnected(CLOSE_ABNORMAL)
-                self._transport.write(close_frame(CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
+                self._disconnected(close_codes.CLOSE_ABNORMAL)
+                self._transport.write(close_frame(close_codes.CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
                 self._transport.abort()
                 return None
             if interval > timeout:
@@ -276,25 +220,25 @@ class Connection(asyncio.Protocol):
 
     async def _run(self, scope: dict[str, Any]) -> None:
         try:
-            await self._terms.app(scope, self._receive, self._send)
-        except Gone:
+            await self._settings.app(scope, self._receive, self._send)
+        except ConnectionGone:
             pass
         except BaseException as error:
             log.exception("websocket.failed", path=scope["path"])
-            self._end(CLOSE_INTERNAL_ERROR)
+            self._end(close_codes.CLOSE_INTERNAL_ERROR)
             if not isinstance(error, Exception):
                 raise
         else:
             if self._state is State.CONNECTING:
                 log.error("websocket.unanswered", path=scope["path"])
-            self._end(CLOSE_NORMAL)
+            self._end(close_codes.CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:
         """The application has returned or failed."""
         if self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.REFUSING:
-            self._disconnected(CLOSE_ABNORMAL)
+            self._disconnected(close_codes.CLOSE_ABNORMAL)
             self._close_transport()
         elif self._state is State.OPEN:
             self._send_close(code, "")
@@ -302,18 +246,11 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     async def _receive(self) -> dict[str, Any]:
-        while not self._incoming:
-            if self._waiting is None:
-                self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        message = self._incoming[0]
+        message = await self._incoming.take()
         if message["type"] == "websocket.disconnect":
             if self._state is State.ENDING:
                 self._finish()
-            # It stays, for an application that asks again.
-            return message
-        self._incoming.popleft()
-        if not self._reading and len(self._incoming) < READ_AHEAD // 2 and not self._transport.is_closing():
+        elif not self._reading and len(self._incoming) < READ_AHEAD // 2 and not self._transport.is_closing():
             self._reading = True
             self._heard = True
             self._transport.resume_reading()
@@ -335,32 +272,31 @@ class Connection(asyncio.Protocol):
             case State.REFUSING if kind == "websocket.http.response.body":
                 self._transport.write(message.get("body", b""))
                 if not message.get("more_body", False):
-                    self._disconnected(CLOSE_ABNORMAL)
+                    self._disconnected(close_codes.CLOSE_ABNORMAL)
                     self._close_transport()
             case State.OPEN | State.ENDING if kind == "websocket.send":
                 self._send_message(message)
             case State.OPEN if kind == "websocket.close":
-                code, reason = message.get("code", CLOSE_NORMAL), message.get("reason") or ""
+                code, reason = message.get("code", close_codes.CLOSE_NORMAL), message.get("reason") or ""
                 self._send_close(code, reason)
-                self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": reason})
-                self._wake()
+                self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": reason})
             case State.ENDING if kind == "websocket.close":
                 self._finish()
             case State.CLOSED | State.CLOSING:
-                raise Gone
+                raise ConnectionGone
             case _:
                 raise RuntimeError(f"{kind} can't be sent on a connection that is {self._state.name}")
 
     def _accept(self, message: dict[str, Any]) -> None:
         if self._transport.is_closing():
-            raise Gone
+            raise ConnectionGone
         headers = [*self._server.default_headers, *message.get("headers", ())]
         if message.get("subprotocol"):
             headers.append((b"sec-websocket-protocol", message["subprotocol"].encode("latin-1")))
         self._transport.write(self._offer.response(headers))
         self._state = State.OPEN
-        if self._terms.ping_interval:
-            wheel_of(asyncio.get_running_loop()).add(self, self._terms.ping_interval)
+        if self._settings.ping_interval:
+            wheel_of(asyncio.get_running_loop()).add(self, self._settings.ping_interval)
         if self._early:
             # Not at once: the connection may be handed over first.
             asyncio.get_running_loop().call_soon(self._take_early)
@@ -375,11 +311,11 @@ class Connection(asyncio.Protocol):
     def _hand_over(self, subscription: ViewerEvents) -> WebSocketViewer:
         """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
 
-        Raises Gone if the peer has left.
+        Raises ConnectionGone if the peer has left.
         """
         connecting = self._state is State.CONNECTING
         if self._transport.is_closing():
-            raise Gone
+            raise ConnectionGone
         if not connecting and (self._state is not State.OPEN or self._inbound is not None):
             raise RuntimeError(f"a connection that is {self._state.name} can't be handed over")
         wheel = wheel_of(asyncio.get_running_loop())
@@ -390,7 +326,7 @@ class Connection(asyncio.Protocol):
         connections.discard(self)
         kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
         answer = self._offer.response(self._server.default_headers) if connecting else b""
-        viewer = kind(self._transport, subscription, connections, wheel, self._terms.ping_interval, answer)
+        viewer = kind(self._transport, subscription, connections, wheel, self._settings.ping_interval, answer)
         if self._early:
             data, self._early = self._early, b""
             self._transport.resume_reading()
@@ -399,7 +335,7 @@ class Connection(asyncio.Protocol):
 
     def _open_inbound(self) -> MessageReader:
         if self._inbound is None:
-            self._inbound = MessageReader(self._terms.max_size, deflate=bool(self._offer.extensions))
+            self._inbound = MessageReader(self._settings.max_size, deflate=bool(self._offer.extensions))
         return self._inbound
 
     def _read(self, data: bytes) -> None:
@@ -425,7 +361,7 @@ class Connection(asyncio.Protocol):
             if inbound.ignored > LATE_FRAMES:
                 self._transport.pause_reading()
                 return
-        self._came_late(len(data), LATE_BYTES + self._terms.max_size)
+        self._came_late(len(data), LATE_BYTES + self._settings.max_size)
 
     def _came_late(self, size: int, most: int) -> None:
         """So many bytes came after the end: don't read on for ever."""
@@ -436,11 +372,10 @@ class Connection(asyncio.Protocol):
     def _deliver(self, message: str | bytes) -> None:
         """Give the application a message."""
         kind = "text" if isinstance(message, str) else "bytes"
-        self._incoming.append({"type": "websocket.receive", kind: message})
+        self._incoming.put({"type": "websocket.receive", kind: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
             self._reading = False
             self._transport.pause_reading()
-        self._wake()
 
     def _send_message(self, message: dict[str, Any]) -> None:
         text = message.get("text")
@@ -455,15 +390,14 @@ class Connection(asyncio.Protocol):
 
     def _ended(self, end: End) -> None:
         """The peer has ended it, or has made an end necessary."""
-        untaken = bool(self._incoming)
-        self._incoming.append({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
+        untaken = len(self._incoming) > 0
+        self._incoming.put({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
         self._state = State.ENDING
         self._last = end.frame()
         if untaken:
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._finish)
         else:
             self._finish()
-        self._wake()
 
     def _finish(self) -> None:
         """Say the last word to a peer that has ended it, and read on until it has gone, for a while."""
@@ -489,20 +423,14 @@ class Connection(asyncio.Protocol):
     def _disconnected(self, code: int) -> None:
         """Tell the application that it is over, once."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
-            self._incoming.append({"type": "websocket.disconnect", "code": code, "reason": ""})
+            self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED
-        self._wake()
         self.resume_writing()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
 
     def _refuse(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Answer the handshake with an HTTP error."""
         content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
         every = [*self._server.default_headers, *content, (b"connection", b"close"), *headers]
         self._transport.write(handshake.head(status, every) + body)
-        self._disconnected(CLOSE_ABNORMAL)
+        self._disconnected(close_codes.CLOSE_ABNORMAL)
         self._close_transport()

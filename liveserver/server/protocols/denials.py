@@ -76,3 +76,15 @@ TOO_MANY_CONNECTIONS = Denial(
         (b"access-control-expose-headers", b"Retry-After"),
     ),
 )
+
+
+class Denied(Exception):
+    """Raised through the parser: the request that is being parsed isn't served."""
+
+    def __init__(self, denial: Denial) -> None:
+        super().__init__(denial.detail)
+        self.denial = denial
+
+
+class TooManyWaiting(Exception):
+    """The same, where the answers to others are due: nothing else can be said, and the last of them is the end."""

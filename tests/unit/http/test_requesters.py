@@ -16,14 +16,14 @@ from liveserver.domain.topic import Topic
 from liveserver.http import fair_queue, requesters
 from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
 from liveserver.http.requesters import must_read, requester_of
-from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.settings import Settings
 from liveserver.store import Store
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
-    from liveserver.server.protocols.viewer_protocol import HttpProtocol
+    from liveserver.server.protocols.http_protocol import HttpProtocol
     from tests.support.api.site import LiveSite
 
 FLOOD = "127.0.0.2"
@@ -164,7 +164,7 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
     monkeypatch.setattr(fair_queue, "UNREAD_SECONDS", 3600.0)
     for _ in range(8):
         await live_site.publish(body=f"<p>{'x' * 90_000}</p>")
-    kept = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).unread
+    kept = cast("type[HttpProtocol]", live_site.server.config.http_protocol_class).room.unread
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.setblocking(False)

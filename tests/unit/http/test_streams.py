@@ -16,9 +16,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from liveserver.content.markup_cost import SAFE_MAX
 from liveserver.domain.change import Position
-from liveserver.http.streams import QUEUE_BYTES, QueueViewer
 from liveserver.protocol.frames import ChangeFrame, Frame
 from liveserver.protocol.messages import INBOUND_MAX
+from liveserver.realtime.transport.queue_viewer import QUEUE_BYTES, QueueViewer
 from liveserver.realtime.transport.viewer_budget import FRAMES
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import (
@@ -341,7 +341,7 @@ async def test_a_viewer_that_sends_much_is_closed(
     live_site: LiveSite, message: str | bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """1009, and it is forgotten; what counts is bytes."""
-    monkeypatch.setattr("liveserver.realtime.transport.viewers.LINGER", 1.0)
+    monkeypatch.setattr("liveserver.realtime.transport.socket_viewer.LINGER", 1.0)
     async with websocket(live_site, compression=None) as viewer:
         await viewer.next()
         await viewer.connection.send(message)

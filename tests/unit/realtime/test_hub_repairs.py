@@ -13,12 +13,12 @@ from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
 from liveserver.realtime import hub as hub_module
+from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import PATIENCE, ListSink, settle
 
 if TYPE_CHECKING:
     from liveserver.realtime.channel import Replay
-from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 
 
 async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch) -> None:

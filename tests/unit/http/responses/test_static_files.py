@@ -13,7 +13,7 @@ import pytest
 import liveserver
 from liveserver.http.responses.representation import Representation
 from liveserver.http.responses.static_files import Assets
-from liveserver.realtime.transport.websocket_connection import EXTENSION
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
 from tests.support.api.site import problem
 

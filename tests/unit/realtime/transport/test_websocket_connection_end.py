@@ -9,7 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.realtime.transport import websocket_connection as module
-from liveserver.realtime.transport.websocket_connection import EXTENSION, READ_AHEAD, Gone
+from liveserver.realtime.transport.connection_state import ConnectionGone
+from liveserver.realtime.transport.scope_extension import EXTENSION
+from liveserver.realtime.transport.websocket_connection import READ_AHEAD
 from tests.support.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, WAIT, close, frame
 from tests.support.websocket_talk import END, HEARD, HELLO, KOSME, MAX_SIZE, Talk, echo, ended_with, packets
 
@@ -78,7 +80,7 @@ async def test_a_close_waits_for_an_application_that_has_not_read_everything() -
         await send({"type": "websocket.send", "text": "an answer"})
         await send({"type": "websocket.send", "bytes": b"another"})
         seen.append(await receive())
-        with pytest.raises(Gone):
+        with pytest.raises(ConnectionGone):
             await send({"type": "websocket.send", "text": "too late"})
 
     talk = await Talk(slow).opened()
@@ -318,14 +320,14 @@ async def test_large_frames_are_not_read_on_either() -> None:
 
 
 async def test_who_has_left_is_not_handed_over() -> None:
-    """Gone, as for whatever else is sent to it; nothing is logged as a failure."""
+    """ConnectionGone, as for whatever else is sent to it; nothing is logged as a failure."""
     go = asyncio.Event()
 
     async def app(scope: Message, receive: Receive, send: Send) -> None:
         await go.wait()
-        with pytest.raises(Gone):
+        with pytest.raises(ConnectionGone):
             scope["extensions"][EXTENSION]["hand_over"](None)
-        raise Gone
+        raise ConnectionGone
 
     with capture_logs() as logs:
         for end in ("lost", "shutdown"):

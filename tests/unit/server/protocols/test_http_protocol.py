@@ -15,22 +15,20 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from liveserver.domain.errors import Conflict
-from liveserver.server.protocols import viewer_protocol
+from liveserver.server.protocols import http_protocol
+from liveserver.server.protocols.connection_room import LEAVING_MAX, ConnectionLimits, HandshakeRoom
+from liveserver.server.protocols.encrypted_http_protocol import limited
 from liveserver.server.protocols.framing import FRAMING_MAX, HEAD_MAX, HEADERS_MAX, TARGET_MAX
-from liveserver.server.protocols.tls_listener import Handshake
-from liveserver.server.protocols.viewer_protocol import (
+from liveserver.server.protocols.http_protocol import (
     BODILESS,
     BODY_RATE,
     BODY_WAITING,
     LATE_BYTES,
-    LEAVING_MAX,
     WAITING_MAX,
-    ConnectionLimits,
     HttpProtocol,
-    Places,
-    ViewerProtocol,
-    limited,
 )
+from liveserver.server.protocols.tls_listener import Handshake
+from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.refusals import Reason, refusals
 from liveserver.utils.limits.unread_bytes import SLOW_MIN
 from tests.support.viewers import PATIENCE
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from liveserver.realtime.transport.timer_wheel import TimerWheel
-    from liveserver.server.protocols.viewer_protocol import EncryptedHttpProtocol
+    from liveserver.server.protocols.encrypted_http_protocol import EncryptedHttpProtocol
 
     Receive = Callable[[], Awaitable[dict[str, Any]]]
     Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -156,7 +154,7 @@ class Connected:
 async def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
     loop = Loop()
     wheel = wheel_on(loop)
-    monkeypatch.setattr(viewer_protocol, "wheel_of", lambda _: wheel)
+    monkeypatch.setattr(http_protocol, "wheel_of", lambda _: wheel)
     stage = Stage(wheel, loop)
     yield stage
     stage.close()
@@ -490,13 +488,13 @@ async def test_a_request_knows_whether_its_client_has_gone(stage: Stage) -> None
 async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) -> None:
     """The event loops' own bound is eight times as high. What a handshake had, the connection has."""
     kind = limited(ConnectionLimits(connections=1), encrypted=True)
-    places = Places(kind, stage.state.connections)
+    room = HandshakeRoom(kind.room, stage.state.connections)
     with socket.socket() as sock:
         first, second = Handshake(sock, "192.0.2.1"), Handshake(sock, "192.0.2.2")
-        assert places.take(first)
-        assert places.take(second), "the first one gives way"
+        assert room.take(first)
+        assert room.take(second), "the first one gives way"
         assert stage.refused() == {Reason.GAVE_WAY: 1}
-        places.leave(first)
+        room.leave(first)
         config = uvicorn.Config(stage.app, log_config=None, ws=ViewerProtocol, http=kind, interface="asgi3")
         config.load()
         protocol = cast("EncryptedHttpProtocol", kind(config, stage.state, {}))
@@ -506,9 +504,9 @@ async def test_with_tls_no_more_waits_in_a_transport_than_without(stage: Stage) 
         transport.set_write_buffer_limits = limits.append  # type: ignore[method-assign,assignment]
         protocol.connection_made(transport)
         assert limits == [65_536]
-        assert (stage.state.connections, list(kind.resting)) == ({protocol}, [protocol])
+        assert (stage.state.connections, list(kind.room.resting)) == ({protocol}, [protocol])
         protocol.connection_lost(None)
-        assert (stage.state.connections, list(kind.resting)) == (set(), [])
+        assert (stage.state.connections, list(kind.room.resting)) == (set(), [])
 
 
 async def test_who_takes_many_and_reads_slowly_gives_way(stage: Stage) -> None:
@@ -539,7 +537,7 @@ async def test_a_handshake_has_no_place_where_all_are_taken(stage: Stage) -> Non
     kind = limited(ConnectionLimits(connections=1), encrypted=True)
     stage.state.connections.add(cast("Any", "somebody who waits for an answer"))
     with socket.socket() as sock:
-        assert not Places(kind, stage.state.connections).take(Handshake(sock, "192.0.2.1"))
+        assert not HandshakeRoom(kind.room, stage.state.connections).take(Handshake(sock, "192.0.2.1"))
     assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1}
     stage.state.connections.clear()
 
@@ -578,7 +576,7 @@ async def test_what_is_unread_counts_for_who_asked(stage: Stage, body: bytes | N
             peer.protocol.connection_lost(None)
         else:
             peer.protocol.hand_over(cast("Any", None), 200, (), b"")
-        assert (size_of(prefix), len(kind.unread)) == (0, 0)
+        assert (size_of(prefix), len(kind.room.unread)) == (0, 0)
 
 
 async def test_no_upgrade_behind_a_request_that_waits(stage: Stage) -> None:
@@ -838,7 +836,7 @@ async def test_beyond_the_last_one_the_answer_is_503(stage: Stage) -> None:
     assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1}
     # Its request came when it had been told, and was read.
     peers[2].protocol.connection_lost(None)
-    assert not kind.leaving
+    assert not kind.room.leaving
     peers[0].protocol.connection_lost(None)
     stage.gate.set()
     again = stage.connect(kind=kind)
@@ -872,7 +870,7 @@ async def test_who_asks_for_nothing_gives_way(stage: Stage, sent: bytes) -> None
             assert resting[asked - 1].transport.over == "aborted"
             assert stage.refused() == {Reason.GAVE_WAY: asked}
             assert len(stage.state.connections) == 3
-    assert not kind.resting
+    assert not kind.room.resting
     assert not waiting.over
     for peer in resting:
         peer.send(GET)
@@ -886,7 +884,7 @@ async def test_who_leaves_gives_way_no_more(stage: Stage) -> None:
     """Nor who has become a viewer."""
     kind = limited(ConnectionLimits(connections=10))
     peers = [stage.connect(kind=kind) for _ in range(3)]
-    assert len(kind.resting) == 3
+    assert len(kind.room.resting) == 3
     peers[0].protocol.connection_lost(None)
     peers[1].send(UPGRADE % (b"/", b""))
     stage.gate.clear()
@@ -894,7 +892,7 @@ async def test_who_leaves_gives_way_no_more(stage: Stage) -> None:
     peers[2].protocol.hand_over(cast("Any", None), 200, (), b"")
     stage.gate.set()
     await peers[1].settled()
-    assert not kind.resting
+    assert not kind.room.resting
 
 
 async def test_few_of_those_who_are_turned_away_are_waited_for(stage: Stage) -> None:
@@ -918,7 +916,7 @@ async def test_the_application_is_told_when_there_is_no_room_for_a_stream(stage:
 
 def test_each_server_has_limits_of_its_own() -> None:
     one, other = limited(ConnectionLimits(1)), limited(ConnectionLimits(2))
-    assert (one.limits.head_seconds, other.limits.head_seconds) == (1, 2)
-    assert HttpProtocol.limits == ConnectionLimits()
-    assert one.leaving is not other.leaving
-    assert one.unread is not other.unread
+    assert (one.room.limits.head_seconds, other.room.limits.head_seconds) == (1, 2)
+    assert HttpProtocol.room.limits == ConnectionLimits()
+    assert one.room.leaving is not other.room.leaving
+    assert one.room.unread is not other.room.unread

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import uvicorn
@@ -23,10 +23,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
-from liveserver.realtime.transport import websocket_connection
+from liveserver.realtime.transport import connection_state
 from liveserver.realtime.transport.websocket_connection import READ_AHEAD
-from liveserver.server.protocols import viewer_protocol
-from liveserver.server.protocols.viewer_protocol import HttpProtocol, ViewerProtocol, terms_of
+from liveserver.server import protocols
+from liveserver.server.protocols.http_protocol import HttpProtocol
+from liveserver.server.protocols.websocket_protocol import ViewerProtocol, terms_of
 from tests.support.websocket_peer import (
     BINARY,
     CLOSE,
@@ -738,7 +739,7 @@ CYCLE = {
 }
 FLOW = {"pause_reading", "read_paused", "resume_reading"}
 PARSER = {"feed_data", "get_http_version"}
-SERVER_STATE = set(get_type_hints(websocket_connection.Server))
+SERVER_STATE = set(connection_state.ServerState.__annotations__)
 CONFIG = {
     "asgi_version",
     "load",
@@ -752,12 +753,17 @@ CONFIG = {
 }
 
 
+OURS = ("http_protocol", "encrypted_http_protocol", "scope_functions", "websocket_protocol")
+"""The modules that know uvicorn's protocol classes."""
+
+
 def used() -> dict[str, set[str]]:
-    """What viewer_protocol.py reads, sets and calls of uvicorn's objects, by the expression in front of the dot."""
-    tree = ast.parse(Path(viewer_protocol.__file__).read_text())
+    """What our protocols read, set and call of uvicorn's objects, by the expression in front of the dot."""
+    folder = Path(protocols.__file__).parent
+    tree = ast.parse("\n".join((folder / f"{name}.py").read_text() for name in OURS))
     [ours] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "HttpProtocol"]
     own = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)} | set(HttpProtocol.__slots__)
-    own |= {"leaving", "limits", "resting", "unread"}
+    own |= {"room"}
     own -= set(dir(HttpToolsProtocol))
     found: defaultdict[str, set[str]] = defaultdict(set)
     for node in ast.walk(tree):

@@ -12,14 +12,16 @@ from websockets.frames import Frame as WebSocketFrame
 
 from liveserver.protocol.close_codes import CLOSE_TOO_BIG, CLOSE_TOO_TALKATIVE
 from liveserver.protocol.messages import INBOUND_MAX
-from liveserver.realtime.transport import viewers as viewers_module
+from liveserver.realtime.transport import socket_viewer, websocket_viewer
+from liveserver.realtime.transport.event_stream_viewer import EventStreamViewer
+from liveserver.realtime.transport.socket_viewer import State
 from liveserver.realtime.transport.viewer_budget import FRAME_BYTES, FRAMES, SECONDS
-from liveserver.realtime.transport.viewers import DeflatedViewer, EventStreamViewer, State, WebSocketViewer
+from liveserver.realtime.transport.websocket_viewer import DeflatedViewer, WebSocketViewer
 from liveserver.utils.limits.refusals import Reason, refusals
-from tests.unit.realtime.transport.test_viewers import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
+from tests.unit.realtime.transport.test_socket_viewer import ANSWER, ENCODINGS, Seat, frame, masked, on_both_loops, seat
 
 if TYPE_CHECKING:
-    from liveserver.realtime.transport.viewers import SocketViewer
+    from liveserver.realtime.transport.socket_viewer import SocketViewer
 
 NEVER = 10.0**6
 """Seconds."""
@@ -110,7 +112,7 @@ async def test_no_more_than_so_many_bytes_come_at_once() -> None:
     for data in (large * (most + 2), b"\x8a" * ((FRAMES + 1) * FRAME_BYTES), masked(Opcode.PONG) * 40_000):
         here = await seat()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(viewers_module, "whole_frames", None)
+            patch.setattr(websocket_viewer, "whole_frames", None)
             here.viewer.data_received(data)
         await dismissed(here)
 
@@ -120,7 +122,7 @@ async def test_one_frame_that_is_too_large_is_told_so() -> None:
     """1009, however much of it comes at once, and in whatever pieces."""
     large = masked(Opcode.TEXT, b"x" * 1_000_000)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", 1.0)
+        patch.setattr(socket_viewer, "LINGER", 1.0)
         for pieces in ([large], [large[:1], large[1:]], [large[:14], large[14:]]):
             here = await seat()
             for piece in pieces:
@@ -190,7 +192,7 @@ UNFINISHED: dict[str, tuple[type[SocketViewer], bytes, bytes]] = {
 async def test_what_was_begun_must_be_ended_in_a_while() -> None:
     """A frame, or a message in fragments; whatever else comes meanwhile."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "UNFINISHED_SECONDS", 0.0)
+        patch.setattr(websocket_viewer, "UNFINISHED_SECONDS", 0.0)
         for name, (kind, begun, _) in UNFINISHED.items():
             here = await seat(kind)
             here.viewer.data_received(begun)
@@ -239,7 +241,7 @@ async def test_a_lagging_viewer_has_time_until_it_is_read_again() -> None:
 async def test_a_lagging_viewer_is_dismissed_behind_what_waits_for_it() -> None:
     """Under TLS something that was read already may come after reading was paused. That it leaves is noticed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", NEVER)
+        patch.setattr(socket_viewer, "LINGER", NEVER)
         here = await seat(room=4096)
         taken = here.fill()
         here.viewer.data_received(masked(Opcode.PING) * (FRAMES + 1))
@@ -301,8 +303,8 @@ FLOODS: dict[str, tuple[type[SocketViewer], bytes]] = {
 async def test_a_flood_is_not_read_for_long() -> None:
     """What comes after the end isn't read on for ever; the peer sees the end. The server doesn't wait for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", NEVER)
-        patch.setattr(viewers_module, "LAST_SECONDS", 0.0)
+        patch.setattr(socket_viewer, "LINGER", NEVER)
+        patch.setattr(socket_viewer, "LAST_SECONDS", 0.0)
         for name, (kind, data) in FLOODS.items():
             here = await seat(kind)
             sent = await pour(here, data)
@@ -322,7 +324,7 @@ async def test_a_flood_is_not_read_for_long() -> None:
 async def test_who_is_closed_and_does_not_read_is_cut_off() -> None:
     """What waits for it is not kept for ever."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", 0.05)
+        patch.setattr(socket_viewer, "LINGER", 0.05)
         endings: list[Any] = [
             lambda here: here.viewer.close(4000),
             lambda here: here.viewer.data_received(masked(Opcode.PONG) * 2000),

@@ -23,16 +23,11 @@ from liveserver.domain.change import Position
 from liveserver.protocol.close_codes import CLOSE_NO_PONG, CLOSE_RESTART
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.protocol.messages import INBOUND_MAX
-from liveserver.realtime.transport import batch_send
-from liveserver.realtime.transport import viewers as viewers_module
+from liveserver.realtime.transport import batch_send, socket_viewer
+from liveserver.realtime.transport.event_stream_viewer import EventStreamViewer
+from liveserver.realtime.transport.socket_viewer import State
 from liveserver.realtime.transport.timer_wheel import TimerWheel
-from liveserver.realtime.transport.viewers import (
-    DeflatedViewer,
-    EventStreamViewer,
-    State,
-    WebSocketViewer,
-    whole_frames,
-)
+from liveserver.realtime.transport.websocket_viewer import DeflatedViewer, WebSocketViewer, whole_frames
 from liveserver.realtime.viewer import ViewerSet
 from tests.support.api.site import settled
 from tests.support.viewers import PATIENCE
@@ -41,12 +36,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.transport.viewers import SocketViewer
+    from liveserver.realtime.transport.socket_viewer import SocketViewer
     from liveserver.realtime.viewer import Viewer
 
 INTERVAL = 20
 MANY = 10_000
-"""Answers that viewers were asked for, where the test is not of how much one may say (`test_viewers_talk.py`)."""
+"""Answers that viewers were asked for, where the test is not of how much one may say (`test_socket_viewer_talk.py`)."""
 PEERS: list[socket.socket] = []
 """The clients' ends of the connections of a test."""
 
@@ -721,7 +716,7 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
     ]
     with pytest.MonkeyPatch.context() as patch:
         # One of them is ended while much of what it says is in the kernel: the end is then the server's.
-        patch.setattr(viewers_module, "LINGER", 1.0)
+        patch.setattr(socket_viewer, "LINGER", 1.0)
         for name, kind, data, code in cases:
             for pieces in ([data], [bytes([byte]) for byte in data]):
                 here = await seat(kind)
@@ -739,7 +734,7 @@ async def test_what_is_not_allowed_ends_the_connection() -> None:
 @on_both_loops
 async def test_who_broke_the_rules_and_does_not_leave_is_cut_off() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(viewers_module, "LINGER", 0.05)
+        patch.setattr(socket_viewer, "LINGER", 0.05)
         here = await seat()
         await here.say(UNMASKED)
         assert await here.close_code() == 1002

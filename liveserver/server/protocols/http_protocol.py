@@ -1,49 +1,45 @@
-"""uvicorn's protocols, made for viewers: the only file that knows uvicorn's protocol classes.
+"""uvicorn's HTTP protocol, made for viewers: bounded in what a head may weigh, in time, and in how many there are.
 
-`ViewerProtocol` is a complete WebSocket implementation for any ASGI application
-(`uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`). `HttpProtocol` is uvicorn's own HTTP protocol with
-bounds: on what a head may weigh, on how long a request may take to come, on how many connections there are. It hands an
-upgrade over as it parsed it. Both offer an extension in the scope, `liveserver.viewer`: a function by which an endpoint
-hands its connection over, and returns. From then on the connection is a viewer (`realtime/transport/viewers.py`): no
-task, no queue, no parser. For a request other functions tell whether its client has gone, and how much an address has
-unread.
+An upgrade is handed over as it was parsed. The scope has an extension, `liveserver.viewer`: a function by which an
+endpoint hands its connection over, and returns. From then on the connection is a viewer: no task, no queue, no parser
+(`realtime/transport/socket_viewer.py`).
 
 What is used of uvicorn beside `Config.ws` and `Config.http` is listed in
-`tests/unit/server/protocols/test_viewer_protocol.py`, which fails when a release changes it.
+`tests/unit/server/protocols/test_websocket_protocol.py`, which fails when a release changes it.
 """
 
 from __future__ import annotations
 
-import sys
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
-from weakref import WeakKeyDictionary, ref
+from typing import TYPE_CHECKING, Any, ClassVar
+from weakref import ref
 
 from httptools import HttpParserError, HttpParserUpgrade
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.utils import ClientDisconnected, get_local_addr, get_remote_addr, is_ssl
+from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr, is_ssl
 
 from liveserver.domain.errors import Conflict
+from liveserver.realtime.transport.event_stream_viewer import EventStreamViewer
 from liveserver.realtime.transport.handshake import Request, head
+from liveserver.realtime.transport.scope_extension import EXTENSION
+from liveserver.realtime.transport.socket_viewer import LINGER, hang_up
 from liveserver.realtime.transport.timer_wheel import wheel_of
-from liveserver.realtime.transport.viewers import LINGER, EventStreamViewer, hang_up
-from liveserver.realtime.transport.websocket_connection import EXTENSION, Connection, State, Terms
 from liveserver.server.protocols import denials
+from liveserver.server.protocols.connection_room import LEAVING_MAX, LEAVING_SECONDS, ConnectionRoom
+from liveserver.server.protocols.denials import Denied, TooManyWaiting
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
+from liveserver.server.protocols.scope_functions import hand_over, is_gone
+from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.refusals import Reason, refusals
-from liveserver.utils.limits.unread_bytes import WRITE_BUFFER, UnreadBytes
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
-    from uvicorn import Config
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
-    from uvicorn.server import ServerState
 
-    from liveserver.realtime.transport.viewers import SocketViewer, ViewerEvents
+    from liveserver.realtime.transport.socket_viewer import SocketViewer, ViewerEvents
     from liveserver.server.protocols.denials import Denial
-    from liveserver.server.protocols.tls_listener import Handshake
 
 BODY_RATE = 1024
 """Bytes a second at which a body may come for as long as it takes: a picture is sent from a telephone in a place where
@@ -57,12 +53,6 @@ LATE_BYTES = 1024 * 1024
 """Bytes that are read, and thrown away, of a peer that was told why it isn't served. More waits in the kernel: reading
 costs time, too, and ends with the connection."""
 
-LEAVING_MAX = 64
-"""Connections for which there was no room, and which are read for a moment longer, so that they see why."""
-
-LEAVING_SECONDS = 1.0
-"""That moment."""
-
 BODY_WAITING = 16 * 1024
 """Bytes of a body that wait for the application before the rest does in the kernel; beside what comes with the last of
 them in one piece. JSON has come in whole by then."""
@@ -70,81 +60,9 @@ them in one piece. JSON has come in whole by then."""
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 """Methods of which no body means anything (RFC 9110, 9.3): nobody would ever take it."""
 
-_terms: WeakKeyDictionary[Config, Terms] = WeakKeyDictionary()
-
-
-def terms_of(config: Config) -> Terms:
-    """What uvicorn's settings say of WebSockets, read once.
-
-    The wheel that times the pings counts whole seconds.
-    """
-    terms = _terms.get(config)
-    if terms is None:
-        if not config.loaded:
-            config.load()
-        timeout = config.ws_ping_timeout
-        terms = _terms[config] = Terms(
-            app=config.loaded_app,
-            root_path=config.root_path,
-            asgi_version=config.asgi_version,
-            deflate=config.ws_per_message_deflate,
-            max_size=config.ws_max_size,
-            ping_interval=max(1, round(config.ws_ping_interval)) if config.ws_ping_interval else 0,
-            ping_timeout=None if timeout is None else max(1, round(timeout)),
-        )
-    return terms
-
-
-class ViewerProtocol(Connection):
-    """A WebSocket connection of uvicorn."""
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(terms_of(config), server_state, app_state)
-
-    def data_received(self, data: bytes) -> None:
-        """The request, as uvicorn's own HTTP protocols put it together again, then frames."""
-        if self._state is not State.NEW:
-            super().data_received(data)
-            return
-        transport = self._transport
-        scheme = "wss" if is_ssl(transport) else "ws"
-        self.begin(_request(data), get_local_addr(transport), get_remote_addr(transport), scheme)
-
-
-class ConnectionLimits(NamedTuple):
-    """What an HTTP connection, and all of a server's together, may take."""
-
-    head_seconds: int = 10
-    """From the connection's first moment, or from the first byte of a further request, to the end of the head."""
-    body_seconds: int = 30
-    """For the body, and again for as long as it comes at `BODY_RATE`."""
-    connections: int = sys.maxsize
-    streams: int = sys.maxsize
-    """With so many connections no more streams are let in."""
-
-
-class _Denied(Exception):
-    """Raised through the parser: the request that is being parsed isn't served."""
-
-    def __init__(self, denial: Denial) -> None:
-        super().__init__(denial.detail)
-        self.denial = denial
-
-
-class _TooManyWaiting(Exception):
-    """The same, where the answers to others are due: nothing else can be said, and the last of them is the end."""
-
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol on httptools, which hands upgrades and event streams over without parsing them again.
+    """An HTTP connection of uvicorn, on httptools.
 
     What it is sent is bounded, in bytes (`server/protocols/framing.py`) and in time: the wheel that pings viewers calls
     it (`due`) when a head or a body has not come to its end.
@@ -164,17 +82,7 @@ class HttpProtocol(HttpToolsProtocol):
         "slot",
     )
 
-    limits: ClassVar[ConnectionLimits] = ConnectionLimits()
-    leaving: ClassVar[set[HttpProtocol]] = set()
-    """Connections there is no room for, while they are told."""
-    resting: ClassVar[dict[HttpProtocol | Handshake, None]] = {}
-    """Connections on which nothing is asked for, the one that rests for longest first.
-
-    They give way where there is no more room: nobody can hold places without asking for something, from however many
-    addresses, and behind a proxy, whose own connections all come from one.
-    """
-
-    unread: ClassVar[UnreadBytes] = UnreadBytes()
+    room: ClassVar[ConnectionRoom] = ConnectionRoom()
 
     slot: int
     _patience: asyncio.TimerHandle | None
@@ -194,15 +102,15 @@ class HttpProtocol(HttpToolsProtocol):
         """Runs while it has been told why it was turned away, and hasn't gone."""
         self._timed = False
         """It stands on the wheel."""
-        if len(self.connections) >= self.limits.connections and not self.make_room(self.connections):
+        if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
         # Here and below by its name: `super()` takes three times as long, and every viewer's connect has it.
         HttpToolsProtocol.connection_made(self, transport)
-        self.resting[self] = None
+        self.room.resting[self] = None
         self._timed = True
         self._wheel = wheel_of(self.loop)
-        self._wheel.add(self, self.limits.head_seconds)
+        self._wheel.add(self, self.room.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection has ended."""
@@ -210,9 +118,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-        self.leaving.discard(self)
-        self.resting.pop(self, None)
-        self.unread.resumed(self)
+        self.room.leaving.discard(self)
+        self.room.resting.pop(self, None)
+        self.room.unread.resumed(self)
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
@@ -233,12 +141,12 @@ class HttpProtocol(HttpToolsProtocol):
             body: bytes | None = extensions.get(EXTENSION, {}).get("body")
             # In the clear it is the body itself that waits; encrypted, a part of it that is this client's alone.
             own = _nothing if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
-            self.unread.paused(self, client[0], body, own)
+            self.room.unread.paused(self, client[0], body, own)
 
     def resume_writing(self) -> None:
         """It has caught up."""
         HttpToolsProtocol.resume_writing(self)
-        self.unread.resumed(self)
+        self.room.unread.resumed(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse what comes, in pieces that the allowance lets pass."""
@@ -268,10 +176,10 @@ class HttpProtocol(HttpToolsProtocol):
                 if cause is not None:
                     # It leads back to this frame, and what came would wait for the garbage collector.
                     cause.__traceback__ = None
-                if isinstance(cause, _TooManyWaiting):
+                if isinstance(cause, TooManyWaiting):
                     self._end_after_answers(Reason.TOO_MANY_WAITING)
                 else:
-                    self._deny(cause.denial if isinstance(cause, _Denied) else denials.MALFORMED)
+                    self._deny(cause.denial if isinstance(cause, Denied) else denials.MALFORMED)
                 return
             at += size
         if not allowance.begun:
@@ -280,12 +188,12 @@ class HttpProtocol(HttpToolsProtocol):
         elif not self._timed:
             self._timed = True
             self._looked = 0
-            seconds = self.limits.body_seconds if allowance.in_body else self.limits.head_seconds
+            seconds = self.room.limits.body_seconds if allowance.in_body else self.room.limits.head_seconds
             self._wheel.add(self, seconds)
 
     def due(self) -> int | None:
         """End a connection whose head or body isn't complete in time (the wheel calls this)."""
-        allowance, limits = self._allowance, self.limits
+        allowance, limits = self._allowance, self.room.limits
         seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
         if self.flow.read_paused:
             # The application keeps the client waiting.
@@ -316,7 +224,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         full = self._full()
         self.connections.discard(self)
-        self.resting.pop(self, None)
+        self.room.resting.pop(self, None)
         protocol = ViewerProtocol(self.config, self.server_state, self.app_state)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
@@ -327,15 +235,15 @@ class HttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Offer the hand-over to the endpoint of this request, if it is one to be served."""
         if len(self.url) > TARGET_MAX:
-            raise _Denied(denials.TARGET_TOO_LONG)
+            raise Denied(denials.TARGET_TOO_LONG)
         if len(self.headers) > HEADERS_MAX:
-            raise _Denied(denials.HEAD_TOO_LARGE)
+            raise Denied(denials.HEAD_TOO_LARGE)
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
             # With two, a proxy may have gone by the other one.
-            raise _Denied(denials.HOSTS)
+            raise Denied(denials.HOSTS)
         if self.pipeline and len(self.pipeline) >= WAITING_MAX:
-            raise _TooManyWaiting
+            raise TooManyWaiting
         before = self.cycle
         HttpToolsProtocol.on_headers_complete(self)
         if not self.pipeline:
@@ -346,14 +254,14 @@ class HttpProtocol(HttpToolsProtocol):
             self._wheel.discard(self)
         self._upgrading = self.cycle is before
         if not self._upgrading:
-            self.resting.pop(self, None)
+            self.room.resting.pop(self, None)
             # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
             self.scope["extensions"] = {
                 EXTENSION: {
-                    "hand_over": partial(_hand_over, ref(self)),
+                    "hand_over": partial(hand_over, ref(self)),
                     "full": self._full(),
-                    "gone": partial(_gone, ref(self.cycle)),
-                    "unread": self.unread.size_of,
+                    "gone": partial(is_gone, ref(self.cycle)),
+                    "unread": self.room.unread.size_of,
                 }
             }
             # Trailers come as headers do. The application has the list of the request's own.
@@ -368,7 +276,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
         elif self._answered and not self._over and not self.transport.is_closing():
-            self.resting[self] = None
+            self.room.resting[self] = None
         super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -424,7 +332,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _retire(self) -> None:
         """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
         self._untime()
-        self.unread.resumed(self)
+        self.room.unread.resumed(self)
         del self.parser
 
     @property
@@ -435,7 +343,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _full(self) -> bool:
         """Whether the connections that are left are kept for requests. (This one is among those that there are.)"""
-        return len(self.connections) > self.limits.streams
+        return self.room.full(self.connections)
 
     def _untime(self) -> None:
         """Nothing is awaited."""
@@ -471,22 +379,6 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self._part(denial.answer(self.server_state.default_headers))
 
-    @classmethod
-    def make_room(cls, connections: set[Any]) -> bool:
-        """End the connection that has rested for longest; where none does, one of those who take many and read slowly.
-
-        False if there is none of these either.
-        """
-        longest = next(iter(cls.resting), None) or cast("HttpProtocol | None", cls.unread.slowest())
-        if longest is None:
-            return False
-        # Its place is free at once, and its descriptor in the next turn of the loop.
-        cls.resting.pop(longest, None)
-        connections.discard(longest)
-        cls.unread.resumed(longest)
-        longest.give_way()
-        return True
-
     def give_way(self) -> None:
         """End without a word, as if its time were over."""
         self._stop(Reason.GAVE_WAY)
@@ -497,11 +389,11 @@ class HttpProtocol(HttpToolsProtocol):
         """There is no room for this connection."""
         denial = denials.TOO_MANY_CONNECTIONS
         address = get_remote_addr(transport)
-        _note_no_room(address[0] if address else None, self.limits)
+        self.room.note_refusal(address[0] if address else None)
         self._over = True
         self.transport = transport
-        if len(self.leaving) < LEAVING_MAX:
-            self.leaving.add(self)
+        if len(self.room.leaving) < LEAVING_MAX:
+            self.room.leaving.add(self)
             self._part(denial.answer(self.server_state.default_headers), LEAVING_SECONDS)
         else:
             transport.write(denial.answer(self.server_state.default_headers))
@@ -513,98 +405,9 @@ class HttpProtocol(HttpToolsProtocol):
         self._patience = hang_up(self.transport, seconds)
 
 
-class EncryptedHttpProtocol(HttpProtocol):
-    """The same after a handshake, of which it takes the place over."""
-
-    __slots__ = ("handshake",)
-
-    handshake: Handshake
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The handshake is complete."""
-        Places(type(self), self.connections).leave(self.handshake)
-        # As in the clear: the event loops' own is eight times as much, for each client that doesn't read.
-        transport.set_write_buffer_limits(WRITE_BUFFER)
-        super().connection_made(transport)
-
-    def on_headers_complete(self) -> None:
-        """A request came in a record that carries something."""
-        self.handshake.records.pay()
-        super().on_headers_complete()
-
-
-class Places:
-    """Those of a server's connections, for handshakes (`server/protocols/tls_listener.py`)."""
-
-    def __init__(self, kind: type[HttpProtocol], connections: set[Any]) -> None:
-        self._kind = kind
-        self._connections = connections
-
-    def take(self, handshake: Handshake) -> bool:
-        """Whether there is room for one more: it rests until it is more than a handshake."""
-        kind = self._kind
-        if len(self._connections) >= kind.limits.connections and not kind.make_room(self._connections):
-            _note_no_room(handshake.address, kind.limits)
-            return False
-        self._connections.add(handshake)
-        kind.resting[handshake] = None
-        return True
-
-    def leave(self, handshake: Handshake) -> None:
-        """It has ended; nothing happens if it left before."""
-        self._connections.discard(handshake)
-        self._kind.resting.pop(handshake, None)
-
-
-def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpProtocol]:
-    """uvicorn's `http` for a server with such limits."""
-    kind = EncryptedHttpProtocol if encrypted else HttpProtocol
-    own: dict[str, object] = {"__slots__": (), "__doc__": kind.__doc__}
-    own |= {"limits": limits, "leaving": set(), "resting": {}, "unread": UnreadBytes()}
-    return type("HttpProtocol", (kind,), own)
-
-
-def _note_no_room(address: str | None, limits: ConnectionLimits) -> None:
-    refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=limits.connections)
-
-
 _head = lru_cache(maxsize=4)(head)
 """Whoever comes within a second gets the same: the date is a part of it."""
 
 
-def _hand_over(
-    protocol: ref[HttpProtocol],
-    events: ViewerEvents,
-    status: int,
-    headers: Iterable[tuple[bytes, bytes]],
-    body: bytes,
-) -> SocketViewer:
-    """The scope's extension; see `HttpProtocol.hand_over`."""
-    alive = protocol()
-    if alive is None:
-        raise ClientDisconnected
-    return alive.hand_over(events, status, headers, body)
-
-
 def _nothing() -> int:
     return 0
-
-
-def _gone(request: ref[RequestResponseCycle]) -> bool:
-    """The scope's extension: whether a request's client has gone, which its application isn't told unless it asks.
-
-    Behind a request that waits on the same connection that isn't known: what follows is read when the answer is sent.
-    """
-    alive = request()
-    return alive is None or alive.disconnected
-
-
-def _request(data: bytes) -> Request:
-    """A request that one of uvicorn's HTTP protocols, which has checked it, wrote out again."""
-    first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
-    method, target, _ = first.split(b" ", 2)
-    headers = []
-    for line in lines:
-        name, _, value = line.partition(b": ")
-        headers.append((name.lower(), value))
-    return Request(method, target, headers)

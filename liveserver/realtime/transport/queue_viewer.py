@@ -1,0 +1,82 @@
+"""A viewer behind ASGI's `send`, on any server: a bounded queue, emptied by one task."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from liveserver.realtime.viewer import Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from liveserver.protocol.frames import Frame
+
+QUEUE_BYTES = 512 * 1024
+"""While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
+
+
+class QueueViewer(Viewer):
+    """A viewer behind ASGI's `send`: a bounded queue, emptied by one task."""
+
+    def __init__(self, on_drained: Callable[[QueueViewer], None], reply_id: str = "") -> None:
+        super().__init__(reply_id)
+        self._on_drained = on_drained
+        self._queue: deque[Frame] = deque()
+        self._bytes = 0
+        self._lagging = False
+        self._close_code: int | None = None
+        self._filled = asyncio.Event()
+        self._running: asyncio.Task[object] | None = None
+
+    def write(self, frame: Frame) -> bool:
+        """Queue a frame; False when the queue is full.
+
+        What counts is what waits already: a frame larger than the whole queue must get through too.
+        """
+        if self._close_code is not None:
+            return True
+        if self._lagging or self._bytes >= QUEUE_BYTES:
+            self._lagging = True
+            return False
+        self._queue.append(frame)
+        self._bytes += len(frame.message)
+        self._filled.set()
+        return True
+
+    def close(self, code: int) -> None:
+        """End after what is queued; at once if the viewer lags."""
+        if self._close_code is None:
+            self._close_code = code
+            self._filled.set()
+            if self._lagging and self._running is not None:
+                # It sits in a send that may never return: whoever doesn't read must not keep what is queued.
+                self._running.cancel()
+
+    async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        """Send what comes, until the hub closes; returns its close code."""
+        self._running = asyncio.current_task()
+        try:
+            return await self._run(send)
+        except asyncio.CancelledError:
+            if self._close_code is None or not self._lagging:
+                raise
+            return self._close_code
+        finally:
+            self._running = None
+
+    async def _run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
+        while True:
+            while self._queue:
+                frame = self._queue.popleft()
+                await send(frame)
+                self._bytes -= len(frame.message)
+            if self._close_code is not None:
+                return self._close_code
+            if self._lagging:
+                self._lagging = False
+                self._on_drained(self)
+                continue
+            self._filled.clear()
+            await self._filled.wait()

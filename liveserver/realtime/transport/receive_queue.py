@@ -1,0 +1,38 @@
+"""What an ASGI application receives on a WebSocket connection, in order (ASGI's WebSocket specification 2.4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+
+class ReceiveQueue:
+    """Messages that wait for the application, which is the only one to take them."""
+
+    __slots__ = ("_messages", "_waiting")
+
+    def __init__(self) -> None:
+        self._messages: deque[dict[str, Any]] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Add a message, and wake the application if it waits for one."""
+        self._messages.append(message)
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def take(self) -> dict[str, Any]:
+        """The next message, once there is one. The last, a disconnect, stays for an application that asks again."""
+        while not self._messages:
+            if self._waiting is None:
+                self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        message = self._messages[0]
+        if message["type"] != "websocket.disconnect":
+            self._messages.popleft()
+        return message

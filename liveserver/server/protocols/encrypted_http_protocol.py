@@ -1,0 +1,40 @@
+"""uvicorn's HTTP protocol after a TLS handshake of ours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.server.protocols.connection_room import ConnectionLimits, ConnectionRoom, HandshakeRoom
+from liveserver.server.protocols.http_protocol import HttpProtocol
+from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from liveserver.server.protocols.tls_listener import Handshake
+
+
+class EncryptedHttpProtocol(HttpProtocol):
+    """The same after a handshake, of which it takes the place over."""
+
+    __slots__ = ("handshake",)
+
+    handshake: Handshake
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The handshake is complete."""
+        HandshakeRoom(self.room, self.connections).leave(self.handshake)
+        # As in the clear: the event loops' own is eight times as much, for each client that doesn't read.
+        transport.set_write_buffer_limits(WRITE_BUFFER)
+        super().connection_made(transport)
+
+    def on_headers_complete(self) -> None:
+        """A request came in a record that carries something."""
+        self.handshake.records.pay()
+        super().on_headers_complete()
+
+
+def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpProtocol]:
+    """uvicorn's `http` for a server with such limits."""
+    kind = EncryptedHttpProtocol if encrypted else HttpProtocol
+    return type("HttpProtocol", (kind,), {"__slots__": (), "__doc__": kind.__doc__, "room": ConnectionRoom(limits)})

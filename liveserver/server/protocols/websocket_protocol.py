@@ -1,0 +1,81 @@
+"""uvicorn's WebSocket protocol, made for viewers: a complete implementation for any ASGI application.
+
+`uvicorn --ws liveserver.viewer_protocol:ViewerProtocol app:app`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from liveserver.realtime.transport.connection_state import State, WebSocketSettings
+from liveserver.realtime.transport.handshake import Request
+from liveserver.realtime.transport.websocket_connection import Connection
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+
+_terms: WeakKeyDictionary[Config, WebSocketSettings] = WeakKeyDictionary()
+
+
+def terms_of(config: Config) -> WebSocketSettings:
+    """What uvicorn's settings say of WebSockets, read once.
+
+    The wheel that times the pings counts whole seconds.
+    """
+    terms = _terms.get(config)
+    if terms is None:
+        if not config.loaded:
+            config.load()
+        timeout = config.ws_ping_timeout
+        terms = _terms[config] = WebSocketSettings(
+            app=config.loaded_app,
+            root_path=config.root_path,
+            asgi_version=config.asgi_version,
+            deflate=config.ws_per_message_deflate,
+            max_size=config.ws_max_size,
+            ping_interval=max(1, round(config.ws_ping_interval)) if config.ws_ping_interval else 0,
+            ping_timeout=None if timeout is None else max(1, round(timeout)),
+        )
+    return terms
+
+
+class ViewerProtocol(Connection):
+    """A WebSocket connection of uvicorn."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(terms_of(config), server_state, app_state)
+
+    def data_received(self, data: bytes) -> None:
+        """The request, as uvicorn's own HTTP protocols put it together again, then frames."""
+        if self._state is not State.NEW:
+            super().data_received(data)
+            return
+        transport = self._transport
+        scheme = "wss" if is_ssl(transport) else "ws"
+        self.begin(_request(data), get_local_addr(transport), get_remote_addr(transport), scheme)
+
+
+def _request(data: bytes) -> Request:
+    """A request that one of uvicorn's HTTP protocols, which has checked it, wrote out again."""
+    first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
+    method, target, _ = first.split(b" ", 2)
+    headers = []
+    for line in lines:
+        name, _, value = line.partition(b": ")
+        headers.append((name.lower(), value))
+    return Request(method, target, headers)
