@@ -184,7 +184,7 @@ async def test_who_begins_no_handshake_gives_way(tmp_path: Path, files: SelfSign
 async def test_records_that_carry_little_are_bounded(tmp_path: Path, files: SelfSigned) -> None:
     """Short requests may come as fast as they are answered. What carries less is the end; others are served."""
     server = SecureServer(tmp_path / "server", files, log_format="json")
-    async with started(server), asyncio.timeout(START_SECONDS):
+    async with started(server), asyncio.timeout(3 * START_SECONDS):
         context = ssl.create_default_context(cafile=str(files.certificate))
         reader, writer = await asyncio.open_connection("localhost", server.port, ssl=context)
         for _ in range(2 * RECORDS):

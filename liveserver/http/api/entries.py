@@ -13,6 +13,8 @@ from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import Edition
 from liveserver.domain.inputs.bodies import EntryInput, EntryPatch
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import (
     DeleteQuery,
     EntriesQuery,
@@ -36,6 +38,7 @@ from liveserver.http.requesters import published_of, requester_with
 from liveserver.http.responses.entity_tags import edition_tag
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
+from liveserver.http.route_params import ID, SLUG
 from liveserver.protocol import encoding, resources
 from liveserver.rendering.pacing import assembled
 
@@ -243,3 +246,91 @@ def _one(
     # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
     etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"/liveblogs/{SLUG}/entries",
+        endpoint=create,
+        tag="Entries",
+        summary="Publish an entry",
+        answers={201: ("In the database and on its way to every viewer; `Location` names it", schemas.EntryObject)},
+        problems=(*WRITING, 404, 409, 410),
+        description="Send an `Idempotency-Key` and repeat the request after a lost answer: it is published once. "
+        "A repeated request is answered with the entry as it is now and `Idempotency-Replayed: true`.",
+        scope="publish",
+        body=EntryInput,
+        example={
+            "heading": "La mer atteint le quai",
+            "body": "<p>À 9 h 40, l’eau a passé la première marche.</p>",
+            "authors": ["La rédaction"],
+            "key_event": True,
+        },
+        headers=("Idempotency-Key",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/entries",
+        endpoint=listing,
+        tag="Entries",
+        summary="List entries",
+        answers={200: ("A page; `Link` names the next", schemas.EntryList)},
+        problems=(401, 403, 404, 422, 503),
+        description="Published ones; with a key that may publish, drafts and scheduled ones too.",
+        query=EntriesQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/entries/{ID}",
+        endpoint=read,
+        tag="Entries",
+        summary="Read an entry",
+        answers={200: ("The entry; `ETag` is its version", schemas.EntryObject)},
+        problems=(401, 403, 404, 410, 503),
+        description="A published one; with a key that may publish, a draft or a scheduled one too.",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"/liveblogs/{SLUG}/entries/{ID}",
+        endpoint=edit,
+        tag="Entries",
+        summary="Edit an entry",
+        answers={200: ("As it is now", schemas.EntryObject)},
+        problems=(*WRITING, 404, 409, 410, 412, 428),
+        description="`If-Match` names the version that was edited; if somebody else was faster, the answer is 412 "
+        "with the current entry. `correction` adds a public note.",
+        scope="publish",
+        body=EntryPatch,
+        example={"body": "<p>À 9 h 50, l’eau a passé la deuxième marche.</p>", "correction": "L’heure était fausse."},
+        headers=("If-Match",),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"/liveblogs/{SLUG}/entries/{ID}",
+        endpoint=delete,
+        tag="Entries",
+        summary="Delete an entry",
+        answers={
+            200: ("With `confirm`: gone, and viewers have been asked", schemas.Deletion),
+            204: ("Gone, everywhere and for good", None),
+        },
+        problems=(401, 403, 404, 410, 412, 422, 503),
+        scope="publish",
+        query=DeleteQuery,
+        headers=("If-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/entries/{ID}/revisions",
+        endpoint=revisions,
+        tag="Entries",
+        summary="Who changed what, when",
+        answers={200: ("A page of its states, oldest first; `Link` names the next", schemas.RevisionList)},
+        problems=(401, 403, 404, 422, 503),
+        scope="publish",
+        query=PageQuery,
+    ),
+)

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.domain.inputs.bodies import LiveblogInput, LiveblogPatch
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import (
     PageQuery,
     admitted_alone,
@@ -19,6 +21,7 @@ from liveserver.http.api.requests import (
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.route_params import SLUG
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -72,3 +75,61 @@ async def edit(request: Request) -> Response:
 def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = services(request).presenter.liveblog(liveblog)
     return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/liveblogs",
+        endpoint=create,
+        tag="Live blogs",
+        summary="Open a live blog",
+        answers={201: ("Opened; `Location` names it", schemas.LiveblogObject)},
+        problems=(*WRITING, 409),
+        scope="manage",
+        body=LiveblogInput,
+        example={
+            "slug": "grandes-marees",
+            "title": "Grandes marées : suivez la journée en direct",
+            "summary": "Coefficient 115 sur toute la côte.",
+            "language": "fr",
+            "timezone": "Europe/Paris",
+        },
+    ),
+    Operation(
+        method="GET",
+        path="/liveblogs",
+        endpoint=listing,
+        tag="Live blogs",
+        summary="List live blogs, newest first",
+        answers={200: ("A page; `Link` names the next", schemas.LiveblogList)},
+        problems=(422, 503),
+        description="Those that anybody may show; what is embedded on some sites only isn’t among them.",
+        query=PageQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}",
+        endpoint=read,
+        tag="Live blogs",
+        summary="Read a live blog",
+        answers={200: ("The live blog; `ETag` is its version", schemas.LiveblogObject)},
+        problems=(403, 404, 503),
+        description="Its own fields, without its entries: `snapshot` and `entries` have those.",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"/liveblogs/{SLUG}",
+        endpoint=edit,
+        tag="Live blogs",
+        summary="Change title, summary, status …",
+        answers={200: ("As it is now", schemas.LiveblogObject)},
+        problems=(*WRITING, 404, 412, 428),
+        scope="manage",
+        body=LiveblogPatch,
+        example={"status": "ended"},
+        headers=("If-Match",),
+    ),
+)

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.inputs.bodies import MediaPatch
+from liveserver.domain.inputs.bodies import MediaInput, MediaPatch
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import (
     PageQuery,
+    UploadQuery,
     answer,
     authorised,
     body_of,
@@ -20,6 +23,7 @@ from liveserver.http.api.requests import (
 from liveserver.http.api.uploads import upload_of
 from liveserver.http.container import services
 from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.route_params import ID
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -72,3 +76,76 @@ async def delete(request: Request) -> Response:
 def _one(request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = services(request).presenter.media(media)
     return answer(request, content, status=status, etag=edition_tag(media.edition), public=False, headers=headers)
+
+
+PICTURE = {"type": "string", "format": "binary"}
+UPLOAD_FORM = {
+    "type": "object",
+    "required": ["file", "alt"],
+    "properties": {"file": PICTURE, **MediaInput.model_json_schema()["properties"]},
+}
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/media",
+        endpoint=create,
+        tag="Pictures",
+        summary="Send a picture",
+        answers={201: ("Kept in every width; `html` puts it into an entry", schemas.MediaObject)},
+        problems=WRITING,
+        description="JPEG, PNG, WebP, GIF (its first frame) or AVIF, in a form or as the body itself. It is decoded, "
+        "turned upright and encoded anew: nothing of its metadata is kept, neither place nor camera.",
+        scope="publish",
+        query=UploadQuery,
+        content={"multipart/form-data": UPLOAD_FORM, "image/*": PICTURE},
+    ),
+    Operation(
+        method="GET",
+        path="/media",
+        endpoint=listing,
+        tag="Pictures",
+        summary="List pictures, newest first",
+        answers={200: ("A page; `Link` names the next", schemas.MediaList)},
+        problems=(401, 403, 422, 503),
+        scope="publish",
+        query=PageQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/media/{ID}",
+        endpoint=read,
+        tag="Pictures",
+        summary="Read what is known of a picture",
+        answers={200: ("The picture; `ETag` is its version", schemas.MediaObject)},
+        problems=(401, 403, 404, 410, 503),
+        scope="publish",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"/media/{ID}",
+        endpoint=edit,
+        tag="Pictures",
+        summary="Change a picture’s words",
+        answers={200: ("As it is now", schemas.MediaObject)},
+        problems=(*WRITING, 404, 410, 412, 428),
+        description="Entries that have it already keep the words they were published with.",
+        scope="publish",
+        body=MediaPatch,
+        example={"alt": "Le quai sous l’eau, à 9 h 40", "credit": "Photo : La rédaction"},
+        headers=("If-Match",),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"/media/{ID}",
+        endpoint=delete,
+        tag="Pictures",
+        summary="Delete a picture",
+        answers={204: ("Its files are gone, out of every entry that has it", None)},
+        problems=(401, 403, 404, 410, 412, 422, 503),
+        scope="publish",
+        headers=("If-Match",),
+    ),
+)

@@ -8,6 +8,8 @@ from starlette.responses import Response
 
 from liveserver.domain.errors import EmbedRefused
 from liveserver.domain.inputs.bodies import PartnerInput, PartnerPatch
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import (
     PageQuery,
     PartnerQuery,
@@ -21,6 +23,7 @@ from liveserver.http.api.requests import (
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.route_params import PARTNER_ID, SLUG
 from liveserver.protocol import encoding, resources
 
 if TYPE_CHECKING:
@@ -93,3 +96,85 @@ async def embed(request: Request) -> Response:
 def _one(request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     etag = edition_tag(partner.edition)
     return answer(request, resources.partner_object(partner), status=status, etag=etag, public=False, headers=headers)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/embed",
+        endpoint=embed,
+        tag="Partners",
+        summary="Whether a page may show a live blog",
+        answers={200: ("What a widget is told that wasn’t let in", schemas.EmbedObject)},
+        problems=(404, 422, 503),
+        description="Judged by the request’s `Origin`, if a browser sends one.",
+        query=PartnerQuery,
+    ),
+    Operation(
+        method="POST",
+        path="/partners",
+        endpoint=create,
+        tag="Partners",
+        summary="Take a partner in",
+        answers={201: ("Its readers may come; `Location` names it", schemas.PartnerObject)},
+        problems=(*WRITING, 409),
+        description="Its readers read with `?partner=ID`: `snapshot`, `entries`, `changes` and both streams.",
+        scope="manage",
+        body=PartnerInput,
+        example={
+            "name": "Le Phare",
+            "origins": ["https://www.exemple.fr", "https://*.exemple.fr"],
+            "tags": ["côte"],
+            "delay": 30,
+            "attribution": {"text": "Avec La rédaction", "url": "https://live.exemple.org/"},
+        },
+    ),
+    Operation(
+        method="GET",
+        path="/partners",
+        endpoint=listing,
+        tag="Partners",
+        summary="List partners, newest first",
+        answers={200: ("A page; `Link` names the next", schemas.PartnerList)},
+        problems=(401, 403, 422, 503),
+        scope="manage",
+        query=PageQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/partners/{PARTNER_ID}",
+        endpoint=read,
+        tag="Partners",
+        summary="Read a partner",
+        answers={200: ("The partner; `ETag` is its version", schemas.PartnerObject)},
+        problems=(401, 403, 404, 503),
+        scope="manage",
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="PATCH",
+        path=f"/partners/{PARTNER_ID}",
+        endpoint=edit,
+        tag="Partners",
+        summary="Change a partner’s rules, or switch it off",
+        answers={200: ("As it is now", schemas.PartnerObject)},
+        problems=(*WRITING, 404, 412, 428),
+        description='`{"enabled": false}` closes its viewers within seconds, on every node (4503).',
+        scope="manage",
+        body=PartnerPatch,
+        example={"enabled": False},
+        headers=("If-Match",),
+    ),
+    Operation(
+        method="DELETE",
+        path=f"/partners/{PARTNER_ID}",
+        endpoint=delete,
+        tag="Partners",
+        summary="Remove a partner",
+        answers={204: ("Its viewers are closed within seconds", None)},
+        problems=(401, 403, 404, 412, 422, 503),
+        scope="manage",
+        headers=("If-Match",),
+    ),
+)

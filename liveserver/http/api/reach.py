@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from liveserver.access import signed_links
 from liveserver.domain.inputs.bodies import ReachLinkInput
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import ReachQuery, answer, authorised, body_of, query_of
 from liveserver.http.container import services
+from liveserver.http.route_params import SLUG
 from liveserver.protocol.encoding import timestamp
 
 if TYPE_CHECKING:
@@ -63,3 +66,33 @@ def _object(report: Report) -> JSON:
             for found in report.partners
         ],
     }
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/reach",
+        endpoint=read,
+        tag="Live blogs",
+        summary="How many read it, by partner, day and hour",
+        answers={200: ("Without anything of any single reader", schemas.ReachObject)},
+        problems=(401, 403, 404, 422, 503),
+        description="Those who have a stream open. What was counted in the last minute is missing.",
+        scope="manage",
+        query=ReachQuery,
+    ),
+    Operation(
+        method="POST",
+        path=f"/liveblogs/{SLUG}/reach/links",
+        endpoint=create_link,
+        tag="Live blogs",
+        summary="Make a link to the page that draws its reach",
+        answers={201: ("For who has no key; it is shown this once", schemas.ReachLinkObject)},
+        problems=(*WRITING, 404),
+        description="It is void when its time is over, and once the key that made it is revoked. Of a live blog’s "
+        "links the newest hundred are good.",
+        scope="manage",
+        body=ReachLinkInput,
+        example={"days": 7},
+    ),
+)

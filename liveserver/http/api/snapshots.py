@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from liveserver.domain.change import EntryChanged, Position
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import Operation
 from liveserver.http.api.requests import (
     ChangesQuery,
     SnapshotQuery,
@@ -17,6 +19,7 @@ from liveserver.http.api.requests import (
 from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
+from liveserver.http.route_params import SLUG
 from liveserver.protocol import encoding, messages
 from liveserver.rendering.pacing import assembled
 
@@ -78,3 +81,31 @@ async def _changes(parts: Container, admitted: Admission, after: Position | None
 
     shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
     return CachedPage(here, await assembled(encode, shown))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/snapshot",
+        endpoint=snapshot,
+        tag="Reading",
+        summary="What a page starts from",
+        answers={200: ("Everything as of one moment", schemas.SnapshotObject)},
+        problems=(403, 404, 422, 503),
+        description="The newest entries, the pinned ones and the key events; a stream goes on from its position.",
+        query=SnapshotQuery,
+        headers=("If-None-Match",),
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/changes",
+        endpoint=changes,
+        tag="Reading",
+        summary="What changed since a position",
+        answers={200: ("The stream’s messages, or a reset", (schemas.ChangesObject, schemas.ChangesReset))},
+        problems=(403, 404, 422, 503),
+        description="Where no stream gets through, and for what was missed. Ask again while `more` is true.",
+        query=ChangesQuery,
+        headers=("If-None-Match",),
+    ),
+)

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.inputs.bodies import SourceInput
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests import answer, authorised, body_of
 from liveserver.http.container import services
+from liveserver.http.route_params import SLUG
 from liveserver.protocol import resources
 
 if TYPE_CHECKING:
@@ -36,3 +39,41 @@ async def delete(request: Request) -> Response:
     await authorised(request, "manage")
     await services(request).syndication.stop(request.path_params["slug"])
     return Response(status_code=204)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"/liveblogs/{SLUG}/source",
+        endpoint=create,
+        tag="Syndication",
+        summary="Follow a live blog of another server",
+        answers={201: ("It will be followed within seconds; ask how it stands", schemas.SourceObject)},
+        problems=(*WRITING, 404, 409),
+        description="What is published, edited and deleted there is so here, with its attribution. "
+        "The newsroom’s own entries stand among it.",
+        scope="manage",
+        body=SourceInput,
+        example={"url": "https://live.exemple.org/live/grandes-marees", "partner": "p_0a1b2c3d4e5f"},
+    ),
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/source",
+        endpoint=read,
+        tag="Syndication",
+        summary="What a live blog follows, and how that stands",
+        answers={200: ("As it was seconds ago", schemas.SourceObject)},
+        problems=(401, 403, 404, 503),
+        scope="manage",
+    ),
+    Operation(
+        method="DELETE",
+        path=f"/liveblogs/{SLUG}/source",
+        endpoint=delete,
+        tag="Syndication",
+        summary="Stop following",
+        answers={204: ("What was taken over stays, and is the newsroom’s to edit", None)},
+        problems=(401, 403, 404, 503),
+        scope="manage",
+    ),
+)

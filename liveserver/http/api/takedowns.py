@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.inputs.bodies import GoneInput
+from liveserver.http.api.openapi import schemas
+from liveserver.http.api.openapi.operation import Operation
 from liveserver.http.api.requests import PartnerQuery, answer, authorised, query_of, simple_body_of
 from liveserver.http.container import services
+from liveserver.http.route_params import ID, SLUG
 from liveserver.protocol import messages, resources
 
 if TYPE_CHECKING:
@@ -29,3 +32,32 @@ async def confirm(request: Request) -> Response:
     partner = parts.partners.known(query_of(request, PartnerQuery).partner)
     parts.takedowns.posted(slug, given.id, given.viewer, had=given.had, partner=partner.id if partner else "")
     return Response(status_code=204)
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"/liveblogs/{SLUG}/takedowns/{ID}",
+        endpoint=read,
+        tag="Entries",
+        summary="How many viewers have confirmed that an entry is gone",
+        answers={200: ("As it stands; it goes on for a minute at most", schemas.TakedownObject)},
+        problems=(401, 403, 404, 503),
+        description="Of an entry that was deleted with `confirm`. `{id}` is the entry’s.",
+        scope="publish",
+    ),
+    Operation(
+        method="POST",
+        path=f"/liveblogs/{SLUG}/gone",
+        endpoint=confirm,
+        tag="Reading",
+        summary="Confirm that an entry is gone",
+        answers={204: ("Counted, if it was asked for", None)},
+        problems=(404, 413, 422, 503),
+        description="For viewers that can’t say so on their WebSocket, once each: a delete message with `confirm` asks "
+        "for it, at a random moment within so many milliseconds.",
+        query=PartnerQuery,
+        body=GoneInput,
+        example={"id": "0192c0de-0000-7000-8000-000000000000", "had": True, "viewer": "c0ffee"},
+    ),
+)

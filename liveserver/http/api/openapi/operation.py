@@ -1,4 +1,4 @@
-"""What the API can do, each operation declared once: its route and its OpenAPI description come from the same place."""
+"""An operation of the API, declared once: its route and its OpenAPI description come from the same place."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+WRITING = (401, 403, 413, 415, 422, 503)
+"""Problems that every request may meet that sends a body with a key."""
+
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One method of one path below `/api/v1`."""
 
