@@ -120,7 +120,7 @@ class Partners:
         await self._enforce()
 
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
-        """What a request gets to see of a live blog, which needn't exist. Raises NotAdmitted and StoreUnavailable."""
+        """What a request gets to see of a live blog, which needn't exist. Raises EmbedRefused and StoreUnavailable."""
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
             await self.refresh()
@@ -156,7 +156,7 @@ class Partners:
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
-        """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
+        """Whom the viewers report to that come by such a request. Raises EmbedRefused and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
             return self._hub.subscription(Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
@@ -167,7 +167,7 @@ class Partners:
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
         """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
 
-        Raises NotAdmitted for a partner that may not show it, and StoreUnavailable.
+        Raises EmbedRefused for a partner that may not show it, and StoreUnavailable.
         """
         if partner_id is not None:
             partner = (await self.admit(slug, partner_id, ())).partner

@@ -101,7 +101,7 @@ class Markdown(NamedTuple):
 
 
 def check_html(html: str) -> None:
-    """Raises Invalid for HTML with more tags, or more deeply nested, than a body may have."""
+    """Raises InvalidInput for HTML with more tags, or more deeply nested, than a body may have."""
     if html.count("<") <= DEPTH_MAX:
         return
     if (tags := len(_ANY.findall(html))) > TAGS_MAX:
@@ -114,7 +114,7 @@ def check_html(html: str) -> None:
 
 
 def check_markdown(text: str) -> None:
-    """Raises Invalid for Markdown that makes more work than a body may make."""
+    """Raises InvalidInput for Markdown that makes more work than a body may make."""
     found = markdown_cost(text)
     if found.total > MARKDOWN_MAX:
         raise _refusal(
@@ -125,7 +125,7 @@ def check_markdown(text: str) -> None:
 
 
 def check_clean(html: str) -> None:
-    """Raises Invalid for HTML that is clean, but longer than what is kept of a body."""
+    """Raises InvalidInput for HTML that is clean, but longer than what is kept of a body."""
     if len(html) > SAFE_MAX:
         raise _refusal(f"comes to {len(html):,} characters of safe HTML, and {SAFE_MAX:,} are allowed: {_SPLIT}")
     if (tags := html.count("<")) > TAGS_MAX:
@@ -133,7 +133,7 @@ def check_clean(html: str) -> None:
 
 
 def check_safe(html: str) -> None:
-    """Raises Invalid for sanitised HTML, other sites' pictures gone, that is more than is kept of a body."""
+    """Raises InvalidInput for sanitised HTML, other sites' pictures gone, that is more than is kept of a body."""
     check_clean(html)
     if (pictures := html.count("<img ")) > PICTURES_MAX:
         raise _refusal(f"has {pictures:,} pictures, and {PICTURES_MAX} are allowed: {_SPLIT}")

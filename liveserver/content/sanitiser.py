@@ -67,7 +67,7 @@ def sanitise(body: str, markup: str = "html") -> str:
     emphasis, lists and quotes stay as they are; figures come to the forms of `content/blocks.py`. Other headings and
     blocks become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
 
-    Raises Invalid for a body that would make too much work (`content/markup_cost.py`), before it is done.
+    Raises InvalidInput for a body that would make too much work (`content/markup_cost.py`), before it is done.
     """
     if markup == "markdown":
         check_markdown(body)
@@ -84,7 +84,7 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """The same of a body that has to say something. Raises Invalid also where neither text nor picture is left."""
+    """The same of a body that has to say something. Raises InvalidInput also where neither text nor picture is left."""
     clean = sanitise(body, markup)
     if not says_something(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])

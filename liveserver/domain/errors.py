@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
 LiveserverError
-├── Invalid             input that breaks a rule; names every bad field
+├── InvalidInput        input that breaks a rule; names every bad field
 │   └── KeyReused       an Idempotency-Key that came with another request
 ├── NotFound            no such live blog, entry or key
 ├── Gone                it was there, and was deleted
@@ -10,10 +10,10 @@ LiveserverError
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key that may not do this
-├── NotAdmitted         a partner, or a page, that may not show the live blog
+├── EmbedRefused        a partner, or a page, that may not show the live blog
 ├── Unavailable         something that is needed can't be had now: try again
 │   ├── StoreUnavailable    the database doesn't answer
-│   ├── FilesUnavailable    where pictures are kept doesn't answer
+│   ├── MediaUnavailable    where pictures are kept doesn't answer
 │   └── Busy                too much of it is going on already
 ├── ClientGone          nobody waits for what was asked for: it isn't done, and nobody is told
 ├── BadBackup           a file that isn't a backup, or not a whole one

@@ -238,7 +238,7 @@ class Publisher:
         await self._commit(writing, announce)
 
     async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
-        """The body made safe, if the key, where one is named, is still good. Raises Invalid, Unauthorized, Busy.
+        """The body made safe, if the key, where one is named, is still good. Raises InvalidInput, Unauthorized, Busy.
 
         `owner`: the key whose share of the threads it takes.
         """

@@ -85,7 +85,7 @@ class Report(NamedTuple):
 
 
 class Reach:
-    """The counting of one process. It is a `Witness` of the hub's."""
+    """The counting of one process. It is a `ViewerObserver` of the hub's."""
 
     def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -152,8 +152,8 @@ class Reach:
     ) -> Report:
         """From one day to another, both included, in the live blog's time zone; the last thirty if none are given.
 
-        Raises NotFound, StoreUnavailable, and Invalid for days in the wrong order, or too many. What was counted in the
-        last minute is missing.
+        Raises NotFound, StoreUnavailable, and InvalidInput for days in the wrong order, or too many. What was counted
+        in the last minute is missing.
         """
         liveblog = await self._store.liveblog(slug)
         zone = ZoneInfo(liveblog.timezone)

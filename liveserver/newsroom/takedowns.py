@@ -86,7 +86,7 @@ class Counting:
 
 
 class Takedowns:
-    """The takedowns of one process. It is a `Witness` of the hub's."""
+    """The takedowns of one process. It is a `ViewerObserver` of the hub's."""
 
     def __init__(
         self, store: Store, hub: Hub, bus: Bus, confirming: dict[str, int], *, clock: Callable[[], datetime] = now

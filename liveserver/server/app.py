@@ -16,8 +16,8 @@ from starlette.routing import Mount, Router
 from liveserver.domain.errors import LiveserverError
 from liveserver.http.api.health import OPERATOR_ROUTES
 from liveserver.http.api.openapi.docs import DOCS_ROUTES
-from liveserver.http.api.requests import EXPOSED_HEADERS
 from liveserver.http.api.routes import API_ROUTES
+from liveserver.http.cached_answers import EXPOSED_HEADERS
 from liveserver.http.middleware.host_check import HostCheck, PublicName
 from liveserver.http.middleware.page_limits import PageLimits
 from liveserver.http.middleware.request_metrics import RequestMetrics

@@ -105,7 +105,7 @@ class Store:
         return (await self._database.read(liveblogs.find, slug)).liveblog
 
     async def liveblogs(self, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
-        """One page, newest created first, and the cursor of the next. Raises Invalid for a bad cursor."""
+        """One page, newest created first, and the cursor of the next. Raises InvalidInput for a bad cursor."""
         return await self._database.read(liveblogs.page, limit=limit, cursor=cursor)
 
     async def edit_liveblog(
@@ -218,7 +218,7 @@ class Store:
         tags: Collection[str] = (),
         moment: datetime | None = None,
     ) -> EntryPage:
-        """One page, by publication (else due time, else creation), then by id. Raises Invalid for a bad cursor.
+        """One page, by publication (else due time, else creation), then by id. Raises InvalidInput for a bad cursor.
 
         `tags`: only entries with one of these. `moment`: as it was then, at most an hour ago; published entries only,
         and none that is deleted by now.
@@ -289,7 +289,7 @@ class Store:
     ) -> tuple[list[Revision], str | None]:
         """A page of the states that the entry had, oldest first, also if it was deleted, and the cursor of the next.
 
-        Fewer than `limit`, where they are large. Raises NotFound, and Invalid for a bad cursor.
+        Fewer than `limit`, where they are large. Raises NotFound, and InvalidInput for a bad cursor.
         """
         return await self._database.read(entries.revisions, slug, entry_id, limit=limit, cursor=cursor)
 
@@ -310,7 +310,7 @@ class Store:
         return await self._database.read(media.find, media_id)
 
     async def media_page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
-        """One page of pictures, newest first, and the cursor of the next. Raises Invalid for a bad cursor."""
+        """One page of pictures, newest first, and the cursor of the next. Raises InvalidInput for a bad cursor."""
         return await self._database.read(media.page, limit=limit, cursor=cursor)
 
     async def media_was_deleted(self, digest: str) -> bool:
@@ -337,7 +337,7 @@ class Store:
         return await self._database.read(partners.find, partner_id)
 
     async def partner_page(self, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
-        """One page of partners, newest first, and the cursor of the next. Raises Invalid for a bad cursor."""
+        """One page of partners, newest first, and the cursor of the next. Raises InvalidInput for a bad cursor."""
         return await self._database.read(partners.page, limit=limit, cursor=cursor)
 
     async def edit_partner(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:

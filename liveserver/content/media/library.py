@@ -47,7 +47,7 @@ class MediaLibrary:
         await self._transcoder_pool.close()
 
     async def add(self, file: BinaryIO, given: MediaInput, *, actor: str, media_id: str | None = None) -> Media:
-        """A new picture. Raises Invalid if the file can't be served, Busy, FilesUnavailable.
+        """A new picture. Raises InvalidInput if the file can't be served, Busy, MediaUnavailable.
 
         `media_id`: its id, a UUID that no other picture has or had, if it isn't to be a new one.
         """
@@ -91,7 +91,7 @@ class MediaLibrary:
         return await self._store.edit_media(media_id, edit)
 
     async def delete(self, media_id: str, *, version: Edition | None) -> None:
-        """Take a picture away, for good. After FilesUnavailable or StoreUnavailable, call it again."""
+        """Take a picture away, for good. After MediaUnavailable or StoreUnavailable, call it again."""
         media = await self._store.media(media_id)
         check_version(media, version, media.edition.history)
         for picture in Picture.of(media).variants:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 class MediaStorage(Protocol):
     """Files by their names, which `Picture` makes: safe in a path and in a URL.
 
-    Every call raises FilesUnavailable when it can't be carried out. Several processes may use the same files.
+    Every call raises MediaUnavailable when it can't be carried out. Several processes may use the same files.
     """
 
     async def write(self, name: str, content: bytes) -> None:

@@ -58,7 +58,7 @@ class TranscoderPool:
     async def develop(self, file: BinaryIO) -> TranscodedPicture:
         """The picture in a file that is open for reading, from its beginning.
 
-        Raises Invalid, naming `/file`, if it can't be served; Busy if too many wait already.
+        Raises InvalidInput, naming `/file`, if it can't be served; Busy if too many wait already.
         """
         if self._places == 0:
             raise Busy("too many pictures are being developed already")

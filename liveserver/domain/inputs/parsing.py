@@ -24,7 +24,7 @@ ERRORS_MAX = 50
 
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:
-    """`data` as a `kind`; raises Invalid, naming every bad field by `prefix` and its path (of many, the first).
+    """`data` as a `kind`; raises InvalidInput, naming every bad field by `prefix` and its path (of many, the first).
 
     `beside`: fields that were sent with these, and are told with them where one is sent that isn't there.
     """

@@ -15,24 +15,12 @@ from liveserver.domain.ids import Edition
 from liveserver.domain.inputs.bodies import EntryInput, EntryPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
-from liveserver.http.api.requests import (
-    DeleteQuery,
-    EntriesQuery,
-    PageQuery,
-    actor_of,
-    admitted_alone,
-    answer,
-    authorised,
-    body_of,
-    headers_for,
-    idempotency_key_of,
-    page_headers,
-    provisionally_authorised,
-    public_representation,
-    query_of,
-    rendition_for,
-    version_of,
-)
+from liveserver.http.api.requests.answers import answer, page_headers
+from liveserver.http.api.requests.authorisation import actor_of, authorised, provisionally_authorised
+from liveserver.http.api.requests.bodies import body_of
+from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
+from liveserver.http.api.requests.queries import DeleteQuery, EntriesQuery, PageQuery, query_of
+from liveserver.http.cached_answers import admitted_alone, cached_answer_for, headers_for, public_representation
 from liveserver.http.container import services
 from liveserver.http.requesters import published_of, requester_with
 from liveserver.http.responses.entity_tags import edition_tag
@@ -97,7 +85,7 @@ async def listing(request: Request) -> Response:
         # Whatever status they ask for, readers get published entries.
         query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
-        cached = await rendition_for(request, admitted, ("entries", *_choice(query)), make)
+        cached = await cached_answer_for(request, admitted, ("entries", *_choice(query)), make)
         return respond(request.scope, cached.representation)
     admission = await admitted_alone(request)
     name = ("list", request.path_params["slug"], statuses, *_choice(query))

@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 from liveserver.domain.inputs.bodies import LiveblogInput, LiveblogPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
-from liveserver.http.api.requests import (
-    PageQuery,
-    admitted_alone,
-    answer,
-    authorised,
-    body_of,
-    page_headers,
-    query_of,
-    version_of,
-)
+from liveserver.http.api.requests.answers import answer, page_headers
+from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.bodies import body_of
+from liveserver.http.api.requests.preconditions import version_of
+from liveserver.http.api.requests.queries import PageQuery, query_of
+from liveserver.http.cached_answers import admitted_alone
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses.entity_tags import edition_tag

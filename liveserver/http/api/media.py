@@ -9,17 +9,11 @@ from starlette.responses import Response
 from liveserver.domain.inputs.bodies import MediaInput, MediaPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
-from liveserver.http.api.requests import (
-    PageQuery,
-    UploadQuery,
-    answer,
-    authorised,
-    body_of,
-    confirm,
-    page_headers,
-    query_of,
-    version_of,
-)
+from liveserver.http.api.requests.answers import answer, page_headers
+from liveserver.http.api.requests.authorisation import authorised, confirm
+from liveserver.http.api.requests.bodies import body_of
+from liveserver.http.api.requests.preconditions import version_of
+from liveserver.http.api.requests.queries import PageQuery, UploadQuery, query_of
 from liveserver.http.api.uploads import upload_of
 from liveserver.http.container import services
 from liveserver.http.responses.entity_tags import edition_tag

@@ -8,7 +8,10 @@ from liveserver.access import signed_links
 from liveserver.domain.inputs.bodies import ReachLinkInput
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
-from liveserver.http.api.requests import ReachQuery, answer, authorised, body_of, query_of
+from liveserver.http.api.requests.answers import answer
+from liveserver.http.api.requests.authorisation import authorised
+from liveserver.http.api.requests.bodies import body_of
+from liveserver.http.api.requests.queries import ReachQuery, query_of
 from liveserver.http.container import services
 from liveserver.http.route_params import SLUG
 from liveserver.protocol.encoding import timestamp

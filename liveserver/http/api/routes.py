@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from liveserver.http.api.openapi.catalogue import OPERATIONS
-from liveserver.http.api.requests import count
+from liveserver.http.api.requests.authorisation import count
 
 if TYPE_CHECKING:
     from starlette.requests import Request

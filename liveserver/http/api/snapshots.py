@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import EntryChanged, Position
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import Operation
-from liveserver.http.api.requests import (
-    ChangesQuery,
-    SnapshotQuery,
-    headers_for,
-    public_representation,
-    query_of,
-    rendition_for,
-)
+from liveserver.http.api.requests.queries import ChangesQuery, SnapshotQuery, query_of
+from liveserver.http.cached_answers import cached_answer_for, headers_for, public_representation
 from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
@@ -38,7 +32,7 @@ async def snapshot(request: Request) -> Response:
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
     make = partial(_snapshot, parts, admitted, query.limit)
-    cached = await rendition_for(request, admitted, ("snapshot", query.limit), make)
+    cached = await cached_answer_for(request, admitted, ("snapshot", query.limit), make)
     return respond(request.scope, cached.representation)
 
 
@@ -61,7 +55,7 @@ async def changes(request: Request) -> Response:
     # Whatever is no position at all has the same answer.
     variant = ("changes", str(after) if after else None, query.limit)
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
-    cached = await rendition_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
+    cached = await cached_answer_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
     return respond(request.scope, cached.representation)
 
 

@@ -15,7 +15,8 @@ from liveserver.access.body_budget import UPLOAD_LEAST
 from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs.bodies import MediaInput
 from liveserver.domain.inputs.parsing import parse
-from liveserver.http.api.requests import UploadQuery, expected_size, query_of
+from liveserver.http.api.requests.bodies import expected_size
+from liveserver.http.api.requests.queries import UploadQuery, query_of
 from liveserver.http.container import services
 from liveserver.http.problems import TooLarge, UnsupportedMediaType
 
@@ -50,8 +51,8 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """The picture that the actor sends, and what is said of it. It has a place among those on their way until the end.
 
-    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy where there is no place, and Invalid naming every bad
-    field.
+    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy where there is no place, and InvalidInput naming
+    every bad field.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)
@@ -110,7 +111,7 @@ def _plain(content_type: str) -> Headers:
     """The headers by which the parser reads a form: its boundary, and nothing else.
 
     Forms are UTF-8 (RFC 7578, 5.1.2). A `charset` would have Python look for a codec of that name, which it keeps for
-    ever even if there is none; and decode with some whose errors nobody expects. Raises Invalid.
+    ever even if there is none; and decode with some whose errors nobody expects. Raises InvalidInput.
     """
     _, parameters = parse_options_header(content_type)
     boundary = parameters.get(b"boundary", b"").decode("latin-1")

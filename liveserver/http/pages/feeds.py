@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from liveserver.domain.change import Position
-from liveserver.http.api.requests import rendition_of
+from liveserver.http.cached_answers import cached_answer
 from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import readable_by, respond
@@ -38,7 +38,7 @@ async def feed(request: Request) -> Response:
     kind = request.url.path.rpartition(".")[2]
     readers = await parts.partners.readers(slug, request.scope["headers"])
     make = partial(_feed, parts, slug, kind, readers)
-    cached = await rendition_of(request, ("feed", kind, readers.name), make)
+    cached = await cached_answer(request, ("feed", kind, readers.name), make)
     return respond(request.scope, cached.representation)
 
 

@@ -13,7 +13,7 @@ from liveserver.domain import errors
 from liveserver.domain.change import Position
 from liveserver.domain.entry import TAG_MAX, Verification
 from liveserver.domain.topic import Topic
-from liveserver.http.api.requests import rendition_of
+from liveserver.http.cached_answers import cached_answer
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
 from liveserver.http.requesters import liveblog_of
@@ -78,9 +78,9 @@ async def liveblog_page(request: Request) -> Response:
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
         if choice == NEWEST_FIRST:
-            cached = await rendition_of(request, NEWEST, partial(_newest, parts, slug))
+            cached = await cached_answer(request, NEWEST, partial(_newest, parts, slug))
         else:
-            cached = await rendition_of(request, ("list", *choice), partial(_list, parts, slug, choice))
+            cached = await cached_answer(request, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.InvalidInput:
         # A link that was cut short: the newest entries serve better than an error, where there are any.
         await liveblog_of(request.scope, slug)
@@ -107,7 +107,7 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """What a query asks for. Raises Invalid for a verification, a cursor or a tag that there can't be."""
+    """What a query asks for. Raises InvalidInput for a verification, a cursor or a tag that there can't be."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
         raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])
@@ -160,7 +160,7 @@ async def entry_page(request: Request) -> Response:
     """One entry among its neighbours; with `?order=oldest` to be read on from."""
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
-    cached = await rendition_of(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
+    cached = await cached_answer(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
     return respond(request.scope, cached.representation)
 
 

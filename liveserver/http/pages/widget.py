@@ -19,7 +19,7 @@ from liveserver.domain import errors
 from liveserver.domain.change import Position
 from liveserver.domain.ids import PARTNER_ID_PATTERN
 from liveserver.domain.topic import Topic
-from liveserver.http.api.requests import headers_for, rendition_for, rendition_of
+from liveserver.http.cached_answers import cached_answer, cached_answer_for, headers_for
 from liveserver.http.container import services
 from liveserver.http.pages.reader import html_representation
 from liveserver.http.rejections import refused
@@ -81,7 +81,7 @@ async def shell(request: Request) -> Response:
     parts, slug, look = services(request), request.path_params["slug"], _look(request)
     admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
     make = partial(_shell, parts, admitted, look.language)
-    cached = await rendition_for(request, admitted, ("embed-shell", look.language), make)
+    cached = await cached_answer_for(request, admitted, ("embed-shell", look.language), make)
     return respond(request.scope, cached.representation)
 
 
@@ -105,7 +105,7 @@ async def page(request: Request) -> Response:
         ancestors = await parts.partners.frame_ancestors(slug, look.partner)
         look = _of_partner(look, admitted)
         make = partial(_page, parts, admitted, look, ancestors)
-        cached = await rendition_for(request, admitted, ("embed", *look.variant, ancestors), make)
+        cached = await cached_answer_for(request, admitted, ("embed", *look.variant, ancestors), make)
     except (errors.NotFound, errors.EmbedRefused) as error:
         # In the frame, where the browser would else show its own complaint.
         liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
@@ -141,7 +141,7 @@ async def fragment(request: Request) -> Response:
     admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
     look = _of_partner(look, admitted)
     make = partial(_fragment, parts, admitted, look)
-    cached = await rendition_for(request, admitted, ("fragment", *look.variant), make)
+    cached = await cached_answer_for(request, admitted, ("fragment", *look.variant), make)
     return respond(request.scope, cached.representation)
 
 
@@ -160,7 +160,7 @@ async def preview(request: Request) -> Response:
     parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
     variant, make = ("embed-preview", partner), partial(_preview, parts, slug, partner)
     if partner is None:
-        cached = await rendition_of(request, variant, make)
+        cached = await cached_answer(request, variant, make)
     else:
         # Ids can be made up without end, and few people come for each.
         topic = Topic(slug)

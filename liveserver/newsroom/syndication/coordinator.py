@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 def made(slug: str, given: SourceInput, at: datetime, settings: Settings) -> Source:
-    """A source, to be stored. Raises Invalid."""
+    """A source, to be stored. Raises InvalidInput."""
     server, remote_slug = live_page(given.url)
     try:
         server_url(server)
@@ -98,7 +98,7 @@ class SyndicationCoordinator:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, slug: str, given: SourceInput) -> Source:
-        """Have a live blog follow another one. Raises NotFound, Invalid, and Conflict if it follows one already."""
+        """Have a live blog follow another one. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
         source = await self._store.add_source(made(slug, given, now(), self._settings))
         self._look_now.set()
         return source

@@ -84,7 +84,7 @@ class RemoteEntry(BaseModel):
 
 
 def read(data: object) -> RemoteEntry:
-    """An entry as the other server sends it. Raises Invalid."""
+    """An entry as the other server sends it. Raises InvalidInput."""
     return parse(RemoteEntry, data)
 
 

@@ -206,7 +206,7 @@ async def test_the_way_past_the_routes_takes_slugs_only(site: Site) -> None:
         raise AssertionError
 
     class Everything:
-        """Renditions that hold whatever they are asked for."""
+        """PageCache that hold whatever they are asked for."""
 
         def held(self, *_: object) -> None:
             raise AssertionError("it was asked for")

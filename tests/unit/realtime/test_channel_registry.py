@@ -1,4 +1,4 @@
-"""Rooms that are opened and forgotten. What the hub does with them is in test_hub.py."""
+"""Channels that are opened and forgotten. What the hub does with them is in test_hub.py."""
 
 from __future__ import annotations
 

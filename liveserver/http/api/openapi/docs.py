@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from liveserver.http.api.openapi.document import document
-from liveserver.http.api.requests import PUBLIC_CACHE
+from liveserver.http.api.requests.answers import PUBLIC_CACHE
 from liveserver.http.container import services
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.prebuilt import respond

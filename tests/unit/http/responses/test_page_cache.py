@@ -53,7 +53,7 @@ class CountedHistory(MemoryHistory):
 
 
 class Desk:
-    """Renditions over a hub and a history, and a page that says how often it was made and where the store stood."""
+    """PageCache over a hub and a history, and a page that says how often it was made and where the store stood."""
 
     def __init__(self, *, budget: int = 1_000_000, slugs: tuple[str, ...] = (MATCH,), in_all: int = WAITING) -> None:
         self.history = CountedHistory(*slugs)

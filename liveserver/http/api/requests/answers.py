@@ -1,0 +1,51 @@
+"""JSON answers with their entity tags, and links to the next page of a list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from liveserver.http.container import services
+from liveserver.http.responses.entity_tags import still_holds, tag_of
+from liveserver.http.responses.prebuilt import Steady
+from liveserver.protocol import encoding
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.http.api.requests.queries import PageQuery
+
+
+PUBLIC_CACHE = "public, no-cache"
+"""Anyone may keep it, and asks whether it still holds before using it."""
+PRIVATE_CACHE = "private, no-store"
+
+
+def answer(
+    request: Request,
+    content: encoding.JSON | bytes,
+    *,
+    status: int = 200,
+    etag: str | None = None,
+    public: bool = True,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A JSON answer with an ETag (made from the content where none is given), or 304 if the reader has it."""
+    body = content if isinstance(content, bytes) else encoding.dumps(content)
+    tag = etag or tag_of(body)
+    head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
+    if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=head)
+    return Steady(body, status, head, media_type="application/json")
+
+
+def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
+    """`Link: rel="next"` for a list that goes on (RFC 8288), with what of the query we know, and nothing else."""
+    if next_cursor is None:
+        return {}
+    said = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
+    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in said.items()}
+    base = services(request).settings.base_url
+    return {"Link": f'<{base}{request.url.path}?{urlencode({**words, "cursor": next_cursor})}>; rel="next"'}

@@ -1,0 +1,92 @@
+"""Reading a request's JSON body, within the sizes and numbers that it may have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from liveserver.domain.errors import FieldError, InvalidInput
+from liveserver.domain.inputs.parsing import parse
+from liveserver.http.api.requests.authorisation import confirm
+from liveserver.http.container import services
+from liveserver.http.problems import TooLarge, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.access.api_keys import Actor
+    from liveserver.domain.inputs.parsing import InputType
+
+
+_DIGITS = 18
+"""Of a `Content-Length` that is a length at all."""
+
+
+async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
+    """The JSON body that the actor sends, and may send still when it has come.
+
+    `confirms`: what is done with it confirms the key itself, as a part of it.
+    Raises TooLarge, TooManyRequests or Busy where they send too much at once, Unauthorized or Forbidden if the key is
+    no longer what it was, and InvalidInput naming every bad field.
+    """
+    parts = services(request)
+    most = parts.settings.max_body_size
+    with parts.bodies.room(actor.key_id, min(expected_size(request, most), most)):
+        raw = await _read(request, most)
+    if not confirms:
+        await confirm(request, actor)
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type not in {"application/json", "application/x-www-form-urlencoded"} and not media_type.endswith("+json"):
+        raise UnsupportedMediaType(f"Content-Type must be application/json, not {media_type}")
+    return _parsed(raw, kind)
+
+
+async def simple_body_of(request: Request, kind: type[InputType], *, most: int) -> InputType:
+    """The same of a small body of any type: a page of another origin sends `text/plain` without asking first."""
+    return _parsed(await _read(request, most), kind)
+
+
+def _parsed(raw: bytearray, kind: type[InputType]) -> InputType:
+    if not raw.strip():
+        raise InvalidInput([FieldError("", "the body is empty; send a JSON object")])
+    try:
+        data: Any = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        reason = str(error) if raw.isascii() or _is_utf8(raw) else "it is not UTF-8"
+        raise InvalidInput([FieldError("", f"the body is not JSON: {reason}")]) from None
+    if not isinstance(data, dict):
+        raise InvalidInput([FieldError("", "the body must be a JSON object")])
+    return parse(kind, data)
+
+
+def _is_utf8(raw: bytearray) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def expected_size(request: Request, limit: int) -> int:
+    """The bytes that the body has, as far as its head tells: without a length, as many as may come.
+
+    More than the limit if it is too large.
+    """
+    declared = request.headers.get("content-length", "")
+    # Of some digits that a header can have, `int` makes no number; and of thousands of digits neither.
+    if not declared.isdecimal():
+        return limit
+    return int(declared) if len(declared) <= _DIGITS else limit + 1
+
+
+async def _read(request: Request, limit: int) -> bytearray:
+    if expected_size(request, limit) > limit:
+        raise TooLarge(f"at most {limit} bytes")
+    # Not a list of what came: of small pieces each would take many times its bytes.
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > limit:
+            raise TooLarge(f"at most {limit} bytes")
+        body += chunk
+    return body

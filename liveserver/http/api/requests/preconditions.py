@@ -1,0 +1,41 @@
+"""The version that an edit was made from, and the key under which a retry is the same request."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from liveserver.domain.errors import FieldError, InvalidInput
+from liveserver.http.problems import PreconditionRequired
+from liveserver.http.responses.entity_tags import edition_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.domain.ids import Edition
+
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+
+
+def version_of(request: Request, *, required: bool) -> Edition | None:
+    """The version that `If-Match` names; None for `*` or, unless it is required, for none."""
+    header = request.headers.get("if-match")
+    if header is None:
+        if required:
+            raise PreconditionRequired("send If-Match with the ETag you read, or * to overwrite whatever is there")
+        return None
+    if header.strip() == "*":
+        return None
+    edition = edition_of(header.strip())
+    if edition is None:
+        raise InvalidInput([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
+    return edition
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """The `Idempotency-Key`, if one was sent."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidInput([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])
+    return key

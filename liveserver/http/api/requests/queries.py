@@ -1,0 +1,104 @@
+"""Query parameters of the API's operations, one model for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from liveserver.domain.entry import TAG_MAX
+from liveserver.domain.errors import InvalidInput
+from liveserver.domain.inputs.fields import Day, clean
+from liveserver.domain.inputs.parsing import parse
+from liveserver.store.cursors import Place
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from liveserver.domain.inputs.parsing import InputType
+
+
+class Query(BaseModel):
+    """Base of query parameters. Unknown ones are ignored: proxies and cache busters add their own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _cursor(value: str) -> str:
+    """A cursor as this server writes it, so that there is one for each place."""
+    try:
+        return Place.parse(value).cursor()
+    except InvalidInput as error:
+        raise ValueError(error.errors[0].detail) from None
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: int = Field(20, ge=1, le=100, description="Items on a page at most; fewer where they are long")
+    cursor: Annotated[str, Field(max_length=500), AfterValidator(_cursor)] | None = Field(
+        None, description="`next_cursor` of the page before"
+    )
+
+
+class PartnerQuery(Query):
+    """With whom."""
+
+    partner: str | None = Field(None, max_length=100, description="The id of the partner on whose pages it is shown")
+
+
+class EntriesQuery(PageQuery, PartnerQuery):
+    """Which entries."""
+
+    order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
+    key_events: bool = Field(False, description="Key events only")
+    tag: str | None = Field(None, max_length=TAG_MAX, description="Only those with this tag")
+    verification: Literal["confirmed", "claimed", "unverified", "denied"] | None = Field(
+        None, description="Only those of this verification"
+    )
+    status: Literal["draft", "scheduled", "published"] | None = Field(
+        None, description="Only those of this status; others than `published` need a key with the scope `publish`"
+    )
+
+
+class DeleteQuery(Query):
+    """How to delete."""
+
+    confirm: bool = Field(False, description="Ask every viewer to confirm that the entry is gone")
+
+
+class ReachQuery(Query):
+    """Of which days, and of whom."""
+
+    since: Day | None = Field(
+        None, alias="from", description="The first day, in the live blog’s time zone; without it, 30 days in all"
+    )
+    until: Day | None = Field(None, alias="to", description="The last day; without it, today")
+    partner: Annotated[str, Field(max_length=64), AfterValidator(clean)] | None = Field(
+        None, description="Of this partner only; empty: of no partner"
+    )
+
+
+class SnapshotQuery(PartnerQuery):
+    """How much of a snapshot."""
+
+    limit: int = Field(20, ge=1, le=100, description="The newest entries to include; fewer where they are long")
+
+
+class UploadQuery(Query):
+    """What is said of a picture that is the body itself."""
+
+    alt: str | None = Field(None, description="As in the form; needed where the body is the picture")
+    credit: str | None = Field(None, description="As in the form")
+
+
+class ChangesQuery(PartnerQuery):
+    """From where on."""
+
+    after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
+    limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")
+
+
+def query_of(request: Request, kind: type[InputType]) -> InputType:
+    """The query parameters; raises InvalidInput naming every bad one."""
+    return parse(kind, dict(request.query_params), prefix="?")
