@@ -98,7 +98,7 @@ class SyndicationCoordinator:
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, slug: str, given: SourceInput) -> Source:
-        """Have a live blog follow another one. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
+        """Have a live blog follow another. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
         source = await self._store.add_source(made(slug, given, now(), self._settings))
         self._look_now.set()
         return source
