@@ -19,11 +19,11 @@ export default tseslint.config(
   },
   {
     files: ["src/**/*.ts"],
-    ignores: ["src/trusted.ts", "src/registering.ts"],
+    ignores: ["src/dom/trusted-types.ts", "src/reader/register-worker.ts"],
     rules: {
       "no-restricted-syntax": [
         "error",
-        ...SINKS.map((selector) => ({ selector, message: "A sink of Trusted Types: src/trusted.ts and src/registering.ts are the places for it." })),
+        ...SINKS.map((selector) => ({ selector, message: "A sink of Trusted Types: src/dom/trusted-types.ts and src/reader/register-worker.ts are the places for it." })),
       ],
     },
   },

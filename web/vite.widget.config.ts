@@ -13,7 +13,7 @@ export default defineConfig({
     outDir: "../liveserver/static",
     emptyOutDir: false,
     manifest: ".vite/widget.json",
-    lib: { entry: { widget: "src/widget/widget.ts" }, formats: ["es"] },
+    lib: { entry: { widget: "src/widget/controller.ts" }, formats: ["es"] },
     minify: true,
     // Older ones have a form of their own in the styles, which mustn't be made for them of the newer one.
     cssTarget: ["chrome123", "firefox120", "safari17.5"],

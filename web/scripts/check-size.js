@@ -22,12 +22,12 @@ function gzipped(files) {
   return files.reduce((sum, file) => sum + gzipSync(readFileSync(new URL(file, root)), { level: 9 }).length, 0);
 }
 
-const reader = filesOf("src/reader.ts", manifestOf("manifest"));
+const reader = filesOf("src/reader/main.ts", manifestOf("manifest"));
 const sizes = {
   "reader script": gzipped(reader.filter((file) => file.endsWith(".js"))),
   "reader styles": gzipped(reader.filter((file) => file.endsWith(".css"))),
   "widget loader": gzipped(["embed/v1.js"]),
-  "widget in all": gzipped(["embed/v1.js", ...filesOf("src/widget/widget.ts", manifestOf("widget"))]),
+  "widget in all": gzipped(["embed/v1.js", ...filesOf("src/widget/controller.ts", manifestOf("widget"))]),
 };
 for (const [name, size] of Object.entries(sizes)) {
   console.log(`${name}: ${size} of ${BUDGET_BYTES[name]} bytes gzipped`);

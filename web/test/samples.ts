@@ -1,6 +1,6 @@
-import type { Entry, Liveblog, Snapshot } from "../src/messages.js";
-import { belongsTo, type Only } from "../src/page.js";
-import { Timeline, type Start } from "../src/timeline.js";
+import type { Entry, Liveblog, Snapshot } from "../src/model/messages.js";
+import { belongsTo, type Only } from "../src/reader/page-data.js";
+import { Timeline, type Start } from "../src/model/timeline.js";
 
 export function idOf(number: number): string {
   return `01930000-0000-7000-8000-${String(number).padStart(12, "0")}`;

@@ -1,0 +1,30 @@
+/** What the page's own controls do. Loaded a second after the page, or when the first of them is used. */
+
+import { switchAlerts } from "./key-event-alerts.js";
+import { offerEmbed } from "./third-party-embeds.js";
+import type { Memory } from "./visit-memory.js";
+import { loadMore, type MoreOptions } from "./load-more.js";
+import type { Mentions } from "./mentions.js";
+import type { Notices } from "./toasts.js";
+import { share } from "./share.js";
+
+export interface Context extends MoreOptions {
+  memory: Memory;
+  mentions: Mentions;
+  notices: Notices;
+}
+
+export async function click(control: HTMLElement, context: Context): Promise<void> {
+  const { texts, mentions, notices } = context;
+  const article = control.closest<HTMLElement>("article");
+  const embed = control.closest<HTMLElement>("[data-embed-src]");
+  if ("share" in control.dataset && article !== null) {
+    await share(article.dataset.id ?? "", texts, notices, mentions);
+  } else if ("alerts" in control.dataset) {
+    await switchAlerts(control, context.memory, texts, notices);
+  } else if (embed !== null) {
+    offerEmbed(embed, texts.attributes);
+  } else if (control instanceof HTMLAnchorElement) {
+    await loadMore("newer" in control.dataset ? "newer" : "older", control, context);
+  }
+}

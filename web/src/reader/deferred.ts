@@ -1,0 +1,91 @@
+/**
+ * What a page needs only once something happens: a click, a correction, a visit after a while, a key event in a hidden tab, changes
+ * that the stream didn't bring. Loaded then, or a second after the page.
+ */
+
+import { Alerts } from "./key-event-alerts.js";
+import { click } from "./controls.js";
+import { SYSTEM_CLOCK } from "../stream/connection.js";
+import type { Memory, Visit } from "./visit-memory.js";
+import { Mentions } from "./mentions.js";
+import type { MoreOptions } from "./load-more.js";
+import { Notices, tellCorrection } from "./toasts.js";
+import { tellSince } from "./since-last-visit.js";
+import { Sync } from "../stream/repair.js";
+import type { Outcome } from "../model/timeline.js";
+
+export interface Context extends MoreOptions {
+  /** The live blog's page. */
+  url: string;
+  memory: Memory;
+  show: (outcome: Outcome) => void;
+  /** Reads the whole page anew. */
+  reload: () => void;
+}
+
+/** All that a page says of entries outside of their articles: to be told whatever becomes of them. And what it reads beside the stream. */
+export class Extras {
+  readonly sync: Sync;
+  readonly #context: Context;
+  readonly #mentions: Mentions;
+  readonly #alerts: Alerts;
+  readonly #notices: Notices;
+
+  constructor(context: Context) {
+    this.#context = context;
+    this.#mentions = new Mentions(context.timeline);
+    this.#alerts = new Alerts({ ...context, mentions: this.#mentions });
+    this.#notices = new Notices(context.texts, context.timeline.language, this.#mentions);
+    const { api, timeline, show, reload } = context;
+    const { language } = timeline;
+    this.sync = new Sync({
+      ...SYSTEM_CLOCK,
+      api,
+      timeline,
+      snapshot: ({ next_cursor }) => {
+        const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
+        if (older !== null && next_cursor !== null) {
+          older.dataset.older = next_cursor;
+        }
+      },
+      outcome: (outcome) => {
+        if (timeline.language !== language) {
+          reload();
+        }
+        show(outcome);
+      },
+      reload: () => {
+        // What another page shows is not in a snapshot.
+        if (timeline.page !== "first") {
+          reload();
+        }
+        return timeline.page !== "first";
+      },
+    });
+  }
+
+  tell(outcome: Outcome): void {
+    this.#mentions.tell(outcome);
+  }
+
+  /** Return once nothing beside the document says what was told to be otherwise. */
+  settled(): Promise<void> {
+    return this.#alerts.settled();
+  }
+
+  click(control: HTMLElement): Promise<void> {
+    return click(control, { ...this.#context, mentions: this.#mentions, notices: this.#notices });
+  }
+
+  alert(added: readonly string[]): Promise<void> {
+    return this.#alerts.raise(added);
+  }
+
+  correction(id: string, number: number): void {
+    tellCorrection(id, number, this.#context.texts, this.#notices);
+  }
+
+  since(visit: Visit): Promise<void> {
+    return tellSince(this.#context.api, visit, { ...this.#context, notices: this.#notices });
+  }
+}

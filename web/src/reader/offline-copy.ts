@@ -1,0 +1,57 @@
+/**
+ * Keeps what was read for when there is no network: one copy for each live blog, of the page last looked at, which the service
+ * worker makes, drops, and shows with its age. What is deleted or corrected must not come back from it: a copy is dropped as soon
+ * as that is heard of, and by the service worker at the next contact with the server, before anything else.
+ *
+ * Nothing here fails: a browser that keeps nothing shows nothing without a network.
+ */
+
+import type { Word } from "../worker/protocol.js";
+import { register } from "./register-worker.js";
+
+let registration: ServiceWorkerRegistration | undefined;
+
+/** Within which the service worker says that it has dropped copies, if it lives. */
+const ANSWER_MS = 3_000;
+
+/** Registers the service worker and makes the first copy, of what the page has by then, with the code for clicks in it. */
+export async function keepOffline(url: string, position: () => string): Promise<void> {
+  // WebKit lets a click write to the clipboard only if it needn't wait for code first.
+  await import("./deferred.js").catch(() => undefined);
+  if ("serviceWorker" in navigator) {
+    try {
+      await register(new URL("sw.js", url));
+      registration = await navigator.serviceWorker.ready;
+      // Of pages that ended without a word: nobody would take them back.
+      say({ alerts: url });
+      keepCopy(url, position());
+    } catch {
+      // Forbidden by the browser or its owner.
+    }
+  }
+}
+
+/** Replaces what there is of this live blog by a copy of the page as the server has it now, unless nothing has changed. */
+export function keepCopy(url: string, position: string): void {
+  const assets = performance.getEntriesByType("resource").flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
+  say({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
+}
+
+/** Return once they are gone, or when there is no answer. */
+export function dropCopies(url: string): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    const done = (): void => {
+      window.clearTimeout(timer);
+      port1.close();
+      resolve();
+    };
+    const timer = window.setTimeout(done, registration ? ANSWER_MS : 0);
+    port1.onmessage = done;
+    say({ drop: url }, port2);
+  });
+}
+
+function say(word: Word, ...ports: MessagePort[]): void {
+  registration?.active?.postMessage(word, ports);
+}

@@ -1,0 +1,92 @@
+/** What the server wrote into the page: where it stands, and the entries that are there. */
+
+import type { Entry, KeyEvent } from "../model/messages.js";
+import type { Item, PageKind, Placed, Side, Start } from "../model/timeline.js";
+import type { TextData } from "../dom/i18n.js";
+
+/** What the page is limited to: entries to which all of it applies. */
+export interface Only {
+  tag: string | null;
+  key_events: boolean;
+  verification: string | null;
+}
+
+export interface PageData {
+  start: Start;
+  only: Only | null;
+  /** The absolute URL of the live blog in the API. */
+  api: string;
+  texts: TextData;
+  /** The absolute URL of the live blog's page, on the host that this page came from. */
+  url: string;
+  /** True where the oldest entry comes first. */
+  oldestFirst: boolean;
+}
+
+/** Reads the page; null if it isn't a live blog's. */
+export function readPage(): PageData | null {
+  const { api, position, page, language, timezone, url, order, only, focus } = document.documentElement.dataset;
+  const texts = document.getElementById("reader-texts")?.textContent;
+  const [, epoch, seq] = /^(\w+)-(\d+)$/.exec(position ?? "") ?? [];
+  if (!api || !page || !language || !timezone || !url || !texts || !epoch || !seq) {
+    return null;
+  }
+  return {
+    api: new URL(api, location.href).href,
+    texts: JSON.parse(texts) as TextData,
+    url: new URL(new URL(url, location.href).pathname, location.href).href,
+    oldestFirst: order === "oldest",
+    only: only === undefined ? null : (JSON.parse(only) as Only),
+    start: {
+      epoch,
+      seq: Number(seq),
+      page: page as PageKind,
+      language,
+      timezone,
+      items: [...document.querySelectorAll<HTMLElement>("article[data-id]")].map(readItem),
+      keyEvents: [...document.querySelectorAll<HTMLElement>("[data-key-events] li")].map(readKeyEvent),
+      ends: { newer: readEnd("newer"), older: readEnd("older") },
+      apart: page !== "entry" && order === undefined && only === undefined,
+      focus: focus ?? null,
+    },
+  };
+}
+
+/** Whether the entry is one of them. */
+export function belongsTo(only: Only | null, entry: Entry): boolean {
+  return (
+    only === null ||
+    ((only.tag === null || entry.tags.includes(only.tag)) &&
+      (!only.key_events || entry.key_event) &&
+      (only.verification === null || entry.verification === only.verification))
+  );
+}
+
+function readEnd(side: Side): Placed | null {
+  const { dataset } = document.querySelector<HTMLElement>(`[data-${side}]`) ?? {};
+  const [published_at, id] = dataset?.place?.split(" ") ?? [];
+  return dataset?.[side] && published_at && id ? { published_at, id } : null;
+}
+
+function readItem(article: HTMLElement): Item {
+  const { dataset } = article;
+  return {
+    id: dataset.id ?? "",
+    seq: Number(dataset.seq),
+    key_event: dataset.keyEvent === "true",
+    pinned: dataset.pinned === "true",
+    published_at: dataset.publishedAt ?? "",
+    updated_at: dataset.updatedAt ?? "",
+    url: article.querySelector("a")?.href ?? "",
+    html: null,
+  };
+}
+
+function readKeyEvent(line: HTMLElement): KeyEvent {
+  return {
+    id: line.dataset.id ?? "",
+    title: line.querySelector("span")?.textContent ?? "",
+    published_at: line.dataset.publishedAt ?? "",
+    url: line.dataset.url ?? "",
+  };
+}

@@ -1,0 +1,29 @@
+/** Hands an entry's address on: by the device's own means, which keep the title for as long as they are open, else by the clipboard. */
+
+import type { Mentions } from "./mentions.js";
+import type { Notices } from "./toasts.js";
+import type { Texts } from "../dom/i18n.js";
+
+export async function share(id: string, texts: Texts, notices: Notices, mentions: Mentions): Promise<void> {
+  const article = mentions.now(id);
+  if (article === null) {
+    return;
+  }
+  const url = article.querySelector<HTMLAnchorElement>(".entry-time")?.href ?? location.href;
+  try {
+    if ("share" in navigator) {
+      await navigator.share({ title: article.dataset.title ?? "", url });
+      return;
+    }
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") {
+      return;
+    }
+  }
+  try {
+    await navigator.clipboard.writeText(url);
+    notices.tell(texts.text("copied"));
+  } catch {
+    notices.tell(texts.text("copy_failed"));
+  }
+}

@@ -1,0 +1,29 @@
+/** What changed since a position, as `changes` answers it: a widget needs it only once it has missed something. */
+
+import { type Batch, isEvent, isPlaced } from "../model/messages.js";
+import { endpoint, fetchJson } from "./transports.js";
+
+/** `changes` after a position. `no-cache` makes the browser ask conditionally, by the ETag of its last answer. */
+export async function fetchBatch(
+  api: string,
+  after: string,
+  { limit, signal }: { limit?: number; signal?: AbortSignal } = {},
+): Promise<Batch> {
+  const query = limit === undefined ? { after } : { after, limit: String(limit) };
+  return parseBatch(await fetchJson(endpoint(api, "changes", query), signal));
+}
+
+function isBatch(value: unknown): value is Batch {
+  return (
+    isPlaced(value) &&
+    (value.reset === true || (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
+  );
+}
+
+/** The answer of `changes`; throws a TypeError for anything else. */
+export function parseBatch(value: unknown): Batch {
+  if (isBatch(value)) {
+    return value;
+  }
+  throw new TypeError("no changes");
+}

@@ -1,0 +1,155 @@
+/**
+ * Server-sent events, one stream for all tabs of a live blog: over HTTP/1.1 a browser has six connections to a host, and a
+ * stream holds one for ever. WebSockets aren't counted among the six.
+ *
+ * The tab that holds the lock reads the stream and hands each message to the others, who wait for the lock meanwhile. A tab that
+ * joins late, or is handed the lock, stands behind or ahead of what is handed on: the timeline repairs that as it does any gap.
+ */
+
+import type { Gone, Message } from "../model/messages.js";
+import { finalCode, waitOf } from "./polling.js";
+import { post } from "./confirm-deletion.js";
+import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
+
+/** `EventSource.CLOSED`: the server has answered with something else than a stream. */
+const CLOSED = 2;
+
+type Word = { message: Message } | { joined: true };
+
+export function openSharedEvents(api: string, after: () => string, handlers: Handlers): Link {
+  if (!("locks" in navigator) || !("BroadcastChannel" in window)) {
+    return openEventSource(api, after, handlers);
+  }
+  const name = `liveserver:${api}`;
+  const channel = new BroadcastChannel(name);
+  const waiting = new AbortController();
+  let stream: Link | null = null;
+  let release: (() => void) | null = null;
+  /** What a tab that joins has to know: how the stream began, and how far it has got. */
+  let hello: Message | null = null;
+  let beat: Message | null = null;
+
+  const say = (word: Word): void => {
+    channel.postMessage(word);
+  };
+  const close = (): void => {
+    waiting.abort();
+    channel.close();
+    stream?.close();
+    release?.();
+  };
+  const lead = (): void => {
+    stream = openEventSource(api, after, {
+      ...handlers,
+      message: (message) => {
+        if (message.type === "hello") {
+          hello = message;
+        }
+        if ("seq" in message) {
+          const viewers: number = message.type === "heartbeat" ? message.viewers : beat?.type === "heartbeat" ? beat.viewers : 0;
+          beat = { type: "heartbeat", seq: message.seq, viewers };
+        }
+        say({ message });
+        handlers.message(message);
+      },
+      end: (code, wait) => {
+        close();
+        handlers.end(code, wait);
+      },
+    });
+  };
+  channel.onmessage = ({ data }: MessageEvent<Word>) => {
+    if ("message" in data) {
+      if (stream === null) {
+        handlers.message(data.message);
+      }
+    } else if (stream !== null && hello !== null && beat !== null) {
+      say({ message: hello });
+      say({ message: beat });
+    }
+  };
+  navigator.locks
+    .request(name, { signal: waiting.signal }, () => {
+      if (waiting.signal.aborted) {
+        return;
+      }
+      lead();
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    })
+    .catch(() => {
+      // In a frame without an origin nothing can be shared.
+      if (!waiting.signal.aborted) {
+        lead();
+      }
+    });
+  say({ joined: true });
+  const tell = (gone: Gone): void => {
+    if (stream === null) {
+      // The server knows the stream, and not who listens to it in other tabs.
+      post(api, gone);
+    } else {
+      stream.tell(gone);
+    }
+  };
+  return { tell, close };
+}
+
+export function openEventSource(api: string, after: () => string, handlers: Handlers): Link {
+  const source = new EventSource(endpoint(api, "events", { after: after() }));
+  const close = (): void => {
+    source.onmessage = source.onerror = null;
+    source.close();
+  };
+  let viewer: string | undefined;
+  source.onmessage = (event: MessageEvent<unknown>) => {
+    deliver(event.data, {
+      ...handlers,
+      message: (message) => {
+        if (message.type === "hello") {
+          viewer = message.viewer ?? viewer;
+        }
+        handlers.message(message);
+      },
+    });
+  };
+  let closed = false;
+  source.onerror = () => {
+    // The browser's own reconnecting knows neither our back-off nor a position that `changes` has moved.
+    const refused = source.readyState === CLOSED;
+    close();
+    if (!refused) {
+      handlers.end(null);
+      return;
+    }
+    void asked(api, after()).then((response) => {
+      if (!closed) {
+        handlers.end(finalCode(response), waitOf(response));
+      }
+    });
+  };
+  const tell = (gone: Gone): void => {
+    post(api, gone, viewer);
+  };
+  return {
+    tell,
+    close: () => {
+      closed = true;
+      close();
+    },
+  };
+}
+
+/** With what a stream was refused isn't told: it is asked for once more, in a way that tells. Null without an answer. */
+async function asked(api: string, after: string): Promise<Response | null> {
+  const abort = new AbortController();
+  try {
+    return await fetch(endpoint(api, "events", { after }), { cache: "no-store", credentials: "omit", signal: abort.signal });
+  } catch {
+    return null;
+  } finally {
+    // This time it may have begun.
+    abort.abort();
+  }
+}

@@ -1,0 +1,102 @@
+/** How to hear of changes. A transport is opened at a position, delivers until it ends, and never reconnects by itself. */
+
+import { type Batch, type Gone, type Message, parseMessage } from "../model/messages.js";
+
+export interface Handlers {
+  message(message: Message): void;
+  /** A poll's answer. */
+  batch(batch: Batch): void;
+  /**
+   * It is over, once; not after `close`. `code` is the WebSocket's close code, if there was one; `wait` the milliseconds for
+   * which this is not to be tried again: a server that has too much to do asks to be left alone, or no stream gets through.
+   */
+  end(code: number | null, wait?: number): void;
+}
+
+export interface Link {
+  /** Confirms a deletion; what can't be sent is lost. */
+  tell(gone: Gone): void;
+  close(): void;
+}
+
+/** Opens a transport for the API at `api` (an absolute URL) after a position, which is asked for when it is needed. */
+export type Opener = (api: string, after: () => string, handlers: Handlers) => Link;
+
+/** What is below the live blog in the API. The live blog's own address may have a query, which stays. */
+export function endpoint(api: string, path: string, query: Record<string, string>): string {
+  const url = new URL(api);
+  url.pathname += `/${path}`;
+  for (const [name, value] of Object.entries(query)) {
+    url.searchParams.set(name, value);
+  }
+  return url.href;
+}
+
+export function openWebSocket(api: string, after: () => string, handlers: Handlers): Link {
+  const socket = new WebSocket(endpoint(api, "ws", { after: after() }).replace("http", "ws"));
+  socket.onmessage = (event) => {
+    deliver(event.data, handlers);
+  };
+  socket.onclose = (event) => {
+    handlers.end(event.code);
+  };
+  return {
+    tell(gone): void {
+      if (socket.readyState === socket.OPEN) {
+        socket.send(JSON.stringify({ type: "gone", ...gone }));
+      }
+    },
+    close(): void {
+      socket.onmessage = socket.onclose = null;
+      socket.close(1000);
+    },
+  };
+}
+
+/** A transport whose code is loaded when it is needed. */
+export function openLazily(load: () => Promise<Opener>): Opener {
+  return (api, after, handlers) => {
+    let link: Link | null = null;
+    let closed = false;
+    load()
+      .then((open) => {
+        if (!closed) {
+          link = open(api, after, handlers);
+        }
+      })
+      .catch(() => {
+        if (!closed) {
+          handlers.end(null);
+        }
+      });
+    return {
+      tell(gone): void {
+        link?.tell(gone);
+      },
+      close(): void {
+        closed = true;
+        link?.close();
+      },
+    };
+  };
+}
+
+export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {
+  const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });
+  if (!response.ok) {
+    throw Object.assign(new Error(`${String(response.status)} from ${url}`), { response });
+  }
+  return response.json();
+}
+
+/** An answer that isn't the one that was asked for. */
+export interface Refused extends Error {
+  response: Response;
+}
+
+export function deliver(data: unknown, handlers: Handlers): void {
+  const message = typeof data === "string" ? parseMessage(data) : null;
+  if (message !== null) {
+    handlers.message(message);
+  }
+}
