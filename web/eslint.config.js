@@ -40,16 +40,37 @@ export default tseslint.config(
     rules: {
       "no-restricted-syntax": [
         "error",
-        { selector: "ImportExpression[source.value=/^\\.\\.\\//]", message: "What is loaded later is of the same folder: see the direction of the folders." },
-        ...SINKS.map((selector) => ({ selector, message: "A sink of Trusted Types: src/dom/trusted-types.ts and src/reader/register-worker.ts are the places for it." })),
+        {
+          selector: "ImportExpression[source.value=/^\\.\\.\\//]",
+          message: "What is loaded later is of the same folder: see the direction of the folders.",
+        },
+        ...SINKS.map((selector) => ({
+          selector,
+          message:
+            "A sink of Trusted Types: src/dom/trusted-types.ts and src/reader/register-worker.ts are the places for it.",
+        })),
       ],
     },
   },
   { files: ["src/**/*.ts"], rules: mayImport() },
-  { files: ["src/*"], rules: { "no-restricted-syntax": ["error", { selector: "Program", message: "Every module has its folder." }] } },
-  ...Object.entries(BELOW).map(([folder, allowed]) => ({ files: [`src/${folder}/**/*.ts`], rules: mayImport(...allowed) })),
+  {
+    files: ["src/*"],
+    rules: { "no-restricted-syntax": ["error", { selector: "Program", message: "Every module has its folder." }] },
+  },
+  ...Object.entries(BELOW).map(([folder, allowed]) => ({
+    files: [`src/${folder}/**/*.ts`],
+    rules: mayImport(...allowed),
+  })),
   {
     files: ["**/*.js"],
-    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly", window: "readonly", SwaggerUIBundle: "readonly" } },
+    languageOptions: {
+      globals: {
+        console: "readonly",
+        process: "readonly",
+        URL: "readonly",
+        window: "readonly",
+        SwaggerUIBundle: "readonly",
+      },
+    },
   },
 );

@@ -19,7 +19,11 @@ export default defineConfig(({ mode }) => {
     build: {
       outDir: "../liveserver/static/embed",
       emptyOutDir: false,
-      lib: { entry: { [name]: `src/widget/${name === "v1" ? "loader" : name}.ts` }, formats: ["iife" as const], name: "liveserver" },
+      lib: {
+        entry: { [name]: `src/widget/${name === "v1" ? "loader" : name}.ts` },
+        formats: ["iife" as const],
+        name: "liveserver",
+      },
       minify: true,
       cssTarget: ["chrome123", "firefox120", "safari17.5"],
       target: ["chrome100", "firefox100", "safari16.4"],

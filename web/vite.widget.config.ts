@@ -20,7 +20,12 @@ export default defineConfig({
     target: ["chrome100", "firefox100", "safari16.4"],
     rolldownOptions: {
       preserveEntrySignatures: "allow-extension",
-      output: { minify: true, comments: false, entryFileNames: "assets/[name]-[hash].js", chunkFileNames: "assets/[name]-[hash].js" },
+      output: {
+        minify: true,
+        comments: false,
+        entryFileNames: "assets/[name]-[hash].js",
+        chunkFileNames: "assets/[name]-[hash].js",
+      },
     },
   },
 });

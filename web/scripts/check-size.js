@@ -2,7 +2,12 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const BUDGET_BYTES = { "reader script": 10 * 1024, "reader styles": 6 * 1024, "widget loader": 2 * 1024, "widget in all": 10 * 1024 };
+const BUDGET_BYTES = {
+  "reader script": 10 * 1024,
+  "reader styles": 6 * 1024,
+  "widget loader": 2 * 1024,
+  "widget in all": 10 * 1024,
+};
 
 const root = new URL("../../liveserver/static/", import.meta.url);
 

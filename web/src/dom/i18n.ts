@@ -15,7 +15,8 @@ export interface Attributes {
   dir?: string;
 }
 
-type PluralName = "viewers" | "new_entries" | "see_new_entries" | "since_entries" | "since_key_events" | "since_corrections";
+type PluralName =
+  "viewers" | "new_entries" | "see_new_entries" | "since_entries" | "since_key_events" | "since_corrections";
 
 /** By how much clocks are put back: half an hour on Lord Howe Island, an hour elsewhere. */
 const REPEATS_MS = [-60, -30, 30, 60].map((minutes) => minutes * 60_000);
@@ -81,7 +82,10 @@ export class Texts {
   dateTime(moment: string, timezone: string): string {
     const { day, month } = this.#parts(Date.parse(moment), timezone);
     const { dates } = this.#data;
-    const date = fill(dates.short_date ?? "", { day: day === "1" ? (dates.first_day ?? day) : day, month_short: month });
+    const date = fill(dates.short_date ?? "", {
+      day: day === "1" ? (dates.first_day ?? day) : day,
+      month_short: month,
+    });
     return fill(dates.short_date_time ?? "", { date, time: this.time(moment, timezone) });
   }
 

@@ -40,7 +40,11 @@ export function isShown(id: string): boolean {
 const sources = new WeakMap<HTMLElement, string>();
 
 /** The article that shows the item: the one in the page if it shows the same, else a new one in its place, made by `make`. */
-export function currentArticle(item: Item, shown: Map<string, HTMLElement>, make: (html: string) => HTMLElement): HTMLElement | null {
+export function currentArticle(
+  item: Item,
+  shown: Map<string, HTMLElement>,
+  make: (html: string) => HTMLElement,
+): HTMLElement | null {
   const article = shown.get(item.id);
   const { html } = item;
   if (html === null || (article !== undefined && sources.get(article) === html)) {
@@ -83,7 +87,9 @@ function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {
     fresh.focus({ preventScroll: true });
   } else if (focused !== null) {
     const likes = [...fresh.querySelectorAll<HTMLElement>("a, button")];
-    const same = likes.find((like) => like.className === focused.className && like.getAttribute("href") === focused.getAttribute("href"));
+    const same = likes.find(
+      (like) => like.className === focused.className && like.getAttribute("href") === focused.getAttribute("href"),
+    );
     (same ?? likes[0])?.focus({ preventScroll: true });
   }
 }
@@ -137,8 +143,12 @@ export function arrangeKeyEvents(
 ): void {
   const shown = Number(section.dataset.keyEvents);
   const [newest, earlier] = section.querySelectorAll("ol");
-  newest?.replaceChildren(...events.slice(0, shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))));
-  earlier?.replaceChildren(...events.slice(shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))));
+  newest?.replaceChildren(
+    ...events.slice(0, shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))),
+  );
+  earlier?.replaceChildren(
+    ...events.slice(shown).map((event) => keyEventLine(event, isShown(event.id), timeOf(event))),
+  );
   const fold = section.querySelector("details");
   if (fold !== null) {
     fold.hidden = events.length <= shown;

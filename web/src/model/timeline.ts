@@ -86,7 +86,15 @@ export function standing({ epoch, seq, liveblog, entries, pinned, key_events, ne
   return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
 }
 
-export const NOTHING: Outcome = { effects: [], changed: false, added: [], entries: [], edited: false, gone: [], replaced: false };
+export const NOTHING: Outcome = {
+  effects: [],
+  changed: false,
+  added: [],
+  entries: [],
+  edited: false,
+  gone: [],
+  replaced: false,
+};
 
 export class Timeline {
   readonly page: PageKind;

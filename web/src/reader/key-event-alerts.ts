@@ -100,7 +100,12 @@ export class Alerts {
       raised = true;
       const title = document.querySelector("[data-liveblog-title]")?.textContent ?? "";
       // One of the same tag takes the place of the other, without another sound.
-      const options = { body: article.dataset.title ?? "", tag: id, lang: timeline.language, data: { url, holder: this.#holder } };
+      const options = {
+        body: article.dataset.title ?? "",
+        tag: id,
+        lang: timeline.language,
+        data: { url, holder: this.#holder },
+      };
       if (worker) {
         // Browsers on phones know only this way.
         await worker.showNotification(title, options);

@@ -16,7 +16,11 @@ export interface MoreOptions {
 }
 
 /** Once at a time for each link. */
-export async function loadMore(side: Side, link: HTMLAnchorElement, { api, only, texts, timeline, add }: MoreOptions): Promise<void> {
+export async function loadMore(
+  side: Side,
+  link: HTMLAnchorElement,
+  { api, only, texts, timeline, add }: MoreOptions,
+): Promise<void> {
   const status = link.parentElement?.querySelector("[role=status]");
   const cursor = link.dataset[side];
   if (!cursor || !status || link.hasAttribute("aria-busy")) {

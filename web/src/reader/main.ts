@@ -235,7 +235,8 @@ function land(url: string): void {
 
 /** True if the reader's clock shows the same as the live blog's. */
 function sameClock(timeZone: string): boolean {
-  const clock = (zone?: string): string => new Date().toLocaleString("en", zone === undefined ? {} : { timeZone: zone });
+  const clock = (zone?: string): string =>
+    new Date().toLocaleString("en", zone === undefined ? {} : { timeZone: zone });
   return clock() === clock(timeZone);
 }
 

@@ -33,7 +33,9 @@ export async function keepOffline(url: string, position: () => string): Promise<
 
 /** Replaces what there is of this live blog by a copy of the page as the server has it now, unless nothing has changed. */
 export function keepCopy(url: string, position: string): void {
-  const assets = performance.getEntriesByType("resource").flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
+  const assets = performance
+    .getEntriesByType("resource")
+    .flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
   say({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
 }
 

@@ -32,12 +32,9 @@ export class View {
     this.#texts = texts;
     this.#oldestFirst = oldestFirst;
     this.#keyEventsShown = this.#keyEventsState();
-    this.#announcer = new Announcer(
-      (count) => {
-        setText("[data-announcer]", texts.plural("new_entries", count));
-      },
-      SYSTEM_CLOCK,
-    );
+    this.#announcer = new Announcer((count) => {
+      setText("[data-announcer]", texts.plural("new_entries", count));
+    }, SYSTEM_CLOCK);
     const connection = document.querySelector<HTMLElement>("[data-connection]");
     this.#indicator = connection && new Indicator(connection);
     this.#watchEnd();

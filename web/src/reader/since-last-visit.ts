@@ -25,11 +25,21 @@ export interface Since {
 }
 
 /** By the position of the visit; by its time where history was replaced since. */
-export async function readSince(api: string, visit: Visit, seen: ReadonlyMap<string, number>, timeline: Timeline): Promise<Since> {
-  const changed = (await changesAfter(api, visit.position, timeline)) ?? (await publishedAfter(api, visit.at, timeline));
+export async function readSince(
+  api: string,
+  visit: Visit,
+  seen: ReadonlyMap<string, number>,
+  timeline: Timeline,
+): Promise<Since> {
+  const changed =
+    (await changesAfter(api, visit.position, timeline)) ?? (await publishedAfter(api, visit.at, timeline));
   const since = Date.parse(visit.at) || 0;
-  const fresh = changed.entries.filter((entry) => Math.max(Date.parse(entry.published_at), createdAt(entry) - MADE_WITHIN_MS) > since);
-  fresh.sort((a, b) => (a.published_at < b.published_at || (a.published_at === b.published_at && a.id < b.id) ? -1 : 1));
+  const fresh = changed.entries.filter(
+    (entry) => Math.max(Date.parse(entry.published_at), createdAt(entry) - MADE_WITHIN_MS) > since,
+  );
+  fresh.sort((a, b) =>
+    a.published_at < b.published_at || (a.published_at === b.published_at && a.id < b.id) ? -1 : 1,
+  );
   const corrected = changed.entries.filter((entry) => entry.corrections.length > (seen.get(entry.id) ?? Infinity));
   return { fresh, corrected, complete: changed.complete };
 }
@@ -132,7 +142,10 @@ export async function tellSince(
     }
     const lines = [
       ...corrections.slice(0, LISTED_MAX).map(([article, entry]) => line(article, entry, correctionOf(article, -1))),
-      ...keyEvents.slice(-LISTED_MAX).reverse().map(([article, entry]) => line(article, entry, "")),
+      ...keyEvents
+        .slice(-LISTED_MAX)
+        .reverse()
+        .map(([article, entry]) => line(article, entry, "")),
     ].slice(0, LISTED_MAX);
     if (lines.length > 0) {
       const list = element("ul", {}, ...lines);

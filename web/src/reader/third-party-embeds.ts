@@ -8,7 +8,8 @@ import { holdScroll } from "../dom/scroll-anchor.js";
 import type { Attributes } from "../dom/i18n.js";
 
 const FEATURES = "autoplay; fullscreen; picture-in-picture; encrypted-media";
-const SANDBOX = "allow-scripts allow-same-origin allow-popups allow-popups-to-escape-sandbox allow-presentation allow-forms";
+const SANDBOX =
+  "allow-scripts allow-same-origin allow-popups allow-popups-to-escape-sandbox allow-presentation allow-forms";
 
 /** Asks the reader, and puts the provider's frame in the place of the card's link. */
 export function offerEmbed(card: HTMLElement, attributes: Attributes): void {
@@ -30,7 +31,11 @@ export function openEmbed(card: HTMLElement): void {
   if (!embedSrc?.startsWith("https://")) {
     return;
   }
-  const frame = element("iframe", { title: embedTitle ?? "", allow: FEATURES, referrerPolicy: "strict-origin-when-cross-origin" });
+  const frame = element("iframe", {
+    title: embedTitle ?? "",
+    allow: FEATURES,
+    referrerPolicy: "strict-origin-when-cross-origin",
+  });
   frame.setAttribute("sandbox", SANDBOX);
   if (embedHeight === undefined) {
     frame.style.aspectRatio = embedRatio ?? "16 / 9";

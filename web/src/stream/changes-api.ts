@@ -16,7 +16,8 @@ export async function fetchBatch(
 function isBatch(value: unknown): value is Batch {
   return (
     isPlaced(value) &&
-    (value.reset === true || (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
+    (value.reset === true ||
+      (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
   );
 }
 

@@ -41,7 +41,8 @@ const FALL_BACK_MS = 2_000;
 const UPGRADE_AFTER_MS = 120_000;
 const WATCHDOG_HEARTBEATS = 2.5;
 
-const fallback = (name: "openEvents" | "openPolling"): Opener => openLazily(() => import("./fallback-transports.js").then((all) => all[name]));
+const fallback = (name: "openEvents" | "openPolling"): Opener =>
+  openLazily(() => import("./fallback-transports.js").then((all) => all[name]));
 const OPENERS = [openWebSocket, fallback("openEvents"), fallback("openPolling")];
 
 export const SYSTEM_CLOCK: Clock = {
@@ -216,12 +217,15 @@ export class Connection {
       this.#fullMs = 0;
     }
     if (this.#level > 0) {
-      this.#upgradeTimer = this.#clock.setTimeout(() => {
-        this.#level = 0;
-        this.#failures = FAILURES_TO_FALL_BACK - 1;
-        this.#worked.delete(0);
-        this.restart();
-      }, (this.#fullMs || UPGRADE_AFTER_MS) * (1 + this.#clock.random()));
+      this.#upgradeTimer = this.#clock.setTimeout(
+        () => {
+          this.#level = 0;
+          this.#failures = FAILURES_TO_FALL_BACK - 1;
+          this.#worked.delete(0);
+          this.restart();
+        },
+        (this.#fullMs || UPGRADE_AFTER_MS) * (1 + this.#clock.random()),
+      );
     }
     this.#options.status("live");
   }

@@ -21,7 +21,12 @@ export interface Page {
  * A page that is no older than `since`, by default what the timeline began with: it knows of what was deleted from there on, and
  * not of what was before. Throws an Error where there is none.
  */
-export async function fetchPage(api: string, timeline: Timeline, query: Record<string, string>, since = timeline.since): Promise<Page> {
+export async function fetchPage(
+  api: string,
+  timeline: Timeline,
+  query: Record<string, string>,
+  since = timeline.since,
+): Promise<Page> {
   for (let tries = 1; ; tries += 1) {
     const page = parsePage(await fetchJson(endpoint(api, "entries", query)));
     if (page.seq >= since || page.epoch !== timeline.epoch) {

@@ -46,7 +46,8 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
           hello = message;
         }
         if ("seq" in message) {
-          const viewers: number = message.type === "heartbeat" ? message.viewers : beat?.type === "heartbeat" ? beat.viewers : 0;
+          const viewers: number =
+            message.type === "heartbeat" ? message.viewers : beat?.type === "heartbeat" ? beat.viewers : 0;
           beat = { type: "heartbeat", seq: message.seq, viewers };
         }
         say({ message });
@@ -145,7 +146,11 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
 async function asked(api: string, after: string): Promise<Response | null> {
   const abort = new AbortController();
   try {
-    return await fetch(endpoint(api, "events", { after }), { cache: "no-store", credentials: "omit", signal: abort.signal });
+    return await fetch(endpoint(api, "events", { after }), {
+      cache: "no-store",
+      credentials: "omit",
+      signal: abort.signal,
+    });
   } catch {
     return null;
   } finally {

@@ -151,7 +151,10 @@ class Widget implements Mounted {
 
   #begin(snapshot: Snapshot, shell: Shell): void {
     const { liveblog } = snapshot;
-    const timeline = new Timeline({ ...standing(snapshot), page: "first", apart: true, focus: null }, ({ heading }) => heading ?? "");
+    const timeline = new Timeline(
+      { ...standing(snapshot), page: "first", apart: true, focus: null },
+      ({ heading }) => heading ?? "",
+    );
     timeline.liveblog = liveblog;
     const copies = shownArticles(this.#host);
     const panel = new Panel(timeline, shell, this.#limit);
@@ -171,9 +174,12 @@ class Widget implements Mounted {
     /** What is to be done with a part that may have to be loaded, again and again where that fails. */
     const withMore = (act: (made: More) => void): void => {
       extras().then(act, () => {
-        later(() => {
-          withMore(act);
-        }, RETRY_MIN_MS + Math.random() * RETRY_MAX_MS);
+        later(
+          () => {
+            withMore(act);
+          },
+          RETRY_MIN_MS + Math.random() * RETRY_MAX_MS,
+        );
       });
     };
     if (copies.size > 0) {

@@ -84,7 +84,10 @@ export class More {
     const { api, copies, timeline } = this.#options;
     const unlisted = [...copies.keys()].some((id) => timeline.item(id) === undefined);
     // It may only have become too old for the list.
-    const read = unlisted && this.#cursor !== null ? await fetchPage(api, timeline, { cursor: this.#cursor, limit: "100" }) : { items: [] };
+    const read =
+      unlisted && this.#cursor !== null
+        ? await fetchPage(api, timeline, { cursor: this.#cursor, limit: "100" })
+        : { items: [] };
     const older = new Map(read.items.map((entry) => [entry.id, entry]));
     return [...copies].flatMap(([id, { dataset }]) =>
       (timeline.item(id) ?? older.get(id))?.updated_at === dataset.updatedAt ? [] : [id],

@@ -93,15 +93,18 @@ export function define(load: () => Promise<Mount>): void {
 export function fitFrames(base: string): void {
   const frames = (): HTMLIFrameElement[] =>
     [...document.querySelectorAll("iframe")].filter(({ src }) => src.startsWith(`${base}embed/`));
-  window.addEventListener("message", ({ data, source, origin }: MessageEvent<{ type?: unknown; height?: unknown } | null>) => {
-    if (data?.type === "liveblog:height" && (origin === "null" || base.startsWith(`${origin}/`))) {
-      const frame = frames().find(({ contentWindow }) => contentWindow === source);
-      const height = Number(data.height);
-      if (frame && height > 0 && height < 100_000) {
-        frame.style.height = `${String(height)}px`;
+  window.addEventListener(
+    "message",
+    ({ data, source, origin }: MessageEvent<{ type?: unknown; height?: unknown } | null>) => {
+      if (data?.type === "liveblog:height" && (origin === "null" || base.startsWith(`${origin}/`))) {
+        const frame = frames().find(({ contentWindow }) => contentWindow === source);
+        const height = Number(data.height);
+        if (frame && height > 0 && height < 100_000) {
+          frame.style.height = `${String(height)}px`;
+        }
       }
-    }
-  });
+    },
+  );
   for (const frame of frames()) {
     // It may have told before we were here.
     frame.contentWindow?.postMessage({ message: "ready" }, "*");

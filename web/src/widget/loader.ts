@@ -9,7 +9,8 @@ const script = document.currentScript;
 
 if (script instanceof HTMLScriptElement) {
   const base = new URL("..", script.src).href;
-  const from = (path: string): Promise<{ mount: Mount }> => import(/* @vite-ignore */ base + path) as Promise<{ mount: Mount }>;
+  const from = (path: string): Promise<{ mount: Mount }> =>
+    import(/* @vite-ignore */ base + path) as Promise<{ mount: Mount }>;
   let loading: Promise<Mount> | null = null;
   define(() => {
     // Where this file is older than what the server has now, the one that it names is gone.

@@ -57,6 +57,8 @@ function setAttribute(element: Element, name: string, value: string): void {
 
 function plain(text: string): string {
   return text.replace(REFERENCE, (whole, number: string | undefined, name: string) =>
-    number === undefined ? (CHARACTERS.get(name) ?? whole) : String.fromCharCode(parseInt(name, number === "#" ? 10 : 16)),
+    number === undefined
+      ? (CHARACTERS.get(name) ?? whole)
+      : String.fromCharCode(parseInt(name, number === "#" ? 10 : 16)),
   );
 }

@@ -54,7 +54,11 @@ describe("the policies", () => {
     const own = new URL("/below/live/sw.js", location.href);
     await trusted.register(own);
     expect(register).toHaveBeenCalledExactlyOnceWith(`${own.href}#trusted`);
-    for (const other of ["https://elsewhere.example/live/sw.js", new URL("/media/live.js", location.href).href, "data:text/javascript,1"]) {
+    for (const other of [
+      "https://elsewhere.example/live/sw.js",
+      new URL("/media/live.js", location.href).href,
+      "data:text/javascript,1",
+    ]) {
       await expect(trusted.register(new URL(other))).rejects.toThrow(TypeError);
     }
     expect(register).toHaveBeenCalledOnce();

@@ -54,12 +54,15 @@ describe("the API's answers", () => {
     expect(parsePage(page)).toEqual(page);
   });
 
-  it.each([null, [], {}, { epoch: "abc", seq: 3 }, { epoch: "abc", seq: 3, events: [{ type: "entry", seq: 1 }], more: false }])(
-    "are refused when they are not: %j",
-    (value) => {
-      expect(() => parseBatch(value)).toThrow(TypeError);
-      expect(() => parseSnapshot(value)).toThrow(TypeError);
-      expect(() => parsePage(value)).toThrow(TypeError);
-    },
-  );
+  it.each([
+    null,
+    [],
+    {},
+    { epoch: "abc", seq: 3 },
+    { epoch: "abc", seq: 3, events: [{ type: "entry", seq: 1 }], more: false },
+  ])("are refused when they are not: %j", (value) => {
+    expect(() => parseBatch(value)).toThrow(TypeError);
+    expect(() => parseSnapshot(value)).toThrow(TypeError);
+    expect(() => parsePage(value)).toThrow(TypeError);
+  });
 });

@@ -31,7 +31,9 @@ function copyOf(state: State): State {
 }
 
 function living(state: State): Entry[] {
-  return [...state.entries.values()].flatMap((change) => (change.type === "entry" ? [change.entry] : [])).sort(newestFirst);
+  return [...state.entries.values()]
+    .flatMap((change) => (change.type === "entry" ? [change.entry] : []))
+    .sort(newestFirst);
 }
 
 /** The latest states of what changed since, as a replay or an answer of `changes` brings them. */
@@ -343,7 +345,8 @@ class World {
   #applyBatch(batch: Batch): Outcome {
     const { epoch, seq } = this.#line;
     const outcome = this.#line.applyBatch(batch);
-    const news = !batch.reset && batch.epoch === epoch && batch.events.some((event) => event.type === "gone" || event.seq > seq);
+    const news =
+      !batch.reset && batch.epoch === epoch && batch.events.some((event) => event.type === "gone" || event.seq > seq);
     expect(outcome.changed && !news, "applied twice").toBe(false);
     return outcome;
   }
@@ -400,31 +403,131 @@ type Step = (world: World) => void;
 
 function step<T>(name: string, arbitrary: fc.Arbitrary<T>, act: (world: World, value: T) => void): fc.Arbitrary<Step> {
   return arbitrary.map((value) =>
-    Object.assign((world: World) => { act(world, value); }, { [fc.toStringMethod]: () => `${name}(${fc.stringify(value)})` }),
+    Object.assign(
+      (world: World) => {
+        act(world, value);
+      },
+      { [fc.toStringMethod]: () => `${name}(${fc.stringify(value)})` },
+    ),
   );
 }
 
 const NOTHING = fc.constant(null);
 const STEP = fc.oneof(
-  { weight: 6, arbitrary: step("publish", FIELDS, (world, fields) => { world.publish(fields); }) },
-  { weight: 4, arbitrary: step("edit", fc.tuple(WHICH, FIELDS), (world, [which, fields]) => { world.edit(which, fields); }) },
-  { weight: 3, arbitrary: step("delete", WHICH, (world, which) => { world.delete(which); }) },
-  { weight: 1, arbitrary: step("liveblog", fc.constantFrom(null, null, "fr", "en"), (world, language) => { world.changeLiveblog(language); }) },
-  { weight: 1, arbitrary: step("keep", NOTHING, (world) => { world.keep(); }) },
-  { weight: 1, arbitrary: step("restore", NOTHING, (world) => { world.restore(); }) },
-  { weight: 2, arbitrary: step("section", NOTHING, (world) => { world.section(); }) },
-  { weight: 2, arbitrary: step("connect", NOTHING, (world) => { world.connect(); }) },
-  { weight: 2, arbitrary: step("heartbeat", NOTHING, (world) => { world.heartbeat(); }) },
-  { weight: 8, arbitrary: step("deliver", fc.integer({ min: 1, max: 4 }), (world, count) => { world.deliver(count); }) },
-  { weight: 3, arbitrary: step("drop", WHICH, (world, which) => { world.drop(which); }) },
-  { weight: 2, arbitrary: step("double", WHICH, (world, which) => { world.double(which); }) },
-  { weight: 3, arbitrary: step("overtake", WHICH, (world, which) => { world.overtake(which); }) },
-  { weight: 2, arbitrary: step("repeat", WHICH, (world, which) => { world.repeat(which); }) },
-  { weight: 4, arbitrary: step("read", fc.tuple(LIMIT, fc.boolean()), (world, [limit, cached]) => { world.read(limit, cached); }) },
-  { weight: 4, arbitrary: step("arrive", NOTHING, (world) => { world.arrive(); }) },
-  { weight: 1, arbitrary: step("fail", NOTHING, (world) => { world.fail(); }) },
-  { weight: 2, arbitrary: step("poll", LIMIT, (world, limit) => { world.poll(limit); }) },
-  { weight: 2, arbitrary: step("polled", WHICH, (world, which) => { world.polled(which); }) },
+  {
+    weight: 6,
+    arbitrary: step("publish", FIELDS, (world, fields) => {
+      world.publish(fields);
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: step("edit", fc.tuple(WHICH, FIELDS), (world, [which, fields]) => {
+      world.edit(which, fields);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: step("delete", WHICH, (world, which) => {
+      world.delete(which);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: step("liveblog", fc.constantFrom(null, null, "fr", "en"), (world, language) => {
+      world.changeLiveblog(language);
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: step("keep", NOTHING, (world) => {
+      world.keep();
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: step("restore", NOTHING, (world) => {
+      world.restore();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("section", NOTHING, (world) => {
+      world.section();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("connect", NOTHING, (world) => {
+      world.connect();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("heartbeat", NOTHING, (world) => {
+      world.heartbeat();
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: step("deliver", fc.integer({ min: 1, max: 4 }), (world, count) => {
+      world.deliver(count);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: step("drop", WHICH, (world, which) => {
+      world.drop(which);
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("double", WHICH, (world, which) => {
+      world.double(which);
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: step("overtake", WHICH, (world, which) => {
+      world.overtake(which);
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("repeat", WHICH, (world, which) => {
+      world.repeat(which);
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: step("read", fc.tuple(LIMIT, fc.boolean()), (world, [limit, cached]) => {
+      world.read(limit, cached);
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: step("arrive", NOTHING, (world) => {
+      world.arrive();
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: step("fail", NOTHING, (world) => {
+      world.fail();
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("poll", LIMIT, (world, limit) => {
+      world.poll(limit);
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: step("polled", WHICH, (world, which) => {
+      world.polled(which);
+    }),
+  },
 );
 
 it("ends where the server is, whatever happens on the way", () => {

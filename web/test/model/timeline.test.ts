@@ -204,7 +204,12 @@ describe("a stretch of the list", () => {
 
   it("takes in what is published within it, counts what comes beyond its newer end, and grows there to the newest", () => {
     const line = timeline(start);
-    const between = { ...entry(5, 3), id: idOf(55), published_at: "2026-11-22T09:00:05.500Z", updated_at: "2026-11-22T09:00:05.500Z" };
+    const between = {
+      ...entry(5, 3),
+      id: idOf(55),
+      published_at: "2026-11-22T09:00:05.500Z",
+      updated_at: "2026-11-22T09:00:05.500Z",
+    };
     expect(line.receive(put(3, between)).added).toEqual([idOf(55)]);
     expect(line.receive(put(4, entry(9, 4))).added).toEqual([]);
     expect([...line.elsewhere]).toEqual([idOf(9)]);
@@ -237,7 +242,10 @@ describe("a stretch of the list", () => {
     expect(numbers(line.entries())).toEqual([3, 2]);
     line.receive(put(6, entry(2, 6, { tags: ["foot"], verification: "confirmed" })));
     expect(numbers(line.entries())).toEqual([3]);
-    const keyEvents = timeline({ ...start, ends: { newer: null, older: null }, items: [] }, { tag: null, key_events: true, verification: null });
+    const keyEvents = timeline(
+      { ...start, ends: { newer: null, older: null }, items: [] },
+      { tag: null, key_events: true, verification: null },
+    );
     keyEvents.receive(put(3, entry(1, 3)));
     keyEvents.receive(put(4, entry(2, 4, { key_event: true })));
     expect(numbers(keyEvents.entries())).toEqual([2]);
@@ -269,8 +277,12 @@ describe("a deletion that is to be confirmed", () => {
 
   it("is, once it was applied, with whether the entry was there, or among the key events", () => {
     const line = timeline({ items: [entry(6, 2), entry(5, 1)], keyEvents: [{ ...entry(4, 1), title: "4" }] });
-    const asked = [6, 6, 4, 9].map((number, index) => askedBy(line.receive({ type: "delete", seq: 3 + index, id: idOf(number), confirm })));
-    expect(asked).toEqual([6, 6, 4, 9].map((number, index) => [{ id: idOf(number), had: [true, false, true, false][index], within: 5000 }]));
+    const asked = [6, 6, 4, 9].map((number, index) =>
+      askedBy(line.receive({ type: "delete", seq: 3 + index, id: idOf(number), confirm })),
+    );
+    expect(asked).toEqual(
+      [6, 6, 4, 9].map((number, index) => [{ id: idOf(number), had: [true, false, true, false][index], within: 5000 }]),
+    );
     expect(askedBy(line.receive({ type: "delete", seq: 7, id: idOf(5) }))).toEqual([]);
   });
 
@@ -278,9 +290,19 @@ describe("a deletion that is to be confirmed", () => {
     const line = timeline({ items: [entry(6, 2)] });
     const message = { type: "delete", seq: 9, id: idOf(6), confirm } as const;
     const outcome = line.receive(message);
-    expect(outcome).toMatchObject({ changed: true, effects: ["resync"], gone: [{ id: idOf(6), had: true, within: 5000 }] });
+    expect(outcome).toMatchObject({
+      changed: true,
+      effects: ["resync"],
+      gone: [{ id: idOf(6), had: true, within: 5000 }],
+    });
     expect(line.receive(message)).toMatchObject({ changed: false, gone: [] });
-    const batch = { reset: false as const, epoch: line.epoch, seq: 9, events: [put(7, entry(7, 7)), put(8, entry(6, 8)), message], more: false };
+    const batch = {
+      reset: false as const,
+      epoch: line.epoch,
+      seq: 9,
+      events: [put(7, entry(7, 7)), put(8, entry(6, 8)), message],
+      more: false,
+    };
     expect(askedBy(line.applyBatch(batch))).toEqual([]);
     expect([numbers(line.entries()), line.seq]).toEqual([[7], 9]);
   });
@@ -333,7 +355,9 @@ describe("an outcome", () => {
     const line = timeline({ ends: { newer: null, older: endAt(2) } });
     const edited = entry(1, 3, { heading: "Edited" });
     expect(line.receive(put(3, edited))).toMatchObject({ entries: [edited], gone: [], added: [], replaced: false });
-    expect(line.receive({ type: "delete", seq: 4, id: idOf(9) }).gone).toEqual([{ id: idOf(9), had: false, within: undefined }]);
+    expect(line.receive({ type: "delete", seq: 4, id: idOf(9) }).gone).toEqual([
+      { id: idOf(9), had: false, within: undefined },
+    ]);
   });
 
   it("says what was there already by what the page had, whatever clocks say", () => {

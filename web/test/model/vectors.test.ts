@@ -29,7 +29,12 @@ function titleOf(entry: Entry): string {
 
 /** Where pages that aren't loaded begin: beyond the last entry that the page would list. */
 function endOf(entries: Entry[], page: PageKind): Entry | null {
-  return entries.filter((entry) => page !== "first" || !entry.pinned).sort(newestFirst).at(-1) ?? null;
+  return (
+    entries
+      .filter((entry) => page !== "first" || !entry.pinned)
+      .sort(newestFirst)
+      .at(-1) ?? null
+  );
 }
 
 function begin({ start }: Case): Timeline {

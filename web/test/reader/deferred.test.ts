@@ -43,7 +43,17 @@ beforeEach(() => {
   memory.alerts = false;
   // As the server wrote it: the page has it, and not the timeline.
   line = timeline({ items: [{ ...entry(2, 2), html: null }] });
-  extras = new Extras({ api: "", url: PAGE, only: null, texts, memory, timeline: line, add: () => undefined, show, reload });
+  extras = new Extras({
+    api: "",
+    url: PAGE,
+    only: null,
+    texts,
+    memory,
+    timeline: line,
+    add: () => undefined,
+    show,
+    reload,
+  });
   document.body.innerHTML = `<div data-notices></div><h1 data-liveblog-title>Demo</h1>
     <article id="entry-1" data-id="${idOf(2)}" data-title="Title"><a class="entry-time" href="https://live.example.org/1">9:00</a>
     <button data-share></button><ul class="corrections"><li><b>At 9:</b> 8 and not 12</li></ul>
@@ -80,8 +90,16 @@ describe("notices", () => {
     receive({ type: "entry", seq: 3, entry: seen });
     extras.correction(idOf(1), 0);
     const kept = get(`.card [data-id="${idOf(1)}"]`);
-    receive({ type: "entry", seq: 4, entry: entry(2, 4, { heading: "Edited", corrections: [{ note: "8" }, { note: "9" }] }) });
-    expect([...get(".card").querySelectorAll("p")].map((p) => p.textContent)).toEqual(["Corrigé", "Edited – 8", "Entry 1 – 7"]);
+    receive({
+      type: "entry",
+      seq: 4,
+      entry: entry(2, 4, { heading: "Edited", corrections: [{ note: "8" }, { note: "9" }] }),
+    });
+    expect([...get(".card").querySelectorAll("p")].map((p) => p.textContent)).toEqual([
+      "Corrigé",
+      "Edited – 8",
+      "Entry 1 – 7",
+    ]);
     receive({ type: "delete", seq: 5, id: idOf(2) });
     expect([...get(".card").querySelectorAll("p")].map((p) => p.textContent)).toEqual(["Corrigé", "Entry 1 – 7"]);
     expect(get(`.card [data-id="${idOf(1)}"]`)).toBe(kept);
@@ -144,11 +162,22 @@ describe("sharing", () => {
 
 describe("older entries", () => {
   const asked = (): Promise<{ added: Page[]; answer: (seq?: number) => Promise<void> }> => {
-    document.body.innerHTML += '<p><a data-older="c1" href="https://live.example.org/older">Older</a><span role="status"></span></p>';
+    document.body.innerHTML +=
+      '<p><a data-older="c1" href="https://live.example.org/older">Older</a><span role="status"></span></p>';
     let answer: (page: unknown) => void = () => undefined;
     vi.stubGlobal("fetch", () => new Promise((resolve) => (answer = resolve)));
     const added: Page[] = [];
-    extras = new Extras({ api: PAGE, url: PAGE, only: null, texts, memory, timeline: line, add: (_, page) => added.push(page), show, reload });
+    extras = new Extras({
+      api: PAGE,
+      url: PAGE,
+      only: null,
+      texts,
+      memory,
+      timeline: line,
+      add: (_, page) => added.push(page),
+      show,
+      reload,
+    });
     const loading = press("[data-older]");
     return Promise.resolve({
       added,
@@ -177,7 +206,12 @@ describe("older entries", () => {
 
   it("don't come where a cache has nothing else", async () => {
     const { added } = await asked();
-    vi.stubGlobal("fetch", () => Promise.resolve({ ok: true, json: () => Promise.resolve({ items: [], next_cursor: null, epoch: "abc", seq: 1 }) }));
+    vi.stubGlobal("fetch", () =>
+      Promise.resolve({
+        ok: true,
+        json: () => Promise.resolve({ items: [], next_cursor: null, epoch: "abc", seq: 1 }),
+      }),
+    );
     const loading = press("[data-older]");
     await vi.runAllTimersAsync();
     await loading;
@@ -201,7 +235,11 @@ describe("embeds", () => {
     expect(document.querySelector("iframe")).toBeNull();
     get(".embed-offer button").click();
     const frame = get("iframe") as HTMLIFrameElement;
-    expect([frame.title, frame.getAttribute("src"), frame.style.aspectRatio]).toEqual(["A film", "https://video.invalid/1", "16 / 9"]);
+    expect([frame.title, frame.getAttribute("src"), frame.style.aspectRatio]).toEqual([
+      "A film",
+      "https://video.invalid/1",
+      "16 / 9",
+    ]);
     expect(document.querySelector(".embed-offer, .embed-link")).toBeNull();
   });
 
@@ -381,7 +419,10 @@ describe("alerts", () => {
     await extras.alert([idOf(3), idOf(4)]);
     await vi.runAllTimersAsync();
     expect(ownTexts()).toEqual(["Demo: Entry 3", "Demo: Entry 4"]);
-    for (const [seq, heading] of [[5, "Edited"], [6, "Edited again"]] as const) {
+    for (const [seq, heading] of [
+      [5, "Edited"],
+      [6, "Edited again"],
+    ] as const) {
       receive({ type: "entry", seq, entry: entry(3, seq, { key_event: true, heading }) });
       await vi.runAllTimersAsync();
     }

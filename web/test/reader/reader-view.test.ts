@@ -159,7 +159,11 @@ describe("the first page", () => {
   });
 
   it("shows the live blog's own fields and the number of viewers", () => {
-    receive({ type: "liveblog", seq: 3, liveblog: { ...LIVEBLOG, title: "<i>Other</i>", summary: "Sum", status: "ended" } });
+    receive({
+      type: "liveblog",
+      seq: 3,
+      liveblog: { ...LIVEBLOG, title: "<i>Other</i>", summary: "Sum", status: "ended" },
+    });
     expect(get("h1").textContent).toBe("<i>Other</i>");
     expect(document.title).toBe("<i>Other</i>");
     expect(get("[data-liveblog-summary]").hidden).toBe(false);
@@ -280,7 +284,9 @@ describe("the first page", () => {
 describe("older entries", () => {
   function answer(value: unknown): void {
     vi.stubGlobal("fetch", () =>
-      value === null ? Promise.reject(new TypeError("no network")) : Promise.resolve({ ok: true, json: () => Promise.resolve(value) }),
+      value === null
+        ? Promise.reject(new TypeError("no network"))
+        : Promise.resolve({ ok: true, json: () => Promise.resolve(value) }),
     );
   }
 
@@ -391,10 +397,15 @@ describe("the oldest first", () => {
 
   it("new entries come at the end, and are counted while that is out of sight", () => {
     const bottom = 2_000;
-    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(() => new DOMRect(0, 1_900, 300, bottom - 1_900));
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(
+      () => new DOMRect(0, 1_900, 300, bottom - 1_900),
+    );
     put(3, entry(3, 3));
     expect(ids("entries")).toEqual([1, 2, 3]);
-    expect([get("[data-news]").textContent, get("[data-news]").getAttribute("href")]).toEqual(["1 nouvelle", `#entry-${idOf(3)}`]);
+    expect([get("[data-news]").textContent, get("[data-news]").getAttribute("href")]).toEqual([
+      "1 nouvelle",
+      `#entry-${idOf(3)}`,
+    ]);
     expect(view.caughtUp).toBe(false);
   });
 

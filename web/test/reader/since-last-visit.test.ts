@@ -15,7 +15,12 @@ let answers: unknown[];
 let asked: string[];
 
 function batch(seq: number, entries: unknown[], more = false): unknown {
-  return { epoch: "abc", seq, events: entries.map((one, index) => ({ type: "entry", seq: 3 + index, entry: one })), more };
+  return {
+    epoch: "abc",
+    seq,
+    events: entries.map((one, index) => ({ type: "entry", seq: 3 + index, entry: one })),
+    more,
+  };
 }
 
 beforeEach(() => {
@@ -106,7 +111,11 @@ describe("the reader", () => {
     const memory = new Memory(API);
     memory.saw(idOf(1), 0);
     answers = [
-      batch(6, [entry(1, 3, { corrections: [{ note: "8 and not 12" }] }), entry(3, 4), entry(4, 5, { key_event: true })]),
+      batch(6, [
+        entry(1, 3, { corrections: [{ note: "8 and not 12" }] }),
+        entry(3, 4),
+        entry(4, 5, { key_event: true }),
+      ]),
     ];
     const card = await tell(memory);
     expect(card?.querySelector(".box-title")?.textContent).toBe("Depuis le 20\u00a0nov. à 8\u00a0h\u00a000");
@@ -122,7 +131,13 @@ describe("the reader", () => {
   it("is told no longer of what is gone: counts go down, the way to read on leads to the next, and what is empty closes", async () => {
     const memory = new Memory(API);
     memory.saw(idOf(1), 0);
-    answers = [batch(6, [entry(1, 3, { corrections: [{ note: "8 and not 12" }] }), entry(3, 4), entry(4, 5, { key_event: true })])];
+    answers = [
+      batch(6, [
+        entry(1, 3, { corrections: [{ note: "8 and not 12" }] }),
+        entry(3, 4),
+        entry(4, 5, { key_event: true }),
+      ]),
+    ];
     const card = await tell(memory);
     const counts = (): string | undefined => card?.querySelectorAll("p")[1]?.textContent;
     mentions.tell(line.receive({ type: "gone", id: idOf(3) }));
@@ -141,7 +156,9 @@ describe("the reader", () => {
   });
 
   it("is told of a thousand entries without making a line for each, however often", async () => {
-    const all = Array.from({ length: 1_000 }, (_, number) => entry(number + 10, 3 + number, { key_event: true, published_at: "2026-11-22T09:30:00.000Z" }));
+    const all = Array.from({ length: 1_000 }, (_, number) =>
+      entry(number + 10, 3 + number, { key_event: true, published_at: "2026-11-22T09:30:00.000Z" }),
+    );
     answers = [batch(1_002, all)];
     const make = vi.spyOn(document, "createElement");
     const card = await tell(new Memory(API));

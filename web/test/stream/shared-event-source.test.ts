@@ -43,7 +43,11 @@ class FakeChannel {
 }
 
 /** One lock: whoever asks first has it, the others wait in a queue. */
-function request(_name: string, { signal }: { signal: AbortSignal }, callback: () => Promise<void> | undefined): Promise<void> {
+function request(
+  _name: string,
+  { signal }: { signal: AbortSignal },
+  callback: () => Promise<void> | undefined,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const run = (): void => {
       held = true;
@@ -114,7 +118,10 @@ it("one tab has the stream, and all hear of it", () => {
   const [first, second] = [open(), open("abc-1")];
   streams[0]?.onmessage?.({ data: HELLO });
   expect(streams.map((stream) => stream.url)).toEqual([`${API}/events?after=abc-2`]);
-  expect([first.heard, second.heard].map((heard) => heard.map((message) => message.type))).toEqual([["hello"], ["hello"]]);
+  expect([first.heard, second.heard].map((heard) => heard.map((message) => message.type))).toEqual([
+    ["hello"],
+    ["hello"],
+  ]);
 });
 
 it("a tab that joins late is told how far the stream has got, and so asks for what it lacks", () => {

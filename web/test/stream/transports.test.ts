@@ -208,10 +208,17 @@ describe("polling", () => {
   });
 
   it("ends with the time for which the server asks to be left alone", async () => {
-    const headers = [{ "Retry-After": "7" }, {}, { "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" }, { "Retry-After": "86400" }];
+    const headers = [
+      { "Retry-After": "7" },
+      {},
+      { "Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT" },
+      { "Retry-After": "86400" },
+    ];
     const waits: (number | undefined)[] = [];
     for (const sent of headers) {
-      vi.stubGlobal("fetch", () => Promise.resolve(new Response(null, { status: 429, headers: sent as Record<string, string> })));
+      vi.stubGlobal("fetch", () =>
+        Promise.resolve(new Response(null, { status: 429, headers: sent as Record<string, string> })),
+      );
       openPolling(API, () => "abc-2", {
         ...handlers,
         end: (code, wait) => {
@@ -276,7 +283,9 @@ describe("confirming a deletion", () => {
 
   it("is a post by the viewer that the stream's hello names, and needs no preflight", () => {
     const link = openEventSource(API, () => "abc-2", handlers);
-    FakeStream.latest.onmessage?.({ data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25,"viewer":"w"}' });
+    FakeStream.latest.onmessage?.({
+      data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25,"viewer":"w"}',
+    });
     FakeStream.latest.onmessage?.({ data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25}' });
     link.tell(gone);
     expect(heard).toHaveLength(2);

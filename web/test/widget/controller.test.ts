@@ -32,7 +32,12 @@ beforeEach(() => {
   socket = {};
   told = [];
   vi.stubGlobal("WebSocket", function () {
-    return Object.assign(socket, { close: () => undefined, readyState: 1, OPEN: 1, send: (text: string) => told.push(JSON.parse(text)) });
+    return Object.assign(socket, {
+      close: () => undefined,
+      readyState: 1,
+      OPEN: 1,
+      send: (text: string) => told.push(JSON.parse(text)),
+    });
   });
 });
 
@@ -56,8 +61,7 @@ async function live(fragment: Entry[], first: Partial<Snapshot>): Promise<void> 
   answers = { "shell.json": SHELL, snapshot: snapshot(first) };
   const quotes = fragment.map(({ id, heading }) => quoting(heading ?? "", "application/ld+json", id));
   document.body.innerHTML =
-    quotes.join("") +
-    quoting("the CMS's own", "application/json", fragment.map(({ id }) => id).join(" "));
+    quotes.join("") + quoting("the CMS's own", "application/json", fragment.map(({ id }) => id).join(" "));
   const host = Object.assign(document.createElement("div"), { innerHTML: fragment.map(({ html }) => html).join("") });
   host.setAttribute("src", "https://live.example.org/live/demo");
   document.body.append(host);
@@ -89,7 +93,10 @@ it("takes out what quotes an entry that is deleted or changed, and no script but
 it("takes out what quotes entries that were changed or deleted while nobody told, when it starts afresh", async () => {
   const all = [entry(9, 9), entry(8, 8), entry(7, 7)];
   await live(all, { entries: all });
-  answers.snapshot = snapshot({ seq: 900, entries: [entry(9, 9), entry(7, 12, { updated_at: "2026-11-22T10:00:00.000Z" })] });
+  answers.snapshot = snapshot({
+    seq: 900,
+    entries: [entry(9, 9), entry(7, 12, { updated_at: "2026-11-22T10:00:00.000Z" })],
+  });
   receive({ type: "hello", epoch: "abc", seq: 900, resumed: false, heartbeat: 25 });
   await vi.waitUntil(() => left().length === 2);
   expect(left()).toEqual(["Entry 9", "the CMS's own"]);

@@ -23,8 +23,10 @@ describe("build", () => {
   });
 
   it("reads the references that the server writes", () => {
-    expect(build("<p title=\"&#34;&#39;&quot;\">&#x27;&amp;lt;&lt;&eacute;&nothing</p>").textContent).toBe("'&lt;<&eacute;&nothing");
-    expect(build('<p title="&#34;&#39;&quot;">x</p>').querySelector("p")?.title).toBe("\"'\"");
+    expect(build('<p title="&#34;&#39;&quot;">&#x27;&amp;lt;&lt;&eacute;&nothing</p>').textContent).toBe(
+      "'&lt;<&eacute;&nothing",
+    );
+    expect(build('<p title="&#34;&#39;&quot;">x</p>').querySelector("p")?.title).toBe('"\'"');
   });
 
   it("lets nothing through that runs, loads or hides", () => {
@@ -36,9 +38,11 @@ describe("build", () => {
   });
 
   it("lets nothing through in capitals either", () => {
-    expect(html('<SCRIPT>alert(1)</SCRIPT><IMG SRC="https://e.example" ONERROR="alert(1)"><p ONCLICK="alert(1)" HREF="x">a</p>')).toBe(
-      '&lt;SCRIPT&gt;alert(1)&lt;/SCRIPT&gt;&lt;IMG SRC="https://e.example" ONERROR="alert(1)"&gt;<p>a</p>',
-    );
+    expect(
+      html(
+        '<SCRIPT>alert(1)</SCRIPT><IMG SRC="https://e.example" ONERROR="alert(1)"><p ONCLICK="alert(1)" HREF="x">a</p>',
+      ),
+    ).toBe('&lt;SCRIPT&gt;alert(1)&lt;/SCRIPT&gt;&lt;IMG SRC="https://e.example" ONERROR="alert(1)"&gt;<p>a</p>');
   });
 
   it("takes what is not well formed as text, and loses nothing of it", () => {

@@ -52,14 +52,18 @@ beforeEach(async () => {
     },
     registration: {
       getNotifications: () =>
-        Promise.resolve([...notified].map(([url, holder]) => ({ data: { url, holder }, close: () => notified.delete(url) }))),
+        Promise.resolve(
+          [...notified].map(([url, holder]) => ({ data: { url, holder }, close: () => notified.delete(url) })),
+        ),
     },
     skipWaiting: () => Promise.resolve(),
     clients: { claim: () => Promise.resolve(), openWindow: (url: string) => Promise.resolve(opened.push(url)) },
   });
   vi.stubGlobal("caches", { open: () => Promise.resolve(cache), match: cache.match });
   vi.stubGlobal("navigator", { locks: { query: () => Promise.resolve({ held: held.map((name) => ({ name })) }) } });
-  vi.stubGlobal("fetch", () => (online === null ? Promise.reject(new TypeError("no network")) : Promise.resolve(online)));
+  vi.stubGlobal("fetch", () =>
+    online === null ? Promise.reject(new TypeError("no network")) : Promise.resolve(online),
+  );
   vi.resetModules();
   await import("../../src/worker/service-worker.js");
 });
@@ -97,7 +101,12 @@ function pageAt(position: string): Response {
   return new Response(`<html data-position="${position}">`, { headers: { "Content-Type": "text/html" } });
 }
 
-const KEEP = { keep: `${PAGE}/entries/1`, of: PAGE, position: "abc-7", assets: ["https://example.org/static/assets/a.js"] };
+const KEEP = {
+  keep: `${PAGE}/entries/1`,
+  of: PAGE,
+  position: "abc-7",
+  assets: ["https://example.org/static/assets/a.js"],
+};
 
 function copy(url: string): void {
   const headers = { Date: "Sun, 22 Nov 2026 09:00:00 GMT", "Content-Type": "text/html", "Content-Encoding": "gzip" };
@@ -154,7 +163,9 @@ it("keeps out of everything else, but for what never changes", async () => {
   expect(await ask(PAGE, { method: "POST" })).toBeNull();
   copies.set("https://example.org/static/assets/reader-1.js", new Response("script"));
   online = null;
-  expect(await (await ask("https://example.org/static/assets/reader-1.js", { mode: "no-cors" }))?.text()).toBe("script");
+  expect(await (await ask("https://example.org/static/assets/reader-1.js", { mode: "no-cors" }))?.text()).toBe(
+    "script",
+  );
 });
 
 it("opens what a notification tells of", () => {
@@ -237,7 +248,11 @@ it("takes back a page's notifications when it ends, and later those of pages tha
   ]);
   held = ["ending", "hidden tab"];
   await say({ alerts: PAGE, holder: "ending" });
-  expect([...notified.keys()]).toEqual(["https://live.example.org/live/a/entries/2", `${PAGE}/entries/3`, `${PAGE}-2/entries/1`]);
+  expect([...notified.keys()]).toEqual([
+    "https://live.example.org/live/a/entries/2",
+    `${PAGE}/entries/3`,
+    `${PAGE}-2/entries/1`,
+  ]);
   await say({ alerts: PAGE });
   expect([...notified.keys()]).toEqual([`${PAGE}/entries/3`, `${PAGE}-2/entries/1`]);
 });
