@@ -56,6 +56,7 @@ check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and typ
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check || { echo 'Not formatted: make format' >&2; exit 1; }
 	@$(BIN)/mypy
+	@$(BIN)/python hatch_build.py npm --silent run format:check || { echo 'Not formatted: make format' >&2; exit 1; }
 	@$(BIN)/python hatch_build.py npm --silent run lint
 	@$(BIN)/python hatch_build.py npm --silent run check
 	@mkdir -p build
