@@ -1,6 +1,6 @@
 import type { Entry, Liveblog, Snapshot } from "../src/model/messages.js";
 import { belongsTo, type Only } from "../src/reader/page-data.js";
-import { Timeline, type Start } from "../src/model/timeline.js";
+import { Timeline, type TimelineStart } from "../src/model/timeline.js";
 
 export function idOf(number: number): string {
   return `01930000-0000-7000-8000-${String(number).padStart(12, "0")}`;
@@ -47,7 +47,7 @@ export const LIVEBLOG: Liveblog = {
   status: "live",
 };
 
-export function timeline(start: Partial<Start> = {}, only: Only | null = null): Timeline {
+export function timeline(start: Partial<TimelineStart> = {}, only: Only | null = null): Timeline {
   return new Timeline(
     {
       epoch: "abc",

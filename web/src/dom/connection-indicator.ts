@@ -2,7 +2,7 @@
 
 const AFTER_MS = 5_000;
 
-export class Indicator {
+export class ConnectionIndicator {
   #timer: number | undefined;
   readonly element: HTMLElement;
 

@@ -1,6 +1,6 @@
 /** Tells screen readers how many entries have come: politely, and many at once rather than one by one. */
 
-export interface AnnouncerClock {
+export interface LiveAnnouncerClock {
   now(): number;
   setTimeout(callback: () => void, ms: number): number;
 }
@@ -8,14 +8,14 @@ export interface AnnouncerClock {
 const GATHER_MS = 1_000;
 const PAUSE_MS = 20_000;
 
-export class Announcer {
+export class LiveAnnouncer {
   #count = 0;
   #waiting = false;
   #last = -Infinity;
   readonly #say: (count: number) => void;
-  readonly #clock: AnnouncerClock;
+  readonly #clock: LiveAnnouncerClock;
 
-  constructor(say: (count: number) => void, clock: AnnouncerClock) {
+  constructor(say: (count: number) => void, clock: LiveAnnouncerClock) {
     this.#say = say;
     this.#clock = clock;
   }

@@ -57,7 +57,7 @@ export interface Deletion {
 export type Withdrawal = Deletion & { type: "gone" };
 
 /** What a page answers where a delete asks for it: the entry isn't shown; whether it was. */
-export interface Gone {
+export interface Confirmation {
   id: string;
   had: boolean;
 }
@@ -98,7 +98,7 @@ function hasStrings(value: unknown, ...names: string[]): value is Fields {
   return isFields(value) && names.every((name) => typeof value[name] === "string");
 }
 
-export function isPlaced(value: unknown): value is Fields & { epoch: string; seq: number } {
+export function hasPosition(value: unknown): value is Fields & { epoch: string; seq: number } {
   return hasStrings(value, "epoch") && isSeq(value.seq);
 }
 
@@ -153,7 +153,7 @@ function isMessage(value: unknown): value is Message {
   switch (value.type) {
     case "hello":
       return (
-        isPlaced(value) &&
+        hasPosition(value) &&
         typeof value.resumed === "boolean" &&
         typeof value.heartbeat === "number" &&
         value.heartbeat > 0
@@ -161,7 +161,7 @@ function isMessage(value: unknown): value is Message {
     case "heartbeat":
       return isSeq(value.seq) && isSeq(value.viewers);
     case "reset":
-      return isPlaced(value);
+      return hasPosition(value);
     case "reconnect":
       return typeof value.after_ms === "number" && value.after_ms >= 0;
     default:
@@ -183,7 +183,7 @@ export function parseMessage(text: string): Message | null {
 /** The answer of `snapshot`; throws a TypeError for anything else. */
 export function parseSnapshot(value: unknown): Snapshot {
   if (
-    isPlaced(value) &&
+    hasPosition(value) &&
     isLiveblog(value.liveblog) &&
     areEntries(value.pinned) &&
     Array.isArray(value.key_events) &&

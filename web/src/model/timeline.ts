@@ -5,7 +5,18 @@
  * What isn't the next is never applied: the gap is filled from `changes` first.
  */
 
-import type { Batch, Change, Deletion, Entry, Gone, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
+import type {
+  Batch,
+  Change,
+  Deletion,
+  Entry,
+  Confirmation,
+  Hello,
+  KeyEvent,
+  Liveblog,
+  Message,
+  Snapshot,
+} from "./messages.js";
 
 /** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
 export type Effect = "resync" | "snapshot";
@@ -37,16 +48,16 @@ export interface Outcome {
   /** True if entries changed that were there already, or belong where the page doesn't reach: not if they are only new. */
   edited: boolean;
   /** What was deleted. */
-  gone: Lost[];
+  gone: DeletedEntry[];
   /** True if the page starts afresh: what was changed or deleted meanwhile isn't told one by one. */
   replaced: boolean;
 }
 
 /** An entry that was deleted. `within`: that is to be confirmed, at some moment within so many milliseconds. */
-export type Lost = Gone & { within: number | undefined };
+export type DeletedEntry = Confirmation & { within: number | undefined };
 
 /** What a page or a snapshot has of a live blog. */
-export interface Standing {
+export interface TimelineState {
   epoch: string;
   seq: number;
   language: string;
@@ -54,10 +65,10 @@ export interface Standing {
   items: Item[];
   keyEvents: KeyEvent[];
   /** The last entry on a side beyond which there are others; null if there are none. */
-  ends: Record<Side, Placed | null>;
+  ends: Record<Side, SortKey | null>;
 }
 
-export interface Start extends Standing {
+export interface TimelineStart extends TimelineState {
   page: PageKind;
   /** True where pinned entries aren't listed among the others. */
   apart: boolean;
@@ -65,13 +76,13 @@ export interface Start extends Standing {
   focus: string | null;
 }
 
-export interface Placed {
+export interface SortKey {
   id: string;
   published_at: string;
 }
 
 /** Newest first; ids order what was published in the same millisecond. */
-export function newestFirst(a: Placed, b: Placed): number {
+export function newestFirst(a: SortKey, b: SortKey): number {
   return descending(a.published_at, b.published_at) || descending(a.id, b.id);
 }
 
@@ -80,7 +91,7 @@ function descending(a: string, b: string): number {
 }
 
 /** What a snapshot has. */
-export function standing({ epoch, seq, liveblog, entries, pinned, key_events, next_cursor }: Snapshot): Standing {
+export function stateOf({ epoch, seq, liveblog, entries, pinned, key_events, next_cursor }: Snapshot): TimelineState {
   const { language, timezone } = liveblog;
   const ends = { newer: null, older: next_cursor === null ? null : (entries.at(-1) ?? null) };
   return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
@@ -112,8 +123,8 @@ export class Timeline {
   #language = "";
   #timezone = "";
   /** What is beyond these belongs to pages that aren't loaded. */
-  #ends: Record<Side, Placed | null> = { newer: null, older: null };
-  readonly #start: Start;
+  #ends: Record<Side, SortKey | null> = { newer: null, older: null };
+  readonly #start: TimelineStart;
   readonly #items = new Map<string, Item>();
   readonly #keyEvents = new Map<string, KeyEvent>();
   /** Up to which seq an entry's states are over, of those that aren't here any more: a page read before must not bring them back. */
@@ -131,7 +142,11 @@ export class Timeline {
   readonly #belongs: (entry: Entry) => boolean;
 
   /** `belongs`: whether an entry is one of those that the page is limited to. */
-  constructor(start: Start, titleOf: (entry: Entry) => string, belongs: (entry: Entry) => boolean = () => true) {
+  constructor(
+    start: TimelineStart,
+    titleOf: (entry: Entry) => string,
+    belongs: (entry: Entry) => boolean = () => true,
+  ) {
     this.page = start.page;
     this.#streamEpoch = start.epoch;
     this.#highest = start.seq;
@@ -248,7 +263,7 @@ export class Timeline {
     this.#items.clear();
     this.#keyEvents.clear();
     this.#over.clear();
-    this.#stand(standing(snapshot));
+    this.#stand(stateOf(snapshot));
     for (const id of this.#gone) {
       this.#remove({ id });
     }
@@ -279,7 +294,7 @@ export class Timeline {
     return { ...NOTHING, changed: true };
   }
 
-  #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: Standing): void {
+  #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: TimelineState): void {
     this.#epoch = epoch;
     this.#seq = this.since = seq;
     this.#language = language;
@@ -405,7 +420,7 @@ export class Timeline {
     return !(item.pinned && this.#start.apart) && !this.#isBeyond("newer", item) && !this.#isBeyond("older", item);
   }
 
-  #isBeyond(side: Side, item: Placed): boolean {
+  #isBeyond(side: Side, item: SortKey): boolean {
     const end = this.#ends[side];
     return end !== null && (side === "newer" ? newestFirst(item, end) < 0 : newestFirst(item, end) > 0);
   }

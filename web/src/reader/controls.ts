@@ -2,26 +2,26 @@
 
 import { switchAlerts } from "./key-event-alerts.js";
 import { offerEmbed } from "./third-party-embeds.js";
-import type { Memory } from "./visit-memory.js";
-import { loadMore, type MoreOptions } from "./load-more.js";
+import type { VisitMemory } from "./visit-memory.js";
+import { loadMore, type LoadMoreOptions } from "./load-more.js";
 import type { Mentions } from "./mentions.js";
-import type { Notices } from "./toasts.js";
+import type { Toasts } from "./toasts.js";
 import { share } from "./share.js";
 
-export interface Context extends MoreOptions {
-  memory: Memory;
+export interface Context extends LoadMoreOptions {
+  memory: VisitMemory;
   mentions: Mentions;
-  notices: Notices;
+  toasts: Toasts;
 }
 
 export async function click(control: HTMLElement, context: Context): Promise<void> {
-  const { texts, mentions, notices } = context;
+  const { texts, mentions, toasts } = context;
   const article = control.closest<HTMLElement>("article");
   const embed = control.closest<HTMLElement>("[data-embed-src]");
   if ("share" in control.dataset && article !== null) {
-    await share(article.dataset.id ?? "", texts, notices, mentions);
+    await share(article.dataset.id ?? "", texts, toasts, mentions);
   } else if ("alerts" in control.dataset) {
-    await switchAlerts(control, context.memory, texts, notices);
+    await switchAlerts(control, context.memory, texts, toasts);
   } else if (embed !== null) {
     offerEmbed(embed, texts.attributes);
   } else if (control instanceof HTMLAnchorElement) {

@@ -1,9 +1,9 @@
 /** Tells a reader, once, of corrections to entries that they have had before their eyes: on this page, or on an earlier visit. */
 
-import type { Memory } from "./visit-memory.js";
+import type { VisitMemory } from "./visit-memory.js";
 
 export class Corrections {
-  readonly #memory: Memory;
+  readonly #memory: VisitMemory;
   readonly #tell: (id: string, number: number) => void;
   readonly #observer = new IntersectionObserver((sightings) => {
     for (const { target, isIntersecting } of sightings) {
@@ -13,7 +13,7 @@ export class Corrections {
     }
   });
 
-  constructor(memory: Memory, tell: (id: string, number: number) => void) {
+  constructor(memory: VisitMemory, tell: (id: string, number: number) => void) {
     this.#memory = memory;
     this.#tell = tell;
   }

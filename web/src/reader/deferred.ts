@@ -3,42 +3,42 @@
  * that the stream didn't bring. Loaded then, or a second after the page.
  */
 
-import { Alerts } from "./key-event-alerts.js";
+import { KeyEventAlerts } from "./key-event-alerts.js";
 import { click } from "./controls.js";
 import { SYSTEM_CLOCK } from "../stream/connection.js";
-import type { Memory, Visit } from "./visit-memory.js";
+import type { VisitMemory, Visit } from "./visit-memory.js";
 import { Mentions } from "./mentions.js";
-import type { MoreOptions } from "./load-more.js";
-import { Notices, tellCorrection } from "./toasts.js";
+import type { LoadMoreOptions } from "./load-more.js";
+import { Toasts, tellCorrection } from "./toasts.js";
 import { tellSince } from "./since-last-visit.js";
-import { Sync } from "../stream/repair.js";
+import { Repair } from "../stream/repair.js";
 import type { Outcome } from "../model/timeline.js";
 
-export interface Context extends MoreOptions {
+export interface Context extends LoadMoreOptions {
   /** The live blog's page. */
   url: string;
-  memory: Memory;
+  memory: VisitMemory;
   show: (outcome: Outcome) => void;
   /** Reads the whole page anew. */
   reload: () => void;
 }
 
 /** All that a page says of entries outside of their articles: to be told whatever becomes of them. And what it reads beside the stream. */
-export class Extras {
-  readonly sync: Sync;
+export class Deferred {
+  readonly repair: Repair;
   readonly #context: Context;
   readonly #mentions: Mentions;
-  readonly #alerts: Alerts;
-  readonly #notices: Notices;
+  readonly #alerts: KeyEventAlerts;
+  readonly #toasts: Toasts;
 
   constructor(context: Context) {
     this.#context = context;
     this.#mentions = new Mentions(context.timeline);
-    this.#alerts = new Alerts({ ...context, mentions: this.#mentions });
-    this.#notices = new Notices(context.texts, context.timeline.language, this.#mentions);
+    this.#alerts = new KeyEventAlerts({ ...context, mentions: this.#mentions });
+    this.#toasts = new Toasts(context.texts, context.timeline.language, this.#mentions);
     const { api, timeline, show, reload } = context;
     const { language } = timeline;
-    this.sync = new Sync({
+    this.repair = new Repair({
       ...SYSTEM_CLOCK,
       api,
       timeline,
@@ -74,7 +74,7 @@ export class Extras {
   }
 
   click(control: HTMLElement): Promise<void> {
-    return click(control, { ...this.#context, mentions: this.#mentions, notices: this.#notices });
+    return click(control, { ...this.#context, mentions: this.#mentions, toasts: this.#toasts });
   }
 
   alert(added: readonly string[]): Promise<void> {
@@ -82,10 +82,10 @@ export class Extras {
   }
 
   correction(id: string, number: number): void {
-    tellCorrection(id, number, this.#context.texts, this.#notices);
+    tellCorrection(id, number, this.#context.texts, this.#toasts);
   }
 
   since(visit: Visit): Promise<void> {
-    return tellSince(this.#context.api, visit, { ...this.#context, notices: this.#notices });
+    return tellSince(this.#context.api, visit, { ...this.#context, toasts: this.#toasts });
   }
 }

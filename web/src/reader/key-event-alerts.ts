@@ -1,8 +1,8 @@
 /** Notifications of key events, for who asked for them, while the page is open in another tab; not longer. */
 
-import type { Memory } from "./visit-memory.js";
+import type { VisitMemory } from "./visit-memory.js";
 import type { Mentions } from "./mentions.js";
-import type { Notices } from "./toasts.js";
+import type { Toasts } from "./toasts.js";
 import type { Texts } from "../dom/i18n.js";
 import type { Item, Timeline } from "../model/timeline.js";
 
@@ -10,20 +10,25 @@ import type { Item, Timeline } from "../model/timeline.js";
 const SETTLED_MS = 3_000;
 
 /** Switches them on or off; the browser asks the reader on the first click. */
-export async function switchAlerts(button: HTMLElement, memory: Memory, texts: Texts, notices: Notices): Promise<void> {
+export async function switchAlerts(
+  button: HTMLElement,
+  memory: VisitMemory,
+  texts: Texts,
+  toasts: Toasts,
+): Promise<void> {
   if (memory.alerts) {
     memory.alerts = false;
   } else if ("Notification" in window && (await Notification.requestPermission()) === "granted") {
     memory.alerts = true;
   } else {
-    notices.tell(texts.text("alerts_blocked"));
+    toasts.tell(texts.text("alerts_blocked"));
   }
   memory.save();
   button.setAttribute("aria-pressed", String(memory.alerts));
 }
 
 /** The page's notifications: each says what its entry says now, and goes with it, or with the page. */
-export class Alerts {
+export class KeyEventAlerts {
   readonly #context: { timeline: Timeline; mentions: Mentions; url: string };
   /** Of each the last that was asked of the browser, which takes its time: one thing after the other. */
   readonly #turns = new Map<string, Promise<void>>();

@@ -7,7 +7,7 @@ import type { Side, Timeline } from "../model/timeline.js";
 
 const PAGE_SIZE = 20;
 
-export interface MoreOptions {
+export interface LoadMoreOptions {
   api: string;
   only: Only | null;
   texts: Texts;
@@ -19,7 +19,7 @@ export interface MoreOptions {
 export async function loadMore(
   side: Side,
   link: HTMLAnchorElement,
-  { api, only, texts, timeline, add }: MoreOptions,
+  { api, only, texts, timeline, add }: LoadMoreOptions,
 ): Promise<void> {
   const status = link.parentElement?.querySelector("[role=status]");
   const cursor = link.dataset[side];

@@ -5,14 +5,14 @@ import "./reader.css";
 import { Connection } from "../stream/connection.js";
 import { Corrections } from "./corrections.js";
 import { isShown, parseArticle } from "../dom/reconcile.js";
-import type { Extras } from "./deferred.js";
-import { chosenOrder, Memory } from "./visit-memory.js";
-import type { Gone } from "../model/messages.js";
+import type { Deferred } from "./deferred.js";
+import { chosenOrder, VisitMemory } from "./visit-memory.js";
+import type { Confirmation } from "../model/messages.js";
 import { belongsTo, type PageData, readPage } from "./page-data.js";
 import type { Page } from "../stream/entries-api.js";
 import { Texts } from "../dom/i18n.js";
 import { type Outcome, type Side, Timeline } from "../model/timeline.js";
-import { View } from "./reader-view.js";
+import { ReaderView } from "./reader-view.js";
 
 const RELOAD_SPREAD_MS = 3_000;
 const RELOAD_INTERVAL_MS = 30_000;
@@ -32,18 +32,18 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
     (entry) => parseArticle(entry.html).dataset.title ?? "",
     (entry) => belongsTo(only, entry),
   );
-  const view = new View(timeline, texts, oldestFirst);
-  const memory = new Memory(api);
+  const view = new ReaderView(timeline, texts, oldestFirst);
+  const memory = new VisitMemory(api);
   /** Of what was corrected since the last visit, a reader is told with all that came since: what comes by the stream waits for that. */
   let corrections: Corrections | undefined;
   /** Where the reader had seen everything. */
   let caughtUp = { position: "", at: "" };
   let offline: typeof import("./offline-copy.js") | null = null;
-  let extras: Extras | undefined;
+  let extras: Deferred | undefined;
 
-  async function more(): Promise<Extras> {
+  async function more(): Promise<Deferred> {
     const module = await import("./deferred.js");
-    return (extras ??= new module.Extras({ api, url, only, texts, memory, timeline, add, show, reload }));
+    return (extras ??= new module.Deferred({ api, url, only, texts, memory, timeline, add, show, reload }));
   }
 
   function show(outcome: Outcome): void {
@@ -73,20 +73,20 @@ function enhance({ start, only, api, url, oldestFirst, texts: textData }: PageDa
     }
     if (effects.length > 0) {
       // Where the code for it isn't to be had, a server of another version is there by now.
-      void more().then(({ sync }) => {
-        sync.request(effects);
+      void more().then(({ repair }) => {
+        repair.request(effects);
       }, reload);
     }
   }
 
   /** `left`: when it has gone from what isn't in the document. */
-  function confirm(gone: Gone, ms: number, left?: Promise<unknown>): void {
+  function confirm(gone: Confirmation, ms: number, left?: Promise<unknown>): void {
     window.setTimeout(() => {
       void left?.then(() => {
         if (isShown(gone.id)) {
           confirm(gone, RECHECK_MS, left);
         } else {
-          connection.tell(gone);
+          connection.confirm(gone);
         }
       });
     }, ms);

@@ -1,7 +1,7 @@
 /** What the server wrote into the page: where it stands, and the entries that are there. */
 
 import type { Entry, KeyEvent } from "../model/messages.js";
-import type { Item, PageKind, Placed, Side, Start } from "../model/timeline.js";
+import type { Item, PageKind, SortKey, Side, TimelineStart } from "../model/timeline.js";
 import type { TextData } from "../dom/i18n.js";
 
 /** What the page is limited to: entries to which all of it applies. */
@@ -12,7 +12,7 @@ export interface Only {
 }
 
 export interface PageData {
-  start: Start;
+  start: TimelineStart;
   only: Only | null;
   /** The absolute URL of the live blog in the API. */
   api: string;
@@ -62,7 +62,7 @@ export function belongsTo(only: Only | null, entry: Entry): boolean {
   );
 }
 
-function readEnd(side: Side): Placed | null {
+function readEnd(side: Side): SortKey | null {
   const { dataset } = document.querySelector<HTMLElement>(`[data-${side}]`) ?? {};
   const [published_at, id] = dataset?.place?.split(" ") ?? [];
   return dataset?.[side] && published_at && id ? { published_at, id } : null;

@@ -1,9 +1,9 @@
 /** The page of one live blog: shows a timeline, and nothing else decides what is on it. */
 
-import { Announcer } from "../dom/live-announcer.js";
+import { LiveAnnouncer } from "../dom/live-announcer.js";
 import { type Status, SYSTEM_CLOCK } from "../stream/connection.js";
 import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "../dom/reconcile.js";
-import { Indicator } from "../dom/connection-indicator.js";
+import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
 import type { Texts } from "../dom/i18n.js";
 import type { Item, Outcome, Timeline } from "../model/timeline.js";
@@ -11,12 +11,12 @@ import type { Item, Outcome, Timeline } from "../model/timeline.js";
 /** After how long frames are no longer waited for. */
 const FRAMES_MAX_MS = 500;
 
-export class View {
+export class ReaderView {
   readonly #timeline: Timeline;
   readonly #texts: Texts;
   readonly #oldestFirst: boolean;
-  readonly #announcer: Announcer;
-  readonly #indicator: Indicator | null;
+  readonly #announcer: LiveAnnouncer;
+  readonly #indicator: ConnectionIndicator | null;
   /** Without the count before it. */
   #title = document.title;
   readonly #newsUrl = document.querySelector<HTMLAnchorElement>("[data-news]")?.href ?? "";
@@ -32,11 +32,11 @@ export class View {
     this.#texts = texts;
     this.#oldestFirst = oldestFirst;
     this.#keyEventsShown = this.#keyEventsState();
-    this.#announcer = new Announcer((count) => {
+    this.#announcer = new LiveAnnouncer((count) => {
       setText("[data-announcer]", texts.plural("new_entries", count));
     }, SYSTEM_CLOCK);
     const connection = document.querySelector<HTMLElement>("[data-connection]");
-    this.#indicator = connection && new Indicator(connection);
+    this.#indicator = connection && new ConnectionIndicator(connection);
     this.#watchEnd();
     this.#showUpdated();
   }

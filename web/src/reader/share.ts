@@ -1,10 +1,10 @@
 /** Hands an entry's address on: by the device's own means, which keep the title for as long as they are open, else by the clipboard. */
 
 import type { Mentions } from "./mentions.js";
-import type { Notices } from "./toasts.js";
+import type { Toasts } from "./toasts.js";
 import type { Texts } from "../dom/i18n.js";
 
-export async function share(id: string, texts: Texts, notices: Notices, mentions: Mentions): Promise<void> {
+export async function share(id: string, texts: Texts, toasts: Toasts, mentions: Mentions): Promise<void> {
   const article = mentions.now(id);
   if (article === null) {
     return;
@@ -22,8 +22,8 @@ export async function share(id: string, texts: Texts, notices: Notices, mentions
   }
   try {
     await navigator.clipboard.writeText(url);
-    notices.tell(texts.text("copied"));
+    toasts.tell(texts.text("copied"));
   } catch {
-    notices.tell(texts.text("copy_failed"));
+    toasts.tell(texts.text("copy_failed"));
   }
 }

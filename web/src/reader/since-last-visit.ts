@@ -1,10 +1,10 @@
 /** What came since the reader's last visit. Loaded only when somebody comes back. */
 
 import { element } from "../dom/reconcile.js";
-import type { Memory, Visit } from "./visit-memory.js";
+import type { VisitMemory, Visit } from "./visit-memory.js";
 import type { Entry } from "../model/messages.js";
 import type { Articles } from "./mentions.js";
-import { correctionOf, type Notices } from "./toasts.js";
+import { correctionOf, type Toasts } from "./toasts.js";
 import { fetchPage } from "../stream/entries-api.js";
 import type { Texts } from "../dom/i18n.js";
 import type { Timeline } from "../model/timeline.js";
@@ -98,7 +98,7 @@ function createdAt(entry: Entry): number {
 export async function tellSince(
   api: string,
   visit: Visit,
-  { memory, texts, timeline, notices }: { memory: Memory; texts: Texts; timeline: Timeline; notices: Notices },
+  { memory, texts, timeline, toasts }: { memory: VisitMemory; texts: Texts; timeline: Timeline; toasts: Toasts },
 ): Promise<void> {
   const { timezone, snapshots } = timeline;
   const { fresh, corrected, complete } = await readSince(api, visit, memory.seen, timeline);
@@ -112,8 +112,8 @@ export async function tellSince(
   const line = (article: HTMLElement, { id, url }: Entry, note: string): HTMLElement => {
     const here = document.getElementById(`entry-${id}`) !== null;
     const { title = "", publishedAt = "" } = article.dataset;
-    const link = element("a", { href: here ? `#entry-${id}` : url }, notices.quote(title));
-    const made = element("li", {}, texts.time(publishedAt, timezone), " ", link, note && " – ", notices.quote(note));
+    const link = element("a", { href: here ? `#entry-${id}` : url }, toasts.quote(title));
+    const made = element("li", {}, texts.time(publishedAt, timezone), " ", link, note && " – ", toasts.quote(note));
     made.dataset.id = id;
     return made;
   };
@@ -155,7 +155,7 @@ export async function tellSince(
     return content;
   };
   const title = texts.when("since", new Date(visit.left).toISOString(), timezone);
-  notices.show("since", title, [...new Set([...fresh, ...corrected])], compose);
+  toasts.show("since", title, [...new Set([...fresh, ...corrected])], compose);
 }
 
 function many(count: string, complete: boolean, texts: Texts): string {

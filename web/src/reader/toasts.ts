@@ -7,7 +7,7 @@ import type { Texts } from "../dom/i18n.js";
 
 const BRIEF_MS = 5_000;
 
-export class Notices {
+export class Toasts {
   readonly #texts: Texts;
   readonly #language: string;
   readonly #mentions: Mentions;
@@ -111,11 +111,11 @@ class Part {
 }
 
 /** Of an entry that the reader had read before: its correction of that number, from 0. */
-export function tellCorrection(id: string, number: number, texts: Texts, notices: Notices): void {
-  notices.show("corrected", texts.text("corrected"), [{ id }], (left) =>
+export function tellCorrection(id: string, number: number, texts: Texts, toasts: Toasts): void {
+  toasts.show("corrected", texts.text("corrected"), [{ id }], (left) =>
     [...left.values()].map((article) => {
-      const link = element("a", { href: `#${article.id}` }, notices.quote(article.dataset.title ?? ""));
-      const line = element("p", {}, link, " – ", notices.quote(correctionOf(article, number)));
+      const link = element("a", { href: `#${article.id}` }, toasts.quote(article.dataset.title ?? ""));
+      const line = element("p", {}, link, " – ", toasts.quote(correctionOf(article, number)));
       line.dataset.id = id;
       return line;
     }),

@@ -18,7 +18,7 @@ interface Stored {
 
 const SEEN_MAX = 400;
 
-export class Memory {
+export class VisitMemory {
   /** The visit before this one. */
   readonly visit: Visit | null;
   /** Entries that the reader had before their eyes, the latest last, with the number of their corrections then. */

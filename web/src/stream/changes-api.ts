@@ -1,6 +1,6 @@
 /** What changed since a position, as `changes` answers it: a widget needs it only once it has missed something. */
 
-import { type Batch, isEvent, isPlaced } from "../model/messages.js";
+import { type Batch, isEvent, hasPosition } from "../model/messages.js";
 import { endpoint, fetchJson } from "./transports.js";
 
 /** `changes` after a position. `no-cache` makes the browser ask conditionally, by the ETag of its last answer. */
@@ -15,7 +15,7 @@ export async function fetchBatch(
 
 function isBatch(value: unknown): value is Batch {
   return (
-    isPlaced(value) &&
+    hasPosition(value) &&
     (value.reset === true ||
       (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
   );

@@ -3,7 +3,7 @@
  * is away. It knows when to connect, not what the messages say of entries.
  */
 
-import type { Batch, Gone, Message } from "../model/messages.js";
+import type { Batch, Confirmation, Message } from "../model/messages.js";
 import { type Link, type Opener, openLazily, openWebSocket } from "./transports.js";
 
 /** `closed` is final: the server said not to come back. */
@@ -101,8 +101,8 @@ export class Connection {
   }
 
   /** Confirm a deletion, by whatever way there is now. */
-  tell(gone: Gone): void {
-    this.#link?.tell(gone);
+  confirm(confirmation: Confirmation): void {
+    this.#link?.confirm(confirmation);
   }
 
   /** Drop what there is and connect again at once; not sooner than a server that went away asked for. */

@@ -1,6 +1,6 @@
 /** Pages of a live blog's entries, as the API gives them. */
 
-import { areEntries, type Entry, isCursor, isPlaced } from "../model/messages.js";
+import { areEntries, type Entry, isCursor, hasPosition } from "../model/messages.js";
 import type { Timeline } from "../model/timeline.js";
 import { endpoint, fetchJson } from "./transports.js";
 
@@ -41,7 +41,7 @@ export async function fetchPage(
 
 /** The answer of `entries`; throws a TypeError for anything else. */
 export function parsePage(value: unknown): Page {
-  if (isPlaced(value) && areEntries(value.items) && isCursor(value.next_cursor)) {
+  if (hasPosition(value) && areEntries(value.items) && isCursor(value.next_cursor)) {
     return value as unknown as Page;
   }
   throw new TypeError("not a page of entries");

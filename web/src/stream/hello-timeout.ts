@@ -11,7 +11,7 @@ const HELLO_WITHIN_MS = 5_000;
 const AGAIN_MS = 120_000;
 
 /** The same transport, which ends unless its first message comes in time. */
-export function promptly(open: Opener): Opener {
+export function withHelloTimeout(open: Opener): Opener {
   return (api, after, handlers) => {
     const link = open(api, after, {
       ...handlers,
@@ -29,8 +29,8 @@ export function promptly(open: Opener): Opener {
       handlers.end(null, AGAIN_MS);
     }, HELLO_WITHIN_MS);
     return {
-      tell(gone): void {
-        link.tell(gone);
+      confirm(confirmation): void {
+        link.confirm(confirmation);
       },
       close(): void {
         window.clearTimeout(timer);

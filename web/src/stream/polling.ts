@@ -1,7 +1,7 @@
 /** The last resort: asking again and again. */
 
 import type { Batch } from "../model/messages.js";
-import { post } from "./confirm-deletion.js";
+import { postConfirmation } from "./confirm-deletion.js";
 import { fetchBatch } from "./changes-api.js";
 import { type Handlers, type Link, type Refused } from "./transports.js";
 
@@ -41,8 +41,8 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
   };
   void poll();
   return {
-    tell(gone): void {
-      post(api, gone);
+    confirm(confirmation): void {
+      postConfirmation(api, confirmation);
     },
     close(): void {
       abort.abort();

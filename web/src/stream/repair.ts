@@ -5,7 +5,7 @@ import type { Effect, Outcome, Timeline } from "../model/timeline.js";
 import { fetchBatch } from "./changes-api.js";
 import { endpoint, fetchJson } from "./transports.js";
 
-export interface SyncOptions {
+export interface RepairOptions {
   api: string;
   timeline: Timeline;
   outcome(outcome: Outcome): void;
@@ -22,14 +22,14 @@ const DELAY_STEP_MS = 500;
 const SNAPSHOT_MAX = 100;
 const SNAPSHOT_MIN = 20;
 
-export class Sync {
+export class Repair {
   #wanted: Effect | null = null;
   #running = false;
   /** How often in a row it failed, or didn't bring us further. */
   #fruitless = 0;
-  readonly #options: SyncOptions;
+  readonly #options: RepairOptions;
 
-  constructor(options: SyncOptions) {
+  constructor(options: RepairOptions) {
     this.#options = options;
   }
 

@@ -6,9 +6,9 @@
  * joins late, or is handed the lock, stands behind or ahead of what is handed on: the timeline repairs that as it does any gap.
  */
 
-import type { Gone, Message } from "../model/messages.js";
+import type { Confirmation, Message } from "../model/messages.js";
 import { finalCode, waitOf } from "./polling.js";
-import { post } from "./confirm-deletion.js";
+import { postConfirmation } from "./confirm-deletion.js";
 import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
 
 /** `EventSource.CLOSED`: the server has answered with something else than a stream. */
@@ -86,15 +86,15 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
       }
     });
   say({ joined: true });
-  const tell = (gone: Gone): void => {
+  const confirm = (confirmation: Confirmation): void => {
     if (stream === null) {
       // The server knows the stream, and not who listens to it in other tabs.
-      post(api, gone);
+      postConfirmation(api, confirmation);
     } else {
-      stream.tell(gone);
+      stream.confirm(confirmation);
     }
   };
-  return { tell, close };
+  return { confirm, close };
 }
 
 export function openEventSource(api: string, after: () => string, handlers: Handlers): Link {
@@ -130,11 +130,11 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
       }
     });
   };
-  const tell = (gone: Gone): void => {
-    post(api, gone, viewer);
+  const confirm = (confirmation: Confirmation): void => {
+    postConfirmation(api, confirmation, viewer);
   };
   return {
-    tell,
+    confirm,
     close: () => {
       closed = true;
       close();

@@ -1,6 +1,6 @@
 /** How to hear of changes. A transport is opened at a position, delivers until it ends, and never reconnects by itself. */
 
-import { type Batch, type Gone, type Message, parseMessage } from "../model/messages.js";
+import { type Batch, type Confirmation, type Message, parseMessage } from "../model/messages.js";
 
 export interface Handlers {
   message(message: Message): void;
@@ -15,7 +15,7 @@ export interface Handlers {
 
 export interface Link {
   /** Confirms a deletion; what can't be sent is lost. */
-  tell(gone: Gone): void;
+  confirm(confirmation: Confirmation): void;
   close(): void;
 }
 
@@ -41,9 +41,9 @@ export function openWebSocket(api: string, after: () => string, handlers: Handle
     handlers.end(event.code);
   };
   return {
-    tell(gone): void {
+    confirm(confirmation): void {
       if (socket.readyState === socket.OPEN) {
-        socket.send(JSON.stringify({ type: "gone", ...gone }));
+        socket.send(JSON.stringify({ type: "gone", ...confirmation }));
       }
     },
     close(): void {
@@ -70,8 +70,8 @@ export function openLazily(load: () => Promise<Opener>): Opener {
         }
       });
     return {
-      tell(gone): void {
-        link?.tell(gone);
+      confirm(confirmation): void {
+        link?.confirm(confirmation);
       },
       close(): void {
         closed = true;

@@ -1,13 +1,13 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
 import { Connection, type Status } from "../stream/connection.js";
-import { type Gone, parseSnapshot, type Snapshot } from "../model/messages.js";
+import { type Confirmation, parseSnapshot, type Snapshot } from "../model/messages.js";
 import { shownArticles } from "../dom/reconcile.js";
-import { NOTHING, type Outcome, standing, Timeline } from "../model/timeline.js";
+import { NOTHING, type Outcome, stateOf, Timeline } from "../model/timeline.js";
 import { endpoint, fetchJson } from "../stream/transports.js";
 import type { Mounted } from "./element.js";
-import type { More } from "./deferred.js";
-import { isVisible, link, Panel, type Shell, type Terms } from "./widget-view.js";
+import type { Deferred } from "./deferred.js";
+import { isVisible, link, WidgetView, type WidgetShell, type PartnerTerms } from "./widget-view.js";
 import css from "./widget.css?inline";
 
 const LIMIT = 20;
@@ -34,11 +34,11 @@ class Widget implements Mounted {
   #retryTimer = 0;
   #api = "";
   #url = "";
-  #panel: Panel | null = null;
+  #view: WidgetView | null = null;
   #connection: Connection | null = null;
   /** What a resync would have done later, had the element not been taken out. */
   #parked: (() => void)[] = [];
-  #terms: Terms = {};
+  #terms: PartnerTerms = {};
   readonly #host: HTMLElement;
   readonly #root: ShadowRoot;
 
@@ -70,20 +70,20 @@ class Widget implements Mounted {
     }
     clearTimeout(this.#retryTimer);
     this.#connection?.suspend();
-    this.#panel?.rest();
+    this.#view?.rest();
   }
 
   close(): void {
     this.suspend();
     this.#closed = true;
-    this.#panel?.close();
+    this.#view?.close();
   }
 
   update(name: string): boolean {
-    if (this.#panel === null || (name !== "height" && name !== "theme")) {
+    if (this.#view === null || (name !== "height" && name !== "theme")) {
       return false;
     }
-    this.#dress(this.#panel);
+    this.#dress(this.#view);
     return true;
   }
 
@@ -99,7 +99,7 @@ class Widget implements Mounted {
       connection?.start();
     } else {
       connection?.setVisible(isVisible());
-      this.#panel?.look();
+      this.#view?.look();
     }
   }
 
@@ -130,14 +130,14 @@ class Widget implements Mounted {
       this.#url = `${base}/live/${slug}`;
       this.#api = `${base}/api/v1/liveblogs/${slug}${query}`;
       if (partner) {
-        this.#terms = (await fetchJson(endpoint(this.#api, "embed", {})).catch(() => ({}))) as Terms;
+        this.#terms = (await fetchJson(endpoint(this.#api, "embed", {})).catch(() => ({}))) as PartnerTerms;
       }
       const [snapshot, shell] = await Promise.all([
         fetchJson(endpoint(this.#api, "snapshot", { limit: String(this.#limit) })).then(parseSnapshot),
         fetchJson(endpoint(`${base}/embed/${slug}${query}`, "shell.json", words ? { lang: words } : {})),
       ]);
       if (this.#running) {
-        this.#begin(snapshot, shell as Shell);
+        this.#begin(snapshot, shell as WidgetShell);
       }
     } catch (error) {
       if (REFUSALS.test((error as Error).message)) {
@@ -149,30 +149,30 @@ class Widget implements Mounted {
     }
   }
 
-  #begin(snapshot: Snapshot, shell: Shell): void {
+  #begin(snapshot: Snapshot, shell: WidgetShell): void {
     const { liveblog } = snapshot;
     const timeline = new Timeline(
-      { ...standing(snapshot), page: "first", apart: true, focus: null },
+      { ...stateOf(snapshot), page: "first", apart: true, focus: null },
       ({ heading }) => heading ?? "",
     );
     timeline.liveblog = liveblog;
     const copies = shownArticles(this.#host);
-    const panel = new Panel(timeline, shell, this.#limit);
-    let more: More | undefined;
-    const extras = async (): Promise<More> => {
+    const view = new WidgetView(timeline, shell, this.#limit);
+    let more: Deferred | undefined;
+    const extras = async (): Promise<Deferred> => {
       const module = await import("./deferred.js");
-      const tell = (gone: Gone): void => {
-        connection.tell(gone);
+      const tell = (gone: Confirmation): void => {
+        connection.confirm(gone);
       };
       const say = (count: number): void => {
-        panel.say(count);
+        view.say(count);
       };
       const options = { api: this.#api, limit: this.#limit, timeline, copies, show, later, tell, say };
-      return (more ??= new module.More(options, snapshot.next_cursor));
+      return (more ??= new module.Deferred(options, snapshot.next_cursor));
     };
-    panel.older = async () => (await extras()).older();
+    view.older = async () => (await extras()).older();
     /** What is to be done with a part that may have to be loaded, again and again where that fails. */
-    const withMore = (act: (made: More) => void): void => {
+    const withMore = (act: (made: Deferred) => void): void => {
       extras().then(act, () => {
         later(
           () => {
@@ -190,7 +190,7 @@ class Widget implements Mounted {
       });
     }
     const show = (outcome: Outcome): void => {
-      panel.show(outcome);
+      view.show(outcome);
       if (outcome.replaced || [...outcome.entries, ...outcome.gone, ...outcome.effects].length > 0) {
         withMore((made) => {
           made.follow(outcome);
@@ -224,14 +224,14 @@ class Widget implements Mounted {
         this.#tell(status);
       },
     });
-    this.#panel = panel;
+    this.#view = view;
     this.#connection = connection;
-    this.#dress(panel);
+    this.#dress(view);
     const { attribution } = this.#terms;
     if (attribution) {
-      panel.add(link(attribution.url, attribution.text));
+      view.add(link(attribution.url, attribution.text));
     }
-    this.#root.replaceChildren(panel.element);
+    this.#root.replaceChildren(view.element);
     this.#wake(connection);
     show({ ...NOTHING, changed: true });
   }
@@ -240,7 +240,7 @@ class Widget implements Mounted {
     if (status === "closed") {
       this.#end();
     } else {
-      this.#panel?.showStatus(status);
+      this.#view?.showStatus(status);
       this.#emit("status", { status });
     }
   }
@@ -250,7 +250,7 @@ class Widget implements Mounted {
     const instead = document.createElement("p");
     instead.className = "lv";
     instead.setAttribute("part", "fallback");
-    instead.append(this.#panel?.text("closed") ?? "", " ", link(this.#terms.fallback_url ?? this.#url, this.#url));
+    instead.append(this.#view?.text("closed") ?? "", " ", link(this.#terms.fallback_url ?? this.#url, this.#url));
     this.close();
     const slot = document.createElement("slot");
     slot.append(instead);
@@ -259,7 +259,7 @@ class Widget implements Mounted {
   }
 
   /** The element's own wishes come before those that the newsroom has set for the partner. */
-  #dress({ element }: Panel): void {
+  #dress({ element }: WidgetView): void {
     const { scheme = "auto", ...theme } = this.#terms.theme ?? {};
     const height = `${String(parseInt(this.#host.getAttribute("height") ?? "", 10))}px`;
     element.dataset.scheme = this.#host.getAttribute("theme") ?? scheme;

@@ -1,13 +1,13 @@
 /** What a widget needs only once something happens: an entry comes, one was missed, a reader wants older ones. */
 
-import { Announcer } from "../dom/live-announcer.js";
+import { LiveAnnouncer } from "../dom/live-announcer.js";
 import { SYSTEM_CLOCK } from "../stream/connection.js";
-import type { Gone } from "../model/messages.js";
+import type { Confirmation } from "../model/messages.js";
 import { fetchPage } from "../stream/entries-api.js";
-import { Sync } from "../stream/repair.js";
+import { Repair } from "../stream/repair.js";
 import type { Outcome, Timeline } from "../model/timeline.js";
 
-export interface MoreOptions {
+export interface DeferredOptions {
   api: string;
   /** How many entries to a page. */
   limit: number;
@@ -16,7 +16,7 @@ export interface MoreOptions {
   copies: ReadonlyMap<string, HTMLElement>;
   show: (outcome: Outcome) => void;
   later: (callback: () => void, ms: number) => unknown;
-  tell: (gone: Gone) => void;
+  tell: (gone: Confirmation) => void;
   /** Tells screen readers of so many new entries. */
   say: (count: number) => void;
 }
@@ -31,19 +31,19 @@ function unquote(ids: string[]): void {
 }
 
 /** Reads what the stream doesn't bring. */
-export class More {
-  readonly sync: Sync;
-  readonly #announcer: Announcer;
+export class Deferred {
+  readonly repair: Repair;
+  readonly #announcer: LiveAnnouncer;
   #cursor: string | null;
-  readonly #options: MoreOptions;
+  readonly #options: DeferredOptions;
 
   /** `cursor`: where older entries begin; null if there are none. */
-  constructor(options: MoreOptions, cursor: string | null) {
+  constructor(options: DeferredOptions, cursor: string | null) {
     const { api, timeline, show, later, say } = options;
-    this.#announcer = new Announcer(say, SYSTEM_CLOCK);
+    this.#announcer = new LiveAnnouncer(say, SYSTEM_CLOCK);
     this.#cursor = cursor;
     this.#options = options;
-    this.sync = new Sync({
+    this.repair = new Repair({
       ...SYSTEM_CLOCK,
       api,
       timeline,
@@ -72,7 +72,7 @@ export class More {
         }, Math.random() * within);
       }
     }
-    this.sync.request(outcome.effects);
+    this.repair.request(outcome.effects);
   }
 
   /** Takes out what quotes entries that are otherwise by now than in the fragment, or are no more; where that can't be known, too. */

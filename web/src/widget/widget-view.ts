@@ -2,13 +2,13 @@
 
 import type { Status } from "../stream/connection.js";
 import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
-import { Indicator } from "../dom/connection-indicator.js";
+import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import type { Attributes } from "../dom/i18n.js";
 import type { Item, Outcome, Timeline } from "../model/timeline.js";
 import { build } from "./safe-html.js";
 
 /** What the server gives for a live blog in some language. */
-export interface Shell {
+export interface WidgetShell {
   /** The widget without entries, in that language. */
   html: string;
   /** Of that language. */
@@ -21,7 +21,7 @@ export interface Shell {
 }
 
 /** What a partner has set. */
-export interface Terms {
+export interface PartnerTerms {
   theme?: Record<string, string>;
   attribution?: { text: string; url: string } | null;
   fallback_url?: string;
@@ -29,7 +29,7 @@ export interface Terms {
 
 const PARTS = ["entry-time", "entry-heading", "entry-body"];
 
-export class Panel {
+export class WidgetView {
   readonly element: HTMLElement;
   /** Loads older entries, if there are any. */
   older: () => Promise<void> = () => Promise.resolve();
@@ -37,19 +37,19 @@ export class Panel {
   #topIsSeen = true;
   /** Entries that came while the reader was elsewhere. They are shown when the reader is back, or asks for them. */
   readonly #held = new Set<string>();
-  readonly #indicator: Indicator;
+  readonly #indicator: ConnectionIndicator;
   readonly #observer: IntersectionObserver;
   readonly #timeline: Timeline;
-  readonly #shell: Shell;
+  readonly #shell: WidgetShell;
 
   /** `limit`: how many entries at first, and how many more at each wish. */
-  constructor(timeline: Timeline, shell: Shell, limit: number) {
+  constructor(timeline: Timeline, shell: WidgetShell, limit: number) {
     this.#timeline = timeline;
     this.#shell = shell;
     this.#room = limit;
     this.element = build(shell.html).firstElementChild as HTMLElement;
     this.element.querySelectorAll("a").forEach(beside);
-    this.#indicator = new Indicator(this.#at("note"));
+    this.#indicator = new ConnectionIndicator(this.#at("note"));
     this.#at("news").onclick = () => {
       this.#held.clear();
       this.#update();

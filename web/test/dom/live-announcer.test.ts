@@ -1,12 +1,12 @@
 import { expect, it } from "vitest";
 
-import { Announcer } from "../../src/dom/live-announcer.js";
+import { LiveAnnouncer } from "../../src/dom/live-announcer.js";
 import { TestClock } from "../samples.js";
 
 it("says a burst once, and not again within 20 seconds", () => {
   const clock = new TestClock();
   const said: number[] = [];
-  const announcer = new Announcer((count) => said.push(count), clock);
+  const announcer = new LiveAnnouncer((count) => said.push(count), clock);
   for (let i = 0; i < 5; i += 1) {
     announcer.add(1);
   }
@@ -23,7 +23,7 @@ it("says a burst once, and not again within 20 seconds", () => {
 
 it("says nothing of nothing", () => {
   const clock = new TestClock();
-  const announcer = new Announcer(() => undefined, clock);
+  const announcer = new LiveAnnouncer(() => undefined, clock);
   announcer.add(0);
   expect(clock.pending).toBe(0);
 });

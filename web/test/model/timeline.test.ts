@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Entry } from "../../src/model/messages.js";
-import type { Item, Lost, Outcome, Start } from "../../src/model/timeline.js";
+import type { Item, DeletedEntry, Outcome, TimelineStart } from "../../src/model/timeline.js";
 import { endAt, entry, idOf, LIVEBLOG, snapshot, timeline } from "../samples.js";
 
 function numbers(items: Item[]): number[] {
@@ -273,7 +273,7 @@ it("an unpinned entry that was the oldest of the start page stays on it", () => 
 
 describe("a deletion that is to be confirmed", () => {
   const confirm = { within: 5000 };
-  const askedBy = ({ gone }: Outcome): Lost[] => gone.filter(({ within }) => within !== undefined);
+  const askedBy = ({ gone }: Outcome): DeletedEntry[] => gone.filter(({ within }) => within !== undefined);
 
   it("is, once it was applied, with whether the entry was there, or among the key events", () => {
     const line = timeline({ items: [entry(6, 2), entry(5, 1)], keyEvents: [{ ...entry(4, 1), title: "4" }] });
@@ -363,7 +363,8 @@ describe("an outcome", () => {
   it("says what was there already by what the page had, whatever clocks say", () => {
     // Two servers' clocks: the one that corrected is behind the one that published.
     const corrected = entry(2, 3, { updated_at: "2026-11-22T08:59:00.000Z" });
-    const edited = (value: Entry, start: Partial<Start> = {}): boolean => timeline(start).receive(put(3, value)).edited;
+    const edited = (value: Entry, start: Partial<TimelineStart> = {}): boolean =>
+      timeline(start).receive(put(3, value)).edited;
     expect(edited(corrected)).toBe(true);
     expect(edited(entry(3, 3, { updated_at: "2026-11-22T10:00:00.000Z" }))).toBe(false);
     expect(edited(entry(3, 3), { page: "older", ends: { newer: endAt(2), older: null } })).toBe(false);

@@ -1,12 +1,12 @@
 import { beforeEach, expect, it, vi } from "vitest";
 
 import { Corrections } from "../../src/reader/corrections.js";
-import { Memory } from "../../src/reader/visit-memory.js";
+import { VisitMemory } from "../../src/reader/visit-memory.js";
 import { entry, idOf } from "../samples.js";
 
 let sighted: (articles: Element[]) => void;
 let told: string[];
-let memory: Memory;
+let memory: VisitMemory;
 let corrections: Corrections;
 
 class FakeObserver {
@@ -32,7 +32,7 @@ beforeEach(() => {
   vi.stubGlobal("IntersectionObserver", FakeObserver);
   localStorage.clear();
   told = [];
-  memory = new Memory("https://live.example.org/api/v1/liveblogs/demo");
+  memory = new VisitMemory("https://live.example.org/api/v1/liveblogs/demo");
   corrections = new Corrections(memory, (id, number) => {
     told.push(`${id.slice(-2)}: ${String(number)}`);
   });

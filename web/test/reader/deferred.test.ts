@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { switchAlerts } from "../../src/reader/key-event-alerts.js";
-import { Extras } from "../../src/reader/deferred.js";
-import { Memory } from "../../src/reader/visit-memory.js";
+import { Deferred } from "../../src/reader/deferred.js";
+import { VisitMemory } from "../../src/reader/visit-memory.js";
 import { Mentions } from "../../src/reader/mentions.js";
 import type { Message } from "../../src/model/messages.js";
-import { Notices } from "../../src/reader/toasts.js";
+import { Toasts } from "../../src/reader/toasts.js";
 import type { Page } from "../../src/stream/entries-api.js";
 import { Texts } from "../../src/dom/i18n.js";
 import type { Timeline } from "../../src/model/timeline.js";
 import { entry, idOf, snapshot, TEXTS, timeline } from "../samples.js";
 
 const texts = new Texts(TEXTS);
-const memory = new Memory("https://live.example.org/api/v1/liveblogs/demo");
+const memory = new VisitMemory("https://live.example.org/api/v1/liveblogs/demo");
 
 function get(selector: string): HTMLElement {
   const element = document.querySelector<HTMLElement>(selector);
@@ -28,7 +28,7 @@ const show = vi.fn();
 const reload = vi.fn();
 
 let line: Timeline;
-let extras: Extras;
+let extras: Deferred;
 
 function press(selector: string): Promise<void> {
   return extras.click(get(selector));
@@ -43,7 +43,7 @@ beforeEach(() => {
   memory.alerts = false;
   // As the server wrote it: the page has it, and not the timeline.
   line = timeline({ items: [{ ...entry(2, 2), html: null }] });
-  extras = new Extras({
+  extras = new Deferred({
     api: "",
     url: PAGE,
     only: null,
@@ -68,7 +68,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("notices", () => {
+describe("toasts", () => {
   it("stay until they are closed, and are added to", () => {
     extras.correction(idOf(2), 0);
     extras.correction(idOf(2), 0);
@@ -119,7 +119,7 @@ describe("notices", () => {
   });
 
   it("that are brief go by themselves", () => {
-    new Notices(texts, "fr", new Mentions(line)).tell("Done");
+    new Toasts(texts, "fr", new Mentions(line)).tell("Done");
     expect(get(".card").textContent).toBe("Done");
     vi.advanceTimersByTime(5_000);
     expect(document.querySelector(".card")).toBeNull();
@@ -167,7 +167,7 @@ describe("older entries", () => {
     let answer: (page: unknown) => void = () => undefined;
     vi.stubGlobal("fetch", () => new Promise((resolve) => (answer = resolve)));
     const added: Page[] = [];
-    extras = new Extras({
+    extras = new Deferred({
       api: PAGE,
       url: PAGE,
       only: null,
@@ -337,7 +337,7 @@ describe("alerts", () => {
 
   it("stay off where the browser forbids them, and the reader is told", async () => {
     permit("denied");
-    await switchAlerts(get("[data-alerts]"), memory, texts, new Notices(texts, "fr", new Mentions(line)));
+    await switchAlerts(get("[data-alerts]"), memory, texts, new Toasts(texts, "fr", new Mentions(line)));
     expect(memory.alerts).toBe(false);
     expect(get(".card").textContent).toBe("Bloqué");
   });

@@ -5,11 +5,11 @@ import { loadMore } from "../../src/reader/load-more.js";
 import { readPage } from "../../src/reader/page-data.js";
 import { Texts } from "../../src/dom/i18n.js";
 import { Timeline } from "../../src/model/timeline.js";
-import { View } from "../../src/reader/reader-view.js";
+import { ReaderView } from "../../src/reader/reader-view.js";
 import { entry, idOf, LIVEBLOG, TEXTS } from "../samples.js";
 
 let timeline: Timeline;
-let view: View;
+let view: ReaderView;
 
 /** A page as the server makes it, in short. */
 function load(kind: string, shown: Entry[], older = ""): void {
@@ -44,7 +44,7 @@ function begin(): void {
     throw new Error("not a live blog's page");
   }
   timeline = new Timeline(page.start, (value) => value.heading ?? "");
-  view = new View(timeline, new Texts(page.texts));
+  view = new ReaderView(timeline, new Texts(page.texts));
 }
 
 function receive(message: Message): void {
@@ -392,7 +392,7 @@ it("is nothing on another page", () => {
 describe("the oldest first", () => {
   beforeEach(() => {
     load("first", [entry(1, 1), entry(2, 2)]);
-    view = new View(timeline, new Texts(TEXTS), true);
+    view = new ReaderView(timeline, new Texts(TEXTS), true);
   });
 
   it("new entries come at the end, and are counted while that is out of sight", () => {

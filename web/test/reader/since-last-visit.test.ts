@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { Memory } from "../../src/reader/visit-memory.js";
+import { VisitMemory } from "../../src/reader/visit-memory.js";
 import { Mentions } from "../../src/reader/mentions.js";
-import { Notices } from "../../src/reader/toasts.js";
+import { Toasts } from "../../src/reader/toasts.js";
 import { readSince, tellSince } from "../../src/reader/since-last-visit.js";
 import { Texts } from "../../src/dom/i18n.js";
 import type { Timeline } from "../../src/model/timeline.js";
@@ -100,15 +100,15 @@ describe("the reader", () => {
     mentions = new Mentions(line);
   });
 
-  async function tell(memory: Memory): Promise<HTMLElement | null> {
+  async function tell(memory: VisitMemory): Promise<HTMLElement | null> {
     vi.useFakeTimers({ now: new Date("2026-11-22T12:00:00Z") });
     const texts = new Texts(TEXTS);
-    await tellSince(API, VISIT, { memory, texts, timeline: line, notices: new Notices(texts, "en", mentions) });
+    await tellSince(API, VISIT, { memory, texts, timeline: line, toasts: new Toasts(texts, "en", mentions) });
     return document.querySelector("[data-notice=since]");
   }
 
   it("is told counts, key events and corrections, and where to read on from", async () => {
-    const memory = new Memory(API);
+    const memory = new VisitMemory(API);
     memory.saw(idOf(1), 0);
     answers = [
       batch(6, [
@@ -129,7 +129,7 @@ describe("the reader", () => {
   });
 
   it("is told no longer of what is gone: counts go down, the way to read on leads to the next, and what is empty closes", async () => {
-    const memory = new Memory(API);
+    const memory = new VisitMemory(API);
     memory.saw(idOf(1), 0);
     answers = [
       batch(6, [
@@ -161,7 +161,7 @@ describe("the reader", () => {
     );
     answers = [batch(1_002, all)];
     const make = vi.spyOn(document, "createElement");
-    const card = await tell(new Memory(API));
+    const card = await tell(new VisitMemory(API));
     expect(card?.querySelectorAll("li")).toHaveLength(5);
     mentions.tell(line.replace(snapshot({ seq: 1_002, entries: all.slice(0, 100) })));
     expect(card?.textContent).toContain("100 moments");
@@ -170,7 +170,7 @@ describe("the reader", () => {
 
   it("isn't told of what was deleted while it was read", async () => {
     answers = [batch(6, [entry(3, 4), entry(4, 5)])];
-    const reading = tell(new Memory(API));
+    const reading = tell(new VisitMemory(API));
     mentions.tell(line.receive({ type: "gone", id: idOf(4) }));
     const card = await reading;
     expect(card?.textContent).toContain("1 nouvelle");
@@ -183,20 +183,20 @@ describe("the reader", () => {
     for (let seq = 3; seq <= 5; seq += 1) {
       line.receive({ type: "entry", seq, entry: entry(seq, seq) });
     }
-    const card = await tell(new Memory(API));
+    const card = await tell(new VisitMemory(API));
     expect(asked).toHaveLength(2);
     expect(card?.innerHTML).not.toContain(idOf(4));
   });
 
   it("is told nothing where the page has started afresh meanwhile", async () => {
     answers = [batch(6, [entry(3, 4)]), batch(9, [])];
-    const reading = tell(new Memory(API));
+    const reading = tell(new VisitMemory(API));
     line.replace(snapshot({ epoch: "xyz" }));
     expect(await reading).toBeNull();
   });
 
   it("is told nothing where there is nothing to tell", async () => {
     answers = [batch(3, [entry(1, 3)])];
-    expect(await tell(new Memory(API))).toBeNull();
+    expect(await tell(new VisitMemory(API))).toBeNull();
   });
 });

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
 import { type Clock, Connection } from "../../src/stream/connection.js";
-import type { Batch, Gone, Message } from "../../src/model/messages.js";
-import { promptly } from "../../src/stream/hello-timeout.js";
+import type { Batch, Confirmation, Message } from "../../src/model/messages.js";
+import { withHelloTimeout } from "../../src/stream/hello-timeout.js";
 import type { Handlers, Opener } from "../../src/stream/transports.js";
 import { TestClock } from "../samples.js";
 
@@ -17,7 +17,7 @@ interface Attempt {
   after: string;
   handlers: Handlers;
   closed: boolean;
-  told: Gone[];
+  told: Confirmation[];
 }
 
 let clock: TestClock;
@@ -29,10 +29,10 @@ let connection: Connection;
 
 function opener(transport: string): Opener {
   return (_api, after, handlers) => {
-    const attempt = { transport, after: after(), handlers, closed: false, told: [] as Gone[] };
+    const attempt = { transport, after: after(), handlers, closed: false, told: [] as Confirmation[] };
     attempts.push(attempt);
     return {
-      tell(gone): void {
+      confirm(gone): void {
         attempt.told.push(gone);
       },
       close(): void {
@@ -369,7 +369,7 @@ describe("falling back", () => {
       batch: () => undefined,
       status: () => undefined,
       clock: system,
-      openers: [opener("ws"), promptly(opener("sse")), opener("poll")],
+      openers: [opener("ws"), withHelloTimeout(opener("sse")), opener("poll")],
     });
     other.start();
     for (let i = 0; i < 2; i += 1) {
@@ -458,10 +458,10 @@ describe("the page", () => {
 describe("confirming a deletion", () => {
   it("goes by the link that there is, and not without one", () => {
     const gone = { id: "a", had: true };
-    connection.tell(gone);
+    connection.confirm(gone);
     expect(last().told).toEqual([gone]);
     connection.suspend();
-    connection.tell(gone);
+    connection.confirm(gone);
     expect(attempts.flatMap((attempt) => attempt.told)).toEqual([gone]);
   });
 });

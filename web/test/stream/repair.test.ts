@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Outcome, Timeline } from "../../src/model/timeline.js";
-import { Sync } from "../../src/stream/repair.js";
+import { Repair } from "../../src/stream/repair.js";
 import { entry, snapshot, TestClock, timeline } from "../samples.js";
 
 let clock: TestClock;
@@ -9,8 +9,8 @@ let answers: unknown[];
 let asked: string[];
 let outcomes: Outcome[];
 
-function sync(line: Timeline, reload = false): Sync {
-  return new Sync({
+function repair(line: Timeline, reload = false): Repair {
+  return new Repair({
     api: "https://live.example.org/api",
     timeline: line,
     outcome: (outcome) => outcomes.push(outcome),
@@ -56,7 +56,7 @@ describe("a resync", () => {
   it("asks after the reader's position, and again while there is more", async () => {
     const line = timeline();
     answers = [batch(6, [3, 4], true), batch(6, [6])];
-    sync(line).request(line.receive({ type: "heartbeat", seq: 6, viewers: 1 }).effects);
+    repair(line).request(line.receive({ type: "heartbeat", seq: 6, viewers: 1 }).effects);
     await settle();
     await settle();
     expect(asked).toEqual(["changes?after=abc-2", "changes?after=abc-4"]);
@@ -67,7 +67,7 @@ describe("a resync", () => {
   it("is tried again ever more slowly while it fails or brings nothing", async () => {
     const line = timeline();
     answers = [undefined, batch(2, []), batch(6, [6])];
-    sync(line).request(line.receive({ type: "heartbeat", seq: 6, viewers: 1 }).effects);
+    repair(line).request(line.receive({ type: "heartbeat", seq: 6, viewers: 1 }).effects);
     await settle();
     expect(asked).toHaveLength(1);
     clock.advance(999);
@@ -83,7 +83,7 @@ describe("a resync", () => {
   it("runs once at a time", async () => {
     const line = timeline();
     answers = [batch(6, [6])];
-    const runner = sync(line);
+    const runner = repair(line);
     runner.request(["resync"]);
     await settle();
     expect(asked).toHaveLength(1);
@@ -97,7 +97,7 @@ describe("a snapshot", () => {
   it("takes the place of a resync, and replaces all", async () => {
     const line = timeline();
     answers = [snapshot()];
-    const runner = sync(line);
+    const runner = repair(line);
     runner.request(["resync"]);
     runner.request(["snapshot"]);
     await settle();
@@ -107,7 +107,7 @@ describe("a snapshot", () => {
 
   it("is left to the page where it wants to be read anew", async () => {
     const line = timeline({ page: "entry" });
-    sync(line, true).request(["snapshot"]);
+    repair(line, true).request(["snapshot"]);
     await settle();
     expect(asked).toEqual([]);
   });

@@ -206,8 +206,8 @@ it("confirms a deletion for every tab: the stream's viewer for the one that read
   });
   const [first, second] = [open(), open()];
   streams[0]?.onmessage?.({ data: HELLO.replace("}", ',"viewer":"w"}') });
-  first.link.tell({ id: "a", had: true });
-  second.link.tell({ id: "a", had: false });
+  first.link.confirm({ id: "a", had: true });
+  second.link.confirm({ id: "a", had: false });
   expect(posted.map(({ had }) => had)).toEqual([true, false]);
   expect(posted[0]?.viewer).toBe("w");
   expect(posted[1]?.viewer).not.toBe("w");

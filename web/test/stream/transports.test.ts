@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Batch, Message } from "../../src/model/messages.js";
 import { openPolling } from "../../src/stream/polling.js";
-import { promptly } from "../../src/stream/hello-timeout.js";
+import { withHelloTimeout } from "../../src/stream/hello-timeout.js";
 import { openEventSource } from "../../src/stream/shared-event-source.js";
 import { fetchJson, type Handlers, openLazily, openWebSocket } from "../../src/stream/transports.js";
 
@@ -120,7 +120,7 @@ describe("SSE", () => {
 });
 
 describe("a stream that is to say something soon", () => {
-  const open = promptly(openEventSource);
+  const open = withHelloTimeout(openEventSource);
 
   beforeEach(() => {
     vi.useFakeTimers();
@@ -277,7 +277,7 @@ describe("confirming a deletion", () => {
   });
 
   it("is a message on the WebSocket", () => {
-    openWebSocket(API, () => "abc-2", handlers).tell(gone);
+    openWebSocket(API, () => "abc-2", handlers).confirm(gone);
     expect(FakeStream.latest.sent).toEqual(['{"type":"gone","id":"a","had":true}']);
   });
 
@@ -287,7 +287,7 @@ describe("confirming a deletion", () => {
       data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25,"viewer":"w"}',
     });
     FakeStream.latest.onmessage?.({ data: '{"type":"hello","epoch":"abc","seq":2,"resumed":true,"heartbeat":25}' });
-    link.tell(gone);
+    link.confirm(gone);
     expect(heard).toHaveLength(2);
     expect(posted.map(({ url, body }) => ({ url, body }))).toEqual([
       { url: `${API}/gone`, body: { id: "a", had: true, viewer: "w" } },
@@ -297,8 +297,8 @@ describe("confirming a deletion", () => {
 
   it("is a post by a word of one's own where one polls", () => {
     const link = openPolling(API, () => "abc-2", handlers);
-    link.tell(gone);
-    link.tell({ id: "b", had: false });
+    link.confirm(gone);
+    link.confirm({ id: "b", had: false });
     expect(posted.map(({ body }) => [body.id, body.had])).toEqual([
       ["a", true],
       ["b", false],
@@ -310,15 +310,15 @@ describe("confirming a deletion", () => {
 
   it("goes by the transport that was loaded, and is lost before", async () => {
     const told: unknown[] = [];
-    const link = openLazily(() => Promise.resolve(() => ({ tell: (word) => told.push(word), close: () => undefined })))(
+    const link = openLazily(() => Promise.resolve(() => ({ confirm: (word) => told.push(word), close: () => undefined })))(
       API,
       () => "abc-2",
       handlers,
     );
-    link.tell(gone);
+    link.confirm(gone);
     await Promise.resolve();
     await Promise.resolve();
-    link.tell(gone);
+    link.confirm(gone);
     expect(told).toEqual([gone]);
   });
 });
