@@ -2,7 +2,7 @@
 
 import type { KeyEvent } from "../model/messages.js";
 import type { Attributes } from "./i18n.js";
-import type { Item } from "../model/timeline.js";
+import type { Item } from "../model/timeline-state.js";
 import { parse } from "./trusted-types.js";
 
 /** An element with its text, or with what it holds. */

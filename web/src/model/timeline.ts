@@ -5,107 +5,18 @@
  * What isn't the next is never applied: the gap is filled from `changes` first.
  */
 
-import type {
-  Batch,
-  Change,
-  Deletion,
-  Entry,
-  Confirmation,
-  Hello,
-  KeyEvent,
-  Liveblog,
-  Message,
-  Snapshot,
-} from "./messages.js";
-
-/** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
-export type Effect = "resync" | "snapshot";
-
-/**
- * `first` is the page of the newest entries, where the pinned ones stand apart. The others show a stretch of the list, which grows
- * with new entries only once it reaches up to the newest.
- */
-export type PageKind = "first" | "older" | "entry";
-
-/** An end of the list: what lies beyond it is newer, or older. */
-export type Side = "newer" | "older";
-
-/** An entry as the timeline keeps it: on the page that the server made there is an article already, and no `html`. */
-export type Item = Pick<Entry, "id" | "seq" | "key_event" | "pinned" | "published_at" | "updated_at" | "url"> & {
-  html: string | null;
-  /** It was deleted, and is what the page was opened for: a word stands in its place. */
-  gone?: boolean;
-};
-
-export interface Outcome {
-  effects: Effect[];
-  /** True if what is shown may have changed. */
-  changed: boolean;
-  /** Ids of the entries that are new to the reader. */
-  added: string[];
-  /** Entries as they are from now on, new or changed. */
-  entries: Entry[];
-  /** True if entries changed that were there already, or belong where the page doesn't reach: not if they are only new. */
-  edited: boolean;
-  /** What was deleted. */
-  gone: DeletedEntry[];
-  /** True if the page starts afresh: what was changed or deleted meanwhile isn't told one by one. */
-  replaced: boolean;
-}
-
-/** An entry that was deleted. `within`: that is to be confirmed, at some moment within so many milliseconds. */
-export type DeletedEntry = Confirmation & { within: number | undefined };
-
-/** What a page or a snapshot has of a live blog. */
-export interface TimelineState {
-  epoch: string;
-  seq: number;
-  language: string;
-  timezone: string;
-  items: Item[];
-  keyEvents: KeyEvent[];
-  /** The last entry on a side beyond which there are others; null if there are none. */
-  ends: Record<Side, SortKey | null>;
-}
-
-export interface TimelineStart extends TimelineState {
-  page: PageKind;
-  /** True where pinned entries aren't listed among the others. */
-  apart: boolean;
-  /** The entry that the page was opened for. */
-  focus: string | null;
-}
-
-export interface SortKey {
-  id: string;
-  published_at: string;
-}
-
-/** Newest first; ids order what was published in the same millisecond. */
-export function newestFirst(a: SortKey, b: SortKey): number {
-  return descending(a.published_at, b.published_at) || descending(a.id, b.id);
-}
-
-function descending(a: string, b: string): number {
-  return a === b ? 0 : a < b ? 1 : -1;
-}
-
-/** What a snapshot has. */
-export function stateOf({ epoch, seq, liveblog, entries, pinned, key_events, next_cursor }: Snapshot): TimelineState {
-  const { language, timezone } = liveblog;
-  const ends = { newer: null, older: next_cursor === null ? null : (entries.at(-1) ?? null) };
-  return { epoch, seq, language, timezone, items: [...entries, ...pinned], keyEvents: key_events, ends };
-}
-
-export const NOTHING: Outcome = {
-  effects: [],
-  changed: false,
-  added: [],
-  entries: [],
-  edited: false,
-  gone: [],
-  replaced: false,
-};
+import type { Batch, Change, Deletion, Entry, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
+import { type Effect, merge, NOTHING, type Outcome } from "./outcome.js";
+import {
+  type Item,
+  newestFirst,
+  type PageKind,
+  type Side,
+  type SortKey,
+  stateOf,
+  type TimelineStart,
+  type TimelineState,
+} from "./timeline-state.js";
 
 export class Timeline {
   readonly page: PageKind;
@@ -436,16 +347,4 @@ export class Timeline {
     this.#pending = effect;
     return { ...NOTHING, effects: [effect] };
   }
-}
-
-function merge(a: Outcome, b: Outcome): Outcome {
-  return {
-    effects: [...a.effects, ...b.effects],
-    changed: a.changed || b.changed,
-    added: [...a.added, ...b.added],
-    entries: [...a.entries, ...b.entries],
-    edited: a.edited || b.edited,
-    gone: [...a.gone, ...b.gone],
-    replaced: a.replaced || b.replaced,
-  };
 }

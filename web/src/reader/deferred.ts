@@ -12,7 +12,7 @@ import type { LoadMoreOptions } from "./load-more.js";
 import { Toasts, tellCorrection } from "./toasts.js";
 import { tellSince } from "./since-last-visit.js";
 import { Repair } from "../stream/repair.js";
-import type { Outcome } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
 
 export interface Context extends LoadMoreOptions {
   /** The live blog's page. */

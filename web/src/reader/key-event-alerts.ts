@@ -4,7 +4,8 @@ import type { VisitMemory } from "./visit-memory.js";
 import type { Mentions } from "./mentions.js";
 import type { Toasts } from "./toasts.js";
 import type { Texts } from "../dom/i18n.js";
-import type { Item, Timeline } from "../model/timeline.js";
+import type { Timeline } from "../model/timeline.js";
+import type { Item } from "../model/timeline-state.js";
 
 /** Within which a browser shows a notification, or takes it back. */
 const SETTLED_MS = 3_000;

@@ -3,7 +3,8 @@
 import type { Only } from "./page-data.js";
 import { fetchPage, type Page } from "../stream/entries-api.js";
 import type { Texts } from "../dom/i18n.js";
-import type { Side, Timeline } from "../model/timeline.js";
+import type { Timeline } from "../model/timeline.js";
+import type { Side } from "../model/timeline-state.js";
 
 const PAGE_SIZE = 20;
 

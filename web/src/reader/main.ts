@@ -11,7 +11,9 @@ import type { Confirmation } from "../model/messages.js";
 import { belongsTo, type PageData, readPage } from "./page-data.js";
 import type { Page } from "../stream/entries-api.js";
 import { Texts } from "../dom/i18n.js";
-import { type Outcome, type Side, Timeline } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
+import { Timeline } from "../model/timeline.js";
+import type { Side } from "../model/timeline-state.js";
 import { ReaderView } from "./reader-view.js";
 
 const RELOAD_SPREAD_MS = 3_000;

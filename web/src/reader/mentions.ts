@@ -8,7 +8,8 @@
 
 import { parseArticle, shownArticles } from "../dom/reconcile.js";
 import type { Entry } from "../model/messages.js";
-import type { Outcome, Timeline } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
+import type { Timeline } from "../model/timeline.js";
 
 /** What may be said of entries, by id: their articles as they are now, which aren't to be changed. Of what is gone there is none. */
 export type Articles = ReadonlyMap<string, HTMLElement>;

@@ -1,7 +1,7 @@
 /** What the server wrote into the page: where it stands, and the entries that are there. */
 
 import type { Entry, KeyEvent } from "../model/messages.js";
-import type { Item, PageKind, SortKey, Side, TimelineStart } from "../model/timeline.js";
+import type { Item, PageKind, SortKey, Side, TimelineStart } from "../model/timeline-state.js";
 import type { TextData } from "../dom/i18n.js";
 
 /** What the page is limited to: entries to which all of it applies. */

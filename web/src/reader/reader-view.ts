@@ -6,7 +6,9 @@ import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shown
 import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
 import type { Texts } from "../dom/i18n.js";
-import type { Item, Outcome, Timeline } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
+import type { Timeline } from "../model/timeline.js";
+import type { Item } from "../model/timeline-state.js";
 
 /** After how long frames are no longer waited for. */
 const FRAMES_MAX_MS = 500;

@@ -1,7 +1,8 @@
 /** Does what the timeline asks for: reads `changes` or a snapshot, one at a time, ever more slowly while nothing comes of it. */
 
 import { parseSnapshot, type Snapshot } from "../model/messages.js";
-import type { Effect, Outcome, Timeline } from "../model/timeline.js";
+import type { Effect, Outcome } from "../model/outcome.js";
+import type { Timeline } from "../model/timeline.js";
 import { fetchBatch } from "./changes-api.js";
 import { endpoint, fetchJson } from "./transports.js";
 

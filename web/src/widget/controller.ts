@@ -3,7 +3,9 @@
 import { Connection, type Status } from "../stream/connection.js";
 import { type Confirmation, parseSnapshot, type Snapshot } from "../model/messages.js";
 import { shownArticles } from "../dom/reconcile.js";
-import { NOTHING, type Outcome, stateOf, Timeline } from "../model/timeline.js";
+import { NOTHING, type Outcome } from "../model/outcome.js";
+import { Timeline } from "../model/timeline.js";
+import { stateOf } from "../model/timeline-state.js";
 import { endpoint, fetchJson } from "../stream/transports.js";
 import type { Mounted } from "./element.js";
 import type { Deferred } from "./deferred.js";

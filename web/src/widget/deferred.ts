@@ -5,7 +5,8 @@ import { SYSTEM_CLOCK } from "../stream/connection.js";
 import type { Confirmation } from "../model/messages.js";
 import { fetchPage } from "../stream/entries-api.js";
 import { Repair } from "../stream/repair.js";
-import type { Outcome, Timeline } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
+import type { Timeline } from "../model/timeline.js";
 
 export interface DeferredOptions {
   api: string;

@@ -4,7 +4,9 @@ import type { Status } from "../stream/connection.js";
 import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
 import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import type { Attributes } from "../dom/i18n.js";
-import type { Item, Outcome, Timeline } from "../model/timeline.js";
+import type { Outcome } from "../model/outcome.js";
+import type { Timeline } from "../model/timeline.js";
+import type { Item } from "../model/timeline-state.js";
 import { build } from "./safe-html.js";
 
 /** What the server gives for a live blog in some language. */

@@ -9,7 +9,9 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 
 import type { Batch, Change, Entry, Liveblog, Message, Snapshot } from "../../src/model/messages.js";
-import { type Effect, newestFirst, type Outcome, type Timeline } from "../../src/model/timeline.js";
+import type { Effect, Outcome } from "../../src/model/outcome.js";
+import type { Timeline } from "../../src/model/timeline.js";
+import { newestFirst } from "../../src/model/timeline-state.js";
 import { entry, LIVEBLOG, snapshot, timeline } from "../samples.js";
 
 const RUNS = 400;

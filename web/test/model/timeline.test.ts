@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import type { Entry } from "../../src/model/messages.js";
-import type { Item, DeletedEntry, Outcome, TimelineStart } from "../../src/model/timeline.js";
+import type { DeletedEntry, Outcome } from "../../src/model/outcome.js";
+import type { Item, TimelineStart } from "../../src/model/timeline-state.js";
 import { endAt, entry, idOf, LIVEBLOG, snapshot, timeline } from "../samples.js";
 
 function numbers(items: Item[]): number[] {

@@ -4,7 +4,9 @@ import { describe, expect, it } from "vitest";
 
 import { parseBatch } from "../../src/stream/changes-api.js";
 import { type Entry, parseMessage } from "../../src/model/messages.js";
-import { newestFirst, type Outcome, type PageKind, Timeline } from "../../src/model/timeline.js";
+import type { Outcome } from "../../src/model/outcome.js";
+import { Timeline } from "../../src/model/timeline.js";
+import { newestFirst, type PageKind } from "../../src/model/timeline-state.js";
 
 interface Case {
   name: string;

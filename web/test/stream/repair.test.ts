@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Outcome, Timeline } from "../../src/model/timeline.js";
+import type { Outcome } from "../../src/model/outcome.js";
+import type { Timeline } from "../../src/model/timeline.js";
 import { Repair } from "../../src/stream/repair.js";
 import { entry, snapshot, TestClock, timeline } from "../samples.js";
 

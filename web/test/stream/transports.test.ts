@@ -310,11 +310,9 @@ describe("confirming a deletion", () => {
 
   it("goes by the transport that was loaded, and is lost before", async () => {
     const told: unknown[] = [];
-    const link = openLazily(() => Promise.resolve(() => ({ confirm: (word) => told.push(word), close: () => undefined })))(
-      API,
-      () => "abc-2",
-      handlers,
-    );
+    const link = openLazily(() =>
+      Promise.resolve(() => ({ confirm: (word) => told.push(word), close: () => undefined })),
+    )(API, () => "abc-2", handlers);
     link.confirm(gone);
     await Promise.resolve();
     await Promise.resolve();

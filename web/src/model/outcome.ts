@@ -1,0 +1,48 @@
+/** The outcome of a message: what changed, and what is to be done about it. */
+
+import type { Confirmation, Entry } from "./messages.js";
+
+/** `resync`: ask `changes` after our position. `snapshot`: our position is void, start afresh. */
+export type Effect = "resync" | "snapshot";
+
+export interface Outcome {
+  effects: Effect[];
+  /** True if what is shown may have changed. */
+  changed: boolean;
+  /** Ids of the entries that are new to the reader. */
+  added: string[];
+  /** Entries as they are from now on, new or changed. */
+  entries: Entry[];
+  /** True if entries changed that were there already, or belong where the page doesn't reach: not if they are only new. */
+  edited: boolean;
+  /** Entries that were deleted. */
+  gone: DeletedEntry[];
+  /** True if the page starts afresh: what was changed or deleted meanwhile isn't told one by one. */
+  replaced: boolean;
+}
+
+/** An entry that was deleted. `within`: that is to be confirmed, at some moment within so many milliseconds. */
+export type DeletedEntry = Confirmation & { within: number | undefined };
+
+export const NOTHING: Outcome = {
+  effects: [],
+  changed: false,
+  added: [],
+  entries: [],
+  edited: false,
+  gone: [],
+  replaced: false,
+};
+
+/** The outcome of both, one after the other. */
+export function merge(a: Outcome, b: Outcome): Outcome {
+  return {
+    effects: [...a.effects, ...b.effects],
+    changed: a.changed || b.changed,
+    added: [...a.added, ...b.added],
+    entries: [...a.entries, ...b.entries],
+    edited: a.edited || b.edited,
+    gone: [...a.gone, ...b.gone],
+    replaced: a.replaced || b.replaced,
+  };
+}
