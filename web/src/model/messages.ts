@@ -84,122 +84,91 @@ export interface Snapshot {
   next_cursor: string | null;
 }
 
-type Fields = Record<string, unknown>;
+type Check = (value: unknown) => boolean;
 
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** True for an object that has these fields, each with a value of its kind. */
+export function shape<T>(fields: Partial<Record<keyof T, Check>>): (value: unknown) => value is T {
+  const checks = Object.entries<Check>(fields as Record<string, Check>);
+  return (value): value is T =>
+    typeof value === "object" &&
+    value !== null &&
+    checks.every(([name, check]) => check((value as Record<string, unknown>)[name]));
 }
 
-function isSeq(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+export function listOf(check: Check): Check {
+  return (value) => Array.isArray(value) && value.every(check);
 }
 
-function hasStrings(value: unknown, ...names: string[]): value is Fields {
-  return isFields(value) && names.every((name) => typeof value[name] === "string");
+export const isBoolean: Check = (value) => typeof value === "boolean";
+const isString: Check = (value) => typeof value === "string";
+export const isStringOrNull: Check = (value) => value === null || isString(value);
+const isNumber = (value: unknown): value is number => typeof value === "number";
+const isSeq: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+export const POSITION = { epoch: isString, seq: isSeq };
+
+export const isEntry = shape<Entry>({
+  id: isString,
+  seq: isSeq,
+  heading: isStringOrNull,
+  html: isString,
+  key_event: isBoolean,
+  pinned: isBoolean,
+  tags: Array.isArray,
+  corrections: Array.isArray,
+  published_at: isString,
+  updated_at: isString,
+  url: isString,
+});
+
+const isLiveblog = shape<Liveblog>({
+  title: isString,
+  summary: isString,
+  language: isString,
+  timezone: isString,
+  status: isString,
+});
+
+const isKeyEvent = shape<KeyEvent>({ id: isString, title: isString, published_at: isString, url: isString });
+
+const MESSAGES = new Map<unknown, Check>([
+  ["hello", shape<Hello>({ ...POSITION, resumed: isBoolean, heartbeat: (value) => isNumber(value) && value > 0 })],
+  ["entry", shape<Change & { entry: Entry }>({ seq: isSeq, entry: isEntry })],
+  ["delete", shape<Deletion & { seq: number }>({ seq: isSeq, id: isString })],
+  ["gone", shape<Deletion>({ id: isString })],
+  ["liveblog", shape<Change & { liveblog: Liveblog }>({ seq: isSeq, liveblog: isLiveblog })],
+  ["heartbeat", shape<{ seq: number; viewers: number }>({ seq: isSeq, viewers: isSeq })],
+  ["reset", shape<{ epoch: string; seq: number }>(POSITION)],
+  ["reconnect", shape<{ after_ms: number }>({ after_ms: (value) => isNumber(value) && value >= 0 })],
+]);
+
+/** False also for a type that a later server may have added. */
+export function isMessage(value: unknown): value is Message {
+  return MESSAGES.get((value as Partial<Message> | null)?.type)?.(value) === true;
 }
 
-export function hasPosition(value: unknown): value is Fields & { epoch: string; seq: number } {
-  return hasStrings(value, "epoch") && isSeq(value.seq);
-}
-
-function isEntry(value: unknown): value is Entry {
-  return (
-    hasStrings(value, "id", "html", "published_at", "updated_at", "url") &&
-    isSeq(value.seq) &&
-    (value.heading === null || typeof value.heading === "string") &&
-    typeof value.key_event === "boolean" &&
-    typeof value.pinned === "boolean" &&
-    Array.isArray(value.tags) &&
-    Array.isArray(value.corrections)
-  );
-}
-
-function isKeyEvent(value: unknown): value is KeyEvent {
-  return hasStrings(value, "id", "title", "published_at", "url");
-}
-
-function isLiveblog(value: unknown): value is Liveblog {
-  return hasStrings(value, "title", "summary", "language", "timezone", "status");
-}
-
-function isChange(value: unknown): value is Change {
-  if (!isFields(value) || !isSeq(value.seq)) {
-    return false;
-  }
-  switch (value.type) {
-    case "entry":
-      return isEntry(value.entry);
-    case "delete":
-      return hasStrings(value, "id");
-    case "liveblog":
-      return isLiveblog(value.liveblog);
-    default:
-      return false;
-  }
-}
-
-function isWithdrawal(value: unknown): value is Withdrawal {
-  return hasStrings(value, "id") && value.type === "gone";
-}
-
-export function isEvent(value: unknown): value is Change | Withdrawal {
-  return isWithdrawal(value) || isChange(value);
-}
-
-function isMessage(value: unknown): value is Message {
-  if (!isFields(value)) {
-    return false;
-  }
-  switch (value.type) {
-    case "hello":
-      return (
-        hasPosition(value) &&
-        typeof value.resumed === "boolean" &&
-        typeof value.heartbeat === "number" &&
-        value.heartbeat > 0
-      );
-    case "heartbeat":
-      return isSeq(value.seq) && isSeq(value.viewers);
-    case "reset":
-      return hasPosition(value);
-    case "reconnect":
-      return typeof value.after_ms === "number" && value.after_ms >= 0;
-    default:
-      return isEvent(value);
-  }
-}
-
-/** The message, or null for what is none, or of a type that a later server may have added. */
+/** The message, or null for what is none. */
 export function parseMessage(text: string): Message | null {
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isMessage(value) ? value : null;
   } catch {
     return null;
   }
-  return isMessage(value) ? value : null;
 }
+
+const isSnapshot = shape<Snapshot>({
+  ...POSITION,
+  liveblog: isLiveblog,
+  pinned: listOf(isEntry),
+  key_events: listOf(isKeyEvent),
+  entries: listOf(isEntry),
+  next_cursor: isStringOrNull,
+});
 
 /** The answer of `snapshot`; throws a TypeError for anything else. */
 export function parseSnapshot(value: unknown): Snapshot {
-  if (
-    hasPosition(value) &&
-    isLiveblog(value.liveblog) &&
-    areEntries(value.pinned) &&
-    Array.isArray(value.key_events) &&
-    value.key_events.every(isKeyEvent) &&
-    areEntries(value.entries) &&
-    isCursor(value.next_cursor)
-  ) {
-    return value as unknown as Snapshot;
+  if (isSnapshot(value)) {
+    return value;
   }
   throw new TypeError("no snapshot");
-}
-
-export function areEntries(value: unknown): value is Entry[] {
-  return Array.isArray(value) && value.every(isEntry);
-}
-
-export function isCursor(value: unknown): value is string | null {
-  return value === null || typeof value === "string";
 }

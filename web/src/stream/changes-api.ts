@@ -1,6 +1,6 @@
 /** What changed since a position, as `changes` answers it: a widget needs it only once it has missed something. */
 
-import { type Batch, isEvent, hasPosition } from "../model/messages.js";
+import { type Batch, isBoolean, isMessage, listOf, POSITION, shape } from "../model/messages.js";
 import { endpoint, fetchJson } from "./transports.js";
 
 /** `changes` after a position. `no-cache` makes the browser ask conditionally, by the ETag of its last answer. */
@@ -13,17 +13,19 @@ export async function fetchBatch(
   return parseBatch(await fetchJson(endpoint(api, "changes", query), signal));
 }
 
-function isBatch(value: unknown): value is Batch {
-  return (
-    hasPosition(value) &&
-    (value.reset === true ||
-      (Array.isArray(value.events) && value.events.every(isEvent) && typeof value.more === "boolean"))
-  );
-}
+const EVENTS = ["entry", "delete", "liveblog", "gone"];
+
+const isReset = shape<Batch>({ ...POSITION, reset: (value) => value === true });
+
+const isBatch = shape<Batch & { reset?: false }>({
+  ...POSITION,
+  events: listOf((value) => isMessage(value) && EVENTS.includes(value.type)),
+  more: isBoolean,
+});
 
 /** The answer of `changes`; throws a TypeError for anything else. */
 export function parseBatch(value: unknown): Batch {
-  if (isBatch(value)) {
+  if (isReset(value) || isBatch(value)) {
     return value;
   }
   throw new TypeError("no changes");

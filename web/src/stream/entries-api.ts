@@ -1,6 +1,6 @@
 /** Pages of a live blog's entries, as the API gives them. */
 
-import { areEntries, type Entry, isCursor, hasPosition } from "../model/messages.js";
+import { type Entry, isEntry, isStringOrNull, listOf, POSITION, shape } from "../model/messages.js";
 import type { Timeline } from "../model/timeline.js";
 import { endpoint, fetchJson } from "./transports.js";
 
@@ -39,10 +39,12 @@ export async function fetchPage(
   }
 }
 
+const isPage = shape<Page>({ ...POSITION, items: listOf(isEntry), next_cursor: isStringOrNull });
+
 /** The answer of `entries`; throws a TypeError for anything else. */
 export function parsePage(value: unknown): Page {
-  if (hasPosition(value) && areEntries(value.items) && isCursor(value.next_cursor)) {
-    return value as unknown as Page;
+  if (isPage(value)) {
+    return value;
   }
   throw new TypeError("not a page of entries");
 }
