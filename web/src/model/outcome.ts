@@ -24,25 +24,7 @@ export interface Outcome {
 /** An entry that was deleted. `within`: that is to be confirmed, at some moment within so many milliseconds. */
 export type DeletedEntry = Confirmation & { within: number | undefined };
 
-export const NOTHING: Outcome = {
-  effects: [],
-  changed: false,
-  added: [],
-  entries: [],
-  edited: false,
-  gone: [],
-  replaced: false,
-};
-
-/** The outcome of both, one after the other. */
-export function merge(a: Outcome, b: Outcome): Outcome {
-  return {
-    effects: [...a.effects, ...b.effects],
-    changed: a.changed || b.changed,
-    added: [...a.added, ...b.added],
-    entries: [...a.entries, ...b.entries],
-    edited: a.edited || b.edited,
-    gone: [...a.gone, ...b.gone],
-    replaced: a.replaced || b.replaced,
-  };
+/** The outcome of nothing, to be added to. */
+export function nothing(): Outcome {
+  return { effects: [], changed: false, added: [], entries: [], edited: false, gone: [], replaced: false };
 }

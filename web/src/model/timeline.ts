@@ -6,7 +6,7 @@
  */
 
 import type { Batch, Change, Deletion, Entry, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
-import { type Effect, merge, NOTHING, type Outcome } from "./outcome.js";
+import { type Effect, nothing, type Outcome } from "./outcome.js";
 import {
   type Item,
   newestFirst,
@@ -49,6 +49,8 @@ export class Timeline {
   #streamEpoch: string;
   /** The highest seq that the stream has shown to exist. */
   #highest: number;
+  /** What comes of what is being taken in. */
+  #outcome = nothing();
   readonly #titleOf: (entry: Entry) => string;
   readonly #belongs: (entry: Entry) => boolean;
 
@@ -109,86 +111,96 @@ export class Timeline {
   }
 
   receive(message: Message): Outcome {
-    switch (message.type) {
-      case "hello":
-        return this.#hello(message);
-      case "reset":
-        this.#follow(message.epoch);
-        this.#highest = message.seq;
-        return message.epoch === this.#epoch && message.seq === this.#seq ? NOTHING : this.#ask("snapshot");
-      case "heartbeat": {
-        const changed = this.viewers !== message.viewers;
-        this.viewers = message.viewers;
-        this.#highest = Math.max(this.#highest, message.seq);
-        return { ...this.#check(), changed };
+    return this.#outcomeOf(() => {
+      switch (message.type) {
+        case "hello":
+          this.#hello(message);
+          break;
+        case "reset":
+          this.#reset(message);
+          if (message.epoch !== this.#epoch || message.seq !== this.#seq) {
+            this.#ask("snapshot");
+          }
+          break;
+        case "heartbeat":
+          this.#outcome.changed = this.viewers !== message.viewers;
+          this.viewers = message.viewers;
+          this.#highest = Math.max(this.#highest, message.seq);
+          this.#check();
+          break;
+        case "gone":
+          this.#withdraw(message);
+          break;
+        case "reconnect":
+          break;
+        default:
+          this.#live(message);
       }
-      case "gone":
-        return this.#withdraw(message);
-      case "reconnect":
-        return NOTHING;
-      default:
-        return this.#live(message);
-    }
+    });
   }
 
   /** The answer of `changes`: all of it follows our position, with skips. */
   applyBatch(batch: Batch): Outcome {
-    if (batch.reset) {
-      this.#follow(batch.epoch);
-      this.#highest = batch.seq;
-      return this.#ask("snapshot");
-    }
-    if (this.#pending === "resync") {
-      this.#pending = null;
-    }
-    // Of a history that is over: asked for before we knew.
-    if (batch.epoch !== this.#epoch || this.#streamEpoch !== this.#epoch) {
-      return this.#check();
-    }
-    let outcome = NOTHING;
-    for (const change of batch.events) {
-      if (change.type === "gone") {
-        outcome = merge(outcome, this.#withdraw(change));
-      } else if (change.seq > this.#seq) {
-        outcome = merge(outcome, this.#apply(change));
+    return this.#outcomeOf(() => {
+      if (batch.reset) {
+        this.#reset(batch);
+        this.#ask("snapshot");
+        return;
       }
-    }
-    if (!batch.more) {
-      this.#seq = Math.max(this.#seq, batch.seq);
-    }
-    this.#highest = Math.max(this.#highest, batch.seq, this.#seq);
-    return merge(outcome, this.#check());
+      if (this.#pending === "resync") {
+        this.#pending = null;
+      }
+      // Unless it is of a history that is over: asked for before we knew.
+      if (batch.epoch === this.#epoch && this.#streamEpoch === this.#epoch) {
+        for (const change of batch.events) {
+          if (change.type === "gone") {
+            this.#withdraw(change);
+          } else if (change.seq > this.#seq) {
+            this.#apply(change);
+          }
+        }
+        if (!batch.more) {
+          this.#seq = Math.max(this.#seq, batch.seq);
+        }
+        this.#highest = Math.max(this.#highest, batch.seq, this.#seq);
+      }
+      this.#check();
+    });
   }
 
   /** Start afresh: nothing of the former state is kept. */
   replace(snapshot: Snapshot): Outcome {
-    const known = new Set(this.#items.keys());
-    const sameHistory = snapshot.epoch === this.#epoch;
-    this.#pending = null;
-    // Out of a cache, and older than what we have: what was deleted since would be back.
-    if (sameHistory && snapshot.seq < Math.min(this.#seq, this.#highest)) {
-      return this.#ask("snapshot");
-    }
-    this.#replayUntil = 0;
-    this.liveblog = snapshot.liveblog;
-    this.#items.clear();
-    this.#keyEvents.clear();
-    this.#over.clear();
-    this.#stand(stateOf(snapshot));
-    for (const id of this.#gone) {
-      this.#remove({ id });
-    }
-    const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
-    this.snapshots += 1;
-    const outcome: Outcome = { ...NOTHING, changed: true, added, replaced: true };
-    if (snapshot.epoch !== this.#streamEpoch) {
-      return merge(outcome, this.#ask("snapshot"));
-    }
-    return merge(outcome, this.#check());
+    return this.#outcomeOf(() => {
+      const known = new Set(this.#items.keys());
+      const sameHistory = snapshot.epoch === this.#epoch;
+      this.#pending = null;
+      // Out of a cache, and older than what we have: what was deleted since would be back.
+      if (sameHistory && snapshot.seq < Math.min(this.#seq, this.#highest)) {
+        this.#ask("snapshot");
+        return;
+      }
+      this.#replayUntil = 0;
+      this.liveblog = snapshot.liveblog;
+      this.#items.clear();
+      this.#keyEvents.clear();
+      this.#over.clear();
+      this.#stand(stateOf(snapshot));
+      for (const id of this.#gone) {
+        this.#remove({ id });
+      }
+      const added = sameHistory ? [...this.#items.keys()].filter((id) => !known.has(id)) : [];
+      this.snapshots += 1;
+      this.#outcome = { ...nothing(), changed: true, added, replaced: true };
+      if (snapshot.epoch === this.#streamEpoch) {
+        this.#check();
+      } else {
+        this.#ask("snapshot");
+      }
+    });
   }
 
   /** The next page on a side, in the order of its distance; `more`: there are others beyond. */
-  addPage(side: Side, entries: Entry[], more: boolean): Outcome {
+  addPage(side: Side, entries: Entry[], more: boolean): void {
     for (const entry of entries) {
       const known = this.#items.get(entry.id);
       if (entry.seq > (this.#over.get(entry.id) ?? known?.seq ?? -1)) {
@@ -202,7 +214,13 @@ export class Timeline {
         this.elsewhere.delete(id);
       }
     }
-    return { ...NOTHING, changed: true };
+  }
+
+  /** What comes of `take`, which takes something in. */
+  #outcomeOf(take: () => void): Outcome {
+    this.#outcome = nothing();
+    take();
+    return this.#outcome;
   }
 
   #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: TimelineState): void {
@@ -227,58 +245,67 @@ export class Timeline {
     }
   }
 
-  #hello(hello: Hello): Outcome {
-    this.#follow(hello.epoch);
-    if (hello.epoch !== this.#epoch || (!hello.resumed && hello.seq !== this.#seq)) {
-      this.#highest = hello.seq;
-      return this.#ask("snapshot");
+  #reset({ epoch, seq }: { epoch: string; seq: number }): void {
+    this.#follow(epoch);
+    this.#highest = seq;
+  }
+
+  #hello({ epoch, resumed, seq }: Hello): void {
+    this.#reset({ epoch, seq });
+    if (epoch !== this.#epoch || (!resumed && seq !== this.#seq)) {
+      this.#ask("snapshot");
+      return;
     }
     // Not what was the highest: that may have been counted in another history.
-    this.#highest = Math.max(this.#seq, hello.seq);
+    this.#highest = Math.max(this.#seq, seq);
     // Over a gap, the replay may begin beyond it: from where the stream has got to, not from where we stand.
-    this.#replayUntil = this.#pending === null ? hello.seq : 0;
-    return NOTHING;
+    this.#replayUntil = this.#pending === null ? seq : 0;
   }
 
-  #live(change: Change): Outcome {
+  #live(change: Change): void {
     this.#highest = Math.max(this.#highest, change.seq);
     if (change.seq <= this.#seq && this.#streamEpoch === this.#epoch) {
-      return NOTHING;
+      return;
     }
     if (this.#pending !== "snapshot" && (change.seq <= this.#replayUntil || change.seq === this.#seq + 1)) {
-      return this.#apply(change);
+      this.#apply(change);
+      return;
     }
-    // Its turn may be long in coming, and what is gone doesn't wait for it.
-    return merge(change.type === "delete" ? this.#withdraw(change) : NOTHING, this.#ask("resync"));
+    if (change.type === "delete") {
+      // Its turn may be long in coming, and what is gone doesn't wait for it.
+      this.#withdraw(change);
+    }
+    this.#ask("resync");
   }
 
-  #apply(change: Change): Outcome {
+  #apply(change: Change): void {
     this.#seq = change.seq;
-    switch (change.type) {
-      case "entry":
-        return this.#put(change.entry);
-      case "delete":
-        return this.#gone.has(change.id) ? NOTHING : this.#remove(change);
-      case "liveblog": {
-        this.liveblog = change.liveblog;
-        const { language, timezone } = change.liveblog;
-        // Dates and texts inside every entry's HTML are those of the former zone or language.
-        const stale = language !== this.#language || timezone !== this.#timezone;
-        return merge({ ...NOTHING, changed: true }, stale ? this.#ask("snapshot") : NOTHING);
+    if (change.type === "entry") {
+      this.#put(change.entry);
+    } else if (change.type === "delete") {
+      if (!this.#gone.has(change.id)) {
+        this.#remove(change);
+      }
+    } else {
+      this.liveblog = change.liveblog;
+      this.#outcome.changed = true;
+      const { language, timezone } = change.liveblog;
+      // Dates and texts inside every entry's HTML are those of the former zone or language.
+      if (language !== this.#language || timezone !== this.#timezone) {
+        this.#ask("snapshot");
       }
     }
   }
 
   /** At once, whatever is pending: it isn't told again. */
-  #withdraw(deletion: Deletion): Outcome {
-    if (this.#gone.has(deletion.id)) {
-      return NOTHING;
+  #withdraw(deletion: Deletion): void {
+    if (!this.#gone.has(deletion.id)) {
+      this.#gone.add(deletion.id);
+      this.#remove(deletion);
     }
-    this.#gone.add(deletion.id);
-    return this.#remove(deletion);
   }
 
-  #remove({ id, confirm }: Deletion): Outcome {
+  #remove({ id, confirm }: Deletion): void {
     const item = this.#items.get(id);
     const had = this.#keyEvents.delete(id) || item !== undefined;
     this.#items.delete(id);
@@ -287,17 +314,20 @@ export class Timeline {
     }
     this.elsewhere.delete(id);
     this.#over.set(id, Infinity);
-    return { ...NOTHING, changed: true, gone: [{ id, had, within: confirm?.within }] };
+    this.#outcome.changed = true;
+    this.#outcome.gone.push({ id, had, within: confirm?.within });
   }
 
-  #put(entry: Entry): Outcome {
+  #put(entry: Entry): void {
     const { id, url, published_at } = entry;
     const known = this.#items.get(id);
-    const edited = known !== undefined || this.#keyEvents.has(id) || this.#isBeyond("older", entry);
-    const outcome: Outcome = { ...NOTHING, changed: true, entries: [entry], edited };
+    const outcome = this.#outcome;
     if (this.#gone.has(id)) {
-      return NOTHING;
+      return;
     }
+    outcome.changed = true;
+    outcome.entries.push(entry);
+    outcome.edited ||= known !== undefined || this.#keyEvents.has(id) || this.#isBeyond("older", entry);
     if (entry.key_event) {
       this.#keyEvents.set(id, { id, title: this.#titleOf(entry), published_at, url });
     } else {
@@ -308,23 +338,25 @@ export class Timeline {
       this.#items.delete(id);
       this.elsewhere.delete(id);
       this.#over.set(id, entry.seq);
-      return outcome;
+      return;
     }
     if (known !== undefined) {
       // An older page may have brought a later state than the stream has reached.
       if (entry.seq >= known.seq) {
         this.#items.set(id, entry);
       }
-      return outcome;
+      return;
     }
     this.#items.set(id, entry);
     // An edit of an entry on a page that isn't loaded looks the same, but was published earlier than it was changed.
-    const isNew = this.page === "first" || entry.updated_at <= published_at;
-    const shown = this.#isListed(entry) || (this.page === "first" && entry.pinned);
-    if (isNew && this.#isBeyond("newer", entry)) {
-      this.elsewhere.add(id);
+    if (this.page === "first" || entry.updated_at <= published_at) {
+      if (this.#isListed(entry) || (this.page === "first" && entry.pinned)) {
+        outcome.added.push(id);
+      }
+      if (this.#isBeyond("newer", entry)) {
+        this.elsewhere.add(id);
+      }
     }
-    return { ...outcome, added: isNew && shown ? [id] : [] };
   }
 
   #isListed(item: Item | Entry): boolean {
@@ -336,15 +368,16 @@ export class Timeline {
     return end !== null && (side === "newer" ? newestFirst(item, end) < 0 : newestFirst(item, end) > 0);
   }
 
-  #check(): Outcome {
-    return this.#highest > this.#seq ? this.#ask("resync") : NOTHING;
+  #check(): void {
+    if (this.#highest > this.#seq) {
+      this.#ask("resync");
+    }
   }
 
-  #ask(effect: Effect): Outcome {
-    if (this.#pending === effect || this.#pending === "snapshot") {
-      return NOTHING;
+  #ask(effect: Effect): void {
+    if (this.#pending !== effect && this.#pending !== "snapshot") {
+      this.#pending = effect;
+      this.#outcome.effects.push(effect);
     }
-    this.#pending = effect;
-    return { ...NOTHING, effects: [effect] };
   }
 }

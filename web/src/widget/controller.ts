@@ -3,7 +3,7 @@
 import { Connection, type Status } from "../stream/connection.js";
 import { type Confirmation, parseSnapshot, type Snapshot } from "../model/messages.js";
 import { shownArticles } from "../dom/reconcile.js";
-import { NOTHING, type Outcome } from "../model/outcome.js";
+import { nothing, type Outcome } from "../model/outcome.js";
 import { Timeline } from "../model/timeline.js";
 import { stateOf } from "../model/timeline-state.js";
 import { endpoint, fetchJson } from "../stream/transports.js";
@@ -235,7 +235,7 @@ class Widget implements Mounted {
     }
     this.#root.replaceChildren(view.element);
     this.#wake(connection);
-    show({ ...NOTHING, changed: true });
+    show({ ...nothing(), changed: true });
   }
 
   #tell(status: Status): void {
