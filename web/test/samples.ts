@@ -1,7 +1,7 @@
 import type { Entry, Liveblog, Snapshot } from "../src/model/messages.js";
-import { belongsTo, type Only } from "../src/reader/page-data.js";
-import { Timeline } from "../src/model/timeline.js";
 import type { TimelineStart } from "../src/model/timeline-state.js";
+import { Timeline } from "../src/model/timeline.js";
+import { belongsTo, type Only } from "../src/reader/page-data.js";
 
 export function idOf(number: number): string {
   return `01930000-0000-7000-8000-${String(number).padStart(12, "0")}`;

@@ -1,8 +1,8 @@
 /** Makes the page's lists show what the timeline holds: as few nodes as possible are touched, and each only when it differs. */
 
 import type { KeyEvent } from "../model/messages.js";
-import type { Attributes } from "./i18n.js";
 import type { Item } from "../model/timeline-state.js";
+import type { Attributes } from "./i18n.js";
 import { parse } from "./trusted-types.js";
 
 /** An element with its text, or with what it holds. */

@@ -1,12 +1,12 @@
 /** What the page's own controls do. Loaded a second after the page, or when the first of them is used. */
 
 import { switchAlerts } from "./key-event-alerts.js";
-import { offerEmbed } from "./third-party-embeds.js";
-import type { VisitMemory } from "./visit-memory.js";
 import { loadMore, type LoadMoreOptions } from "./load-more.js";
 import type { Mentions } from "./mentions.js";
-import type { Toasts } from "./toasts.js";
 import { share } from "./share.js";
+import { offerEmbed } from "./third-party-embeds.js";
+import type { Toasts } from "./toasts.js";
+import type { VisitMemory } from "./visit-memory.js";
 
 export interface Context extends LoadMoreOptions {
   memory: VisitMemory;

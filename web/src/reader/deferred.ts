@@ -3,16 +3,16 @@
  * that the stream didn't bring. Loaded then, or a second after the page.
  */
 
-import { KeyEventAlerts } from "./key-event-alerts.js";
-import { click } from "./controls.js";
-import { SYSTEM_CLOCK } from "../stream/connection.js";
-import type { VisitMemory, Visit } from "./visit-memory.js";
-import { Mentions } from "./mentions.js";
-import type { LoadMoreOptions } from "./load-more.js";
-import { Toasts, tellCorrection } from "./toasts.js";
-import { tellSince } from "./since-last-visit.js";
-import { Repair } from "../stream/repair.js";
 import type { Outcome } from "../model/outcome.js";
+import { SYSTEM_CLOCK } from "../stream/connection.js";
+import { Repair } from "../stream/repair.js";
+import { click } from "./controls.js";
+import { KeyEventAlerts } from "./key-event-alerts.js";
+import type { LoadMoreOptions } from "./load-more.js";
+import { Mentions } from "./mentions.js";
+import { tellSince } from "./since-last-visit.js";
+import { Toasts, tellCorrection } from "./toasts.js";
+import type { VisitMemory, Visit } from "./visit-memory.js";
 
 export interface Context extends LoadMoreOptions {
   /** The live blog's page. */

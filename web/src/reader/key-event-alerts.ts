@@ -1,11 +1,11 @@
 /** Notifications of key events, for who asked for them, while the page is open in another tab; not longer. */
 
-import type { VisitMemory } from "./visit-memory.js";
+import type { Item } from "../model/timeline-state.js";
+import type { Timeline } from "../model/timeline.js";
+import type { Texts } from "../dom/i18n.js";
 import type { Mentions } from "./mentions.js";
 import type { Toasts } from "./toasts.js";
-import type { Texts } from "../dom/i18n.js";
-import type { Timeline } from "../model/timeline.js";
-import type { Item } from "../model/timeline-state.js";
+import type { VisitMemory } from "./visit-memory.js";
 
 /** Within which a browser shows a notification, or takes it back. */
 const SETTLED_MS = 3_000;

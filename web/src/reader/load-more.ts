@@ -1,10 +1,10 @@
 /** Loads the next page on a side of the list in place. Without it, or when it fails, the link leads to that page. */
 
-import type { Only } from "./page-data.js";
+import type { Side } from "../model/timeline-state.js";
+import type { Timeline } from "../model/timeline.js";
 import { fetchPage, type Page } from "../stream/entries-api.js";
 import type { Texts } from "../dom/i18n.js";
-import type { Timeline } from "../model/timeline.js";
-import type { Side } from "../model/timeline-state.js";
+import type { Only } from "./page-data.js";
 
 const PAGE_SIZE = 20;
 

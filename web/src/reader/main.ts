@@ -2,19 +2,19 @@
 
 import "./reader.css";
 
-import { Connection } from "../stream/connection.js";
-import { Corrections } from "./corrections.js";
-import { isShown, parseArticle } from "../dom/reconcile.js";
-import type { Deferred } from "./deferred.js";
-import { chosenOrder, VisitMemory } from "./visit-memory.js";
 import type { Confirmation } from "../model/messages.js";
-import { belongsTo, type PageData, readPage } from "./page-data.js";
+import type { Outcome } from "../model/outcome.js";
+import type { Side } from "../model/timeline-state.js";
+import { Timeline } from "../model/timeline.js";
+import { Connection } from "../stream/connection.js";
 import type { Page } from "../stream/entries-api.js";
 import { Texts } from "../dom/i18n.js";
-import type { Outcome } from "../model/outcome.js";
-import { Timeline } from "../model/timeline.js";
-import type { Side } from "../model/timeline-state.js";
+import { isShown, parseArticle } from "../dom/reconcile.js";
+import { Corrections } from "./corrections.js";
+import type { Deferred } from "./deferred.js";
+import { belongsTo, type PageData, readPage } from "./page-data.js";
 import { ReaderView } from "./reader-view.js";
+import { chosenOrder, VisitMemory } from "./visit-memory.js";
 
 const RELOAD_SPREAD_MS = 3_000;
 const RELOAD_INTERVAL_MS = 30_000;

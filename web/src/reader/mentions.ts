@@ -6,10 +6,10 @@
  * they are gone. So it can't keep words that the newsroom has taken back.
  */
 
-import { parseArticle, shownArticles } from "../dom/reconcile.js";
 import type { Entry } from "../model/messages.js";
 import type { Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
+import { parseArticle, shownArticles } from "../dom/reconcile.js";
 
 /** What may be said of entries, by id: their articles as they are now, which aren't to be changed. Of what is gone there is none. */
 export type Articles = ReadonlyMap<string, HTMLElement>;

@@ -1,14 +1,14 @@
 /** The page of one live blog: shows a timeline, and nothing else decides what is on it. */
 
-import { LiveAnnouncer } from "../dom/live-announcer.js";
-import { type Status, SYSTEM_CLOCK } from "../stream/connection.js";
-import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "../dom/reconcile.js";
-import { ConnectionIndicator } from "../dom/connection-indicator.js";
-import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
-import type { Texts } from "../dom/i18n.js";
 import type { Outcome } from "../model/outcome.js";
-import type { Timeline } from "../model/timeline.js";
 import type { Item } from "../model/timeline-state.js";
+import type { Timeline } from "../model/timeline.js";
+import { type Status, SYSTEM_CLOCK } from "../stream/connection.js";
+import { ConnectionIndicator } from "../dom/connection-indicator.js";
+import type { Texts } from "../dom/i18n.js";
+import { LiveAnnouncer } from "../dom/live-announcer.js";
+import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "../dom/reconcile.js";
+import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
 
 /** After how long frames are no longer waited for. */
 const FRAMES_MAX_MS = 500;

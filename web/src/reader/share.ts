@@ -1,8 +1,8 @@
 /** Hands an entry's address on: by the device's own means, which keep the title for as long as they are open, else by the clipboard. */
 
+import type { Texts } from "../dom/i18n.js";
 import type { Mentions } from "./mentions.js";
 import type { Toasts } from "./toasts.js";
-import type { Texts } from "../dom/i18n.js";
 
 export async function share(id: string, texts: Texts, toasts: Toasts, mentions: Mentions): Promise<void> {
   const article = mentions.now(id);

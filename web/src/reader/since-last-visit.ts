@@ -1,14 +1,14 @@
 /** What came since the reader's last visit. Loaded only when somebody comes back. */
 
-import { element } from "../dom/reconcile.js";
-import type { VisitMemory, Visit } from "./visit-memory.js";
 import type { Entry } from "../model/messages.js";
-import type { Articles } from "./mentions.js";
-import { correctionOf, type Toasts } from "./toasts.js";
-import { fetchPage } from "../stream/entries-api.js";
-import type { Texts } from "../dom/i18n.js";
 import type { Timeline } from "../model/timeline.js";
 import { fetchBatch } from "../stream/changes-api.js";
+import { fetchPage } from "../stream/entries-api.js";
+import type { Texts } from "../dom/i18n.js";
+import { element } from "../dom/reconcile.js";
+import type { Articles } from "./mentions.js";
+import { correctionOf, type Toasts } from "./toasts.js";
+import type { VisitMemory, Visit } from "./visit-memory.js";
 
 const PAGES_MAX = 5;
 const LISTED_MAX = 5;

@@ -3,9 +3,9 @@
  * cards.py makes them; docs/media.md has their attributes.
  */
 
+import type { Attributes } from "../dom/i18n.js";
 import { element } from "../dom/reconcile.js";
 import { holdScroll } from "../dom/scroll-anchor.js";
-import type { Attributes } from "../dom/i18n.js";
 
 const FEATURES = "autoplay; fullscreen; picture-in-picture; encrypted-media";
 const SANDBOX =

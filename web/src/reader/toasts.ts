@@ -1,9 +1,9 @@
 /** What a reader is told at the foot of the window, above what they read and without moving it. */
 
-import { element } from "../dom/reconcile.js";
 import type { Entry } from "../model/messages.js";
-import type { Articles, Mentions } from "./mentions.js";
 import type { Texts } from "../dom/i18n.js";
+import { element } from "../dom/reconcile.js";
+import type { Articles, Mentions } from "./mentions.js";
 
 const BRIEF_MS = 5_000;
 

@@ -1,8 +1,8 @@
 /** The last resort: asking again and again. */
 
 import type { Batch } from "../model/messages.js";
-import { postConfirmation } from "./confirm-deletion.js";
 import { fetchBatch } from "./changes-api.js";
+import { postConfirmation } from "./confirm-deletion.js";
 import { type Handlers, type Link, type Refused } from "./transports.js";
 
 const POLL_VISIBLE_MS = 8_000;

@@ -7,8 +7,8 @@
  */
 
 import type { Confirmation, Message } from "../model/messages.js";
-import { finalCode, waitOf } from "./polling.js";
 import { postConfirmation } from "./confirm-deletion.js";
+import { finalCode, waitOf } from "./polling.js";
 import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
 
 /** `EventSource.CLOSED`: the server has answered with something else than a stream. */

@@ -1,14 +1,14 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
-import { Connection, type Status } from "../stream/connection.js";
 import { type Confirmation, parseSnapshot, type Snapshot } from "../model/messages.js";
-import { shownArticles } from "../dom/reconcile.js";
 import { nothing, type Outcome } from "../model/outcome.js";
-import { Timeline } from "../model/timeline.js";
 import { stateOf } from "../model/timeline-state.js";
+import { Timeline } from "../model/timeline.js";
+import { Connection, type Status } from "../stream/connection.js";
 import { endpoint, fetchJson } from "../stream/transports.js";
-import type { Mounted } from "./element.js";
+import { shownArticles } from "../dom/reconcile.js";
 import type { Deferred } from "./deferred.js";
+import type { Mounted } from "./element.js";
 import { isVisible, link, WidgetView, type WidgetShell, type PartnerTerms } from "./widget-view.js";
 import css from "./widget.css?inline";
 

@@ -1,12 +1,12 @@
 /** What a widget needs only once something happens: an entry comes, one was missed, a reader wants older ones. */
 
-import { LiveAnnouncer } from "../dom/live-announcer.js";
-import { SYSTEM_CLOCK } from "../stream/connection.js";
 import type { Confirmation } from "../model/messages.js";
-import { fetchPage } from "../stream/entries-api.js";
-import { Repair } from "../stream/repair.js";
 import type { Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
+import { SYSTEM_CLOCK } from "../stream/connection.js";
+import { fetchPage } from "../stream/entries-api.js";
+import { Repair } from "../stream/repair.js";
+import { LiveAnnouncer } from "../dom/live-announcer.js";
 
 export interface DeferredOptions {
   api: string;

@@ -1,12 +1,12 @@
 /** What a widget shows: a timeline in a shadow tree. It decides nothing of what is in the live blog. */
 
+import type { Outcome } from "../model/outcome.js";
+import type { Item } from "../model/timeline-state.js";
+import type { Timeline } from "../model/timeline.js";
 import type { Status } from "../stream/connection.js";
-import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
 import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import type { Attributes } from "../dom/i18n.js";
-import type { Outcome } from "../model/outcome.js";
-import type { Timeline } from "../model/timeline.js";
-import type { Item } from "../model/timeline-state.js";
+import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
 import { build } from "./safe-html.js";
 
 /** What the server gives for a live blog in some language. */

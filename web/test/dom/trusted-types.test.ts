@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type * as Registering from "../../src/reader/register-worker.js";
 import type * as Trusted from "../../src/dom/trusted-types.js";
+import type * as Registering from "../../src/reader/register-worker.js";
 
 /** Stands for a browser's: what its policies make is marked. */
 const createPolicy = vi.fn((_name: string, rules: Partial<Record<string, (text: string) => string>>) => ({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { parseBatch } from "../../src/stream/changes-api.js";
 import { parseMessage, parseSnapshot } from "../../src/model/messages.js";
+import { parseBatch } from "../../src/stream/changes-api.js";
 import { parsePage } from "../../src/stream/entries-api.js";
 import { entry, idOf, LIVEBLOG, snapshot } from "../samples.js";
 

@@ -10,8 +10,8 @@ import { expect, it } from "vitest";
 
 import type { Batch, Change, Entry, Liveblog, Message, Snapshot } from "../../src/model/messages.js";
 import type { Effect, Outcome } from "../../src/model/outcome.js";
-import type { Timeline } from "../../src/model/timeline.js";
 import { newestFirst } from "../../src/model/timeline-state.js";
+import type { Timeline } from "../../src/model/timeline.js";
 import { entry, LIVEBLOG, snapshot, timeline } from "../samples.js";
 
 const RUNS = 400;

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 
-import { parseBatch } from "../../src/stream/changes-api.js";
 import { type Entry, parseMessage } from "../../src/model/messages.js";
 import type { Outcome } from "../../src/model/outcome.js";
-import { Timeline } from "../../src/model/timeline.js";
 import { newestFirst, type PageKind } from "../../src/model/timeline-state.js";
+import { Timeline } from "../../src/model/timeline.js";
+import { parseBatch } from "../../src/stream/changes-api.js";
 
 interface Case {
   name: string;

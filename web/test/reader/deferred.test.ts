@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { switchAlerts } from "../../src/reader/key-event-alerts.js";
-import { Deferred } from "../../src/reader/deferred.js";
-import { VisitMemory } from "../../src/reader/visit-memory.js";
-import { Mentions } from "../../src/reader/mentions.js";
 import type { Message } from "../../src/model/messages.js";
-import { Toasts } from "../../src/reader/toasts.js";
+import type { Timeline } from "../../src/model/timeline.js";
 import type { Page } from "../../src/stream/entries-api.js";
 import { Texts } from "../../src/dom/i18n.js";
-import type { Timeline } from "../../src/model/timeline.js";
+import { Deferred } from "../../src/reader/deferred.js";
+import { switchAlerts } from "../../src/reader/key-event-alerts.js";
+import { Mentions } from "../../src/reader/mentions.js";
+import { Toasts } from "../../src/reader/toasts.js";
+import { VisitMemory } from "../../src/reader/visit-memory.js";
 import { entry, idOf, snapshot, TEXTS, timeline } from "../samples.js";
 
 const texts = new Texts(TEXTS);

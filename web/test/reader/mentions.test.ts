@@ -1,8 +1,8 @@
 import { beforeEach, expect, it } from "vitest";
 
-import { Mentions } from "../../src/reader/mentions.js";
 import type { Entry, Message } from "../../src/model/messages.js";
 import type { Timeline } from "../../src/model/timeline.js";
+import { Mentions } from "../../src/reader/mentions.js";
 import { entry, idOf, snapshot, timeline } from "../samples.js";
 
 let line: Timeline;

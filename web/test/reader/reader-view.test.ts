@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Entry, Message } from "../../src/model/messages.js";
+import { Timeline } from "../../src/model/timeline.js";
+import { Texts } from "../../src/dom/i18n.js";
 import { loadMore } from "../../src/reader/load-more.js";
 import { readPage } from "../../src/reader/page-data.js";
-import { Texts } from "../../src/dom/i18n.js";
-import { Timeline } from "../../src/model/timeline.js";
 import { ReaderView } from "../../src/reader/reader-view.js";
 import { entry, idOf, LIVEBLOG, TEXTS } from "../samples.js";
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { VisitMemory } from "../../src/reader/visit-memory.js";
-import { Mentions } from "../../src/reader/mentions.js";
-import { Toasts } from "../../src/reader/toasts.js";
-import { readSince, tellSince } from "../../src/reader/since-last-visit.js";
-import { Texts } from "../../src/dom/i18n.js";
 import type { Timeline } from "../../src/model/timeline.js";
+import { Texts } from "../../src/dom/i18n.js";
+import { Mentions } from "../../src/reader/mentions.js";
+import { readSince, tellSince } from "../../src/reader/since-last-visit.js";
+import { Toasts } from "../../src/reader/toasts.js";
+import { VisitMemory } from "../../src/reader/visit-memory.js";
 import { entry, idOf, snapshot, TEXTS, timeline } from "../samples.js";
 
 const API = "https://live.example.org/api/v1/liveblogs/demo";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
-import { type Clock, Connection } from "../../src/stream/connection.js";
 import type { Batch, Confirmation, Message } from "../../src/model/messages.js";
+import { type Clock, Connection } from "../../src/stream/connection.js";
 import { withHelloTimeout } from "../../src/stream/hello-timeout.js";
 import type { Handlers, Opener } from "../../src/stream/transports.js";
 import { TestClock } from "../samples.js";

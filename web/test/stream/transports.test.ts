@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Batch, Message } from "../../src/model/messages.js";
-import { openPolling } from "../../src/stream/polling.js";
 import { withHelloTimeout } from "../../src/stream/hello-timeout.js";
+import { openPolling } from "../../src/stream/polling.js";
 import { openEventSource } from "../../src/stream/shared-event-source.js";
 import { fetchJson, type Handlers, openLazily, openWebSocket } from "../../src/stream/transports.js";
 

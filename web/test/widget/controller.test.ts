@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import type { Entry, Snapshot } from "../../src/model/messages.js";
-import type { Mounted } from "../../src/widget/element.js";
 import { mount } from "../../src/widget/controller.js";
+import type { Mounted } from "../../src/widget/element.js";
 import { entry, idOf, snapshot } from "../samples.js";
 
 const SHELL = {
