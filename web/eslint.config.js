@@ -33,6 +33,7 @@ export default tseslint.config(
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: { parserOptions: { project: "./tsconfig.json", tsconfigRootDir: import.meta.dirname } },
+    rules: { "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }] },
   },
   {
     files: ["src/**/*.ts"],

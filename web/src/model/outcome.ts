@@ -11,6 +11,8 @@ export interface Outcome {
   changed: boolean;
   /** Ids of the entries that are new to the reader. */
   added: string[];
+  /** Ids of those that are new, too, and have no place on this page: they are newer than all that it has of the list. */
+  ahead: string[];
   /** Entries as they are from now on, new or changed. */
   entries: Entry[];
   /** True if entries changed that were there already, or belong where the page doesn't reach: not if they are only new. */
@@ -26,5 +28,5 @@ export type DeletedEntry = Confirmation & { within: number | undefined };
 
 /** The outcome of nothing, to be added to. */
 export function nothing(): Outcome {
-  return { effects: [], changed: false, added: [], entries: [], edited: false, gone: [], replaced: false };
+  return { effects: [], changed: false, added: [], ahead: [], entries: [], edited: false, gone: [], replaced: false };
 }

@@ -18,6 +18,16 @@ import {
   type TimelineState,
 } from "./timeline-state.js";
 
+/** What the page knows of entries beyond their fields. */
+export interface PageKnowledge {
+  /** The title of a key event; its heading by default. */
+  titleOf?(entry: Entry): string;
+  /** True if the entry is one of those that the page is limited to. */
+  belongs?(entry: Entry): boolean;
+  /** True while anything in the page shows the entry: in a card, say, where the list hasn't got it. */
+  isShown?(id: string): boolean;
+}
+
 export class Timeline {
   readonly page: PageKind;
   liveblog: Liveblog | null = null;
@@ -26,13 +36,11 @@ export class Timeline {
   snapshots = 0;
   /** The seq that it began with, or the last snapshot had: of what was deleted from there on it knows. */
   since = 0;
-  /** Entries that were published meanwhile and have no place on this page. */
-  readonly elsewhere = new Set<string>();
 
-  #epoch = "";
-  #seq = 0;
-  #language = "";
-  #timezone = "";
+  epoch = "";
+  seq = 0;
+  language = "";
+  timezone = "";
   /** What is beyond these belongs to pages that aren't loaded. */
   #ends: Record<Side, SortKey | null> = { newer: null, older: null };
   readonly #start: TimelineStart;
@@ -51,46 +59,23 @@ export class Timeline {
   #highest: number;
   /** What comes of what is being taken in. */
   #outcome = nothing();
-  readonly #titleOf: (entry: Entry) => string;
-  readonly #belongs: (entry: Entry) => boolean;
+  readonly #page: PageKnowledge;
 
-  /** `belongs`: whether an entry is one of those that the page is limited to. */
-  constructor(
-    start: TimelineStart,
-    titleOf: (entry: Entry) => string,
-    belongs: (entry: Entry) => boolean = () => true,
-  ) {
+  constructor(start: TimelineStart, page: PageKnowledge = {}) {
     this.page = start.page;
     this.#streamEpoch = start.epoch;
     this.#highest = start.seq;
     this.#start = start;
-    this.#titleOf = titleOf;
-    this.#belongs = belongs;
+    this.#page = page;
     this.#stand(start);
   }
 
-  get epoch(): string {
-    return this.#epoch;
-  }
-
-  get seq(): number {
-    return this.#seq;
-  }
-
   get position(): string {
-    return `${this.#epoch}-${String(this.#seq)}`;
+    return `${this.epoch}-${this.seq}`;
   }
 
   has(side: Side): boolean {
     return this.#ends[side] !== null;
-  }
-
-  get language(): string {
-    return this.#language;
-  }
-
-  get timezone(): string {
-    return this.#timezone;
   }
 
   item(id: string): Item | undefined {
@@ -118,7 +103,7 @@ export class Timeline {
           break;
         case "reset":
           this.#reset(message);
-          if (message.epoch !== this.#epoch || message.seq !== this.#seq) {
+          if (message.epoch !== this.epoch || message.seq !== this.seq) {
             this.#ask("snapshot");
           }
           break;
@@ -151,18 +136,18 @@ export class Timeline {
         this.#pending = null;
       }
       // Unless it is of a history that is over: asked for before we knew.
-      if (batch.epoch === this.#epoch && this.#streamEpoch === this.#epoch) {
+      if (batch.epoch === this.epoch && this.#streamEpoch === this.epoch) {
         for (const change of batch.events) {
           if (change.type === "gone") {
             this.#withdraw(change);
-          } else if (change.seq > this.#seq) {
+          } else if (change.seq > this.seq) {
             this.#apply(change);
           }
         }
         if (!batch.more) {
-          this.#seq = Math.max(this.#seq, batch.seq);
+          this.seq = Math.max(this.seq, batch.seq);
         }
-        this.#highest = Math.max(this.#highest, batch.seq, this.#seq);
+        this.#highest = Math.max(this.#highest, batch.seq, this.seq);
       }
       this.#check();
     });
@@ -172,10 +157,10 @@ export class Timeline {
   replace(snapshot: Snapshot): Outcome {
     return this.#outcomeOf(() => {
       const known = new Set(this.#items.keys());
-      const sameHistory = snapshot.epoch === this.#epoch;
+      const sameHistory = snapshot.epoch === this.epoch;
       this.#pending = null;
       // Out of a cache, and older than what we have: what was deleted since would be back.
-      if (sameHistory && snapshot.seq < Math.min(this.#seq, this.#highest)) {
+      if (sameHistory && snapshot.seq < Math.min(this.seq, this.#highest)) {
         this.#ask("snapshot");
         return;
       }
@@ -208,12 +193,6 @@ export class Timeline {
       }
     }
     this.#ends[side] = more ? (entries.at(-1) ?? this.#ends[side]) : null;
-    for (const id of this.elsewhere) {
-      const item = this.#items.get(id);
-      if (item === undefined || this.#isListed(item)) {
-        this.elsewhere.delete(id);
-      }
-    }
   }
 
   /** What comes of `take`, which takes something in. */
@@ -224,10 +203,10 @@ export class Timeline {
   }
 
   #stand({ epoch, seq, language, timezone, items, keyEvents, ends }: TimelineState): void {
-    this.#epoch = epoch;
-    this.#seq = this.since = seq;
-    this.#language = language;
-    this.#timezone = timezone;
+    this.epoch = epoch;
+    this.seq = this.since = seq;
+    this.language = language;
+    this.timezone = timezone;
     this.#ends = { ...ends };
     for (const item of items) {
       this.#items.set(item.id, item);
@@ -252,22 +231,22 @@ export class Timeline {
 
   #hello({ epoch, resumed, seq }: Hello): void {
     this.#reset({ epoch, seq });
-    if (epoch !== this.#epoch || (!resumed && seq !== this.#seq)) {
+    if (epoch !== this.epoch || (!resumed && seq !== this.seq)) {
       this.#ask("snapshot");
       return;
     }
     // Not what was the highest: that may have been counted in another history.
-    this.#highest = Math.max(this.#seq, seq);
+    this.#highest = Math.max(this.seq, seq);
     // Over a gap, the replay may begin beyond it: from where the stream has got to, not from where we stand.
     this.#replayUntil = this.#pending === null ? seq : 0;
   }
 
   #live(change: Change): void {
     this.#highest = Math.max(this.#highest, change.seq);
-    if (change.seq <= this.#seq && this.#streamEpoch === this.#epoch) {
+    if (change.seq <= this.seq && this.#streamEpoch === this.epoch) {
       return;
     }
-    if (this.#pending !== "snapshot" && (change.seq <= this.#replayUntil || change.seq === this.#seq + 1)) {
+    if (this.#pending !== "snapshot" && (change.seq <= this.#replayUntil || change.seq === this.seq + 1)) {
       this.#apply(change);
       return;
     }
@@ -279,7 +258,7 @@ export class Timeline {
   }
 
   #apply(change: Change): void {
-    this.#seq = change.seq;
+    this.seq = change.seq;
     if (change.type === "entry") {
       this.#put(change.entry);
     } else if (change.type === "delete") {
@@ -291,7 +270,7 @@ export class Timeline {
       this.#outcome.changed = true;
       const { language, timezone } = change.liveblog;
       // Dates and texts inside every entry's HTML are those of the former zone or language.
-      if (language !== this.#language || timezone !== this.#timezone) {
+      if (language !== this.language || timezone !== this.timezone) {
         this.#ask("snapshot");
       }
     }
@@ -307,12 +286,11 @@ export class Timeline {
 
   #remove({ id, confirm }: Deletion): void {
     const item = this.#items.get(id);
-    const had = this.#keyEvents.delete(id) || item !== undefined;
+    const had = this.#keyEvents.delete(id) || item !== undefined || this.#page.isShown?.(id) === true;
     this.#items.delete(id);
     if (item !== undefined && id === this.#start.focus) {
       this.#items.set(id, { ...item, html: null, gone: true });
     }
-    this.elsewhere.delete(id);
     this.#over.set(id, Infinity);
     this.#outcome.changed = true;
     this.#outcome.gone.push({ id, had, within: confirm?.within });
@@ -329,14 +307,13 @@ export class Timeline {
     outcome.entries.push(entry);
     outcome.edited ||= known !== undefined || this.#keyEvents.has(id) || this.#isBeyond("older", entry);
     if (entry.key_event) {
-      this.#keyEvents.set(id, { id, title: this.#titleOf(entry), published_at, url });
+      this.#keyEvents.set(id, { id, title: this.#page.titleOf?.(entry) ?? entry.heading ?? "", published_at, url });
     } else {
       this.#keyEvents.delete(id);
     }
     this.#over.delete(id);
-    if (!this.#belongs(entry)) {
+    if (this.#page.belongs?.(entry) === false) {
       this.#items.delete(id);
-      this.elsewhere.delete(id);
       this.#over.set(id, entry.seq);
       return;
     }
@@ -354,7 +331,7 @@ export class Timeline {
         outcome.added.push(id);
       }
       if (this.#isBeyond("newer", entry)) {
-        this.elsewhere.add(id);
+        outcome.ahead.push(id);
       }
     }
   }
@@ -369,7 +346,7 @@ export class Timeline {
   }
 
   #check(): void {
-    if (this.#highest > this.#seq) {
+    if (this.#highest > this.seq) {
       this.#ask("resync");
     }
   }

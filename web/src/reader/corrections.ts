@@ -1,5 +1,6 @@
 /** Tells a reader, once, of corrections to entries that they have had before their eyes: on this page, or on an earlier visit. */
 
+import { isVisible } from "../stream/visibility.js";
 import type { VisitMemory } from "./visit-memory.js";
 
 export class Corrections {
@@ -7,7 +8,7 @@ export class Corrections {
   readonly #tell: (id: string, number: number) => void;
   readonly #observer = new IntersectionObserver((sightings) => {
     for (const { target, isIntersecting } of sightings) {
-      if (isIntersecting && document.visibilityState === "visible") {
+      if (isIntersecting && isVisible()) {
         this.#memory.saw((target as HTMLElement).dataset.id ?? "", correctionsOf(target).length);
       }
     }

@@ -3,68 +3,54 @@
  * that the stream didn't bring. Loaded then, or a second after the page.
  */
 
+import type { Snapshot } from "../model/messages.js";
 import type { Outcome } from "../model/outcome.js";
-import { SYSTEM_CLOCK } from "../stream/connection.js";
 import { Repair } from "../stream/repair.js";
 import { click } from "./controls.js";
 import { KeyEventAlerts } from "./key-event-alerts.js";
 import type { LoadMoreOptions } from "./load-more.js";
 import { Mentions } from "./mentions.js";
+import { reload } from "./reload.js";
 import { tellSince } from "./since-last-visit.js";
-import { Toasts, tellCorrection } from "./toasts.js";
-import type { VisitMemory, Visit } from "./visit-memory.js";
+import { tellCorrection, Toasts } from "./toasts.js";
+import type { Visit, VisitMemory } from "./visit-memory.js";
 
 export interface Context extends LoadMoreOptions {
   /** The live blog's page. */
   url: string;
   memory: VisitMemory;
-  show: (outcome: Outcome) => void;
-  /** Reads the whole page anew. */
-  reload: () => void;
 }
 
-/** All that a page says of entries outside of their articles: to be told whatever becomes of them. And what it reads beside the stream. */
+/** All that a page says of entries outside of their articles: to be told whatever becomes of them. */
 export class Deferred {
-  readonly repair: Repair;
+  readonly Repair = Repair;
   readonly #context: Context;
+  /** The language of the page's texts. */
+  readonly #language: string;
   readonly #mentions: Mentions;
   readonly #alerts: KeyEventAlerts;
   readonly #toasts: Toasts;
 
   constructor(context: Context) {
     this.#context = context;
+    this.#language = context.timeline.language;
     this.#mentions = new Mentions(context.timeline);
     this.#alerts = new KeyEventAlerts({ ...context, mentions: this.#mentions });
-    this.#toasts = new Toasts(context.texts, context.timeline.language, this.#mentions);
-    const { api, timeline, show, reload } = context;
-    const { language } = timeline;
-    this.repair = new Repair({
-      ...SYSTEM_CLOCK,
-      api,
-      timeline,
-      snapshot: ({ next_cursor }) => {
-        const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
-        if (older !== null && next_cursor !== null) {
-          older.dataset.older = next_cursor;
-        }
-      },
-      outcome: (outcome) => {
-        if (timeline.language !== language) {
-          reload();
-        }
-        show(outcome);
-      },
-      reload: () => {
-        // What another page shows is not in a snapshot.
-        if (timeline.page !== "first") {
-          reload();
-        }
-        return timeline.page !== "first";
-      },
-    });
+    this.#toasts = new Toasts(context.texts, this.#language, this.#mentions);
+  }
+
+  /** When the timeline is about to start afresh: after it, other entries are the next. */
+  startAfresh({ next_cursor }: Snapshot): void {
+    const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
+    if (older !== null && next_cursor !== null) {
+      older.dataset.older = next_cursor;
+    }
   }
 
   tell(outcome: Outcome): void {
+    if (outcome.replaced && this.#context.timeline.language !== this.#language) {
+      reload();
+    }
     this.#mentions.tell(outcome);
   }
 

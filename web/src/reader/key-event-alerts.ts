@@ -34,7 +34,7 @@ export class KeyEventAlerts {
   /** Of each the last that was asked of the browser, which takes its time: one thing after the other. */
   readonly #turns = new Map<string, Promise<void>>();
   /** By what the service worker tells them from those of other tabs: a lock, which is held for as long as somebody is there for them. */
-  readonly #holder = `liveserver-alerts-${String(Math.random())}`;
+  readonly #holder = `liveserver-alerts-${Math.random()}`;
   #worker: ServiceWorkerRegistration | undefined;
   #release: (() => void) | undefined;
 

@@ -4,13 +4,13 @@ import type { Side } from "../model/timeline-state.js";
 import type { Timeline } from "../model/timeline.js";
 import { fetchPage, type Page } from "../stream/entries-api.js";
 import type { Texts } from "../dom/i18n.js";
-import type { Only } from "./page-data.js";
+import type { Filter } from "./page-data.js";
 
 const PAGE_SIZE = 20;
 
 export interface LoadMoreOptions {
   api: string;
-  only: Only | null;
+  filter: Filter | null;
   texts: Texts;
   timeline: Timeline;
   add: (side: Side, page: Page) => void;
@@ -20,7 +20,7 @@ export interface LoadMoreOptions {
 export async function loadMore(
   side: Side,
   link: HTMLAnchorElement,
-  { api, only, texts, timeline, add }: LoadMoreOptions,
+  { api, filter, texts, timeline, add }: LoadMoreOptions,
 ): Promise<void> {
   const status = link.parentElement?.querySelector("[role=status]");
   const cursor = link.dataset[side];
@@ -31,10 +31,10 @@ export async function loadMore(
   link.setAttribute("aria-busy", "true");
   status.textContent = texts.text("loading");
   try {
-    const chosen = Object.entries(only ?? {}).flatMap(([name, value]) => (value ? [[name, String(value)]] : []));
+    const chosen = Object.entries(filter ?? {}).flatMap(([name, value]) => (value ? [[name, String(value)]] : []));
     const page = await fetchPage(api, timeline, {
       cursor,
-      limit: String(PAGE_SIZE),
+      limit: PAGE_SIZE,
       order: side === "newer" ? "oldest" : "newest",
       ...(Object.fromEntries(chosen) as Record<string, string>),
     });

@@ -5,7 +5,7 @@ import type { Item, PageKind, SortKey, Side, TimelineStart } from "../model/time
 import type { TextData } from "../dom/i18n.js";
 
 /** What the page is limited to: entries to which all of it applies. */
-export interface Only {
+export interface Filter {
   tag: string | null;
   key_events: boolean;
   verification: string | null;
@@ -13,10 +13,10 @@ export interface Only {
 
 export interface PageData {
   start: TimelineStart;
-  only: Only | null;
+  filter: Filter | null;
   /** The absolute URL of the live blog in the API. */
   api: string;
-  texts: TextData;
+  textData: TextData;
   /** The absolute URL of the live blog's page, on the host that this page came from. */
   url: string;
   /** True where the oldest entry comes first. */
@@ -33,10 +33,10 @@ export function readPage(): PageData | null {
   }
   return {
     api: new URL(api, location.href).href,
-    texts: JSON.parse(texts) as TextData,
+    textData: JSON.parse(texts) as TextData,
     url: new URL(new URL(url, location.href).pathname, location.href).href,
     oldestFirst: order === "oldest",
-    only: only === undefined ? null : (JSON.parse(only) as Only),
+    filter: only === undefined ? null : (JSON.parse(only) as Filter),
     start: {
       epoch,
       seq: Number(seq),
@@ -53,12 +53,12 @@ export function readPage(): PageData | null {
 }
 
 /** Whether the entry is one of them. */
-export function belongsTo(only: Only | null, entry: Entry): boolean {
+export function belongsTo(filter: Filter | null, entry: Entry): boolean {
   return (
-    only === null ||
-    ((only.tag === null || entry.tags.includes(only.tag)) &&
-      (!only.key_events || entry.key_event) &&
-      (only.verification === null || entry.verification === only.verification))
+    filter === null ||
+    ((filter.tag === null || entry.tags.includes(filter.tag)) &&
+      (!filter.key_events || entry.key_event) &&
+      (filter.verification === null || entry.verification === filter.verification))
   );
 }
 

@@ -1,14 +1,24 @@
 /** The page of one live blog: shows a timeline, and nothing else decides what is on it. */
 
-import type { Outcome } from "../model/outcome.js";
+import { nothing, type Outcome } from "../model/outcome.js";
 import type { Item } from "../model/timeline-state.js";
 import type { Timeline } from "../model/timeline.js";
 import { type Status, SYSTEM_CLOCK } from "../stream/connection.js";
+import { isVisible } from "../stream/visibility.js";
 import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import type { Texts } from "../dom/i18n.js";
 import { LiveAnnouncer } from "../dom/live-announcer.js";
-import { arrange, arrangeKeyEvents, currentArticle, emptied, parseArticle, shownArticles } from "../dom/reconcile.js";
+import {
+  arrange,
+  arrangeKeyEvents,
+  currentArticle,
+  element,
+  emptied,
+  parseArticle,
+  shownArticles,
+} from "../dom/reconcile.js";
 import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
+import { UnseenCounter } from "./unseen-counter.js";
 
 /** After how long frames are no longer waited for. */
 const FRAMES_MAX_MS = 500;
@@ -19,11 +29,7 @@ export class ReaderView {
   readonly #oldestFirst: boolean;
   readonly #announcer: LiveAnnouncer;
   readonly #indicator: ConnectionIndicator | null;
-  /** Without the count before it. */
-  #title = document.title;
-  readonly #newsUrl = document.querySelector<HTMLAnchorElement>("[data-news]")?.href ?? "";
-  /** Entries that came while the reader was looking elsewhere. */
-  readonly #unseen = new Set<string>();
+  readonly #unseen: UnseenCounter;
   #updates = 0;
   /** When the connection was lost, or the copy made that is shown. */
   #asOf: string | undefined = document.documentElement.dataset.copied;
@@ -39,13 +45,13 @@ export class ReaderView {
     }, SYSTEM_CLOCK);
     const connection = document.querySelector<HTMLElement>("[data-connection]");
     this.#indicator = connection && new ConnectionIndicator(connection);
-    this.#watchEnd();
+    this.#unseen = new UnseenCounter(timeline, texts, () => this.#endIsInView());
     this.#showUpdated();
   }
 
   /** True while the reader has had everything that there is. */
   get caughtUp(): boolean {
-    return this.#unseen.size === 0 && !this.#timeline.has("newer");
+    return this.#unseen.isZero;
   }
 
   /** The server's time of the last change that the page shows; empty if there is none. */
@@ -57,14 +63,14 @@ export class ReaderView {
   /** Shows what an outcome changed. */
   show(outcome: Outcome): void {
     if (outcome.changed) {
-      this.#update(outcome.added, !this.#endIsInView() || document.visibilityState === "hidden");
+      this.#update(outcome, !this.#endIsInView() || !isVisible());
     }
     this.#showUpdated();
   }
 
   /** Shows a page that was loaded, which nobody needs to be told of. */
   showMore(): void {
-    this.#update([], true);
+    this.#update(nothing(), true);
   }
 
   showStatus(status: Status): void {
@@ -93,12 +99,13 @@ export class ReaderView {
     this.#indicator.show(text, status === "closed" || isCopy);
   }
 
-  #update(added: readonly string[], away: boolean): void {
+  #update(outcome: Outcome, away: boolean): void {
+    const { added } = outcome;
     const shown = shownArticles();
     const update = (this.#updates += 1);
     const hold = away || this.#oldestFirst;
     // Nothing is seen to move in a tab that is hidden, and it has no frames.
-    const atOnce = !hold || document.visibilityState === "hidden";
+    const atOnce = !hold || !isVisible();
     const render = (): void => {
       this.#showLiveblog();
       this.#arrange(shown, added);
@@ -127,7 +134,8 @@ export class ReaderView {
       // It may be hidden before.
       window.setTimeout(summarise, FRAMES_MAX_MS);
     }
-    this.#count(added, away);
+    this.#announcer.add(added.length);
+    this.#unseen.count(outcome, away);
   }
 
   /** Entries that go to or from the pinned section. */
@@ -145,13 +153,11 @@ export class ReaderView {
         article?.classList.toggle("entry-new", added.includes(item.id) || article.classList.contains("entry-new"));
         const deleted = this.#texts.text("deleted");
         if (item.gone && article?.textContent === "") {
-          const word = Object.assign(document.createElement("p"), this.#texts.attributes);
-          word.textContent = deleted;
-          article.append(word);
+          article.append(element("p", this.#texts.attributes, deleted));
         }
         if (item.id === document.documentElement.dataset.focus) {
           const blog = document.querySelector("[data-liveblog-title]")?.textContent ?? "";
-          this.#title = item.gone ? deleted : `${article?.dataset.title ?? ""} – ${blog}`;
+          this.#unseen.title = item.gone ? deleted : `${article?.dataset.title ?? ""} – ${blog}`;
         }
         return article === null ? [] : [article];
       });
@@ -188,11 +194,9 @@ export class ReaderView {
       events,
       (id) => shown.get(id)?.isConnected ?? false,
       ({ published_at }) => {
-        const time = Object.assign(document.createElement("time"), this.#texts.attributes);
-        time.dateTime = published_at;
-        time.textContent =
+        const text =
           days.size > 1 ? this.#texts.dateTime(published_at, timezone) : this.#texts.time(published_at, timezone);
-        return time;
+        return element("time", { ...this.#texts.attributes, dateTime: published_at }, text);
       },
     );
     setHidden(section, events.length === 0);
@@ -209,7 +213,7 @@ export class ReaderView {
     const { liveblog, viewers } = this.#timeline;
     if (liveblog !== null) {
       if (this.#timeline.page === "first") {
-        this.#title = liveblog.title;
+        this.#unseen.title = liveblog.title;
       }
       setText("[data-liveblog-title]", liveblog.title);
       setText("[data-liveblog-summary]", liveblog.summary);
@@ -240,64 +244,6 @@ export class ReaderView {
       setText("[data-updated]", this.#texts.when("updated", at, this.#timeline.timezone));
     }
     updated.hidden = at === "";
-  }
-
-  #count(added: readonly string[], unseen: boolean): void {
-    for (const id of this.#unseen) {
-      if (this.#timeline.item(id) === undefined) {
-        this.#unseen.delete(id);
-      }
-    }
-    if (unseen) {
-      for (const id of added) {
-        this.#unseen.add(id);
-      }
-    }
-    this.#announcer.add(added.length);
-    this.#showCount();
-    this.#see();
-  }
-
-  #showCount(): void {
-    const here = !this.#timeline.has("newer");
-    const count = here ? this.#unseen.size : this.#timeline.elsewhere.size;
-    const link = document.querySelector<HTMLAnchorElement>("[data-news]");
-    if (link !== null) {
-      const text = count === 0 ? "" : this.#texts.plural(here ? "new_entries" : "see_new_entries", count);
-      if (link.textContent !== text) {
-        link.textContent = text;
-      }
-      link.hidden = count === 0;
-      link.href = here ? `#${this.#firstUnseen()?.id ?? "entries"}` : this.#newsUrl;
-    }
-    document.title = count === 0 ? this.#title : `(${String(count)}) ${this.#title}`;
-  }
-
-  /** Where reading on begins: in the list, else among the pinned. */
-  #firstUnseen(): HTMLElement | undefined {
-    const unseen = [...shownArticles()].flatMap(([id, article]) => (this.#unseen.has(id) ? [article] : []));
-    return unseen.find((article) => article.dataset.pinned !== "true") ?? unseen[0];
-  }
-
-  #watchEnd(): void {
-    const check = (): void => {
-      this.#see();
-    };
-    document.addEventListener("scroll", check, { passive: true });
-    document.addEventListener("visibilitychange", check);
-    window.addEventListener("resize", check);
-  }
-
-  /** Back where new entries come, or at the first of them, with the tab in front, the reader sees what is new. */
-  #see(): void {
-    if (this.#unseen.size === 0 || document.visibilityState === "hidden") {
-      return;
-    }
-    const first = this.#firstUnseen();
-    if (this.#endIsInView() || (first !== undefined && edgeIsInView(first, "top"))) {
-      this.#unseen.clear();
-      this.#showCount();
-    }
   }
 
   /** The end of the list at which new entries come. */

@@ -68,7 +68,7 @@ async function changesAfter(api: string, position: string, timeline: Timeline): 
     if (!batch.more && batch.seq >= timeline.seq) {
       return { entries: [...entries.values()], complete: true };
     }
-    after = `${batch.epoch}-${String(batch.seq)}`;
+    after = `${batch.epoch}-${batch.seq}`;
   }
   return { entries: [...entries.values()], complete: false };
 }
@@ -79,7 +79,7 @@ async function publishedAfter(api: string, at: string, timeline: Timeline): Prom
   // Nobody has been told yet of what was deleted before: only from now on.
   const { seq } = timeline;
   for (let page = 0; page < PAGES_MAX * 2; page += 1) {
-    const { items, next_cursor } = await fetchPage(api, timeline, { limit: "100", ...next }, seq);
+    const { items, next_cursor } = await fetchPage(api, timeline, { limit: 100, ...next }, seq);
     entries.push(...items);
     if (next_cursor === null || (items.at(-1)?.published_at ?? "") <= at) {
       return { entries, complete: true };

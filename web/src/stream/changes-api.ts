@@ -1,7 +1,7 @@
 /** What changed since a position, as `changes` answers it: a widget needs it only once it has missed something. */
 
 import { type Batch, isBoolean, isMessage, listOf, POSITION, shape } from "../model/messages.js";
-import { endpoint, fetchJson } from "./transports.js";
+import { fetchJson } from "./transports.js";
 
 /** `changes` after a position. `no-cache` makes the browser ask conditionally, by the ETag of its last answer. */
 export async function fetchBatch(
@@ -9,8 +9,8 @@ export async function fetchBatch(
   after: string,
   { limit, signal }: { limit?: number; signal?: AbortSignal } = {},
 ): Promise<Batch> {
-  const query = limit === undefined ? { after } : { after, limit: String(limit) };
-  return parseBatch(await fetchJson(endpoint(api, "changes", query), signal));
+  const query = limit === undefined ? { after } : { after, limit };
+  return parseBatch(await fetchJson(api, "changes", query, signal));
 }
 
 const EVENTS = ["entry", "delete", "liveblog", "gone"];

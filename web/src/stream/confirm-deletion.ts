@@ -10,7 +10,7 @@ export function postConfirmation(
   viewer = Math.random().toString(36).slice(2),
 ): void {
   // Plain text, so that a page of another origin needn't ask first.
-  void fetch(endpoint(api, "gone", {}), {
+  void fetch(endpoint(api, "gone"), {
     method: "POST",
     body: JSON.stringify({ id, had, viewer }),
     credentials: "omit",

@@ -2,7 +2,7 @@
 
 import { type Entry, isEntry, isStringOrNull, listOf, POSITION, shape } from "../model/messages.js";
 import type { Timeline } from "../model/timeline.js";
-import { endpoint, fetchJson } from "./transports.js";
+import { fetchJson, type Query } from "./transports.js";
 
 /** A cache on the way may give an old page for some seconds. */
 const TRIES = 6;
@@ -21,14 +21,9 @@ export interface Page {
  * A page that is no older than `since`, by default what the timeline began with: it knows of what was deleted from there on, and
  * not of what was before. Throws an Error where there is none.
  */
-export async function fetchPage(
-  api: string,
-  timeline: Timeline,
-  query: Record<string, string>,
-  since = timeline.since,
-): Promise<Page> {
+export async function fetchPage(api: string, timeline: Timeline, query: Query, since = timeline.since): Promise<Page> {
   for (let tries = 1; ; tries += 1) {
-    const page = parsePage(await fetchJson(endpoint(api, "entries", query)));
+    const page = parsePage(await fetchJson(api, "entries", query));
     if (page.seq >= since || page.epoch !== timeline.epoch) {
       return page;
     }

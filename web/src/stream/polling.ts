@@ -4,6 +4,7 @@ import type { Batch } from "../model/messages.js";
 import { fetchBatch } from "./changes-api.js";
 import { postConfirmation } from "./confirm-deletion.js";
 import { type Handlers, type Link, type Refused } from "./transports.js";
+import { isVisible } from "./visibility.js";
 
 const POLL_VISIBLE_MS = 8_000;
 const POLL_HIDDEN_MS = 60_000;
@@ -29,7 +30,7 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
         return;
       }
       position = nextPosition(batch);
-      const pause = document.visibilityState === "hidden" ? POLL_HIDDEN_MS : POLL_VISIBLE_MS;
+      const pause = isVisible() ? POLL_VISIBLE_MS : POLL_HIDDEN_MS;
       const more = batch.more && batch.events.length > 0;
       timer = window.setTimeout(() => void poll(), more ? 0 : pause * (0.75 + Math.random() / 2));
     } catch (error) {
@@ -54,7 +55,7 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
 /** Where a reader stands after a batch. */
 function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
   const last = batch.events.flatMap((event) => (event.type === "gone" ? [] : [event.seq])).at(-1);
-  return `${batch.epoch}-${String((batch.more ? last : undefined) ?? batch.seq)}`;
+  return `${batch.epoch}-${(batch.more ? last : undefined) ?? batch.seq}`;
 }
 
 /** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */

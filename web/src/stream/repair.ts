@@ -4,18 +4,18 @@ import { parseSnapshot, type Snapshot } from "../model/messages.js";
 import type { Effect, Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
 import { fetchBatch } from "./changes-api.js";
-import { endpoint, fetchJson } from "./transports.js";
+import { fetchJson } from "./transports.js";
 
-export interface RepairOptions {
-  api: string;
-  timeline: Timeline;
-  outcome(outcome: Outcome): void;
-  /** Called when the page starts afresh, before its outcome. */
-  snapshot(snapshot: Snapshot): void;
-  /** Reads the whole page anew where a snapshot can't help: true if it will. */
-  reload(): boolean;
-  random(): number;
-  setTimeout(callback: () => void, ms: number): unknown;
+/** What is repaired: see `LiveSession`. */
+export interface Repairable {
+  options: {
+    api: string;
+    timeline: Timeline;
+    snapshot: (snapshot: Snapshot) => void;
+    reload?: () => void;
+  };
+  apply(outcome: Outcome): void;
+  within(ms: number, callback: () => void): void;
 }
 
 const DELAY_MAX_MS = 30_000;
@@ -28,10 +28,10 @@ export class Repair {
   #running = false;
   /** How often in a row it failed, or didn't bring us further. */
   #fruitless = 0;
-  readonly #options: RepairOptions;
+  readonly #session: Repairable;
 
-  constructor(options: RepairOptions) {
-    this.#options = options;
+  constructor(session: Repairable) {
+    this.#session = session;
   }
 
   /** A snapshot does for a resync too, not the other way round. */
@@ -49,7 +49,7 @@ export class Repair {
 
   #schedule(): void {
     const ceiling = this.#fruitless === 0 ? 0 : Math.min(DELAY_MAX_MS, DELAY_STEP_MS * 2 ** this.#fruitless);
-    this.#options.setTimeout(() => void this.#run(), this.#options.random() * ceiling);
+    this.#session.within(ceiling, () => void this.#run());
   }
 
   async #run(): Promise<void> {
@@ -59,14 +59,17 @@ export class Repair {
       this.#running = false;
       return;
     }
-    if (effect === "snapshot" && this.#options.reload()) {
+    const { timeline, reload } = this.#session.options;
+    if (effect === "snapshot" && timeline.page !== "first") {
+      // What another page shows is not in a snapshot.
+      reload?.();
       return;
     }
-    const before = this.#options.timeline.position;
+    const before = timeline.position;
     try {
       const outcome = effect === "snapshot" ? await this.#snapshot() : await this.#resync();
-      this.#fruitless = this.#options.timeline.position === before ? this.#fruitless + 1 : 0;
-      this.#options.outcome(outcome);
+      this.#fruitless = timeline.position === before ? this.#fruitless + 1 : 0;
+      this.#session.apply(outcome);
       this.request(outcome.effects);
     } catch {
       this.#fruitless += 1;
@@ -85,16 +88,16 @@ export class Repair {
   }
 
   async #resync(): Promise<Outcome> {
-    const { api, timeline } = this.#options;
+    const { api, timeline } = this.#session.options;
     return timeline.applyBatch(await fetchBatch(api, timeline.position));
   }
 
   /** As many entries as the reader has loaded, so that the page doesn't shrink under them. */
   async #snapshot(): Promise<Outcome> {
-    const { api, timeline } = this.#options;
+    const { api, timeline, snapshot } = this.#session.options;
     const limit = Math.min(SNAPSHOT_MAX, Math.max(SNAPSHOT_MIN, timeline.entries().length));
-    const snapshot = parseSnapshot(await fetchJson(endpoint(api, "snapshot", { limit: String(limit) })));
-    this.#options.snapshot(snapshot);
-    return timeline.replace(snapshot);
+    const answer = parseSnapshot(await fetchJson(api, "snapshot", { limit }));
+    snapshot(answer);
+    return timeline.replace(answer);
   }
 }

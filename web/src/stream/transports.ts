@@ -22,12 +22,14 @@ export interface Link {
 /** Opens a transport for the API at `api` (an absolute URL) after a position, which is asked for when it is needed. */
 export type Opener = (api: string, after: () => string, handlers: Handlers) => Link;
 
+export type Query = Record<string, string | number>;
+
 /** What is below the live blog in the API. The live blog's own address may have a query, which stays. */
-export function endpoint(api: string, path: string, query: Record<string, string>): string {
+export function endpoint(api: string, path: string, query: Query = {}): string {
   const url = new URL(api);
   url.pathname += `/${path}`;
   for (const [name, value] of Object.entries(query)) {
-    url.searchParams.set(name, value);
+    url.searchParams.set(name, `${value}`);
   }
   return url.href;
 }
@@ -81,10 +83,12 @@ export function openLazily(load: () => Promise<Opener>): Opener {
   };
 }
 
-export async function fetchJson(url: string, signal?: AbortSignal): Promise<unknown> {
+/** The answer of what is below the live blog in the API. */
+export async function fetchJson(api: string, path: string, query?: Query, signal?: AbortSignal): Promise<unknown> {
+  const url = endpoint(api, path, query);
   const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });
   if (!response.ok) {
-    throw Object.assign(new Error(`${String(response.status)} from ${url}`), { response });
+    throw Object.assign(new Error(`${response.status} from ${url}`), { response });
   }
   return response.json();
 }

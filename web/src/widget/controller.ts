@@ -1,22 +1,22 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
-import { type Confirmation, parseSnapshot, type Snapshot } from "../model/messages.js";
-import { nothing, type Outcome } from "../model/outcome.js";
+import { parseSnapshot, type Snapshot } from "../model/messages.js";
+import { nothing } from "../model/outcome.js";
 import { stateOf } from "../model/timeline-state.js";
 import { Timeline } from "../model/timeline.js";
-import { Connection, type Status } from "../stream/connection.js";
-import { endpoint, fetchJson } from "../stream/transports.js";
+import type { Status } from "../stream/connection.js";
+import { LiveSession } from "../stream/live-session.js";
+import { fetchJson } from "../stream/transports.js";
 import { shownArticles } from "../dom/reconcile.js";
 import type { Deferred } from "./deferred.js";
 import type { Mounted } from "./element.js";
-import { isVisible, link, WidgetView, type WidgetShell, type PartnerTerms } from "./widget-view.js";
+import { link, WidgetView, type WidgetShell, type PartnerTerms } from "./widget-view.js";
 import css from "./widget.css?inline";
 
 const LIMIT = 20;
 const LIMIT_MAX = 100;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 30_000;
-const EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow"];
 /** Answers that asking again won't change. */
 const REFUSALS = /^4(?:0[034]|10|22)/;
 
@@ -37,9 +37,7 @@ class Widget implements Mounted {
   #api = "";
   #url = "";
   #view: WidgetView | null = null;
-  #connection: Connection | null = null;
-  /** What a resync would have done later, had the element not been taken out. */
-  #parked: (() => void)[] = [];
+  #session: LiveSession | null = null;
   #terms: PartnerTerms = {};
   readonly #host: HTMLElement;
   readonly #root: ShadowRoot;
@@ -55,23 +53,17 @@ class Widget implements Mounted {
       return;
     }
     this.#running = true;
-    for (const type of EVENTS) {
-      window.addEventListener(type, this);
-    }
-    if (this.#connection === null) {
+    if (this.#session === null) {
       void this.#load();
     } else {
-      this.#wake(this.#connection);
+      this.#session.start();
     }
   }
 
   suspend(): void {
     this.#running = false;
-    for (const type of EVENTS) {
-      window.removeEventListener(type, this);
-    }
     clearTimeout(this.#retryTimer);
-    this.#connection?.suspend();
+    this.#session?.suspend();
     this.#view?.rest();
   }
 
@@ -87,30 +79,6 @@ class Widget implements Mounted {
     }
     this.#dress(this.#view);
     return true;
-  }
-
-  handleEvent({ type }: Event): void {
-    const connection = this.#connection;
-    if (type === "online") {
-      connection?.online();
-    } else if (type === "offline") {
-      connection?.offline();
-    } else if (type === "pagehide") {
-      connection?.suspend();
-    } else if (type === "pageshow") {
-      connection?.start();
-    } else {
-      connection?.setVisible(isVisible());
-      this.#view?.look();
-    }
-  }
-
-  #wake(connection: Connection): void {
-    connection.setVisible(isVisible());
-    connection.start();
-    this.#parked.splice(0).forEach((callback) => {
-      callback();
-    });
   }
 
   get #limit(): number {
@@ -132,11 +100,11 @@ class Widget implements Mounted {
       this.#url = `${base}/live/${slug}`;
       this.#api = `${base}/api/v1/liveblogs/${slug}${query}`;
       if (partner) {
-        this.#terms = (await fetchJson(endpoint(this.#api, "embed", {})).catch(() => ({}))) as PartnerTerms;
+        this.#terms = (await fetchJson(this.#api, "embed").catch(() => ({}))) as PartnerTerms;
       }
       const [snapshot, shell] = await Promise.all([
-        fetchJson(endpoint(this.#api, "snapshot", { limit: String(this.#limit) })).then(parseSnapshot),
-        fetchJson(endpoint(`${base}/embed/${slug}${query}`, "shell.json", words ? { lang: words } : {})),
+        fetchJson(this.#api, "snapshot", { limit: this.#limit }).then(parseSnapshot),
+        fetchJson(`${base}/embed/${slug}${query}`, "shell.json", words ? { lang: words } : {}),
       ]);
       if (this.#running) {
         this.#begin(snapshot, shell as WidgetShell);
@@ -153,89 +121,66 @@ class Widget implements Mounted {
 
   #begin(snapshot: Snapshot, shell: WidgetShell): void {
     const { liveblog } = snapshot;
-    const timeline = new Timeline(
-      { ...stateOf(snapshot), page: "first", apart: true, focus: null },
-      ({ heading }) => heading ?? "",
-    );
+    const api = this.#api;
+    const limit = this.#limit;
+    const timeline = new Timeline({ ...stateOf(snapshot), page: "first", apart: true, focus: null });
     timeline.liveblog = liveblog;
     const copies = shownArticles(this.#host);
-    const view = new WidgetView(timeline, shell, this.#limit);
-    let more: Deferred | undefined;
-    const extras = async (): Promise<Deferred> => {
-      const module = await import("./deferred.js");
-      const tell = (gone: Confirmation): void => {
-        connection.confirm(gone);
-      };
-      const say = (count: number): void => {
-        view.say(count);
-      };
-      const options = { api: this.#api, limit: this.#limit, timeline, copies, show, later, tell, say };
-      return (more ??= new module.Deferred(options, snapshot.next_cursor));
-    };
-    view.older = async () => (await extras()).older();
-    /** What is to be done with a part that may have to be loaded, again and again where that fails. */
-    const withMore = (act: (made: Deferred) => void): void => {
-      extras().then(act, () => {
-        later(
-          () => {
-            withMore(act);
-          },
-          RETRY_MIN_MS + Math.random() * RETRY_MAX_MS,
-        );
-      });
-    };
-    if (copies.size > 0) {
-      // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
-      this.#host.replaceChildren();
-      withMore((made) => {
-        void made.compare();
-      });
-    }
-    const show = (outcome: Outcome): void => {
-      view.show(outcome);
-      if (outcome.replaced || [...outcome.entries, ...outcome.gone, ...outcome.effects].length > 0) {
-        withMore((made) => {
-          made.follow(outcome);
+    const view = new WidgetView(timeline, shell, limit);
+    let deferred: Deferred | undefined;
+    /** The part that few widgets need: what isn't to be had now is asked for again, and again. */
+    const load = async (): Promise<Deferred> => {
+      try {
+        const module = await import("./deferred.js");
+        return (deferred ??= new module.Deferred({ api, limit, timeline, copies, view }, snapshot.next_cursor));
+      } catch {
+        await new Promise<void>((resolve) => {
+          session.within(RETRY_MAX_MS, resolve);
         });
-      }
-      if (outcome.changed) {
-        const { added } = outcome;
-        const deleted = outcome.replaced || outcome.gone.length > 0;
-        const { title, status } = timeline.liveblog ?? liveblog;
-        this.#emit("update", { position: timeline.position, added, deleted, title, status });
+        return load();
       }
     };
-    const later = (callback: () => void, ms: number): number =>
-      window.setTimeout(() => {
-        if (this.#running) {
-          callback();
-        } else {
-          this.#parked.push(callback);
-        }
-      }, ms);
-    const connection = new Connection({
-      api: this.#api,
-      position: () => timeline.position,
-      message: (message) => {
-        show(timeline.receive(message));
-      },
-      batch: (batch) => {
-        show(timeline.applyBatch(batch));
-      },
+    view.older = async () => (await load()).older();
+    const session = new LiveSession({
+      api,
+      timeline,
       status: (status) => {
         this.#tell(status);
       },
+      show: (outcome) => {
+        const { added, changed, entries, gone, replaced } = outcome;
+        view.show(outcome);
+        if (replaced || entries.length + gone.length > 0) {
+          void load().then((made) => {
+            made.follow(outcome);
+          });
+        }
+        if (changed) {
+          const deleted = replaced || gone.length > 0;
+          const { title, status } = timeline.liveblog ?? liveblog;
+          this.#emit("update", { position: timeline.position, added, deleted, title, status });
+        }
+      },
+      loadRepair: async () => (await load()).Repair,
+      snapshot: (value) => {
+        deferred?.startAfresh(value);
+      },
     });
+    if (copies.size > 0) {
+      // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
+      this.#host.replaceChildren();
+      void load().then((made) => made.compare());
+    }
     this.#view = view;
-    this.#connection = connection;
+    this.#session = session;
     this.#dress(view);
     const { attribution } = this.#terms;
     if (attribution) {
       view.add(link(attribution.url, attribution.text));
     }
     this.#root.replaceChildren(view.element);
-    this.#wake(connection);
-    show({ ...nothing(), changed: true });
+    session.start();
+    session.apply({ ...nothing(), changed: true });
   }
 
   #tell(status: Status): void {
@@ -263,7 +208,7 @@ class Widget implements Mounted {
   /** The element's own wishes come before those that the newsroom has set for the partner. */
   #dress({ element }: WidgetView): void {
     const { scheme = "auto", ...theme } = this.#terms.theme ?? {};
-    const height = `${String(parseInt(this.#host.getAttribute("height") ?? "", 10))}px`;
+    const height = `${parseInt(this.#host.getAttribute("height") ?? "", 10)}px`;
     element.dataset.scheme = this.#host.getAttribute("theme") ?? scheme;
     // What is no length leaves it as high as it is.
     element.style.setProperty("--own-height", CSS.supports("height", height) ? height : null);

@@ -34,7 +34,7 @@ export function define(load: () => Promise<Mount>): void {
           }
         }
       },
-      { rootMargin: `${String(NEAR_PX)}px` },
+      { rootMargin: `${NEAR_PX}px` },
     );
     #mounted: Mounted | null = null;
     readonly #shadow = this.attachShadow({ mode: "open" });
@@ -100,7 +100,7 @@ export function fitFrames(base: string): void {
         const frame = frames().find(({ contentWindow }) => contentWindow === source);
         const height = Number(data.height);
         if (frame && height > 0 && height < 100_000) {
-          frame.style.height = `${String(height)}px`;
+          frame.style.height = `${height}px`;
         }
       }
     },

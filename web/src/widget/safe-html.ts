@@ -25,7 +25,7 @@ const ADDRESSES = /^(?:https?|mailto|tel):/i;
 export function build(html: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
   const open: (Element | DocumentFragment)[] = [fragment];
-  const inside = (): Element | DocumentFragment => open[open.length - 1] ?? fragment;
+  const inside = (): Element | DocumentFragment => open.at(-1) ?? fragment;
   for (const [text, end, tag, attributes] of html.matchAll(TOKEN)) {
     if (tag === undefined) {
       inside().append(plain(text));

@@ -4,6 +4,7 @@ import type { Outcome } from "../model/outcome.js";
 import type { Item } from "../model/timeline-state.js";
 import type { Timeline } from "../model/timeline.js";
 import type { Status } from "../stream/connection.js";
+import { isVisible } from "../stream/visibility.js";
 import { ConnectionIndicator } from "../dom/connection-indicator.js";
 import type { Attributes } from "../dom/i18n.js";
 import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
@@ -64,12 +65,13 @@ export class WidgetView {
           // What comes below the window moves nothing that is read; frames of another origin don't know where that is.
           this.#topIsSeen = isIntersecting || boundingClientRect.top >= (rootBounds?.bottom ?? Infinity);
         }
-        this.look();
+        this.handleEvent();
       },
       // A line's height above the window, the reader is still at the top.
       { rootMargin: "64px" },
     );
     this.#observer.observe(this.#at("top"));
+    document.addEventListener("visibilitychange", this);
     this.#update();
   }
 
@@ -85,6 +87,7 @@ export class WidgetView {
 
   close(): void {
     this.#observer.disconnect();
+    document.removeEventListener("visibilitychange", this);
   }
 
   show({ changed, added }: Outcome): void {
@@ -100,7 +103,7 @@ export class WidgetView {
   }
 
   /** Shows what waited, if the reader is where it comes. */
-  look(): void {
+  handleEvent(): void {
     if (this.#held.size > 0 && this.#isRead()) {
       this.#held.clear();
       this.#update();
@@ -197,10 +200,6 @@ function article(html: string): HTMLElement {
     found.querySelector(`.${part}`)?.setAttribute("part", part);
   }
   return found;
-}
-
-export function isVisible(): boolean {
-  return document.visibilityState === "visible";
 }
 
 export function link(url: string, text: string): HTMLAnchorElement {

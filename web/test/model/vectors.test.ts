@@ -57,7 +57,7 @@ function begin({ start }: Case): Timeline {
       items: start.entries,
       keyEvents: start.entries.filter((entry) => entry.key_event).map((entry) => ({ ...entry, title: titleOf(entry) })),
     },
-    titleOf,
+    { titleOf },
   );
 }
 

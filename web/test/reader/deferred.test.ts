@@ -24,9 +24,6 @@ function get(selector: string): HTMLElement {
 
 const PAGE = "https://live.example.org/live/demo";
 
-const show = vi.fn();
-const reload = vi.fn();
-
 let line: Timeline;
 let extras: Deferred;
 
@@ -46,13 +43,11 @@ beforeEach(() => {
   extras = new Deferred({
     api: "",
     url: PAGE,
-    only: null,
+    filter: null,
     texts,
     memory,
     timeline: line,
     add: () => undefined,
-    show,
-    reload,
   });
   document.body.innerHTML = `<div data-notices></div><h1 data-liveblog-title>Demo</h1>
     <article id="entry-1" data-id="${idOf(2)}" data-title="Title"><a class="entry-time" href="https://live.example.org/1">9:00</a>
@@ -170,13 +165,11 @@ describe("older entries", () => {
     extras = new Deferred({
       api: PAGE,
       url: PAGE,
-      only: null,
+      filter: null,
       texts,
       memory,
       timeline: line,
       add: (_, page) => added.push(page),
-      show,
-      reload,
     });
     const loading = press("[data-older]");
     return Promise.resolve({

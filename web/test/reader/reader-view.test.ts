@@ -43,8 +43,8 @@ function begin(): void {
   if (page === null) {
     throw new Error("not a live blog's page");
   }
-  timeline = new Timeline(page.start, (value) => value.heading ?? "");
-  view = new ReaderView(timeline, new Texts(page.texts));
+  timeline = new Timeline(page.start);
+  view = new ReaderView(timeline, new Texts(page.textData));
 }
 
 function receive(message: Message): void {
@@ -296,7 +296,7 @@ describe("older entries", () => {
       event.preventDefault();
       void loadMore("older", event.currentTarget as HTMLAnchorElement, {
         api: "https://live.example.org/api",
-        only: null,
+        filter: null,
         texts: new Texts(TEXTS),
         timeline,
         add: (side, page) => {

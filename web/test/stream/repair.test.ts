@@ -9,16 +9,13 @@ let clock: TestClock;
 let answers: unknown[];
 let asked: string[];
 let outcomes: Outcome[];
+const reload = vi.fn();
 
-function repair(line: Timeline, reload = false): Repair {
+function repair(line: Timeline): Repair {
   return new Repair({
-    api: "https://live.example.org/api",
-    timeline: line,
-    outcome: (outcome) => outcomes.push(outcome),
-    snapshot: () => undefined,
-    reload: () => reload,
-    random: () => 1,
-    setTimeout: clock.setTimeout,
+    options: { api: "https://live.example.org/api", timeline: line, snapshot: () => undefined, reload },
+    apply: (outcome) => outcomes.push(outcome),
+    within: (ms, callback) => clock.setTimeout(callback, ms),
   });
 }
 
@@ -106,10 +103,10 @@ describe("a snapshot", () => {
     expect(line.position).toBe("abc-9");
   });
 
-  it("is left to the page where it wants to be read anew", async () => {
+  it("of what another page than the first shows there is none: that page is read anew", async () => {
     const line = timeline({ page: "entry" });
-    repair(line, true).request(["snapshot"]);
+    repair(line).request(["snapshot"]);
     await settle();
-    expect(asked).toEqual([]);
+    expect([asked, reload.mock.calls.length]).toEqual([[], 1]);
   });
 });

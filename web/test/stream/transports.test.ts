@@ -258,7 +258,7 @@ describe("polling", () => {
   });
 
   it("names what was refused", async () => {
-    await expect(fetchJson(`${API}/snapshot`)).rejects.toThrow("503 from");
+    await expect(fetchJson(API, "snapshot")).rejects.toThrow("503 from");
   });
 });
 
