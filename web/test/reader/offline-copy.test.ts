@@ -58,3 +58,33 @@ it("waits until copies are gone, and not for a service worker that says nothing"
     expect(gone).toBe(true);
   }
 });
+
+it("asks for a copy of this page, without its fragment, and of each of our files that it was made with", async () => {
+  ready(WORKER);
+  await offline.keepOffline(URL, () => "abc-2");
+  said = [];
+  const names = ["/static/assets/a.js", "/media/1.jpg", "/static/assets/a.js"].map(
+    (path) => new window.URL(path, URL).href,
+  );
+  vi.spyOn(performance, "getEntriesByType").mockReturnValue(names.map((name) => ({ name }) as PerformanceEntry));
+  vi.stubGlobal("location", { href: `${URL}?cursor=c#entry-1` });
+  offline.keepCopy(URL, "abc-3");
+  expect(said.map(({ word }) => word)).toEqual([
+    { keep: `${URL}?cursor=c`, of: URL, position: "abc-3", assets: ["https://live.example.org/static/assets/a.js"] },
+  ]);
+});
+
+it("does nothing in a browser that forbids it: neither fails nor waits", async () => {
+  vi.doMock("../../src/reader/register-worker.js", () => ({ register: () => Promise.reject(new Error("forbidden")) }));
+  vi.resetModules();
+  offline = await import("../../src/reader/offline-copy.js");
+  await offline.keepOffline(URL, () => "abc-2");
+  offline.keepCopy(URL, "abc-3");
+  vi.useFakeTimers();
+  const dropping = offline.dropCopies(URL);
+  await vi.advanceTimersByTimeAsync(0);
+  await dropping;
+  vi.stubGlobal("navigator", {});
+  await offline.keepOffline(URL, () => "abc-2");
+  expect(said).toEqual([]);
+});
