@@ -30,7 +30,7 @@ export class ConnectionIndicator {
     this.element.hidden = true;
   }
 
-  /** What is shown stays; what waits to be shown is forgotten. */
+  /** Forget the text that waits to be shown; one that is shown stays. */
   rest(): void {
     window.clearTimeout(this.#timer);
     this.#timer = undefined;

@@ -6,7 +6,7 @@ export interface TextData {
   dates: Record<string, string>;
   status: Record<string, string>;
   reader: Record<string, string | Record<string, string>>;
-  /** Of an element with one of our texts: `lang` and `dir` where the live blog is in another language. */
+  /** Attributes of an element with one of our texts: `lang` and `dir` where the live blog is in another language. */
   attributes: Attributes;
 }
 
@@ -18,7 +18,7 @@ export interface Attributes {
 type PluralName =
   "viewers" | "new_entries" | "see_new_entries" | "since_entries" | "since_key_events" | "since_corrections";
 
-/** By how much clocks are put back: half an hour on Lord Howe Island, an hour elsewhere. */
+/** The lengths of the hours that a change of clocks repeats: half an hour on Lord Howe Island, an hour elsewhere. */
 const REPEATS_MS = [-60, -30, 30, 60].map((minutes) => minutes * 60_000);
 
 export class Texts {

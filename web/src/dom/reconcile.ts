@@ -11,9 +11,9 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   properties: Partial<HTMLElementTagNameMap[K]>,
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
-  const made = Object.assign(document.createElement(tag), properties);
-  made.append(...children);
-  return made;
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
 /** The server's HTML of one entry as an element that isn't in the page yet. */
@@ -31,12 +31,12 @@ export function shownArticles(root: ParentNode = document): Map<string, HTMLElem
   return new Map([...articles].map((article) => [article.dataset.id ?? "", article]));
 }
 
-/** True while anything in the page shows the entry: all that does has its id. The word that stands in its place doesn't. */
+/** True while anything in the page shows the entry: all that does has its id. The line that stands in its place doesn't. */
 export function isShown(id: string): boolean {
   return document.querySelector(`[data-id="${id}"]:not(.gone)`) !== null;
 }
 
-/** What each article was made from, where we made it. */
+/** The HTML that each article was made from, where we made it. */
 const sources = new WeakMap<HTMLElement, string>();
 
 /** The article that shows the item: the one in the page if it shows the same, else a new one in its place, made by `make`. */
@@ -63,19 +63,19 @@ export function currentArticle(
   return fresh;
 }
 
-/** Empties the article of an item that is gone, once: a word is to stand there. */
+/** Empties the article of an item that is gone, once: a line is to stand there. */
 export function emptied(item: Item, shown: Map<string, HTMLElement>): HTMLElement | null {
   const article = shown.get(item.id);
   if (!article || article.classList.contains("gone")) {
     return article ?? null;
   }
-  const word = article.cloneNode(false) as HTMLElement;
-  word.classList.add("gone");
-  word.removeAttribute("aria-labelledby");
-  word.removeAttribute("data-title");
-  article.replaceWith(word);
-  shown.set(item.id, word);
-  return word;
+  const placeholder = article.cloneNode(false) as HTMLElement;
+  placeholder.classList.add("gone");
+  placeholder.removeAttribute("aria-labelledby");
+  placeholder.removeAttribute("data-title");
+  article.replaceWith(placeholder);
+  shown.set(item.id, placeholder);
+  return placeholder;
 }
 
 function replaceKeepingFocus(article: HTMLElement, fresh: HTMLElement): void {

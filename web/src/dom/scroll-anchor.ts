@@ -1,9 +1,9 @@
 /** Keeps the line that is being read where it is while the page changes around it. */
 
-/** Browsers scroll by whole pixels; what was rounded off is made up for the next time, so that it never adds up. */
-let owed = 0;
+/** The part of a pixel that the last scroll left out, browsers knowing whole ones only: the next adds it, so that it never adds up. */
+let remainder = 0;
 
-/** What is in the window by less than this is not read yet, and is not seen to arrive. */
+/** An entry that is in the window by less than this is not read yet, and is not seen to arrive. */
 const SLIVER_PX = 64;
 
 /**
@@ -27,7 +27,7 @@ export function holdScroll<T>(moving: ReadonlySet<string>, mutate: () => T): T {
     for (const shiftOf of anchors) {
       const shift = shiftOf();
       if (shift !== null) {
-        move(shift + owed);
+        move(shift + remainder);
         break;
       }
     }
@@ -46,7 +46,7 @@ function move(shift: number): void {
   if (whole !== 0) {
     window.scrollBy({ top: whole, behavior: "instant" });
   }
-  owed = rest(shift - (window.scrollY - before));
+  remainder = rest(shift - (window.scrollY - before));
 }
 
 /**
@@ -83,7 +83,7 @@ function isInView(element: Element): boolean {
   return bottom > 0 && top < windowBottom();
 }
 
-/** What is beyond rounding is no rounding: the page ended. */
+/** The part that rounding left out; a pixel or more is no rounding: the page ended. */
 function rest(shift: number): number {
   return Math.abs(shift) < 1 ? shift : 0;
 }

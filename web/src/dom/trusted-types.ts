@@ -9,7 +9,7 @@ interface Html {
   createHTML(html: string): string;
 }
 
-let made: Html | undefined;
+let htmlPolicy: Html | undefined;
 
 /** The browser's policy of that name, to be made once; the rules themselves in a browser that has none. */
 export function policy<Rules>(name: string, rules: Rules): Rules {
@@ -20,7 +20,7 @@ export function policy<Rules>(name: string, rules: Rules): Rules {
 /** The server's HTML, which it has sanitised, as nodes that aren't in the page, and in which nothing runs. */
 export function parse(html: string): DocumentFragment {
   const template = document.createElement("template");
-  made ??= policy("liveserver", { createHTML: (text) => text });
-  template.innerHTML = made.createHTML(html);
+  htmlPolicy ??= policy("liveserver", { createHTML: (text) => text });
+  template.innerHTML = htmlPolicy.createHTML(html);
   return template.content;
 }

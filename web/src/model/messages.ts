@@ -38,7 +38,7 @@ export interface Hello {
   resumed: boolean;
   /** Seconds. */
   heartbeat: number;
-  /** By what the server knows a stream that can't be answered on. */
+  /** The id of this stream at the server, for one that can't be answered on. */
   viewer?: string;
 }
 
@@ -53,10 +53,10 @@ export interface Deletion {
   confirm?: { within: number };
 }
 
-/** Of a stream that is late: a deletion that doesn't wait for its turn, and moves nobody. */
+/** A deletion on a delayed stream, which doesn't wait for its turn and moves no position. */
 export type Withdrawal = Deletion & { type: "gone" };
 
-/** What a page answers where a delete asks for it: the entry isn't shown; whether it was. */
+/** The answer to a deletion that asks for one: the entry isn't shown; `had`: it was. */
 export interface Confirmation {
   id: string;
   had: boolean;

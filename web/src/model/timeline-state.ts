@@ -18,7 +18,7 @@ export type Item = Pick<Entry, "id" | "seq" | "key_event" | "pinned" | "publishe
   gone?: boolean;
 };
 
-/** What a page or a snapshot has of a live blog. */
+/** The part of a live blog that a page or a snapshot has. */
 export interface TimelineState {
   epoch: string;
   seq: number;

@@ -1,8 +1,8 @@
 /**
- * What a reader's page knows of a live blog: messages in, state out. Pure; it asks for what it can't do by effects.
+ * The state of a live blog on a reader's page: messages in, state out. Pure; it asks by effects for what it can't do.
  *
  * The stream's rules: after `hello` seqs ascend up to `hello.seq` and may skip; then each change is exactly the next.
- * What isn't the next is never applied: the gap is filled from `changes` first.
+ * A change that isn't the next is never applied: the gap is filled from `changes` first.
  */
 
 import type { Batch, Change, Deletion, Entry, Hello, KeyEvent, Liveblog, Message, Snapshot } from "./messages.js";
@@ -18,7 +18,7 @@ import {
   type TimelineState,
 } from "./timeline-state.js";
 
-/** What the page knows of entries beyond their fields. */
+/** The page's knowledge of entries beyond their fields. */
 export interface PageKnowledge {
   /** The title of a key event; its heading by default. */
   titleOf?(entry: Entry): string;
@@ -32,7 +32,7 @@ export class Timeline {
   readonly page: PageKind;
   liveblog: Liveblog | null = null;
   viewers: number | null = null;
-  /** How often the page has started afresh: what was asked for before is void then. */
+  /** The number of times that the page has started afresh: an answer that was asked for before is void then. */
   snapshots = 0;
   /** The seq that it began with, or the last snapshot had: of what was deleted from there on it knows. */
   since = 0;
@@ -41,23 +41,23 @@ export class Timeline {
   seq = 0;
   language = "";
   timezone = "";
-  /** What is beyond these belongs to pages that aren't loaded. */
+  /** The ends of the list: entries beyond them belong to pages that aren't loaded. */
   #ends: Record<Side, SortKey | null> = { newer: null, older: null };
   readonly #start: TimelineStart;
   readonly #items = new Map<string, Item>();
   readonly #keyEvents = new Map<string, KeyEvent>();
-  /** Up to which seq an entry's states are over, of those that aren't here any more: a page read before must not bring them back. */
+  /** The last seq of each entry that isn't here any more: a page that was read before it must not bring the entry back. */
   readonly #over = new Map<string, number>();
-  /** Gone for good before their deletion has its turn: what was read before, and comes now, must not bring them back. */
+  /** Entries that are gone before their deletion has its turn: a page that was read before must not bring them back. */
   readonly #gone = new Set<string>();
   #pending: Effect | null = null;
-  /** Up to this seq the stream may skip. */
+  /** The seq up to which the stream may skip. */
   #replayUntil = 0;
   /** The epoch that the stream's seqs count in. While it isn't ours, a snapshot is pending. */
   #streamEpoch: string;
   /** The highest seq that the stream has shown to exist. */
   #highest: number;
-  /** What comes of what is being taken in. */
+  /** The outcome of the message that is being taken in. */
   #outcome = nothing();
   readonly #page: PageKnowledge;
 
@@ -195,7 +195,7 @@ export class Timeline {
     this.#ends[side] = more ? (entries.at(-1) ?? this.#ends[side]) : null;
   }
 
-  /** What comes of `take`, which takes something in. */
+  /** The outcome of `take`, which takes a message or an answer in. */
   #outcomeOf(take: () => void): Outcome {
     this.#outcome = nothing();
     take();
@@ -216,7 +216,7 @@ export class Timeline {
     }
   }
 
-  /** The stream's epoch. What is gone may be there in another history. */
+  /** Follows the stream's epoch. An entry that is gone may be there in another history. */
   #follow(epoch: string): void {
     if (this.#streamEpoch !== epoch) {
       this.#streamEpoch = epoch;
@@ -276,7 +276,7 @@ export class Timeline {
     }
   }
 
-  /** At once, whatever is pending: it isn't told again. */
+  /** Removes an entry at once, whatever is pending: the server doesn't tell it again. */
   #withdraw(deletion: Deletion): void {
     if (!this.#gone.has(deletion.id)) {
       this.#gone.add(deletion.id);

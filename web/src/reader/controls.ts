@@ -1,4 +1,4 @@
-/** What the page's own controls do. Loaded a second after the page, or when the first of them is used. */
+/** The actions of the page's own controls. Loaded a second after the page, or when the first of them is used. */
 
 import { switchAlerts } from "./key-event-alerts.js";
 import { loadMore, type LoadMoreOptions } from "./load-more.js";

@@ -19,7 +19,7 @@ export class Corrections {
     this.#tell = tell;
   }
 
-  /** After whatever changes the articles on the page. */
+  /** Look at the articles again, after any change of them. */
   look(): void {
     const articles = document.querySelectorAll<HTMLElement>("article[data-id]");
     for (const article of articles) {

@@ -1,5 +1,5 @@
 /**
- * What a page needs only once something happens: a click, a correction, a visit after a while, a key event in a hidden tab, changes
+ * The part of a page that it needs only once something happens: a click, a correction, a visit after a while, a key event in a hidden tab, changes
  * that the stream didn't bring. Loaded then, or a second after the page.
  */
 
@@ -39,7 +39,7 @@ export class Deferred {
     this.#toasts = new Toasts(context.texts, this.#language, this.#mentions);
   }
 
-  /** When the timeline is about to start afresh: after it, other entries are the next. */
+  /** Take the cursor of a snapshot, with which the timeline is about to start afresh. */
   startAfresh({ next_cursor }: Snapshot): void {
     const older = document.querySelector<HTMLAnchorElement>("a[data-older]");
     if (older !== null && next_cursor !== null) {

@@ -1,4 +1,4 @@
-/** Notifications of key events, for who asked for them, while the page is open in another tab; not longer. */
+/** Notifications of key events, for readers who asked for them, while the page is open in another tab; not longer. */
 
 import type { Item } from "../model/timeline-state.js";
 import type { Timeline } from "../model/timeline.js";
@@ -7,7 +7,7 @@ import type { Mentions } from "./mentions.js";
 import type { Toasts } from "./toasts.js";
 import type { VisitMemory } from "./visit-memory.js";
 
-/** Within which a browser shows a notification, or takes it back. */
+/** The longest that a browser takes to show a notification, or to take it back. */
 const SETTLED_MS = 3_000;
 
 /** Switches them on or off; the browser asks the reader on the first click. */
@@ -31,9 +31,9 @@ export async function switchAlerts(
 /** The page's notifications: each says what its entry says now, and goes with it, or with the page. */
 export class KeyEventAlerts {
   readonly #context: { timeline: Timeline; mentions: Mentions; url: string };
-  /** Of each the last that was asked of the browser, which takes its time: one thing after the other. */
+  /** The last request to the browser for each notification: one follows the other, as the browser takes its time. */
   readonly #turns = new Map<string, Promise<void>>();
-  /** By what the service worker tells them from those of other tabs: a lock, which is held for as long as somebody is there for them. */
+  /** The lock that marks this tab's notifications for the service worker: it is held for as long as the page is there to close them. */
   readonly #holder = `liveserver-alerts-${Math.random()}`;
   #worker: ServiceWorkerRegistration | undefined;
   #release: (() => void) | undefined;
@@ -43,7 +43,7 @@ export class KeyEventAlerts {
     this.#context = context;
     window.addEventListener("pagehide", () => {
       if (this.#release !== undefined) {
-        // With the page goes whoever could take them back.
+        // Nobody else could take them back once the page is gone.
         this.#worker?.active?.postMessage({ alerts: context.url, holder: this.#holder });
         this.#release();
         this.#release = undefined;
@@ -61,7 +61,7 @@ export class KeyEventAlerts {
     for (const id of added) {
       const item = this.#context.timeline.item(id);
       if (item?.key_event && !this.#turns.has(id)) {
-        this.#stand(item);
+        this.#follow(item);
       }
     }
   }
@@ -81,7 +81,7 @@ export class KeyEventAlerts {
     }
   }
 
-  #stand({ id, url }: Item): void {
+  #follow({ id, url }: Item): void {
     const worker = this.#worker;
     const { mentions, timeline } = this.#context;
     let own: Notification | undefined;
@@ -90,13 +90,13 @@ export class KeyEventAlerts {
     const takeBack = (): void => own?.close();
     window.addEventListener("pagehide", takeBack);
     const show = async (article: HTMLElement | undefined): Promise<void> => {
-      const there = own ? [own] : ((await worker?.getNotifications({ tag: id })) ?? []);
-      const isPutAway = raised && there.length === 0;
+      const shown = own ? [own] : ((await worker?.getNotifications({ tag: id })) ?? []);
+      const isPutAway = raised && shown.length === 0;
       if (isPutAway || article?.dataset.keyEvent !== "true") {
-        for (const notification of there) {
+        for (const notification of shown) {
           notification.close();
         }
-        // What it answers after that is without it.
+        // Once the browser has answered this, it has closed them.
         await worker?.getNotifications({ tag: id });
         over = true;
         window.removeEventListener("pagehide", takeBack);
@@ -117,15 +117,15 @@ export class KeyEventAlerts {
         await worker.showNotification(title, options);
         return;
       }
-      const made = new Notification(title, options);
-      own = made;
-      made.onclose = () => {
+      const notification = new Notification(title, options);
+      own = notification;
+      notification.onclose = () => {
         // The one whose place it took is closed, too.
-        if (own === made) {
+        if (own === notification) {
           own = undefined;
         }
       };
-      made.onclick = () => {
+      notification.onclick = () => {
         window.focus();
         location.assign(url);
       };

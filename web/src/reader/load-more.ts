@@ -16,7 +16,7 @@ export interface LoadMoreOptions {
   add: (side: Side, page: Page) => void;
 }
 
-/** Once at a time for each link. */
+/** Loads the next page on a side; one at a time for each link. */
 export async function loadMore(
   side: Side,
   link: HTMLAnchorElement,
@@ -57,7 +57,7 @@ export async function loadMore(
   }
 }
 
-/** Where the link leads from now on. */
+/** Makes the link lead to the next page. */
 function leadOn(side: Side, link: HTMLAnchorElement, cursor: string | null): void {
   link.dataset[side] = cursor ?? "";
   if (cursor !== null) {

@@ -2,7 +2,7 @@
  * Mentions of entries outside of their articles, in cards and notifications: wherever more than the page's own summary and title,
  * which the view makes of the timeline, says an entry's words a second time.
  *
- * What mentions an entry has its words from here: it is drawn with them at once, again whenever they change, and without them when
+ * A mention has the entry's words from here: it is drawn with them at once, again whenever they change, and without them when
  * they are gone. So it can't keep words that the newsroom has taken back.
  */
 
@@ -11,14 +11,14 @@ import type { Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
 import { parseArticle, shownArticles } from "../dom/reconcile.js";
 
-/** What may be said of entries, by id: their articles as they are now, which aren't to be changed. Of what is gone there is none. */
+/** Articles of entries as they are now, by id, to be read and not changed. An entry that is gone has none. */
 export type Articles = ReadonlyMap<string, HTMLElement>;
 
 /** Draws what mentions the entries; returns false once it is not to be drawn again. */
 export type Draw = (left: Articles) => boolean;
 
 interface Mention {
-  /** Of each entry the latest state that was heard of; undefined for one that only the page has. */
+  /** The latest known state of each entry; undefined for one that only the page has. */
   states: Map<string, Entry | undefined>;
   left: Map<string, HTMLElement>;
   draw: Draw;
@@ -47,7 +47,7 @@ export class Mentions {
     return this.#now(id, undefined, shownArticles());
   }
 
-  /** After the page shows what an outcome changed: draws each mention of what changed, once. */
+  /** Draws each mention of an entry that an outcome changed, once, after the page shows that. */
   tell({ entries, gone, replaced }: Outcome): void {
     const latest = new Map(entries.map((entry) => [entry.id, entry]));
     const lost = new Set(gone.map(({ id }) => id));
@@ -56,7 +56,7 @@ export class Mentions {
     for (const mention of [...this.#mentions]) {
       const ids = [...mention.states.keys()].filter((id) => replaced || latest.has(id) || lost.has(id));
       for (const id of ids) {
-        // What a page that starts afresh doesn't have may have been deleted meanwhile.
+        // An entry that a page lacks after starting afresh may have been deleted meanwhile.
         mention.states.set(id, latest.get(id) ?? (replaced ? undefined : mention.states.get(id)));
       }
       if (ids.length > 0) {

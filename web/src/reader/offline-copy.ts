@@ -1,17 +1,17 @@
 /**
  * Keeps what was read for when there is no network: one copy for each live blog, of the page last looked at, which the service
- * worker makes, drops, and shows with its age. What is deleted or corrected must not come back from it: a copy is dropped as soon
+ * worker makes, drops, and shows with its age. A deleted or corrected entry must not come back from it: a copy is dropped as soon
  * as that is heard of, and by the service worker at the next contact with the server, before anything else.
  *
  * Nothing here fails: a browser that keeps nothing shows nothing without a network.
  */
 
-import type { Word } from "../worker/protocol.js";
+import type { WorkerMessage } from "../worker/protocol.js";
 import { register } from "./register-worker.js";
 
 let registration: ServiceWorkerRegistration | undefined;
 
-/** Within which the service worker says that it has dropped copies, if it lives. */
+/** The longest that a service worker takes to say that it has dropped copies, if it lives. */
 const ANSWER_MS = 3_000;
 
 /** Registers the service worker and makes the first copy, of what the page has by then, with the code for clicks in it. */
@@ -22,8 +22,8 @@ export async function keepOffline(url: string, position: () => string): Promise<
     try {
       await register(new URL("sw.js", url));
       registration = await navigator.serviceWorker.ready;
-      // Of pages that ended without a word: nobody would take them back.
-      say({ alerts: url });
+      // Those of pages that ended without a message: nobody else takes them back.
+      send({ alerts: url });
       keepCopy(url, position());
     } catch {
       // Forbidden by the browser or its owner.
@@ -36,7 +36,7 @@ export function keepCopy(url: string, position: string): void {
   const assets = performance
     .getEntriesByType("resource")
     .flatMap(({ name }) => (name.includes("/static/assets/") ? [name] : []));
-  say({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
+  send({ keep: location.href.replace(/#.*/, ""), of: url, position, assets: [...new Set(assets)] });
 }
 
 /** Return once they are gone, or when there is no answer. */
@@ -50,10 +50,10 @@ export function dropCopies(url: string): Promise<void> {
     };
     const timer = window.setTimeout(done, registration ? ANSWER_MS : 0);
     port1.onmessage = done;
-    say({ drop: url }, port2);
+    send({ drop: url }, port2);
   });
 }
 
-function say(word: Word, ...ports: MessagePort[]): void {
-  registration?.active?.postMessage(word, ports);
+function send(message: WorkerMessage, ...ports: MessagePort[]): void {
+  registration?.active?.postMessage(message, ports);
 }

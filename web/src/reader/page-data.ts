@@ -1,10 +1,10 @@
-/** What the server wrote into the page: where it stands, and the entries that are there. */
+/** The data that the server wrote into the page: its position, and the entries that are there. */
 
 import type { Entry, KeyEvent } from "../model/messages.js";
 import type { Item, PageKind, SortKey, Side, TimelineStart } from "../model/timeline-state.js";
 import type { TextData } from "../dom/i18n.js";
 
-/** What the page is limited to: entries to which all of it applies. */
+/** The filter of a page that shows only some entries: those to which all of it applies. */
 export interface Filter {
   tag: string | null;
   key_events: boolean;
@@ -52,7 +52,7 @@ export function readPage(): PageData | null {
   };
 }
 
-/** Whether the entry is one of them. */
+/** True if the entry passes the filter. */
 export function belongsTo(filter: Filter | null, entry: Entry): boolean {
   return (
     filter === null ||

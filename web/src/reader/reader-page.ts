@@ -15,11 +15,11 @@ import { ReaderView } from "./reader-view.js";
 import { reload } from "./reload.js";
 import { chosenOrder, type Visit, VisitMemory } from "./visit-memory.js";
 
-/** After less than this the reader has hardly been away. */
+/** The least time after which a reader is greeted with news: after less, they have hardly been away. */
 const AWAY_MS = 5 * 60_000;
-/** After how long a page that still shows something of a deleted entry is looked at again. */
+/** The time until a page that still shows something of a deleted entry is looked at again. */
 const RECHECK_MS = 200;
-/** After how long a page that is loaded prepares for a time without a network. */
+/** The time from the page's loading until it prepares for being without a network. */
 const OFFLINE_AFTER_MS = 1_000;
 const CONTROLS = "a[data-order],[data-share],[data-alerts],[data-embed-src] .embed-link,a[data-newer],a[data-older]";
 
@@ -27,9 +27,9 @@ export class ReaderPage {
   readonly #context: Context & PageData;
   readonly #view: ReaderView;
   readonly #session: LiveSession;
-  /** Of what was corrected since the last visit, a reader is told with all that came since: what comes by the stream waits for that. */
+  /** Set once the reader has been told what came since the last visit, corrections too: those that the stream brings wait for that. */
   #corrections: Corrections | undefined;
-  /** Where the reader had seen everything. */
+  /** The last position at which the reader had seen everything. */
   #caughtUp = { position: "", at: "" };
   #deferred: Deferred | undefined;
   #offline: typeof import("./offline-copy.js") | undefined;

@@ -20,7 +20,7 @@ import {
 import { edgeIsInView, holdScroll } from "../dom/scroll-anchor.js";
 import { UnseenCounter } from "./unseen-counter.js";
 
-/** After how long frames are no longer waited for. */
+/** The time after which frames are no longer waited for. */
 const FRAMES_MAX_MS = 500;
 
 export class ReaderView {

@@ -1,4 +1,4 @@
-/** What came since the reader's last visit. Loaded only when somebody comes back. */
+/** News since the reader's last visit. Loaded only when somebody comes back. */
 
 import type { Entry } from "../model/messages.js";
 import type { Timeline } from "../model/timeline.js";
@@ -24,7 +24,7 @@ export interface Since {
   complete: boolean;
 }
 
-/** By the position of the visit; by its time where history was replaced since. */
+/** Reads the news: by the position of the visit, or by its time where history was replaced since. */
 export async function readSince(
   api: string,
   visit: Visit,
@@ -103,7 +103,7 @@ export async function tellSince(
   const { timezone, snapshots } = timeline;
   const { fresh, corrected, complete } = await readSince(api, visit, memory.seen, timeline);
   if (timeline.snapshots !== snapshots) {
-    // What was read may be of a history that is over.
+    // The answers may be of a history that is over.
     return;
   }
   for (const entry of corrected) {
@@ -113,9 +113,9 @@ export async function tellSince(
     const here = document.getElementById(`entry-${id}`) !== null;
     const { title = "", publishedAt = "" } = article.dataset;
     const link = element("a", { href: here ? `#entry-${id}` : url }, toasts.quote(title));
-    const made = element("li", {}, texts.time(publishedAt, timezone), " ", link, note && " – ", toasts.quote(note));
-    made.dataset.id = id;
-    return made;
+    const item = element("li", {}, texts.time(publishedAt, timezone), " ", link, note && " – ", toasts.quote(note));
+    item.dataset.id = id;
+    return item;
   };
   const compose = (left: Articles): HTMLElement[] => {
     const those = (entries: Entry[]): [HTMLElement, Entry][] =>

@@ -1,4 +1,4 @@
-/** What a reader is told at the foot of the window, above what they read and without moving it. */
+/** Cards at the foot of the window, above the text that is read and without moving it. */
 
 import type { Entry } from "../model/messages.js";
 import type { Texts } from "../dom/i18n.js";
@@ -67,7 +67,7 @@ export class Toasts {
   }
 }
 
-/** What one notice tells in a card, which may hold that of others. */
+/** The part of one notice in a card, which may hold those of others. */
 class Part {
   readonly #open: () => HTMLElement;
   #card: HTMLElement | undefined;
@@ -91,7 +91,7 @@ class Part {
     return this.#card.isConnected;
   }
 
-  /** What is the same stays: it may have the focus. */
+  /** Puts them in place; an element that is the same stays: it may have the focus. */
   #arrange(card: HTMLElement, fresh: readonly HTMLElement[]): void {
     const kept = fresh.map((one) => this.#shown.find((other) => other.isEqualNode(one)) ?? one);
     let next = this.#shown.at(-1)?.nextSibling ?? null;
@@ -110,7 +110,7 @@ class Part {
   }
 }
 
-/** Of an entry that the reader had read before: its correction of that number, from 0. */
+/** Tells the reader of a correction, by its number from 0, to an entry that they had read before. */
 export function tellCorrection(id: string, number: number, texts: Texts, toasts: Toasts): void {
   toasts.show("corrected", texts.text("corrected"), [{ id }], (left) =>
     [...left.values()].map((article) => {

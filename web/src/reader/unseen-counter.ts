@@ -34,7 +34,7 @@ export class UnseenCounter {
     return this.#unseen.size === 0 && !this.#timeline.has("newer");
   }
 
-  /** After the page shows what an outcome changed; `unseen`: the reader doesn't see what it added. */
+  /** Count what an outcome added, after the page shows it. `unseen`: not where the reader looks. */
   count({ added, ahead }: Pick<Outcome, "added" | "ahead">, unseen: boolean): void {
     const timeline = this.#timeline;
     const isThere = (id: string): boolean => timeline.item(id) !== undefined;
@@ -60,7 +60,7 @@ export class UnseenCounter {
     document.title = count === 0 ? this.title : `(${count}) ${this.title}`;
   }
 
-  /** Where reading on begins: in the list, else among the pinned. */
+  /** The article where reading on begins: in the list, else among the pinned. */
   #first(): HTMLElement | undefined {
     const unseen = [...shownArticles()].flatMap(([id, article]) => (this.#unseen.has(id) ? [article] : []));
     return unseen.find((article) => article.dataset.pinned !== "true") ?? unseen[0];

@@ -1,8 +1,8 @@
-/** What the browser remembers of a live blog from one visit to the next. It stays in the browser. */
+/** The browser's memory of a live blog from one visit to the next. It stays in the browser. */
 
-/** How the reader left. */
+/** The end of a visit. */
 export interface Visit {
-  /** Up to where they had seen everything. */
+  /** The position up to which the reader had seen everything. */
   position: string;
   /** The server's time of the last change that they had seen; empty if there was none. */
   at: string;
@@ -23,7 +23,7 @@ export class VisitMemory {
   readonly visit: Visit | null;
   /** Entries that the reader had before their eyes, the latest last, with the number of their corrections then. */
   readonly seen: Map<string, number>;
-  /** Whether the reader wants to be alerted to key events. */
+  /** True if the reader wants to be alerted to key events. */
   alerts: boolean;
   readonly #key: string;
   #latest: Visit | undefined;
@@ -58,7 +58,7 @@ export function chosenOrder(order?: string): string | null {
   return stored("liveserver:order", order);
 }
 
-/** What the browser keeps by a name; `value` is kept from now on. Browsers may refuse: then nothing is remembered. */
+/** The value that the browser keeps by a name; `value`, if given, replaces it. Browsers may refuse: then nothing is remembered. */
 function stored(key: string, value?: string): string | null {
   try {
     if (value !== undefined) {

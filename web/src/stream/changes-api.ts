@@ -1,4 +1,4 @@
-/** What changed since a position, as `changes` answers it: a widget needs it only once it has missed something. */
+/** The API's `changes` since a position. A widget needs them only once it has missed something. */
 
 import { type Batch, isBoolean, isMessage, listOf, POSITION, shape } from "../model/messages.js";
 import { fetchJson } from "./transports.js";

@@ -20,13 +20,13 @@ export interface Clock {
 export interface Options {
   /** The absolute URL of the live blog in the API. */
   api: string;
-  /** Where the reader stands now. */
+  /** The reader's position now. */
   position: () => string;
   message(message: Message): void;
   batch(batch: Batch): void;
   status(status: Status): void;
   clock?: Clock;
-  /** From the best to the last resort. */
+  /** The transports, from the best to the last resort. */
   openers?: readonly Opener[];
 }
 
@@ -69,7 +69,7 @@ export class Connection {
   #lastHeard = 0;
   /** The date that a server which is going away, or has too much to do, gave us, or 0: sooner, everyone would come at once. */
   #notBefore = 0;
-  /** After how long a stream is tried again where the server has one too many, longer each time; 0 where it hasn't. */
+  /** The time until a stream is tried again where the server has one too many, longer each time; 0 where it hasn't. */
   #fullMs = 0;
   #retryTimer: number | undefined;
   #stableTimer: number | undefined;
@@ -191,7 +191,7 @@ export class Connection {
     this.#options.message(message);
   }
 
-  /** Until the server's date it goes on delivering; then it ends the connection, and we need not wait for that. */
+  /** Leaves at the server's date. It goes on delivering until then, and would end the connection itself. */
   #leave(ms: number): void {
     this.#notBefore = this.#clock.now() + ms;
     this.#clock.clearTimeout(this.#retryTimer);
@@ -259,7 +259,7 @@ export class Connection {
     this.#wait(this.#backOff(fellBack ? FALL_BACK_MS : BACKOFF_MAX_MS));
   }
 
-  /** How long to wait this time, a random part of what doubles up to a ceiling. */
+  /** The time to wait, a random part of one that doubles up to a ceiling. */
   #backOff(ceiling: number): number {
     const most = Math.min(ceiling, BACKOFF_MIN_MS * 2 ** this.#attempts);
     this.#attempts = Math.min(this.#attempts + 1, 10);

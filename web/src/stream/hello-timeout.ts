@@ -1,13 +1,13 @@
 /**
- * A stream that says something soon, or ends. A proxy that holds it back waits for its end, and would do so again and again: what
- * asks for whole answers gets through.
+ * A stream that says something soon, or ends. A proxy that holds it back waits for its end, and would do so again and again; a
+ * transport that asks for whole answers gets through.
  */
 
 import type { Opener } from "./transports.js";
 
 /** The server says `hello` at once; a slow network takes a second or two. */
 const HELLO_WITHIN_MS = 5_000;
-/** After which a stream may be tried again: the reader may have gone to another network. */
+/** The time after which a stream may be tried again: the reader may have gone to another network. */
 const AGAIN_MS = 120_000;
 
 /** The same transport, which ends unless its first message comes in time. */

@@ -1,6 +1,6 @@
 /**
- * A live blog that is kept as the server has it: what the stream says goes into the timeline, what it didn't bring is read, and
- * deletions are confirmed. Pages and widgets differ in what they show of it.
+ * A live blog that is kept as the server has it: messages go into the timeline, gaps are repaired, deletions confirmed. Pages and
+ * widgets differ in how they show it.
  */
 
 import type { Confirmation, Snapshot } from "../model/messages.js";
@@ -26,17 +26,17 @@ export interface SessionOptions {
   /** Reads the whole page anew: where a snapshot can't help, or the code for repairs isn't to be had. */
   reload?: () => void;
   clock?: Clock;
-  /** From the best transport to the last resort. */
+  /** The transports, from the best to the last resort. */
   openers?: readonly Opener[];
 }
 
-/** What the window tells of itself and of the network. */
+/** Events by which the window tells of itself and of the network. */
 const EVENTS = ["visibilitychange", "online", "offline", "pagehide", "pageshow"];
 
 export class LiveSession {
   readonly options: SessionOptions;
   #running = false;
-  /** What fell due while the session was suspended. */
+  /** Callbacks that fell due while the session was suspended. */
   #overdue: (() => void)[] = [];
   #repair: Repair | undefined;
   readonly #clock: Clock;
@@ -106,7 +106,7 @@ export class LiveSession {
     }
   }
 
-  /** Does what comes of an outcome. */
+  /** Show an outcome, and do what follows from it. */
   apply(outcome: Outcome): void {
     const { loadRepair, reload, show } = this.options;
     show(outcome);

@@ -25,7 +25,7 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
       }
       handlers.batch(batch);
       if (batch.reset) {
-        // The position is void: whoever takes the snapshot opens anew from there.
+        // The position is void: after the snapshot, polling is opened anew from there.
         handlers.end(null);
         return;
       }
@@ -52,18 +52,18 @@ export function openPolling(api: string, after: () => string, handlers: Handlers
   };
 }
 
-/** Where a reader stands after a batch. */
+/** The reader's position after a batch. */
 function nextPosition(batch: Exclude<Batch, { reset: true }>): string {
   const last = batch.events.flatMap((event) => (event.type === "gone" ? [] : [event.seq])).at(-1);
   return `${batch.epoch}-${(batch.more ? last : undefined) ?? batch.seq}`;
 }
 
-/** What a WebSocket would be closed with where asking again won't change the answer; null where it may. */
+/** The close code that a WebSocket would have had, where asking again won't change the answer; null where it may. */
 export function finalCode(response: Response | null): number | null {
   return FINAL.includes(response?.status ?? 0) ? NOT_ADMITTED : null;
 }
 
-/** For how many milliseconds the server asks to be left alone, where there are too many requests; else 0. */
+/** The milliseconds for which the server asks to be left alone, where there are too many requests; else 0. */
 export function waitOf(response: Response | null): number {
   const seconds = response?.status === TOO_MANY ? Number(response.headers.get("Retry-After")) || 1 : 0;
   return Math.min(WAIT_MAX_MS, seconds * 1_000);

@@ -6,7 +6,7 @@ import type { Timeline } from "../model/timeline.js";
 import { fetchBatch } from "./changes-api.js";
 import { fetchJson } from "./transports.js";
 
-/** What is repaired: see `LiveSession`. */
+/** The session that is repaired: see `LiveSession`. */
 export interface Repairable {
   options: {
     api: string;
@@ -26,7 +26,7 @@ const SNAPSHOT_MIN = 20;
 export class Repair {
   #wanted: Effect | null = null;
   #running = false;
-  /** How often in a row it failed, or didn't bring us further. */
+  /** The number of times in a row that it failed, or didn't bring us further. */
   #fruitless = 0;
   readonly #session: Repairable;
 
@@ -34,7 +34,7 @@ export class Repair {
     this.#session = session;
   }
 
-  /** A snapshot does for a resync too, not the other way round. */
+  /** Ask for effects. A snapshot does for a resync too, not the other way round. */
   request(effects: readonly Effect[]): void {
     for (const effect of effects) {
       if (effect === "snapshot" || this.#wanted === null) {
@@ -61,7 +61,7 @@ export class Repair {
     }
     const { timeline, reload } = this.#session.options;
     if (effect === "snapshot" && timeline.page !== "first") {
-      // What another page shows is not in a snapshot.
+      // A snapshot has only the first page's entries.
       reload?.();
       return;
     }
@@ -92,7 +92,7 @@ export class Repair {
     return timeline.applyBatch(await fetchBatch(api, timeline.position));
   }
 
-  /** As many entries as the reader has loaded, so that the page doesn't shrink under them. */
+  /** Reads as many entries as the reader has loaded, so that the page doesn't shrink under them. */
   async #snapshot(): Promise<Outcome> {
     const { api, timeline, snapshot } = this.#session.options;
     const limit = Math.min(SNAPSHOT_MAX, Math.max(SNAPSHOT_MIN, timeline.entries().length));

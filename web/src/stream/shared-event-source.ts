@@ -14,7 +14,7 @@ import { deliver, endpoint, type Handlers, type Link } from "./transports.js";
 /** `EventSource.CLOSED`: the server has answered with something else than a stream. */
 const CLOSED = 2;
 
-type Word = { message: Message } | { joined: true };
+type TabMessage = { message: Message } | { joined: true };
 
 export function openSharedEvents(api: string, after: () => string, handlers: Handlers): Link {
   if (!("locks" in navigator) || !("BroadcastChannel" in window)) {
@@ -25,12 +25,12 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
   const waiting = new AbortController();
   let stream: Link | null = null;
   let release: (() => void) | null = null;
-  /** What a tab that joins has to know: how the stream began, and how far it has got. */
+  /** News for a tab that joins: how the stream began, and how far it has got. */
   let hello: Message | null = null;
   let beat: Message | null = null;
 
-  const say = (word: Word): void => {
-    channel.postMessage(word);
+  const send = (message: TabMessage): void => {
+    channel.postMessage(message);
   };
   const close = (): void => {
     waiting.abort();
@@ -50,7 +50,7 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
             message.type === "heartbeat" ? message.viewers : beat?.type === "heartbeat" ? beat.viewers : 0;
           beat = { type: "heartbeat", seq: message.seq, viewers };
         }
-        say({ message });
+        send({ message });
         handlers.message(message);
       },
       end: (code, wait) => {
@@ -59,14 +59,14 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
       },
     });
   };
-  channel.onmessage = ({ data }: MessageEvent<Word>) => {
+  channel.onmessage = ({ data }: MessageEvent<TabMessage>) => {
     if ("message" in data) {
       if (stream === null) {
         handlers.message(data.message);
       }
     } else if (stream !== null && hello !== null && beat !== null) {
-      say({ message: hello });
-      say({ message: beat });
+      send({ message: hello });
+      send({ message: beat });
     }
   };
   navigator.locks
@@ -85,7 +85,7 @@ export function openSharedEvents(api: string, after: () => string, handlers: Han
         lead();
       }
     });
-  say({ joined: true });
+  send({ joined: true });
   const confirm = (confirmation: Confirmation): void => {
     if (stream === null) {
       // The server knows the stream, and not who listens to it in other tabs.
@@ -142,7 +142,7 @@ export function openEventSource(api: string, after: () => string, handlers: Hand
   };
 }
 
-/** With what a stream was refused isn't told: it is asked for once more, in a way that tells. Null without an answer. */
+/** The answer with which a stream was refused. An EventSource doesn't tell, so we ask once more; null without an answer. */
 async function asked(api: string, after: string): Promise<Response | null> {
   const abort = new AbortController();
   try {

@@ -1,4 +1,4 @@
-/** How to hear of changes. A transport is opened at a position, delivers until it ends, and never reconnects by itself. */
+/** Transports, which bring changes. One is opened at a position, delivers until it ends, and never reconnects by itself. */
 
 import { type Batch, type Confirmation, type Message, parseMessage } from "../model/messages.js";
 
@@ -24,7 +24,7 @@ export type Opener = (api: string, after: () => string, handlers: Handlers) => L
 
 export type Query = Record<string, string | number>;
 
-/** What is below the live blog in the API. The live blog's own address may have a query, which stays. */
+/** An address below the live blog's in the API. The latter may have a query, which stays. */
 export function endpoint(api: string, path: string, query: Query = {}): string {
   const url = new URL(api);
   url.pathname += `/${path}`;
@@ -83,7 +83,7 @@ export function openLazily(load: () => Promise<Opener>): Opener {
   };
 }
 
-/** The answer of what is below the live blog in the API. */
+/** The answer at an address below the live blog's in the API. Throws a `Refused` for one that isn't ok. */
 export async function fetchJson(api: string, path: string, query?: Query, signal?: AbortSignal): Promise<unknown> {
   const url = endpoint(api, path, query);
   const response = await fetch(url, { cache: "no-cache", credentials: "omit", signal: signal ?? null });

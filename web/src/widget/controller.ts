@@ -95,7 +95,7 @@ class Widget implements Mounted {
         return;
       }
       const partner = this.#host.getAttribute("partner");
-      const words = this.#host.getAttribute("lang");
+      const language = this.#host.getAttribute("lang");
       const query = partner ? `?partner=${encodeURIComponent(partner)}` : "";
       this.#url = `${base}/live/${slug}`;
       this.#api = `${base}/api/v1/liveblogs/${slug}${query}`;
@@ -104,7 +104,7 @@ class Widget implements Mounted {
       }
       const [snapshot, shell] = await Promise.all([
         fetchJson(this.#api, "snapshot", { limit: this.#limit }).then(parseSnapshot),
-        fetchJson(`${base}/embed/${slug}${query}`, "shell.json", words ? { lang: words } : {}),
+        fetchJson(`${base}/embed/${slug}${query}`, "shell.json", language ? { lang: language } : {}),
       ]);
       if (this.#running) {
         this.#begin(snapshot, shell as WidgetShell);
@@ -128,7 +128,7 @@ class Widget implements Mounted {
     const copies = shownArticles(this.#host);
     const view = new WidgetView(timeline, shell, limit);
     let deferred: Deferred | undefined;
-    /** The part that few widgets need: what isn't to be had now is asked for again, and again. */
+    /** Loads the part that few widgets need, trying again and again where that fails. */
     const load = async (): Promise<Deferred> => {
       try {
         const module = await import("./deferred.js");
@@ -145,14 +145,14 @@ class Widget implements Mounted {
       api,
       timeline,
       status: (status) => {
-        this.#tell(status);
+        this.#showStatus(status);
       },
       show: (outcome) => {
         const { added, changed, entries, gone, replaced } = outcome;
         view.show(outcome);
         if (replaced || entries.length + gone.length > 0) {
-          void load().then((made) => {
-            made.follow(outcome);
+          void load().then((loaded) => {
+            loaded.follow(outcome);
           });
         }
         if (changed) {
@@ -169,7 +169,7 @@ class Widget implements Mounted {
     if (copies.size > 0) {
       // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
       this.#host.replaceChildren();
-      void load().then((made) => made.compare());
+      void load().then((loaded) => loaded.compare());
     }
     this.#view = view;
     this.#session = session;
@@ -183,7 +183,7 @@ class Widget implements Mounted {
     session.apply({ ...nothing(), changed: true });
   }
 
-  #tell(status: Status): void {
+  #showStatus(status: Status): void {
     if (status === "closed") {
       this.#end();
     } else {
@@ -210,7 +210,7 @@ class Widget implements Mounted {
     const { scheme = "auto", ...theme } = this.#terms.theme ?? {};
     const height = `${parseInt(this.#host.getAttribute("height") ?? "", 10)}px`;
     element.dataset.scheme = this.#host.getAttribute("theme") ?? scheme;
-    // What is no length leaves it as high as it is.
+    // A value that is no length leaves the widget as high as it is.
     element.style.setProperty("--own-height", CSS.supports("height", height) ? height : null);
     for (const [name, value] of Object.entries(theme)) {
       element.style.setProperty(`--own-${name}`, value);

@@ -1,4 +1,4 @@
-/** What a widget needs only once something happens: an entry comes, one was missed, a reader wants older ones. */
+/** The part of a widget that it needs only once something happens: an entry comes, one was missed, a reader wants older ones. */
 
 import type { Snapshot } from "../model/messages.js";
 import type { Outcome } from "../model/outcome.js";
@@ -11,7 +11,7 @@ import type { WidgetView } from "./widget-view.js";
 
 export interface DeferredOptions {
   api: string;
-  /** How many entries to a page. */
+  /** The number of entries to a page. */
   limit: number;
   timeline: Timeline;
   /** The entries of a fragment in the element, as they were there. */
@@ -31,7 +31,7 @@ function unquote(ids: string[]): void {
 /** Reads what the stream doesn't bring. */
 export class Deferred {
   readonly Repair = Repair;
-  /** Where older entries begin; null if there are none. */
+  /** The cursor of older entries; null if there are none. */
   #cursor: string | null;
   readonly #announcer: LiveAnnouncer;
   readonly #options: DeferredOptions;
@@ -44,12 +44,12 @@ export class Deferred {
     this.#options = options;
   }
 
-  /** When the timeline is about to start afresh. */
+  /** Take the cursor of a snapshot, with which the timeline is about to start afresh. */
   startAfresh({ next_cursor }: Snapshot): void {
     this.#cursor = next_cursor;
   }
 
-  /** After the widget shows what an outcome changed. */
+  /** Do what follows from an outcome, after the widget shows it. */
   follow(outcome: Outcome): void {
     unquote([...outcome.entries, ...outcome.gone].map(({ id }) => id));
     if (outcome.added.length > 0) {

@@ -5,7 +5,7 @@ export interface Mounted {
   resume(): void;
   /** The element was taken out of the page, perhaps for a moment. */
   suspend(): void;
-  /** For good. */
+  /** The widget is over, for good. */
   close(): void;
   /** An attribute has changed: true if the widget goes on, false if it has to be made anew. */
   update(name: string): boolean;
@@ -55,7 +55,7 @@ export function define(load: () => Promise<Mount>): void {
 
     disconnectedCallback(): void {
       LiveBlog.#observer.unobserve(this);
-      // Who only moves it has it back by then.
+      // A script that only moves the element has put it back by then.
       queueMicrotask(() => {
         if (!this.isConnected) {
           this.#mounted?.suspend();

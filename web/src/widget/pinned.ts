@@ -1,4 +1,4 @@
-/** The whole widget in one file that never changes, for who names its digest in `integrity`. */
+/** The whole widget in one file that never changes, for pages that name its digest in `integrity`. */
 
 import { mount } from "./controller.js";
 import { define, fitFrames } from "./element.js";

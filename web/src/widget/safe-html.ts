@@ -7,7 +7,7 @@
 
 const TOKEN = /<(\/?)([a-z][a-z\d]*)((?:\s+[^\s"=<>/]+(?:="[^"]*")?)*)\s*>|[^<]+|</g;
 const ATTRIBUTE = /([^\s"=]+)(?:="([^"]*)")?/g;
-/** Those that the server writes. */
+/** Character references that the server writes. */
 const REFERENCE = /&(#x?)?(\w+);/g;
 const CHARACTERS = new Map([
   ["amp", "&"],

@@ -1,4 +1,4 @@
-/** What a widget shows: a timeline in a shadow tree. It decides nothing of what is in the live blog. */
+/** The view of a widget: a timeline in a shadow tree. It decides nothing of what is in the live blog. */
 
 import type { Outcome } from "../model/outcome.js";
 import type { Item } from "../model/timeline-state.js";
@@ -10,20 +10,20 @@ import type { Attributes } from "../dom/i18n.js";
 import { arrange, currentArticle, shownArticles } from "../dom/reconcile.js";
 import { build } from "./safe-html.js";
 
-/** What the server gives for a live blog in some language. */
+/** The server's frame and texts for a live blog, in some language. */
 export interface WidgetShell {
   /** The widget without entries, in that language. */
   html: string;
-  /** Of that language. */
+  /** The locale of that language. */
   locale: string;
-  /** Of the days' headings, which are in the language of the entries: `lang` and `dir` where we have none of our own in it. */
+  /** Attributes of the days' headings, which are in the language of the entries: `lang` and `dir` where we have none of our own in it. */
   days: Attributes;
   status: Record<string, string>;
   new_entries: Record<string, string>;
   text: Record<string, string>;
 }
 
-/** What a partner has set. */
+/** The settings of a partner. */
 export interface PartnerTerms {
   theme?: Record<string, string>;
   attribution?: { text: string; url: string } | null;
@@ -62,7 +62,7 @@ export class WidgetView {
     this.#observer = new IntersectionObserver(
       (records) => {
         for (const { isIntersecting, boundingClientRect, rootBounds } of records) {
-          // What comes below the window moves nothing that is read; frames of another origin don't know where that is.
+          // An entry that comes below the window moves nothing that is read; frames of another origin don't know where that is.
           this.#topIsSeen = isIntersecting || boundingClientRect.top >= (rootBounds?.bottom ?? Infinity);
         }
         this.handleEvent();
@@ -102,7 +102,7 @@ export class WidgetView {
     void this.#more(this.#room);
   }
 
-  /** Shows what waited, if the reader is where it comes. */
+  /** Shows the entries that waited, if the reader is where they come. */
   handleEvent(): void {
     if (this.#held.size > 0 && this.#isRead()) {
       this.#held.clear();

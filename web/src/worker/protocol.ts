@@ -1,7 +1,7 @@
-/** What a page says to the service worker, and which copies a word is of. */
+/** The messages of a page to the service worker, and the copies that one is about. */
 
-/** What a page says to the service worker, each of a live blog by the URL of its page. */
-export type Word =
+/** A message to the service worker, of a live blog by the URL of its page. */
+export type WorkerMessage =
   /** A copy is to be made of the page at the URL `keep`, no older than the position. */
   | { keep: string; of: string; position: string; assets: string[] }
   /** Copies are to go. */
@@ -9,13 +9,13 @@ export type Word =
   /** Notifications are to go: of the page that has the lock `holder`, else of pages that are no more. */
   | { alerts: string; holder?: string };
 
-/** What a notification carries: which page it leads to, and which lock the page holds that raised it. */
-export interface Raised {
+/** The data of a notification: the page that it leads to, and the lock of the page that raised it. */
+export interface AlertData {
   url: string;
   holder: string;
 }
 
-/** Of the requests those for pages of the live blog whose page is at `url`. */
+/** The requests for pages of the live blog whose page is at `url`. */
 export function copiesOf(requests: readonly Request[], url: string): Request[] {
   return requests.filter((request) => request.url.startsWith(url) && /^($|[/?])/.test(request.url.slice(url.length)));
 }

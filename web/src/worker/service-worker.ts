@@ -5,13 +5,13 @@
  * Nothing here is rejected: what can't be had is an answer that says so, and no complaint in the console.
  */
 
-import { copiesOf, type Raised, type Word } from "./protocol.js";
+import { copiesOf, type AlertData, type WorkerMessage } from "./protocol.js";
 
-/** What there is of a service worker's scope, which TypeScript can't know beside a page's. */
+/** The part of a service worker's scope that we use, which TypeScript can't know beside a page's. */
 interface Worker {
   addEventListener(type: "install" | "activate", listener: (event: Extendable) => void): void;
   addEventListener(type: "fetch", listener: (event: Fetching) => void): void;
-  addEventListener(type: "message", listener: (event: Told) => void): void;
+  addEventListener(type: "message", listener: (event: Messaged) => void): void;
   addEventListener(type: "notificationclick", listener: (event: Clicked) => void): void;
   registration: { getNotifications(): Promise<Notification[]> };
   skipWaiting(): Promise<void>;
@@ -19,10 +19,10 @@ interface Worker {
 }
 type Extendable = Event & { waitUntil(promise: Promise<unknown>): void };
 type Fetching = Extendable & { request: Request; respondWith(response: Promise<Response>): void };
-type Told = Extendable & { data: Word; ports: readonly MessagePort[] };
+type Messaged = Extendable & { data: WorkerMessage; ports: readonly MessagePort[] };
 type Clicked = Extendable & { notification: Notification };
 
-/** What a proxy answers in place of a server that it can't reach, and a server that can't reach its database. */
+/** The answers of a proxy in place of a server that it can't reach, and of a server that can't reach its database. */
 const UNREACHABLE = [502, 503, 504];
 
 const PAGES = "liveserver-pages";
@@ -44,18 +44,18 @@ worker.addEventListener("fetch", (event) => {
   }
 });
 worker.addEventListener("message", (event) => {
-  const word = event.data;
-  if ("keep" in word) {
-    event.waitUntil(inTurn(word.of, () => keep(word)));
-  } else if ("drop" in word) {
-    event.waitUntil(forget(word.drop).then(() => event.ports[0]?.postMessage("dropped")));
+  const message = event.data;
+  if ("keep" in message) {
+    event.waitUntil(inTurn(message.of, () => keep(message)));
+  } else if ("drop" in message) {
+    event.waitUntil(forget(message.drop).then(() => event.ports[0]?.postMessage("dropped")));
   } else {
-    event.waitUntil(withdraw(word.alerts, word.holder).catch(() => undefined));
+    event.waitUntil(withdraw(message.alerts, message.holder).catch(() => undefined));
   }
 });
 worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
-  event.waitUntil(worker.clients.openWindow((event.notification.data as Raised).url).catch(() => undefined));
+  event.waitUntil(worker.clients.openWindow((event.notification.data as AlertData).url).catch(() => undefined));
 });
 
 async function page(event: Fetching): Promise<Response> {
@@ -91,11 +91,11 @@ async function copyOf(request: Request): Promise<Response | undefined> {
   }
 }
 
-/** What is being copied, or waits for that, for each live blog. */
+/** The copies that are being made, or wait for that, for each live blog. */
 const turns = new Map<string, Promise<void>>();
-/** What copies there are: of which page, as of when. */
+/** The copies that there are: of which page, as of when. */
 const kept = new Map<string, string>();
-/** How often copies were dropped: one that is being made must not outlast a word that it is to go. */
+/** The number of times that copies were dropped: one that is being made must not outlast a message that it is to go. */
 const drops = new Map<string, number>();
 
 function inTurn(url: string, task: () => Promise<void>): Promise<void> {
@@ -116,7 +116,7 @@ async function drop(url: string): Promise<void> {
   await Promise.all(copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)));
 }
 
-async function keep({ keep: page, of, position, assets }: Extract<Word, { keep: string }>): Promise<void> {
+async function keep({ keep: page, of, position, assets }: Extract<WorkerMessage, { keep: string }>): Promise<void> {
   const state = `${page} ${position}`;
   if (kept.get(of) === state) {
     return;
@@ -124,7 +124,7 @@ async function keep({ keep: page, of, position, assets }: Extract<Word, { keep: 
   const before = drops.get(of);
   // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
   const response = await fetched(new Request(page, { cache: "no-cache" }));
-  // Where the server can't be reached, what there is stays. What was asked for before a word that it is to go may hold what went.
+  // Where the server can't be reached, the old copy stays. A page that was asked for before its copy was to go may hold what went.
   if (isUnreachable(response) || drops.get(of) !== before) {
     return;
   }
@@ -158,10 +158,10 @@ async function withdraw(url: string, holder?: string): Promise<void> {
   const { held = [] } = holder === undefined ? await navigator.locks.query() : {};
   const living = new Set(held.map(({ name }) => name));
   for (const notification of await worker.registration.getNotifications()) {
-    const raised = notification.data as Raised;
+    const alert = notification.data as AlertData;
     // By the path: the server may have more than one name.
-    const isOfLiveblog = new URL(raised.url, url).pathname.startsWith(`${new URL(url).pathname}/`);
-    if (isOfLiveblog && (holder === undefined ? !living.has(raised.holder) : raised.holder === holder)) {
+    const isOfLiveblog = new URL(alert.url, url).pathname.startsWith(`${new URL(url).pathname}/`);
+    if (isOfLiveblog && (holder === undefined ? !living.has(alert.holder) : alert.holder === holder)) {
       notification.close();
     }
   }
