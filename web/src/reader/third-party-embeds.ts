@@ -1,6 +1,6 @@
 /**
- * Third parties' embeds, which are cards until the reader asks for them: only then is anything requested from there. The server's
- * cards.py makes them; docs/media.md has their attributes.
+ * Third parties' embeds, which are cards until the reader asks for them: only then is anything requested from there. The server
+ * makes the cards; docs/media.md has their attributes.
  */
 
 import type { Attributes } from "../dom/i18n.js";

@@ -1,14 +1,14 @@
 /** A live blog in a partner's page: reads it, keeps it live, and tells the page of it by events of its element. */
 
 import { parseSnapshot, type Snapshot } from "../model/messages.js";
-import { nothing } from "../model/outcome.js";
+import { nothing, type Outcome } from "../model/outcome.js";
 import { stateOf } from "../model/timeline-state.js";
 import { Timeline } from "../model/timeline.js";
 import type { Status } from "../stream/connection.js";
 import { LiveSession } from "../stream/live-session.js";
 import { fetchJson } from "../stream/transports.js";
 import { shownArticles } from "../dom/reconcile.js";
-import type { Deferred } from "./deferred.js";
+import type { Deferred, DeferredOptions } from "./deferred.js";
 import type { Mounted } from "./element.js";
 import { link, WidgetView, type WidgetShell, type PartnerTerms } from "./widget-view.js";
 import css from "./widget.css?inline";
@@ -38,6 +38,7 @@ class Widget implements Mounted {
   #url = "";
   #view: WidgetView | null = null;
   #session: LiveSession | null = null;
+  #deferred: Deferred | undefined;
   #terms: PartnerTerms = {};
   readonly #host: HTMLElement;
   readonly #root: ShadowRoot;
@@ -120,59 +121,34 @@ class Widget implements Mounted {
   }
 
   #begin(snapshot: Snapshot, shell: WidgetShell): void {
-    const { liveblog } = snapshot;
-    const api = this.#api;
-    const limit = this.#limit;
     const timeline = new Timeline({ ...stateOf(snapshot), page: "first", apart: true, focus: null });
-    timeline.liveblog = liveblog;
+    timeline.liveblog = snapshot.liveblog;
+    const view = new WidgetView(timeline, shell, this.#limit);
     const copies = shownArticles(this.#host);
-    const view = new WidgetView(timeline, shell, limit);
-    let deferred: Deferred | undefined;
-    /** Loads the part that few widgets need, trying again and again where that fails. */
-    const load = async (): Promise<Deferred> => {
-      try {
-        const module = await import("./deferred.js");
-        return (deferred ??= new module.Deferred({ api, limit, timeline, copies, view }, snapshot.next_cursor));
-      } catch {
-        await new Promise<void>((resolve) => {
-          session.within(RETRY_MAX_MS, resolve);
-        });
-        return load();
-      }
-    };
-    view.older = async () => (await load()).older();
+    const context = { api: this.#api, limit: this.#limit, timeline, view, copies, cursor: snapshot.next_cursor };
+    const load = (): Promise<Deferred> => this.#loadDeferred(context);
     const session = new LiveSession({
-      api,
+      api: this.#api,
       timeline,
       status: (status) => {
         this.#showStatus(status);
       },
       show: (outcome) => {
-        const { added, changed, entries, gone, replaced } = outcome;
-        view.show(outcome);
-        if (replaced || entries.length + gone.length > 0) {
-          void load().then((loaded) => {
-            loaded.follow(outcome);
-          });
-        }
-        if (changed) {
-          const deleted = replaced || gone.length > 0;
-          const { title, status } = timeline.liveblog ?? liveblog;
-          this.#emit("update", { position: timeline.position, added, deleted, title, status });
-        }
+        this.#show(outcome, context);
       },
       loadRepair: async () => (await load()).Repair,
       snapshot: (value) => {
-        deferred?.startAfresh(value);
+        this.#deferred?.startAfresh(value);
       },
     });
+    this.#view = view;
+    this.#session = session;
+    view.older = async () => (await load()).older();
     if (copies.size > 0) {
       // A fragment has entries in the element: a copy that grows old, as does what it quotes of those that are otherwise by now.
       this.#host.replaceChildren();
-      void load().then((loaded) => loaded.compare());
+      void load().then((deferred) => deferred.compare());
     }
-    this.#view = view;
-    this.#session = session;
     this.#dress(view);
     const { attribution } = this.#terms;
     if (attribution) {
@@ -181,6 +157,35 @@ class Widget implements Mounted {
     this.#root.replaceChildren(view.element);
     session.start();
     session.apply({ ...nothing(), changed: true });
+  }
+
+  /** Loads the part that few widgets need, trying again and again where that fails. */
+  async #loadDeferred(context: DeferredOptions): Promise<Deferred> {
+    try {
+      const module = await import("./deferred.js");
+      return (this.#deferred ??= new module.Deferred(context));
+    } catch {
+      await new Promise<void>((resolve) => {
+        this.#session?.within(RETRY_MAX_MS, resolve);
+      });
+      return this.#loadDeferred(context);
+    }
+  }
+
+  #show(outcome: Outcome, context: DeferredOptions): void {
+    const { added, changed, entries, gone, replaced } = outcome;
+    const { timeline, view } = context;
+    view.show(outcome);
+    if (replaced || entries.length + gone.length > 0) {
+      void this.#loadDeferred(context).then((deferred) => {
+        deferred.follow(outcome);
+      });
+    }
+    if (changed) {
+      const deleted = replaced || gone.length > 0;
+      const { title, status } = timeline.liveblog ?? {};
+      this.#emit("update", { position: timeline.position, added, deleted, title, status });
+    }
   }
 
   #showStatus(status: Status): void {

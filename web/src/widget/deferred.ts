@@ -17,6 +17,8 @@ export interface DeferredOptions {
   /** The entries of a fragment in the element, as they were there. */
   copies: ReadonlyMap<string, HTMLElement>;
   view: WidgetView;
+  /** The cursor of older entries; null if there are none. */
+  cursor: string | null;
 }
 
 /** Takes what quotes the entries for machines out of the partner's page: a fragment brings it there, and nothing else is ours. */
@@ -31,16 +33,15 @@ function unquote(ids: string[]): void {
 /** Reads what the stream doesn't bring. */
 export class Deferred {
   readonly Repair = Repair;
-  /** The cursor of older entries; null if there are none. */
   #cursor: string | null;
   readonly #announcer: LiveAnnouncer;
   readonly #options: DeferredOptions;
 
-  constructor(options: DeferredOptions, cursor: string | null) {
+  constructor(options: DeferredOptions) {
     this.#announcer = new LiveAnnouncer((count) => {
       options.view.say(count);
     }, SYSTEM_CLOCK);
-    this.#cursor = cursor;
+    this.#cursor = options.cursor;
     this.#options = options;
   }
 
