@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import type { Page } from "../../src/stream/entries-api.js";
 import { entry, snapshot } from "../samples.js";
-import { PAGE, line, press, load } from "./page.js";
+import { deferred, get, line, load, PAGE, press } from "./page.js";
 
 describe("older entries", () => {
   const asked = (): Promise<{ added: Page[]; answer: (seq?: number) => Promise<void> }> => {
@@ -57,5 +57,14 @@ describe("older entries", () => {
     line.replace(snapshot());
     await answer();
     expect(added).toEqual([]);
+  });
+
+  it("come from where the page ends once it has started afresh", async () => {
+    const { added, answer } = await asked();
+    await answer();
+    deferred.startAfresh(snapshot({ next_cursor: null }));
+    expect(get("[data-older]").dataset.older).toBe("");
+    deferred.startAfresh(snapshot({ next_cursor: "c2" }));
+    expect([get("[data-older]").dataset.older, added.length]).toEqual(["c2", 1]);
   });
 });

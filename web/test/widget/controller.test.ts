@@ -19,12 +19,15 @@ const SHELL = {
 
 let mounted: Mounted | undefined;
 let answers: Record<string, unknown>;
+let asked: string[];
 let told: unknown[];
 let socket: { onmessage?: (event: { data: string }) => void };
 
 beforeEach(() => {
   vi.spyOn(Math, "random").mockReturnValue(0);
+  asked = [];
   vi.stubGlobal("fetch", (address: string) => {
+    asked.push(address.replace("https://live.example.org/", ""));
     const name = new URL(address).pathname.split("/").at(-1) ?? "";
     const answer = answers[name];
     return Promise.resolve({ ok: answer !== undefined, status: 503, json: () => Promise.resolve(answer) });
@@ -119,4 +122,25 @@ it("takes it out where the older ones can't be had", async () => {
   await live([entry(9, 9), entry(7, 7)], { entries: [entry(9, 9)], next_cursor: "c" });
   await vi.waitUntil(() => left().length < 3);
   expect(left()).toEqual(["the CMS's own"]);
+});
+
+it("asks for its second part again where that isn't to be had, and does then what it is for", async () => {
+  const load = vi.fn(() => Promise.reject(new Error("no network")));
+  vi.doMock("../../src/widget/deferred.js", load);
+  await live([], { entries: [entry(9, 9)] });
+  answers.changes = { epoch: "abc", seq: 11, events: [{ type: "entry", seq: 11, entry: entry(11, 11) }], more: false };
+  receive({ type: "hello", epoch: "abc", seq: 9, resumed: true, heartbeat: 25 });
+  receive({ type: "entry", seq: 11, entry: entry(11, 11) });
+  await vi.waitUntil(() => load.mock.calls.length > 1);
+  vi.doUnmock("../../src/widget/deferred.js");
+  await vi.waitUntil(() => document.querySelector("div")?.shadowRoot?.querySelector(`[data-id="${idOf(11)}"]`));
+});
+
+it("reads older entries from where its last snapshot ends", async () => {
+  await live([], { entries: [entry(9, 9)], next_cursor: "c" });
+  answers.snapshot = snapshot({ seq: 900, next_cursor: "d" });
+  answers.entries = { items: [entry(7, 7)], next_cursor: null, epoch: "abc", seq: 900 };
+  receive({ type: "hello", epoch: "abc", seq: 900, resumed: false, heartbeat: 25 });
+  await vi.waitUntil(() => document.querySelector("div")?.shadowRoot?.querySelector(`[data-id="${idOf(7)}"]`));
+  expect(asked.at(-1)).toBe("api/v1/liveblogs/demo/entries?cursor=d&limit=20");
 });
