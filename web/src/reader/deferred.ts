@@ -5,7 +5,7 @@
 
 import type { Snapshot } from "../model/messages.js";
 import type { Outcome } from "../model/outcome.js";
-import { Repair } from "../stream/repair.js";
+import { Repair, type RepairParts } from "../stream/repair.js";
 import { click } from "./controls.js";
 import { KeyEventAlerts } from "./key-event-alerts.js";
 import type { LoadMoreOptions } from "./load-more.js";
@@ -22,7 +22,7 @@ export interface Context extends LoadMoreOptions {
 }
 
 /** All that a page says of entries outside of their articles: to be told whatever becomes of them. */
-export class Deferred {
+export class Deferred implements RepairParts {
   readonly Repair = Repair;
   readonly #context: Context;
   /** The language of the page's texts. */

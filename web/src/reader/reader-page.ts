@@ -67,10 +67,7 @@ export class ReaderPage {
         this.#show(outcome);
       },
       hidden: (id) => this.#hidden(id),
-      loadRepair: async () => (await this.#loadDeferred()).Repair,
-      snapshot: (snapshot) => {
-        this.#deferred?.startAfresh(snapshot);
-      },
+      loadRepair: () => this.#loadDeferred(),
       // Where the code for repairs isn't to be had, a server of another version is there by now.
       reload,
     });

@@ -3,11 +3,11 @@
  * widgets differ in how they show it.
  */
 
-import type { Confirmation, Snapshot } from "../model/messages.js";
+import type { Confirmation } from "../model/messages.js";
 import type { Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
 import { type Clock, Connection, type Status, SYSTEM_CLOCK } from "./connection.js";
-import type { Repair } from "./repair.js";
+import type { Repair, RepairParts } from "./repair.js";
 import type { Opener } from "./transports.js";
 import { isVisible } from "./visibility.js";
 
@@ -17,12 +17,12 @@ export interface SessionOptions {
   timeline: Timeline;
   status: (status: Status) => void;
   show: (outcome: Outcome) => void;
+  /** Called when the page's tab is put in front, or away. */
+  turned?: () => void;
   /** Kept once nothing shows the deleted entry any more, wherever that is; at once by default. */
   hidden?: (id: string) => Promise<void>;
   /** Loads the code that reads what is missing. */
-  loadRepair: () => Promise<typeof Repair>;
-  /** Called when the timeline is about to start afresh. */
-  snapshot: (snapshot: Snapshot) => void;
+  loadRepair: () => Promise<RepairParts>;
   /** Reads the whole page anew: where a snapshot can't help, or the code for repairs isn't to be had. */
   reload?: () => void;
   clock?: Clock;
@@ -103,6 +103,7 @@ export class LiveSession {
       connection.start();
     } else {
       connection.setVisible(isVisible());
+      this.options.turned?.();
     }
   }
 
@@ -116,8 +117,8 @@ export class LiveSession {
       }
     }
     if (outcome.effects.length > 0) {
-      void loadRepair().then((Repair) => {
-        this.#repair ??= new Repair(this);
+      void loadRepair().then((parts) => {
+        this.#repair ??= new parts.Repair(this, parts);
         this.#repair.request(outcome.effects);
       }, reload);
     }

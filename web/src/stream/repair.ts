@@ -11,11 +11,17 @@ export interface Repairable {
   options: {
     api: string;
     timeline: Timeline;
-    snapshot: (snapshot: Snapshot) => void;
     reload?: () => void;
   };
   apply(outcome: Outcome): void;
   within(ms: number, callback: () => void): void;
+}
+
+/** The parts of a session that are loaded for its first repair. */
+export interface RepairParts {
+  Repair: typeof Repair;
+  /** Called when the timeline is about to start afresh, from a snapshot. */
+  startAfresh(snapshot: Snapshot): void;
 }
 
 const DELAY_MAX_MS = 30_000;
@@ -29,9 +35,11 @@ export class Repair {
   /** The number of times in a row that it failed, or didn't bring us further. */
   #fruitless = 0;
   readonly #session: Repairable;
+  readonly #parts: Pick<RepairParts, "startAfresh">;
 
-  constructor(session: Repairable) {
+  constructor(session: Repairable, parts: Pick<RepairParts, "startAfresh">) {
     this.#session = session;
+    this.#parts = parts;
   }
 
   /** Ask for effects. A snapshot does for a resync too, not the other way round. */
@@ -94,10 +102,10 @@ export class Repair {
 
   /** Reads as many entries as the reader has loaded, so that the page doesn't shrink under them. */
   async #snapshot(): Promise<Outcome> {
-    const { api, timeline, snapshot } = this.#session.options;
+    const { api, timeline } = this.#session.options;
     const limit = Math.min(SNAPSHOT_MAX, Math.max(SNAPSHOT_MIN, timeline.entries().length));
-    const answer = parseSnapshot(await fetchJson(api, "snapshot", { limit }));
-    snapshot(answer);
-    return timeline.replace(answer);
+    const snapshot = parseSnapshot(await fetchJson(api, "snapshot", { limit }));
+    this.#parts.startAfresh(snapshot);
+    return timeline.replace(snapshot);
   }
 }

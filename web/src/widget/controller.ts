@@ -136,10 +136,10 @@ class Widget implements Mounted {
       show: (outcome) => {
         this.#show(outcome, context);
       },
-      loadRepair: async () => (await load()).Repair,
-      snapshot: (value) => {
-        this.#deferred?.startAfresh(value);
+      turned: () => {
+        view.look();
       },
+      loadRepair: load,
     });
     this.#view = view;
     this.#session = session;

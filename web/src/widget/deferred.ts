@@ -5,7 +5,7 @@ import type { Outcome } from "../model/outcome.js";
 import type { Timeline } from "../model/timeline.js";
 import { SYSTEM_CLOCK } from "../stream/connection.js";
 import { fetchPage } from "../stream/entries-api.js";
-import { Repair } from "../stream/repair.js";
+import { Repair, type RepairParts } from "../stream/repair.js";
 import { LiveAnnouncer } from "../dom/live-announcer.js";
 import type { WidgetView } from "./widget-view.js";
 
@@ -31,7 +31,7 @@ function unquote(ids: string[]): void {
 }
 
 /** Reads what the stream doesn't bring. */
-export class Deferred {
+export class Deferred implements RepairParts {
   readonly Repair = Repair;
   #cursor: string | null;
   readonly #announcer: LiveAnnouncer;

@@ -65,13 +65,12 @@ export class WidgetView {
           // An entry that comes below the window moves nothing that is read; frames of another origin don't know where that is.
           this.#topIsSeen = isIntersecting || boundingClientRect.top >= (rootBounds?.bottom ?? Infinity);
         }
-        this.handleEvent();
+        this.look();
       },
       // A line's height above the window, the reader is still at the top.
       { rootMargin: "64px" },
     );
     this.#observer.observe(this.#at("top"));
-    document.addEventListener("visibilitychange", this);
     this.#update();
   }
 
@@ -87,7 +86,6 @@ export class WidgetView {
 
   close(): void {
     this.#observer.disconnect();
-    document.removeEventListener("visibilitychange", this);
   }
 
   show({ changed, added }: Outcome): void {
@@ -103,7 +101,7 @@ export class WidgetView {
   }
 
   /** Shows the entries that waited, if the reader is where they come. */
-  handleEvent(): void {
+  look(): void {
     if (this.#held.size > 0 && this.#isRead()) {
       this.#held.clear();
       this.#update();

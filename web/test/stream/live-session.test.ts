@@ -4,7 +4,7 @@ import type { Confirmation, Message } from "../../src/model/messages.js";
 import type { Outcome } from "../../src/model/outcome.js";
 import type { Timeline } from "../../src/model/timeline.js";
 import { LiveSession, type SessionOptions } from "../../src/stream/live-session.js";
-import type { Repair } from "../../src/stream/repair.js";
+import type { Repair, RepairParts } from "../../src/stream/repair.js";
 import type { Handlers } from "../../src/stream/transports.js";
 import { entry, idOf, TestClock, timeline } from "../samples.js";
 
@@ -17,11 +17,12 @@ let opened: { after: string; handlers: Handlers; closed: boolean }[];
 let confirmed: Confirmation[];
 let requests: unknown[];
 let repairs: number;
+let turns: number;
 let session: LiveSession;
 
 class FakeRepair {
-  constructor(of: LiveSession) {
-    expect(of).toBe(session);
+  constructor(of: LiveSession, parts: RepairParts) {
+    expect([of, parts]).toEqual([session, PARTS]);
     repairs += 1;
   }
 
@@ -30,14 +31,16 @@ class FakeRepair {
   }
 }
 
+const PARTS = { Repair: FakeRepair as unknown as typeof Repair, startAfresh: () => undefined };
+
 function begin(options: Partial<SessionOptions> = {}): void {
   session = new LiveSession({
     api: "https://live.example.org/api",
     timeline: line,
     status: () => undefined,
     show: (outcome) => outcomes.push(outcome),
-    loadRepair: () => Promise.resolve(FakeRepair as unknown as typeof Repair),
-    snapshot: () => undefined,
+    turned: () => (turns += 1),
+    loadRepair: () => Promise.resolve(PARTS),
     clock,
     openers: [
       (_api, after, handlers) => {
@@ -81,7 +84,7 @@ function seen(state: "visible" | "hidden"): void {
 beforeEach(() => {
   clock = new TestClock();
   line = timeline();
-  [outcomes, opened, confirmed, requests, repairs] = [[], [], [], [], 0];
+  [outcomes, opened, confirmed, requests, repairs, turns] = [[], [], [], [], 0, 0];
 });
 
 afterEach(() => {
@@ -137,9 +140,9 @@ describe("the window", () => {
     begin();
     seen("hidden");
     clock.advance(60_000);
-    expect(opened).toHaveLength(1);
+    expect([opened.length, turns]).toEqual([1, 1]);
     seen("visible");
-    expect(opened).toHaveLength(2);
+    expect([opened.length, turns]).toEqual([2, 2]);
   });
 
   it("is not listened to while the session is suspended", () => {

@@ -9,14 +9,19 @@ let clock: TestClock;
 let answers: unknown[];
 let asked: string[];
 let outcomes: Outcome[];
+/** The seqs at which the timeline started afresh: its own by then, and the snapshot's. */
+let begun: [number, number][];
 const reload = vi.fn();
 
 function repair(line: Timeline): Repair {
-  return new Repair({
-    options: { api: "https://live.example.org/api", timeline: line, snapshot: () => undefined, reload },
-    apply: (outcome) => outcomes.push(outcome),
-    within: (ms, callback) => clock.setTimeout(callback, ms),
-  });
+  const session = {
+    options: { api: "https://live.example.org/api", timeline: line, reload },
+    apply: (outcome: Outcome): void => {
+      outcomes.push(outcome);
+    },
+    within: (ms: number, callback: () => void) => clock.setTimeout(callback, ms),
+  };
+  return new Repair(session, { startAfresh: ({ seq }) => begun.push([line.seq, seq]) });
 }
 
 /** Lets what waits for an answer have it. */
@@ -32,6 +37,7 @@ beforeEach(() => {
   answers = [];
   asked = [];
   outcomes = [];
+  begun = [];
   vi.stubGlobal("fetch", (url: string) => {
     asked.push(url.replace("https://live.example.org/api/", ""));
     const answer = answers.shift();
@@ -100,7 +106,7 @@ describe("a snapshot", () => {
     runner.request(["snapshot"]);
     await settle();
     expect(asked).toEqual(["snapshot?limit=20"]);
-    expect(line.position).toBe("abc-9");
+    expect([line.position, begun]).toEqual(["abc-9", [[2, 9]]]);
   });
 
   it("of what another page than the first shows there is none: that page is read anew", async () => {

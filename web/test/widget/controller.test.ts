@@ -144,3 +144,18 @@ it("reads older entries from where its last snapshot ends", async () => {
   await vi.waitUntil(() => document.querySelector("div")?.shadowRoot?.querySelector(`[data-id="${idOf(7)}"]`));
   expect(asked.at(-1)).toBe("api/v1/liveblogs/demo/entries?cursor=d&limit=20");
 });
+
+it("listens to nothing once it is taken out of the page: nobody may ever close it", async () => {
+  const heard = new Set<string>();
+  for (const target of [window, document]) {
+    const name = target === window ? "window" : "document";
+    vi.spyOn(target as EventTarget, "addEventListener").mockImplementation((type) => heard.add(`${name} ${type}`));
+    vi.spyOn(target as EventTarget, "removeEventListener").mockImplementation((type) =>
+      heard.delete(`${name} ${type}`),
+    );
+  }
+  await live([], { entries: [entry(9, 9)] });
+  expect(heard).toContain("window visibilitychange");
+  mounted?.suspend();
+  expect([...heard]).toEqual([]);
+});
