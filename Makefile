@@ -56,6 +56,7 @@ check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and typ
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --quiet --check || { echo 'Not formatted: make format' >&2; exit 1; }
 	@$(BIN)/mypy
+	@$(BIN)/python hatch_build.py npm --silent run format:check || { echo 'Not formatted: make format' >&2; exit 1; }
 	@$(BIN)/python hatch_build.py npm --silent run lint
 	@$(BIN)/python hatch_build.py npm --silent run check
 	@mkdir -p build
@@ -65,9 +66,10 @@ check: $(VENV)/developed web/node_modules/.installed ## Lint, formatting and typ
 services:
 	@scripts/install-services
 
-format: $(VENV)/developed ## Format the Python code, and mend what the linter can mend
+format: $(VENV)/developed web/node_modules/.installed ## Format the code, and mend what the linter can mend in Python
 	@$(BIN)/ruff check --quiet --fix-only
 	@$(BIN)/ruff format --quiet
+	@$(BIN)/python hatch_build.py npm --silent run format
 
 web: $(VENV)/developed ## Build the front end again
 	@$(BIN)/python hatch_build.py web

@@ -13,7 +13,7 @@ export default defineConfig({
     modulePreload: false,
     target: ["chrome100", "firefox100", "safari16.4"],
     rolldownOptions: {
-      input: { reader: "src/reader.ts" },
+      input: { reader: "src/reader/main.ts" },
     },
   },
 });

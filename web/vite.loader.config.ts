@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { defineConfig } from "vite";
 
 interface Manifest {
-  "src/widget/widget.ts": { file: string };
+  "src/widget/controller.ts": { file: string };
 }
 
 /**
@@ -15,11 +15,15 @@ export default defineConfig(({ mode }) => {
   const name = mode === "pinned" ? "pinned" : "v1";
   return {
     publicDir: false,
-    define: { WIDGET: JSON.stringify(`static/${manifest["src/widget/widget.ts"].file}`) },
+    define: { WIDGET: JSON.stringify(`static/${manifest["src/widget/controller.ts"].file}`) },
     build: {
       outDir: "../liveserver/rendering/static/embed",
       emptyOutDir: false,
-      lib: { entry: { [name]: `src/widget/${name}.ts` }, formats: ["iife" as const], name: "liveserver" },
+      lib: {
+        entry: { [name]: `src/widget/${name === "v1" ? "loader" : name}.ts` },
+        formats: ["iife" as const],
+        name: "liveserver",
+      },
       minify: true,
       cssTarget: ["chrome123", "firefox120", "safari17.5"],
       target: ["chrome100", "firefox100", "safari16.4"],

@@ -8,7 +8,7 @@ export default defineConfig({
     emptyOutDir: false,
     target: ["chrome100", "firefox100", "safari16.4"],
     rolldownOptions: {
-      input: { sw: "src/sw.ts" },
+      input: { sw: "src/worker/service-worker.ts" },
       output: { format: "iife", entryFileNames: "[name].js" },
     },
   },

@@ -77,7 +77,7 @@ class Assets:
         """What Vite's manifest names. Raises `SettingsError` if the bundle is missing."""
         manifest = files("liveserver.rendering") / "static" / ".vite" / "manifest.json"
         try:
-            entry = json.loads(manifest.read_text("utf-8"))["src/reader.ts"]
+            entry = json.loads(manifest.read_text("utf-8"))["src/reader/main.ts"]
         except FileNotFoundError:
             raise SettingsError("the front end is not built: run make web") from None
         return cls(script=entry["file"], styles=tuple(entry.get("css", ())))

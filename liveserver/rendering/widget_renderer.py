@@ -67,7 +67,7 @@ class WidgetAssets:
         return cls(
             loader,
             pinned,
-            widget["src/widget/widget.ts"]["file"],
+            widget["src/widget/controller.ts"]["file"],
             frame["file"],
             preview["file"],
             tuple(frame.get("css", ())),

@@ -61,7 +61,7 @@ async def test_without_the_code_for_a_gap(site: Site, browser: Browser) -> None:
     await site.liveblog(slug, 2)
     async with pages(browser) as open_page:
         page = await open_page(f"{site.server.url}/healthz", outages=True, script=LONG_OPEN)
-        await page.route("**/assets/extras-*.js", lambda route: route.fulfill(status=404))
+        await page.route("**/assets/deferred-*.js", lambda route: route.fulfill(status=404))
         await page.goto(site.url(slug))
         await live(page)
         await mark(page)

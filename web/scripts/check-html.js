@@ -16,12 +16,19 @@ class TimeWithoutTime extends Rule {
 }
 
 const own = { name: "own", rules: { "time-without-time": TimeWithoutTime } };
-const config = { root: true, extends: ["html-validate:standard"], plugins: [own], rules: { "time-without-time": "error" } };
+const config = {
+  root: true,
+  extends: ["html-validate:standard"],
+  plugins: [own],
+  rules: { "time-without-time": "error" },
+};
 const validator = new HtmlValidate(new StaticConfigLoader(config));
 const found = [];
 for (const [name, html] of Object.entries(JSON.parse(readFileSync(0, "utf8")))) {
   for (const { messages } of (await validator.validateString(html, `${name}.html`)).results) {
-    found.push(...messages.map(({ line, ruleId, message, selector }) => ({ name, line, rule: ruleId, message, selector })));
+    found.push(
+      ...messages.map(({ line, ruleId, message, selector }) => ({ name, line, rule: ruleId, message, selector })),
+    );
   }
 }
 console.log(JSON.stringify(found));

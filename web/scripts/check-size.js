@@ -2,7 +2,12 @@
 import { readFileSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const BUDGET_BYTES = { "reader script": 10 * 1024, "reader styles": 6 * 1024, "widget loader": 2 * 1024, "widget in all": 10 * 1024 };
+const BUDGET_BYTES = {
+  "reader script": 10 * 1024,
+  "reader styles": 6 * 1024,
+  "widget loader": 2 * 1024,
+  "widget in all": 10 * 1024,
+};
 
 const root = new URL("../../liveserver/rendering/static/", import.meta.url);
 
@@ -22,12 +27,12 @@ function gzipped(files) {
   return files.reduce((sum, file) => sum + gzipSync(readFileSync(new URL(file, root)), { level: 9 }).length, 0);
 }
 
-const reader = filesOf("src/reader.ts", manifestOf("manifest"));
+const reader = filesOf("src/reader/main.ts", manifestOf("manifest"));
 const sizes = {
   "reader script": gzipped(reader.filter((file) => file.endsWith(".js"))),
   "reader styles": gzipped(reader.filter((file) => file.endsWith(".css"))),
   "widget loader": gzipped(["embed/v1.js"]),
-  "widget in all": gzipped(["embed/v1.js", ...filesOf("src/widget/widget.ts", manifestOf("widget"))]),
+  "widget in all": gzipped(["embed/v1.js", ...filesOf("src/widget/controller.ts", manifestOf("widget"))]),
 };
 for (const [name, size] of Object.entries(sizes)) {
   console.log(`${name}: ${size} of ${BUDGET_BYTES[name]} bytes gzipped`);

@@ -10,4 +10,4 @@ mkdirSync(target, { recursive: true });
 for (const name of ["swagger-ui.css", "swagger-ui-bundle.js", "LICENSE", "NOTICE"]) {
   copyFileSync(join(swagger, name), join(target, name));
 }
-copyFileSync(new URL("../src/docs-init.js", import.meta.url), join(target, "docs-init.js"));
+copyFileSync(new URL("../src/docs/init.js", import.meta.url), join(target, "docs-init.js"));

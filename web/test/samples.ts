@@ -1,6 +1,7 @@
-import type { Entry, Liveblog, Snapshot } from "../src/messages.js";
-import { belongsTo, type Only } from "../src/page.js";
-import { Timeline, type Start } from "../src/timeline.js";
+import type { Entry, Liveblog, Snapshot } from "../src/model/messages.js";
+import type { TimelineStart } from "../src/model/timeline-state.js";
+import { Timeline } from "../src/model/timeline.js";
+import { belongsTo, type Filter } from "../src/reader/page-data.js";
 
 export function idOf(number: number): string {
   return `01930000-0000-7000-8000-${String(number).padStart(12, "0")}`;
@@ -47,7 +48,7 @@ export const LIVEBLOG: Liveblog = {
   status: "live",
 };
 
-export function timeline(start: Partial<Start> = {}, only: Only | null = null): Timeline {
+export function timeline(start: Partial<TimelineStart> = {}, filter: Filter | null = null): Timeline {
   return new Timeline(
     {
       epoch: "abc",
@@ -62,8 +63,7 @@ export function timeline(start: Partial<Start> = {}, only: Only | null = null): 
       focus: null,
       ...start,
     },
-    (value) => value.heading ?? "Untitled",
-    (value) => belongsTo(only, value),
+    { titleOf: (value) => value.heading ?? "Untitled", belongs: (value) => belongsTo(filter, value) },
   );
 }
 

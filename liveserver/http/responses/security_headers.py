@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Headers = dict[str, str]
 
 TRUSTED = "liveserver liveserver-worker"
-"""The reader's page's policies of Trusted Types, which `web/src/trusted.ts` and `registering.ts` make."""
+"""The reader's page's policies of Trusted Types, which `web/src/dom/trusted-types.ts` and `register-worker.ts` make."""
 
 UNUSED = (
     *("accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
@@ -29,7 +29,7 @@ UNUSED = (
 
 Not named, and so the page's own: `clipboard-write` and `web-share`, to hand an address on; and `autoplay`,
 `encrypted-media`, `fullscreen` and `picture-in-picture`, which an embed's frame is given when the reader opens it
-(`allow`, web/src/embed.ts).
+(`allow`, web/src/reader/third-party-embeds.ts).
 """
 
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in UNUSED)

@@ -394,6 +394,7 @@ class TestAssets:
     def test_manifest(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
         folder = tmp_path / "static" / ".vite"
         folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text('{"src/reader.ts": {"file": "assets/r.js", "css": ["assets/r.css"]}}')
+        manifest = '{"src/reader/main.ts": {"file": "assets/r.js", "css": ["assets/r.css"]}}'
+        (folder / "manifest.json").write_text(manifest)
         monkeypatch.setattr(renderer_module, "files", lambda _package: tmp_path)
         assert Assets.built() == Assets(script="assets/r.js", styles=("assets/r.css",))

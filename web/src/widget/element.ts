@@ -5,7 +5,7 @@ export interface Mounted {
   resume(): void;
   /** The element was taken out of the page, perhaps for a moment. */
   suspend(): void;
-  /** For good. */
+  /** The widget is over, for good. */
   close(): void;
   /** An attribute has changed: true if the widget goes on, false if it has to be made anew. */
   update(name: string): boolean;
@@ -34,7 +34,7 @@ export function define(load: () => Promise<Mount>): void {
           }
         }
       },
-      { rootMargin: `${String(NEAR_PX)}px` },
+      { rootMargin: `${NEAR_PX}px` },
     );
     #mounted: Mounted | null = null;
     readonly #shadow = this.attachShadow({ mode: "open" });
@@ -55,7 +55,7 @@ export function define(load: () => Promise<Mount>): void {
 
     disconnectedCallback(): void {
       LiveBlog.#observer.unobserve(this);
-      // Who only moves it has it back by then.
+      // A script that only moves the element has put it back by then.
       queueMicrotask(() => {
         if (!this.isConnected) {
           this.#mounted?.suspend();
@@ -93,15 +93,18 @@ export function define(load: () => Promise<Mount>): void {
 export function fitFrames(base: string): void {
   const frames = (): HTMLIFrameElement[] =>
     [...document.querySelectorAll("iframe")].filter(({ src }) => src.startsWith(`${base}embed/`));
-  window.addEventListener("message", ({ data, source, origin }: MessageEvent<{ type?: unknown; height?: unknown } | null>) => {
-    if (data?.type === "liveblog:height" && (origin === "null" || base.startsWith(`${origin}/`))) {
-      const frame = frames().find(({ contentWindow }) => contentWindow === source);
-      const height = Number(data.height);
-      if (frame && height > 0 && height < 100_000) {
-        frame.style.height = `${String(height)}px`;
+  window.addEventListener(
+    "message",
+    ({ data, source, origin }: MessageEvent<{ type?: unknown; height?: unknown } | null>) => {
+      if (data?.type === "liveblog:height" && (origin === "null" || base.startsWith(`${origin}/`))) {
+        const frame = frames().find(({ contentWindow }) => contentWindow === source);
+        const height = Number(data.height);
+        if (frame && height > 0 && height < 100_000) {
+          frame.style.height = `${height}px`;
+        }
       }
-    }
-  });
+    },
+  );
   for (const frame of frames()) {
     // It may have told before we were here.
     frame.contentWindow?.postMessage({ message: "ready" }, "*");

@@ -6,14 +6,14 @@
 import "./frame.css";
 
 const secret = /^#\?secret=([A-Za-z\d]+)$/.exec(location.hash)?.[1];
-let told = 0;
+let lastHeight = 0;
 
 function tell(again = false): void {
   const height = Math.ceil(document.body.getBoundingClientRect().height);
-  if (height === told && !again) {
+  if (height === lastHeight && !again) {
     return;
   }
-  told = height;
+  lastHeight = height;
   // It is no secret how high we are, and a sandboxed parent has no origin to name.
   parent.postMessage({ type: "liveblog:height", height }, "*");
   if (secret !== undefined) {

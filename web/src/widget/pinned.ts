@@ -1,7 +1,7 @@
-/** The whole widget in one file that never changes, for who names its digest in `integrity`. */
+/** The whole widget in one file that never changes, for pages that name its digest in `integrity`. */
 
+import { mount } from "./controller.js";
 import { define, fitFrames } from "./element.js";
-import { mount } from "./widget.js";
 
 const script = document.currentScript;
 

@@ -15,12 +15,12 @@ function show(controls: HTMLFormElement, around: HTMLElement, frame: HTMLElement
   };
   around.dataset.around = value("around");
   frame.style.width = `${value("width")}px`;
-  const given = (name: string): string[] => {
-    const its = widget.getAttribute(name);
-    return its === null ? [] : [`${name}="${its}"`];
+  const attribute = (name: string): string[] => {
+    const value = widget.getAttribute(name);
+    return value === null ? [] : [`${name}="${value}"`];
   };
   // The element here is served by whatever name this page has; the line is for other sites' pages.
-  const attributes = [`src="${around.dataset.src ?? ""}"`, ...given("partner")];
+  const attributes = [`src="${around.dataset.src ?? ""}"`, ...attribute("partner")];
   for (const name of ["theme", "limit", "height"]) {
     if (isUsual(name)) {
       widget.removeAttribute(name);
