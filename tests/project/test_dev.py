@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.timeout(60)
+"""Real processes: not among the quick tests."""
+
 SERVER = """
 import os, pathlib, signal, subprocess, sys, time
 
