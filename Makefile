@@ -12,13 +12,16 @@ BIN := $(VENV)/bin
 STATIC := liveserver/rendering/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run test unit browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
+.PHONY: help run dev test unit browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## Run the demo, a live blog that is being written while you look: PORT=8000
 	@exec $(BIN)/liveserver demo $(if $(PORT),--port $(PORT))
+
+dev: $(VENV)/developed web/node_modules/.installed ## Run the demo, started again at each change of the code: PORT=8000, COMMAND=demo
+	@exec $(BIN)/python scripts/dev.py $(or $(COMMAND),demo) $(if $(PORT),--port $(PORT))
 
 test: services check ## Install what the tests need, and run all of them
 	@$(BIN)/python hatch_build.py npm --silent test

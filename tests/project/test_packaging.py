@@ -30,6 +30,9 @@ PROMISED = [
     "liveserver/cli/demo/script.json",
 ]
 
+UNPACKED = (".git/", ".git-", ".github", ".gitlab", ".venv", ".ci", ".pre-commit")
+"""How the names of files begin that are of use in a checkout only."""
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -76,7 +79,7 @@ def test_sdist(sdist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert names >= {*PROMISED, "LICENSE", "README.md", "hatch_build.py", "pyproject.toml"}
     assert names >= {"Makefile", "web/package.json", "web/package-lock.json", "tests/project/test_packaging.py"}
-    assert not [name for name in names if "node_modules" in name or name.startswith((".git/", ".venv", ".ci"))]
+    assert not [name for name in names if "node_modules" in name or name.startswith(UNPACKED)]
     assert not [name for name in names if name.endswith((".db", ".pyc"))]
 
 
