@@ -28,7 +28,7 @@ test: services check ## Install what the tests need, and run all of them
 	@PATH="$$PATH:/usr/sbin" $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
-	@$(BIN)/pytest -q -n 2 --dist loadfile --unit
+	@$(BIN)/pytest -q -n 2 --dist loadfile --unit tests/unit tests/project
 
 browsers: $(VENV)/developed services ## Try the page and the widget in other engines: ENGINES="firefox chromium webkit"
 	@failed=0; for engine in $(or $(ENGINES),firefox); do \

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.effort import VARIABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +31,12 @@ SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--unit", action="store_true", help="only tests without services, browsers and processes")
     parser.addoption("--engine", default="firefox", help="that of tests/browsers: firefox, chromium or webkit")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before tests are imported: how many examples they try is decided then."""
+    if config.getoption("--unit"):
+        os.environ[VARIABLE] = "1"
 
 
 @pytest.hookimpl(trylast=True)

@@ -16,6 +16,7 @@ from liveserver.domain.errors import InvalidInput, NotFound
 from liveserver.domain.ids import new_id
 from liveserver.store.cursors import Place
 from liveserver.store.repositories import entry_queries
+from tests.support.effort import examples
 from tests.support.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ async def test_a_bad_cursor(store: Store, cursor: str) -> None:
         assert caught.value.errors[0].pointer == "?cursor"
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.differing_executors])
 @given(st.text(alphabet=st.characters(max_codepoint=255)), st.integers(-(10**18), 10**18))
 def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> None:
     """No other error comes of what a stranger puts into a URL."""

@@ -24,6 +24,7 @@ from liveserver.content.markup_cost import (
 )
 from liveserver.content.sanitiser import TAGS, sanitise
 from liveserver.domain.errors import InvalidInput
+from tests.support.effort import examples
 
 LENGTH = 100_000
 """Characters of the longest body."""
@@ -159,7 +160,7 @@ def real_depth(html: str) -> int:
 @example("", "<b><object></b></object>")
 @example("", "<p><b a=1></p>")
 @example("", "<form><li><b></form>")
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 def test_no_parser_finds_it_deeper(before: str, repeated: str) -> None:
     """But for what a parser puts in by itself, such as a table's body and rows."""
     html = before + repeated * 20

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
 from liveserver.domain.errors import InvalidInput
+from tests.support.effort import examples
 
 REL = ' rel="noopener noreferrer"'
 NAME = "0123456789abcdef0123456789abcdef-1200x800.jpg"
@@ -249,7 +250,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES | st.text(max_size=5), max_size=25).map("".join), st.sampled_from(["html", "markdown"]))
 @example("&amp;nbsp;", "html")
 @example("<a href='&amp;nbsp;'>", "html")
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
 def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str, markup: str) -> None:
     clean = sanitise(body, markup)
     audit(clean)

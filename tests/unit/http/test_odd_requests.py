@@ -13,12 +13,13 @@ from liveserver.domain.inputs.bodies import EntryInput
 from liveserver.domain.inputs.parsing import parse
 from tests.hostile.oddities import TEXTS
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, bad_fields
+from tests.support.effort import examples
 
 if TYPE_CHECKING:
     from tests.support.api.site import Site
 
 FUZZING = settings(
-    max_examples=120,
+    max_examples=examples(120),
     deadline=None,
     derandomize=True,
     database=None,

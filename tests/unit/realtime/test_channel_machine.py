@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 from liveserver.client import Step, Tracker
 from liveserver.domain.topic import Topic
 from liveserver.realtime.channel import Channel, Lag, Replay
+from tests.support.effort import examples
 from tests.support.memory_history import LIVEBLOG, MemoryHistory
 from tests.support.viewers import ListSink, Message, set_row
 
@@ -312,7 +313,9 @@ class SlicedMachine(ChannelMachine):
 
 
 TestChannelMachine = ChannelMachine.TestCase
-TestChannelMachine.settings = settings(max_examples=200, stateful_step_count=50, deadline=None, derandomize=True)
+TestChannelMachine.settings = settings(
+    max_examples=examples(200), stateful_step_count=50, deadline=None, derandomize=True
+)
 
 TestSlicedMachine = SlicedMachine.TestCase
 TestSlicedMachine.settings = settings(TestChannelMachine.settings)

@@ -23,6 +23,7 @@ from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from tests.faults.reading import CHANGES, Line
+from tests.support.effort import examples
 from tests.support.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
 from tests.support.store_samples import NOON
 from tests.support.virtual_time import VirtualTimeLoop
@@ -338,7 +339,9 @@ class ViewsMachine(RuleBasedStateMachine):
 
 
 TestViewsMachine = ViewsMachine.TestCase
-TestViewsMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+TestViewsMachine.settings = settings(
+    max_examples=examples(100), stateful_step_count=40, deadline=None, derandomize=True
+)
 
 
 def test_a_deletion_that_is_missing_while_the_store_is_away() -> None:

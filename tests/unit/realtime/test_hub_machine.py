@@ -19,6 +19,7 @@ from liveserver.client import Step, Tracker
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
 from tests.faults.reading import CHANGES, Line
+from tests.support.effort import examples
 from tests.support.memory_history import LIVEBLOG, MemoryHistory, hub_on
 from tests.support.viewers import ListSink, Message, set_row
 from tests.support.virtual_time import VirtualTimeLoop
@@ -325,4 +326,4 @@ class HubMachine(RuleBasedStateMachine):
 
 
 TestHubMachine = HubMachine.TestCase
-TestHubMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+TestHubMachine.settings = settings(max_examples=examples(100), stateful_step_count=40, deadline=None, derandomize=True)

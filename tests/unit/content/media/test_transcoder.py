@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from liveserver.content.media.picture import WIDTHS
 from liveserver.content.media.transcoder import HEIGHT_MAX, TranscodedPicture, Unreadable, develop, sniff
+from tests.support.effort import examples
 from tests.support.images import (
     BLUE,
     GREEN,
@@ -364,7 +365,7 @@ SEEDS = {kind: saved(quarters(24, 16), kind) for kind in ("JPEG", "PNG", "GIF", 
     st.sampled_from(sorted(SEEDS)),
     st.lists(st.tuples(st.integers(0, 1_000_000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=4),
 )
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=examples(300), deadline=None, derandomize=True)
 def test_damaged_files_are_refused_or_shown(kind: str, changes: list[tuple[int, bytes]]) -> None:
     """Bytes changed anywhere: nothing but a picture or a refusal comes of it."""
     data = bytearray(SEEDS[kind])

@@ -1,0 +1,14 @@
+"""How much is tried where more is better: everything in `make test`, a part of it in `make unit`."""
+
+from __future__ import annotations
+
+import os
+
+VARIABLE = "LIVESERVER_TESTS_QUICK"
+"""Set by `pytest --unit`, for its own processes, too."""
+PART = 8
+
+
+def examples(number: int) -> int:
+    """So many examples of hypothesis; with `--unit` an eighth of them."""
+    return max(5, number // PART) if os.environ.get(VARIABLE) else number
