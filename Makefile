@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 STATIC := liveserver/rendering/static/.sources
 WEB := $(shell find web -name node_modules -prune -o -name '.*' -prune -o -path web/test -prune -o -type f ! -name '*.test.*' -print)
 
-.PHONY: help run dev test unit browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
+.PHONY: help run dev test unit coverage browsers soak hostile fuzz check services format web pictures gallery bench clean ALWAYS
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ test: services check ## Install what the tests need, and run all of them
 
 unit: $(VENV)/developed ## Run the quick tests: those without services, browsers and processes of their own
 	@$(BIN)/pytest -q -n 2 --dist loadfile --unit tests/unit tests/project
+
+coverage: $(VENV)/covered ## Tell which lines the quick tests never run; with a report in build/coverage
+	@$(BIN)/coverage run -m pytest -q --unit tests/unit tests/contract
+	@$(BIN)/coverage html --quiet
+	@$(BIN)/coverage report
 
 browsers: $(VENV)/developed services ## Try the page and the widget in other engines: ENGINES="firefox chromium webkit"
 	@failed=0; for engine in $(or $(ENGINES),firefox); do \
@@ -111,6 +116,10 @@ $(VENV)/installed: $(VENV)/created pyproject.toml hatch_build.py liveserver/__in
 $(VENV)/developed: $(VENV)/installed
 	@echo 'Installing the tools for tests and checks'
 	@$(BIN)/python -m pip install --quiet --group test --group lint --group web
+	@touch $@
+
+$(VENV)/covered: $(VENV)/developed
+	@$(BIN)/python -m pip install --quiet --group coverage
 	@touch $@
 
 $(VENV)/fuzzed: $(VENV)/developed
