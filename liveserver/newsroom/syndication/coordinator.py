@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver.client import ClientError
-from liveserver.client.client import server_url
+from liveserver.client.requests import server_url
 from liveserver.content.sanitiser_pool import SanitiserPool
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.ids import now

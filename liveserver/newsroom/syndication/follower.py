@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from liveserver.client import Client, ClientError
-from liveserver.client.client import DETAIL_MAX, Broken, check_progress
+from liveserver.client import Client, ClientError, Message
+from liveserver.client.errors import DETAIL_MAX, Broken
+from liveserver.client.live_stream import check_progress
 from liveserver.content.media.picture import Picture
 from liveserver.content.sanitiser import sanitise, says_something
 from liveserver.content.sanitiser_pool import is_dear
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
     from liveserver.store import Store
 
-Message = dict[str, Any]
 
 REPORT = 5.0
 """Seconds between two notes on how it stands, if nothing happens."""

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
-from liveserver.client import Client, ClientError, client
+from liveserver.client import Client, ClientError, live_stream, requests
 from liveserver.content.sanitiser_pool import SMALL
 from liveserver.domain.change import Position
 from liveserver.domain.errors import Busy
@@ -476,14 +476,14 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     await pair.level()
     await pair.in_state("live")
     assert 4_007 / follower_module.MESSAGE_CHARACTERS in spent
-    assert client.CONNECTION_MESSAGES in spent
+    assert live_stream.CONNECTION_MESSAGES in spent
     assert 1 in spent, "a change on a page of changes"
     spent.clear()
     entry = await pair.source.publish("<p>x</p>")
     await pair.level()
     told = {"type": "entry", "seq": 2, "entry": entry}
     size = len(encoding.dumps(told))
-    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
+    assert spent[-2:] == [pytest.approx(1 + size / requests.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
