@@ -116,7 +116,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
 
         async def newest_liveblogs() -> list[Liveblog]:
-            return (await store.liveblogs(limit=INDEX_SIZE))[0]
+            return (await store.liveblogs.page(limit=INDEX_SIZE))[0]
 
         def index_page(liveblogs: list[Liveblog]) -> Representation:
             return html_representation(renderer, renderer.index_page(liveblogs))

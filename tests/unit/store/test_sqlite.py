@@ -91,37 +91,37 @@ async def test_connections_are_set_up_for_safety(path: Path) -> None:
 async def test_a_lock_of_another_program(path: Path) -> None:
     """Writes are refused after the busy timeout and leave nothing; reads go on; then all is well again."""
     store = await opened(path, patience=0.1)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable) as caught:
-            await store.create_entry("match", an_entry(), actor="desk")
+            await store.entries.create("match", an_entry(), actor="desk")
         assert isinstance(caught.value.__cause__, Exception)
         assert "locked" in str(caught.value.__cause__)
         with pytest.raises(StoreUnavailable):
             await store.ping()
-        assert (await store.snapshot("match", limit=5)).entries == []
+        assert (await store.liveblogs.snapshot("match", limit=5)).entries == []
         other.execute("ROLLBACK")
     await store.ping()
-    assert (await store.create_entry("match", an_entry(), actor="desk")).entry.seq == 1
+    assert (await store.entries.create("match", an_entry(), actor="desk")).entry.seq == 1
     await store.close()
 
 
 async def test_a_writer_that_waits_too_long_for_its_turn(path: Path) -> None:
     """There is one writing connection: the queue before it has an end."""
     store = await opened(path, patience=0.1)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     async with writing(store):
         with pytest.raises(StoreUnavailable):
-            await store.create_entry("match", a_draft(), actor="desk")
-    await store.create_entry("match", a_draft(), actor="desk")
+            await store.entries.create("match", a_draft(), actor="desk")
+    await store.entries.create("match", a_draft(), actor="desk")
     await store.close()
 
 
 async def test_a_request_that_is_given_up(path: Path) -> None:
     """Its transaction goes on to its end, and holds its connection until then."""
     store = await opened(path, patience=0.1)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     begun, end = threading.Event(), threading.Event()
 
     def work(connection: Connection) -> None:
@@ -135,28 +135,28 @@ async def test_a_request_that_is_given_up(path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await request
     with pytest.raises(StoreUnavailable):
-        await store.create_entry("match", a_draft(), actor="desk")
+        await store.entries.create("match", a_draft(), actor="desk")
     end.set()
     await store.close()
     store = await opened(path)
-    assert (await store.liveblog("match")).seq == 7
+    assert (await store.liveblogs.find("match")).seq == 7
     await store.close()
 
 
 async def test_a_full_disk(path: Path) -> None:
     """StoreUnavailable, nothing half written, and well again when there is room."""
     store = await opened(path)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     entry = an_entry(body="x" * 1_000_000)
     full = await store._database.write(lambda connection: connection.scalar(text("PRAGMA max_page_count=1")))
     with pytest.raises(StoreUnavailable):
-        await store.create_entry("match", entry, actor="desk")
-    assert (await store.liveblog("match")).seq == 0
+        await store.entries.create("match", entry, actor="desk")
+    assert (await store.liveblogs.find("match")).seq == 0
     with pytest.raises(NotFound):
-        await store.entry("match", entry.id)
+        await store.entries.find("match", entry.id)
     more = text(f"PRAGMA max_page_count={full + 10_000}")
     await store._database.write(lambda connection: connection.execute(more).all())
-    assert (await store.create_entry("match", entry, actor="desk")).entry.seq == 1
+    assert (await store.entries.create("match", entry, actor="desk")).entry.seq == 1
     await store.close()
 
 
@@ -171,7 +171,7 @@ async def test_after_a_write_that_failed_ping_writes(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable):
-            await store.create_liveblog(a_liveblog())
+            await store.liveblogs.create(a_liveblog())
         other.execute("ROLLBACK")
     statements.clear()
     await store.ping()
@@ -190,18 +190,18 @@ async def test_a_damaged_file(path: Path) -> None:
 async def test_readers_do_not_wait_for_a_writer(path: Path) -> None:
     """An open write transaction delays no read, and isn't seen by it."""
     store = await opened(path)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     async with writing(store, "UPDATE liveblogs SET seq = 7"):
         async with asyncio.timeout(2):
-            assert (await store.liveblog("match")).seq == 0
-    assert (await store.liveblog("match")).seq == 7
+            assert (await store.liveblogs.find("match")).seq == 0
+    assert (await store.liveblogs.find("match")).seq == 7
     await store.close()
 
 
 async def test_lists_are_answered_by_indexes(path: Path) -> None:
     """No list is sorted, or filtered by reading the whole live blog."""
     store = await opened(path)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     statements: list[tuple[str, tuple[object, ...]]] = []
 
     def note(_connection: object, _cursor: object, sql: str, parameters: tuple[object, ...], *_: object) -> None:
@@ -209,10 +209,10 @@ async def test_lists_are_answered_by_indexes(path: Path) -> None:
             statements.append((sql, parameters))
 
     event.listen(store._database.reader.engine, "before_cursor_execute", note)
-    await store.snapshot("match", limit=20)
-    await store.feed("match", limit=20)
-    await store.changes("match", 7, limit=20)
-    await store.scheduled(limit=20)
+    await store.liveblogs.snapshot("match", limit=20)
+    await store.liveblogs.feed("match", limit=20)
+    await store.changes.after("match", 7, limit=20)
+    await store.entries.scheduled(limit=20)
     event.remove(store._database.reader.engine, "before_cursor_execute", note)
     found = []
     for sql, parameters in statements:

@@ -30,8 +30,8 @@ NOTHING = Holdings(0, 0, None)
 
 async def fill(url: str) -> None:
     store = await Store.open(url)
-    await store.create_liveblog(a_liveblog())
-    await store.create_entry("match", an_entry(), actor="desk")
+    await store.liveblogs.create(a_liveblog())
+    await store.entries.create("match", an_entry(), actor="desk")
     await store.close()
 
 

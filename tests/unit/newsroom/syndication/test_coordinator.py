@@ -492,15 +492,15 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     await pair.source.publish()
     await pair.level()
     store = pair.mirror.parts.store
-    source = await store.source(SLUG, now())
+    source = await store.sources.find(SLUG, now())
     stranger = Hold(source.id, "stranger", source.position)
     given = Incoming("01935000-0000-7000-8000-000000000001", 99, replace(an_entry(), id=""))
     for reached in (None, Position("aaaaaaaa", 99)):
         with pytest.raises(NotHeld):
-            await store.take_over(SLUG, stranger, reached, given, actor="x", at=now())
-    assert await store.hold_sources("stranger", now(), coordinator.LEASE) == []
+            await store.sources.take_over(SLUG, stranger, reached, given, actor="x", at=now())
+    assert await store.sources.hold("stranger", now(), coordinator.LEASE) == []
     late = now() + coordinator.LEASE + coordinator.LEASE
-    assert [each.slug for each in await store.hold_sources("stranger", late, coordinator.LEASE)] == [SLUG]
+    assert [each.slug for each in await store.sources.hold("stranger", late, coordinator.LEASE)] == [SLUG]
     await pair.source.publish("<p>À qui ?</p>")
 
     async def taken_by_nobody() -> bool:
@@ -508,7 +508,7 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
 
     await settled(taken_by_nobody)
     assert len(await pair.followed()) == 1
-    await store.release_sources("stranger")
+    await store.sources.release("stranger")
     await pair.level()
 
 
@@ -537,7 +537,7 @@ async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: 
         SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
     )
     with capture_logs() as logged:
-        await live_site.parts.store.add_source(replace(source, server=f"http://{host}"))
+        await live_site.parts.store.sources.add(replace(source, server=f"http://{host}"))
         coordinator._look_now.set()
 
         async def is_told() -> bool:
