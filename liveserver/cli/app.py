@@ -248,7 +248,7 @@ WELCOME = """
 @asynccontextmanager
 async def _store_of(settings: Settings, new: bool = False) -> AsyncIterator[Store]:
     """The store. Where there is no database, one is made if it may be `new`, and told of; else raises SettingsError."""
-    from liveserver.store.database import missing
+    from liveserver.store.sqlite_file import missing
 
     # What can only be read or changed is nowhere but in the database that is meant: an empty one would hide a mistake.
     if (path := missing(settings.database_url)) is not None and not new:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from liveserver.client.tracker import Message
 
+
 WITHIN_MAX = 60.0
 """Seconds within which a deletion is confirmed at most, whatever the server asks. Servers ask for twenty at most."""
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from liveserver.client.requests import Requests
     from liveserver.client.tracker import Message
 
+
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
 """Bytes of a message of the stream. An entry of the longest body, which it has twice, takes half of that."""

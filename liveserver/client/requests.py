@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from liveserver.client.tracker import Message
     from liveserver.utils.limits.rate_limiter import Throttle
 
+
 TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5

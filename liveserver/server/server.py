@@ -36,8 +36,7 @@ from liveserver.server.protocols.tls_listener import EXHAUSTED, Terms, TlsListen
 from liveserver.server.protocols.viewer_protocol import ConnectionLimits, Places, limited
 from liveserver.settings import database_of, unknown_settings, unreadable_lines
 from liveserver.store import Store
-from liveserver.store.database import check
-from liveserver.store.file_lock import alone
+from liveserver.store.sqlite_file import alone, check
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from liveserver.domain.errors import SettingsError
 from liveserver.store import groups, schema
-from liveserver.store.database import PATIENCE, Database, is_sqlite, opening, parse_url, shown, use_write_ahead_log
+from liveserver.store.connections import PATIENCE
+from liveserver.store.database import Database
+from liveserver.store.database_url import is_sqlite, parse_url, shown
+from liveserver.store.outages import opening
+from liveserver.store.sqlite_file import use_write_ahead_log
 
 
 class Store:

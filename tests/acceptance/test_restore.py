@@ -16,7 +16,8 @@ from sqlalchemy import text
 from liveserver.client import Client, ClientError
 from liveserver.domain.change import Position
 from liveserver.store import Store
-from liveserver.store.database import HISTORY_LOCK, LoopConnections
+from liveserver.store.connections import LoopConnections
+from liveserver.store.database import HISTORY_LOCK
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started

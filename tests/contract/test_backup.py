@@ -38,7 +38,9 @@ from liveserver.store import (
     schema,
     tables,
 )
-from liveserver.store.backup import backups
+from liveserver.store.backup import dump
+from liveserver.store.backup import restore as wire_restore
+from liveserver.store.backup import sections as wire_sections
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
 from liveserver.store.repositories import liveblogs
 from tests.support.store_samples import (
@@ -312,7 +314,7 @@ async def test_while_others_publish(
 ) -> None:
     """A backup is one moment: as many entries as the counter says, each with its revision, each key with its entry."""
     # So that a backup takes its time.
-    monkeypatch.setattr(backups, "ROWS", 1)
+    monkeypatch.setattr(dump, "ROWS", 1)
     for number in range(40):
         await store.entries.create("match", an_entry(at(number)), actor="desk")
     done = asyncio.Event()
@@ -370,13 +372,13 @@ class Pause:
 @pytest.fixture
 async def uncommitted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pause]:
     """Holds up a restore that has written everything, and not committed it."""
-    pause, begin_histories = Pause(), backups._begin_histories
+    pause, begin_histories = Pause(), wire_restore._begin_histories
 
     def hold(connection: Connection) -> None:
         begin_histories(connection)
         pause.here(connection)
 
-    monkeypatch.setattr(backups, "_begin_histories", hold)
+    monkeypatch.setattr(wire_restore, "_begin_histories", hold)
     yield pause
     pause.end()
 
@@ -483,14 +485,14 @@ async def test_a_restore_that_is_cancelled_leaves_everything(
 
 async def test_a_backup_that_is_cancelled_ends(filled: Store, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And writes nothing more."""
-    pause, read = Pause(), backups._read
+    pause, read = Pause(), dump._read
 
     def hold(connection: Connection, table: Table) -> Iterator[list[Row]]:
         if table.name == "entries":
             pause.here(connection)
         yield from read(connection, table)
 
-    monkeypatch.setattr(backups, "_read", hold)
+    monkeypatch.setattr(dump, "_read", hold)
     file = io.BytesIO()
     backing_up = asyncio.create_task(backup(store_url, file))
     await pause.reached.wait()
@@ -514,7 +516,7 @@ async def test_a_restore_that_fails_half_way_leaves_everything(
     def fail(_connection: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(backups, "_begin_histories", fail)
+    monkeypatch.setattr(wire_restore, "_begin_histories", fail)
     with pytest.raises(ZeroDivisionError):
         await restore(store_url, path, replace=True)
     assert await seen(filled) == before
@@ -655,7 +657,7 @@ async def test_a_database_that_is_not_there(tmp_path: Path, path: Path, empty_po
 
 def test_every_table_is_backed_up() -> None:
     """A new one must be given its place: what it refers to comes before it."""
-    assert list(backups.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
+    assert list(wire_sections.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
     for table in tables.metadata.tables.values():
         for other in table.foreign_keys:
             assert _place(other.column.table) < _place(table)
@@ -663,7 +665,7 @@ def test_every_table_is_backed_up() -> None:
 
 def _place(table: FromClause) -> int:
     assert isinstance(table, Table)
-    return backups.SECTIONS.index(table.name)
+    return wire_sections.SECTIONS.index(table.name)
 
 
 async def test_a_database_that_goes_away(
@@ -682,11 +684,11 @@ async def test_a_database_that_goes_away(
         connection.execute(text("SELECT 1"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(backups, "_holdings", lose)
+        patch.setattr(wire_sections, "_holdings", lose)
         with pytest.raises(StoreUnavailable):
             await backup(store_url, io.BytesIO())
     with monkeypatch.context() as patch:
-        patch.setattr(backups, "_begin_histories", lose)
+        patch.setattr(wire_restore, "_begin_histories", lose)
         with pytest.raises(StoreUnavailable):
             await restore(store_url, path, replace=True)
     assert await seen(filled) == before

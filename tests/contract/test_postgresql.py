@@ -12,7 +12,7 @@ from sqlalchemy import text
 from liveserver.domain.change import EntryChanged
 from liveserver.domain.errors import SettingsError, StoreUnavailable
 from liveserver.store import Store, migrate
-from liveserver.store.database import LoopConnections
+from liveserver.store.connections import LoopConnections
 from tests.support.services import free_port
 from tests.support.store_samples import a_liveblog, an_entry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from liveserver.store.database import Connections
+    from liveserver.store.connections import Connections
     from tests.support.services import PostgresServer, StartPostgres
 
 

@@ -18,9 +18,9 @@ from liveserver.cli.commands.backup import read
 from liveserver.domain.errors import NotFound, SettingsError, StoreUnavailable
 from liveserver.server.server import serve
 from liveserver.settings import load
-from liveserver.store import Store, migrate
-from liveserver.store import database as database_module
-from liveserver.store.database import Database, parse_url
+from liveserver.store import Store, migrate, sqlite_file
+from liveserver.store.database import Database
+from liveserver.store.database_url import parse_url
 from tests.support.store_samples import a_draft, a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ async def test_a_new_file_that_another_process_reads(path: Path, monkeypatch: py
 
 async def test_a_file_system_without_shared_memory(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """There SQLite stays with its rollback journal, in which readers would wait for the writer: said in one line."""
-    monkeypatch.setattr(database_module, "_journal_mode", lambda *_: "delete")
+    monkeypatch.setattr(sqlite_file, "_journal_mode", lambda *_: "delete")
     with pytest.raises(SettingsError, match="use a local disk"):
         await opened(path)
 
@@ -306,7 +306,7 @@ def test_what_is_no_database_stays_as_it_is(
     for work in (
         lambda: open_and_close(path),
         lambda: asyncio.run(migrate(address)),
-        lambda: database_module.check(address),
+        lambda: sqlite_file.check(address),
         lambda: read(address, path.parent / "backup.zip", force=True),
         lambda: serve(load(database_url=address, port=0)),
     ):
@@ -328,7 +328,7 @@ async def test_a_look_leaves_the_locks_of_this_process(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("BEGIN EXCLUSIVE")
-        database_module.check(f"sqlite:///{path}")
+        sqlite_file.check(f"sqlite:///{path}")
         other = "import sqlite3,sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
         found = await asyncio.create_subprocess_exec(sys.executable, "-c", other, path, stderr=asyncio.subprocess.PIPE)
         assert b"database is locked" in (await found.communicate())[1]

@@ -15,8 +15,8 @@ from liveserver.cli.commands.backup import read, write
 from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.settings import load
 from liveserver.store import Store
-from liveserver.store import file_lock as file_lock_module
-from liveserver.store.file_lock import alone
+from liveserver.store import sqlite_file as file_lock_module
+from liveserver.store.sqlite_file import alone
 from liveserver.utils import private_files
 from tests.support.store_samples import a_liveblog
 
@@ -62,7 +62,7 @@ async def test_there_is_no_moment_in_which_others_could_open_it(
         keep_private(path)
         seen.append(modes(tmp_path))
 
-    monkeypatch.setattr("liveserver.store.database.keep_private", watched)
+    monkeypatch.setattr("liveserver.store.sqlite_file.keep_private", watched)
     await (await Store.open(url)).close()
     assert seen[0] == {"live.db": 0o600}
 

@@ -17,8 +17,8 @@ from liveserver.cli.commands.backup import PIPE, read, write
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
-from liveserver.store.backup.backups import Restored
-from liveserver.store.file_lock import alone
+from liveserver.store.backup.restore import Restored
+from liveserver.store.sqlite_file import alone
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
