@@ -102,7 +102,7 @@ def _cpu(pid: int) -> float:
 async def _key(database: str) -> str:
     store = await Store.open(database)
     stored, shown = new_key("benchmark", SCOPES)
-    await store.add_key(stored)
+    await store.keys.add(stored)
     await store.close()
     return shown
 

@@ -96,7 +96,7 @@ class ApiKeys:
             raise Unauthorized("the Authorization header must be `Bearer lv_<id>_<secret>`")
         seen = _digest(match[0])
         if seen in self._seen:
-            key = await self._store.key(match[1])
+            key = await self._store.keys.find(match[1])
         else:
             self._wanted.add(match[1])
             key = (await self._look()).get(match[1])
@@ -115,7 +115,7 @@ class ApiKeys:
         """Who it named when it was last seen, if that is remembered.
 
         It may have been revoked or limited since: only for a transaction that confirms the key itself
-        (`Store.create_entry`).
+        (`store.entries.create`).
         """
         match = None if authorization is None else _key_in(authorization)
         return None if match is None else self._seen.get(_digest(match[0]))
@@ -126,7 +126,7 @@ class ApiKeys:
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(self._next_look - clock())
         self._next_look = clock() + PAUSE
-        return await self._store.keys_of(sorted(wanted))
+        return await self._store.keys.find_many(sorted(wanted))
 
 
 def _key_in(authorization: str) -> re.Match[str] | None:

@@ -187,7 +187,7 @@ class Partners:
 
     async def create(self, given: PartnerInput) -> Partner:
         """A new partner."""
-        partner = await self._store.add_partner(made(given, self._clock()))
+        partner = await self._store.partners.add(made(given, self._clock()))
         await self.changed()
         return partner
 
@@ -199,13 +199,13 @@ class Partners:
             check_version(current, version, current.edition.history)
             return edited(current, patch, at)
 
-        partner = await self._store.edit_partner(partner_id, edit)
+        partner = await self._store.partners.edit(partner_id, edit)
         await self.changed()
         return partner
 
     async def delete(self, partner_id: str, *, version: Edition | None) -> None:
         """Forget a partner, and close its viewers."""
-        await self._store.delete_partner(partner_id, version=version)
+        await self._store.partners.delete(partner_id, version=version)
         await self.changed()
 
     async def _find(self, partner_id: str) -> Partner | None:
@@ -220,7 +220,7 @@ class Partners:
 
     async def _read(self) -> None:
         began = self._now()
-        rules: Rules = await self._store.rules()
+        rules: Rules = await self._store.partners.rules()
         self._partners, self._restricted = rules
         self._read_at = began
 

@@ -41,7 +41,7 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
     """A link to the page of a live blog's reach. Raises NotFound."""
     token, at = secrets.token_urlsafe(32), now()
     link = ReachLink(slug, actor.key_id, at, at + timedelta(days=days))
-    await store.add_reach_link(_digest(token), link)
+    await store.reach.add_link(_digest(token), link)
     return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
 
 
@@ -49,12 +49,12 @@ async def check(store: Store, slug: str, token: str) -> None:
     """Raises Unauthorized for a link that isn't good (any more), and Forbidden if its key may not do that."""
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
-    link = await store.reach_link(_digest(token))
+    link = await store.reach.find_link(_digest(token))
     if link is None or link.slug != slug:
         raise Unauthorized("the link is unknown: it is damaged, or has expired, or newer ones have taken its place")
     if link.expires_at <= now():
         raise Unauthorized("the link has expired")
-    key = await store.key(link.key_id)
+    key = await store.keys.find(link.key_id)
     if key is None:
         raise Unauthorized("the API key that made the link is unknown")
     key.check()

@@ -248,7 +248,7 @@ WELCOME = """
 @asynccontextmanager
 async def _store_of(settings: Settings, new: bool = False) -> AsyncIterator[Store]:
     """The store. Where there is no database, one is made if it may be `new`, and told of; else raises SettingsError."""
-    from liveserver.store.database import missing
+    from liveserver.store.sqlite_file import missing
 
     # What can only be read or changed is nowhere but in the database that is meant: an empty one would hide a mistake.
     if (path := missing(settings.database_url)) is not None and not new:
@@ -282,10 +282,10 @@ async def _demo_key(settings: Settings, path: Path) -> str:
 
     stored, shown = new_key("demo", SCOPES)
     async with _opened(settings) as store:
-        for old in await store.keys():
+        for old in await store.keys.all():
             if old.name == "demo" and old.revoked_at is None:
-                await store.revoke_key(old.id, now())
-        await store.add_key(stored)
+                await store.keys.revoke(old.id, now())
+        await store.keys.add(stored)
     with private_files.write_to(path) as file:
         file.write(f"{shown}\n".encode())
     return shown
@@ -363,7 +363,7 @@ def keys_create(
 
     async def add() -> None:
         async with _store_of(settings, new=True) as store:
-            await store.add_key(stored)
+            await store.keys.add(stored)
 
     asyncio.run(add())
     typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
@@ -378,7 +378,7 @@ def keys_list(settings: Settings) -> None:
 
     async def read() -> list[ApiKey]:
         async with _store_of(settings) as store:
-            return await store.keys()
+            return await store.keys.all()
 
     rows = [("ID", "NAME", "SCOPES", "LIVE BLOGS", "CREATED", "STATE")]
     rows += [
@@ -412,9 +412,9 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
     async def revoke() -> str | None:
         async with _store_of(settings) as store:
             try:
-                await store.revoke_key(key_id, now())
+                await store.keys.revoke(key_id, now())
             except NotFound:
-                return _no_key(key_id, await store.keys())
+                return _no_key(key_id, await store.keys.all())
         return None
 
     if complaint := asyncio.run(revoke()):

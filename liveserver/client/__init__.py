@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from liveserver.client.client import Client, ClientError, Message, Step, Tracker, Unreachable
+from liveserver.client.client import Client
+from liveserver.client.errors import ClientError, Unreachable
+from liveserver.client.tracker import Message, Step, Tracker
 
 __all__ = ["Client", "ClientError", "Message", "Step", "Tracker", "Unreachable"]

@@ -134,7 +134,7 @@ async def _current(request: Request, current: Entry | Liveblog | Media | Partner
         return parts.presenter.media(current), edition_tag(current.edition)
     if isinstance(current, Partner):
         return resources.partner_object(current), edition_tag(current.edition)
-    liveblog = await parts.store.liveblog(request.path_params["slug"])
+    liveblog = await parts.store.liveblogs.find(request.path_params["slug"])
     if isinstance(current, Entry):
         content = parts.presenter.entry(liveblog, current)
         return content, edition_tag(Edition(current.version, liveblog.epoch), encoding.dumps(content))

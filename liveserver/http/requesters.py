@@ -55,7 +55,7 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
     """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
-    return await parts.turns.made((topic,), partial(parts.store.liveblog, slug), requester_of(scope, topic))
+    return await parts.turns.made((topic,), partial(parts.store.liveblogs.find, slug), requester_of(scope, topic))
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
@@ -63,5 +63,5 @@ async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
     return await parts.turns.made(
-        (topic, entry_id), partial(parts.store.published, slug, entry_id), requester_of(scope, topic)
+        (topic, entry_id), partial(parts.store.entries.find_published, slug, entry_id), requester_of(scope, topic)
     )

@@ -61,7 +61,7 @@ class Publisher:
         if not slug:
             raise InvalidInput([FieldError("/slug", "is needed: none can be made from the title")])
         at = self._clock()
-        return await self._store.create_liveblog(
+        return await self._store.liveblogs.create(
             Liveblog(
                 slug=slug,
                 title=given.title,
@@ -92,7 +92,7 @@ class Publisher:
             return current if edited == current else replace(edited, updated_at=at)
 
         liveblog, _ = await self._commit(
-            self._store.edit_liveblog(slug, edit), lambda written: self._announce(written[0], written[1])
+            self._store.liveblogs.edit(slug, edit), lambda written: self._announce(written[0], written[1])
         )
         return liveblog
 
@@ -145,7 +145,7 @@ class Publisher:
         elif refusal is not None:
             raise refusal
         return await self._write(
-            self._store.create_entry(
+            self._store.entries.create(
                 slug,
                 entry,
                 actor=actor,
@@ -178,7 +178,7 @@ class Publisher:
             return _edited(current, patch, body, at)
 
         epoch = version.history if version else None
-        return await self._write(self._store.edit_entry(slug, entry_id, edit, actor=actor, epoch=epoch))
+        return await self._write(self._store.entries.edit(slug, entry_id, edit, actor=actor, epoch=epoch))
 
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: Edition | None, actor: str, confirm: bool = False
@@ -196,7 +196,7 @@ class Publisher:
             self._announce(written.liveblog, written.change)
 
         await self._commit(
-            self._store.delete_entry(
+            self._store.entries.delete(
                 slug,
                 entry_id,
                 lambda current: check_version(current, version, None),
@@ -219,11 +219,11 @@ class Publisher:
             return replace(current, status=EntryStatus.PUBLISHED, published_at=due, publish_at=None, updated_at=due)
 
         try:
-            await self._write(self._store.edit_entry(slug, entry_id, edit, actor="schedule"))
+            await self._write(self._store.entries.edit(slug, entry_id, edit, actor="schedule"))
         except Conflict:
             # One pinned entry too many by now: better unpinned than not at all.
             await self._write(
-                self._store.edit_entry(
+                self._store.entries.edit(
                     slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
                 )
             )
@@ -245,7 +245,7 @@ class Publisher:
         if not is_dear(body, markup):
             return safe(body, markup)
         if key_id is not None:
-            key = await self._store.key(key_id)
+            key = await self._store.keys.find(key_id)
             if key is None:
                 raise Unauthorized(UNKNOWN)
             key.check()

@@ -122,7 +122,7 @@ class Reach:
         if not counted:
             return
         try:
-            await self._store.add_reach(counted)
+            await self._store.reach.add(counted)
         except StoreUnavailable as error:
             log.warning("reach.not_kept", error=str(error))
             self._meter.give_back(counted)
@@ -155,7 +155,7 @@ class Reach:
         Raises NotFound, StoreUnavailable, and InvalidInput for days in the wrong order, or too many. What was counted
         in the last minute is missing.
         """
-        liveblog = await self._store.liveblog(slug)
+        liveblog = await self._store.liveblogs.find(slug)
         zone = ZoneInfo(liveblog.timezone)
         last = until or datetime.fromtimestamp(self._clock(), zone).date()
         first = since or last - timedelta(days=DAYS - 1)
@@ -163,7 +163,7 @@ class Reach:
             raise InvalidInput(
                 [FieldError("?from", f"must be at most {DAYS_MAX - 1} days before `to`, and not after it")]
             )
-        hours = await self._store.reach(
+        hours = await self._store.reach.find(
             slug, _midnight(first, zone), _midnight(last + timedelta(days=1), zone), partner=partner
         )
         now = self._now(slug)

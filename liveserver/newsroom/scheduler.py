@@ -47,7 +47,7 @@ class Scheduler:
                 wait = await self.publish_due()
                 if clock() - tidied_at >= TIDY:
                     tidied_at = clock()
-                    await self._store.forget_idempotency(now() - KEEP_IDEMPOTENCY)
+                    await self._store.entries.forget_idempotency(now() - KEEP_IDEMPOTENCY)
             except StoreUnavailable:
                 wait = RETRY
             except Exception:
@@ -59,7 +59,7 @@ class Scheduler:
 
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""
-        waiting = await self._store.scheduled(limit=BATCH)
+        waiting = await self._store.entries.scheduled(limit=BATCH)
         moment = now()
         due = [entry for entry in waiting if entry.publish_at <= moment]
         passed_over = 0

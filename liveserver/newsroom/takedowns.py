@@ -116,7 +116,7 @@ class Takedowns:
         counting = self._active.get(entry_id)
         if counting is not None and counting.slug == slug:
             return counting.state()
-        return await self._store.takedown(slug, entry_id)
+        return await self._store.takedowns.find(slug, entry_id)
 
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
         """An answer that came by itself, from a page of the partner's."""
@@ -277,7 +277,7 @@ class Takedowns:
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
         """Write it down; False if the store is away, and it is to be tried again."""
         try:
-            await self._store.keep_takedown(counting.state(ended_at))
+            await self._store.takedowns.keep(counting.state(ended_at))
         except StoreUnavailable as error:
             log.warning("takedowns.not_kept", entry=counting.entry_id, error=str(error))
             return False

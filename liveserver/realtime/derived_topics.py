@@ -240,7 +240,7 @@ class DerivedTopics:
         if late is None:
             return
         line, began, moment = late.line, self._now(), self._history.moment(topic)
-        position, changes, withdrawn = await self._store.pending(topic.slug, moment)
+        position, changes, withdrawn = await self._store.changes.since(topic.slug, moment)
         if self._late.get(topic) is not late:
             return
         if line.heard is None or line.heard.epoch != position.epoch:

@@ -70,8 +70,8 @@ class StoreHistory:
         """Where each stands; of a live blog that isn't there, nothing."""
         late = {topic: (topic.slug, self.moment(topic)) for topic in topics if topic.delay}
         prompt = {topic.slug for topic in topics if not topic.delay}
-        there = await self._store.positions(prompt) if prompt else {}
-        then = await self._store.positions_then(set(late.values())) if late else {}
+        there = await self._store.changes.positions(prompt) if prompt else {}
+        then = await self._store.changes.positions_as_of(set(late.values())) if late else {}
         found = {topic: there[topic.slug] for topic in topics if not topic.delay and topic.slug in there}
         return found | {topic: then[moment] for topic, moment in late.items() if moment in then}
 
@@ -87,10 +87,10 @@ class StoreHistory:
         withdrawn: list[Withdrawal] = []
         if topic.delay:
             moment = self.moment(topic)
-            found, told = await self._store.changes_then(topic.slug, after, limit=limit, moment=moment)
+            found, told = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
             withdrawn = self.asking(told)
         else:
-            found = await self._store.changes(topic.slug, after, limit=limit)
+            found = await self._store.changes.after(topic.slug, after, limit=limit)
         if topic.tags:
             items: list[Change] = [
                 EntryDeleted(change.seq, change.entry.id)
@@ -108,4 +108,4 @@ class StoreHistory:
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """What a page that shows a topic starts from."""
         moment = self.moment(topic) if topic.delay else None
-        return await self._store.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)
+        return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

@@ -136,7 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
 
 
 async def _newest(store: Store) -> list[Liveblog]:
-    return (await store.liveblogs(limit=INDEX_SIZE))[0]
+    return (await store.liveblogs.page(limit=INDEX_SIZE))[0]
 
 
 def _index_page(renderer: Renderer, liveblogs: list[Liveblog]) -> Representation:

@@ -19,8 +19,7 @@ from liveserver.server.listener import listening
 from liveserver.server.supervisor import Supervisor
 from liveserver.settings import unknown_settings, unreadable_lines
 from liveserver.store import Store
-from liveserver.store.database import check
-from liveserver.store.file_lock import alone
+from liveserver.store.sqlite_file import alone, check
 
 if TYPE_CHECKING:
     import socket

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from liveserver.store.backup.backups import backup, restore
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from liveserver.store.repositories.api_keys import ApiKey
 from liveserver.store.repositories.entries import Idempotency, Written
 from liveserver.store.repositories.entry_queries import Around, Order

@@ -11,16 +11,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from liveserver.domain.errors import SettingsError
-from liveserver.store.database import (
-    is_sqlite,
-    migration_connections,
-    opening,
-    outages,
-    own_history,
-    parse_url,
-    shown,
-    use_write_ahead_log,
-)
+from liveserver.store.connections import migration_connections
+from liveserver.store.database import own_history
+from liveserver.store.database_url import is_sqlite, parse_url, shown
+from liveserver.store.outages import opening, outages
+from liveserver.store.sqlite_file import use_write_ahead_log
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection

@@ -256,7 +256,7 @@ class LiveServer(Child):
         """An API key; without scopes, one that may do everything. Made as `keys create` makes it, in this process."""
         stored, shown = new_key("acceptance", scopes or SCOPES)
         store = await Store.open(self.settings["database_url"])
-        await store.add_key(stored)
+        await store.keys.add(stored)
         await store.close()
         return shown
 

@@ -16,7 +16,8 @@ from sqlalchemy import text
 from liveserver.client import Client, ClientError
 from liveserver.domain.change import Position
 from liveserver.store import Store
-from liveserver.store.database import HISTORY_LOCK, LoopConnections
+from liveserver.store.connections import LoopConnections
+from liveserver.store.database import HISTORY_LOCK
 from tests.acceptance.browsing import pages
 from tests.acceptance.reading import BODIES, assert_never_reloaded, live, mark, settles, strings
 from tests.acceptance.serving import Child, ForkedServer, LiveServer, eventually, run, serving, started
@@ -282,10 +283,10 @@ async def test_interrupted(tmp_path: Path, postgres_url: str) -> None:
     store = await Store.open(postgres_url)
     writer = store._database.writer
     assert isinstance(writer, LoopConnections)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     done = await run("backup", "backup.zip", cwd=tmp_path, database_url=postgres_url)
     assert done.status == 0
-    before = await store.positions(["match"])
+    before = await store.changes.positions(["match"])
     forever = text("SET LOCAL idle_in_transaction_session_timeout = 0")
     for number, sign in enumerate((signal.SIGINT, signal.SIGTERM)):
         directory = tmp_path / f"backup-{number}"
@@ -304,9 +305,9 @@ async def test_interrupted(tmp_path: Path, postgres_url: str) -> None:
             await settles(partial(_waiting, connection), 1)
             assert await restore.end(sign) == 130
         assert [file.name for file in directory.glob("*backup*")] == []
-        assert await store.positions(["match"]) == before
-        await store.create_entry("match", an_entry(), actor="desk")
-        before = await store.positions(["match"])
+        assert await store.changes.positions(["match"]) == before
+        await store.entries.create("match", an_entry(), actor="desk")
+        before = await store.changes.positions(["match"])
     await store.close()
 
 

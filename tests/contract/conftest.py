@@ -27,7 +27,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def store(store_url: str) -> AsyncIterator[Store]:
     """A store with one live blog, `match`."""
     store = await Store.open(store_url)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     yield store
     await store.close()
 

@@ -38,7 +38,9 @@ from liveserver.store import (
     schema,
     tables,
 )
-from liveserver.store.backup import backups
+from liveserver.store.backup import dump
+from liveserver.store.backup import restore as wire_restore
+from liveserver.store.backup import sections as wire_sections
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
 from liveserver.store.repositories import liveblogs
 from tests.support.store_samples import (
@@ -100,9 +102,9 @@ async def query(store: Store, statement: str) -> list[Any]:
 
 async def fill(store: Store) -> None:
     """Everything there is to have: states, fields, texts, deleted things, keys."""
-    await store.create_liveblog(a_liveblog("vote", title=TYPOGRAPHY, summary=TYPOGRAPHY, created_at=at(0.123456)))
+    await store.liveblogs.create(a_liveblog("vote", title=TYPOGRAPHY, summary=TYPOGRAPHY, created_at=at(0.123456)))
     ended, nobody = LiveblogStatus.ENDED, EmbedPolicy("nobody")
-    await store.edit_liveblog("vote", lambda b: replace(b, status=ended, embedding=nobody, updated_at=at(50)))
+    await store.liveblogs.edit("vote", lambda b: replace(b, status=ended, embedding=nobody, updated_at=at(50)))
     full = an_entry(
         at(0.987),
         heading=TYPOGRAPHY,
@@ -116,28 +118,28 @@ async def fill(store: Store) -> None:
         source=TYPOGRAPHY,
         corrections=(Correction(at(3), TYPOGRAPHY),),
     )
-    await store.create_entry("match", full, actor=TYPOGRAPHY, idempotency=REQUEST)
-    entries = [(await store.create_entry("match", an_entry(at(n)), actor="desk")).entry for n in range(7)]
-    await store.add_source(a_source())
-    await store.hold_sources("node", at(0), timedelta(seconds=5))
+    await store.entries.create("match", full, actor=TYPOGRAPHY, idempotency=REQUEST)
+    entries = [(await store.entries.create("match", an_entry(at(n)), actor="desk")).entry for n in range(7)]
+    await store.sources.add(a_source())
+    await store.sources.hold("node", at(0), timedelta(seconds=5))
     taken = Incoming(new_id(), 3, an_entry(at(7), id="", via=Via(TYPOGRAPHY, "https://there.example/live/x")))
     hold = Hold(a_source().id, "node", None)
-    await store.take_over("match", hold, Position("k3f9x2ab", 3), taken, actor="via there", at=at(7))
-    await store.edit_entry("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
-    deletion = (await store.delete_entry("match", entries[3].id, fine, actor="bob", at=at(10))).change
+    await store.sources.take_over("match", hold, Position("k3f9x2ab", 3), taken, actor="via there", at=at(7))
+    await store.entries.edit("match", entries[2].id, lambda e: replace(e, body="2", updated_at=at(9)), actor="bob")
+    deletion = (await store.entries.delete("match", entries[3].id, fine, actor="bob", at=at(10))).change
     assert deletion is not None
-    await store.keep_takedown(
+    await store.takedowns.keep(
         Takedown(entries[3].id, deletion.seq, at(10), at(11), {"": ConfirmationCounts(3, 1, 2, 1)})
     )
-    await store.add_reach([("vote", ReachHour("p_a", at(3600), 4, 5, 6))])
-    await store.create_entry("match", a_draft(body="draft"), actor="desk")
-    await store.create_entry("match", a_scheduled(at(3600)), actor="desk")
-    await store.add_media(a_picture())
-    deleted = await store.add_media(a_picture(at(1)))
-    await store.delete_media(deleted.id, version=Edition(1), at=at(12))
-    await store.add_partner(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
-    await store.add_key(replace(KEY, liveblogs=frozenset({"vote"})))
-    await store.add_reach_link("0" * 64, LINK)
+    await store.reach.add([("vote", ReachHour("p_a", at(3600), 4, 5, 6))])
+    await store.entries.create("match", a_draft(body="draft"), actor="desk")
+    await store.entries.create("match", a_scheduled(at(3600)), actor="desk")
+    await store.media.add(a_picture())
+    deleted = await store.media.add(a_picture(at(1)))
+    await store.media.delete(deleted.id, version=Edition(1), at=at(12))
+    await store.partners.add(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
+    await store.keys.add(replace(KEY, liveblogs=frozenset({"vote"})))
+    await store.reach.add_link("0" * 64, LINK)
 
 
 async def seen(store: Store) -> dict[str, Any]:
@@ -152,26 +154,26 @@ async def seen(store: Store) -> dict[str, Any]:
         return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     found: dict[str, Any] = {
-        "liveblogs": plain(await store.liveblogs(limit=9)),
-        "keys": await store.keys(),
-        "link": await store.reach_link("0" * 64),
-        "media": await store.media_page(limit=9),
-        "rules": await store.rules(),
-        "scheduled": await store.scheduled(limit=9),
-        "source": await store.source("match", at(9999)),
-        "copies": await store.copies("match"),
+        "liveblogs": plain(await store.liveblogs.page(limit=9)),
+        "keys": await store.keys.all(),
+        "link": await store.reach.find_link("0" * 64),
+        "media": await store.media.page(limit=9),
+        "rules": await store.partners.rules(),
+        "scheduled": await store.entries.scheduled(limit=9),
+        "source": await store.sources.find("match", at(9999)),
+        "copies": await store.sources.copies("match"),
     }
-    for liveblog in (await store.liveblogs(limit=9))[0]:
+    for liveblog in (await store.liveblogs.page(limit=9))[0]:
         slug = liveblog.slug
-        changes = await store.changes(slug, 0, limit=999)
-        page = await store.entries(slug, limit=999, statuses=set(EntryStatus))
+        changes = await store.changes.after(slug, 0, limit=999)
+        page = await store.entries.page(slug, limit=999, statuses=set(EntryStatus))
         found[slug] = {
-            "snapshot": plain(await store.snapshot(slug, limit=5)),
+            "snapshot": plain(await store.liveblogs.snapshot(slug, limit=5)),
             "changes": plain(changes),
             "entries": plain(page),
-            "reach": await store.reach(slug, at(-9999), at(9999)),
-            "revisions": [(await store.revisions(slug, entry.id))[0] for entry in page.items],
-            "takedowns": [await store.takedown(slug, c.id) for c in changes.items if isinstance(c, EntryDeleted)],
+            "reach": await store.reach.find(slug, at(-9999), at(9999)),
+            "revisions": [(await store.entries.revisions(slug, entry.id))[0] for entry in page.items],
+            "takedowns": [await store.takedowns.find(slug, c.id) for c in changes.items if isinstance(c, EntryDeleted)],
         }
     return found
 
@@ -205,84 +207,84 @@ async def test_everything_comes_back(filled: Store, store_url: str, target_url: 
     assert await restore(target_url, path) == (Holdings(0, 0, None), manifest.holds)
     target = await Store.open(target_url, migrate=False)
     assert await seen(target) == expected
-    replayed = await target.create_entry("match", an_entry(), actor="desk", idempotency=REQUEST)
+    replayed = await target.entries.create("match", an_entry(), actor="desk", idempotency=REQUEST)
     assert (replayed.replayed, replayed.entry.heading) == (True, TYPOGRAPHY)
-    await target.create_liveblog(a_liveblog("next"))
-    assert (await target.create_entry("next", an_entry(), actor="desk")).entry.seq == 1
+    await target.liveblogs.create(a_liveblog("next"))
+    assert (await target.entries.create("next", an_entry(), actor="desk")).entry.seq == 1
     await target.close()
     # And once more, from what was restored.
     again = path.with_name("again.zip")
     assert (await back_up(target_url, again)).holds.liveblogs == 3
     await restore(store_url, again, replace=True)
-    assert (await filled.liveblog("next")).seq == 1
+    assert (await filled.liveblogs.find("next")).seq == 1
 
 
 async def test_every_live_blog_begins_a_new_history(filled: Store, store_url: str, path: Path) -> None:
     """Its seq stays, its epoch is neither the one it had nor the backup's."""
-    before = await filled.positions(["match", "vote"])
+    before = await filled.changes.positions(["match", "vote"])
     await back_up(store_url, path)
     epochs = {position.epoch for position in before.values()}
     for _ in range(3):
         await restore(store_url, path, replace=True)
-        after = await filled.positions(["match", "vote"])
+        after = await filled.changes.positions(["match", "vote"])
         assert {slug: position.seq for slug, position in after.items()} == {"match": 11, "vote": 1}
         epochs |= {position.epoch for position in after.values()}
     assert len(epochs) == 8
-    assert (await filled.create_entry("match", an_entry(), actor="desk")).entry.seq == 12
+    assert (await filled.entries.create("match", an_entry(), actor="desk")).entry.seq == 12
 
 
 async def test_what_came_after_the_backup_is_replaced(filled: Store, store_url: str, path: Path) -> None:
     """Entries, edits, deletes, live blogs and repeated requests; what was deleted since is there again."""
     expected = await seen(filled)
     await back_up(store_url, path)
-    await filled.create_liveblog(a_liveblog("late"))
+    await filled.liveblogs.create(a_liveblog("late"))
     late = Idempotency("abc", "late", "hash")
-    await filled.create_entry("late", an_entry(), actor="desk", idempotency=late)
-    [newest] = (await filled.entries("match", limit=1)).items
-    await filled.delete_entry("match", newest.id, fine, actor="desk", at=at(60))
+    await filled.entries.create("late", an_entry(), actor="desk", idempotency=late)
+    [newest] = (await filled.entries.page("match", limit=1)).items
+    await filled.entries.delete("match", newest.id, fine, actor="desk", at=at(60))
     restored = await restore(store_url, path, replace=True)
     assert restored == (Holdings(3, 10, at(60)), Holdings(2, 10, at(50)))
     assert await seen(filled) == expected
     with pytest.raises(NotFound):
-        await filled.liveblog("late")
-    assert not (await filled.create_entry("match", an_entry(), actor="desk", idempotency=late)).replayed
+        await filled.liveblogs.find("late")
+    assert not (await filled.entries.create("match", an_entry(), actor="desk", idempotency=late)).replayed
 
 
 async def test_api_keys_are_added_and_what_was_revoked_stays_so(store: Store, store_url: str, path: Path) -> None:
     """A restore in an emergency locks nobody out, and lets nobody in again."""
     revoked_since, revoked_before = replace(KEY, id="since"), replace(KEY, id="before")
     for key in (KEY, revoked_since, revoked_before):
-        await store.add_key(key)
+        await store.keys.add(key)
     early = path.with_name("early.zip")
     await back_up(store_url, early)
-    await store.revoke_key("before", at(1))
+    await store.keys.revoke("before", at(1))
     await back_up(store_url, path)
-    await store.revoke_key("since", at(2))
+    await store.keys.revoke("since", at(2))
     made_since = replace(KEY, id="new")
-    await store.add_key(made_since)
+    await store.keys.add(made_since)
     expected = [KEY, replace(revoked_before, revoked_at=at(1)), made_since, replace(revoked_since, revoked_at=at(2))]
     for older in (path, early):
         await restore(store_url, older, replace=True)
-        assert await store.keys() == expected
+        assert await store.keys.all() == expected
 
 
 async def test_a_revoked_key_of_the_backup_is_revoked_by_it(store: Store, store_url: str, path: Path) -> None:
     """Where an older state of the database was restored first."""
-    await store.add_key(KEY)
+    await store.keys.add(KEY)
     early = path.with_name("early.zip")
     await back_up(store_url, early)
-    await store.revoke_key("abc", at(1))
+    await store.keys.revoke("abc", at(1))
     await back_up(store_url, path)
     await store._database.write(execute, tables.api_keys.update().values(revoked_at=None))
     await restore(store_url, path, replace=True)
-    assert [key.revoked_at for key in await store.keys()] == [at(1)]
+    assert [key.revoked_at for key in await store.keys.all()] == [at(1)]
 
 
 async def test_live_blogs_are_not_replaced_unless_asked(filled: Store, store_url: str, path: Path) -> None:
     """What would be lost is told, and everything is as it was, epochs too."""
     await back_up(store_url, path)
-    await filled.create_entry("match", an_entry(at(70)), actor="desk")
-    before, positions = await seen(filled), await filled.positions(["match", "vote"])
+    await filled.entries.create("match", an_entry(at(70)), actor="desk")
+    before, positions = await seen(filled), await filled.changes.positions(["match", "vote"])
     with pytest.raises(Conflict) as caught:
         await restore(store_url, path)
     message = str(caught.value)
@@ -290,20 +292,20 @@ async def test_live_blogs_are_not_replaced_unless_asked(filled: Store, store_url
     assert "the backup holds 2 live blogs and 10 entries, last changed 2026-11-22 12:00:50 UTC" in message
     assert "--force" in message
     assert await seen(filled) == before
-    assert await filled.positions(["match", "vote"]) == positions
+    assert await filled.changes.positions(["match", "vote"]) == positions
 
 
 async def test_a_database_with_nothing_but_keys_is_not_refused(store_url: str, target_url: str, path: Path) -> None:
     """On a new machine the key is often made first."""
     source = await Store.open(store_url)
-    await source.create_liveblog(a_liveblog())
+    await source.liveblogs.create(a_liveblog())
     await source.close()
     await back_up(store_url, path)
     target = await Store.open(target_url, migrate=True)
-    await target.add_key(KEY)
+    await target.keys.add(KEY)
     await restore(target_url, path)
-    assert [key.id for key in await target.keys()] == ["abc"]
-    assert (await target.liveblog("match")).title == "Le match"
+    assert [key.id for key in await target.keys.all()] == ["abc"]
+    assert (await target.liveblogs.find("match")).title == "Le match"
     await target.close()
 
 
@@ -312,29 +314,29 @@ async def test_while_others_publish(
 ) -> None:
     """A backup is one moment: as many entries as the counter says, each with its revision, each key with its entry."""
     # So that a backup takes its time.
-    monkeypatch.setattr(backups, "ROWS", 1)
+    monkeypatch.setattr(dump, "ROWS", 1)
     for number in range(40):
-        await store.create_entry("match", an_entry(at(number)), actor="desk")
+        await store.entries.create("match", an_entry(at(number)), actor="desk")
     done = asyncio.Event()
 
     async def publish(writer: Store, name: str) -> None:
         count = 0
         while not done.is_set():
             request = Idempotency(name, str(count), "hash")
-            await writer.create_entry("match", an_entry(at(count)), actor=name, idempotency=request)
+            await writer.entries.create("match", an_entry(at(count)), actor=name, idempotency=request)
             count += 1
 
     publisher = [asyncio.create_task(publish(writer, name)) for writer, name in ((store, "a"), (other, "b"))]
     manifest = await back_up(store_url, path)
     done.set()
     await asyncio.gather(*publisher)
-    written = (await store.liveblog("match")).seq
+    written = (await store.liveblogs.find("match")).seq
     assert 40 <= manifest.holds.entries < written, "there was publishing meanwhile"
 
     target_url = f"sqlite:///{path.parent}/target.db"
     await restore(target_url, path)
     target = await Store.open(target_url)
-    changes = await target.changes("match", 0, limit=99_999)
+    changes = await target.changes.after("match", 0, limit=99_999)
     assert [change.seq for change in changes.items] == list(range(1, changes.liveblog.seq + 1))
     assert changes.liveblog.seq == manifest.holds.entries == manifest.sections["revisions"].rows
     assert manifest.sections["idempotency"].rows == changes.liveblog.seq - 40
@@ -370,13 +372,13 @@ class Pause:
 @pytest.fixture
 async def uncommitted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pause]:
     """Holds up a restore that has written everything, and not committed it."""
-    pause, begin_histories = Pause(), backups._begin_histories
+    pause, begin_histories = Pause(), wire_restore._begin_histories
 
     def hold(connection: Connection) -> None:
         begin_histories(connection)
         pause.here(connection)
 
-    monkeypatch.setattr(backups, "_begin_histories", hold)
+    monkeypatch.setattr(wire_restore, "_begin_histories", hold)
     yield pause
     pause.end()
 
@@ -387,7 +389,7 @@ async def test_readers_see_the_old_state_until_there_is_the_new_one(
     """At no moment neither, or something of both."""
     expected = await seen(filled)
     await back_up(store_url, path)
-    await filled.create_entry("match", an_entry(at(70)), actor="desk")
+    await filled.entries.create("match", an_entry(at(70)), actor="desk")
     before = await seen(filled)
     restoring = asyncio.create_task(restore(store_url, path, replace=True))
     await uncommitted.reached.wait()
@@ -415,13 +417,13 @@ async def test_a_write_during_a_restore_waits_and_belongs_to_the_new_history(
     store: Store, store_url: str, path: Path, uncommitted: Pause
 ) -> None:
     """To a live blog that isn't there any more it is not found."""
-    await store.create_entry("match", an_entry(), actor="desk")
+    await store.entries.create("match", an_entry(), actor="desk")
     await back_up(store_url, path)
-    await store.create_liveblog(a_liveblog("late"))
+    await store.liveblogs.create(a_liveblog("late"))
     restoring = asyncio.create_task(restore(store_url, path, replace=True))
     await uncommitted.reached.wait()
     writing = [
-        asyncio.create_task(store.create_entry(slug, an_entry(), actor="desk")) for slug in ("match", "match", "late")
+        asyncio.create_task(store.entries.create(slug, an_entry(), actor="desk")) for slug in ("match", "match", "late")
     ]
     done, _ = await asyncio.wait(writing, timeout=0.3)
     assert not done
@@ -431,7 +433,7 @@ async def test_a_write_during_a_restore_waits_and_belongs_to_the_new_history(
     assert isinstance(late, NotFound)
     assert not isinstance(first, BaseException)
     assert not isinstance(second, BaseException)
-    epoch = (await store.liveblog("match")).epoch
+    epoch = (await store.liveblogs.find("match")).epoch
     assert {(w.liveblog.epoch, w.entry.seq) for w in (first, second)} == {(epoch, 2), (epoch, 3)}
 
 
@@ -440,7 +442,7 @@ async def test_a_restore_waits_for_a_write_that_has_begun(
 ) -> None:
     """It is wholly before the restore, and lost with its history: never half in the next."""
     source = await Store.open(target_url, migrate=True)
-    await source.create_liveblog(a_liveblog("vote"))
+    await source.liveblogs.create(a_liveblog("vote"))
     await source.close()
     await back_up(target_url, path)
     writer = Pause()
@@ -459,9 +461,9 @@ async def test_a_restore_waits_for_a_write_that_has_begun(
     assert not done
     await writing
     await restoring
-    assert (await store.liveblog("vote")).seq == 0
+    assert (await store.liveblogs.find("vote")).seq == 0
     with pytest.raises(NotFound):
-        await store.liveblog("match")
+        await store.liveblogs.find("match")
 
 
 async def test_a_restore_that_is_cancelled_leaves_everything(
@@ -469,7 +471,7 @@ async def test_a_restore_that_is_cancelled_leaves_everything(
 ) -> None:
     """Also where it goes on in a thread for a while."""
     await back_up(store_url, path)
-    before, positions = await seen(filled), await filled.positions(["match", "vote"])
+    before, positions = await seen(filled), await filled.changes.positions(["match", "vote"])
     restoring = asyncio.create_task(restore(store_url, path, replace=True))
     await uncommitted.reached.wait()
     restoring.cancel()
@@ -478,19 +480,19 @@ async def test_a_restore_that_is_cancelled_leaves_everything(
     with pytest.raises(asyncio.CancelledError):
         await restoring
     assert await seen(filled) == before
-    assert await filled.positions(["match", "vote"]) == positions
+    assert await filled.changes.positions(["match", "vote"]) == positions
 
 
 async def test_a_backup_that_is_cancelled_ends(filled: Store, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """And writes nothing more."""
-    pause, read = Pause(), backups._read
+    pause, read = Pause(), dump._read
 
     def hold(connection: Connection, table: Table) -> Iterator[list[Row]]:
         if table.name == "entries":
             pause.here(connection)
         yield from read(connection, table)
 
-    monkeypatch.setattr(backups, "_read", hold)
+    monkeypatch.setattr(dump, "_read", hold)
     file = io.BytesIO()
     backing_up = asyncio.create_task(backup(store_url, file))
     await pause.reached.wait()
@@ -509,17 +511,17 @@ async def test_a_restore_that_fails_half_way_leaves_everything(
 ) -> None:
     """And the writers go on."""
     await back_up(store_url, path)
-    before, positions = await seen(filled), await filled.positions(["match", "vote"])
+    before, positions = await seen(filled), await filled.changes.positions(["match", "vote"])
 
     def fail(_connection: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(backups, "_begin_histories", fail)
+    monkeypatch.setattr(wire_restore, "_begin_histories", fail)
     with pytest.raises(ZeroDivisionError):
         await restore(store_url, path, replace=True)
     assert await seen(filled) == before
-    assert await filled.positions(["match", "vote"]) == positions
-    assert (await filled.create_entry("match", an_entry(), actor="desk")).entry.seq == 12
+    assert await filled.changes.positions(["match", "vote"]) == positions
+    assert (await filled.entries.create("match", an_entry(), actor="desk")).entry.seq == 12
 
 
 def archive(path: Path, schema: str, *sections: str) -> None:
@@ -602,8 +604,8 @@ async def earlier(store_url: str, path: Path) -> Path:
 
 
 async def fill_one(store: Store) -> None:
-    await store.create_liveblog(a_liveblog())
-    await store.create_entry("match", an_entry(body=TYPOGRAPHY), actor="desk", idempotency=REQUEST)
+    await store.liveblogs.create(a_liveblog())
+    await store.entries.create("match", an_entry(body=TYPOGRAPHY), actor="desk", idempotency=REQUEST)
 
 
 async def test_a_backup_of_an_earlier_schema(earlier: Path, target_url: str, later_schema: str) -> None:
@@ -612,14 +614,14 @@ async def test_a_backup_of_an_earlier_schema(earlier: Path, target_url: str, lat
     assert restored.now == Holdings(1, 1, NOON)
     assert await schema.revision(target_url) == later_schema
     store = await Store.open(target_url)
-    assert (await store.liveblog("match")).title == "LE MATCH"
+    assert (await store.liveblogs.find("match")).title == "LE MATCH"
     assert [change.entry.body for change in await entry_changes(store)] == [TYPOGRAPHY]
     assert await query(store, "SELECT mood FROM liveblogs") == [("calm",)]
     await store.close()
 
 
 async def entry_changes(store: Store) -> list[EntryChanged]:
-    items = (await store.changes("match", 0, limit=99)).items
+    items = (await store.changes.after("match", 0, limit=99)).items
     return [change for change in items if isinstance(change, EntryChanged)]
 
 
@@ -655,7 +657,7 @@ async def test_a_database_that_is_not_there(tmp_path: Path, path: Path, empty_po
 
 def test_every_table_is_backed_up() -> None:
     """A new one must be given its place: what it refers to comes before it."""
-    assert list(backups.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
+    assert list(wire_sections.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
     for table in tables.metadata.tables.values():
         for other in table.foreign_keys:
             assert _place(other.column.table) < _place(table)
@@ -663,7 +665,7 @@ def test_every_table_is_backed_up() -> None:
 
 def _place(table: FromClause) -> int:
     assert isinstance(table, Table)
-    return backups.SECTIONS.index(table.name)
+    return wire_sections.SECTIONS.index(table.name)
 
 
 async def test_a_database_that_goes_away(
@@ -682,11 +684,11 @@ async def test_a_database_that_goes_away(
         connection.execute(text("SELECT 1"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(backups, "_holdings", lose)
+        patch.setattr(wire_sections, "_holdings", lose)
         with pytest.raises(StoreUnavailable):
             await backup(store_url, io.BytesIO())
     with monkeypatch.context() as patch:
-        patch.setattr(backups, "_begin_histories", lose)
+        patch.setattr(wire_restore, "_begin_histories", lose)
         with pytest.raises(StoreUnavailable):
             await restore(store_url, path, replace=True)
     assert await seen(filled) == before

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from liveserver.domain.change import EntryChanged
 from liveserver.domain.errors import SettingsError, StoreUnavailable
 from liveserver.store import Store, migrate
-from liveserver.store.database import LoopConnections
+from liveserver.store.connections import LoopConnections
 from tests.support.services import free_port
 from tests.support.store_samples import a_liveblog, an_entry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from liveserver.store.database import Connections
+    from liveserver.store.connections import Connections
     from tests.support.services import PostgresServer, StartPostgres
 
 
@@ -29,7 +29,7 @@ async def opened(server: PostgresServer, patience: float = 5.0) -> Store:
     url = server.url(await asyncio.to_thread(server.create_database))
     await migrate(url)
     store = await Store.open(url, patience=patience)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     return store
 
 
@@ -44,24 +44,24 @@ async def test_a_server_that_goes_away_and_comes_back(start_postgres: StartPostg
     """StoreUnavailable meanwhile, whatever is asked; afterwards what was confirmed is there, and seqs go on."""
     server = await asyncio.to_thread(start_postgres)
     store = await opened(server)
-    first = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    first = (await store.entries.create("match", an_entry(), actor="desk")).entry
     await asyncio.to_thread(getattr(server, how))
     for call in (
         store.ping(),
-        store.create_entry("match", an_entry(), actor="desk"),
-        store.edit_liveblog("match", lambda b: b),
-        store.snapshot("match", limit=1),
-        store.changes("match", 0, limit=1),
-        store.positions(["match"]),
-        store.scheduled(limit=1),
-        store.keys(),
+        store.entries.create("match", an_entry(), actor="desk"),
+        store.liveblogs.edit("match", lambda b: b),
+        store.liveblogs.snapshot("match", limit=1),
+        store.changes.after("match", 0, limit=1),
+        store.changes.positions(["match"]),
+        store.entries.scheduled(limit=1),
+        store.keys.all(),
     ):
         with pytest.raises(StoreUnavailable):
             await call
     await asyncio.to_thread(server.start)
     await store.ping()
-    second = (await store.create_entry("match", an_entry(), actor="desk")).entry
-    assert (await store.changes("match", 0, limit=9)).items == [EntryChanged(1, first), EntryChanged(2, second)]
+    second = (await store.entries.create("match", an_entry(), actor="desk")).entry
+    assert (await store.changes.after("match", 0, limit=9)).items == [EntryChanged(1, first), EntryChanged(2, second)]
     await store.close()
 
 
@@ -75,7 +75,7 @@ async def test_a_server_that_dies_in_the_middle_of_writes(start_postgres: StartP
     async def write() -> None:
         while True:
             try:
-                written = await store.create_entry("match", an_entry(), actor="desk")
+                written = await store.entries.create("match", an_entry(), actor="desk")
             except StoreUnavailable:
                 return
             confirmed.append(written.entry.id)
@@ -87,7 +87,7 @@ async def test_a_server_that_dies_in_the_middle_of_writes(start_postgres: StartP
     await asyncio.to_thread(server.kill)
     await asyncio.gather(*writing)
     await asyncio.to_thread(server.start)
-    changes = await store.changes("match", 0, limit=100_000)
+    changes = await store.changes.after("match", 0, limit=100_000)
     assert [change.seq for change in changes.items] == list(range(1, changes.liveblog.seq + 1))
     assert {*confirmed} <= {c.entry.id for c in changes.items if isinstance(c, EntryChanged)}
     await store.close()
@@ -101,8 +101,8 @@ async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
     try:
         async with asyncio.timeout(10):
             results = await asyncio.gather(
-                *(store.create_entry("match", an_entry(), actor="desk") for _ in range(8)),
-                *(store.snapshot("match", limit=1) for _ in range(8)),
+                *(store.entries.create("match", an_entry(), actor="desk") for _ in range(8)),
+                *(store.liveblogs.snapshot("match", limit=1) for _ in range(8)),
                 store.ping(),
                 return_exceptions=True,
             )
@@ -110,8 +110,8 @@ async def test_a_server_that_hangs(start_postgres: StartPostgres) -> None:
     finally:
         await asyncio.to_thread(server.resume)
     await store.ping()
-    written = await store.create_entry("match", an_entry(), actor="desk")
-    items = (await store.changes("match", 0, limit=100)).items
+    written = await store.entries.create("match", an_entry(), actor="desk")
+    items = (await store.changes.after("match", 0, limit=100)).items
     assert [change.seq for change in items] == list(range(1, written.liveblog.seq + 1))
     await store.close()
 
@@ -120,13 +120,13 @@ async def test_a_lock_of_another_program(postgres_url: str) -> None:
     """A write that can't have its live blog in time is StoreUnavailable; reads don't notice."""
     store = await Store.open(postgres_url, patience=1.0)
     other = await Store.open(postgres_url)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     async with transaction(other._database.writer) as connection:
         await connection.execute(text("SELECT 1 FROM liveblogs FOR UPDATE"))
         with pytest.raises(StoreUnavailable):
-            await store.create_entry("match", an_entry(), actor="desk")
-        assert (await store.snapshot("match", limit=5)).liveblog.seq == 0
-    assert (await store.create_entry("match", an_entry(), actor="desk")).entry.seq == 1
+            await store.entries.create("match", an_entry(), actor="desk")
+        assert (await store.liveblogs.snapshot("match", limit=5)).liveblog.seq == 0
+    assert (await store.entries.create("match", an_entry(), actor="desk")).entry.seq == 1
     await store.close()
     await other.close()
 
@@ -135,7 +135,7 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
     """A standby, or a full provider: it can be read, and a ping says that it can't be written."""
     name = postgres_url.rpartition("/")[2]
     writing = await Store.open(postgres_url)
-    await writing.create_liveblog(a_liveblog())
+    await writing.liveblogs.create(a_liveblog())
     await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with pytest.raises(SettingsError, match="read only"):
         await Store.open(postgres_url)
@@ -143,8 +143,8 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
     with pytest.raises(StoreUnavailable):
         await writing.ping()
     with pytest.raises(StoreUnavailable):
-        await writing.create_entry("match", an_entry(), actor="desk")
-    assert (await writing.liveblog("match")).seq == 0
+        await writing.entries.create("match", an_entry(), actor="desk")
+    assert (await writing.liveblogs.find("match")).seq == 0
     await writing.close()
     await asyncio.to_thread(postgres_server.sql, f"ALTER DATABASE {name} RESET default_transaction_read_only")
 
@@ -152,13 +152,13 @@ async def test_a_database_that_is_read_only(postgres_url: str, postgres_server: 
 async def test_the_reading_connections_can_not_write(postgres_url: str) -> None:
     """And see one moment for a whole transaction."""
     store = await Store.open(postgres_url)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     update = text("UPDATE liveblogs SET seq = 7")
     with pytest.raises(StoreUnavailable):
         await store._database.read(lambda connection: connection.execute(update).close())
     async with transaction(store._database.reader) as connection:
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0
-        await store.create_entry("match", an_entry(), actor="desk")
+        await store.entries.create("match", an_entry(), actor="desk")
         assert await connection.scalar(text("SELECT seq FROM liveblogs")) == 0
     await store.close()
 

@@ -27,21 +27,21 @@ async def test_seqs_of_concurrent_publishes_have_no_gap_and_are_seen_in_order(st
     async def follow() -> list[int]:
         seen: list[int] = []
         while len(seen) < 50:
-            changes = await store.changes("match", len(seen), limit=100)
+            changes = await store.changes.after("match", len(seen), limit=100)
             seqs = [change.seq for change in changes.items]
             assert seqs == list(range(len(seen) + 1, changes.liveblog.seq + 1))
             seen += seqs
         return seen
 
     following = asyncio.create_task(follow())
-    publisher = [(store, other)[i % 2].create_entry("match", an_entry(at(i)), actor="desk") for i in range(50)]
+    publisher = [(store, other)[i % 2].entries.create("match", an_entry(at(i)), actor="desk") for i in range(50)]
     written = await asyncio.gather(*publisher)
     assert sorted(w.liveblog.seq for w in written) == list(range(1, 51)) == await following
 
 
 async def test_concurrent_edits_of_one_version(store: Store, other: Store) -> None:
     """Of ten that each demand version 1, one wins."""
-    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
+    entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
 
     async def edit(number: int) -> bool:
         def change(current: Entry) -> Entry:
@@ -50,32 +50,32 @@ async def test_concurrent_edits_of_one_version(store: Store, other: Store) -> No
             return replace(current, body=f"<p>{number}</p>")
 
         try:
-            await (store, other)[number % 2].edit_entry("match", entry.id, change, actor="desk")
+            await (store, other)[number % 2].entries.edit("match", entry.id, change, actor="desk")
         except VersionConflict:
             return False
         return True
 
     assert sum(await asyncio.gather(*(edit(number) for number in range(10)))) == 1
-    assert (await store.liveblog("match")).seq == 2
+    assert (await store.liveblogs.find("match")).seq == 2
 
 
 async def test_writers_of_all_kinds_at_once_do_not_block_each_other_for_good(store: Store, other: Store) -> None:
     """Entries created, edited, deleted and the live blog changed through two stores: no deadlock, no gap."""
-    known = [(await store.create_entry("match", an_entry(at(i)), actor="desk")).entry for i in range(10)]
+    known = [(await store.entries.create("match", an_entry(at(i)), actor="desk")).entry for i in range(10)]
     await asyncio.gather(
         *(
             action
             for i, entry in enumerate(known)
             for s in [(store, other)[i % 2]]
             for action in (
-                s.edit_entry("match", entry.id, lambda e: replace(e, pinned=True), actor="desk"),
-                s.create_entry("match", an_entry(), actor="desk"),
-                s.create_entry("match", a_draft(), actor="desk", idempotency=Idempotency("k", f"{i}", "h")),
-                s.edit_liveblog("match", lambda b: replace(b, title=b.title + "!")),
+                s.entries.edit("match", entry.id, lambda e: replace(e, pinned=True), actor="desk"),
+                s.entries.create("match", an_entry(), actor="desk"),
+                s.entries.create("match", a_draft(), actor="desk", idempotency=Idempotency("k", f"{i}", "h")),
+                s.liveblogs.edit("match", lambda b: replace(b, title=b.title + "!")),
             )
         )
     )
-    changes = await store.changes("match", 0, limit=100)
+    changes = await store.changes.after("match", 0, limit=100)
     assert changes.liveblog.seq == 40
     assert changes.liveblog.title == "Le match" + "!" * 10
     # The live blog and the ten edited entries show their latest change only.
@@ -86,13 +86,13 @@ async def test_racing_duplicates_make_one_entry(store: Store, other: Store) -> N
     """A hundred requests with one idempotency key, through two stores."""
     key = Idempotency("key", "retry-1", "hash")
     written = await asyncio.gather(
-        *((store, other)[i % 2].create_entry("match", an_entry(), actor="desk", idempotency=key) for i in range(100))
+        *((store, other)[i % 2].entries.create("match", an_entry(), actor="desk", idempotency=key) for i in range(100))
     )
     assert len({w.entry.id for w in written}) == 1
     assert [w.replayed for w in written].count(False) == 1
     assert all((w.change is None) == w.replayed for w in written)
-    assert (await store.liveblog("match")).seq == 1
-    assert len((await store.entries("match", limit=100)).items) == 1
+    assert (await store.liveblogs.find("match")).seq == 1
+    assert len((await store.entries.page("match", limit=100)).items) == 1
 
 
 async def test_a_write_that_fails_half_way_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,11 +102,11 @@ async def test_a_write_that_fails_half_way_leaves_nothing(store: Store, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(entries, "_record", raising(RuntimeError("power cut")))
         with pytest.raises(RuntimeError, match="power cut"):
-            await store.create_entry("match", entry, actor="desk", idempotency=key)
-    assert (await store.liveblog("match")).seq == 0
+            await store.entries.create("match", entry, actor="desk", idempotency=key)
+    assert (await store.liveblogs.find("match")).seq == 0
     with pytest.raises(NotFound):
-        await store.entry("match", entry.id)
-    written = await store.create_entry("match", entry, actor="desk", idempotency=key)
+        await store.entries.find("match", entry.id)
+    written = await store.entries.create("match", entry, actor="desk", idempotency=key)
     assert (written.entry.seq, written.replayed) == (1, False)
 
 
@@ -120,13 +120,13 @@ def raising(error: Exception) -> object:
 async def test_a_cancelled_write_blocks_nobody(store: Store) -> None:
     """Whether or not it was committed, seqs stay without gaps and the next write goes through."""
     for steps in range(1, 15):
-        task = asyncio.create_task(store.create_entry("match", an_entry(), actor="desk"))
+        task = asyncio.create_task(store.entries.create("match", an_entry(), actor="desk"))
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    last = (await store.create_entry("match", an_entry(), actor="desk")).liveblog.seq
-    items = (await store.changes("match", 0, limit=100)).items
+    last = (await store.entries.create("match", an_entry(), actor="desk")).liveblog.seq
+    items = (await store.changes.after("match", 0, limit=100)).items
     assert [change.seq for change in items] == list(range(1, last + 1))
 
 
@@ -138,10 +138,10 @@ async def test_two_processes_write(store: Store, store_url: str) -> None:
         assert await asyncio.to_thread(child.stdout.readline) == "ready\n"
         child.stdin.write("go\n")
         child.stdin.flush()
-        mine = [(await store.create_entry("match", an_entry(), actor="desk")).entry.id for _ in range(20)]
+        mine = [(await store.entries.create("match", an_entry(), actor="desk")).entry.id for _ in range(20)]
         theirs = (await asyncio.to_thread(child.stdout.read)).split()
     assert child.returncode == 0
-    items = (await store.changes("match", 0, limit=100)).items
+    items = (await store.changes.after("match", 0, limit=100)).items
     assert [change.seq for change in items] == list(range(1, 41))
     assert {c.entry.id for c in items if isinstance(c, EntryChanged)} == {*mine, *theirs}
 
@@ -157,8 +157,8 @@ async def test_what_was_confirmed_survives_a_kill(store: Store, store_url: str) 
         confirmed = [(await asyncio.to_thread(child.stdout.readline)).strip() for _ in range(10)]
         child.kill()
         confirmed += [line for line in (await asyncio.to_thread(child.stdout.read)).split() if len(line) == 36]
-    last = (await store.create_entry("match", an_entry(), actor="desk")).liveblog.seq
-    items = (await store.changes("match", 0, limit=20_000)).items
+    last = (await store.entries.create("match", an_entry(), actor="desk")).liveblog.seq
+    items = (await store.changes.after("match", 0, limit=20_000)).items
     assert [change.seq for change in items] == list(range(1, last + 1))
     assert {*confirmed} <= {c.entry.id for c in items if isinstance(c, EntryChanged)}
 

@@ -17,56 +17,56 @@ if TYPE_CHECKING:
 
 async def test_what_is_added_is_found(store: Store) -> None:
     picture = a_picture()
-    assert await store.add_media(picture) == picture
-    assert await store.media(picture.id) == picture
+    assert await store.media.add(picture) == picture
+    assert await store.media.find(picture.id) == picture
 
 
 @pytest.mark.parametrize("media_id", ["", "x", "\x00", "01930000-0000-7000-8000-000000000000", "' OR 1=1 --"])
 async def test_what_there_is_not(store: Store, media_id: str) -> None:
     with pytest.raises(NotFound):
-        await store.media(media_id)
+        await store.media.find(media_id)
     with pytest.raises(NotFound):
-        await store.edit_media(media_id, lambda picture: picture)
+        await store.media.edit(media_id, lambda picture: picture)
     with pytest.raises(NotFound):
-        await store.delete_media(media_id, version=None, at=NOON)
+        await store.media.delete(media_id, version=None, at=NOON)
 
 
 async def test_words_are_edited(store: Store) -> None:
     """Each change is a version; none is none; what it is stays."""
-    picture = await store.add_media(a_picture())
-    edited = await store.edit_media(picture.id, lambda p: replace(p, alt="b", credit="© c", updated_at=at(1)))
+    picture = await store.media.add(a_picture())
+    edited = await store.media.edit(picture.id, lambda p: replace(p, alt="b", credit="© c", updated_at=at(1)))
     assert edited == replace(picture, version=2, alt="b", credit="© c", updated_at=at(1))
-    assert await store.edit_media(picture.id, lambda p: replace(p, id="x", version=9, digest="y")) == edited
-    assert await store.media(picture.id) == edited
+    assert await store.media.edit(picture.id, lambda p: replace(p, id="x", version=9, digest="y")) == edited
+    assert await store.media.find(picture.id) == edited
 
 
 async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     """It says nothing any more, and is in no list."""
-    picture = await store.add_media(a_picture())
-    assert not await store.media_was_deleted(picture.digest)
+    picture = await store.media.add(a_picture())
+    assert not await store.media.was_deleted(picture.digest)
     with pytest.raises(VersionConflict):
-        await store.delete_media(picture.id, version=Edition(2), at=at(1))
-    await store.delete_media(picture.id, version=Edition(1), at=at(1))
+        await store.media.delete(picture.id, version=Edition(2), at=at(1))
+    await store.media.delete(picture.id, version=Edition(1), at=at(1))
     for call in (
-        store.media(picture.id),
-        store.edit_media(picture.id, lambda p: p),
-        store.delete_media(picture.id, version=None, at=at(2)),
+        store.media.find(picture.id),
+        store.media.edit(picture.id, lambda p: p),
+        store.media.delete(picture.id, version=None, at=at(2)),
     ):
         with pytest.raises(Gone):
             await call
-    assert await store.media_was_deleted(picture.digest)
-    assert await store.media_page(limit=10) == ([], None)
+    assert await store.media.was_deleted(picture.digest)
+    assert await store.media.page(limit=10) == ([], None)
 
 
 async def test_the_list_is_newest_first_and_paged(store: Store) -> None:
     """Those of one moment have an order too; what comes in meanwhile moves nothing."""
-    pictures = [await store.add_media(a_picture(at(number // 2))) for number in range(5)]
+    pictures = [await store.media.add(a_picture(at(number // 2))) for number in range(5)]
     newest_first = sorted(pictures, key=lambda p: (p.created_at, p.id), reverse=True)
-    first, cursor = await store.media_page(limit=2)
-    await store.add_media(a_picture(at(100)))
-    await store.delete_media(newest_first[3].id, version=None, at=at(100))
-    second, end = await store.media_page(limit=3, cursor=cursor)
+    first, cursor = await store.media.page(limit=2)
+    await store.media.add(a_picture(at(100)))
+    await store.media.delete(newest_first[3].id, version=None, at=at(100))
+    second, end = await store.media.page(limit=3, cursor=cursor)
     assert first + second == [*newest_first[:3], newest_first[4]]
     assert end is None
     with pytest.raises(InvalidInput):
-        await store.media_page(limit=2, cursor="x")
+        await store.media.page(limit=2, cursor="x")

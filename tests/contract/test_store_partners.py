@@ -51,84 +51,86 @@ async def test_partners(store: Store) -> None:
         expires_at=at(9),
         attribution=Attribution("Avec nous", "https://a.example/"),
     )
-    assert await store.add_partner(full) == full
-    assert await store.partner(full.id) == full
-    other = await store.add_partner(a_partner(at(1)))
-    first, cursor = await store.partner_page(limit=1)
-    second, end = await store.partner_page(limit=1, cursor=cursor)
+    assert await store.partners.add(full) == full
+    assert await store.partners.find(full.id) == full
+    other = await store.partners.add(a_partner(at(1)))
+    first, cursor = await store.partners.page(limit=1)
+    second, end = await store.partners.page(limit=1, cursor=cursor)
     assert ([*first, *second], end) == ([other, full], None)
-    edited = await store.edit_partner(full.id, lambda p: replace(p, enabled=False, updated_at=at(2)))
+    edited = await store.partners.edit(full.id, lambda p: replace(p, enabled=False, updated_at=at(2)))
     assert edited == replace(full, enabled=False, updated_at=at(2), version=2)
-    assert await store.edit_partner(full.id, lambda p: p) == edited
-    assert (await store.rules()).partners == {full.id: edited, other.id: other}
+    assert await store.partners.edit(full.id, lambda p: p) == edited
+    assert (await store.partners.rules()).partners == {full.id: edited, other.id: other}
     with pytest.raises(VersionConflict):
-        await store.delete_partner(full.id, version=Edition(1))
-    await store.delete_partner(full.id, version=Edition(2))
-    assert (await store.rules()).partners == {other.id: other}
+        await store.partners.delete(full.id, version=Edition(1))
+    await store.partners.delete(full.id, version=Edition(2))
+    assert (await store.partners.rules()).partners == {other.id: other}
     for partner_id in (full.id, "", "p_\x00", "' OR 1=1 --"):
         with pytest.raises(NotFound):
-            await store.partner(partner_id)
+            await store.partners.find(partner_id)
         with pytest.raises(NotFound):
-            await store.edit_partner(partner_id, lambda p: p)
+            await store.partners.edit(partner_id, lambda p: p)
         with pytest.raises(NotFound):
-            await store.delete_partner(partner_id, version=None)
+            await store.partners.delete(partner_id, version=None)
     with pytest.raises(InvalidInput):
-        await store.partner_page(limit=1, cursor="x")
+        await store.partners.page(limit=1, cursor="x")
 
 
 async def test_embedding(store: Store) -> None:
     """A live blog says who may show it; those that say nothing aren't among the rules."""
-    assert (await store.liveblog("match")).embedding == EmbedPolicy()
-    assert (await store.rules()).restricted == {}
+    assert (await store.liveblogs.find("match")).embedding == EmbedPolicy()
+    assert (await store.partners.rules()).restricted == {}
     some = EmbedPolicy("origins", ("https://a.example",))
-    await store.edit_liveblog("match", lambda b: replace(b, embedding=some))
-    assert (await store.liveblog("match")).embedding == some
-    assert (await store.rules()).restricted == {"match": some}
-    await store.edit_liveblog("match", lambda b: replace(b, embedding=EmbedPolicy()))
-    assert (await store.rules()).restricted == {}
+    await store.liveblogs.edit("match", lambda b: replace(b, embedding=some))
+    assert (await store.liveblogs.find("match")).embedding == some
+    assert (await store.partners.rules()).restricted == {"match": some}
+    await store.liveblogs.edit("match", lambda b: replace(b, embedding=EmbedPolicy()))
+    assert (await store.partners.rules()).restricted == {}
 
 
 async def test_what_it_was(store: Store, hands: Hands) -> None:
     """Each thing as it was, where it stood; drafts and what is deleted by now aren't there."""
-    old = (await store.create_entry("match", an_entry(at(0), body="old", tags=("mer",)), actor="x")).entry
-    gone = (await store.create_entry("match", an_entry(at(1), body="gone"), actor="x")).entry
-    draft = (await store.create_entry("match", a_draft(at(2), body="draft"), actor="x")).entry
+    old = (await store.entries.create("match", an_entry(at(0), body="old", tags=("mer",)), actor="x")).entry
+    gone = (await store.entries.create("match", an_entry(at(1), body="gone"), actor="x")).entry
+    draft = (await store.entries.create("match", a_draft(at(2), body="draft"), actor="x")).entry
     hands.now = at(60)
-    await store.edit_entry("match", old.id, lambda e: replace(e, body="new", tags=(), pinned=True), actor="x")
-    await store.edit_entry("match", draft.id, lambda e: an_entry(at(61), id=e.id), actor="x")
-    await store.delete_entry("match", gone.id, fine, actor="x", at=at(62))
-    await store.edit_liveblog("match", lambda b: replace(b, title="Fini", updated_at=at(62)))
-    epoch = (await store.liveblog("match")).epoch
+    await store.entries.edit("match", old.id, lambda e: replace(e, body="new", tags=(), pinned=True), actor="x")
+    await store.entries.edit("match", draft.id, lambda e: an_entry(at(61), id=e.id), actor="x")
+    await store.entries.delete("match", gone.id, fine, actor="x", at=at(62))
+    await store.liveblogs.edit("match", lambda b: replace(b, title="Fini", updated_at=at(62)))
+    epoch = (await store.liveblogs.find("match")).epoch
     then, now = at(59), at(60)
 
-    page = await store.entries("match", limit=9, moment=then)
+    page = await store.entries.page("match", limit=9, moment=then)
     assert (page.items, page.next_cursor, page.liveblog.seq, page.liveblog.title) == ([old], None, 2, "Le match")
-    snapshot = await store.snapshot("match", limit=9, moment=then)
+    snapshot = await store.liveblogs.snapshot("match", limit=9, moment=then)
     assert (snapshot.entries, snapshot.pinned, snapshot.liveblog) == ([old], [], page.liveblog)
     assert snapshot.changed_at <= then
-    assert (await store.snapshot("match", limit=9, moment=then, tags=("mer", "x"))).entries == [old]
-    assert (await store.snapshot("match", limit=9, moment=now, tags=("mer", "x"))).entries == []
-    as_it_is = await store.snapshot("match", limit=9)
-    assert (await store.snapshot("match", limit=9, moment=now)).entries == as_it_is.entries
-    assert (await store.entries("match", limit=9, moment=then, tag="mer")).items == [old]
-    assert (await store.entries("match", limit=9, moment=then, key_events=True)).items == []
+    assert (await store.liveblogs.snapshot("match", limit=9, moment=then, tags=("mer", "x"))).entries == [old]
+    assert (await store.liveblogs.snapshot("match", limit=9, moment=now, tags=("mer", "x"))).entries == []
+    as_it_is = await store.liveblogs.snapshot("match", limit=9)
+    assert (await store.liveblogs.snapshot("match", limit=9, moment=now)).entries == as_it_is.entries
+    assert (await store.entries.page("match", limit=9, moment=then, tag="mer")).items == [old]
+    assert (await store.entries.page("match", limit=9, moment=then, key_events=True)).items == []
 
-    found, withdrawn = await store.changes_then("match", 0, limit=9, moment=then)
+    found, withdrawn = await store.changes.after_as_of("match", 0, limit=9, moment=then)
     assert found.items == [EntryChanged(1, old), EntryDeleted(2, gone.id)]
     assert (found.more, withdrawn) == (False, [Withdrawal(gone.id, 5)])
-    found, withdrawn = await store.changes_then("match", 2, limit=9, moment=then)
+    found, withdrawn = await store.changes.after_as_of("match", 2, limit=9, moment=then)
     assert (found.items, withdrawn) == ([], [Withdrawal(gone.id, 5)])
-    assert (await store.changes_then("match", 0, limit=9, moment=now))[0] == await store.changes("match", 0, limit=9)
-    assert await store.positions_then([("match", then), ("match", now), ("rien", now)]) == {
+    assert (await store.changes.after_as_of("match", 0, limit=9, moment=now))[0] == await store.changes.after(
+        "match", 0, limit=9
+    )
+    assert await store.changes.positions_as_of([("match", then), ("match", now), ("rien", now)]) == {
         ("match", then): Position(epoch, 2),
         ("match", now): Position(epoch, 6),
     }
-    pending = await store.pending("match", then)
+    pending = await store.changes.since("match", then)
     assert pending == (Position(epoch, 6), [(seq, now) for seq in (3, 4, 5, 6)], [Withdrawal(gone.id, 5)])
     with pytest.raises(NotFound):
-        await store.pending("rien", then)
+        await store.changes.since("rien", then)
     with pytest.raises(NotFound):
-        await store.changes_then("rien", 0, limit=9, moment=then)
+        await store.changes.after_as_of("rien", 0, limit=9, moment=then)
 
 
 async def test_any_moment(store: Store, hands: Hands) -> None:
@@ -142,15 +144,15 @@ async def test_any_moment(store: Store, hands: Hands) -> None:
         tags = chance.choice([(), ("mer",), ("mer", "ciel")])
         if what == "publish" or not ids:
             entry = an_entry(at(chance.randrange(900)), pinned=False, key_event=chance.random() < 0.3, tags=tags)
-            ids.append((await store.create_entry("match", entry, actor="x")).entry.id)
+            ids.append((await store.entries.create("match", entry, actor="x")).entry.id)
         elif what == "edit":
-            await store.edit_entry("match", chance.choice(ids), _another(step, tags), actor="x")
+            await store.entries.edit("match", chance.choice(ids), _another(step, tags), actor="x")
         elif what == "delete":
             chosen = ids.pop(chance.randrange(len(ids)))
-            await store.delete_entry("match", chosen, fine, actor="x", at=hands.now)
+            await store.entries.delete("match", chosen, fine, actor="x", at=hands.now)
         else:
-            await store.edit_liveblog("match", _titled(step))
-        page = await store.entries("match", limit=100)
+            await store.liveblogs.edit("match", _titled(step))
+        page = await store.entries.page("match", limit=100)
         states.append((hands.now, page.items, [page.liveblog.title]))
     for moment, items, [title] in states:
         expected = [entry for entry in items if entry.id in ids]
@@ -158,7 +160,7 @@ async def test_any_moment(store: Store, hands: Hands) -> None:
             pages: list[Entry] = []
             cursor = None
             while True:
-                page = await store.entries(
+                page = await store.entries.page(
                     "match", limit=5, cursor=cursor, order=order, moment=moment + timedelta(seconds=1)
                 )
                 pages += page.items
@@ -166,11 +168,11 @@ async def test_any_moment(store: Store, hands: Hands) -> None:
                     break
             assert pages == (expected if order == "newest" else expected[::-1])
             assert page.liveblog.title == title
-        sea = await store.snapshot("match", limit=100, tags=("mer",), moment=moment)
+        sea = await store.liveblogs.snapshot("match", limit=100, tags=("mer",), moment=moment)
         assert sea.entries == [entry for entry in expected if "mer" in entry.tags]
         assert sea.key_events == [entry for entry in sea.entries if entry.key_event]
         replayed: dict[str, Any] = {}
-        found, _ = await store.changes_then("match", 0, limit=200, moment=moment)
+        found, _ = await store.changes.after_as_of("match", 0, limit=200, moment=moment)
         for change in found.items:
             if isinstance(change, EntryChanged):
                 replayed[change.entry.id] = change.entry
@@ -188,18 +190,18 @@ def _another(step: int, tags: tuple[str, ...]) -> Any:
 async def test_moments_are_forgotten(store: Store, hands: Hands) -> None:
     """In time; nobody is as late as that."""
     for number in range(change_times.SWEEP - 1):
-        await store.create_entry("match", an_entry(at(number)), actor="x")
-    assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == change_times.SWEEP - 1
+        await store.entries.create("match", an_entry(at(number)), actor="x")
+    assert len((await store.changes.since("match", NOON - timedelta(hours=1))).changes) == change_times.SWEEP - 1
     hands.now = NOON + change_times.KEEP + timedelta(seconds=1)
-    await store.create_entry("match", an_entry(at(1)), actor="x")
-    assert len((await store.pending("match", NOON - timedelta(hours=1))).changes) == 1
+    await store.entries.create("match", an_entry(at(1)), actor="x")
+    assert len((await store.changes.since("match", NOON - timedelta(hours=1))).changes) == 1
 
 
 async def test_there_are_so_many_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until one goes."""
     monkeypatch.setattr(partners, "PARTNERS_MAX", 2)
-    first, _ = [await store.add_partner(a_partner(at(number))) for number in range(2)]
+    first, _ = [await store.partners.add(a_partner(at(number))) for number in range(2)]
     with pytest.raises(Conflict, match="2 partners, as many as there may be"):
-        await store.add_partner(a_partner(at(3)))
-    await store.delete_partner(first.id, version=None)
-    await store.add_partner(a_partner(at(4)))
+        await store.partners.add(a_partner(at(3)))
+    await store.partners.delete(first.id, version=None)
+    await store.partners.add(a_partner(at(4)))

@@ -28,13 +28,13 @@ LONG = ("x" * 12, "é" * 5, "1", "22", "7777777", "55555", "88888888")
 
 
 async def publish(store: Store, *entries: Entry) -> list[Entry]:
-    return [(await store.create_entry("match", entry, actor="desk")).entry for entry in entries]
+    return [(await store.entries.create("match", entry, actor="desk")).entry for entry in entries]
 
 
 async def pages(store: Store, limit: int, **options: Any) -> list[list[Entry]]:
     found, cursor = [], None
     while True:
-        page = await store.entries("match", limit=limit, cursor=cursor, **options)
+        page = await store.entries.page("match", limit=limit, cursor=cursor, **options)
         found.append(page.items)
         cursor = page.next_cursor
         if cursor is None:
@@ -74,10 +74,10 @@ async def test_a_snapshot_of_long_entries_ends_early(store: Store, monkeypatch: 
     """It goes on in the list. What is pinned is there all the same, and so is what the key events are called."""
     monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=b, pinned=True, key_event=True) for n, b in enumerate(LONG)))
-    snapshot = await store.snapshot("match", limit=9)
+    snapshot = await store.liveblogs.snapshot("match", limit=9)
     assert snapshot.entries == entries[:-3:-1]
     assert snapshot.pinned == snapshot.key_events == entries[::-1]
-    older = await store.entries("match", limit=9, cursor=snapshot.next_cursor)
+    older = await store.entries.page("match", limit=9, cursor=snapshot.next_cursor)
     assert older.items == entries[-3:-6:-1]
 
 
@@ -87,16 +87,16 @@ async def test_changes_of_long_entries_end_early(store: Store, ask_first: int, m
     monkeypatch.setattr(entry_queries, "ASK_FIRST", ask_first)
     monkeypatch.setattr(entry_queries, "PAGE_BYTES", 10)
     entries = await publish(store, *(an_entry(at(n), body=body) for n, body in enumerate(LONG[:5])))
-    await store.edit_liveblog("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
+    await store.liveblogs.edit("match", lambda liveblog: replace(liveblog, title="Autre", updated_at=at(5)))
     entries += await publish(store, *(an_entry(at(n + 6), body=body) for n, body in enumerate(LONG[5:])))
     for moment in (None, at(10**8)):
         seqs: list[list[int]] = []
         seq = 0
         while True:
             if moment is None:
-                changes = await store.changes("match", seq, limit=9)
+                changes = await store.changes.after("match", seq, limit=9)
             else:
-                changes, _ = await store.changes_then("match", seq, limit=9, moment=moment)
+                changes, _ = await store.changes.after_as_of("match", seq, limit=9, moment=moment)
             seqs.append([change.seq for change in changes.items])
             if not changes.more:
                 break
@@ -120,10 +120,10 @@ async def test_pages_join_without_overlap_in_equal_milliseconds(
 async def test_pages_stay_in_place_while_entries_come_and_go(store: Store) -> None:
     """A cursor names a place, not a count: even the entry it was made of may be deleted."""
     entries = await publish(store, *(an_entry(at(i)) for i in range(6)))
-    first = await store.entries("match", limit=3)
+    first = await store.entries.page("match", limit=3)
     await publish(store, an_entry(at(10)))
-    await store.delete_entry("match", first.items[-1].id, fine, actor="desk", at=at(11))
-    second = await store.entries("match", limit=3, cursor=first.next_cursor)
+    await store.entries.delete("match", first.items[-1].id, fine, actor="desk", at=at(11))
+    second = await store.entries.page("match", limit=3, cursor=first.next_cursor)
     assert second.items == entries[2::-1]
     assert second.next_cursor is None
 
@@ -137,18 +137,18 @@ async def test_filters(store: Store) -> None:
         an_entry(at(3), tags=("VAR", "but")),
         an_entry(at(4), key_event=True, tags=("but", "é")),
     )
-    assert (await store.entries("match", limit=9, key_events=True)).items == [both, key]
-    assert (await store.entries("match", limit=9, tag="but")).items == [both, tagged, plain]
-    assert (await store.entries("match", limit=9, tag="é")).items == [both]
-    assert (await store.entries("match", limit=9, verification=Verification.DENIED)).items == [plain]
-    assert (await store.entries("match", limit=9, verification=Verification.DENIED, tag="é")).items == []
-    assert (await store.entries("match", limit=9, tag="b%t")).items == [plain]
-    assert (await store.entries("match", limit=9, tag="but", key_events=True)).items == [both]
-    assert (await store.entries("match", limit=9, tag="var")).items == []
-    assert (await store.entries("match", limit=9, tag='but"]')).items == []
+    assert (await store.entries.page("match", limit=9, key_events=True)).items == [both, key]
+    assert (await store.entries.page("match", limit=9, tag="but")).items == [both, tagged, plain]
+    assert (await store.entries.page("match", limit=9, tag="é")).items == [both]
+    assert (await store.entries.page("match", limit=9, verification=Verification.DENIED)).items == [plain]
+    assert (await store.entries.page("match", limit=9, verification=Verification.DENIED, tag="é")).items == []
+    assert (await store.entries.page("match", limit=9, tag="b%t")).items == [plain]
+    assert (await store.entries.page("match", limit=9, tag="but", key_events=True)).items == [both]
+    assert (await store.entries.page("match", limit=9, tag="var")).items == []
+    assert (await store.entries.page("match", limit=9, tag='but"]')).items == []
     assert [page[0] for page in await pages(store, 1, tag="but", order="oldest")] == [plain, tagged, both]
     with pytest.raises(InvalidInput):
-        await store.entries("match", limit=9, tag="\x00")
+        await store.entries.page("match", limit=9, tag="\x00")
 
 
 async def test_other_statuses(store: Store) -> None:
@@ -156,12 +156,12 @@ async def test_other_statuses(store: Store) -> None:
     draft, scheduled, published, gone = await publish(
         store, a_draft(at(2)), a_scheduled(at(30), at(1)), an_entry(at(3)), a_draft(at(4))
     )
-    await store.delete_entry("match", gone.id, fine, actor="desk", at=at(5))
-    assert (await store.entries("match", limit=9)).items == [published]
-    assert (await store.entries("match", limit=9, statuses=EVERY)).items == [scheduled, published, draft]
+    await store.entries.delete("match", gone.id, fine, actor="desk", at=at(5))
+    assert (await store.entries.page("match", limit=9)).items == [published]
+    assert (await store.entries.page("match", limit=9, statuses=EVERY)).items == [scheduled, published, draft]
     assert [p[0] for p in await pages(store, 1, statuses=EVERY, order="oldest")] == [draft, published, scheduled]
-    assert (await store.entries("match", limit=9, statuses={EntryStatus.DRAFT})).items == [draft]
-    assert (await store.entries("match", limit=9, statuses=())).items == []
+    assert (await store.entries.page("match", limit=9, statuses={EntryStatus.DRAFT})).items == [draft]
+    assert (await store.entries.page("match", limit=9, statuses=())).items == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_other_statuses(store: Store) -> None:
 )
 async def test_a_bad_cursor(store: Store, cursor: str) -> None:
     """Invalid, and names the parameter."""
-    for call in (store.entries("match", limit=1, cursor=cursor), store.liveblogs(limit=1, cursor=cursor)):
+    for call in (store.entries.page("match", limit=1, cursor=cursor), store.liveblogs.page(limit=1, cursor=cursor)):
         with pytest.raises(InvalidInput) as caught:
             await call
         assert caught.value.errors[0].pointer == "?cursor"
@@ -191,10 +191,10 @@ def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> No
 async def test_liveblogs_newest_created_first(store: Store) -> None:
     """Paged by cursor, also where several were created in one moment."""
     for number, moment in enumerate((5, 5, 5, 9)):
-        await store.create_liveblog(a_liveblog(f"live-{number}", created_at=at(moment)))
+        await store.liveblogs.create(a_liveblog(f"live-{number}", created_at=at(moment)))
     slugs, cursor = [], None
     while True:
-        items, cursor = await store.liveblogs(limit=2, cursor=cursor)
+        items, cursor = await store.liveblogs.page(limit=2, cursor=cursor)
         slugs.append([blog.slug for blog in items])
         if cursor is None:
             break
@@ -206,16 +206,16 @@ async def test_an_entry_among_its_neighbours(store: Store) -> None:
     entries = (await publish(store, *(an_entry(at(5)) for _ in range(9))))[::-1]
     await publish(store, a_draft(at(5)))
     middle = entries[4]
-    blog, items, newer, older = await store.around("match", middle.id, before=2, after=3)
-    assert blog == await store.liveblog("match")
+    blog, items, newer, older = await store.entries.around("match", middle.id, before=2, after=3)
+    assert blog == await store.liveblogs.find("match")
     assert items == entries[1:7]
     assert newer is not None
     assert older is not None
-    assert (await store.entries("match", limit=9, cursor=newer, order="oldest")).items == entries[:1]
-    assert (await store.entries("match", limit=9, cursor=older)).items == entries[7:]
-    everything = await store.around("match", middle.id, before=4, after=4)
+    assert (await store.entries.page("match", limit=9, cursor=newer, order="oldest")).items == entries[:1]
+    assert (await store.entries.page("match", limit=9, cursor=older)).items == entries[7:]
+    everything = await store.entries.around("match", middle.id, before=4, after=4)
     assert (everything.items, everything.newer_cursor, everything.older_cursor) == (entries, None, None)
-    alone = await store.around("match", middle.id, before=0, after=0)
+    alone = await store.entries.around("match", middle.id, before=0, after=0)
     assert alone.items == [middle]
     assert None not in (alone.newer_cursor, alone.older_cursor)
 
@@ -224,7 +224,7 @@ async def test_an_unpublished_entry_has_no_neighbours(store: Store) -> None:
     """Readers may not learn that it is there."""
     [draft] = await publish(store, a_draft())
     with pytest.raises(NotFound):
-        await store.around("match", draft.id, before=1, after=1)
+        await store.entries.around("match", draft.id, before=1, after=1)
 
 
 async def test_snapshot(store: Store) -> None:
@@ -233,13 +233,13 @@ async def test_snapshot(store: Store) -> None:
         store, *(an_entry(at(i), pinned=i % 12 == 0, key_event=i % 2 == 0) for i in range(120)), a_draft(pinned=True)
     )
     published = entries[119::-1]
-    snapshot = await store.snapshot("match", limit=20)
-    assert snapshot.liveblog == await store.liveblog("match")
+    snapshot = await store.liveblogs.snapshot("match", limit=20)
+    assert snapshot.liveblog == await store.liveblogs.find("match")
     assert snapshot.entries == published[:20]
     assert snapshot.pinned == [e for e in published if e.pinned]
     assert snapshot.key_events == [e for e in published if e.key_event]
-    assert (await store.entries("match", limit=100, cursor=snapshot.next_cursor)).items == published[20:]
-    assert (await store.snapshot("match", limit=120)).next_cursor is None
+    assert (await store.entries.page("match", limit=100, cursor=snapshot.next_cursor)).items == published[20:]
+    assert (await store.liveblogs.snapshot("match", limit=120)).next_cursor is None
 
 
 async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
@@ -247,11 +247,11 @@ async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
 
     async def write() -> None:
         for i in range(30):
-            await other.create_entry("match", an_entry(at(i), pinned=i < 5, key_event=True), actor="desk")
+            await other.entries.create("match", an_entry(at(i), pinned=i < 5, key_event=True), actor="desk")
 
     writing = asyncio.create_task(write())
     while not writing.done():
-        snapshot = await store.snapshot("match", limit=50)
+        snapshot = await store.liveblogs.snapshot("match", limit=50)
         seq = snapshot.liveblog.seq
         assert [e.seq for e in snapshot.entries] == [e.seq for e in snapshot.key_events] == list(range(seq, 0, -1))
         assert len(snapshot.pinned) == min(seq, 5)
@@ -261,11 +261,11 @@ async def test_a_snapshot_is_one_moment(store: Store, other: Store) -> None:
 async def test_changes_after_any_position(store: Store) -> None:
     """The latest state of each thing, in the order of its last change; none that came before."""
     one, two, three = await publish(store, an_entry(at(1)), an_entry(at(2)), an_entry(at(3)))
-    blog, _ = await store.edit_liveblog("match", lambda b: replace(b, title="Fin"))
-    one = (await store.edit_entry("match", one.id, lambda e: replace(e, pinned=True), actor="desk")).entry
-    await store.delete_entry("match", two.id, fine, actor="desk", at=at(4))
+    blog, _ = await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"))
+    one = (await store.entries.edit("match", one.id, lambda e: replace(e, pinned=True), actor="desk")).entry
+    await store.entries.delete("match", two.id, fine, actor="desk", at=at(4))
     await publish(store, a_draft())
-    now = await store.liveblog("match")
+    now = await store.liveblogs.find("match")
     assert (blog.changed_seq, now.changed_seq, now.seq) == (4, 4, 6)
     everything: list[Change] = [
         EntryChanged(3, three),
@@ -274,7 +274,7 @@ async def test_changes_after_any_position(store: Store) -> None:
         EntryDeleted(6, two.id),
     ]
     for after in range(8):
-        changes = await store.changes("match", after, limit=10)
+        changes = await store.changes.after("match", after, limit=10)
         assert changes.liveblog == now
         assert changes.items == [change for change in everything if change.seq > after]
         assert not changes.more
@@ -284,12 +284,12 @@ async def test_changes_after_any_position(store: Store) -> None:
 async def test_changes_in_parts(store: Store, limit: int) -> None:
     """Asking again after the last item until there is no more gives everything once, wherever the live blog's is."""
     await publish(store, an_entry(), an_entry())
-    await store.edit_liveblog("match", lambda b: replace(b, title="Fin"))
+    await store.liveblogs.edit("match", lambda b: replace(b, title="Fin"))
     await publish(store, an_entry())
     found: list[int] = []
     more = True
     while more:
-        changes = await store.changes("match", found[-1] if found else 0, limit=limit)
+        changes = await store.changes.after("match", found[-1] if found else 0, limit=limit)
         assert len(changes.items) <= limit
         assert changes.more == (changes.items[-1].seq < 4)
         found += [change.seq for change in changes.items]
@@ -299,47 +299,47 @@ async def test_changes_in_parts(store: Store, limit: int) -> None:
 
 async def test_scheduled(store: Store) -> None:
     """The next due first; published and deleted ones no more."""
-    assert await store.scheduled(limit=10) == []
-    await store.create_liveblog(a_liveblog("vote"))
+    assert await store.entries.scheduled(limit=10) == []
+    await store.liveblogs.create(a_liveblog("vote"))
     late, soon, published, gone = await publish(
         store, a_scheduled(at(20)), a_scheduled(at(10)), a_scheduled(at(5)), a_scheduled(at(6))
     )
-    other = (await store.create_entry("vote", a_scheduled(at(15)), actor="desk")).entry
-    assert await store.scheduled(limit=1) == [("match", published.id, at(5))]
-    await store.edit_entry(
+    other = (await store.entries.create("vote", a_scheduled(at(15)), actor="desk")).entry
+    assert await store.entries.scheduled(limit=1) == [("match", published.id, at(5))]
+    await store.entries.edit(
         "match", published.id, lambda e: replace(e, status=EntryStatus.PUBLISHED, published_at=at(5)), actor="clock"
     )
-    await store.delete_entry("match", gone.id, fine, actor="desk", at=at(5))
-    assert await store.scheduled(limit=10) == [
+    await store.entries.delete("match", gone.id, fine, actor="desk", at=at(5))
+    assert await store.entries.scheduled(limit=10) == [
         ("match", soon.id, at(10)),
         ("vote", other.id, at(15)),
         ("match", late.id, at(20)),
     ]
-    assert await store.scheduled(limit=1) == [("match", soon.id, at(10))]
+    assert await store.entries.scheduled(limit=1) == [("match", soon.id, at(10))]
 
 
 async def test_positions(store: Store) -> None:
     """Of those that exist."""
-    vote = await store.create_liveblog(a_liveblog("vote"))
+    vote = await store.liveblogs.create(a_liveblog("vote"))
     await publish(store, an_entry(), a_draft())
-    match = await store.liveblog("match")
-    assert await store.positions(["match", "vote", "nothing", "a\x00b"]) == {
+    match = await store.liveblogs.find("match")
+    assert await store.changes.positions(["match", "vote", "nothing", "a\x00b"]) == {
         "match": Position(match.epoch, 1),
         "vote": Position(vote.epoch, 0),
     }
-    assert await store.positions([]) == {}
+    assert await store.changes.positions([]) == {}
     # More than fit into a statement.
     made_up = [f"rien-{number}" for number in range(40_000)]
-    assert (await store.positions([*made_up, "match"])).keys() == {"match"}
+    assert (await store.changes.positions([*made_up, "match"])).keys() == {"match"}
 
 
 async def test_when_a_live_blog_began_and_last_changed(store: Store) -> None:
     """By its entries and its own fields, whichever changed last; deletions count, drafts don't."""
 
     async def moments() -> tuple[Any, Any]:
-        snapshot = await store.snapshot("match", limit=1)
-        (listing,) = await store.numbered(range(1, 99))
-        feed = await store.feed("match", limit=1)
+        snapshot = await store.liveblogs.snapshot("match", limit=1)
+        (listing,) = await store.liveblogs.numbered(range(1, 99))
+        feed = await store.liveblogs.feed("match", limit=1)
         assert (listing.liveblog, listing.began_at) == (snapshot.liveblog, snapshot.began_at)
         assert listing.changed_at == snapshot.changed_at == feed.changed_at
         return snapshot.began_at, snapshot.changed_at
@@ -352,54 +352,54 @@ async def test_when_a_live_blog_began_and_last_changed(store: Store) -> None:
     backdated = replace(an_entry(at(4)), published_at=at(-60))
     await publish(store, backdated)
     assert await moments() == (at(-60), at(4))
-    await store.edit_liveblog("match", lambda blog: replace(blog, title="Autre", updated_at=at(5)))
+    await store.liveblogs.edit("match", lambda blog: replace(blog, title="Autre", updated_at=at(5)))
     assert await moments() == (at(-60), at(5))
-    await store.edit_entry("match", first.id, lambda e: replace(e, heading="Un", updated_at=at(6)), actor="desk")
+    await store.entries.edit("match", first.id, lambda e: replace(e, heading="Un", updated_at=at(6)), actor="desk")
     assert await moments() == (at(-60), at(6))
-    await store.delete_entry("match", backdated.id, fine, actor="desk", at=at(7))
+    await store.entries.delete("match", backdated.id, fine, actor="desk", at=at(7))
     assert await moments() == (at(2), at(7))
     for entry in (first, second):
-        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(8))
+        await store.entries.delete("match", entry.id, fine, actor="desk", at=at(8))
     assert await moments() == (None, at(8))
 
 
 async def test_feed(store: Store) -> None:
     """The newest entries, and the tombstones that would stand among them; a deleted draft never stood there."""
-    assert await store.feed("match", limit=2) == (await store.liveblog("match"), [], [], NOON)
+    assert await store.liveblogs.feed("match", limit=2) == (await store.liveblogs.find("match"), [], [], NOON)
     entries = await publish(store, *(an_entry(at(i), pinned=i == 0) for i in range(6)))
     (draft,) = await publish(store, a_draft(at(6)))
     for number, entry in enumerate((draft, entries[1], entries[5])):
-        await store.delete_entry("match", entry.id, fine, actor="desk", at=at(10 + number))
-    feed = await store.feed("match", limit=2)
-    assert feed.liveblog == await store.liveblog("match")
+        await store.entries.delete("match", entry.id, fine, actor="desk", at=at(10 + number))
+    feed = await store.liveblogs.feed("match", limit=2)
+    assert feed.liveblog == await store.liveblogs.find("match")
     assert feed.entries == [entries[4], entries[3]]
     assert feed.deleted == [(entries[5].id, at(12))]
     assert feed.changed_at == at(12)
-    whole = await store.feed("match", limit=4)
+    whole = await store.liveblogs.feed("match", limit=4)
     assert whole.entries == [entries[i] for i in (4, 3, 2, 0)]
     assert [deletion.id for deletion in whole.deleted] == [entries[i].id for i in (5, 1)]
-    await store.delete_entry("match", entries[3].id, fine, actor="desk", at=at(13))
-    assert [deletion.id for deletion in (await store.feed("match", limit=1)).deleted] == [entries[5].id]
+    await store.entries.delete("match", entries[3].id, fine, actor="desk", at=at(13))
+    assert [deletion.id for deletion in (await store.liveblogs.feed("match", limit=1)).deleted] == [entries[5].id]
     with pytest.raises(NotFound):
-        await store.feed("rien", limit=2)
+        await store.liveblogs.feed("rien", limit=2)
 
 
 async def test_live_blogs_that_changed(store: Store) -> None:
     """Since a moment, the last changed first; each keeps its number."""
     for number, slug in enumerate(("un", "deux", "trois"), start=1):
-        await store.create_liveblog(a_liveblog(slug, created_at=at(number), updated_at=at(number)))
-    await store.create_entry("un", an_entry(at(20)), actor="desk")
-    changed = await store.changed_since(at(2), limit=9)
+        await store.liveblogs.create(a_liveblog(slug, created_at=at(number), updated_at=at(number)))
+    await store.entries.create("un", an_entry(at(20)), actor="desk")
+    changed = await store.liveblogs.changed_since(at(2), limit=9)
     assert [(found.liveblog.slug, found.changed_at) for found in changed] == [
         ("un", at(20)),
         ("trois", at(3)),
         ("deux", at(2)),
     ]
-    assert [found.liveblog.slug for found in await store.changed_since(at(2), limit=2)] == ["un", "trois"]
-    assert await store.changed_since(at(20.001), limit=9) == []
-    highest = await store.highest_number()
-    everything = await store.numbered(range(1, highest + 1))
+    assert [found.liveblog.slug for found in await store.liveblogs.changed_since(at(2), limit=2)] == ["un", "trois"]
+    assert await store.liveblogs.changed_since(at(20.001), limit=9) == []
+    highest = await store.liveblogs.highest_number()
+    everything = await store.liveblogs.numbered(range(1, highest + 1))
     assert [found.liveblog.slug for found in everything] == ["match", "un", "deux", "trois"]
     assert [found.began_at for found in everything] == [None, at(20), None, None]
-    assert await store.numbered(range(highest, highest + 5)) == everything[-1:]
-    assert await store.numbered(range(highest + 1, highest + 5)) == []
+    assert await store.liveblogs.numbered(range(highest, highest + 5)) == everything[-1:]
+    assert await store.liveblogs.numbered(range(highest + 1, highest + 5)) == []

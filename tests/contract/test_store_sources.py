@@ -38,8 +38,8 @@ def incoming(seq: int, body: str | None, remote_id: str = THERE, **fields: Any) 
 @pytest.fixture
 async def held(store: Store) -> Store:
     """A store whose live blog follows another one, by the process `node`."""
-    await store.add_source(a_source())
-    assert [source.slug for source in await store.hold_sources("node", NOON, LEASE)] == ["match"]
+    await store.sources.add(a_source())
+    assert [source.slug for source in await store.sources.hold("node", NOON, LEASE)] == ["match"]
     return store
 
 
@@ -53,7 +53,7 @@ class Taking:
     async def __call__(self, given: Incoming, *, moving: bool = True) -> Written | None:
         reached = position(given.seq) if moving else None
         hold = Hold("source", "node", self.position)
-        written = await self.store.take_over("match", hold, reached, given, actor="via there", at=at(99))
+        written = await self.store.sources.take_over("match", hold, reached, given, actor="via there", at=at(99))
         self.position = reached or self.position
         return written
 
@@ -66,16 +66,16 @@ async def test_an_entry_comes_changes_and_goes(held: Store) -> None:
     assert (first.entry.version, first.entry.published_at, first.entry.via) == (1, at(5), VIA)
     assert first.change == EntryChanged(1, first.entry)
     assert first.entry.id != THERE
-    assert await held.copies("match") == {THERE: ImportedEntry(first.entry.id, 5, True)}
-    assert (await held.source("match", NOON)).position == position(5)
+    assert await held.sources.copies("match") == {THERE: ImportedEntry(first.entry.id, 5, True)}
+    assert (await held.sources.find("match", NOON)).position == position(5)
     second = await take(incoming(6, "<p>2</p>"))
     assert second is not None
     assert (second.entry.id, second.entry.version, second.entry.seq) == (first.entry.id, 2, 2)
     third = await take(incoming(7, None))
     assert third is not None
     assert third.change == EntryDeleted(3, first.entry.id)
-    assert await held.copies("match") == {}
-    assert (await held.source("match", NOON)).position == position(7)
+    assert await held.sources.copies("match") == {}
+    assert (await held.sources.find("match", NOON)).position == position(7)
 
 
 async def test_what_is_taken_over_twice_is_there_once(held: Store) -> None:
@@ -85,7 +85,7 @@ async def test_what_is_taken_over_twice_is_there_once(held: Store) -> None:
     again = await take(incoming(5, "<p>1</p>"))
     assert again is not None
     assert again.change is None
-    assert (await held.liveblog("match")).seq == 1
+    assert (await held.liveblogs.find("match")).seq == 1
 
 
 async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
@@ -93,7 +93,7 @@ async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
     take = Taking(held)
     first = await take(incoming(5, "<p>1</p>"))
     assert first is not None
-    await held.delete_entry("match", first.entry.id, fine, actor="desk", at=at(6))
+    await held.entries.delete("match", first.entry.id, fine, actor="desk", at=at(6))
     assert await take(incoming(6, "<p>2</p>")) is None
     assert await take(incoming(7, None)) is None
     assert await take(incoming(8, "<p>3</p>")) is None
@@ -106,8 +106,8 @@ async def test_what_the_newsroom_deletes_stays_deleted(held: Store) -> None:
     assert third is not None
     assert third.entry.id != second.entry.id
     with pytest.raises(Gone):
-        await held.entry("match", second.entry.id)
-    assert await held.copies("match") == {other: ImportedEntry(third.entry.id, 12, True)}
+        await held.entries.find("match", second.entry.id)
+    assert await held.sources.copies("match") == {other: ImportedEntry(third.entry.id, 12, True)}
 
 
 async def test_it_is_edited_by_the_source_alone_while_that_is_followed(held: Store) -> None:
@@ -115,16 +115,16 @@ async def test_it_is_edited_by_the_source_alone_while_that_is_followed(held: Sto
     assert written is not None
 
     async def edit() -> Written:
-        return await held.edit_entry("match", written.entry.id, lambda e: replace(e, body="x"), actor="desk")
+        return await held.entries.edit("match", written.entry.id, lambda e: replace(e, body="x"), actor="desk")
 
     with pytest.raises(Conflict, match="Le Phare"):
         await edit()
-    await held.remove_source("match")
+    await held.sources.remove("match")
     assert (await edit()).entry.version == 2
     with pytest.raises(NotFound):
-        await held.remove_source("match")
+        await held.sources.remove("match")
     with pytest.raises(NotFound):
-        await held.source("match", NOON)
+        await held.sources.find("match", NOON)
 
 
 async def test_who_doesnt_hold_it_writes_nothing(held: Store) -> None:
@@ -139,39 +139,39 @@ async def test_who_doesnt_hold_it_writes_nothing(held: Store) -> None:
         (Hold("source", "node", None), position(6)),
     ]:
         with pytest.raises(NotHeld):
-            await held.take_over("match", hold, reached, incoming(6, "<p>2</p>", other), actor="x", at=NOON)
+            await held.sources.take_over("match", hold, reached, incoming(6, "<p>2</p>", other), actor="x", at=NOON)
     with pytest.raises(NotHeld):
-        await held.move_source(Hold("source", "other", position(5)), position(6))
-    assert (await held.liveblog("match")).seq == 1
-    assert (await held.source("match", NOON)).position == position(5)
-    await held.move_source(Hold("source", "node", position(5)), position(6))
-    assert (await held.source("match", NOON)).position == position(6)
+        await held.sources.move(Hold("source", "other", position(5)), position(6))
+    assert (await held.liveblogs.find("match")).seq == 1
+    assert (await held.sources.find("match", NOON)).position == position(5)
+    await held.sources.move(Hold("source", "node", position(5)), position(6))
+    assert (await held.sources.find("match", NOON)).position == position(6)
 
 
 async def test_a_refused_entry_moves_nothing(held: Store) -> None:
     """One pinned entry too many: the position stays, and the entry isn't known."""
     for _ in range(10):
-        await held.create_entry("match", an_entry(pinned=True), actor="desk")
+        await held.entries.create("match", an_entry(pinned=True), actor="desk")
     with pytest.raises(Conflict):
         await Taking(held)(incoming(5, "<p>1</p>", pinned=True))
-    assert (await held.source("match", NOON)).position is None
-    assert await held.copies("match") == {}
+    assert (await held.sources.find("match", NOON)).position is None
+    assert await held.sources.copies("match") == {}
 
 
 async def test_one_process_holds_it_at_a_time(held: Store, other: Store) -> None:
     """Until its time is over without its having taken hold again, or it leaves it."""
-    assert await other.hold_sources("second", at(4), LEASE) == []
-    await held.hold_sources("node", at(4), LEASE)
-    assert await other.hold_sources("second", at(8), LEASE) == []
-    assert [source.id for source in await other.hold_sources("second", at(9), LEASE)] == ["source"]
-    assert await held.hold_sources("node", at(9), LEASE) == []
-    await other.release_sources("second")
-    assert len(await held.hold_sources("node", at(9), LEASE)) == 1
+    assert await other.sources.hold("second", at(4), LEASE) == []
+    await held.sources.hold("node", at(4), LEASE)
+    assert await other.sources.hold("second", at(8), LEASE) == []
+    assert [source.id for source in await other.sources.hold("second", at(9), LEASE)] == ["source"]
+    assert await held.sources.hold("node", at(9), LEASE) == []
+    await other.sources.release("second")
+    assert len(await held.sources.hold("node", at(9), LEASE)) == 1
 
 
 async def test_of_many_who_want_it_one_gets_it(store: Store, other: Store) -> None:
-    await store.add_source(a_source())
-    wanting = [which.hold_sources(f"node{n}", NOON, LEASE) for n, which in enumerate([store, other] * 4)]
+    await store.sources.add(a_source())
+    wanting = [which.sources.hold(f"node{n}", NOON, LEASE) for n, which in enumerate([store, other] * 4)]
     held = await asyncio.gather(*wanting)
     assert sum(len(sources) for sources in held) == 1
 
@@ -179,34 +179,34 @@ async def test_of_many_who_want_it_one_gets_it(store: Store, other: Store) -> No
 async def test_how_it_stands(held: Store) -> None:
     """As its holder last wrote; waiting where nobody holds it."""
     hold = Hold("source", "node", None)
-    await held.note_source(hold, SourceState.LOST, error="away", told=7, heard_at=at(1))
-    source = await held.source("match", at(1))
+    await held.sources.note(hold, SourceState.LOST, error="away", told=7, heard_at=at(1))
+    source = await held.sources.find("match", at(1))
     assert (source.state, source.error, source.told, source.heard_at) == (SourceState.LOST, "away", 7, at(1))
     assert source.behind is None
-    await held.note_source(Hold("source", "other", None), SourceState.LIVE, error=None, told=9, heard_at=at(2))
-    assert (await held.source("match", at(1))).state is SourceState.LOST
-    assert (await held.source("match", at(5))).state is SourceState.WAITING
+    await held.sources.note(Hold("source", "other", None), SourceState.LIVE, error=None, told=9, heard_at=at(2))
+    assert (await held.sources.find("match", at(1))).state is SourceState.LOST
+    assert (await held.sources.find("match", at(5))).state is SourceState.WAITING
     await Taking(held)(incoming(5, "<p>1</p>"))
-    assert (await held.source("match", at(1))).behind == 2
+    assert (await held.sources.find("match", at(1))).behind == 2
 
 
 async def test_a_live_blog_follows_one_at_most(held: Store) -> None:
     with pytest.raises(Conflict):
-        await held.add_source(a_source(id="second"))
+        await held.sources.add(a_source(id="second"))
     with pytest.raises(NotFound):
-        await held.add_source(a_source("none"))
-    await held.create_liveblog(a_liveblog("vote"))
-    await held.add_source(a_source("vote", id="third"))
-    assert {source.slug for source in await held.hold_sources("node", NOON, LEASE)} == {"match", "vote"}
+        await held.sources.add(a_source("none"))
+    await held.liveblogs.create(a_liveblog("vote"))
+    await held.sources.add(a_source("vote", id="third"))
+    assert {source.slug for source in await held.sources.hold("node", NOON, LEASE)} == {"match", "vote"}
 
 
 async def test_two_live_blogs_may_follow_the_same(held: Store) -> None:
     """Each has its own copy."""
-    await held.create_liveblog(a_liveblog("vote"))
-    await held.add_source(a_source("vote", id="third"))
-    await held.hold_sources("node", NOON, LEASE)
+    await held.liveblogs.create(a_liveblog("vote"))
+    await held.sources.add(a_source("vote", id="third"))
+    await held.sources.hold("node", NOON, LEASE)
     await Taking(held)(incoming(5, "<p>1</p>"))
     hold = Hold("third", "node", None)
-    await held.take_over("vote", hold, position(5), incoming(5, "<p>1</p>"), actor="x", at=NOON)
-    here, there = await held.copies("match"), await held.copies("vote")
+    await held.sources.take_over("vote", hold, position(5), incoming(5, "<p>1</p>"), actor="x", at=NOON)
+    here, there = await held.sources.copies("match"), await held.sources.copies("vote")
     assert here[THERE].entry_id != there[THERE].entry_id

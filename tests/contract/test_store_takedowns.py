@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 async def test_what_was_kept_last_is_found(store: Store) -> None:
     """Of its own live blog only; it begins without counts, and ends with those of every partner."""
-    entry = (await store.create_entry("match", an_entry(), actor="desk")).entry
-    other = (await store.create_entry("match", an_entry(), actor="desk")).entry
-    await store.create_liveblog(a_liveblog("vote"))
-    await store.delete_entry("match", entry.id, fine, actor="desk", at=at(1))
+    entry = (await store.entries.create("match", an_entry(), actor="desk")).entry
+    other = (await store.entries.create("match", an_entry(), actor="desk")).entry
+    await store.liveblogs.create(a_liveblog("vote"))
+    await store.entries.delete("match", entry.id, fine, actor="desk", at=at(1))
     begun = Takedown(entry.id, 3, at(1), None, {})
-    await store.keep_takedown(begun)
-    assert await store.takedown("match", entry.id) == begun
+    await store.takedowns.keep(begun)
+    assert await store.takedowns.find("match", entry.id) == begun
     ended = replace(
         begun, ended_at=at(9), by_partner={"": ConfirmationCounts(4, 2, 3, 1), "p_abc": ConfirmationCounts(2, 0, 0, 0)}
     )
-    await store.keep_takedown(ended)
-    assert await store.takedown("match", entry.id) == ended
+    await store.takedowns.keep(ended)
+    assert await store.takedowns.find("match", entry.id) == ended
     for slug, entry_id in (("vote", entry.id), ("match", other.id), ("rien", entry.id), ("match", "\x00")):
         with pytest.raises(NotFound):
-            await store.takedown(slug, entry_id)
+            await store.takedowns.find(slug, entry_id)

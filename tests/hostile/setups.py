@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from liveserver.server.app import create_app
 from liveserver.settings import Settings
 from liveserver.store import migrate
-from liveserver.store.database import PATIENCE, Database, parse_url
+from liveserver.store.connections import PATIENCE
+from liveserver.store.database import Database
+from liveserver.store.database_url import parse_url
 from liveserver.store.repositories import entries, liveblogs
 from tests.acceptance.serving import START_SECONDS, LiveServer, eventually, started
 from tests.faults.setups import DEFECTS

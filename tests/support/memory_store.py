@@ -58,6 +58,11 @@ class MemoryStore:
     down: bool = False
     log: list[tuple[datetime, str, Change]] = field(default_factory=list)
 
+    @property
+    def changes(self) -> MemoryStore:
+        """The queries of changes: they are all that it has."""
+        return self
+
     def commit(self, key: str, *, tags: tuple[str, ...] = (), deleted: bool = False) -> ChangeFrame:
         """The next change: of an entry with this id, or of the live blog."""
         seq = len(self.log) + 1
@@ -96,14 +101,14 @@ class MemoryStore:
         self._answer(self.slug)
         return {self.slug: Position(EPOCH, len(self.log))} if self.slug in slugs else {}
 
-    async def positions_then(self, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
+    async def positions_as_of(self, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
         self._answer(self.slug)
         return {each: Position(EPOCH, self.seq_then(each[1])) for each in wanted if each[0] == self.slug}
 
-    async def changes(self, slug: str, after: int, *, limit: int) -> Changes:
+    async def after(self, slug: str, after: int, *, limit: int) -> Changes:
         return self._changes(slug, after, len(self.log), limit)
 
-    async def changes_then(
+    async def after_as_of(
         self, slug: str, after: int, *, limit: int, moment: datetime
     ) -> tuple[Changes, list[Withdrawal]]:
         seq = self.seq_then(moment)
@@ -117,7 +122,7 @@ class MemoryStore:
         ]
         return found._replace(items=items), [each for _, each in withdrawn]
 
-    async def pending(self, slug: str, moment: datetime) -> Pending:
+    async def since(self, slug: str, moment: datetime) -> Pending:
         self._answer(slug)
         seq = self.seq_then(moment)
         changes = [(change.seq, at) for at, _, change in self.log[seq:]]

@@ -17,7 +17,7 @@ async def write(url: str, slug: str, count: int) -> None:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     for _ in range(count):
-        written = await store.create_entry(slug, an_entry(), actor="child")
+        written = await store.entries.create(slug, an_entry(), actor="child")
         print(written.entry.id, flush=True)
     await store.close()
 

@@ -16,9 +16,8 @@ from liveserver.cli import interruption
 from liveserver.domain.errors import Conflict, SettingsError
 from liveserver.settings import hide_password
 from liveserver.store import backup, restore
-from liveserver.store.backup.backups import describe
-from liveserver.store.database import check
-from liveserver.store.file_lock import alone
+from liveserver.store.backup.sections import describe
+from liveserver.store.sqlite_file import alone, check
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:

@@ -57,11 +57,11 @@ def add_follow_command(app: typer.Typer, with_settings: Decorator, store_of: Sto
 
             async with store_of(settings) as store:
                 if stop:
-                    await store.remove_source(slug)
+                    await store.sources.remove(slug)
                     return None
                 if address is not None:
-                    return await store.add_source(made(slug, parse(SourceInput, given), now(), settings))
-                return await store.source(slug, now())
+                    return await store.sources.add(made(slug, parse(SourceInput, given), now(), settings))
+                return await store.sources.find(slug, now())
 
         source = asyncio.run(run())
         if source is None:

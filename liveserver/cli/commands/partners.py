@@ -75,7 +75,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
         from liveserver.access.partner_admission import edited
 
         patch = parse(PartnerPatch, given)
-        return on_store(settings, lambda store: store.edit_partner(partner_id, lambda old: edited(old, patch, now())))
+        return on_store(settings, lambda store: store.partners.edit(partner_id, lambda old: edited(old, patch, now())))
 
     @app.command("add")
     @with_database
@@ -109,7 +109,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
     @with_database
     def listing(settings: Settings) -> None:
         """List the partners."""
-        partners = on_store(settings, lambda store: store.rules()).partners.values()
+        partners = on_store(settings, lambda store: store.partners.rules()).partners.values()
         rows = [("ID", "NAME", "STATE", "DELAY", "TAGS", "LIVE BLOGS", "ORIGINS")]
         rows += [
             (
@@ -130,7 +130,7 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
     @with_database
     def show(settings: Settings, partner_id: PartnerId) -> None:
         """Show a partner's rules, as JSON."""
-        partner = on_store(settings, lambda store: store.partner(partner_id))
+        partner = on_store(settings, lambda store: store.partners.find(partner_id))
         typer.echo(orjson.dumps(partner_object(partner), option=orjson.OPT_INDENT_2).decode())
 
     @app.command("edit")
@@ -182,12 +182,12 @@ def add_partner_commands(app: typer.Typer, with_database: Decorator, store_of: S
     @with_database
     def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
         """Remove a partner, for good."""
-        on_store(settings, lambda store: store.delete_partner(partner_id, version=None))
+        on_store(settings, lambda store: store.partners.delete(partner_id, version=None))
         typer.echo(f"Removed {partner_id}.")
 
 
 async def _added(store: Store, partner: Partner) -> list[str]:
-    await store.add_partner(partner)
+    await store.partners.add(partner)
     return await _missing(store, partner.liveblogs)
 
 
@@ -196,7 +196,7 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
     missing = []
     for slug in slugs:
         try:
-            await store.liveblog(slug)
+            await store.liveblogs.find(slug)
         except NotFound:
             missing.append(slug)
     return missing

@@ -47,7 +47,7 @@ class Newsroom:
     async def run(self) -> None:
         """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
         try:
-            await self._parts.store.liveblog(self.slug)
+            await self._parts.store.liveblogs.find(self.slug)
         except NotFound:
             await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
         while True:
@@ -68,9 +68,9 @@ class Newsroom:
         self._ids.clear()
         cursor: str | None = None
         while True:
-            page = await self._parts.store.entries(self.slug, limit=100, cursor=cursor)
+            page = await self._parts.store.entries.page(self.slug, limit=100, cursor=cursor)
             for entry in page.items:
-                [first], _ = await self._parts.store.revisions(self.slug, entry.id, limit=1)
+                [first], _ = await self._parts.store.entries.revisions(self.slug, entry.id, limit=1)
                 if first.actor == ACTOR:
                     await self._unless_gone(
                         self._parts.publisher.delete_entry(self.slug, entry.id, version=None, actor=ACTOR)

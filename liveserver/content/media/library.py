@@ -62,7 +62,7 @@ class MediaLibrary:
         ]
         await asyncio.gather(*(self._files.write(name, content) for name, content in named))
         at = self._clock()
-        return await self._store.add_media(
+        return await self._store.media.add(
             Media(
                 id=media_id,
                 version=1,
@@ -88,22 +88,22 @@ class MediaLibrary:
             edited = replace(current, **{name: getattr(patch, name) for name in patch.model_fields_set})
             return current if edited == current else replace(edited, updated_at=at)
 
-        return await self._store.edit_media(media_id, edit)
+        return await self._store.media.edit(media_id, edit)
 
     async def delete(self, media_id: str, *, version: Edition | None) -> None:
         """Take a picture away, for good. After MediaUnavailable or StoreUnavailable, call it again."""
-        media = await self._store.media(media_id)
+        media = await self._store.media.find(media_id)
         check_version(media, version, media.edition.history)
         for picture in Picture.of(media).variants:
             await self._files.remove(picture.name)
             self._file_cache.forget(picture.name)
-        await self._store.delete_media(media_id, version=version, at=self._clock())
+        await self._store.media.delete(media_id, version=version, at=self._clock())
 
     async def content(self, picture: Picture) -> bytes:
         """A picture's file. Raises NotFound, and Gone if it was deleted."""
         content = await self._file_cache.get(picture.name)
         if content is not None:
             return content
-        if await self._store.media_was_deleted(picture.digest):
+        if await self._store.media.was_deleted(picture.digest):
             raise Gone("the picture was deleted")
         raise NotFound(f"there is no picture {picture.name}")

@@ -119,7 +119,7 @@ async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
     parts = services(request)
-    return await parts.store.entries(
+    return await parts.store.entries.page(
         request.path_params["slug"],
         limit=query.limit,
         cursor=query.cursor,
@@ -151,7 +151,7 @@ async def read(request: Request) -> Response:
     except NotFound:
         if not may(await actor_of(request), "publish", slug):
             raise
-        liveblog, entry = await services(request).store.entry(slug, entry_id)
+        liveblog, entry = await services(request).store.entries.find(slug, entry_id)
     return _one(request, liveblog, entry, headers=headers)
 
 
@@ -205,10 +205,10 @@ async def revisions(request: Request) -> Response:
 
 async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | None]:
     slug, parts = request.path_params["slug"], services(request)
-    found, next_cursor = await parts.store.revisions(
+    found, next_cursor = await parts.store.entries.revisions(
         slug, request.path_params["id"], limit=query.limit, cursor=query.cursor
     )
-    liveblog = await parts.store.liveblog(slug)
+    liveblog = await parts.store.liveblogs.find(slug)
     states = [revision.entry for revision in found]
     encoded = await parts.presenter.entries(liveblog, states)
     items = [

@@ -40,7 +40,7 @@ async def listing(request: Request) -> Response:
     await authorised(request, "publish", shared=True)
     query = query_of(request, PageQuery)
     parts = services(request)
-    found, next_cursor = await parts.store.media_page(limit=query.limit, cursor=query.cursor)
+    found, next_cursor = await parts.store.media.page(limit=query.limit, cursor=query.cursor)
     content = {"items": [parts.presenter.media(media) for media in found], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
@@ -48,7 +48,7 @@ async def listing(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """One picture."""
     await authorised(request, "publish", shared=True)
-    return _one(request, await services(request).store.media(request.path_params["id"]))
+    return _one(request, await services(request).store.media.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:

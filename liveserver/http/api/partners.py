@@ -40,7 +40,7 @@ async def listing(request: Request) -> Response:
     """The partners, newest first."""
     await authorised(request, "manage")
     query = query_of(request, PageQuery)
-    found, next_cursor = await services(request).store.partner_page(limit=query.limit, cursor=query.cursor)
+    found, next_cursor = await services(request).store.partners.page(limit=query.limit, cursor=query.cursor)
     content = {"items": [resources.partner_object(partner) for partner in found], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
@@ -48,7 +48,7 @@ async def listing(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """One partner."""
     await authorised(request, "manage")
-    return _one(request, await services(request).store.partner(request.path_params["id"]))
+    return _one(request, await services(request).store.partners.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:

@@ -43,7 +43,7 @@ async def feed(request: Request) -> Response:
 
 
 async def _feed(parts: Container, slug: str, kind: str, readers: Readers) -> CachedPage:
-    found = await parts.store.feed(slug, limit=LENGTH)
+    found = await parts.store.liveblogs.feed(slug, limit=LENGTH)
     renderer = await parts.renderer.prepared(found.liveblog, found.entries, feed=True)
     headers = {**HEADERS, **readable_by(readers)}
 

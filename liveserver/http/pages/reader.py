@@ -129,7 +129,7 @@ async def _newest(parts: Container, slug: str) -> CachedPage:
 
 
 async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
-    page = await parts.store.entries(slug, limit=PAGE_SIZE, **choice._asdict())
+    page = await parts.store.entries.page(slug, limit=PAGE_SIZE, **choice._asdict())
     # A page that begins at a cursor has the other side's entries before it. Should all of them have gone meanwhile, its
     # first entry is as good a place as any.
     before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
@@ -166,7 +166,7 @@ async def entry_page(request: Request) -> Response:
 
 async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> CachedPage:
     before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
-    around = await parts.store.around(slug, entry_id, before=before, after=after)
+    around = await parts.store.entries.around(slug, entry_id, before=before, after=after)
     renderer = await parts.renderer.prepared(around.liveblog, around.items)
     place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(

@@ -34,7 +34,7 @@ async def index(request: Request) -> Response:
 
 
 async def _index(parts: Container) -> Representation:
-    return _representation(sitemaps.index(await parts.store.highest_number(), parts.renderer))
+    return _representation(sitemaps.index(await parts.store.liveblogs.highest_number(), parts.renderer))
 
 
 async def news(request: Request) -> Response:
@@ -44,7 +44,7 @@ async def news(request: Request) -> Response:
 
 async def _news(parts: Container) -> Representation:
     moment = now()
-    listings = await parts.store.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
+    listings = await parts.store.liveblogs.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
     return _representation(sitemaps.news(listings, parts.renderer, now=moment))
 
 
@@ -55,9 +55,11 @@ async def sitemap(request: Request) -> Response:
 
 
 async def _sitemap(parts: Container, page: int) -> Representation:
-    if page > sitemaps.pages(await parts.store.highest_number()):
+    if page > sitemaps.pages(await parts.store.liveblogs.highest_number()):
         raise NotFound(f"there is no sitemap {page}")
-    return _representation(sitemaps.sitemap(await parts.store.numbered(sitemaps.numbers(page)), parts.renderer))
+    return _representation(
+        sitemaps.sitemap(await parts.store.liveblogs.numbered(sitemaps.numbers(page)), parts.renderer)
+    )
 
 
 async def robots(request: Request) -> Response:

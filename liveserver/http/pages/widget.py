@@ -90,7 +90,7 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
     if topic.delay:
         liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
     else:
-        liveblog = await parts.store.liveblog(topic.slug)
+        liveblog = await parts.store.liveblogs.find(topic.slug)
     body = encoding.dumps(parts.embedding.shell(liveblog, language))
     headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
     return _rendition(liveblog, Representation(body, "application/json", headers))
@@ -169,7 +169,7 @@ async def preview(request: Request) -> Response:
 
 
 async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:
-    liveblog = await parts.store.liveblog(slug)
+    liveblog = await parts.store.liveblogs.find(slug)
     html = parts.embedding.preview(liveblog, partner)
     return _rendition(liveblog, html_representation(parts.renderer, html))
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from liveserver.client import ClientError
-from liveserver.client.client import server_url
+from liveserver.client.requests import server_url
 from liveserver.content.sanitiser_pool import SanitiserPool
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.ids import now
@@ -99,17 +99,17 @@ class SyndicationCoordinator:
 
     async def follow(self, slug: str, given: SourceInput) -> Source:
         """Have a live blog follow another. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
-        source = await self._store.add_source(made(slug, given, now(), self._settings))
+        source = await self._store.sources.add(made(slug, given, now(), self._settings))
         self._look_now.set()
         return source
 
     async def source(self, slug: str) -> Source:
         """What a live blog follows. Raises NotFound."""
-        return await self._store.source(slug, now())
+        return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str) -> None:
         """Follow it no more. Raises NotFound."""
-        await self._store.remove_source(slug)
+        await self._store.sources.remove(slug)
         self._look_now.set()
 
     async def run(self) -> None:
@@ -131,10 +131,10 @@ class SyndicationCoordinator:
         """Stop following, and leave the sources to others."""
         await self._cancel(list(self._following))
         with suppress(StoreUnavailable):
-            await self._store.release_sources(self._node)
+            await self._store.sources.release(self._node)
 
     async def _look(self) -> None:
-        held = {source.id: source for source in await self._store.hold_sources(self._node, now(), LEASE)}
+        held = {source.id: source for source in await self._store.sources.hold(self._node, now(), LEASE)}
         await self._cancel([key for key, task in self._following.items() if key not in held or task.done()])
         for source in held.values():
             if source.id not in self._following:

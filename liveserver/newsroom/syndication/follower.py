@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from liveserver.client import Client, ClientError
-from liveserver.client.client import DETAIL_MAX, Broken, check_progress
+from liveserver.client import Client, ClientError, Message
+from liveserver.client.errors import DETAIL_MAX, Broken
+from liveserver.client.live_stream import check_progress
 from liveserver.content.media.picture import Picture
 from liveserver.content.sanitiser import sanitise, says_something
 from liveserver.content.sanitiser_pool import is_dear
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
     from liveserver.store import Store
 
-Message = dict[str, Any]
 
 REPORT = 5.0
 """Seconds between two notes on how it stands, if nothing happens."""
@@ -194,7 +194,7 @@ class Follower:
 
     async def _follow(self) -> None:
         """Follow until the source's history is replaced; then all is taken over again."""
-        source = await self._store.source(self._slug, now())
+        source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
             raise NotHeld("it follows another live blog")
         self._position = source.position
@@ -209,7 +209,7 @@ class Follower:
                 on_message=self._on_message,
                 on_error=self._on_error,
                 confirm=True,
-                known=await self._store.copies(self._slug),
+                known=await self._store.sources.copies(self._slug),
             )
             async with aclosing(stream):
                 async for change in stream:
@@ -268,9 +268,9 @@ class Follower:
                 if empty > EMPTY_MAX:
                     raise Broken(f"it stands at {told}, and tells nothing after {reached}")
                 await asyncio.sleep(1)
-        for remote_id in (await self._store.copies(self._slug)).keys() - seen:
+        for remote_id in (await self._store.sources.copies(self._slug)).keys() - seen:
             await self._write(Incoming(remote_id, 0, None), None)
-        await self._store.move_source(self._hold(), reached)
+        await self._store.sources.move(self._hold(), reached)
         self._position = reached
         self._again = AGAIN
 
@@ -289,7 +289,7 @@ class Follower:
             case "delete" | "gone":
                 await self._write(Incoming(remote_entry.id_of(change["id"]), seq, None), reached)
             case _ if reached is not None:
-                await self._store.move_source(self._hold(), reached)
+                await self._store.sources.move(self._hold(), reached)
                 self._position = reached
         if moving:
             self._again = AGAIN
@@ -298,7 +298,7 @@ class Follower:
         """Have it written; with `unless_newer`, only if nothing else was taken over of the entry meanwhile."""
         async with self._writing:
             if unless_newer:
-                there = (await self._store.copies(self._slug)).get(given.id)
+                there = (await self._store.sources.copies(self._slug)).get(given.id)
                 if there is None or there.seq != given.seq:
                     return
             try:
@@ -314,7 +314,7 @@ class Follower:
                 self._position = reached
 
     def _taking(self, given: Incoming, reached: Position | None) -> Coroutine[Any, Any, Any]:
-        return self._store.take_over(self._slug, self._hold(), reached, given, actor=self._actor, at=now())
+        return self._store.sources.take_over(self._slug, self._hold(), reached, given, actor=self._actor, at=now())
 
     def _hold(self) -> Hold:
         return Hold(self._source.id, self._node, self._position)
@@ -409,7 +409,7 @@ class Follower:
         """A picture of theirs among ours; None if it can never be. Raises ClientError, Unavailable, TimeoutError."""
         media_id = remote_entry.media_id_of(self._slug, self._source.server, name)
         try:
-            return Picture.of(await self._store.media(media_id))
+            return Picture.of(await self._store.media.find(media_id))
         except Gone:
             return None
         except NotFound:
@@ -453,7 +453,7 @@ class Follower:
         if position is None:
             return
         clock = asyncio.get_running_loop().time
-        copies = await self._store.copies(self._slug)
+        copies = await self._store.sources.copies(self._slug)
         tried = {key: self._tried.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
         due = [key for key, (at, _) in tried.items() if copies[key].seq and at <= clock()]
         # The first are those that were never tried, the newest before the others.
@@ -504,7 +504,7 @@ class Follower:
             self._news.clear()
             if stands != written:
                 with suppress(StoreUnavailable):
-                    await self._store.note_source(
+                    await self._store.sources.note(
                         self._hold(), stands[0], error=stands[1], told=stands[2], heard_at=stands[3]
                     )
                     written = stands

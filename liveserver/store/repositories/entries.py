@@ -100,9 +100,9 @@ def create(
     entry: Entry,
     *,
     actor: str,
-    key_id: str | None,
-    idempotency: Idempotency | None,
-    refusal: LiveserverError | None,
+    key_id: str | None = None,
+    idempotency: Idempotency | None = None,
+    refusal: LiveserverError | None = None,
 ) -> Written:
     """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
     if key_id is not None:
@@ -134,13 +134,32 @@ def edit(
     change: Callable[[Entry], Entry],
     *,
     actor: str,
-    as_source: bool = False,
     epoch: str | None = None,
 ) -> Written:
     """Apply `change` to the current state; an equal result writes nothing.
 
-    What was taken over from a source that is still followed is changed there alone (`as_source`), else raises Conflict.
+    Raises Conflict for an entry that was taken over from a source that is still followed: it is changed there alone.
     """
+    return _edit(connection, slug, entry_id, change, actor=actor, epoch=epoch, as_source=False)
+
+
+def edit_as_source(
+    connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
+) -> Written:
+    """Apply a change that the entry's source has made; an equal result writes nothing."""
+    return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
+
+
+def _edit(
+    connection: Connection,
+    slug: str,
+    entry_id: str,
+    change: Callable[[Entry], Entry],
+    *,
+    actor: str,
+    epoch: str | None,
+    as_source: bool,
+) -> Written:
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
     check_history(old, epoch, liveblog.epoch)
@@ -214,7 +233,7 @@ def remove(
 
 
 def revisions(
-    connection: Connection, slug: str, entry_id: str, *, limit: int, cursor: str | None
+    connection: Connection, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
 ) -> tuple[list[Revision], str | None]:
     """A page, oldest first, also of a deleted entry; and the cursor of the next."""
     start = 0 if cursor is None else _version_of(cursor)

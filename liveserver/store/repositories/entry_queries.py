@@ -79,14 +79,14 @@ def page(
     slug: str,
     *,
     limit: int,
-    cursor: str | None,
-    order: Order,
-    key_events: bool,
-    tag: str | None,
-    verification: Verification | None,
-    statuses: Collection[EntryStatus],
-    tags: Collection[str],
-    moment: datetime | None,
+    cursor: str | None = None,
+    order: Order = "newest",
+    key_events: bool = False,
+    tag: str | None = None,
+    verification: Verification | None = None,
+    statuses: Collection[EntryStatus] = (EntryStatus.PUBLISHED,),
+    tags: Collection[str] = (),
+    moment: datetime | None = None,
 ) -> EntryPage:
     """One page of the entries that match, of those with one of `tags`, as of a moment gone by."""
     lens = _lens(connection, slug, tags, moment, statuses)
@@ -130,7 +130,7 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
 
 
 def snapshot(
-    connection: Connection, slug: str, *, limit: int, tags: Collection[str], moment: datetime | None
+    connection: Connection, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
 ) -> Snapshot:
     """What a page starts from: of the entries with one of `tags`, as of a moment gone by."""
     lens = _lens(connection, slug, tags, moment)

@@ -109,7 +109,7 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
     return liveblog
 
 
-def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Liveblog], str | None]:
+def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
     """Newest created first. Cursors tell no slugs, of which some are for some readers only."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:

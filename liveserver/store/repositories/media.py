@@ -36,7 +36,12 @@ def add(connection: Connection, media: Media) -> Media:
     return media
 
 
-def find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
+def find(connection: Connection, media_id: str) -> Media:
+    """The picture. Raises NotFound, Gone."""
+    return _find(connection, media_id)
+
+
+def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
     """The picture; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
     if _ID.fullmatch(media_id):
         query = select(_t).where(_t.c.id == media_id)
@@ -55,7 +60,7 @@ def was_deleted(connection: Connection, digest: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Media], str | None]:
+def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
     """Newest first."""
     query = select(_t).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
@@ -70,7 +75,7 @@ def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[lis
 
 def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
     """Apply `change` to the current state; an equal result writes nothing."""
-    old = find(connection, media_id, lock=True)
+    old = _find(connection, media_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
     if new == old:
         return old
@@ -79,9 +84,9 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
     return new
 
 
-def remove(connection: Connection, media_id: str, version: Edition | None, at: datetime) -> None:
+def remove(connection: Connection, media_id: str, *, version: Edition | None, at: datetime) -> None:
     """Leave a tombstone, emptied of words. Raises NotFound, Gone, VersionConflict."""
-    old = find(connection, media_id, lock=True)
+    old = _find(connection, media_id, lock=True)
     check_version(old, version, old.edition.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))

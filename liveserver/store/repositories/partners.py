@@ -60,7 +60,12 @@ def add(connection: Connection, partner: Partner) -> Partner:
     return partner
 
 
-def find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
+def find(connection: Connection, partner_id: str) -> Partner:
+    """The partner. Raises NotFound."""
+    return _find(connection, partner_id)
+
+
+def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
     """The partner; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
     if _ID.fullmatch(partner_id):
         query = select(_t).where(_t.c.id == partner_id)
@@ -70,7 +75,7 @@ def find(connection: Connection, partner_id: str, *, lock: bool = False) -> Part
     raise NotFound(f"there is no partner {partner_id!r}")
 
 
-def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[list[Partner], str | None]:
+def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
     """Newest first."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
@@ -85,7 +90,7 @@ def page(connection: Connection, *, limit: int, cursor: str | None) -> tuple[lis
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
     """Apply `change` to the current state; an equal result writes nothing."""
-    old = find(connection, partner_id, lock=True)
+    old = _find(connection, partner_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
     if new == old:
         return old
@@ -100,9 +105,9 @@ def changed(old: Partner, new: Partner) -> list[str]:
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
-def remove(connection: Connection, partner_id: str, version: Edition | None) -> None:
+def remove(connection: Connection, partner_id: str, *, version: Edition | None) -> None:
     """Forget it. Raises NotFound, VersionConflict."""
-    old = find(connection, partner_id, lock=True)
+    old = _find(connection, partner_id, lock=True)
     check_version(old, version, old.edition.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))
 

@@ -44,7 +44,7 @@ def add(connection: Connection, counted: Sequence[tuple[str, ReachHour]]) -> Non
 
 
 def find(
-    connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None
+    connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None = None
 ) -> list[ReachHour]:
     """The hours that begin within that time, of all partners or of one, by partner and hour. Raises NotFound."""
     liveblog_id, _ = liveblogs.find(connection, slug)

@@ -121,6 +121,7 @@ def note(
     connection: Connection,
     hold: Hold,
     state: SourceState,
+    *,
     error: str | None,
     told: int | None,
     heard_at: datetime | None,
@@ -153,7 +154,7 @@ def take(
         if new is None:
             return None
         new = replace(new, id=new_id())
-        written = entries.create(connection, slug, new, actor=actor, key_id=None, idempotency=None, refusal=None)
+        written = entries.create(connection, slug, new, actor=actor)
         values = {"entry_id": new.id, "seq": given.seq, "gone": False, "complete": given.complete}
         if row is None:
             connection.execute(insert(_c).values(liveblog_id=liveblog_id, remote_id=given.id, **values))
@@ -170,9 +171,7 @@ def take(
     if new is None:
         return entries.remove(connection, slug, row["entry_id"], lambda _: None, actor=actor, at=at)
     edited = new
-    return entries.edit(
-        connection, slug, row["entry_id"], lambda old: _put_into(old, edited), actor=actor, as_source=True
-    )
+    return entries.edit_as_source(connection, slug, row["entry_id"], lambda old: _put_into(old, edited), actor=actor)
 
 
 def move(connection: Connection, hold: Hold, reached: Position) -> None:

@@ -90,7 +90,7 @@ class Site:
     ) -> str:
         """A new API key, as it is shown once."""
         stored, shown = new_key(name, scopes, expires_at, liveblogs)
-        await self.parts.store.add_key(stored)
+        await self.parts.store.keys.add(stored)
         return shown
 
     async def client(self, key: str | None = None) -> httpx2.AsyncClient:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from liveserver.settings import Settings
-    from liveserver.store import ApiKey, Store
+    from liveserver.store import ApiKey
     from tests.support.api.site import Site
 
 SECRET = "x" * 43
@@ -121,19 +121,19 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     """However many are shown, by whomever: two reads, of which the second waits; one that was good has its own."""
     looks: list[list[str]] = []
     single: list[str] = []
-    store = type(site.parts.store)
-    keys_of, key_of = store.keys_of, store.key
+    stored = site.parts.store.keys
+    find_many, find = stored.find_many, stored.find
 
-    async def looking(self: Store, key_ids: Sequence[str]) -> dict[str, ApiKey]:
+    async def looking(key_ids: Sequence[str]) -> dict[str, ApiKey]:
         looks.append(list(key_ids))
-        return await keys_of(self, key_ids)
+        return await find_many(key_ids)
 
-    async def looking_for_one(self: Store, key_id: str) -> ApiKey | None:
+    async def looking_for_one(key_id: str) -> ApiKey | None:
         single.append(key_id)
-        return await key_of(self, key_id)
+        return await find(key_id)
 
-    monkeypatch.setattr(store, "keys_of", looking)
-    monkeypatch.setattr(store, "key", looking_for_one)
+    monkeypatch.setattr(stored, "find_many", looking)
+    monkeypatch.setattr(stored, "find", looking_for_one)
     monkeypatch.setattr(api_keys, "PAUSE", 3600.0)
     keys = ApiKeys(site.parts.store)
     new, known = await site.key("Nouvelle", ["publish"]), await site.key("Connue", ["publish"])
@@ -159,14 +159,14 @@ async def test_a_key_that_was_good_is_looked_for_as_others_are(site: Site, monke
     api_keys = site.parts.api_keys
     header = f"Bearer {await site.key('Ancienne', ['publish'])}"
     assert await api_keys.authenticate(header) is not None
-    await site.parts.store.revoke_key(header.split("_")[1], now())
+    await site.parts.store.keys.revoke(header.split("_")[1], now())
     with pytest.raises(Unauthorized, match="revoked"):
         await api_keys.authenticate(header)
 
     async def refuse(*_: object) -> None:
         pytest.fail("it was asked for by itself")
 
-    monkeypatch.setattr(type(site.parts.store), "key", refuse)
+    monkeypatch.setattr(site.parts.store.keys, "find", refuse)
     assert api_keys.recall(header) is None
     with pytest.raises(Unauthorized, match="revoked"):
         await api_keys.authenticate(header)
@@ -186,7 +186,7 @@ async def test_a_key_is_confirmed_before_dear_work(site: Site, monkeypatch: pyte
     client = await site.client(key)
     long = {"body": "<p>Un long texte.</p>" * 1_000}
     assert (await client.post(ENTRIES, json=long)).status_code == 201
-    await site.parts.store.revoke_key(key.split("_")[1], now())
+    await site.parts.store.keys.revoke(key.split("_")[1], now())
     made_safe: list[str] = []
     monkeypatch.setattr(publisher, "safe", lambda body, markup: made_safe.append(body))
     for body in (long, {"body": "[a](b) " * 500, "format": "markdown"}):
@@ -219,7 +219,7 @@ async def test_a_key_is_void_for_what_comes_in_meanwhile(site: Site, what: str) 
 
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:5]
-        await site.parts.store.revoke_key(key.split("_")[1], now())
+        await site.parts.store.keys.revoke(key.split("_")[1], now())
         yield body[5:]
 
     before = await site.position()
@@ -235,7 +235,7 @@ async def test_a_revoked_key_is_refused_at_once(site: Site) -> None:
     client = await site.client(key)
     draft = (await client.post(ENTRIES, json={"body": "x", "status": "draft"})).json()
     assert (await client.get(f"{ENTRIES}/{draft['id']}")).status_code == 200
-    await site.parts.store.revoke_key(key.split("_")[1], now())
+    await site.parts.store.keys.revoke(key.split("_")[1], now())
     assert "revoked" in problem(await client.post(ENTRIES, json={"body": "x"}), 401)["detail"]
     problem(await client.get(f"{ENTRIES}/{draft['id']}"), 401)
     problem(await client.get(ENTRIES), 401)
@@ -373,4 +373,4 @@ async def test_a_key_for_a_live_blog_that_is_not_there(site: Site) -> None:
     """Isn't made; each one is named."""
     with pytest.raises(NotFound, match="there is no live blog 'autre', 'marée'"):
         await site.key("Sport", ["publish"], liveblogs=["autre", SLUG, "marée"])
-    assert [key.name for key in await site.parts.store.keys()] == ["Rédaction"]
+    assert [key.name for key in await site.parts.store.keys.all()] == ["Rédaction"]

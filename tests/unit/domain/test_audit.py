@@ -57,16 +57,16 @@ async def test_each_task_acts_for_its_own() -> None:
 async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that leaves while its change is committed doesn't keep the change out of the log, nor who made it."""
     store = await Store.open(f"sqlite:///{tmp_path}/live.db")
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     key, partner = new_key("Desk", ["manage"])[0], a_partner()
     link = ReachLink(a_liveblog().slug, key.id, now(), now() + timedelta(days=1))
     changes: dict[str, Callable[[], Coroutine[Any, Any, object]]] = {
-        "key.created": lambda: store.add_key(key),
-        "reach_link.created": lambda: store.add_reach_link("digest", link),
-        "partner.created": lambda: store.add_partner(partner),
-        "partner.edited": lambda: store.edit_partner(partner.id, lambda old: replace(old, enabled=not old.enabled)),
-        "partner.deleted": lambda: store.delete_partner(partner.id, version=None),
-        "key.revoked": lambda: store.revoke_key(key.id, now()),
+        "key.created": lambda: store.keys.add(key),
+        "reach_link.created": lambda: store.reach.add_link("digest", link),
+        "partner.created": lambda: store.partners.add(partner),
+        "partner.edited": lambda: store.partners.edit(partner.id, lambda old: replace(old, enabled=not old.enabled)),
+        "partner.deleted": lambda: store.partners.delete(partner.id, version=None),
+        "key.revoked": lambda: store.keys.revoke(key.id, now()),
     }
     late = LateCommits(monkeypatch)
     audit.by(key="somebody")
@@ -74,6 +74,7 @@ async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monke
         await late.leave(changes.values())
         assert lines == []
         late.answer()
-        await asyncio.gather(*store._commit._under_way)
+        groups = (store.reach, store.partners, store.keys)
+        await asyncio.gather(*(task for group in groups for task in group._commit._under_way))
     assert [(line["event"], line["by"]) for line in lines] == [(event, {"key": "somebody"}) for event in changes]
     await store.close()

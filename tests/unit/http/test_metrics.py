@@ -67,7 +67,7 @@ async def test_defects_are_counted(site: Site, monkeypatch: pytest.MonkeyPatch) 
     async def broken(*_args: object, **_fields: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(type(site.parts.store), "snapshot", broken)
+    monkeypatch.setattr(site.parts.store.liveblogs, "snapshot", broken)
     await site.reader.get(f"{LIVEBLOG}/snapshot")
     assert requests(await figures(site), "GET", 500) == 1
 

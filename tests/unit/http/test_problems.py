@@ -176,14 +176,15 @@ async def test_a_conflict_while_the_database_goes_away(site: Site, monkeypatch: 
     """There is no 412 without the current state (found by the fault harness): 503, and the 412 when asked again."""
     entry = await site.publish()
     await site.edit(entry, heading="x")
-    real = Store.liveblog
+    liveblogs = site.parts.store.liveblogs
+    real = liveblogs.find
 
-    async def unavailable(store: Store, slug: str) -> object:
+    async def unavailable(slug: str) -> object:
         with database_away(monkeypatch):
-            return await real(store, slug)
+            return await real(slug)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "liveblog", unavailable)
+        patch.setattr(liveblogs, "find", unavailable)
         response = await site.editor.patch(f"{ENTRIES}/{entry['id']}", json={}, headers={"If-Match": '"1"'})
         problem(response, 503)
         assert response.headers["retry-after"]

@@ -178,13 +178,13 @@ async def test_several_ranges_of_a_file_are_the_whole(site: Site) -> None:
 async def test_an_error_page_without_another_look(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A live blog that wasn't found a moment ago isn't looked for again."""
     looked: list[str] = []
-    liveblog = site.parts.store.liveblog
+    liveblog = site.parts.store.liveblogs.find
 
     async def looking(slug: str) -> object:
         looked.append(slug)
         return await liveblog(slug)
 
-    monkeypatch.setattr(type(site.parts.store), "liveblog", lambda _store, slug: looking(slug))
+    monkeypatch.setattr(site.parts.store.liveblogs, "find", looking)
     assert (await site.reader.get("/live/rien")).status_code == 404
     assert looked == []
     entry = await site.reader.get(f"/live/{MAREES}/entries/{GOOD[CONVERTOR_TYPES['id']]}")

@@ -15,6 +15,7 @@ from websockets.exceptions import InvalidStatus
 from liveserver.access.partner_admission import Partners
 from liveserver.access.request_limits import FULL_AGAIN
 from liveserver.client import Client
+from liveserver.client.live_stream import LiveStream
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.http import streams
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -225,7 +226,7 @@ async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monk
         await held(site, 0)
 
 
-async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite) -> None:
+async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """And is let in then."""
     pauses: list[float] = []
     sessions = [site.parts.limits.stream((READER, 1)) for _ in range(HELD)]
@@ -238,7 +239,7 @@ async def test_a_follower_waits_for_as_long_as_it_is_told(site: LiveSite) -> Non
 
     states: list[str] = []
     async with Client(site.url("")) as client:
-        client._connected = lambda *_: _opened(site)  # type: ignore[method-assign]
+        monkeypatch.setattr(LiveStream, "_connected", lambda _: _opened(site))
         following = client.follow("marees", on_state=states.append, sleep=sleep)
         first = asyncio.ensure_future(anext(following))
 

@@ -79,7 +79,7 @@ class Newsroom:
 
 @pytest.fixture
 async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
-    await site.parts.store.add_key(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None))
+    await site.parts.store.keys.add(ApiKey("k", "Desk", "0" * 64, frozenset({"publish"}), NOON, None, None))
     return Newsroom(site, monkeypatch)
 
 
@@ -126,7 +126,7 @@ async def test_the_hub_is_told_of_what_readers_see(newsroom: Newsroom) -> None:
         (3, "liveblog"),
         (4, published.entry.id),
     ]
-    changes = await newsroom.parts.store.changes(SLUG, 0, limit=10)
+    changes = await newsroom.parts.store.changes.after(SLUG, 0, limit=10)
     stored = {frame.seq: frame.message for frame in await newsroom.parts.presenter.frames(changes)}
     assert {frame.seq: frame.message for frame in await newsroom.told() if frame.seq in stored} == stored
 
@@ -194,7 +194,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
             with pytest.raises(StoreUnavailable):
                 await attempt
     assert await newsroom.told() == []
-    assert (await newsroom.parts.store.entry(SLUG, entry.id))[1] == entry
+    assert (await newsroom.parts.store.entries.find(SLUG, entry.id))[1] == entry
 
 
 async def test_a_time_that_is_now_has_come(newsroom: Newsroom) -> None:
@@ -215,7 +215,7 @@ async def test_a_scheduled_entry_asked_for_again_after_its_time(newsroom: Newsro
     for key in (None, "soir"):
         with pytest.raises(InvalidInput, match="gone by"):
             await newsroom.create(key, **asked)
-    assert (await newsroom.parts.store.liveblog(SLUG)).seq == 1
+    assert (await newsroom.parts.store.liveblogs.find(SLUG)).seq == 1
 
 
 async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
@@ -225,7 +225,7 @@ async def test_publishing_what_is_due(newsroom: Newsroom) -> None:
     assert await newsroom.told() == []
     newsroom.clock.time = at(75)
     await newsroom.publisher.publish_due(SLUG, entry.id)
-    published = (await newsroom.parts.store.entry(SLUG, entry.id))[1]
+    published = (await newsroom.parts.store.entries.find(SLUG, entry.id))[1]
     expected = replace(
         entry,
         seq=1,
@@ -259,14 +259,14 @@ async def test_the_scheduler_outlives_what_it_meets(newsroom: Newsroom, monkeypa
     entries = [(await newsroom.create(publish_at=later(60 + number), status="scheduled")).entry for number in range(2)]
     newsroom.clock.time = at(120)
     store = newsroom.parts.store
-    assert [entry.id for entry in await store.scheduled(limit=10)] == [entry.id for entry in entries]
+    assert [entry.id for entry in await store.entries.scheduled(limit=10)] == [entry.id for entry in entries]
     await newsroom.delete(entries[0].id)
 
     async def stale(*, limit: int) -> list[Scheduled]:
         return [Scheduled(SLUG, entry.id, at(60)) for entry in entries][:limit]
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "scheduled", stale)
+        patch.setattr(store.entries, "scheduled", stale)
         assert await Scheduler(store, newsroom.publisher).publish_due() > 0
     assert [frame.key for frame in await newsroom.told()] == [entries[1].id]
     with database_away(monkeypatch), pytest.raises(StoreUnavailable):
@@ -278,7 +278,7 @@ async def test_a_new_live_blog(newsroom: Newsroom) -> None:
     given = parse(LiveblogInput, {"title": "L’été", "language": "fr", "timezone": "Europe/Paris"})
     liveblog = await newsroom.publisher.create_liveblog(given)
     assert (liveblog.slug, liveblog.version, liveblog.seq, liveblog.created_at) == ("l-ete", 1, 0, NOON)
-    assert liveblog.epoch != (await newsroom.parts.store.liveblog(SLUG)).epoch
+    assert liveblog.epoch != (await newsroom.parts.store.liveblogs.find(SLUG)).epoch
     assert await newsroom.told() == []
     with pytest.raises(Conflict):
         await newsroom.publisher.create_liveblog(given)
@@ -287,7 +287,7 @@ async def test_a_new_live_blog(newsroom: Newsroom) -> None:
 async def test_entries_of_one_moment_keep_their_order(newsroom: Newsroom) -> None:
     """Ids made one after the other sort so."""
     made = [(await newsroom.create()).entry for _ in range(20)]
-    page = await newsroom.parts.store.entries(SLUG, limit=100, order="oldest")
+    page = await newsroom.parts.store.entries.page(SLUG, limit=100, order="oldest")
     assert page.items == made
     assert {entry.published_at for entry in made} == {NOON}
 
@@ -305,9 +305,9 @@ async def test_an_entry_that_cannot_be_pinned_any_more_is_published_unpinned(new
         await newsroom.create(pinned=True)
     newsroom.clock.time = at(120)
     await newsroom.publisher.publish_due(SLUG, scheduled.id)
-    _, entry = await newsroom.parts.store.entry(SLUG, scheduled.id)
+    _, entry = await newsroom.parts.store.entries.find(SLUG, scheduled.id)
     assert (entry.status, entry.pinned) == (EntryStatus.PUBLISHED, False)
-    assert await newsroom.parts.store.scheduled(limit=1) == []
+    assert await newsroom.parts.store.entries.scheduled(limit=1) == []
 
 
 async def test_a_backdated_draft_is_not_an_edited_entry(newsroom: Newsroom) -> None:

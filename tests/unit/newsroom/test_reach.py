@@ -44,7 +44,7 @@ async def fill(site: Site) -> None:
         ReachHour("", NIGHT + timedelta(hours=9), 10, 7200, 8),
         ReachHour("p_abc", NIGHT, 4, 3600, 3),
     ]
-    await site.parts.store.add_reach([(SLUG, hour) for hour in hours])
+    await site.parts.store.reach.add([(SLUG, hour) for hour in hours])
 
 
 async def test_viewers_are_counted_as_they_come_and_leave(live_site: LiveSite) -> None:
@@ -106,7 +106,7 @@ async def test_the_page(site: Site) -> None:
     """For who has the link. What opens it is in no answer but the one that made it, and in no cache."""
     this_hour = now().replace(minute=0, second=0, microsecond=0)
     rows = [ReachHour("", this_hour, 1234, 7200, 8), ReachHour("p_<b>", this_hour, 4, 3600, 3)]
-    await site.parts.store.add_reach([(SLUG, row) for row in rows])
+    await site.parts.store.reach.add([(SLUG, row) for row in rows])
     made = await site.editor.post(f"{LIVEBLOG}/reach/links", json={"days": 7})
     assert (made.status_code, made.headers["cache-control"]) == (201, "private, no-store")
     address = made.json()["url"]
@@ -139,7 +139,7 @@ async def test_links_that_are_not_good(site: Site) -> None:
     await site.open_liveblog("autre")
     key = await site.key("Link", ["manage"])
     good, path = await link(site, key), f"/reach/{SLUG}"
-    [stored] = [key for key in await site.parts.store.keys() if key.name == "Link"]
+    [stored] = [key for key in await site.parts.store.keys.all() if key.name == "Link"]
     expires = int(time.time()) + 60
     forged = hmac.new(stored.secret_hash.encode(), f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
     for address in (
@@ -176,11 +176,11 @@ async def test_a_link_ends_with_its_time_and_with_its_key(site: Site) -> None:
     revoked, limited = [await site.key(name, ["manage"]) for name in ("Un", "Deux")]
     good = {key: await link(site, key, days=31) for key in (revoked, limited)}
     late = ReachLink(SLUG, revoked.split("_")[1], at - timedelta(days=1), at - timedelta(milliseconds=1))
-    await store.add_reach_link(hashlib.sha256(b"x" * 43).hexdigest(), late)
+    await store.reach.add_link(hashlib.sha256(b"x" * 43).hexdigest(), late)
     assert "has expired" in await refusal(site, f"/reach/{SLUG}?link={'x' * 43}")
     for path in good.values():
         assert (await site.reader.get(path)).status_code == 200
-    await store.revoke_key(revoked.split("_")[1], now())
+    await store.keys.revoke(revoked.split("_")[1], now())
     assert "was revoked" in await refusal(site, good[revoked])
     for values, said in (({"liveblogs": ["autre"]}, "limited to autre"), ({"scopes": ["publish"]}, "lacks the scope")):
         await alter(site, limited, {"liveblogs": None, "scopes": ["manage"], **values})
@@ -209,14 +209,14 @@ async def test_a_live_blog_has_so_many_links(site: Site, monkeypatch: pytest.Mon
     assert LINKS_MAX == 100
     monkeypatch.setattr("liveserver.store.repositories.reach_links.LINKS_MAX", 2)
     await site.open_liveblog("autre")
-    store, key, at = site.parts.store, (await site.parts.store.keys())[0].id, now()
+    store, key, at = site.parts.store, (await site.parts.store.keys.all())[0].id, now()
 
     async def add(name: str, slug: str, begins: int, ends: int) -> None:
         moments = (at + timedelta(seconds=begins), at + timedelta(seconds=ends))
-        await store.add_reach_link(name, ReachLink(slug, key, *moments))
+        await store.reach.add_link(name, ReachLink(slug, key, *moments))
 
     async def there(*names: str) -> list[bool]:
-        return [await store.reach_link(name) is not None for name in names]
+        return [await store.reach.find_link(name) is not None for name in names]
 
     await add("a", SLUG, 0, 100)
     await add("b", "autre", 1, 100)
@@ -242,10 +242,11 @@ class Notes:
     """A store that keeps what is added."""
 
     def __init__(self) -> None:
+        self.reach = self
         self.added: list[tuple[str, ReachHour]] = []
         self.away = False
 
-    async def add_reach(self, counted: Sequence[tuple[str, ReachHour]]) -> None:
+    async def add(self, counted: Sequence[tuple[str, ReachHour]]) -> None:
         if self.away:
             raise StoreUnavailable("away")
         self.added += counted

@@ -25,6 +25,7 @@ class Newsroom:
     """A store and a publishing side in one: what is scheduled, and what became of it."""
 
     def __init__(self, *times: datetime) -> None:
+        self.entries = self
         self.scheduled_at = {f"e{number}": time for number, time in enumerate(times)}
         self.published: list[str] = []
         self.refusals: dict[str, Exception] = {}

@@ -265,7 +265,7 @@ async def test_the_end_of_the_server_keeps_the_counts(site: Site) -> None:
     await take_down(site, entry)
     await post(site, {"id": entry["id"], "had": True, "viewer": "w"})
     await site.parts.takedowns.close()
-    ended = await site.parts.store.takedown(SLUG, entry["id"])
+    ended = await site.parts.store.takedowns.find(SLUG, entry["id"])
     assert ended.ended_at is not None
     assert figures(takedown_object(ended)) == [1, 1, 1, 0, 0]
 
@@ -291,15 +291,16 @@ class Notes:
     """A store that keeps takedowns only."""
 
     def __init__(self) -> None:
+        self.takedowns = self
         self.kept: dict[str, Takedown] = {}
         self.away = False
 
-    async def keep_takedown(self, takedown: Takedown) -> None:
+    async def keep(self, takedown: Takedown) -> None:
         if self.away:
             raise StoreUnavailable("away")
         self.kept[takedown.entry_id] = takedown
 
-    async def takedown(self, slug: str, entry_id: str) -> Takedown:
+    async def find(self, slug: str, entry_id: str) -> Takedown:
         if entry_id not in self.kept:
             raise NotFound
         return self.kept[entry_id]

@@ -56,9 +56,10 @@ class OverdueStore:
     """A store in which a change is due already, and while it is read the bus brings the next."""
 
     def __init__(self) -> None:
+        self.changes = self
         self.meanwhile: Any = None
 
-    async def pending(self, slug: str, moment: datetime) -> tuple[Position, list[Any], list[Withdrawal]]:
+    async def since(self, slug: str, moment: datetime) -> tuple[Position, list[Any], list[Withdrawal]]:
         asyncio.get_running_loop().call_soon(self.meanwhile)
         return Position("e", 1), [(1, moment - timedelta(seconds=5))], []
 

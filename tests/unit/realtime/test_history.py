@@ -34,9 +34,9 @@ def url(tmp_path: Path) -> str:
 async def store(url: str) -> AsyncIterator[Store]:
     """A live blog with some batches of entries."""
     store = await Store.open(url)
-    await store.create_liveblog(a_liveblog())
+    await store.liveblogs.create(a_liveblog())
     for number in range(COUNT):
-        await store.create_entry("match", an_entry(at(number), body=str(number)), actor="desk")
+        await store.entries.create("match", an_entry(at(number), body=str(number)), actor="desk")
     yield store
     await store.close()
 
@@ -57,7 +57,7 @@ async def archive(store: Store, url: str, tmp_path: Path) -> Path:
 
 
 async def position(store: Store) -> Position:
-    return (await store.positions(["match"]))["match"]
+    return (await store.changes.positions(["match"]))["match"]
 
 
 async def test_everything_after_a_position(store: Store, history: StoreHistory) -> None:
@@ -83,7 +83,7 @@ async def test_a_history_that_is_replaced_between_two_batches(
 ) -> None:
     """What was read before is dropped: no frame of the answer is of the former history."""
     old = await position(store)
-    changes, reads = store.changes, 0
+    changes, reads = store.changes.after, 0
 
     async def read(slug: str, after: int, *, limit: int) -> Changes:
         nonlocal reads
@@ -92,7 +92,7 @@ async def test_a_history_that_is_replaced_between_two_batches(
             await restore(url, archive, replace=True)
         return await changes(slug, after, limit=limit)
 
-    monkeypatch.setattr(store, "changes", read)
+    monkeypatch.setattr(store.changes, "after", read)
     replay = await history.after(Topic("match"), Position(old.epoch, 0))
     new = await position(store)
     assert new.epoch != old.epoch

@@ -34,7 +34,7 @@ async def test_it_ends_without_a_trace(settings: Settings) -> None:
         assert len(asyncio.all_tasks()) > len(tasks)
     assert asyncio.all_tasks() == tasks
     async with running(settings) as parts:
-        assert (await parts.store.entry("marees", entry["id"]))[1].body == entry["body"]
+        assert (await parts.store.entries.find("marees", entry["id"]))[1].body == entry["body"]
     assert asyncio.all_tasks() == tasks
 
 
@@ -123,8 +123,8 @@ async def test_a_request_that_the_end_of_the_server_cancels(
         waiting.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(live_site.parts.store, "entries", never)
-    monkeypatch.setattr(live_site.parts.store, "snapshot", never)
+    monkeypatch.setattr(live_site.parts.store.entries, "page", never)
+    monkeypatch.setattr(live_site.parts.store.liveblogs, "snapshot", never)
     async with httpx2.AsyncClient() as http:
         asking = asyncio.create_task(http.get(live_site.url(path)))
         await asyncio.wait_for(waiting.wait(), 10)

@@ -16,7 +16,8 @@ from sqlalchemy import text
 import liveserver.store
 from liveserver.domain.errors import SettingsError
 from liveserver.store import Store, migrate, schema
-from liveserver.store.database import migration_connections, parse_url, shown
+from liveserver.store.connections import migration_connections
+from liveserver.store.database_url import parse_url, shown
 from liveserver.store.tables import metadata
 from tests.support.checkout import ROOT
 

@@ -15,8 +15,8 @@ from liveserver.cli.commands.backup import read, write
 from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.settings import load
 from liveserver.store import Store
-from liveserver.store import file_lock as file_lock_module
-from liveserver.store.file_lock import alone
+from liveserver.store import sqlite_file as file_lock_module
+from liveserver.store.sqlite_file import alone
 from liveserver.utils import private_files
 from tests.support.store_samples import a_liveblog
 
@@ -45,7 +45,7 @@ async def test_an_sqlite_file_and_what_is_beside_it(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/live.db"
     with alone(url, "taken"):
         store = await Store.open(url)
-        await store.create_liveblog(a_liveblog())
+        await store.liveblogs.create(a_liveblog())
         assert modes(tmp_path) == dict.fromkeys(("live.db", "live.db-wal", "live.db-shm", "live.db.lock"), 0o600)
         await store.close()
     assert set(modes(tmp_path).values()) == {0o600}
@@ -62,7 +62,7 @@ async def test_there_is_no_moment_in_which_others_could_open_it(
         keep_private(path)
         seen.append(modes(tmp_path))
 
-    monkeypatch.setattr("liveserver.store.database.keep_private", watched)
+    monkeypatch.setattr("liveserver.store.sqlite_file.keep_private", watched)
     await (await Store.open(url)).close()
     assert seen[0] == {"live.db": 0o600}
 
@@ -71,7 +71,7 @@ async def test_a_file_that_others_could_read(tmp_path: Path, caplog: pytest.LogC
     """Is tightened when it is opened, with what is beside it, which the log says once."""
     url, path = f"sqlite:///{tmp_path}/live.db", tmp_path / "live.db"
     first = await Store.open(url)
-    await first.create_liveblog(a_liveblog())
+    await first.liveblogs.create(a_liveblog())
     for name in modes(tmp_path):
         (tmp_path / name).chmod(0o644)
     caplog.set_level(logging.INFO, "liveserver")
@@ -112,7 +112,7 @@ def test_a_backup_and_what_is_restored_from_it(tmp_path: Path) -> None:
 
     async def fill() -> None:
         store = await Store.open(f"sqlite:///{made}/live.db")
-        await store.create_liveblog(a_liveblog())
+        await store.liveblogs.create(a_liveblog())
         await store.close()
 
     asyncio.run(fill())

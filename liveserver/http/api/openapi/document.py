@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic.json_schema import models_json_schema
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from liveserver.http.api.openapi.operation import Operation
 
-JSON = dict[str, Any]
+from liveserver.protocol.encoding import JSON
 
 REFERENCE = "#/components/schemas/{model}"
 

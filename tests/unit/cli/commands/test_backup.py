@@ -17,8 +17,8 @@ from liveserver.cli.commands.backup import PIPE, read, write
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
-from liveserver.store.backup.backups import Restored
-from liveserver.store.file_lock import alone
+from liveserver.store.backup.restore import Restored
+from liveserver.store.sqlite_file import alone
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ NOTHING = Holdings(0, 0, None)
 
 async def fill(url: str) -> None:
     store = await Store.open(url)
-    await store.create_liveblog(a_liveblog())
-    await store.create_entry("match", an_entry(), actor="desk")
+    await store.liveblogs.create(a_liveblog())
+    await store.entries.create("match", an_entry(), actor="desk")
     await store.close()
 
 

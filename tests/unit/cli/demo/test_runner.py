@@ -37,7 +37,9 @@ async def test_the_story_takes_as_long_as_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(Newsroom, "_clear", clear)
     monkeypatch.setattr(Newsroom, "_take", nothing)
-    parts: Container = SimpleNamespace(store=SimpleNamespace(liveblog=nothing))  # type: ignore[assignment]
+    parts: Container = SimpleNamespace(  # type: ignore[assignment]
+        store=SimpleNamespace(liveblogs=SimpleNamespace(find=nothing))
+    )
     newsroom = Newsroom(parts, load(), interval=6)
     with pytest.raises(Again):
         await newsroom.run()

@@ -93,7 +93,7 @@ async def test_publishing(site: Site) -> None:
     assert entry["html"].startswith("<article")
     assert entry["html"].count("<article") == 1
     assert response.headers["location"] == f"{BASE}{ENTRIES}/{entry['id']}"
-    epoch = (await site.parts.store.liveblog(SLUG)).epoch
+    epoch = (await site.parts.store.liveblogs.find(SLUG)).epoch
     assert response.headers["etag"].startswith(f'"{epoch}-1-')
     assert response.headers["cache-control"] == "private, no-store"
     read = await site.reader.get(response.headers["location"])

@@ -292,7 +292,7 @@ async def test_others_pages_read_when_to_come_back(site: Site, of: From, monkeyp
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(site.parts.store, "liveblogs", away)
+    monkeypatch.setattr(site.parts.store.liveblogs, "page", away)
     unavailable = await site.reader.get("/api/v1/liveblogs", headers=from_page)
     problem(unavailable, 503)
     for answer in (too_many, unavailable):

@@ -25,7 +25,7 @@ async def test_opening_one(site: Site) -> None:
     assert {name: opened[name] for name in given} == given
     assert opened["url"] == f"{BASE}/live/vote"
     assert response.headers["location"] == f"{BASE}/api/v1/liveblogs/vote"
-    epoch = (await site.parts.store.liveblog(opened["slug"])).epoch
+    epoch = (await site.parts.store.liveblogs.find(opened["slug"])).epoch
     assert (opened["version"], response.headers["etag"]) == (1, f'"{epoch}-1"')
     read = await site.reader.get(response.headers["location"])
     assert (read.json(), read.headers["etag"]) == (opened, f'"{epoch}-1"')
@@ -139,7 +139,7 @@ async def test_changing_one(site: Site) -> None:
     assert response.status_code == 200
     after = response.json()
     assert {name for name in after if after[name] != before[name]} == {"status", "version", "updated_at"}
-    epoch = (await site.parts.store.liveblog(SLUG)).epoch
+    epoch = (await site.parts.store.liveblogs.find(SLUG)).epoch
     assert (after["version"], response.headers["etag"]) == (2, f'"{epoch}-2"')
     changes = (await site.reader.get(f"{LIVEBLOG}/changes", params={"after": position})).json()
     assert changes["events"] == [{"type": "liveblog", "seq": 1, "liveblog": after}]

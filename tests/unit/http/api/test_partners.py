@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import httpx2
     import pytest
 
-    from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
     from tests.support.api.site import JSON, Site
 
@@ -140,13 +139,13 @@ async def test_who_is_let_in(site: Site) -> None:
 async def test_an_id_that_none_can_have(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is refused at once: nobody looks for it, as for one that may be new."""
     looks: list[None] = []
-    rules = type(site.parts.store).rules
+    rules = site.parts.store.partners.rules
 
-    async def looking(store: Store) -> Rules:
+    async def looking() -> Rules:
         looks.append(None)
-        return await rules(store)
+        return await rules()
 
-    monkeypatch.setattr(type(site.parts.store), "rules", looking)
+    monkeypatch.setattr(site.parts.store.partners, "rules", looking)
     for odd in ("", "p_", "p_0A1B2C3D4E5F", "p_0a1b2c3d4e5f%0A", "marees%3Fdelay=3", "%00"):
         refused = problem(await site.reader.get(f"{LIVEBLOG}/snapshot?partner={odd}"), 403)
         assert refused["reason"] == "unknown"

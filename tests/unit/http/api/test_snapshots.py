@@ -144,7 +144,7 @@ async def test_the_events_are_the_streams_own_bytes(site: Site) -> None:
     start = await site.position()
     await site.publish(f"<p>{TYPOGRAPHY}</p>", heading=TYPOGRAPHY)
     raw = (await site.reader.get(CHANGES, params={"after": start})).content
-    found = await site.parts.store.changes(SLUG, 0, limit=10)
+    found = await site.parts.store.changes.after(SLUG, 0, limit=10)
     messages = [frame.message for frame in await site.parts.presenter.frames(found)]
     assert raw == wire_messages.changes_object(Position(start.partition("-")[0], 1), messages, more=False)
     assert TYPOGRAPHY.replace("\\", "\\\\").replace('"', '\\"').encode() in raw

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.client import connect
 
-from liveserver.client import Client, ClientError, client
+from liveserver.client import Client, ClientError, live_stream, requests
 from liveserver.content.sanitiser_pool import SMALL
 from liveserver.domain.change import Position
 from liveserver.domain.errors import Busy
@@ -476,14 +476,14 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     await pair.level()
     await pair.in_state("live")
     assert 4_007 / follower_module.MESSAGE_CHARACTERS in spent
-    assert client.CONNECTION_MESSAGES in spent
+    assert live_stream.CONNECTION_MESSAGES in spent
     assert 1 in spent, "a change on a page of changes"
     spent.clear()
     entry = await pair.source.publish("<p>x</p>")
     await pair.level()
     told = {"type": "entry", "seq": 2, "entry": entry}
     size = len(encoding.dumps(told))
-    assert spent[-2:] == [pytest.approx(1 + size / client.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
+    assert spent[-2:] == [pytest.approx(1 + size / requests.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
 
 
 async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) -> None:
@@ -492,15 +492,15 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
     await pair.source.publish()
     await pair.level()
     store = pair.mirror.parts.store
-    source = await store.source(SLUG, now())
+    source = await store.sources.find(SLUG, now())
     stranger = Hold(source.id, "stranger", source.position)
     given = Incoming("01935000-0000-7000-8000-000000000001", 99, replace(an_entry(), id=""))
     for reached in (None, Position("aaaaaaaa", 99)):
         with pytest.raises(NotHeld):
-            await store.take_over(SLUG, stranger, reached, given, actor="x", at=now())
-    assert await store.hold_sources("stranger", now(), coordinator.LEASE) == []
+            await store.sources.take_over(SLUG, stranger, reached, given, actor="x", at=now())
+    assert await store.sources.hold("stranger", now(), coordinator.LEASE) == []
     late = now() + coordinator.LEASE + coordinator.LEASE
-    assert [each.slug for each in await store.hold_sources("stranger", late, coordinator.LEASE)] == [SLUG]
+    assert [each.slug for each in await store.sources.hold("stranger", late, coordinator.LEASE)] == [SLUG]
     await pair.source.publish("<p>À qui ?</p>")
 
     async def taken_by_nobody() -> bool:
@@ -508,7 +508,7 @@ async def test_another_process_takes_over_when_the_follower_is_gone(pair: Pair) 
 
     await settled(taken_by_nobody)
     assert len(await pair.followed()) == 1
-    await store.release_sources("stranger")
+    await store.sources.release("stranger")
     await pair.level()
 
 
@@ -537,7 +537,7 @@ async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: 
         SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
     )
     with capture_logs() as logged:
-        await live_site.parts.store.add_source(replace(source, server=f"http://{host}"))
+        await live_site.parts.store.sources.add(replace(source, server=f"http://{host}"))
         coordinator._look_now.set()
 
         async def is_told() -> bool:

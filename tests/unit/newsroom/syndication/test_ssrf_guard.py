@@ -189,7 +189,7 @@ async def test_the_connection_goes_to_the_address_that_was_judged(names: dict[st
 
 
 async def test_a_private_address_is_never_asked(names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("liveserver.client.client.BACKOFF_FIRST", 0)
+    monkeypatch.setattr("liveserver.client.requests.BACKOFF_FIRST", 0)
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (port, asked):
         names["there.example"] = ["127.0.0.1"]
         async with Client(f"http://there.example:{port}", gate=SsrfGuard(private=False, most=MOST)) as client:
@@ -218,7 +218,7 @@ async def _stop(_seconds: float) -> None:
 
 async def test_a_redirect_leads_nowhere(names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither of a request nor of a stream."""
-    monkeypatch.setattr("liveserver.client.client.BACKOFF_FIRST", 0)
+    monkeypatch.setattr("liveserver.client.requests.BACKOFF_FIRST", 0)
     names["there.example"] = ["127.0.0.1"]
     async with answering(b"200 OK\r\nContent-Length: 2", b"{}") as (inside, reached):
         head = f"302 Found\r\nLocation: http://127.0.0.1:{inside}/\r\nContent-Length: 0".encode()

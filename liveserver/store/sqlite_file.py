@@ -1,24 +1,31 @@
-"""An SQLite file as a file: nobody but its owner may read it, and one process has it to itself."""
+"""The file of an SQLite database: whether it can be one, who may read it, its journal, and its lock."""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import sqlite3
 import stat
+import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import SettingsError
+from liveserver.store.connections import PATIENCE
+from liveserver.store.database_url import is_sqlite, parse_url, shown
+from liveserver.store.outages import opening
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy import URL
+
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
-"""What SQLite puts beside a file, with the file's own mode; and our lock."""
+"""Endings of the files that SQLite puts beside the database, with its mode; and of our lock."""
 
 # The standard library's: commands open the store, too, and have their standard output for what they were asked for.
 log = logging.getLogger(__name__)
@@ -90,3 +97,55 @@ def alone(address: str, complaint: str) -> Iterator[None]:
         except OSError:
             raise SettingsError(complaint) from None
         yield
+
+
+async def use_write_ahead_log(url: URL) -> None:
+    """Put the SQLite file, which keeps the mode, into WAL: readers and the writer don't wait for each other.
+
+    The file is made, for its owner alone, if there is none.
+
+    Raises SettingsError where the file system can't do that; and what `look_at` raises, before anything is changed.
+    """
+    await asyncio.to_thread(look_at, Path(str(url.database)))
+    await asyncio.to_thread(keep_private, Path(str(url.database)))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
+        except sqlite3.OperationalError as error:
+            # SQLite's own timeout doesn't help two processes that both start on a new file: it refuses one at once.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.05)
+        else:
+            if mode != "wal":
+                raise SettingsError(f"the file system of {shown(url)} can't hold a live database: use a local disk")
+            return
+
+
+def _journal_mode(path: str, mode: str) -> str:
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        found: str = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+        return found
+
+
+def check(address: str) -> None:
+    """Look at the database of a URL, before anything is made for it or beside it. Of PostgreSQL, at the URL only.
+
+    Raises SettingsError where it can't be a database.
+    """
+    url = parse_url(address)
+    if is_sqlite(url):
+        with opening(url):
+            look_at(Path(str(url.database)))
+
+
+def missing(address: str) -> Path | None:
+    """Return the absolute path of a URL's file if it isn't there yet; None if it is, or for PostgreSQL.
+
+    Raises SettingsError where this user can't look.
+    """
+    url = parse_url(address)
+    path = Path(str(url.database)).absolute()
+    with opening(url):
+        return path if is_sqlite(url) and not path.exists() else None

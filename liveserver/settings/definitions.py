@@ -1,102 +1,21 @@
-"""Settings: a flag, an environment variable `LIVESERVER_…` or a line of `.env` each; the first of these wins.
-
-For those that hold a password, a variable or a line `LIVESERVER_…_FILE` may name a file that has it: command lines and
-environments are for others on the machine to see.
-"""
+"""The settings themselves: names, types, defaults and descriptions, and the values that each may have."""
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from liveserver.domain.errors import SettingsError
+from liveserver.settings.redaction import redacted_value
+from liveserver.settings.sources import DOTENV, SecretFilesSource
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
-    from pydantic.fields import FieldInfo
-
-
-DOTENV = Path(".env")
-"""In the folder that a command is started in."""
-
-CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
-"""What `publish` and `tail` read; no settings of the server."""
-
-LIKENESS = 0.6
-"""How much a name must be like a setting's for that to be what is meant (`difflib`: 1 is the same)."""
-
-SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""Beside the flags that settings have by their names."""
-
-SECRETS = ("database_url", "redis_url", "media_secret_key")
-"""Settings that may be in a file of their own."""
-
-
-# It tells of a bad line each time that it reads the file, and doesn't name it: `unreadable_lines` does.
-logging.getLogger("dotenv").setLevel(logging.ERROR)
-
-
-class _OrFiles(PydanticBaseSettingsSource):
-    """What the environment, or `.env`, says; in place of a secret, what the file holds that it names."""
-
-    def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
-        super().__init__(settings)
-        self._source = source
-
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """One setting, as it is given."""
-        return self._source.get_field_value(field, field_name)
-
-    def __call__(self) -> dict[str, Any]:
-        """All settings that are given here."""
-        given = self._source()
-        variables: dict[str, str | None] = getattr(self._source, "env_vars", {})
-        for name in SECRETS:
-            variable = f"LIVESERVER_{name.upper()}_FILE"
-            path = variables.get(variable.lower())
-            # What was given before this (a flag, say) wins, as ever.
-            if path and name not in self.current_state:
-                if given.get(name):
-                    raise SettingsError(f"{variable.removesuffix('_FILE')} and {variable} are both set: leave out one")
-                given[name] = secret_in(variable, path)
-        return given
-
-
-def secret_in(variable: str, path: str) -> str:
-    """What the file holds that a variable names, without the line's end. Raises SettingsError, naming both."""
-    try:
-        secret = Path(path).read_text("utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise SettingsError(f"{variable}: can't read {path}: {error.strerror}") from None
-    except ValueError:
-        raise SettingsError(f"{variable}: {path} is no text") from None
-    if not secret:
-        raise SettingsError(f"{variable}: {path} is empty")
-    return secret
-
-
-def key_of(given: str | None) -> str | None:
-    """A client's API key: as it was given, or what the file holds that LIVESERVER_KEY_FILE names; None without any.
-
-    Raises SettingsError if the file can't be read, or the environment has both.
-    """
-    path = os.environ.get("LIVESERVER_KEY_FILE")
-    if not path or (given and given != os.environ.get("LIVESERVER_KEY")):
-        return given or None
-    if given:
-        raise SettingsError("LIVESERVER_KEY and LIVESERVER_KEY_FILE are both set: leave out one")
-    return secret_in("LIVESERVER_KEY_FILE", path)
+    from collections.abc import Iterable
 
 
 class Settings(BaseSettings):
@@ -241,7 +160,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags, then the environment, then `.env`; the latter two with the files that they name."""
-        return init_settings, _OrFiles(settings_cls, env_settings), _OrFiles(settings_cls, dotenv_settings)
+        return (
+            init_settings,
+            SecretFilesSource(settings_cls, env_settings),
+            SecretFilesSource(settings_cls, dotenv_settings),
+        )
 
     @field_validator("public_url", "media_public_url", "media_endpoint")
     @classmethod
@@ -371,85 +294,7 @@ class Settings(BaseSettings):
 
     def redacted(self) -> dict[str, Any]:
         """Every setting, passwords in URLs and the bucket's secret replaced by `***`."""
-        return {name: _shown(name, value) for name, value in self.model_dump().items()}
-
-
-def load(**flags: Any) -> Settings:
-    """The settings, given flags (None: not given) first.
-
-    Raises SettingsError with one line that names every bad setting, or `.env` where it can't be read.
-    """
-    try:
-        return Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        given = {name for name, value in flags.items() if value is not None}
-        raise SettingsError("; ".join(_line(e["loc"], e["msg"], given) for e in error.errors())) from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{DOTENV.absolute()} is no text in UTF-8") from None
-    except OSError as error:
-        raise SettingsError(f"can't read {DOTENV.absolute()}: {error.strerror}") from None
-
-
-def unreadable_lines() -> list[str]:
-    """The lines of `.env` that aren't like NAME=value and are left out, each as the file's path and its number."""
-    if not DOTENV.is_file():
-        return []
-    with DOTENV.open(encoding="utf-8") as file:
-        return [f"{DOTENV.absolute()}:{each.original.line}" for each in parse_stream(file) if each.error]
-
-
-def database_of(settings: Settings) -> str:
-    """The database's address without its password; a file's from the root, as every folder may have a `live.db`."""
-    file = settings.database_url.removeprefix("sqlite:///")
-    return hide_password(file if file == settings.database_url else f"sqlite:///{Path(file).absolute()}")
-
-
-def take_client_variables() -> None:
-    """Put what `.env` says to clients into the environment, where it isn't, and the port of a server that runs here."""
-    said: dict[str, str] = {}
-    # A file that can't be read is told of by what needs it.
-    with suppress(OSError, ValueError):
-        said = {name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items() if value}
-    port = os.environ.get("LIVESERVER_PORT") or said.get("LIVESERVER_PORT")
-    if port and not (os.environ.get("LIVESERVER_TLS_CERTIFICATE") or said.get("LIVESERVER_TLS_CERTIFICATE")):
-        said.setdefault("LIVESERVER_URL", f"http://localhost:{port}")
-    secret = {"LIVESERVER_KEY", "LIVESERVER_KEY_FILE"}
-    for name in CLIENT_VARIABLES & set(said):
-        # One of the two ways to give a key is enough, and the environment's comes first.
-        if name not in os.environ and not (name in secret and secret & set(os.environ)):
-            os.environ[name] = said[name]
-
-
-def unknown_settings() -> dict[str, str | None]:
-    """Of the environment and `.env`, the names that look like settings and are none, each with what may be meant."""
-    lines = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
-    return {name: nearest_setting(name) for name in unknown_variables([*os.environ, *lines])}
-
-
-def unknown_variables(names: Iterable[str]) -> list[str]:
-    """Of the names of environment variables, those that look like settings and are none."""
-    known = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
-    return sorted(
-        name
-        for name in {name.upper() for name in names}
-        if name.startswith("LIVESERVER_") and name not in known and not name.startswith("LIVESERVER_TEST_")
-    )
-
-
-def nearest_setting(variable: str) -> str | None:
-    """The variable of ours that is most like this one, its words in any order; None if none is much like it."""
-    # Imported by what needs it: most commands don't.
-    from difflib import SequenceMatcher
-
-    def words(name: str) -> list[str]:
-        return name.removeprefix("LIVESERVER_").split("_")
-
-    def likeness(name: str) -> float:
-        pairs = (words(variable), words(name)), (sorted(words(variable)), sorted(words(name)))
-        return max(SequenceMatcher(None, "_".join(one), "_".join(other)).ratio() for one, other in pairs)
-
-    found = max(sorted(_variables() | CLIENT_VARIABLES), key=likeness)
-    return found if likeness(found) > LIKENESS else None
+        return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
 
 
 def _listed(value: str) -> list[str]:
@@ -462,34 +307,3 @@ def _networks(names: Iterable[str]) -> list[str] | None:
         return [str(ip_network(name, strict=False)) if "/" in name else str(ip_address(name)) for name in names]
     except ValueError:
         return None
-
-
-def _variables() -> set[str]:
-    return {f"LIVESERVER_{name.upper()}" for name in Settings.model_fields}
-
-
-def hide_password(url: str) -> str:
-    """`url` with its password, before the host or in the query, replaced by `***`."""
-    # Not with urlsplit: a password may hold what a URL should not, such as # or /, and must be hidden all the more.
-    url = re.sub(r"([?&]password=)[^&#]*", r"\1***", url)
-    return re.sub(r"^([^:/]+://[^:/?#@]*):.*@", r"\1:***@", url, flags=re.DOTALL)
-
-
-def _shown(name: str, value: Any) -> Any:
-    if value and name.endswith("_secret_key"):
-        return "***"
-    return hide_password(value) if value and name.endswith("_url") else value
-
-
-def flag_of(name: str) -> str:
-    """The flag of a setting, the short one if there are two."""
-    return SHORT_FLAGS.get(name) or "--" + name.replace("_", "-")
-
-
-def _line(location: tuple[int | str, ...], message: str, flags: Collection[str]) -> str:
-    """What is wrong with a setting, which is named as it was given."""
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return text
-    name = str(location[0])
-    return f"{flag_of(name) if name in flags else f'LIVESERVER_{name.upper()}'}: {text}"

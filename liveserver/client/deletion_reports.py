@@ -1,0 +1,57 @@
+"""Reports of a follower to the server that a deleted entry is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from websockets.exceptions import ConnectionClosed
+
+from liveserver.protocol.messages import gone_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from liveserver.client.tracker import Message
+
+
+WITHIN_MAX = 60.0
+"""Seconds within which a deletion is confirmed at most, whatever the server asks. Servers ask for twenty at most."""
+
+
+class DeletionReporter:
+    """Entries that a follower has, and its answers to the server for those that are deleted."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._has = set(known)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
+        """Note that the follower has applied a message; confirm it at a random moment, if the server asks for that."""
+        match change["type"]:
+            case "entry":
+                self._has.add(change["entry"]["id"])
+            case "reset":
+                self._has = {entry["id"] for entry in (*change["entries"], *change["pinned"])}
+            case "delete" | "gone":
+                had = change["id"] in self._has
+                self._has.discard(change["id"])
+                if "confirm" in change:
+                    answer = gone_answer(change["id"], had=had).decode()
+                    within = min(change["confirm"]["within"] / 1000, WITHIN_MAX)
+                    task = asyncio.create_task(_later(within, send, answer))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
+
+    def stop(self) -> None:
+        """Forget the answers that weren't sent yet: the connection is lost."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _later(within: float, send: Callable[[str], Coroutine[Any, Any, None]], answer: str) -> None:
+    await asyncio.sleep(random.uniform(0, within))
+    with suppress(ConnectionClosed):
+        await send(answer)

@@ -1,0 +1,249 @@
+"""A live blog's stream over WebSocket: opened again when it is lost, and repaired by what it missed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
+
+from liveserver.client.deletion_reports import DeletionReporter
+from liveserver.client.errors import Broken, ClientError
+from liveserver.client.requests import BACKOFF_FIRST
+from liveserver.client.throttled_connection import ThrottledConnection
+from liveserver.client.tls_context import client_context
+from liveserver.client.tracker import Step, Tracker
+from liveserver.domain.change import Position
+from liveserver.domain.ids import SLUG_PATTERN
+from liveserver.protocol.close_codes import CLOSE_NOT_ADMITTED
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Mapping
+
+    from liveserver.client.requests import Requests
+    from liveserver.client.tracker import Message
+
+
+BACKOFF_MAX = 30.0
+MESSAGE_MAX = 2 * 1024 * 1024
+"""Bytes of a message of the stream. An entry of the longest body, which it has twice, takes half of that."""
+CONNECTION_MESSAGES = 100
+"""Messages that a connection counts for the throttle: a stream that ends at once isn't opened again and again."""
+QUEUE_MAX = 4
+"""Messages that wait to be read, beyond which a throttled server's stay there."""
+CLOSE_SECONDS = 2.0
+"""Seconds in which such a server ends the connection when it is told to."""
+ROUNDS_MAX = 10
+"""Times that `changes` is asked again in a row, each of which brings something, but not all that the stream told of."""
+BACK_AFTER_MAX = 600.0
+"""Seconds after which a follower comes back at most, whatever a server says that goes away."""
+FINAL_CODES = range(4500, 5000)
+"""Close codes after which a follower doesn't come back."""
+BROKEN_CODES = frozenset({1002, 1007, 1009})
+"""Close codes with which we end a stream that is no WebSocket's, or whose messages are too large (RFC 6455, 7.4.1)."""
+
+_SLUG = re.compile(SLUG_PATTERN)
+_LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
+
+
+class Reader(Protocol):
+    """Reads a live blog over HTTP. Everything raises ClientError."""
+
+    async def snapshot(self, slug: str) -> Message:
+        """Return the newest entries, and the position that they are of."""
+
+    async def changes(self, slug: str, after: Position) -> Message:
+        """Return a page of the changes after a position."""
+
+    async def embed(self, slug: str) -> Message:
+        """Return whether the live blog may be shown elsewhere."""
+
+
+class Callbacks(NamedTuple):
+    """Functions that a follower is told by: see `Client.follow`."""
+
+    on_state: Callable[[str], None]
+    on_message: Callable[[Message], None]
+    on_error: Callable[[Exception], None]
+
+
+class LiveStream:
+    """One live blog, followed from a position (None: from now).
+
+    `query`: parameters of the stream's address. `confirming`: the entries that the follower has, if it confirms
+    deletions; None if it doesn't. `sleep`: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        reader: Reader,
+        slug: str,
+        after: Position | None,
+        *,
+        query: Mapping[str, str],
+        callbacks: Callbacks,
+        confirming: Iterable[str] | None,
+        sleep: Callable[[float], Coroutine[Any, Any, None]],
+    ) -> None:
+        self._requests = requests
+        self._reader = reader
+        self._slug = slug
+        self._tracker = Tracker(after)
+        self._query = query
+        self._callbacks = callbacks
+        self._reporter = None if confirming is None else DeletionReporter(confirming)
+        self._sleep = sleep
+        self._backoff = BACKOFF_FIRST
+        """Seconds up to which the next pause between two connections lasts."""
+        self._back_at: float | None = None
+        """When to come back to a server that goes away, on the event loop's clock; None: it didn't say."""
+
+    async def messages(self) -> AsyncGenerator[Message]:
+        """Yield every change once, in order, for ever. Raises ClientError, see `Client.follow`."""
+        if not _SLUG.fullmatch(self._slug):
+            # The handshake would be refused again and again, as by a proxy that doesn't know the server yet.
+            raise self._unknown()
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._back_at = None
+            asked = 0.0
+            try:
+                async with await self._connected() as connection:
+                    self._callbacks.on_state("live")
+                    async for raw in connection:
+                        async for change in self._received(raw if isinstance(raw, bytes) else raw.encode()):
+                            yield change
+                            if self._reporter is not None:
+                                self._reporter.saw(change, connection.send)
+            except (*_LOST, ClientError) as error:
+                asked = await self._lost(error)
+            finally:
+                if self._reporter is not None:
+                    self._reporter.stop()
+            self._callbacks.on_state("lost")
+            if self._back_at is None:
+                await self._sleep(asked + random.uniform(0, self._backoff))
+            else:
+                await self._sleep(max(0.0, self._back_at - clock()))
+            self._backoff = min(self._backoff * 2, BACKOFF_MAX)
+
+    async def _received(self, raw: bytes) -> AsyncIterator[Message]:
+        message = await self._requests.read(raw)
+        self._backoff = BACKOFF_FIRST
+        self._callbacks.on_message(message)
+        if message["type"] == "reconnect":
+            # It goes on delivering until then.
+            after = min(message["after_ms"] / 1000, BACK_AFTER_MAX)
+            self._back_at = asyncio.get_running_loop().time() + after
+            return
+        async for change in self._take(message):
+            yield change
+
+    async def _lost(self, error: Exception) -> float:
+        """Return the seconds for which the server asks to wait. Raises ClientError where it is no use to come back."""
+        if isinstance(error, Broken):
+            raise error
+        if isinstance(error, ConnectionClosed):
+            if error.rcvd is not None and error.rcvd.code in FINAL_CODES:
+                raise await self._refusal(error.rcvd.code) from None
+            if error.sent is not None and not error.rcvd_then_sent and error.sent.code in BROKEN_CODES:
+                raise Broken(f"its stream can't be read: {error}") from None
+        asked = 0.0
+        if isinstance(error, InvalidStatus):
+            asked = self._requests.asked_pause(error.response.status_code, error.response.headers)
+        self._callbacks.on_error(error)
+        return asked
+
+    async def _take(self, message: Message) -> AsyncIterator[Message]:
+        step, before = self._tracker.step(message), None
+        # What `changes` gives may end before the message that showed the gap, if a cache or a replica answers.
+        for _ in range(ROUNDS_MAX):
+            if step is not Step.RESYNC or self._tracker.position == before:
+                break
+            before = self._tracker.position
+            async for missed in self._missed():
+                yield missed
+            step = self._tracker.step(message)
+        if step is Step.APPLY:
+            yield message
+        elif step is Step.RESET:
+            yield await self._afresh()
+
+    async def _afresh(self) -> Message:
+        snapshot = await self._reader.snapshot(self._slug)
+        self._tracker.caught_up(Position(snapshot["epoch"], snapshot["seq"]))
+        return {"type": "reset", **snapshot}
+
+    async def _missed(self) -> AsyncIterator[Message]:
+        assert self._tracker.position is not None
+        while True:
+            answer = await self._reader.changes(self._slug, self._tracker.position)
+            if answer.get("reset"):
+                yield await self._afresh()
+                return
+            check_progress(self._tracker.position, answer)
+            for event in answer["events"]:
+                await self._requests.take_turn()
+                if event["type"] == "gone":
+                    if self._tracker.step(event) is Step.APPLY:
+                        yield event
+                    continue
+                self._tracker.caught_up(Position(answer["epoch"], event["seq"]))
+                yield event
+            if not answer["more"]:
+                self._tracker.caught_up(Position(answer["epoch"], answer["seq"]))
+                return
+
+    async def _connected(self) -> connect:
+        after = self._tracker.position
+        parts = urlsplit(f"{self._requests.url}/api/v1/liveblogs/{quote(self._slug)}/ws")
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        query = urlencode({**({"after": str(after)} if after else {}), **self._query})
+        url = urlunsplit(parts._replace(scheme=scheme, query=query))
+        tls = client_context("https", trust_env=self._requests.gate is None) if scheme == "wss" else None
+        options: dict[str, Any] = {"max_size": MESSAGE_MAX, "ssl": tls}
+        if self._requests.throttle is not None:
+            await asyncio.sleep(self._requests.throttle.spend(CONNECTION_MESSAGES))
+            # What is packed can be small and huge.
+            options["compression"] = None
+            options["max_queue"] = QUEUE_MAX
+            options["close_timeout"] = CLOSE_SECONDS
+            options["create_connection"] = partial(ThrottledConnection, throttle=self._requests.throttle)
+        if self._requests.gate is None:
+            return connect(url, **options)
+        port = parts.port or (443 if scheme == "wss" else 80)
+        host = await self._requests.gate.address(parts.hostname or "", port)
+        return _WithoutRedirects(url, **options, host=host, port=port, proxy=None)
+
+    async def _refusal(self, code: int) -> ClientError:
+        if code != CLOSE_NOT_ADMITTED:
+            return self._unknown()
+        reason = "refused"
+        with suppress(ClientError):
+            reason = (await self._reader.embed(self._slug))["reason"] or reason
+        return ClientError(403, f"{self._requests.url} doesn't let us in: {reason}", {"reason": reason})
+
+    def _unknown(self) -> ClientError:
+        return ClientError(404, f"no live blog {self._slug} at {self._requests.url}")
+
+
+class _WithoutRedirects(connect):
+    """A connection that follows no redirect."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        """Return the error: no redirect is followed."""
+        return exc
+
+
+def check_progress(after: Position, answer: Message) -> None:
+    """Raises Broken for an answer of `changes` that promises more, and doesn't get on."""
+    events = answer["events"]
+    if answer["more"] and not (events and min(answer["seq"], events[-1]["seq"]) > after.seq):
+        raise Broken(f"it has more changes after {after}, and doesn't tell them")

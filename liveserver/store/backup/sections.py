@@ -1,0 +1,92 @@
+"""The sections of a backup: a table each, as it is in the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    MetaData,
+    Table,
+    func,
+    inspect,
+    select,
+)
+
+from liveserver.domain.entry import EntryStatus
+from liveserver.store import tables
+from liveserver.store.backup.archive import Holdings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+SECTIONS = (
+    "liveblogs",
+    "entries",
+    "revisions",
+    "takedowns",
+    "reach",
+    "idempotency",
+    "media",
+    "partners",
+    "moments",
+    "sources",
+    "copies",
+    "api_keys",
+    "reach_links",
+)
+"""Every table, each before those that refer to it. An earlier schema needn't have them all."""
+
+Tables = dict[str, Table]
+
+
+def holdings_in(connection: Connection, found: Tables) -> Holdings:
+    """Count what these tables of a database hold."""
+    blogs, entries = found["liveblogs"], found["entries"]
+    there = entries.c.status != EntryStatus.DELETED.value
+    liveblog_count, blogs_at = connection.execute(
+        select(func.count(), func.max(blogs.c.updated_at)).select_from(blogs)
+    ).one()
+    entry_count = connection.execute(select(func.count()).select_from(entries).where(there)).scalar_one()
+    entries_at = connection.execute(select(func.max(entries.c.updated_at))).scalar_one()
+    moments = [moment for moment in (blogs_at, entries_at) if moment is not None]
+    return Holdings(liveblog_count, entry_count, max(moments, default=None))
+
+
+def tables_in(connection: Connection) -> Tables:
+    """Return the tables as they are in the database, which may be of an earlier schema than the code's."""
+    inspector = inspect(connection)
+    present = set(inspector.get_table_names())
+    metadata = MetaData()
+    found: Tables = {}
+    for name in SECTIONS:
+        if name in present:
+            key = inspector.get_pk_constraint(name)["constrained_columns"]
+            columns = [
+                Column(column["name"], _kind(column["type"]), primary_key=column["name"] in key)
+                for column in inspector.get_columns(name)
+            ]
+            found[name] = Table(name, metadata, *columns)
+    return found
+
+
+def _kind(kind: Any) -> Any:
+    """Return the type that the code uses for a column's: it means the same on both databases."""
+    if isinstance(kind, DateTime):
+        return tables.UTCDateTime()
+    return tables.DOCUMENT if isinstance(kind, JSON) else kind
+
+
+def describe(holdings: Holdings) -> str:
+    """Return the figures in words: `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
+    words = f"{_count(holdings.liveblogs, 'live blog', 's')} and {_count(holdings.entries, 'entr', 'ies', 'y')}"
+    if holdings.changed_at is None:
+        return words
+    return f"{words}, last changed {holdings.changed_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _count(number: int, stem: str, plural: str, singular: str = "") -> str:
+    return f"{number} {stem}{singular if number == 1 else plural}"

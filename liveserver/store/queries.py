@@ -1,0 +1,60 @@
+"""Queries as methods: the functions of `repositories`, each called in a transaction of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
+
+from liveserver.utils.after_commit import AfterCommit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from sqlalchemy import Connection
+
+    from liveserver.store.database import Database
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class QueryGroup:
+    """Queries of one resource, on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commit = AfterCommit()
+
+
+class Read(Generic[P, T]):
+    """A query as a method of a `QueryGroup`, in a transaction that writes nothing and sees one state."""
+
+    def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
+        self._query = query
+
+    @overload
+    def __get__(self, group: None, owner: type[QueryGroup]) -> Self: ...
+
+    @overload
+    def __get__(self, group: QueryGroup, owner: type[QueryGroup]) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, group: QueryGroup | None, owner: type[QueryGroup]) -> Self | Callable[P, Coroutine[Any, Any, T]]:
+        """Return a function that runs the query with its arguments."""
+        return self if group is None else partial(group._database.read, self._query)
+
+
+class Write(Generic[P, T]):
+    """A query as a method of a `QueryGroup`, in a transaction that commits when it returns."""
+
+    def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
+        self._query = query
+
+    @overload
+    def __get__(self, group: None, owner: type[QueryGroup]) -> Self: ...
+
+    @overload
+    def __get__(self, group: QueryGroup, owner: type[QueryGroup]) -> Callable[P, Coroutine[Any, Any, T]]: ...
+
+    def __get__(self, group: QueryGroup | None, owner: type[QueryGroup]) -> Self | Callable[P, Coroutine[Any, Any, T]]:
+        """Return a function that runs the query with its arguments."""
+        return self if group is None else partial(group._database.write, self._query)
