@@ -20,6 +20,7 @@ from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_budget, upload_budget
 from liveserver.access.partner_admission import Partners
 from liveserver.access.request_limits import RequestLimits
+from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
 from liveserver.content.media.library import MediaLibrary
 from liveserver.content.media.transcoder_pool import TranscoderPool
@@ -53,7 +54,7 @@ from liveserver.http.problems import KINDS, crash_problem, handle_error, http_pr
 from liveserver.http.rejections import refused
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
-from liveserver.http.responses.static_files import Assets
+from liveserver.http.responses.static_files import StaticFiles
 from liveserver.http.route_params import nowhere, strict
 from liveserver.http.streams import STREAM_ROUTES
 from liveserver.newsroom.presenter import Presenter
@@ -66,7 +67,9 @@ from liveserver.realtime import bus as buses
 from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
 from liveserver.utils.single_flight import FreshFlight
@@ -86,17 +89,17 @@ log = structlog.get_logger(__name__)
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Container]:
     """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be."""
-    renderer = Renderer(
-        public_url=settings.base_url,
+    entries = EntryRenderer(
+        Urls(settings.base_url, media_url=settings.media_public_url),
         site_name=settings.site_name,
-        media_url=settings.media_public_url,
-        mastodon_hosts=settings.mastodon_hosts.split(",") if settings.mastodon_hosts else (),
+        embed_providers=EmbedProviders(settings.mastodon_hosts.split(",") if settings.mastodon_hosts else ()),
     )
+    pages = PageRenderer(entries)
     pictures = storage.connect(settings)
     store = await Store.open(settings.database_url, pool_size=settings.database_pool)
     try:
         confirming: dict[str, int] = {}
-        presenter = Presenter(renderer, confirming)
+        presenter = Presenter(entries, confirming)
         history = StoreHistory(store, presenter, confirming)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
         views = DerivedTopics(store, history, bus)
@@ -119,7 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             return (await store.liveblogs(limit=INDEX_SIZE))[0]
 
         def index_page(liveblogs: list[Liveblog]) -> Representation:
-            return html_representation(renderer, renderer.index_page(liveblogs))
+            return html_representation(pages, pages.index_page(liveblogs))
 
         index = IndexCache(newest_liveblogs, index_page)
         writable = FreshFlight(store.ping)
@@ -141,7 +144,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
                 history=history,
                 publisher=publisher,
                 presenter=presenter,
-                renderer=renderer,
+                pages=pages,
                 page_cache=page_cache,
                 index=index,
                 metrics=Metrics(hub, bus, page_cache),
@@ -149,7 +152,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
                 partners=partners,
                 takedowns=takedowns,
                 reach=reach,
-                embedding=WidgetRenderer(renderer),
+                embedding=WidgetRenderer(pages),
                 syndication=syndication,
                 limits=RequestLimits(settings),
                 bodies=json_budget(settings.max_body_size),
@@ -204,7 +207,7 @@ def create_app(settings: Settings) -> Starlette:
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             *FILE_ROUTES,
-            Mount("/static", Assets(resources.files("liveserver.rendering") / "static")),
+            Mount("/static", StaticFiles(resources.files("liveserver.rendering") / "static")),
             *PAGE_ROUTES,
             *FEED_ROUTES,
             *CARD_ROUTES,

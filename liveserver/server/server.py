@@ -26,7 +26,9 @@ from liveserver.content.translations import read_languages
 from liveserver.domain.errors import SettingsError
 from liveserver.realtime.transport import batch_send
 from liveserver.realtime.transport.viewers import LINGER
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from liveserver.server import heap, log_config
 from liveserver.server.app import create_app
 from liveserver.server.certificates import Certificate
@@ -244,7 +246,7 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
 
 async def _check(settings: Settings) -> None:
     _certificate(settings)
-    Renderer(public_url=settings.base_url)
+    PageRenderer(EntryRenderer(Urls(settings.base_url)))
     storage.check(settings)
     await (await Store.open(settings.database_url)).close()
 
