@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
-from liveserver.content.blocks import MEDIA_PATH
+from liveserver.content.body_pictures import MEDIA_PATH
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import SLUG_PATTERN
 from liveserver.rendering.page_models import EVERY
