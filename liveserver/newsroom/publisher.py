@@ -274,9 +274,11 @@ def _embedding(given: EmbeddingInput) -> EmbedPolicy:
 
 
 def _timing_change(given: EntryInput | EntryPatch) -> TimingChange:
-    fields = given.model_fields_set
-    status = EntryStatus(given.status) if "status" in fields and given.status is not None else None
-    return TimingChange(status, given.publish_at, "publish_at" in fields)
+    status = given.status if "status" in given.model_fields_set else None
+    names_time = "publish_at" in given.model_fields_set
+    return TimingChange(
+        EntryStatus(status) if status else None, given.publish_at if names_time else None, names_time=names_time
+    )
 
 
 def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
