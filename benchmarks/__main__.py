@@ -10,6 +10,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -21,9 +22,12 @@ from liveserver.cli.bench import machine_limits
 from liveserver.cli.bench.errors import Refused
 from liveserver.cli.bench.measuring.meter import Meter
 from liveserver.cli.bench.plan import Plan
-from liveserver.cli.bench.run import Result, Run, Source
+from liveserver.cli.bench.run import Run, Source
 from liveserver.cli.bench.target import Target
 from liveserver.domain.errors import LiveserverError
+
+if TYPE_CHECKING:
+    from liveserver.cli.bench.measuring.result import Result
 
 RATE = 10.0
 ALONE = 20

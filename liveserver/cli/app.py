@@ -614,7 +614,7 @@ def _show(message: dict[str, Any], zone: ZoneInfo, texts: Translations, as_json:
 
 
 def _show_entry(entry: dict[str, Any], zone: ZoneInfo, texts: Translations) -> None:
-    from liveserver.content.sanitiser import lines_of
+    from liveserver.content.plain_text import lines_of
 
     at = datetime.fromisoformat(entry["published_at"]).replace(tzinfo=UTC).astimezone(zone)
     marks = [mark.replace("_", " ") for mark in ("breaking", "key_event", "pinned") if entry[mark]]

@@ -7,9 +7,9 @@
 <figure class="embed"><a href="https://…">Title</a><figcaption>…</figcaption></figure>
 ```
 
-Captions may be absent. Only the address of a picture's file is kept, without a host, and nothing of how it is to be
-loaded: `content/body_renderer.py` makes of it what readers get. So a body outlives the server's name, a CDN, and a
-player that moves.
+Captions may be absent. Pictures are kept without a host (`content/body_pictures.py`), embeds as links:
+`content/body_renderer.py` makes of them what readers get. So a body outlives the server's name, a CDN, and a player
+that moves.
 """
 
 from __future__ import annotations
@@ -18,13 +18,11 @@ import re
 from html import unescape
 from typing import TYPE_CHECKING
 
+from liveserver.content.body_pictures import BodyPicture
 from liveserver.content.media.picture import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-MEDIA_PATH = "/media"
-"""Where pictures are served from, and what their addresses begin with in a body that is kept."""
 
 # The sanitiser's HTML is a serialised tree: every < begins a tag, every > ends one, attributes are in double quotes.
 _TOKEN = re.compile(r"<[^>]*>|[^<]+")
@@ -117,7 +115,7 @@ def _picture(token: str) -> str:
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
-    return f'<img src="{MEDIA_PATH}/{picture.name}" alt="{attributes.get("alt", "")}">' if picture else ""
+    return BodyPicture(picture, attributes.get("alt", "")).html if picture else ""
 
 
 def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:

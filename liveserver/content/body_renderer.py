@@ -10,7 +10,7 @@ import re
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
-from liveserver.content.blocks import MEDIA_PATH
+from liveserver.content.body_pictures import IMG_PATTERN, BodyPicture, has_picture, replace_pictures
 from liveserver.content.media.picture import Illustration, Picture, img_html
 from liveserver.content.plain_text import plain_text
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from liveserver.content.translations import Translations
 
 # As `content/blocks.py` and the sanitiser write them.
-_PICTURE = re.compile(rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">')
 _EMBED = re.compile(
     r'<figure class="embed"><a href="([^"]+)" rel="noopener noreferrer">([^<]*)</a>'
     r"(<figcaption>(?:(?!</figcaption>).)*</figcaption>)?</figure>",
@@ -28,9 +27,7 @@ _EMBED = re.compile(
 # Captions are lines: no figure stands in one.
 _CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
 # A gallery's beginning; a picture, maybe with its caption; the caption of what figures stand in, which is a gallery.
-_ILLUSTRATION = re.compile(
-    rf'(<figure class="gallery">)|{_PICTURE.pattern}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>'
-)
+_ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>')
 ILLUSTRATIONS_MAX = 20
 """Pictures of one body that are listed apart from it: a gallery of hundreds is seen by who reads the entry."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
@@ -79,18 +76,15 @@ class BodyRenderer:
 
     def with_pictures(self, body: str) -> str:
         """The body with its pictures ready to load from anywhere, and nothing else changed: for feeds."""
-        if MEDIA_PATH not in body:
-            return body
 
-        def img(match: re.Match[str]) -> str:
-            picture = Picture.parse(match[1])
-            return img_html(picture, unescape(match[2]), self._media_url) if picture else match[0]
+        def img(kept: BodyPicture) -> str:
+            return img_html(kept.picture, unescape(kept.alt), self._media_url)
 
-        return _PICTURE.sub(img, body)
+        return replace_pictures(body, img)
 
     def illustrations(self, body: str) -> list[Illustration]:
         """The pictures of a body, in its order and each once, for what lists them apart from it."""
-        if MEDIA_PATH not in body:
+        if not has_picture(body):
             return []
         found: list[Illustration] = []
         gallery = 0

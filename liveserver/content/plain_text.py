@@ -1,9 +1,11 @@
-"""What sanitised HTML says, as plain text."""
+"""Sanitised HTML as plain text."""
 
 from __future__ import annotations
 
 import re
 from html import unescape
+
+from liveserver.content.body_pictures import has_picture, replace_pictures
 
 BLOCK = re.compile(r"<(?:p|h[1-6]|ul|ol|dl|blockquote|figure|table|pre|hr|div|iframe)\b", re.IGNORECASE)
 """The beginning of an element that stands by itself: text without any is a paragraph."""
@@ -14,6 +16,11 @@ _SEPARATING = re.compile(rf"</?(?:(?:br|li|cite|figcaption)\b|{BLOCK.pattern[1:]
 _TAG = re.compile(rf"</?[a-z]{_REST}", re.IGNORECASE)
 _ALTERNATIVE = re.compile(r'<img\b(?>(?! alt=)[^>"]|"[^"]*+")*+ alt="([^"]+)"', re.IGNORECASE)
 
+_LINE_END = re.compile(
+    r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
+    r"|(?=<(?:ul|ol|li|p|blockquote|figure|figcaption)\b)"
+)
+
 # All references that a serialiser writes, but for the one that makes them.
 _WRITTEN = (("&lt;", "<"), ("&gt;", ">"), ("&nbsp;", "\u00a0"), ("&quot;", '"'))
 
@@ -22,6 +29,19 @@ def plain_text(html: str) -> str:
     """The text of some HTML on one line; if it has none, the descriptions of its images."""
     text = _line(_TAG.sub("", _SEPARATING.sub(" ", html)))
     return text or _line("".join(_ALTERNATIVE.findall(html)))
+
+
+def lines_of(html: str) -> list[str]:
+    """A body as lines of text: a paragraph each, a bullet before each item of a list, pictures in words."""
+    described = replace_pictures(html, lambda kept: f"[{kept.alt}]")
+    parts = _LINE_END.sub("\n", described.replace("<li>", "<li>• ")).split("\n")
+    lines = [" ".join(unescape(_TAG.sub("", part)).split()) for part in parts]
+    return [line for line in lines if line]
+
+
+def is_empty(body: str) -> bool:
+    """Whether a sanitised body has neither text nor a picture."""
+    return not has_picture(body) and not plain_text(body)
 
 
 def shortened(text: str, length: int) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from html import unescape
 
 import nh3
 from markdown_it import MarkdownIt
 
 from liveserver.content.blocks import normalised
 from liveserver.content.markup_cost import check_clean, check_html, check_markdown, check_safe
+from liveserver.content.plain_text import is_empty
 from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.domain.inputs.fields import CONTROL
 
@@ -49,12 +49,6 @@ _RENAMED = {
 _RENAMED_TAG = re.compile(rf"(</?)({'|'.join(_RENAMED)})(?=[\s/>])", re.IGNORECASE)
 _EMPTY_PARAGRAPH = re.compile(r"<p>\s*</p>")
 
-_BLOCK_END = re.compile(
-    r"</(?:p|h[34]|ul|ol|dl|dt|dd|blockquote|pre|figure|figcaption)>|<br>|<hr>"
-    r"|(?=<(?:ul|ol|li|p|blockquote|figure|figcaption)\b)"
-)
-_PICTURE = re.compile(r'<img [^>]*alt="([^"]*)">')
-
 _CITABLE = ("https://", "http://")
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
@@ -84,16 +78,11 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """The same of a body that has to say something. Raises InvalidInput also where neither text nor picture is left."""
+    """`sanitise` for a body that must not be empty. Raises InvalidInput also where neither text nor picture is left."""
     clean = sanitise(body, markup)
-    if not says_something(clean):
+    if is_empty(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
     return clean
-
-
-def says_something(html: str) -> bool:
-    """Whether sanitised HTML has a text or a picture."""
-    return "<img " in html or bool(text_of(html))
 
 
 def _paragraphs(clean: str) -> str:
@@ -121,15 +110,3 @@ _cleaner = nh3.Cleaner(
     link_rel="noopener noreferrer",
     strip_comments=True,
 )
-
-
-def lines_of(html: str) -> list[str]:
-    """Sanitised HTML as lines of text: a paragraph each, a bullet before each item of a list, pictures in words."""
-    parts = _BLOCK_END.sub("\n", _PICTURE.sub(r"[\1]", html.replace("<li>", "<li>• "))).split("\n")
-    lines = [" ".join(unescape(re.sub(r"<[^>]*>", "", part)).split()) for part in parts]
-    return [line for line in lines if line]
-
-
-def text_of(html: str) -> str:
-    """The words of sanitised HTML, white space folded."""
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())

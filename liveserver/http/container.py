@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.history import StoreHistory
     from liveserver.realtime.hub import Hub
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.rendering.page_renderer import PageRenderer
     from liveserver.rendering.widget_renderer import WidgetRenderer
     from liveserver.settings import Settings
     from liveserver.store import Store
@@ -43,7 +43,7 @@ class Container:
     history: StoreHistory
     publisher: Publisher
     presenter: Presenter
-    renderer: Renderer
+    pages: PageRenderer
     page_cache: PageCache
     index: IndexCache
     metrics: Metrics

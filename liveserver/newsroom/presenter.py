@@ -9,7 +9,7 @@ from liveserver.content.media.picture import Picture, figure_html
 from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, Position
 from liveserver.protocol import encoding, messages, resources
 from liveserver.protocol.frames import ChangeFrame
-from liveserver.rendering.pacing import Pace
+from liveserver.rendering.cooperative import TimeSlice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.media import Media
     from liveserver.domain.snapshot import Snapshot
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.rendering.entry_renderer import EntryRenderer
 
 LIVEBLOG_KEY = "liveblog"
 """The key of changes of the live blog's own fields; an entry's key is its id."""
@@ -27,35 +27,35 @@ LIVEBLOG_KEY = "liveblog"
 class Presenter:
     """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
 
-    def __init__(self, renderer: Renderer, confirming: Mapping[str, int] | None = None) -> None:
+    def __init__(self, renderer: EntryRenderer, confirming: Mapping[str, int] | None = None) -> None:
         """`confirming`: deleted entries that viewers are to confirm at present, and within how many milliseconds."""
         self._renderer = renderer
         self._confirming = {} if confirming is None else confirming
 
     def liveblog(self, liveblog: Liveblog) -> encoding.JSON:
         """A live blog as a JSON object."""
-        return resources.liveblog_object(liveblog, url=self._renderer.liveblog_url(liveblog.slug))
+        return resources.liveblog_object(liveblog, url=self._renderer.urls.liveblog(liveblog.slug))
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> encoding.JSON:
         """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
         return resources.entry_object(
             entry,
-            html=self._renderer.entry_html(liveblog, _as_due(entry)),
-            url=self._renderer.entry_url(liveblog.slug, entry.id),
+            html=self._renderer.article(liveblog, _as_due(entry)),
+            url=self._renderer.urls.entry(liveblog.slug, entry.id),
         )
 
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[encoding.Encoded]:
         """Entries for a list of them, each encoded at once; the event loop has its turn after each few milliseconds."""
-        pace, encoded = Pace(), []
+        time_slice, encoded = TimeSlice(), []
         for entry in entries:
             encoded.append(encoding.encoded(self.entry(liveblog, entry)))
-            await pace.step()
+            await time_slice.checkpoint()
         return encoded
 
     def media(self, media: Media) -> encoding.JSON:
         """A picture as a JSON object, with the HTML that puts it into an entry."""
         picture = Picture.of(media)
-        base = self._renderer.media_url
+        base = self._renderer.urls.media
         srcset: list[encoding.JSON] = [
             {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.variants
         ]
@@ -69,11 +69,11 @@ class Presenter:
 
     async def snapshot(self, snapshot: Snapshot) -> encoding.JSON:
         """A snapshot as a JSON object, made as `entries` are."""
-        liveblog, pace, key_events = snapshot.liveblog, Pace(), []
+        liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:
-            title, url = self._renderer.entry_title(liveblog, entry), self._renderer.entry_url(liveblog.slug, entry.id)
+            title, url = self._renderer.title(liveblog, entry), self._renderer.urls.entry(liveblog.slug, entry.id)
             key_events.append(resources.key_event_object(entry, title=title, url=url))
-            await pace.step()
+            await time_slice.checkpoint()
         return {
             "epoch": liveblog.epoch,
             "seq": liveblog.seq,
@@ -86,10 +86,10 @@ class Presenter:
 
     async def frames(self, changes: Changes) -> list[ChangeFrame]:
         """What the store read, as the messages of the stream, made as `entries` are."""
-        pace, frames = Pace(), []
+        time_slice, frames = TimeSlice(), []
         for change in changes.items:
             frames.append(self.frame(changes.liveblog, change))
-            await pace.step()
+            await time_slice.checkpoint()
         return frames
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:

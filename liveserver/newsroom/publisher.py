@@ -15,6 +15,7 @@ from liveserver.domain.entry import CORRECTIONS_MAX, Correction, Entry, EntrySta
 from liveserver.domain.errors import Conflict, FieldError, InvalidInput, Unauthorized, check_version
 from liveserver.domain.ids import new_epoch, new_id, now, slugify
 from liveserver.domain.liveblog import EmbedPolicy, Liveblog
+from liveserver.newsroom.entry_states import Timing, TimingChange, timing_of_edited, timing_of_new
 from liveserver.protocol import encoding
 from liveserver.store import Idempotency, Store, Written
 from liveserver.store.repositories.api_keys import UNKNOWN
@@ -114,15 +115,15 @@ class Publisher:
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
-            status, publish_at, published_at = _timing(given, at)
+            timing = timing_of_new(_timing_change(given), at)
         except InvalidInput as error:
             # Its time was in order when the request came first, perhaps: whether it did, only the store can tell.
-            refusal, (status, publish_at, published_at) = error, (EntryStatus.DRAFT, None, None)
+            refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_id(),
             seq=None,
             version=1,
-            status=status,
+            status=timing.status,
             heading=given.heading,
             body=await self._safe(given.body, given.format, owner=key_id, key_id=key_id),
             authors=tuple(given.authors),
@@ -133,8 +134,8 @@ class Publisher:
             verification=given.verification,
             source=given.source,
             corrections=(),
-            publish_at=publish_at,
-            published_at=published_at,
+            publish_at=timing.publish_at,
+            published_at=timing.published_at,
             created_at=at,
             updated_at=at,
         )
@@ -272,29 +273,12 @@ def _embedding(given: EmbeddingInput) -> EmbedPolicy:
     return EmbedPolicy(given.mode, tuple(given.origins))
 
 
-def _timing(given: EntryInput, at: datetime) -> tuple[EntryStatus, datetime | None, datetime | None]:
-    """Status, publish_at and published_at of a new entry."""
-    to_come = given.publish_at is not None and given.publish_at > at
-    match given.status:
-        case None:
-            status = EntryStatus.SCHEDULED if to_come else EntryStatus.PUBLISHED
-        case text:
-            status = EntryStatus(text)
-    if status is EntryStatus.SCHEDULED:
-        if given.publish_at is None:
-            raise InvalidInput([FieldError("/publish_at", "is needed for a scheduled entry")])
-        if not to_come:
-            raise InvalidInput(
-                [FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")]
-            )
-        return status, given.publish_at, None
-    if status is EntryStatus.DRAFT:
-        if given.publish_at is not None:
-            raise InvalidInput([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
-        return status, None, None
-    if to_come:
-        raise InvalidInput([FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")])
-    return status, None, given.publish_at or at
+def _timing_change(given: EntryInput | EntryPatch) -> TimingChange:
+    status = given.status if "status" in given.model_fields_set else None
+    names_time = "publish_at" in given.model_fields_set
+    return TimingChange(
+        EntryStatus(status) if status else None, given.publish_at if names_time else None, names_time=names_time
+    )
 
 
 def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
@@ -310,42 +294,12 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
             raise InvalidInput([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
         entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
     if given & {"status", "publish_at"}:
-        entry = _moved(entry, patch, at)
+        current_timing = Timing(entry.status, entry.publish_at, entry.published_at)
+        entry = replace(entry, **timing_of_edited(current_timing, _timing_change(patch), at)._asdict())
     if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
         return entry
     published_now = entry.status is EntryStatus.PUBLISHED and current.status is not EntryStatus.PUBLISHED
     return replace(entry, updated_at=entry.published_at if published_now and entry.published_at else at)
-
-
-def _moved(entry: Entry, patch: EntryPatch, at: datetime) -> Entry:
-    """An entry whose status or time was set."""
-    given = patch.model_fields_set
-    status = EntryStatus(patch.status) if "status" in given else entry.status
-    publish_at = patch.publish_at if "publish_at" in given else entry.publish_at
-    if entry.status is EntryStatus.PUBLISHED:
-        if status is not EntryStatus.PUBLISHED:
-            raise Conflict(f"a published entry can't become {status}: edit it, or delete it")
-        if "publish_at" in given:
-            raise Conflict("the entry is published already: its time stays")
-        return entry
-    if status is EntryStatus.PUBLISHED:
-        if "publish_at" in given and publish_at is not None and publish_at > at:
-            raise InvalidInput(
-                [FieldError("/publish_at", "is to come: an entry of that time is scheduled, not published")]
-            )
-        published_at = publish_at if "publish_at" in given and publish_at is not None else at
-        return replace(entry, status=status, publish_at=None, published_at=published_at)
-    if status is EntryStatus.SCHEDULED:
-        if publish_at is None:
-            raise InvalidInput([FieldError("/publish_at", "is needed for a scheduled entry")])
-        if "publish_at" in given and publish_at <= at:
-            raise InvalidInput(
-                [FieldError("/publish_at", "is gone by: an entry of that time is published, not scheduled")]
-            )
-        return replace(entry, status=status, publish_at=publish_at)
-    if "publish_at" in given and publish_at is not None:
-        raise InvalidInput([FieldError("/publish_at", "goes with status scheduled, or published; not with draft")])
-    return replace(entry, status=status, publish_at=None)
 
 
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})

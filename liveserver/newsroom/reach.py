@@ -11,12 +11,13 @@ import time
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
+from liveserver.domain.reach_report import PartnerReach, ReachDay, ReachReport
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
 from liveserver.realtime import presence
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from liveserver.domain.audience import ReachHour
-    from liveserver.domain.liveblog import Liveblog
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.hub import Hub
     from liveserver.realtime.viewer import Viewer
@@ -37,51 +37,6 @@ DAYS = 30
 DAYS_MAX = 366
 
 log = structlog.get_logger(__name__)
-
-
-class Day(NamedTuple):
-    """The hours of a day, in the live blog's time zone, added up."""
-
-    day: date
-    views: int
-    seconds: int
-    peak: int
-
-
-class PartnerReach(NamedTuple):
-    """What came of a live blog on one partner's pages, or on no partner's."""
-
-    partner: str
-    viewers: int
-    """Now, on all nodes."""
-    hours: list[ReachHour]
-    """Those in which there was anybody."""
-    days: list[Day]
-
-    @property
-    def views(self) -> int:
-        """Streams that were opened."""
-        return sum(hour.views for hour in self.hours)
-
-    @property
-    def seconds(self) -> int:
-        """For which they were open."""
-        return sum(hour.seconds for hour in self.hours)
-
-    @property
-    def peak(self) -> int:
-        """The most that were open at once."""
-        return max((hour.peak for hour in self.hours), default=0)
-
-
-class Report(NamedTuple):
-    """The reach of a live blog, from one day to another."""
-
-    liveblog: Liveblog
-    since: date
-    until: date
-    """The last day."""
-    partners: list[PartnerReach]
 
 
 class Reach:
@@ -149,7 +104,7 @@ class Reach:
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
-    ) -> Report:
+    ) -> ReachReport:
         """From one day to another, both included, in the live blog's time zone; the last thirty if none are given.
 
         Raises NotFound, StoreUnavailable, and InvalidInput for days in the wrong order, or too many. What was counted
@@ -173,7 +128,7 @@ class Reach:
             PartnerReach(one, now.get(one, 0), by_partner.get(one, []), list(_days(by_partner.get(one, []), zone)))
             for one in sorted(wanted)
         ]
-        return Report(liveblog, first, last, found)
+        return ReachReport(liveblog, first, last, found)
 
     def _now(self, slug: str) -> dict[str, int]:
         """Viewers on all nodes, by partner."""
@@ -195,10 +150,10 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, clock_time(), zone)
 
 
-def _days(hours: Iterable[ReachHour], zone: ZoneInfo) -> Iterable[Day]:
+def _days(hours: Iterable[ReachHour], zone: ZoneInfo) -> Iterable[ReachDay]:
     for day, group in groupby(hours, key=lambda hour: hour.hour.astimezone(zone).date()):
         found = list(group)
-        yield Day(
+        yield ReachDay(
             day,
             sum(hour.views for hour in found),
             sum(hour.seconds for hour in found),

@@ -1,4 +1,4 @@
-"""What the reader's pages show: which entries, in which order, and what lies beyond them."""
+"""Models of the reader's pages: which entries, in which order, and what lies beyond them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from markupsafe import Markup
 
     from liveserver.domain.entry import Entry, Verification
     from liveserver.domain.liveblog import Liveblog
@@ -25,6 +27,16 @@ class Only(NamedTuple):
 
 
 EVERY = Only()
+
+
+class Article(NamedTuple):
+    """A published entry, rendered, and its day in the live blog's time zone."""
+
+    day: str
+    """`YYYY-MM-DD`."""
+    label: str
+    """The day as readers see it."""
+    html: Markup
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
-"""Share cards: what the picture of a shared link says. `rendering/share_card_image.py` draws it.
+"""Share cards: the text on the picture of a shared link. `rendering/share_card_image.py` draws it.
 
-A card's address carries a hash of what is on it, so that whoever keeps pictures by their address fetches a changed one.
+A card's address carries a hash of what is on it, so that caches, which keep pictures by their address, fetch a changed
+one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
+from liveserver.content.plain_text import shortened
 from liveserver.content.translations import texts_for
 from liveserver.domain.entry import Verification
 from liveserver.domain.liveblog import LiveblogStatus
@@ -19,10 +21,12 @@ from liveserver.domain.liveblog import LiveblogStatus
 if TYPE_CHECKING:
     from liveserver.domain.entry import Entry
     from liveserver.domain.liveblog import Liveblog
+    from liveserver.rendering.entry_renderer import EntryRenderer
 
 DESIGN = 1
 """To be raised when the drawing changes: it is a part of every card's address."""
 
+TITLE_LENGTH = 160
 TEXT_LENGTH = 400
 """Characters of the text below a title: more than there is ever room for, so that a long one costs nothing."""
 
@@ -71,39 +75,54 @@ class Card:
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
-def liveblog_card(liveblog: Liveblog, *, site: str) -> Card:
-    """The card of a live blog's page."""
-    status = liveblog.status
-    return Card(
-        site=writable(site),
-        label=writable(texts_for(liveblog.language).text(f"status.{status.value}")),
-        tone="accent" if status is LiveblogStatus.LIVE else "quiet",
-        kicker="",
-        title=writable(liveblog.title),
-        text=writable(liveblog.summary[:TEXT_LENGTH]),
-        note="",
-    )
+@dataclass(frozen=True, slots=True)
+class ShareCards:
+    """The cards of one site, and the addresses of their pictures: another address after each change that is seen."""
 
+    entries: EntryRenderer
 
-def entry_card(liveblog: Liveblog, entry: Entry, *, site: str, title: str, text: str) -> Card:
-    """The card of a published entry's page. A claim never goes without the label that says what it is."""
-    assert entry.published_at is not None
-    texts = texts_for(liveblog.language)
-    label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
-    if entry.verification is not None:
-        name = entry.verification.value
-        label = writable(texts.verification(name, entry.source)) or writable(texts.verification(name))
-    elif entry.breaking:
-        label = writable(texts.text("entry.breaking"))
-    return Card(
-        site=writable(site),
-        label=label,
-        tone=tone,
-        kicker=writable(liveblog.title),
-        title=writable(title),
-        text=writable(text[:TEXT_LENGTH]),
-        note=writable(texts.short_date_time(entry.published_at.astimezone(ZoneInfo(liveblog.timezone)))),
-    )
+    def liveblog(self, liveblog: Liveblog) -> Card:
+        """The card of a live blog's page."""
+        status = liveblog.status
+        return Card(
+            site=writable(self.entries.site_name),
+            label=writable(texts_for(liveblog.language).text(f"status.{status.value}")),
+            tone="accent" if status is LiveblogStatus.LIVE else "quiet",
+            kicker="",
+            title=writable(liveblog.title),
+            text=writable(liveblog.summary[:TEXT_LENGTH]),
+            note="",
+        )
+
+    def entry(self, liveblog: Liveblog, entry: Entry) -> Card:
+        """The card of a published entry's page. A claim never goes without the label that says what it is."""
+        assert entry.published_at is not None
+        texts = texts_for(liveblog.language)
+        label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
+        if entry.verification is not None:
+            name = entry.verification.value
+            label = writable(texts.verification(name, entry.source)) or writable(texts.verification(name))
+        elif entry.breaking:
+            label = writable(texts.text("entry.breaking"))
+        text = self.entries.text(entry)
+        return Card(
+            site=writable(self.entries.site_name),
+            label=label,
+            tone=tone,
+            kicker=writable(liveblog.title),
+            # Not the renderer's title of it: the label has a place of its own on the picture.
+            title=writable(entry.heading or shortened(text, TITLE_LENGTH)),
+            text=writable(text[:TEXT_LENGTH]) if entry.heading else "",
+            note=writable(texts.short_date_time(entry.published_at.astimezone(ZoneInfo(liveblog.timezone)))),
+        )
+
+    def liveblog_url(self, liveblog: Liveblog) -> str:
+        """The address of a live blog's picture."""
+        return f"{self.entries.urls.liveblog(liveblog.slug)}/card-{self.liveblog(liveblog).hash}.png"
+
+    def entry_url(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The address of a published entry's picture."""
+        return f"{self.entries.urls.entry(liveblog.slug, entry.id)}/card-{self.entry(liveblog, entry).hash}.png"
 
 
 def writable(text: str) -> str:

@@ -5,10 +5,11 @@ Google's requirements: https://developers.google.com/search/docs/appearance/stru
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.rendering.share_card import ShareCards
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,46 +18,13 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Illustration
     from liveserver.domain.entry import Entry
     from liveserver.domain.liveblog import Liveblog
-
-
-class Site(Protocol):
-    """What names, titles and illustrates live blogs and entries: the renderer."""
-
-    site_name: str
-    home_url: str
-
-    def liveblog_url(self, slug: str) -> str:
-        """The live blog's page."""
-
-    def entry_url(self, slug: str, entry_id: str) -> str:
-        """The entry's permalink."""
-
-    def liveblog_card_url(self, liveblog: Liveblog) -> str:
-        """The picture of the live blog."""
-
-    def entry_card_url(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The picture of the entry."""
-
-    def entry_title(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The entry in one line, of a claim after its label."""
-
-    def bare_title(self, entry: Entry) -> str:
-        """The same without a label."""
-
-    def entry_illustrations(self, entry: Entry) -> list[Illustration]:
-        """The pictures in the entry's body."""
-
-    def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The entry's body without markup, of a claim after its label."""
-
-    def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """How sure the newsroom is of a claim; empty where the entry is none."""
+    from liveserver.rendering.entry_renderer import EntryRenderer
 
 
 def liveblog_posting(
     liveblog: Liveblog,
     entries: list[Entry],
-    site: Site,
+    renderer: EntryRenderer,
     *,
     key_events: Sequence[Entry] = (),
     began_at: datetime | None = None,
@@ -71,7 +39,7 @@ def liveblog_posting(
     https://schema.org/LiveBlogPosting
     """
     zone = ZoneInfo(liveblog.timezone)
-    url = site.liveblog_url(liveblog.slug)
+    url = renderer.urls.liveblog(liveblog.slug)
     published = [entry.published_at for entry in (*entries, *key_events) if entry.published_at is not None]
     known = published if began_at is None else [began_at, *published]
     started = min(known, default=liveblog.created_at)
@@ -84,12 +52,12 @@ def liveblog_posting(
         "mainEntityOfPage": url,
         "headline": liveblog.title,
         "inLanguage": liveblog.language,
-        "image": [site.liveblog_card_url(liveblog)],
+        "image": [ShareCards(renderer).liveblog_url(liveblog)],
         "datePublished": _date(started, zone),
         "dateModified": _date(max(changed if changed_at is None else [changed_at, *changed]), zone),
         "coverageStartTime": _date(started, zone),
-        "author": _publisher(site),
-        "publisher": _publisher(site),
+        "author": _publisher(renderer),
+        "publisher": _publisher(renderer),
     }
     if liveblog.summary:
         posting["description"] = liveblog.summary
@@ -100,48 +68,48 @@ def liveblog_posting(
         key=lambda entry: (entry.published_at, entry.id),
         reverse=True,
     )
-    posting["liveBlogUpdate"] = [_update(liveblog, entry, site, zone) for entry in newest_first]
+    posting["liveBlogUpdate"] = [_update(liveblog, entry, renderer, zone) for entry in newest_first]
     return posting
 
 
-def entry_posting(liveblog: Liveblog, entry: Entry, site: Site) -> dict[str, Any]:
+def entry_posting(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
     """One published entry by itself, as a part of its live blog.
 
     https://schema.org/BlogPosting
     """
-    url = site.liveblog_url(liveblog.slug)
-    update = _update(liveblog, entry, site, ZoneInfo(liveblog.timezone))
+    url = renderer.urls.liveblog(liveblog.slug)
+    update = _update(liveblog, entry, renderer, ZoneInfo(liveblog.timezone))
     return {
         "@context": "https://schema.org",
         **update,
-        "mainEntityOfPage": site.entry_url(liveblog.slug, entry.id),
+        "mainEntityOfPage": renderer.urls.entry(liveblog.slug, entry.id),
         "inLanguage": liveblog.language,
-        "image": [*update.get("image", ()), site.entry_card_url(liveblog, entry)],
-        "publisher": _publisher(site),
+        "image": [*update.get("image", ()), ShareCards(renderer).entry_url(liveblog, entry)],
+        "publisher": _publisher(renderer),
         "isPartOf": {"@type": "LiveBlogPosting", "@id": url, "url": url, "headline": liveblog.title},
     }
 
 
-def _update(liveblog: Liveblog, entry: Entry, site: Site, zone: ZoneInfo) -> dict[str, Any]:
+def _update(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer, zone: ZoneInfo) -> dict[str, Any]:
     assert entry.published_at is not None
-    url = site.entry_url(liveblog.slug, entry.id)
+    url = renderer.urls.entry(liveblog.slug, entry.id)
     update: dict[str, Any] = {
         "@type": "BlogPosting",
         "@id": url,
         "url": url,
-        "headline": site.entry_title(liveblog, entry),
-        "articleBody": site.labelled_text(liveblog, entry),
+        "headline": renderer.title(liveblog, entry),
+        "articleBody": renderer.labelled_text(liveblog, entry),
         "datePublished": _date(entry.published_at, zone),
         "dateModified": _date(entry.updated_at, zone),
-        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, site),
+        "author": [{"@type": "Person", "name": name} for name in entry.authors] or _author(entry, renderer),
     }
-    if illustrations := site.entry_illustrations(entry):
+    if illustrations := renderer.illustrations(entry):
         update["image"] = [_image(illustration) for illustration in illustrations]
-    if label := site.claim_label(liveblog, entry):
+    if label := renderer.claim_label(liveblog, entry):
         # Not a ClaimReview, which says that somebody examined the claim by a method of theirs, and rated it: a denial
         # can be no more than the word of the source named. Nor an author: the source may be whose claim it is, or who
         # contests it.
-        update["about"] = {"@type": "Claim", "text": site.bare_title(entry), "description": label}
+        update["about"] = {"@type": "Claim", "text": renderer.bare_title(entry), "description": label}
     if entry.via is not None:
         update["isBasedOn"] = entry.via.url
     if entry.tags:
@@ -168,13 +136,13 @@ def _image(illustration: Illustration) -> dict[str, Any]:
     return image
 
 
-def _author(entry: Entry, site: Site) -> dict[str, Any]:
-    """Who wrote what nobody has signed."""
-    return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(site)
+def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
+    """The author of an entry that nobody has signed."""
+    return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 
 
-def _publisher(site: Site) -> dict[str, Any]:
-    return {"@type": "Organization", "name": site.site_name, "url": site.home_url}
+def _publisher(renderer: EntryRenderer) -> dict[str, Any]:
+    return {"@type": "Organization", "name": renderer.site_name, "url": renderer.urls.home}
 
 
 def _date(moment: datetime, zone: ZoneInfo) -> str:

@@ -1,29 +1,24 @@
-"""What partners show of a live blog: the widget's shell, the page for frames, the fragment for a CMS, the oEmbed."""
+"""The widget of a live blog for other sites: its shell, its page for frames, its fragment for a CMS, its oEmbed."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
 from dataclasses import dataclass, field
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
 
 from liveserver.content.translations import text_direction, texts_for
-from liveserver.domain.errors import NotFound, SettingsError
-from liveserver.domain.ids import SLUG_PATTERN
-from liveserver.rendering.renderer import json_block
+from liveserver.domain.errors import NotFound
+from liveserver.rendering.assets import WidgetAssets
 from liveserver.rendering.structured_data import liveblog_posting
+from liveserver.rendering.template import json_block
 
 if TYPE_CHECKING:
     from liveserver.content.translations import Translations
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.partner import Attribution
     from liveserver.rendering.page_models import PageView
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.rendering.page_renderer import PageRenderer
+    from liveserver.rendering.urls import Urls
 
 THEMES = ("auto", "light", "dark")
 LIMIT = 20
@@ -33,56 +28,6 @@ WIDTH, HEIGHT = 600, 600
 NARROWEST, LOWEST = 220, 200
 CACHE_AGE = 86_400
 """Seconds for which an oEmbed answer may be kept: it says where the live blog is, not what is in it."""
-
-_LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
-
-
-@dataclass(frozen=True, slots=True)
-class WidgetAssets:
-    """The built files that other sites' pages load, as paths below `/static/`."""
-
-    loader: bytes = b""
-    """`/embed/v1.js`."""
-    pinned: bytes = b""
-    """The widget in one file."""
-    widget: str = "widget.js"
-    frame: str = "frame.js"
-    preview: str = "preview.js"
-    styles: tuple[str, ...] = ()
-    """Of the page for frames."""
-    preview_styles: tuple[str, ...] = ()
-
-    @classmethod
-    def built(cls) -> WidgetAssets:
-        """What Vite has made. Raises `SettingsError` if the bundle is missing."""
-        static = files("liveserver.rendering") / "static"
-        try:
-            widget, pages = (
-                json.loads((static / ".vite" / name).read_text("utf-8")) for name in ("widget.json", "frame.json")
-            )
-            loader, pinned = ((static / "embed" / name).read_bytes() for name in ("v1.js", "pinned.js"))
-        except FileNotFoundError:
-            raise SettingsError("the front end is not built: run make web") from None
-        frame, preview = pages["src/widget/frame.ts"], pages["src/widget/preview.ts"]
-        return cls(
-            loader,
-            pinned,
-            widget["src/widget/controller.ts"]["file"],
-            frame["file"],
-            preview["file"],
-            tuple(frame.get("css", ())),
-            tuple(preview.get("css", ())),
-        )
-
-    @property
-    def pinned_hash(self) -> str:
-        """Names the version of the widget in one file."""
-        return hashlib.sha256(self.pinned).hexdigest()[:16]
-
-    @property
-    def integrity(self) -> str:
-        """What `integrity` says of that file (Subresource Integrity, 3.1)."""
-        return "sha384-" + base64.b64encode(hashlib.sha384(self.pinned).digest()).decode()
 
 
 class WidgetOptions(NamedTuple):
@@ -125,35 +70,21 @@ class WidgetOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WidgetRenderer:
-    """Makes them; pure."""
+    """Renders the widget around the entries that pages have, too. For one thread; does no I/O."""
 
-    renderer: Renderer
+    pages: PageRenderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)
 
-    def embed_url(self, slug: str, look: WidgetOptions | None = None) -> str:
-        """The page for frames."""
-        query = urlencode(look.attributes) if look else ""
-        return f"{self.renderer.home_url}embed/{slug}{'?' + query if query else ''}"
-
     @property
-    def script_url(self) -> str:
-        """What a partner's page has a `<script>` for."""
-        return f"{self.renderer.home_url}embed/v1.js"
-
-    @property
-    def pinned_url(self) -> str:
-        """The same, of a version that never changes."""
-        return f"{self.renderer.home_url}embed/v1-{self.assets.pinned_hash}.js"
-
-    def static_url(self, path: str) -> str:
-        """A built file."""
-        return f"{self.renderer.home_url}static/{path}"
+    def urls(self) -> Urls:
+        """The site's addresses."""
+        return self.pages.urls
 
     def shell(self, liveblog: Liveblog, language: str | None) -> dict[str, Any]:
         """The widget without entries, and what its script says later: our texts in `language`, if not the blog's."""
         texts = texts_for(language or liveblog.language)
         return {
-            "html": self.renderer.fill("embed_shell.html", liveblog.language, **self._shell(liveblog, texts)),
+            "html": self.pages.fill("embed_shell.html", liveblog.language, **self._shell(liveblog, texts)),
             "locale": texts.language,
             "days": texts_for(liveblog.language).attributes,
             "status": texts.tables["status"],
@@ -170,15 +101,15 @@ class WidgetRenderer:
         """`/embed/{slug}`: the widget in a page of its own, which is whole without any script."""
         liveblog = view.liveblog
         texts = texts_for(look.language or liveblog.language)
-        return self.renderer.fill(
+        return self.pages.fill(
             "embed_page.html",
             liveblog.language,
             **(self._shell(liveblog, texts) | self._articles(view) | self._dress(look)),
-            attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
-            script_url=self.script_url,
+            attributes={"src": self.urls.liveblog(liveblog.slug), **look.attributes},
+            script_url=self.urls.widget_script,
             style=look.style,
-            frame_script=self.static_url(self.assets.frame),
-            frame_styles=[self.static_url(style) for style in self.assets.styles],
+            frame_script=self.urls.static(self.assets.frame),
+            frame_styles=[self.urls.static(style) for style in self.assets.styles],
         )
 
     def fragment(self, view: PageView, look: WidgetOptions) -> str:
@@ -188,21 +119,21 @@ class WidgetRenderer:
         posting = liveblog_posting(
             liveblog,
             entries,
-            self.renderer,
+            self.pages.entries,
             key_events=view.key_events,
             began_at=view.began_at,
             changed_at=view.changed_at,
         )
-        return self.renderer.fill(
+        return self.pages.fill(
             "embed_fragment.html",
             liveblog.language,
             liveblog=liveblog,
-            url=self.renderer.liveblog_url(liveblog.slug),
+            url=self.urls.liveblog(liveblog.slug),
             text_direction=text_direction,
             **self._articles(view),
             attribution=look.attribution,
-            attributes={"src": self.renderer.liveblog_url(liveblog.slug), **look.attributes},
-            script_url=self.script_url,
+            attributes={"src": self.urls.liveblog(liveblog.slug), **look.attributes},
+            script_url=self.urls.widget_script,
             json_ld=json_block(posting),
         )
 
@@ -211,41 +142,25 @@ class WidgetRenderer:
 
         The lines have the public address. What the page itself loads comes from where it came from.
         """
-        url, home = self.renderer.liveblog_url(liveblog.slug), self.renderer.home_url
+        url, here = self.urls.liveblog(liveblog.slug), self.urls.path_of
 
-        def here(address: str) -> str:
-            return urlsplit(home).path + address.removeprefix(home)
-
-        return self.renderer.fill(
+        return self.pages.fill(
             "embed_preview.html",
             texts_for(liveblog.language).language,
             liveblog=liveblog,
             url=url,
             here=here(url),
             partner=partner,
-            embed_url=self.embed_url(liveblog.slug, WidgetOptions(partner=partner)),
-            script_url=self.script_url,
-            script_here=here(self.script_url),
-            pinned_url=self.pinned_url,
+            embed_url=self.urls.widget(liveblog.slug, WidgetOptions(partner=partner).attributes),
+            script_url=self.urls.widget_script,
+            script_here=here(self.urls.widget_script),
+            pinned_url=self.urls.pinned_widget_script(self.assets.pinned_hash),
             integrity=self.assets.integrity,
             themes=THEMES,
             usual_limit=LIMIT,
-            preview_script=here(self.static_url(self.assets.preview)),
-            preview_styles=[here(self.static_url(style)) for style in self.assets.preview_styles],
+            preview_script=here(self.urls.static(self.assets.preview)),
+            preview_styles=[here(self.urls.static(style)) for style in self.assets.preview_styles],
         )
-
-    def slug_of(self, url: str) -> str:
-        """The live blog of an address of ours: its page, or one of its entries. Raises NotFound."""
-        home = urlsplit(self.renderer.home_url)
-        try:
-            asked = urlsplit(url)
-        except ValueError:
-            raise NotFound("the URL is none") from None
-        path = asked.path.removeprefix(home.path.rstrip("/")) if asked.path.startswith(home.path) else ""
-        found = _LIVE_PATH.fullmatch(path)
-        if found is None or asked.netloc.lower() != home.netloc.lower() or asked.scheme not in {"http", "https"}:
-            raise NotFound("the URL is not that of a live blog here")
-        return found[1]
 
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
         """The answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed the live blog.
@@ -260,24 +175,24 @@ class WidgetRenderer:
             raise NotFound("this live blog is not for other sites: link to it")
         width = max(NARROWEST, min(WIDTH, max_width or WIDTH))
         height = max(LOWEST, min(HEIGHT, max_height or HEIGHT))
-        url, title = self.renderer.liveblog_url(liveblog.slug), escape(liveblog.title)
+        url, title = self.urls.liveblog(liveblog.slug), escape(liveblog.title)
         return {
             "version": "1.0",
             "type": "rich",
             "title": liveblog.title,
-            "author_name": self.renderer.site_name,
-            "author_url": self.renderer.home_url,
-            "provider_name": self.renderer.site_name,
-            "provider_url": self.renderer.home_url,
+            "author_name": self.pages.entries.site_name,
+            "author_url": self.urls.home,
+            "provider_name": self.pages.entries.site_name,
+            "provider_url": self.urls.home,
             "cache_age": CACHE_AGE,
-            "thumbnail_url": self.renderer.liveblog_card_url(liveblog),
+            "thumbnail_url": self.pages.cards.liveblog_url(liveblog),
             "thumbnail_width": 1200,
             "thumbnail_height": 630,
             "width": width,
             "height": height,
             "html": (
                 f'<blockquote><a href="{escape(url)}">{title}</a></blockquote>'
-                f'<iframe src="{escape(self.embed_url(liveblog.slug))}" title="{title}" width="100%" '
+                f'<iframe src="{escape(self.urls.widget(liveblog.slug))}" title="{title}" width="100%" '
                 f'height="{height}" frameborder="0"></iframe>'
             ),
         }
@@ -287,7 +202,7 @@ class WidgetRenderer:
         ours = {} if same else {"lang": texts.language, "dir": text_direction(texts.language)}
         return {
             "liveblog": liveblog,
-            "url": self.renderer.liveblog_url(liveblog.slug),
+            "url": self.urls.liveblog(liveblog.slug),
             "texts": texts,
             "ours": ours,
             "scheme": "auto",
@@ -302,8 +217,8 @@ class WidgetRenderer:
 
     def _articles(self, view: PageView) -> dict[str, Any]:
         return {
-            "pinned": self.renderer.dated_articles(view.liveblog, view.pinned),
-            "articles": self.renderer.dated_articles(
+            "pinned": self.pages.entries.articles(view.liveblog, view.pinned),
+            "articles": self.pages.entries.articles(
                 view.liveblog, [entry for entry in view.entries if not entry.pinned]
             ),
         }

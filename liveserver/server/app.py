@@ -32,7 +32,7 @@ from liveserver.http.pages.share_cards import CARD_ROUTES
 from liveserver.http.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.http.pages.widget import EMBED_ROUTES
 from liveserver.http.responses import security_headers
-from liveserver.http.responses.static_files import Assets
+from liveserver.http.responses.static_files import StaticFiles
 from liveserver.http.route_params import nowhere, strict
 from liveserver.http.streams import STREAM_ROUTES
 from liveserver.server.error_responses import crash, ended, http_error, left, our_error
@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Starlette:
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             *FILE_ROUTES,
-            Mount("/static", Assets(resources.files("liveserver.rendering") / "static")),
+            Mount("/static", StaticFiles(resources.files("liveserver.rendering") / "static")),
             *PAGE_ROUTES,
             *FEED_ROUTES,
             *CARD_ROUTES,

@@ -11,6 +11,7 @@ from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_budget, upload_budget
 from liveserver.access.partner_admission import Partners
 from liveserver.access.request_limits import RequestLimits
+from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
 from liveserver.content.media.library import MediaLibrary
 from liveserver.content.media.transcoder_pool import TranscoderPool
@@ -29,7 +30,9 @@ from liveserver.realtime import bus as buses
 from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
 from liveserver.utils.single_flight import FreshFlight
@@ -49,19 +52,19 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
     Each part is in the stack before the next one is made: what fails to start ends those that have. They end in the
     opposite order: first what works on its own, the store last.
     """
-    renderer = Renderer(
-        public_url=settings.base_url,
+    entries = EntryRenderer(
+        Urls(settings.base_url, media_url=settings.media_public_url),
         site_name=settings.site_name,
-        media_url=settings.media_public_url,
-        mastodon_hosts=settings.mastodon_hosts.split(",") if settings.mastodon_hosts else (),
+        embed_providers=EmbedProviders(settings.mastodon_hosts.split(",") if settings.mastodon_hosts else ()),
     )
+    pages = PageRenderer(entries)
     async with AsyncExitStack() as parts:
         pictures = storage.connect(settings)
         store = await Store.open(settings.database_url, pool_size=settings.database_pool)
         parts.push_async_callback(store.close)
 
         confirming: dict[str, int] = {}
-        presenter = Presenter(renderer, confirming)
+        presenter = Presenter(entries, confirming)
         history = StoreHistory(store, presenter, confirming)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
         views = DerivedTopics(store, history, bus)
@@ -82,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
 
         writable = FreshFlight(store.ping)
         parts.push_async_callback(_cancelled, writable)
-        index = IndexCache(partial(_newest, store), partial(_index_page, renderer))
+        index = IndexCache(partial(_newest, store), partial(_index_page, pages))
         parts.push_async_callback(index.close)
         turns, drawing = FairQueue(), FairQueue(at_once=1)
         page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
@@ -115,7 +118,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             history=history,
             publisher=publisher,
             presenter=presenter,
-            renderer=renderer,
+            pages=pages,
             page_cache=page_cache,
             index=index,
             metrics=Metrics(hub, bus, page_cache),
@@ -123,7 +126,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             partners=partners,
             takedowns=takedowns,
             reach=reach,
-            embedding=WidgetRenderer(renderer),
+            embedding=WidgetRenderer(pages),
             syndication=syndication,
             limits=RequestLimits(settings),
             bodies=json_budget(settings.max_body_size),
@@ -139,8 +142,8 @@ async def _newest(store: Store) -> list[Liveblog]:
     return (await store.liveblogs.page(limit=INDEX_SIZE))[0]
 
 
-def _index_page(renderer: Renderer, liveblogs: list[Liveblog]) -> Representation:
-    return html_representation(renderer, renderer.index_page(liveblogs))
+def _index_page(pages: PageRenderer, liveblogs: list[Liveblog]) -> Representation:
+    return html_representation(pages, pages.index_page(liveblogs))
 
 
 async def _cancelled(flight: FreshFlight[None]) -> None:

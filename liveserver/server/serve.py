@@ -12,7 +12,9 @@ import structlog
 
 from liveserver.content.media import storage
 from liveserver.domain.errors import SettingsError
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from liveserver.server import log_config, process
 from liveserver.server.certificates import configured_certificate
 from liveserver.server.listener import listening
@@ -58,7 +60,7 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
 
 async def _check(settings: Settings) -> None:
     configured_certificate(settings)
-    Renderer(public_url=settings.base_url)
+    PageRenderer(EntryRenderer(Urls(settings.base_url)))
     storage.check(settings)
     await (await Store.open(settings.database_url)).close()
 

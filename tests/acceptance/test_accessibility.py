@@ -11,8 +11,8 @@ import pytest_asyncio
 
 from liveserver.domain.audience import ReachHour
 from liveserver.domain.entry import Verification
-from liveserver.newsroom import reach_report
-from liveserver.newsroom.reach import Day, PartnerReach, Report
+from liveserver.domain.reach_report import PartnerReach, ReachDay, ReachReport
+from liveserver.rendering import reach_page
 from tests.acceptance.browsing import pages
 from tests.acceptance.hosting import document, hosting, widget
 from tests.acceptance.reading import FRAMES, live
@@ -256,11 +256,11 @@ async def test_the_page_of_reach_on_a_phone(browser: Browser) -> None:
     liveblog = a_liveblog(title="Anticonstitutionnellement : suivez les dernières informations en direct")
     hour = datetime(2026, 11, 22, 12, tzinfo=UTC)
     hours = [ReachHour("", hour - timedelta(hours=back), 999_999, 9_999_999, 99_999) for back in range(48)]
-    days = [Day(date(2026, 11, day), 23_999_999, 239_999_999, 99_999) for day in (21, 22)]
-    report = Report(liveblog, date(2026, 11, 21), date(2026, 11, 22), [PartnerReach("", 123_456, hours, days)])
+    days = [ReachDay(date(2026, 11, day), 23_999_999, 239_999_999, 99_999) for day in (21, 22)]
+    report = ReachReport(liveblog, date(2026, 11, 21), date(2026, 11, 22), [PartnerReach("", 123_456, hours, days)])
     page = await browser.new_page(viewport={"width": 320, "height": 600})
     try:
-        await page.set_content(reach_report.page(report))
+        await page.set_content(reach_page.page(report))
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
         assert await page.locator("svg").evaluate("plot => plot.getBoundingClientRect().width") >= 600
         await page.evaluate(AXE)

@@ -121,10 +121,10 @@ def test_installation(wheel: Path, tmp_path: Path) -> None:
 from importlib import resources
 
 import liveserver.server.app, liveserver.cli.demo.script
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.assets import Assets
 
 assert liveserver.cli.demo.script.load().steps
-Renderer(public_url="http://localhost:8000")
+Assets.built()
 print(resources.files("liveserver"))
 """
     assert Path(run(python, "-c", program, cwd=elsewhere).strip()).is_relative_to(home)

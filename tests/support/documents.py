@@ -8,8 +8,11 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.liveblog import Liveblog, LiveblogStatus
+from liveserver.rendering.assets import Assets
+from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_models import PageView
-from liveserver.rendering.renderer import Assets, Renderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from tests.support.store_samples import an_entry as sample
 
 if TYPE_CHECKING:
@@ -19,7 +22,9 @@ SITE = "https://live.example.org"
 # 13:07 in Paris, which is an hour ahead of UTC in winter.
 NOON = datetime(2026, 11, 22, 12, 7, tzinfo=UTC)
 
-RENDERER = Renderer(public_url=SITE, assets=Assets(script="assets/reader-1.js", styles=("assets/reader-2.css",)))
+URLS = Urls(SITE)
+ENTRIES = EntryRenderer(URLS)
+PAGES = PageRenderer(ENTRIES, Assets(script="assets/reader-1.js", styles=("assets/reader-2.css",)))
 
 LIVEBLOG = Liveblog(
     slug="match",
@@ -106,8 +111,8 @@ class Document(HTMLParser):
 
 
 def entry_document(entry: Entry, **liveblog: Any) -> Document:
-    return Document(RENDERER.entry_html(replace(LIVEBLOG, **liveblog), entry))
+    return Document(ENTRIES.article(replace(LIVEBLOG, **liveblog), entry))
 
 
 def page_document(**view: Any) -> Document:
-    return Document(RENDERER.page(PageView(LIVEBLOG, **{"entries": [], **view})))
+    return Document(PAGES.page(PageView(LIVEBLOG, **{"entries": [], **view})))

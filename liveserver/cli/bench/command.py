@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from liveserver.cli.bench.measuring.result import Result
     from liveserver.cli.bench.plan import Plan
-    from liveserver.cli.bench.run import Result
 
 INTERRUPTED = 130
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -52,6 +52,20 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=False)
 
 
+class Absent:
+    """The value of a patch's field that wasn't sent. It is no value of any field, so nothing mistakes it for one."""
+
+
+ABSENT: Any = Field(default_factory=Absent)
+
+
+class Patch(Input):
+    """Base of all patches: every field may be absent, and what is absent stays as it is.
+
+    `model_fields_set` has the names of the fields that were sent, `null` among their values; only those are to be read.
+    """
+
+
 class EmbeddingInput(Input):
     """Whose pages may show the live blog, partners aside."""
 
@@ -83,15 +97,15 @@ class LiveblogInput(Input):
     embedding: EmbeddingInput = ANYONE
 
 
-class LiveblogPatch(Input):
+class LiveblogPatch(Patch):
     """What changes of a live blog; absent fields stay."""
 
-    title: Title = ""
-    summary: Summary = ""
-    language: Language = ""
-    timezone: Timezone = ""
-    status: LiveblogStatus = LiveblogStatus.LIVE
-    embedding: EmbeddingInput = ANYONE
+    title: Title = ABSENT
+    summary: Summary = ABSENT
+    language: Language = ABSENT
+    timezone: Timezone = ABSENT
+    status: LiveblogStatus = ABSENT
+    embedding: EmbeddingInput = ABSENT
 
 
 class EntryInput(Input):
@@ -113,21 +127,21 @@ class EntryInput(Input):
     )
 
 
-class EntryPatch(Input):
+class EntryPatch(Patch):
     """What changes of an entry; absent fields stay, `null` empties."""
 
-    body: Body = ""
+    body: Body = ABSENT
     format: Format = Field("html", description="How `body` is written")
-    heading: Heading | None = None
-    authors: Authors = []
-    key_event: Flag = False
-    breaking: Flag = False
-    pinned: Flag = False
-    tags: Tags = []
-    verification: Verification | None = None
-    source: Source | None = None
-    status: WritableStatus = "published"
-    publish_at: Moment | None = None
+    heading: Heading | None = ABSENT
+    authors: Authors = ABSENT
+    key_event: Flag = ABSENT
+    breaking: Flag = ABSENT
+    pinned: Flag = ABSENT
+    tags: Tags = ABSENT
+    verification: Verification | None = ABSENT
+    source: Source | None = ABSENT
+    status: WritableStatus = ABSENT
+    publish_at: Moment | None = ABSENT
     correction: Note | None = Field(
         None, description="A public note on what was corrected; it is added to the entry's corrections"
     )
@@ -135,7 +149,7 @@ class EntryPatch(Input):
     @field_validator("format")
     @classmethod
     def _format_needs_body(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("body") == "":
+        if isinstance(info.data.get("body"), Absent):
             raise ValueError("says how `body` is written, and there is no `body`")
         return value
 
@@ -147,11 +161,11 @@ class MediaInput(Input):
     credit: Credit | None = Field(None, description="Whose it is, as it is to be shown")
 
 
-class MediaPatch(Input):
+class MediaPatch(Patch):
     """What changes of what is said of a picture; absent fields stay, `null` empties."""
 
-    alt: Alt = ""
-    credit: Credit | None = None
+    alt: Alt = ABSENT
+    credit: Credit | None = ABSENT
 
 
 class ThemeInput(Input):
@@ -196,18 +210,18 @@ class PartnerInput(Input):
     attribution: AttributionInput | None = None
 
 
-class PartnerPatch(Input):
+class PartnerPatch(Patch):
     """What changes of a partner; absent fields stay, `null` empties."""
 
-    name: Name = ""
-    origins: Origins = []
-    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = []
-    tags: Tags = []
-    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = 0
-    expires_at: Moment | None = None
-    enabled: Flag = True
-    theme: ThemeInput = PLAIN
-    attribution: AttributionInput | None = None
+    name: Name = ABSENT
+    origins: Origins = ABSENT
+    liveblogs: Annotated[list[Slug], Field(max_length=1_000), AfterValidator(_unique)] = ABSENT
+    tags: Tags = ABSENT
+    delay: Annotated[int, Field(ge=0, le=DELAY_MAX, strict=True)] = ABSENT
+    expires_at: Moment | None = ABSENT
+    enabled: Flag = ABSENT
+    theme: ThemeInput = ABSENT
+    attribution: AttributionInput | None = ABSENT
 
 
 class SourceAttributionInput(Input):

@@ -28,7 +28,7 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
 from liveserver.http.route_params import ID, SLUG
 from liveserver.protocol import encoding, resources
-from liveserver.rendering.pacing import assembled
+from liveserver.rendering.cooperative import offloaded
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -108,13 +108,13 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
     def encode() -> Representation:
         return public_representation(encoding.dumps(content), headers)
 
-    return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await assembled(encode, page.items))
+    return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await offloaded(encode, page.items))
 
 
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
     page = await _read(request, query, statuses)
     content = await _list(request, page)
-    return await assembled(partial(encoding.dumps, content), page.items), page.next_cursor
+    return await offloaded(partial(encoding.dumps, content), page.items), page.next_cursor
 
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
@@ -222,7 +222,7 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
         for revision, entry in zip(found, encoded, strict=True)
     ]
     content: encoding.JSON = {"items": items, "next_cursor": next_cursor}
-    return await assembled(partial(encoding.dumps, content), states), next_cursor
+    return await offloaded(partial(encoding.dumps, content), states), next_cursor
 
 
 def _one(

@@ -82,7 +82,7 @@ async def embed(request: Request) -> Response:
         "reason": reason,
         "theme": partner.theme if partner else {},
         "attribution": resources.attribution_object(partner.attribution) if partner else None,
-        "fallback_url": parts.renderer.liveblog_url(liveblog.slug),
+        "fallback_url": parts.pages.urls.liveblog(liveblog.slug),
     }
     # It differs by origin, and by the moment.
     return Response(encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from liveserver.newsroom.reach import Report
+    from liveserver.domain.reach_report import ReachReport
     from liveserver.protocol.encoding import JSON
 
 
@@ -44,7 +44,7 @@ async def create_link(request: Request) -> Response:
     return answer(request, content, status=201, public=False)
 
 
-def _object(report: Report) -> JSON:
+def _object(report: ReachReport) -> JSON:
     return {
         "liveblog": report.liveblog.slug,
         "timezone": report.liveblog.timezone,

@@ -15,7 +15,7 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.http.route_params import SLUG
 from liveserver.protocol import encoding, messages
-from liveserver.rendering.pacing import assembled
+from liveserver.rendering.cooperative import offloaded
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,7 +43,7 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
     def encode() -> Representation:
         return public_representation(encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
 
-    representation = await assembled(encode, [*found.pinned, *found.entries])
+    representation = await offloaded(encode, [*found.pinned, *found.entries])
     return CachedPage(Position(found.liveblog.epoch, found.liveblog.seq), representation)
 
 
@@ -74,7 +74,7 @@ async def _changes(parts: Container, admitted: Admission, after: Position | None
         return public_representation(messages.changes_object(reached, events, more=found.more), headers)
 
     shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
-    return CachedPage(here, await assembled(encode, shown))
+    return CachedPage(here, await offloaded(encode, shown))
 
 
 OPERATIONS = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from liveserver.content.blocks import MEDIA_PATH
+from liveserver.content.body_pictures import MEDIA_PATH
 from liveserver.domain.errors import TooManyRequests
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import SLUG
-from liveserver.rendering.feeds.feed import LENGTH, WRITERS
-from liveserver.rendering.pacing import assembled
-from liveserver.rendering.renderer import FEEDS
+from liveserver.rendering.cooperative import offloaded, prepared
+from liveserver.rendering.feeds.writers import LENGTH, WRITERS
+from liveserver.rendering.urls import FEEDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -44,14 +44,14 @@ async def feed(request: Request) -> Response:
 
 async def _feed(parts: Container, slug: str, kind: str, readers: Readers) -> CachedPage:
     found = await parts.store.liveblogs.feed(slug, limit=LENGTH)
-    renderer = await parts.renderer.prepared(found.liveblog, found.entries, feed=True)
+    renderer = await prepared(parts.pages.entries, found.liveblog, found.entries, feed=True)
     headers = {**HEADERS, **readable_by(readers)}
 
     def write() -> Representation:
         return Representation(WRITERS[kind](found, renderer), f"{FEEDS[kind]}; charset=utf-8", headers)
 
     position = Position(found.liveblog.epoch, found.liveblog.seq)
-    return CachedPage(position, await assembled(write, found.entries))
+    return CachedPage(position, await offloaded(write, found.entries))
 
 
 FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.routing import Route
 
-from liveserver.content.blocks import MEDIA_PATH
+from liveserver.content.body_pictures import MEDIA_PATH
 from liveserver.content.media.picture import Picture
 from liveserver.http.container import services
 from liveserver.http.requesters import must_read

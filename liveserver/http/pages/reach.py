@@ -16,7 +16,7 @@ from liveserver.http.rejections import refused, waiting
 from liveserver.http.requesters import requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.route_params import SLUG
-from liveserver.newsroom import reach_report
+from liveserver.rendering import reach_page
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,14 +43,14 @@ async def page(request: Request) -> Response:
     except (Unauthorized, Forbidden) as error:
         answer = refused(request.scope, error)
         if isinstance(answer, TooManyRequests):
-            return HTMLResponse(reach_report.refusal(str(answer)), 429, {**HEADERS, **waiting(answer)})
-        return HTMLResponse(reach_report.refusal(str(answer)), 403, HEADERS)
+            return HTMLResponse(reach_page.refusal(str(answer)), 429, {**HEADERS, **waiting(answer)})
+        return HTMLResponse(reach_page.refusal(str(answer)), 403, HEADERS)
     return HTMLResponse(html, headers=HEADERS)
 
 
 async def _page(parts: Container, slug: str, link: str) -> str:
     await signed_links.check(parts.store, slug, link)
-    return reach_report.page(await parts.reach.report(slug))
+    return reach_page.page(await parts.reach.report(slug))
 
 
 REACH_ROUTES = [Route(f"/reach/{SLUG}", page)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +23,7 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import ID, SLUG
-from liveserver.rendering.pacing import assembled
+from liveserver.rendering.cooperative import offloaded, prepared
 from liveserver.rendering.page_models import EntryPageView, Only, Order, PageView
 from liveserver.store.cursors import Place
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from liveserver.domain.liveblog import Liveblog
     from liveserver.http.container import Container
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.rendering.page_renderer import PageRenderer
 
 PAGE_SIZE = 20
 AHEAD = 12
@@ -47,14 +48,14 @@ NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
 
 
-def page_headers(renderer: Renderer) -> dict[str, str]:
+def page_headers(pages: PageRenderer) -> dict[str, str]:
     """The headers of every page."""
-    return {**security_headers.reader(renderer), "Cache-Control": CROWD_CACHE}
+    return {**security_headers.reader(pages.urls, pages.entries.embed_providers), "Cache-Control": CROWD_CACHE}
 
 
-def html_representation(renderer: Renderer, html: str) -> Representation:
+def html_representation(pages: PageRenderer, html: str) -> Representation:
     """A page, ready to be sent."""
-    return Representation(html.encode(), "text/html; charset=utf-8", page_headers(renderer))
+    return Representation(html.encode(), "text/html; charset=utf-8", page_headers(pages))
 
 
 async def index(request: Request) -> Response:
@@ -84,7 +85,7 @@ async def liveblog_page(request: Request) -> Response:
     except errors.InvalidInput:
         # A link that was cut short: the newest entries serve better than an error, where there are any.
         await liveblog_of(request.scope, slug)
-        return RedirectResponse(parts.renderer.liveblog_url(slug), 303)
+        return RedirectResponse(parts.pages.urls.liveblog(slug), 303)
     return respond(request.scope, cached.representation)
 
 
@@ -148,12 +149,13 @@ async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
 
 async def _page(parts: Container, view: PageView) -> CachedPage:
     entries = [*view.pinned, *view.entries]
-    renderer = await parts.renderer.prepared(view.liveblog, entries, named=view.key_events)
+    prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
+    pages = replace(parts.pages, entries=prepared_entries)
 
     def make() -> CachedPage:
-        return _rendition(renderer, view.liveblog, renderer.page(view))
+        return _rendition(pages, view.liveblog, pages.page(view))
 
-    return await assembled(make, entries)
+    return await offloaded(make, entries)
 
 
 async def entry_page(request: Request) -> Response:
@@ -167,7 +169,7 @@ async def entry_page(request: Request) -> Response:
 async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> CachedPage:
     before, after = (AHEAD, BEHIND) if order == "newest" else (BEHIND, AHEAD)
     around = await parts.store.entries.around(slug, entry_id, before=before, after=after)
-    renderer = await parts.renderer.prepared(around.liveblog, around.items)
+    pages = replace(parts.pages, entries=await prepared(parts.pages.entries, around.liveblog, around.items))
     place = next(i for i, entry in enumerate(around.items) if entry.id == entry_id)
     view = EntryPageView(
         around.liveblog,
@@ -180,13 +182,13 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
     )
 
     def make() -> CachedPage:
-        return _rendition(renderer, around.liveblog, renderer.entry_page(view))
+        return _rendition(pages, around.liveblog, pages.entry_page(view))
 
-    return await assembled(make, around.items)
+    return await offloaded(make, around.items)
 
 
-def _rendition(renderer: Renderer, liveblog: Liveblog, html: str) -> CachedPage:
-    return CachedPage(Position(liveblog.epoch, liveblog.seq), html_representation(renderer, html))
+def _rendition(pages: PageRenderer, liveblog: Liveblog, html: str) -> CachedPage:
+    return CachedPage(Position(liveblog.epoch, liveblog.seq), html_representation(pages, html))
 
 
 async def error_page(request: Request, status: int) -> Response:
@@ -204,21 +206,21 @@ async def error_page(request: Request, status: int) -> Response:
 
 def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
     """What a person sees who has asked for too much: it asks again by itself, as any link would be one more request."""
-    renderer = services(request).renderer
+    pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
-    html = _error_page(renderer, 429, _language(request), seconds)
+    html = _error_page(pages, 429, _language(request), seconds)
     own = {"Cache-Control": "no-store", "Refresh": str(seconds)}
-    return HTMLResponse(html, 429, {**page_headers(renderer), **own, **waiting(error)})
+    return HTMLResponse(html, 429, {**page_headers(pages), **own, **waiting(error)})
 
 
 def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
     """The same without a look at the database."""
-    renderer = services(request).renderer
+    pages = services(request).pages
     if liveblog is None:
-        html = _error_page(renderer, status, _language(request))
+        html = _error_page(pages, status, _language(request))
     else:
-        html = renderer.error_page(status, language=_language(request), liveblog=liveblog)
-    sent = {**page_headers(renderer), "Cache-Control": "no-store"}
+        html = pages.error_page(status, language=_language(request), liveblog=liveblog)
+    sent = {**page_headers(pages), "Cache-Control": "no-store"}
     if status == 503:
         sent["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, sent)
@@ -229,9 +231,9 @@ def _language(request: Request) -> str:
 
 
 @lru_cache(maxsize=16)
-def _error_page(renderer: Renderer, status: int, language: str, seconds: int | None = None) -> str:
+def _error_page(pages: PageRenderer, status: int, language: str, seconds: int | None = None) -> str:
     """Kept, as who asks for too much is answered so again and again."""
-    return renderer.error_page(status, language=language, seconds=seconds)
+    return pages.error_page(status, language=language, seconds=seconds)
 
 
 async def service_worker(request: Request) -> Response:

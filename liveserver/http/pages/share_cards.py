@@ -33,16 +33,16 @@ KEPT = 128
 
 async def liveblog_card(request: Request) -> Response:
     """The picture of a live blog's page."""
-    renderer = services(request).renderer
+    cards = services(request).pages.cards
     liveblog = await liveblog_of(request.scope, request.path_params["slug"])
-    return await _answer(request, renderer.liveblog_card(liveblog), renderer.liveblog_card_url(liveblog))
+    return await _answer(request, cards.liveblog(liveblog), cards.liveblog_url(liveblog))
 
 
 async def entry_card(request: Request) -> Response:
     """The picture of an entry's page."""
-    renderer = services(request).renderer
+    cards = services(request).pages.cards
     liveblog, entry = await published_of(request.scope, request.path_params["slug"], request.path_params["id"])
-    return await _answer(request, renderer.entry_card(liveblog, entry), renderer.entry_card_url(liveblog, entry))
+    return await _answer(request, cards.entry(liveblog, entry), cards.entry_url(liveblog, entry))
 
 
 async def _answer(request: Request, card: Card, url: str) -> Response:

@@ -34,7 +34,7 @@ async def index(request: Request) -> Response:
 
 
 async def _index(parts: Container) -> Representation:
-    return _representation(sitemaps.index(await parts.store.liveblogs.highest_number(), parts.renderer))
+    return _representation(sitemaps.index(await parts.store.liveblogs.highest_number(), parts.pages.urls))
 
 
 async def news(request: Request) -> Response:
@@ -45,7 +45,9 @@ async def news(request: Request) -> Response:
 async def _news(parts: Container) -> Representation:
     moment = now()
     listings = await parts.store.liveblogs.changed_since(moment - sitemaps.NEWS_AGE, limit=sitemaps.NEWS_LENGTH)
-    return _representation(sitemaps.news(listings, parts.renderer, now=moment))
+    return _representation(
+        sitemaps.news(listings, parts.pages.urls, site_name=parts.pages.entries.site_name, now=moment)
+    )
 
 
 async def sitemap(request: Request) -> Response:
@@ -58,13 +60,13 @@ async def _sitemap(parts: Container, page: int) -> Representation:
     if page > sitemaps.pages(await parts.store.liveblogs.highest_number()):
         raise NotFound(f"there is no sitemap {page}")
     return _representation(
-        sitemaps.sitemap(await parts.store.liveblogs.numbered(sitemaps.numbers(page)), parts.renderer)
+        sitemaps.sitemap(await parts.store.liveblogs.numbered(sitemaps.numbers(page)), parts.pages.urls)
     )
 
 
 async def robots(request: Request) -> Response:
     """What crawlers may read. They look for it at the root of a host only."""
-    body = sitemaps.robots(services(request).renderer)
+    body = sitemaps.robots(services(request).pages.urls)
     return respond(request.scope, _representation(body, "text/plain; charset=utf-8"))
 
 

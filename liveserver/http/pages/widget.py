@@ -30,7 +30,7 @@ from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, SLUG
 from liveserver.protocol import encoding
-from liveserver.rendering.pacing import assembled
+from liveserver.rendering.cooperative import offloaded, prepared
 from liveserver.rendering.page_models import PageView
 from liveserver.rendering.widget_renderer import LIMIT, THEMES, WidgetOptions
 
@@ -73,7 +73,7 @@ async def current(request: Request) -> Response:
     """The widget's file for a `v1.js` that names one of an earlier version, as caches may still have it."""
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
-    return RedirectResponse(parts.embedding.static_url(parts.embedding.assets.widget), 302, headers)
+    return RedirectResponse(parts.pages.urls.static(parts.embedding.assets.widget), 302, headers)
 
 
 async def shell(request: Request) -> Response:
@@ -111,7 +111,7 @@ async def page(request: Request) -> Response:
         liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
         refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
-        html = parts.renderer.error_page(status, language=_accepted(request), liveblog=liveblog)
+        html = parts.pages.error_page(status, language=_accepted(request), liveblog=liveblog)
         return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
     return respond(request.scope, cached.representation)
 
@@ -125,7 +125,7 @@ async def _page(parts: Container, admitted: Admission, look: WidgetOptions, ance
     def make() -> Representation:
         return Representation(embedding.page(view, look).encode(), HTML, headers)
 
-    return _rendition(view.liveblog, await assembled(make, [*view.pinned, *view.entries]))
+    return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
 async def _there(request: Request, slug: str) -> Liveblog | None:
@@ -152,7 +152,7 @@ async def _fragment(parts: Container, admitted: Admission, look: WidgetOptions) 
     def make() -> Representation:
         return Representation(embedding.fragment(view, look).encode(), HTML, headers)
 
-    return _rendition(view.liveblog, await assembled(make, [*view.pinned, *view.entries]))
+    return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
 async def preview(request: Request) -> Response:
@@ -171,7 +171,7 @@ async def preview(request: Request) -> Response:
 async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:
     liveblog = await parts.store.liveblogs.find(slug)
     html = parts.embedding.preview(liveblog, partner)
-    return _rendition(liveblog, html_representation(parts.renderer, html))
+    return _rendition(liveblog, html_representation(parts.pages, html))
 
 
 async def oembed(request: Request) -> Response:
@@ -183,7 +183,7 @@ async def oembed(request: Request) -> Response:
     if "url" not in query:
         raise errors.InvalidInput([errors.FieldError("?url", "is missing")])
     most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
-    liveblog = await liveblog_of(request.scope, parts.embedding.slug_of(query["url"]))
+    liveblog = await liveblog_of(request.scope, parts.pages.urls.slug_of(query["url"]))
     answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
     readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
     headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
@@ -191,15 +191,15 @@ async def oembed(request: Request) -> Response:
 
 
 def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> dict[str, str]:
-    return {**security_headers.frame(parts.renderer, ancestors, style), "Cache-Control": CROWD_CACHE}
+    return {**security_headers.frame(parts.pages.urls, ancestors, style), "Cache-Control": CROWD_CACHE}
 
 
 async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
-    """What is shown, and what makes it of what was prepared of that."""
+    """The page to show, and a renderer that has its entries prepared."""
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
-    renderer = await parts.renderer.prepared(view.liveblog, entries, named=view.key_events)
-    return view, replace(parts.embedding, renderer=renderer)
+    prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
+    return view, replace(parts.embedding, pages=replace(parts.pages, entries=prepared_entries))
 
 
 def _rendition(liveblog: Liveblog, representation: Representation) -> CachedPage:

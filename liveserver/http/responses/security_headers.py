@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.content.embed_providers import EmbedProviders
+    from liveserver.rendering.urls import Urls
     from liveserver.settings import Settings
 
 Headers = dict[str, str]
@@ -53,17 +54,17 @@ def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def reader(renderer: Renderer) -> Headers:
-    """Of the reader's pages. Their frames are those of embeds, which a reader opens with a click."""
+def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
+    """The headers of the reader's pages, whose frames are those of embeds: a reader opens them with a click."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
             "script-src 'self'",
             "style-src 'self'",
-            f"img-src 'self' {_origin(renderer.media_url)}",
+            f"img-src 'self' {_origin(urls.media)}",
             "connect-src 'self'",
             "worker-src 'self'",
-            f"frame-src {' '.join(renderer.embed_providers.frame_sources)}",
+            f"frame-src {' '.join(embed_providers.frame_sources)}",
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "form-action 'self'",
@@ -76,19 +77,19 @@ def reader(renderer: Renderer) -> Headers:
     }
 
 
-def frame(renderer: Renderer, ancestors: str = "*", style: str = "") -> Headers:
-    """Of the page that partners show in a frame. Its origin may be null, so that `'self'` alone wouldn't say enough.
+def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
+    """The headers of the page that partners show in a frame. Its origin may be null, for which `'self'` isn't enough.
 
     `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them. `style`: the text of the one
     style sheet that stands in the page itself, if there is one.
     """
-    origin = _origin(renderer.home_url)
+    origin = _origin(urls.home)
     rules = [
         "default-src 'none'",
         f"script-src 'self' {origin}",
         f"style-src 'self' {origin}" + (f" 'sha256-{_digest(style)}'" if style else ""),
         f"connect-src 'self' {origin} {origin.replace('http', 'ws', 1)}",
-        f"img-src 'self' {origin} {_origin(renderer.media_url)}",
+        f"img-src 'self' {origin} {_origin(urls.media)}",
         "base-uri 'none'",
         "form-action 'none'",
         "require-trusted-types-for 'script'",

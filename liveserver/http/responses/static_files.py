@@ -27,7 +27,7 @@ HASHED = "assets/"
 """A folder whose files have a hash in their names, and never change."""
 
 
-class Assets:
+class StaticFiles:
     """ASGI application: answers with the files below a directory. What is put there later is not seen."""
 
     def __init__(self, directory: Traversable) -> None:

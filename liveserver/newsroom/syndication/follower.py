@@ -21,7 +21,8 @@ from liveserver.client import Client, ClientError, Message
 from liveserver.client.errors import DETAIL_MAX, Broken
 from liveserver.client.live_stream import check_progress
 from liveserver.content.media.picture import Picture
-from liveserver.content.sanitiser import sanitise, says_something
+from liveserver.content.plain_text import is_empty
+from liveserver.content.sanitiser import sanitise
 from liveserver.content.sanitiser_pool import is_dear
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Via
@@ -330,7 +331,7 @@ class Follower:
             return Incoming(entry.id, seq, None)
         try:
             body = await self._made_safe(sanitise, entry.body)
-            if not says_something(body):
+            if is_empty(body):
                 return Incoming(entry.id, seq, None)
             pictures, complete = await self._pictures(entry.id, body)
             body = await self._made_safe(partial(remote_entry.with_pictures, pictures=pictures), body)

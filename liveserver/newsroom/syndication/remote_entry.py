@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from liveserver.content.blocks import MEDIA_PATH
-from liveserver.content.media.picture import NAME
-from liveserver.content.sanitiser import sanitise, says_something
+from liveserver.content.body_pictures import BodyPicture, body_pictures, has_picture, replace_pictures
+from liveserver.content.plain_text import is_empty
+from liveserver.content.sanitiser import sanitise
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Correction, Entry, EntryStatus, Verification, Via
 from liveserver.domain.inputs.fields import CONTROL, Authors, Body, Flag, Heading, Link, Moment, Note, Source, Tags
@@ -29,7 +29,6 @@ PICTURES_MAX = 20
 NAME_MAX = 100
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_PICTURE = re.compile(rf'<img src="{MEDIA_PATH}/({NAME})" alt="([^"]*)">')
 
 
 def id_of(value: object) -> str:
@@ -89,9 +88,9 @@ def read(data: object) -> RemoteEntry:
 
 
 def pictures_of(body: str) -> dict[str, str]:
-    """The pictures of a sanitised body: the names of their files there, and what they show."""
-    found = {match[1]: unescape(match[6]) for match in _PICTURE.finditer(body)}
-    return dict(list(found.items())[:PICTURES_MAX])
+    """The pictures of a sanitised body: the names of their files there, and their descriptions."""
+    alts = {kept.picture.name: unescape(kept.alt) for kept in body_pictures(body)}
+    return dict(list(alts.items())[:PICTURES_MAX])
 
 
 def media_id_of(slug: str, server: str, name: str) -> str:
@@ -105,15 +104,15 @@ def media_id_of(slug: str, server: str, name: str) -> str:
 def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
     """A sanitised body with our pictures for theirs, and without those that aren't here; never empty."""
 
-    def put(match: re.Match[str]) -> str:
-        picture = pictures.get(match[1])
-        return f'<img src="{MEDIA_PATH}/{picture.name}" alt="{match[6]}">' if picture else ""
+    def ours(theirs: BodyPicture) -> str:
+        picture = pictures.get(theirs.picture.name)
+        return theirs._replace(picture=picture).html if picture else ""
 
-    if MEDIA_PATH not in body:
+    if not has_picture(body):
         return body
-    put_in = sanitise(_PICTURE.sub(put, body))
-    if says_something(put_in):
-        return put_in
+    replaced = sanitise(replace_pictures(body, ours))
+    if not is_empty(replaced):
+        return replaced
     words = " ".join(alt for alt in pictures_of(body).values() if alt) or "…"
     return f"<p>{escape(words, quote=False)}</p>"
 

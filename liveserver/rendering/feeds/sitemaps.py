@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from xml.etree import ElementTree
 
     from liveserver.domain.snapshot import Listing
-    from liveserver.rendering.renderer import Renderer
+    from liveserver.rendering.urls import Urls
 
 MEDIA_TYPE = "application/xml"
 
@@ -33,17 +33,17 @@ _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 
 
-def index(highest_number: int, renderer: Renderer) -> bytes:
-    """The sitemaps that there are: of what is news, and of all live blogs by their numbers."""
+def index(highest_number: int, urls: Urls) -> bytes:
+    """The index of the sitemaps: that of what is news, and those of all live blogs by their numbers."""
     root = new_document("sitemapindex", {"xmlns": _SITEMAP})
     names = ["sitemap-news.xml", *(f"sitemap-{page}.xml" for page in range(1, pages(highest_number) + 1))]
     for name in names:
-        element(element(root, "sitemap"), "loc", f"{renderer.home_url}{name}")
+        element(element(root, "sitemap"), "loc", f"{urls.home}{name}")
     return document(root)
 
 
 def pages(highest_number: int) -> int:
-    """How many sitemaps all live blogs take."""
+    """The number of sitemaps that all live blogs take."""
     return -(-highest_number // PAGE_LENGTH)
 
 
@@ -52,15 +52,15 @@ def numbers(page: int) -> range:
     return range((page - 1) * PAGE_LENGTH + 1, page * PAGE_LENGTH + 1)
 
 
-def sitemap(listings: Iterable[Listing], renderer: Renderer) -> bytes:
+def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
     """The given live blogs, with when they last changed."""
     root = new_document("urlset", {"xmlns": _SITEMAP})
     for listing in listings:
-        _add_url(root, listing, renderer)
-    return _document(root, renderer)
+        _add_url(root, listing, urls)
+    return _document(root, urls)
 
 
-def news(listings: Iterable[Listing], renderer: Renderer, *, now: datetime) -> bytes:
+def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: datetime) -> bytes:
     """The given live blogs, marked as news while their first entry is no older than `NEWS_AGE`.
 
     One that goes on for longer is listed with its last change and without the mark, as Google asks. One without
@@ -70,16 +70,16 @@ def news(listings: Iterable[Listing], renderer: Renderer, *, now: datetime) -> b
     for listing in listings:
         if listing.began_at is None:
             continue
-        url = _add_url(root, listing, renderer)
+        url = _add_url(root, listing, urls)
         if listing.began_at < now - NEWS_AGE:
             continue
         mark = element(url, "news:news")
         publication = element(mark, "news:publication")
-        element(publication, "news:name", renderer.site_name)
+        element(publication, "news:name", site_name)
         element(publication, "news:language", news_language(listing.liveblog.language))
         element(mark, "news:publication_date", encoding.timestamp(listing.began_at))
         element(mark, "news:title", listing.liveblog.title)
-    return _document(root, renderer)
+    return _document(root, urls)
 
 
 def news_language(language: str) -> str:
@@ -90,22 +90,22 @@ def news_language(language: str) -> str:
     return "zh-tw" if {"hant", "tw", "hk", "mo"}.intersection(rest) else "zh-cn"
 
 
-def robots(renderer: Renderer) -> bytes:
+def robots(urls: Urls) -> bytes:
     """Everything may be read but what is no page; the pages themselves say which of them don't belong in an index."""
-    path = urlsplit(renderer.home_url).path
+    path = urlsplit(urls.home).path
     lines = ["User-agent: *", *(f"Disallow: {path}{name}" for name in ("api/", "desk")), ""]
-    return "\n".join([*lines, f"Sitemap: {renderer.home_url}sitemap.xml", ""]).encode()
+    return "\n".join([*lines, f"Sitemap: {urls.home}sitemap.xml", ""]).encode()
 
 
-def _document(root: ElementTree.Element, renderer: Renderer) -> bytes:
+def _document(root: ElementTree.Element, urls: Urls) -> bytes:
     """The sitemap; of the home page where there is nothing else: the protocol allows none without an address."""
     if len(root) == 0:
-        element(element(root, "url"), "loc", renderer.home_url)
+        element(element(root, "url"), "loc", urls.home)
     return document(root)
 
 
-def _add_url(root: ElementTree.Element, listing: Listing, renderer: Renderer) -> ElementTree.Element:
+def _add_url(root: ElementTree.Element, listing: Listing, urls: Urls) -> ElementTree.Element:
     url = element(root, "url")
-    element(url, "loc", renderer.liveblog_url(listing.liveblog.slug))
+    element(url, "loc", urls.liveblog(listing.liveblog.slug))
     element(url, "lastmod", encoding.timestamp(listing.changed_at))
     return url

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, lines_of, sanitise, text_of
+from liveserver.content.plain_text import is_empty
+from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, sanitise
 from liveserver.domain.errors import InvalidInput
 from tests.support.effort import examples
 
@@ -272,35 +273,7 @@ def test_whatever_comes_in_what_comes_out_is_clean_and_stays_as_it_is(body: str,
 def test_nothing_that_fits_in_a_body_takes_long(body: str, markup: str) -> None:
     """The time limit of all tests is what fails here: some parsers need minutes. Most is refused (markup_cost.py)."""
     with suppress(InvalidInput):
-        text_of(sanitise(body, markup))
-
-
-@pytest.mark.parametrize(
-    ("html", "text"),
-    [
-        ("<p>a</p><p>b</p>", "a b"),
-        ("a<br>b", "a b"),
-        ("<p>  « l’été\u202f» \n &amp; &lt;b&gt; </p>", "« l’été » & <b>"),
-        ("<p> \u00a0 </p><hr>", ""),
-        ("", ""),
-    ],
-)
-def test_text_of(html: str, text: str) -> None:
-    assert text_of(html) == text
-
-
-@given(st.text(max_size=50))
-@settings(deadline=None)
-def test_text_of_sanitised_text_is_its_words(text: str) -> None:
-    plain = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f<&]", "", text)
-    assert text_of(sanitise(plain)) == " ".join(plain.split())
-
-
-def test_lines() -> None:
-    """For a terminal: blocks part lines, inline elements don't."""
-    html = "<p>Le pont est <strong>fermé</strong>.</p><ul><li>a&nbsp;b</li><li>c</li></ul><p>d<br>e &amp; f</p>texte"
-    assert lines_of(html) == ["Le pont est fermé.", "• a b", "• c", "d", "e & f", "texte"]
-    assert lines_of(f"<p>a</p><figure>{IMG}<figcaption>© b</figcaption></figure>c") == ["a", "[La mer]", "© b", "c"]
+        is_empty(sanitise(body, markup))
 
 
 def test_control_characters_do_not_come_in_by_reference() -> None:

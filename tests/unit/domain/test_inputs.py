@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from liveserver.domain.entry import Verification
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch, PartnerInput
+from liveserver.domain.inputs.bodies import (
+    EntryInput,
+    EntryPatch,
+    LiveblogInput,
+    LiveblogPatch,
+    MediaPatch,
+    PartnerInput,
+    PartnerPatch,
+    Patch,
+)
 from liveserver.domain.inputs.parsing import ERRORS_MAX, parse
 from liveserver.domain.liveblog import LiveblogStatus
 from tests.support.store_samples import TYPOGRAPHY
@@ -342,3 +351,14 @@ def test_nothing_but_invalid_is_raised_and_every_pointer_begins_with_its_field(d
             continue
         assert named
         assert all(pointer == "" or pointer.startswith("/") for pointer in named)
+
+
+@pytest.mark.parametrize("kind", [LiveblogPatch, EntryPatch, MediaPatch, PartnerPatch])
+def test_what_a_patch_leaves_out_is_no_value(kind: type[Patch]) -> None:
+    """So that what reads it by mistake doesn't take it for one that was sent."""
+    patch = parse(kind, {})
+    assert patch.model_fields_set == set()
+    # These two say how another field is meant, and what is added: nothing is taken from them where they are absent.
+    for name in kind.model_fields.keys() - {"format", "correction"}:
+        with pytest.raises(InvalidInput, match=f"/{name}"):
+            parse(kind, {name: getattr(patch, name)})

@@ -13,7 +13,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from liveserver.content.plain_text import plain_text
-from liveserver.rendering.renderer import FEEDS
+from liveserver.rendering.urls import FEEDS
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY
 from tests.support.documents import Document
 from tests.support.feed_rules import ITEMS, Item, moment, reader_items

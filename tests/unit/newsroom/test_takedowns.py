@@ -22,7 +22,8 @@ from liveserver.protocol.messages import gone_answer
 from liveserver.protocol.resources import takedown_object
 from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.urls import Urls
 from tests.support.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
 from tests.support.memory_history import MemoryHistory, hub_on
 from tests.support.store_samples import NOON, a_liveblog
@@ -314,7 +315,7 @@ class Node:
         self.bus = MemoryBus(medium)
         self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         confirming: dict[str, int] = {}
-        self.presenter = Presenter(Renderer(public_url="http://test"), confirming)
+        self.presenter = Presenter(EntryRenderer(Urls("http://test")), confirming)
         self.confirming = confirming
         self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, confirming, clock=lambda: NOON)
 

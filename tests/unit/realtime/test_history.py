@@ -13,7 +13,8 @@ from liveserver.domain.topic import Topic
 from liveserver.newsroom.presenter import Presenter
 from liveserver.realtime import history as history_module
 from liveserver.realtime.history import StoreHistory
-from liveserver.rendering.renderer import Assets, Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.urls import Urls
 from liveserver.store import Store, backup, restore
 from tests.support.store_samples import a_liveblog, an_entry, at
 
@@ -44,7 +45,7 @@ async def store(url: str) -> AsyncIterator[Store]:
 @pytest.fixture
 def history(store: Store, monkeypatch: pytest.MonkeyPatch) -> StoreHistory:
     monkeypatch.setattr(history_module, "BATCH", BATCH)
-    return StoreHistory(store, Presenter(Renderer(public_url="http://test", assets=Assets())))
+    return StoreHistory(store, Presenter(EntryRenderer(Urls("http://test"))))
 
 
 @pytest.fixture

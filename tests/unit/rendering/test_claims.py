@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from liveserver.domain.entry import Verification
-from liveserver.rendering.renderer import FEEDS
 from liveserver.rendering.structured_data import entry_posting
+from liveserver.rendering.urls import FEEDS
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG
+from tests.support.documents import ENTRIES as RENDERER
 from tests.support.documents import LIVEBLOG as MATCH
-from tests.support.documents import RENDERER, Document, an_entry
+from tests.support.documents import Document, an_entry
 from tests.support.feed_rules import ITEMS
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def test_labels_are_in_the_live_blogs_language(language: str, label: str) -> Non
     """Ours is English where we have no texts in it."""
     entry = an_entry(verification=Verification.DENIED, source="Kiev", body="<p>Le <b>pont</b>.</p>")
     liveblog = replace(MATCH, language=language)
-    assert RENDERER.entry_title(liveblog, entry) == f"{label} – Le pont."
+    assert RENDERER.title(liveblog, entry) == f"{label} – Le pont."
 
 
 @pytest.mark.parametrize("where", ["permalink", "page", "fragment"])
@@ -153,7 +154,7 @@ def test_a_claim_without_words() -> None:
     entry = an_entry(verification=Verification.UNVERIFIED, body="")
     posting = entry_posting(MATCH, entry, RENDERER)
     assert (posting["headline"], posting["articleBody"]) == ("Non vérifié – …", "Non vérifié")
-    assert RENDERER.entry_summary(MATCH, entry) == "Non vérifié"
+    assert RENDERER.summary(MATCH, entry) == "Non vérifié"
 
 
 @pytest.mark.parametrize(("verification", "source"), LABELS)

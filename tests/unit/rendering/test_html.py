@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.support.api.site import LIVEBLOG, SLUG, database_away, started
 from tests.support.checkout import ROOT
-from tests.support.documents import RENDERER
+from tests.support.documents import PAGES
 from tests.support.images import quarters, saved
 from tests.support.services import lacking
 from tests.unit.newsroom.test_reach import fill
@@ -137,8 +137,8 @@ async def test_pages_of_failures(settings: Settings, monkeypatch: pytest.MonkeyP
     async with started(settings) as site:
         with database_away(monkeypatch):
             found = await fetched(site, {"unavailable": (f"{PAGE}?tag=mer", 503)})
-        found["too many"] = site.parts.renderer.error_page(429, language="fr", seconds=5)
-    found["no live blog"] = RENDERER.index_page([])
+        found["too many"] = site.parts.pages.error_page(429, language="fr", seconds=5)
+    found["no live blog"] = PAGES.index_page([])
     [configured] = re.findall(r"'(<!DOCTYPE html>.*?)'", (ROOT / "deploy/nginx.conf").read_text(), re.DOTALL)
     found["no server"] = configured
     assert complaints(found) == []

@@ -12,19 +12,20 @@ import pytest
 from liveserver.domain.entry import Verification
 from liveserver.domain.liveblog import Liveblog, LiveblogStatus
 from liveserver.rendering import share_card
-from liveserver.rendering.renderer import Assets, Renderer
-from liveserver.rendering.share_card import Card, writable
-from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.share_card import Card, ShareCards, writable
+from liveserver.rendering.urls import Urls
+from tests.support.documents import LIVEBLOG, NOON, PAGES, SITE, URLS, an_entry
 
-NAMED = Renderer(public_url=SITE, site_name="Le Courrier", assets=Assets())
+NAMED = ShareCards(EntryRenderer(Urls(SITE), site_name="Le Courrier"))
 
 
 def of_entry(liveblog: Liveblog = LIVEBLOG, **fields: Any) -> Card:
-    return NAMED.entry_card(liveblog, an_entry(**fields))
+    return NAMED.entry(liveblog, an_entry(**fields))
 
 
 def test_a_live_blogs_card() -> None:
-    assert NAMED.liveblog_card(LIVEBLOG) == Card(
+    assert NAMED.liveblog(LIVEBLOG) == Card(
         site="Le Courrier",
         label="En direct",
         tone="accent",
@@ -33,7 +34,7 @@ def test_a_live_blogs_card() -> None:
         text="Suivez la finale <en direct>.",
         note="",
     )
-    ended = NAMED.liveblog_card(replace(LIVEBLOG, status=LiveblogStatus.ENDED))
+    ended = NAMED.liveblog(replace(LIVEBLOG, status=LiveblogStatus.ENDED))
     assert (ended.label, ended.tone) == ("Direct terminé", "quiet")
 
 
@@ -100,8 +101,8 @@ def test_another_script_leaves_a_plain_card() -> None:
 def test_the_address_changes_with_what_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever keeps pictures by their address fetches a changed one; what isn't on it doesn't matter."""
     entry = an_entry(heading="Un but")
-    url = NAMED.entry_card_url(LIVEBLOG, entry)
-    assert re.fullmatch(re.escape(NAMED.entry_url("match", entry.id)) + "/card-[0-9a-f]{16}\\.png", url)
+    url = NAMED.entry_url(LIVEBLOG, entry)
+    assert re.fullmatch(re.escape(URLS.entry("match", entry.id)) + "/card-[0-9a-f]{16}\\.png", url)
     for changed in (
         {"heading": "Deux buts"},
         {"body": "<p>Autre</p>"},
@@ -109,15 +110,15 @@ def test_the_address_changes_with_what_is_seen(monkeypatch: pytest.MonkeyPatch) 
         {"breaking": True},
         {"published_at": NOON + timedelta(minutes=1)},
     ):
-        assert NAMED.entry_card_url(LIVEBLOG, replace(entry, **changed)) != url, changed
-    assert NAMED.entry_card_url(replace(LIVEBLOG, title="Autre"), entry) != url
-    assert NAMED.entry_card_url(replace(LIVEBLOG, seq=99), replace(entry, tags=("but",), version=9)) == url
-    assert RENDERER.entry_card_url(LIVEBLOG, entry) != url
-    of_liveblog = NAMED.liveblog_card_url(LIVEBLOG)
+        assert NAMED.entry_url(LIVEBLOG, replace(entry, **changed)) != url, changed
+    assert NAMED.entry_url(replace(LIVEBLOG, title="Autre"), entry) != url
+    assert NAMED.entry_url(replace(LIVEBLOG, seq=99), replace(entry, tags=("but",), version=9)) == url
+    assert PAGES.cards.entry_url(LIVEBLOG, entry) != url
+    of_liveblog = NAMED.liveblog_url(LIVEBLOG)
     assert re.fullmatch(re.escape(f"{SITE}/live/match/card-") + "[0-9a-f]{16}\\.png", of_liveblog)
-    assert NAMED.liveblog_card_url(replace(LIVEBLOG, seq=99, updated_at=NOON)) == of_liveblog
+    assert NAMED.liveblog_url(replace(LIVEBLOG, seq=99, updated_at=NOON)) == of_liveblog
     monkeypatch.setattr(share_card, "DESIGN", 2)
-    assert NAMED.liveblog_card_url(LIVEBLOG) != of_liveblog
+    assert NAMED.liveblog_url(LIVEBLOG) != of_liveblog
 
 
 def test_a_long_text_is_not_read_to_its_end() -> None:

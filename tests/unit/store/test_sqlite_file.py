@@ -10,10 +10,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from liveserver.server.serve import serve
 
 from liveserver.cli.commands.backup import read
 from liveserver.domain.errors import SettingsError
+from liveserver.server.serve import serve
 from liveserver.settings import load
 from liveserver.store import Store, migrate, sqlite_file
 

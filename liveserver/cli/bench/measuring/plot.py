@@ -13,7 +13,7 @@ from liveserver.utils.svg_chart import Scale
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from liveserver.cli.bench.run import Result
+    from liveserver.cli.bench.measuring.result import Result
 
 WIDTH = 960
 LEFT, RIGHT = 72, 936

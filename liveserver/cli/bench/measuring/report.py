@@ -9,7 +9,7 @@ from liveserver.protocol.encoding import timestamp
 
 if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.histogram import Histogram, Second
-    from liveserver.cli.bench.run import Result
+    from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
 """Of a processor: above it, latency is partly that of the viewers' own process."""

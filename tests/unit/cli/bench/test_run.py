@@ -20,7 +20,7 @@ from tests.support.liar import RUN, Liar, lying, reach
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from liveserver.cli.bench.run import Result
+    from liveserver.cli.bench.measuring.result import Result
 
 PLAN = Plan(20, rate=100, duration=0.5, processes=2)
 

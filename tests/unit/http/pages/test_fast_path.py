@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from liveserver.http.pages.fast_path import FastPath
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.server.app import create_app
 from liveserver.store import Store
 from liveserver.store.cursors import Place
@@ -88,7 +88,7 @@ async def test_one_change_renders_one_entry(site: Site, monkeypatch: pytest.Monk
     """The nineteen others are remembered, for the page, the snapshot and the stream alike."""
     found = await surfaces(site)
     await site.reader.get(PAGE)
-    made = Counted(monkeypatch, Renderer, "_entry_as")
+    made = Counted(monkeypatch, EntryRenderer, "_render")
     await site.publish("<p>Nouvelle</p>")
     for name in ("newest", "snapshot", "entries", "changes"):
         assert "Nouvelle" in (await site.reader.get(found[name])).text

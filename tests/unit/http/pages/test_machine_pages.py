@@ -15,8 +15,8 @@ from PIL import Image
 
 from liveserver.http.pages import share_cards as share_cards_module
 from liveserver.rendering.feeds import sitemaps
-from liveserver.rendering.feeds.feed import LENGTH
-from liveserver.rendering.renderer import FEEDS
+from liveserver.rendering.feeds.writers import LENGTH
+from liveserver.rendering.urls import FEEDS
 from tests.support.api.site import BASE, LIVEBLOG, SLUG, database_away
 from tests.support.feed_rules import ATOM, ITEMS, SITEMAP, TOMBSTONE, sitemap_urls, text_of
 from tests.support.images import quarters, saved

@@ -1,4 +1,4 @@
-"""The reader's pages over HTTP: statuses, headers, what is on them. `test_renderer.py` has the HTML."""
+"""The reader's pages over HTTP: statuses, headers, what is on them. `test_page_renderer.py` has the HTML."""
 
 from __future__ import annotations
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.content.embed_providers import EmbedProviders
 from liveserver.http.responses import security_headers
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering.urls import Urls
 from tests.support.api.site import LIVEBLOG, SLUG, started
 
 if TYPE_CHECKING:
@@ -25,20 +26,18 @@ def directives(headers: dict[str, str]) -> dict[str, str]:
 
 def test_pictures_come_from_where_they_are_kept() -> None:
     """And from nowhere else; a CDN's path is no matter of the policy's."""
-    renderer = Renderer(public_url="https://live.example", media_url="https://cdn.example/live/media")
-    assert directives(security_headers.reader(renderer))["img-src"] == "'self' https://cdn.example"
-    assert directives(security_headers.frame(renderer))["img-src"] == "'self' https://live.example https://cdn.example"
-    assert (
-        directives(security_headers.frame(renderer))["connect-src"] == "'self' https://live.example wss://live.example"
-    )
+    urls = Urls("https://live.example", media_url="https://cdn.example/live/media")
+    assert directives(security_headers.reader(urls, EmbedProviders()))["img-src"] == "'self' https://cdn.example"
+    assert directives(security_headers.frame(urls))["img-src"] == "'self' https://live.example https://cdn.example"
+    assert directives(security_headers.frame(urls))["connect-src"] == "'self' https://live.example wss://live.example"
 
 
 def test_nothing_is_allowed_by_default() -> None:
     """On no page; and only where there can't be a key may a style stand in it."""
-    renderer = Renderer(public_url="https://live.example", mastodon_hosts=["social.example"])
+    urls, embed_providers = Urls("https://live.example"), EmbedProviders(["social.example"])
     for headers in (
-        security_headers.reader(renderer),
-        security_headers.frame(renderer),
+        security_headers.reader(urls, embed_providers),
+        security_headers.frame(urls),
         security_headers.REACH,
         security_headers.DOCS,
     ):
@@ -46,7 +45,7 @@ def test_nothing_is_allowed_by_default() -> None:
         assert directives(headers)["base-uri"] == "'none'"
         assert "unsafe" not in directives(headers).get("script-src", "")
         assert "https:" not in directives(headers).get("img-src", "").split()
-    assert "https://social.example" in directives(security_headers.reader(renderer))["frame-src"].split()
+    assert "https://social.example" in directives(security_headers.reader(urls, embed_providers))["frame-src"].split()
 
 
 async def test_documents_are_kept_apart(site: Site) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import liveserver
 from liveserver.http.responses.representation import Representation
-from liveserver.http.responses.static_files import Assets
+from liveserver.http.responses.static_files import StaticFiles
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
 from tests.support.api.site import problem
@@ -108,7 +108,7 @@ async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
 @pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-"}], ids=["whole", "range"])
 async def test_who_reads_slowly_has_no_copy(asked: dict[str, str]) -> None:
     """What waits for a hundred is the file itself, which stays in memory anyway."""
-    assets = Assets(BUILT)
+    assets = StaticFiles(BUILT)
     extension: dict[str, Any] = {}
     headers = [(name.lower().encode(), value.encode()) for name, value in asked.items()]
     scope = {"type": "http", "method": "GET", "path": f"/{LARGEST}", "headers": headers}
@@ -150,7 +150,7 @@ async def test_no_descriptor_is_held_for_who_reads_slowly(live_site: LiveSite) -
 
 async def test_a_large_file_is_handed_over_in_pieces() -> None:
     """The next one when the client has taken those before."""
-    assets = Assets(BUILT)
+    assets = StaticFiles(BUILT)
     messages: list[MutableMapping[str, Any]] = []
     waiting, taken = asyncio.Event(), asyncio.Event()
 
@@ -180,7 +180,7 @@ async def test_a_file_is_packed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return compress(body, *args, **kwargs)
 
     monkeypatch.setattr(gzip, "compress", counted)
-    assets = Assets(BUILT)
+    assets = StaticFiles(BUILT)
 
     async def send(_: object) -> None:
         await asyncio.sleep(0)

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from liveserver.domain.entry import Correction, Entry, Verification
 from liveserver.domain.snapshot import Deletion, Feed
-from liveserver.rendering.feeds.feed import WRITERS, absolute
-from liveserver.rendering.renderer import FEEDS, Assets, Renderer
-from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE, an_entry, id_of
+from liveserver.rendering.entry_renderer import EntryRenderer
+from liveserver.rendering.feeds.item import absolute
+from liveserver.rendering.feeds.writers import WRITERS
+from liveserver.rendering.urls import FEEDS, Urls
+from tests.support.documents import ENTRIES, LIVEBLOG, NOON, SITE, URLS, an_entry, id_of
 from tests.support.feed_rules import ATOM, CREATOR, ITEMS, TOMBSTONE, Item, Picture, reader_items
 
 LATER = NOON + timedelta(minutes=5)
@@ -29,7 +31,7 @@ def a_feed(*entries: Entry, deleted: tuple[Deletion, ...] = (), **liveblog: Any)
 
 
 def written(kind: str, feed: Feed) -> bytes:
-    return WRITERS[kind](feed, RENDERER)
+    return WRITERS[kind](feed, ENTRIES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,7 +73,7 @@ def test_a_feed_reader_agrees(kind: str) -> None:
     assert parsed.version == {"rss": "rss20", "atom": "atom10"}[kind]
     assert parsed.feed.language == "fr"
     assert parsed.feed.link == f"{SITE}/live/match"
-    assert parsed.entries[0].link == RENDERER.entry_url("match", entry.id)
+    assert parsed.entries[0].link == URLS.entry("match", entry.id)
     assert [author["name"] for author in parsed.entries[0].authors] == ["Ada", "<Eve>"]
     assert [tag.term for tag in parsed.entries[0].tags] == ["a & b"]
     assert parsed.entries[0].content[0].value == "<p>Un <em>but</em> &lt;b&gt; &amp;amp;</p>"
@@ -151,8 +153,8 @@ def test_pictures(kind: str) -> None:
     """Each once, by its largest file, with what it shows, or else its caption; absolute also where a CDN has them."""
     size = (1600, 900) if kind == "rss" else None
     entries = (an_entry(2, body=ILLUSTRATED), an_entry(1))
-    cdn = Renderer(public_url=SITE, assets=Assets(), media_url="https://cdn.example/m")
-    for renderer, base in ((RENDERER, f"{SITE}/media"), (cdn, "https://cdn.example/m")):
+    cdn = EntryRenderer(Urls(SITE, media_url="https://cdn.example/m"))
+    for renderer, base in ((ENTRIES, f"{SITE}/media"), (cdn, "https://cdn.example/m")):
         first, second = ITEMS[kind](WRITERS[kind](a_feed(*entries), renderer))
         assert first.pictures == (
             Picture(f"{base}/{A}", "image/jpeg", 'Le quai & "la" mer', size),
@@ -180,7 +182,7 @@ def test_a_feed_reader_finds_the_pictures() -> None:
     (atom,) = feedparser.parse(written("atom", a_feed(an_entry(body=body)))).entries
     assert [enclosure.href for enclosure in atom.enclosures] == urls
     assert [enclosure.type for enclosure in atom.enclosures] == ["image/jpeg", "image/webp", "image/jpeg"]
-    assert atom.link == RENDERER.entry_url("match", id_of(1))
+    assert atom.link == URLS.entry("match", id_of(1))
 
 
 @pytest.mark.parametrize("kind", KINDS)

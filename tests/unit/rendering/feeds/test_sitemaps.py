@@ -11,8 +11,8 @@ import pytest
 
 from liveserver.domain.snapshot import Listing
 from liveserver.rendering.feeds import sitemaps
-from liveserver.rendering.renderer import Assets, Renderer
-from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE
+from liveserver.rendering.urls import Urls
+from tests.support.documents import LIVEBLOG, NOON, SITE, URLS
 from tests.support.feed_rules import NEWS, SITEMAP, sitemap_urls, text_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def a_listing(slug: str, began_at: datetime | None = NOON, changed_at: datetime 
 
 
 def news_of(*listings: Listing) -> dict[str, ElementTree.Element | None]:
-    urls = sitemap_urls(sitemaps.news(listings, RENDERER, now=NOON))
+    urls = sitemap_urls(sitemaps.news(listings, URLS, site_name="live.example.org", now=NOON))
     return {url.removeprefix(f"{SITE}/live/"): element.find(f"{NEWS}news") for url, element in urls.items()}
 
 
@@ -63,7 +63,7 @@ def test_languages_of_news(tag: str, language: str) -> None:
 
 
 def test_sitemap() -> None:
-    urls = sitemap_urls(sitemaps.sitemap([a_listing("un", None), a_listing("deux", changed_at=NOON)], RENDERER))
+    urls = sitemap_urls(sitemaps.sitemap([a_listing("un", None), a_listing("deux", changed_at=NOON)], URLS))
     assert list(urls) == [f"{SITE}/live/un", f"{SITE}/live/deux"]
     assert text_of(urls[f"{SITE}/live/un"], f"{SITEMAP}lastmod") == "2026-11-22T12:07:00.000Z"
     assert text_of(urls[f"{SITE}/live/deux"], f"{SITEMAP}lastmod") == "2026-11-22T12:07:00.000Z"
@@ -72,16 +72,16 @@ def test_sitemap() -> None:
 @pytest.mark.parametrize("listings", [[], [a_listing("empty", None)]])
 def test_nothing_is_news(listings: list[Listing]) -> None:
     """A sitemap without an address is invalid: the home page, which is no news, stands in for what there isn't."""
-    (only,) = sitemap_urls(sitemaps.news(listings, RENDERER, now=NOON)).items()
+    (only,) = sitemap_urls(sitemaps.news(listings, URLS, site_name="live.example.org", now=NOON)).items()
     assert only[0] == f"{SITE}/"
     assert [child.tag for child in only[1]] == [f"{SITEMAP}loc"]
-    assert list(sitemap_urls(sitemaps.sitemap([], RENDERER))) == [f"{SITE}/"]
+    assert list(sitemap_urls(sitemaps.sitemap([], URLS))) == [f"{SITE}/"]
 
 
 @pytest.mark.parametrize(("highest", "pages"), [(0, 0), (1, 1), (1000, 1), (1001, 2)])
 def test_index(highest: int, pages: int) -> None:
     """Every live blog is in one of the sitemaps, for good."""
-    root = ElementTree.fromstring(sitemaps.index(highest, RENDERER))
+    root = ElementTree.fromstring(sitemaps.index(highest, URLS))
     assert root.tag == f"{SITEMAP}sitemapindex"
     names = ["sitemap-news.xml", *(f"sitemap-{page}.xml" for page in range(1, pages + 1))]
     assert [text_of(sitemap, f"{SITEMAP}loc") for sitemap in root] == [f"{SITE}/{name}" for name in names]
@@ -91,13 +91,13 @@ def test_index(highest: int, pages: int) -> None:
 
 
 def test_robots() -> None:
-    assert sitemaps.robots(RENDERER).decode().splitlines() == [
+    assert sitemaps.robots(URLS).decode().splitlines() == [
         "User-agent: *",
         "Disallow: /api/",
         "Disallow: /desk",
         "",
         f"Sitemap: {SITE}/sitemap.xml",
     ]
-    below = Renderer(public_url="https://example.org/direct", assets=Assets())
+    below = Urls("https://example.org/direct")
     assert b"Disallow: /direct/api/\n" in sitemaps.robots(below)
     assert b"Sitemap: https://example.org/direct/sitemap.xml\n" in sitemaps.robots(below)

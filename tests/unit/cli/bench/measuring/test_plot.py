@@ -11,8 +11,8 @@ import pytest
 
 from liveserver.cli.bench.measuring import plot, report
 from liveserver.cli.bench.measuring.histogram import Measurements, Second
+from liveserver.cli.bench.measuring.result import Result, Usage
 from liveserver.cli.bench.plan import Plan
-from liveserver.cli.bench.run import Result, Usage
 from liveserver.utils import svg_chart
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,10 +11,9 @@ import pytest
 from liveserver.content import plain_text
 from liveserver.domain.topic import Topic
 from liveserver.http.responses.representation import Representation
-from liveserver.rendering import pacing
-from liveserver.rendering import renderer as renderer_module
-from liveserver.rendering.pacing import APART, PICTURE, SLICE, Pace, assembled
-from liveserver.rendering.renderer import Renderer
+from liveserver.rendering import cooperative, entry_renderer
+from liveserver.rendering.cooperative import OFFLOAD_CHARACTERS, PICTURE_CHARACTERS, SLICE_SECONDS, TimeSlice, offloaded
+from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.utils.lru_cache import LruCache
 from tests.support.api.site import LIVEBLOG, SLUG
 from tests.support.store_samples import an_entry
@@ -28,14 +27,14 @@ if TYPE_CHECKING:
 async def test_the_loop_has_its_turn_when_a_slice_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not after each piece, and again only when as much time has gone by once more."""
     now = 100.0
-    monkeypatch.setattr("liveserver.rendering.pacing.time.perf_counter", lambda: now)
+    monkeypatch.setattr("liveserver.rendering.cooperative.time.perf_counter", lambda: now)
     turns: list[int] = []
-    pace = Pace()
+    time_slice = TimeSlice()
     for piece in range(1, 10):
         asyncio.get_running_loop().call_soon(turns.append, piece)
         before = len(turns)
-        now += SLICE * 0.4
-        await pace.step()
+        now += SLICE_SECONDS * 0.4
+        await time_slice.checkpoint()
         assert (len(turns) > before) == (piece % 3 == 0)
     assert turns == list(range(1, 10))
 
@@ -43,11 +42,11 @@ async def test_the_loop_has_its_turn_when_a_slice_is_over(monkeypatch: pytest.Mo
 async def test_much_is_put_together_in_a_thread() -> None:
     """What is little costs less than the way there."""
     here = threading.get_ident()
-    half = an_entry(body="x" * (APART // 2))
-    assert await assembled(threading.get_ident, [half, half]) == here
-    assert await assembled(threading.get_ident, [half, half, an_entry(body="x")]) != here
-    pictures = an_entry(body='<img src="">' * (APART // PICTURE))
-    assert await assembled(threading.get_ident, [pictures]) != here
+    half = an_entry(body="x" * (OFFLOAD_CHARACTERS // 2))
+    assert await offloaded(threading.get_ident, [half, half]) == here
+    assert await offloaded(threading.get_ident, [half, half, an_entry(body="x")]) != here
+    pictures = an_entry(body='<img src="">' * (OFFLOAD_CHARACTERS // PICTURE_CHARACTERS))
+    assert await offloaded(threading.get_ident, [pictures]) != here
 
 
 @pytest.mark.parametrize(
@@ -80,13 +79,14 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
     path = path.replace("ID", str(entries[2]["id"])).replace("POSITION", position)
     at_once = (await site.reader.get(path)).content
     site.parts.page_cache._kept = LruCache(0)
-    site.parts.renderer._articles_made, site.parts.renderer._texts_made = LruCache(0), LruCache(0)
-    monkeypatch.setattr(pacing, "APART", 0)
-    monkeypatch.setattr(pacing, "SLICE", 0.0)
+    renderer = site.parts.pages.entries
+    renderer._rendered, renderer._texts = LruCache(0), LruCache(0)
+    monkeypatch.setattr(cooperative, "OFFLOAD_CHARACTERS", 0)
+    monkeypatch.setattr(cooperative, "SLICE_SECONDS", 0.0)
     loop, turns, rendered, put_together = threading.get_ident(), 0, [], []
-    as_html, as_text, begin = Renderer._entry_as, plain_text.plain_text, Representation.__init__
+    as_html, as_text, begin = EntryRenderer._render, plain_text.plain_text, Representation.__init__
 
-    def html_made(renderer: Renderer, template: Any, liveblog: Liveblog, entry: Entry) -> str:
+    def html_made(renderer: EntryRenderer, template: Any, liveblog: Liveblog, entry: Entry) -> str:
         rendered.append((threading.get_ident(), turns))
         return as_html(renderer, template, liveblog, entry)
 
@@ -104,8 +104,8 @@ async def test_a_large_answer_is_made_in_slices_and_put_together_apart(
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(Renderer, "_entry_as", html_made)
-    monkeypatch.setattr(renderer_module, "plain_text", text_made)
+    monkeypatch.setattr(EntryRenderer, "_render", html_made)
+    monkeypatch.setattr(entry_renderer, "plain_text", text_made)
     monkeypatch.setattr(Representation, "__init__", representation_made)
     other = asyncio.create_task(others())
     in_slices = (await site.reader.get(path)).content

@@ -1,4 +1,4 @@
-"""Pages as HTML. `test_renderer_entries.py` has the entries on them."""
+"""Pages as HTML. `test_entry_renderer.py` has the entries on them."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from liveserver.content.translations import texts_for
 from liveserver.domain.entry import Verification
-from liveserver.domain.errors import SettingsError
 from liveserver.domain.liveblog import LiveblogStatus
-from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering.assets import Assets
+from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_models import EntryPageView, Only, PageView
-from liveserver.rendering.renderer import Assets, Renderer
+from liveserver.rendering.page_renderer import PageRenderer
+from liveserver.rendering.urls import Urls
 from tests.support.documents import (
     LIVEBLOG,
     NOON,
-    RENDERER,
+    PAGES,
     SITE,
+    URLS,
     Document,
     an_entry,
     entry_document,
@@ -49,8 +50,8 @@ class TestPage:
         }
 
     def test_site_below_a_path(self) -> None:
-        renderer = Renderer(public_url="https://example.org/direct", assets=Assets())
-        document = Document(renderer.page(PageView(LIVEBLOG, [])))
+        pages = PageRenderer(EntryRenderer(Urls("https://example.org/direct")), Assets())
+        document = Document(pages.page(PageView(LIVEBLOG, [])))
         assert document.one("html")["data-api"] == "/direct/api/v1/liveblogs/match"
         assert document.one("link", rel="stylesheet")["href"] == "/direct/static/reader.css"
 
@@ -73,7 +74,7 @@ class TestPage:
         here, elsewhere = an_entry(2, key_event=True, heading="Ici"), an_entry(1, key_event=True)
         document = page_document(entries=[here], key_events=[here, elsewhere])
         lines = [e for e in document.all("a") if any(p.attributes.get("class") == "key-list" for p in e.parents)]
-        assert [line["href"] for line in lines] == [f"#entry-{here.id}", RENDERER.entry_url("match", elsewhere.id)]
+        assert [line["href"] for line in lines] == [f"#entry-{here.id}", URLS.entry("match", elsewhere.id)]
         assert [line.text for line in lines] == ["13\u00a0h\u00a007 Ici", "13\u00a0h\u00a007 Texte 1"]
 
     def test_key_events_of_several_days_have_dates(self) -> None:
@@ -100,7 +101,7 @@ class TestPage:
         pinned = an_entry(2, pinned=True, heading="خبر")
         key_event = an_entry(1, key_event=True, body="<p>نص</p>", authors=("ليلى",))
         view = PageView(arabic, [key_event], [pinned], [key_event], older_cursor="x")
-        document = Document(RENDERER.page(replace(view, pinned=[replace(pinned, body="<p>نص</p>")])))
+        document = Document(PAGES.page(replace(view, pinned=[replace(pinned, body="<p>نص</p>")])))
         assert (document.one("html")["lang"], document.one("html")["dir"]) == ("ar", "rtl")
         texts = json.loads(document.one("script", id="reader-texts").text)
         assert (texts["locale"], texts["attributes"]) == ("en", {"lang": "en", "dir": "ltr"})
@@ -144,7 +145,7 @@ class TestPage:
     def test_older_page(self) -> None:
         """It has a way back, is no search engine's business, and shows no summary of key events."""
         view = PageView(LIVEBLOG, [an_entry(key_event=True)], key_events=[an_entry(key_event=True)], first=False)
-        document = Document(RENDERER.page(view))
+        document = Document(PAGES.page(view))
         assert document.one("html")["data-page"] == "older"
         assert document.one("meta", name="robots")["content"] == "noindex, follow"
         assert document.all("link", rel="canonical") == []
@@ -199,7 +200,7 @@ class TestPage:
 
     @pytest.mark.parametrize("status", list(LiveblogStatus))
     def test_empty_page_says_why(self, status: LiveblogStatus) -> None:
-        document = Document(RENDERER.page(PageView(replace(LIVEBLOG, status=status), [])))
+        document = Document(PAGES.page(PageView(replace(LIVEBLOG, status=status), [])))
         empty = document.one("p", class_="empty")
         assert "hidden" not in empty.attributes
         assert ("terminé" in empty.text) == (status is LiveblogStatus.ENDED)
@@ -220,15 +221,15 @@ class TestPage:
         """The feeds, and the picture: on the page, on those of older entries, on an entry's."""
         entry = an_entry(heading="Le but")
         for html, picture, alternative in (
-            (RENDERER.page(PageView(LIVEBLOG, [entry])), RENDERER.liveblog_card_url(LIVEBLOG), LIVEBLOG.title),
+            (PAGES.page(PageView(LIVEBLOG, [entry])), PAGES.cards.liveblog_url(LIVEBLOG), LIVEBLOG.title),
             (
-                RENDERER.page(PageView(LIVEBLOG, [entry], first=False)),
-                RENDERER.liveblog_card_url(LIVEBLOG),
+                PAGES.page(PageView(LIVEBLOG, [entry], first=False)),
+                PAGES.cards.liveblog_url(LIVEBLOG),
                 LIVEBLOG.title,
             ),
             (
-                RENDERER.entry_page(EntryPageView(LIVEBLOG, entry)),
-                RENDERER.entry_card_url(LIVEBLOG, entry),
+                PAGES.entry_page(EntryPageView(LIVEBLOG, entry)),
+                PAGES.cards.entry_url(LIVEBLOG, entry),
                 "Le but",
             ),
         ):
@@ -251,11 +252,11 @@ class TestPage:
         """No inline script that runs, no inline style, no handler; on no page."""
         entries = [an_entry(2, heading="Un but"), an_entry(1, pinned=True, key_event=True)]
         pages = [
-            RENDERER.page(PageView(LIVEBLOG, entries, pinned=entries[1:], key_events=entries[1:], older_cursor="x")),
-            RENDERER.page(PageView(LIVEBLOG, entries, first=False)),
-            RENDERER.entry_page(EntryPageView(LIVEBLOG, entries[0], older=entries[1:])),
-            RENDERER.error_page(410, liveblog=LIVEBLOG),
-            RENDERER.index_page([LIVEBLOG]),
+            PAGES.page(PageView(LIVEBLOG, entries, pinned=entries[1:], key_events=entries[1:], older_cursor="x")),
+            PAGES.page(PageView(LIVEBLOG, entries, first=False)),
+            PAGES.entry_page(EntryPageView(LIVEBLOG, entries[0], older=entries[1:])),
+            PAGES.error_page(410, liveblog=LIVEBLOG),
+            PAGES.index_page([LIVEBLOG]),
         ]
         for page in pages:
             document = Document(page)
@@ -270,7 +271,7 @@ class TestPage:
         """What an editor writes can't close the script element that it stands in."""
         evil = "</script><script>alert(1)</script>"
         view = PageView(replace(LIVEBLOG, title=evil, summary=evil), [an_entry(heading=evil)])
-        document = Document(RENDERER.page(view))
+        document = Document(PAGES.page(view))
         posting = json.loads(document.one("script", type="application/ld+json").text)
         assert posting["headline"] == posting["liveBlogUpdate"][0]["headline"] == evil
         assert len(document.all("script")) == 3
@@ -299,7 +300,7 @@ class TestOtherPages:
             older_cursor="avant",
             newer_cursor="apres",
         )
-        document = Document(RENDERER.entry_page(view))
+        document = Document(PAGES.entry_page(view))
         assert document.ids() == [4, 3, 2, 1]
         linked = next(e for e in document.all("article") if "autofocus" in e.attributes)
         assert (linked["data-id"], linked["tabindex"], linked["class"]) == (entry.id, "-1", "entry focus")
@@ -311,10 +312,10 @@ class TestOtherPages:
             f"2026-11-22T12:07:00.000Z {id_of(4)}",
             f"2026-11-21T12:07:00.000Z {id_of(1)}",
         ]
-        assert Document(RENDERER.entry_page(replace(view, order="oldest"))).ids() == [1, 2, 3, 4]
+        assert Document(PAGES.entry_page(replace(view, order="oldest"))).ids() == [1, 2, 3, 4]
         assert document.one("html")["data-page"] == "entry"
         assert document.one("title").text == f"Le but – {LIVEBLOG.title}"
-        assert document.one("link", rel="canonical")["href"] == RENDERER.entry_url("match", entry.id)
+        assert document.one("link", rel="canonical")["href"] == URLS.entry("match", entry.id)
         assert document.one("meta", property="og:title")["content"] == "Le but"
         assert document.one("meta", name="robots")["content"] == "max-image-preview:large"
         assert any(e["href"] == f"{SITE}/live/match" for e in document.all("a"))
@@ -328,7 +329,7 @@ class TestOtherPages:
         [(404, "en", "Page not found"), (410, "fr", "Publication supprimée"), (503, "en", "Temporarily unavailable")],
     )
     def test_error_page(self, status: int, language: str, heading: str) -> None:
-        document = Document(RENDERER.error_page(status, language=language))
+        document = Document(PAGES.error_page(status, language=language))
         assert document.one("h1").text == heading
         assert document.one("html")["lang"] == language
         assert document.one("a")["href"] == f"{SITE}/"
@@ -344,33 +345,33 @@ class TestOtherPages:
         assert texts_for("en").time(moment.astimezone(ZoneInfo("Australia/Lord_Howe"))) == "01:45 (UTC+10:30)"
 
     def test_error_page_of_a_live_blog(self) -> None:
-        document = Document(RENDERER.error_page(410, language="en", liveblog=LIVEBLOG))
+        document = Document(PAGES.error_page(410, language="en", liveblog=LIVEBLOG))
         assert document.one("h1").text == "Publication supprimée"
         assert document.one("a")["href"] == f"{SITE}/live/match"
 
     def test_page_of_our_texts_alone(self) -> None:
         """Where it is nobody's language but ours, the page is in ours; what is the live blog's says so."""
         arabic = replace(LIVEBLOG, language="ar", title="مباشر")
-        document = Document(RENDERER.error_page(410, liveblog=arabic))
+        document = Document(PAGES.error_page(410, liveblog=arabic))
         assert (document.one("html")["lang"], document.one("html")["dir"]) == ("en", "ltr")
         assert document.one("a", lang="ar", dir="rtl").text == "مباشر"
-        document = Document(RENDERER.index_page([arabic]))
+        document = Document(PAGES.index_page([arabic]))
         assert (document.one("html")["lang"], document.one("html")["dir"]) == ("en", "ltr")
         assert document.one("li")["dir"] == "rtl"
         assert document.one("span", lang="en", dir="ltr").text == "Live"
 
     def test_index(self) -> None:
         english = replace(LIVEBLOG, slug="cup", title="The cup", language="en", status=LiveblogStatus.ENDED)
-        document = Document(RENDERER.index_page([LIVEBLOG, english]))
+        document = Document(PAGES.index_page([LIVEBLOG, english]))
         assert document.one("html")["lang"] == "fr"
         assert [(e.text, e["href"]) for e in document.all("a")] == [
             (LIVEBLOG.title, f"{SITE}/live/match"),
             ("The cup", f"{SITE}/live/cup"),
         ]
-        assert Document(RENDERER.index_page([])).one("p", class_="empty").text
+        assert Document(PAGES.index_page([])).one("p", class_="empty").text
 
     def test_index_tells_what_it_is_where_it_is_shared(self) -> None:
-        document = Document(RENDERER.index_page([LIVEBLOG]))
+        document = Document(PAGES.index_page([LIVEBLOG]))
         told = "L’actualité en direct sur live.example.org, minute par minute."
         assert document.one("meta", name="description")["content"] == told
         shared = {str(e["property"]): e["content"] for e in document.all("meta") if "property" in e.attributes}
@@ -381,20 +382,3 @@ class TestOtherPages:
             "og:url": f"{SITE}/",
             "og:site_name": "live.example.org",
         }
-
-
-class TestAssets:
-    """The built bundle."""
-
-    def test_missing_bundle(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-        monkeypatch.setattr(renderer_module, "files", lambda _package: tmp_path)
-        with pytest.raises(SettingsError, match="make web"):
-            Assets.built()
-
-    def test_manifest(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-        folder = tmp_path / "static" / ".vite"
-        folder.mkdir(parents=True)
-        manifest = '{"src/reader/main.ts": {"file": "assets/r.js", "css": ["assets/r.css"]}}'
-        (folder / "manifest.json").write_text(manifest)
-        monkeypatch.setattr(renderer_module, "files", lambda _package: tmp_path)
-        assert Assets.built() == Assets(script="assets/r.js", styles=("assets/r.css",))

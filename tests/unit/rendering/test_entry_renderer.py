@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from liveserver.content.plain_text import plain_text
 from liveserver.domain.entry import Correction, Verification
-from liveserver.rendering import pacing
-from liveserver.rendering import renderer as renderer_module
+from liveserver.rendering import cooperative, entry_renderer
+from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_models import PageView
-from liveserver.rendering.renderer import Assets, Renderer
-from tests.support.documents import LIVEBLOG, NOON, RENDERER, SITE, Document, an_entry, entry_document, id_of
+from liveserver.rendering.urls import Urls
+from tests.support.documents import ENTRIES, LIVEBLOG, NOON, PAGES, SITE, Document, an_entry, entry_document, id_of
 
 
 class TestEntry:
@@ -71,7 +71,7 @@ class TestEntry:
     def test_body_is_kept_byte_for_byte(self) -> None:
         """The body was sanitised when it was written; the page adds nothing to it, and takes nothing away."""
         body = "<p>L’été &amp; « l’hiver »\u202f! <a href='https://example.org/?a=1&amp;b=2'>\n x</a></p>"
-        assert f'<div class="entry-body">{body}</div>' in RENDERER.entry_html(LIVEBLOG, an_entry(body=body))
+        assert f'<div class="entry-body">{body}</div>' in ENTRIES.article(LIVEBLOG, an_entry(body=body))
 
     @pytest.mark.parametrize(
         ("body", "shown"),
@@ -83,7 +83,7 @@ class TestEntry:
         ],
     )
     def test_inline_body_is_a_paragraph(self, body: str, shown: str) -> None:
-        assert f'<div class="entry-body">{shown}</div>' in RENDERER.entry_html(LIVEBLOG, an_entry(body=body))
+        assert f'<div class="entry-body">{shown}</div>' in ENTRIES.article(LIVEBLOG, an_entry(body=body))
 
     def test_what_people_wrote_is_escaped(self) -> None:
         """Of what editors write, only the body is HTML."""
@@ -96,7 +96,7 @@ class TestEntry:
             source=evil,
             corrections=(Correction(NOON, evil),),
         )
-        html = RENDERER.entry_html(LIVEBLOG, entry)
+        html = ENTRIES.article(LIVEBLOG, entry)
         assert "<script" not in html
         assert html.count("&lt;script&gt;") == 7
 
@@ -192,17 +192,17 @@ class TestEntry:
         """Needs no mark: the page's own says it."""
         entry = an_entry(breaking=True, authors=("Ada",), corrections=(Correction(NOON, "Un."),))
         view = PageView(replace(LIVEBLOG, language=language), [entry], key_events=[entry])
-        document = Document(RENDERER.page(view))
+        document = Document(PAGES.page(view))
         assert [e.tag for e in document.elements if "lang" in e.attributes] == ["html"]
         assert document.all("bdi") == []
 
     def test_renders_the_same_again(self) -> None:
         entry = an_entry(heading="Un but", tags=("foot",))
-        assert RENDERER.entry_html(LIVEBLOG, entry) == RENDERER.entry_html(LIVEBLOG, entry)
+        assert ENTRIES.article(LIVEBLOG, entry) == ENTRIES.article(LIVEBLOG, entry)
 
     def test_what_is_remembered_is_what_would_be_rendered(self) -> None:
         """Whatever differs, it is rendered anew; also an entry of the same id and version from another history."""
-        renderer = Renderer(public_url=SITE, assets=Assets())
+        renderer = EntryRenderer(Urls(SITE))
         entry = an_entry(body="<p>Un</p>")
         liveblogs = [
             LIVEBLOG,
@@ -211,20 +211,18 @@ class TestEntry:
             replace(LIVEBLOG, timezone="America/New_York"),
         ]
         entries = [entry, replace(entry, body="<p>Deux</p>"), replace(entry, seq=7), replace(entry, pinned=True)]
-        pages = [
-            [renderer.entry_html(liveblog, shown) for liveblog in liveblogs for shown in entries] for _ in range(2)
-        ]
+        pages = [[renderer.article(liveblog, shown) for liveblog in liveblogs for shown in entries] for _ in range(2)]
         assert len(set(pages[0])) == len(pages[0])
         assert pages[0] == pages[1]
 
     def test_the_memory_of_what_was_rendered_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(renderer_module, "ARTICLES_BYTES", 50_000)
-        monkeypatch.setattr(renderer_module, "TEXTS_BYTES", 5_000)
-        renderer = Renderer(public_url=SITE, assets=Assets())
+        monkeypatch.setattr(entry_renderer, "ARTICLES_BYTES", 50_000)
+        monkeypatch.setattr(entry_renderer, "TEXTS_BYTES", 5_000)
+        renderer = EntryRenderer(Urls(SITE))
         for number in range(100):
-            renderer.entry_html(LIVEBLOG, an_entry(body=f"<p>{number}</p>"))
-        assert 40_000 < renderer._articles_made.weight <= 50_000
-        assert 4_000 < renderer._texts_made.weight <= 5_000
+            renderer.article(LIVEBLOG, an_entry(body=f"<p>{number}</p>"))
+        assert 40_000 < renderer._rendered.weight <= 50_000
+        assert 4_000 < renderer._texts.weight <= 5_000
 
 
 class TestTitle:
@@ -244,21 +242,21 @@ class TestTitle:
         ],
     )
     def test_title(self, heading: str | None, body: str, title: str) -> None:
-        assert RENDERER.entry_title(LIVEBLOG, an_entry(heading=heading, body=body)) == title
+        assert ENTRIES.title(LIVEBLOG, an_entry(heading=heading, body=body)) == title
 
     @given(st.text())
     def test_length(self, text: str) -> None:
         """Never empty, never much longer than 80 characters, on one line."""
-        title = RENDERER.entry_title(LIVEBLOG, an_entry(body=text))
-        assert 1 <= len(title) <= renderer_module.TITLE_LENGTH + 1
+        title = ENTRIES.title(LIVEBLOG, an_entry(body=text))
+        assert 1 <= len(title) <= entry_renderer.TITLE_LENGTH + 1
         assert "\n" not in title
 
     def test_summary(self) -> None:
         """No claim without its label, and no word cut in two."""
         entry = an_entry(verification=Verification.DENIED, source="Kiev", body="<p>Le <b>pont</b>.</p>")
-        assert RENDERER.entry_summary(LIVEBLOG, entry) == "Démenti\u00a0: Kiev – Le pont."
+        assert ENTRIES.summary(LIVEBLOG, entry) == "Démenti\u00a0: Kiev – Le pont."
         long = an_entry(body=f"<p>{'mot ' * 99}</p>")
-        assert RENDERER.entry_summary(LIVEBLOG, long) == ("mot " * 50).strip() + "…"
+        assert ENTRIES.summary(LIVEBLOG, long) == ("mot " * 50).strip() + "…"
 
     def test_plain_text(self) -> None:
         assert plain_text("<blockquote><p>Oui.</p><cite>Lui</cite></blockquote>non") == "Oui. Lui non"
@@ -269,10 +267,10 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
 
     They are there when the answer is put together, though what is remembered for all has room for none of them.
     """
-    monkeypatch.setattr(renderer_module, "ARTICLES_BYTES", 0)
-    monkeypatch.setattr(renderer_module, "TEXTS_BYTES", 0)
-    monkeypatch.setattr(pacing, "SLICE", 0.0)
-    renderer = Renderer(public_url=SITE, assets=Assets())
+    monkeypatch.setattr(entry_renderer, "ARTICLES_BYTES", 0)
+    monkeypatch.setattr(entry_renderer, "TEXTS_BYTES", 0)
+    monkeypatch.setattr(cooperative, "SLICE_SECONDS", 0.0)
+    renderer = EntryRenderer(Urls(SITE))
     entries = [an_entry(number, body=f"Un {number}") for number in range(1, 21)]
     others_named = [an_entry(number, body=f"Deux {number}") for number in range(21, 31)]
     turns = 0
@@ -285,19 +283,19 @@ async def test_entries_are_prepared_a_few_at_a_time(monkeypatch: pytest.MonkeyPa
             await asyncio.sleep(0)
 
     other = asyncio.create_task(others())
-    shown = await renderer.prepared(LIVEBLOG, entries, named=others_named)
+    shown = await cooperative.prepared(renderer, LIVEBLOG, entries, named=others_named)
     assert turns >= len(entries) + len(others_named)
-    fed = await renderer.prepared(LIVEBLOG, entries, feed=True)
+    fed = await cooperative.prepared(renderer, LIVEBLOG, entries, feed=True)
     ended = True
     await other
 
     def never(*_: object) -> str:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(Renderer, "_entry_as", never)
-    monkeypatch.setattr(renderer_module, "plain_text", never)
+    monkeypatch.setattr(EntryRenderer, "_render", never)
+    monkeypatch.setattr(entry_renderer, "plain_text", never)
     for entry in entries:
-        assert shown.entry_html(LIVEBLOG, entry) != fed.entry_content(LIVEBLOG, entry)
-        assert shown.entry_text(entry) == fed.entry_text(entry) == entry.body
+        assert shown.article(LIVEBLOG, entry) != fed.content(LIVEBLOG, entry)
+        assert shown.text(entry) == fed.text(entry) == entry.body
     for entry in others_named:
-        assert shown.entry_title(LIVEBLOG, entry) == entry.body
+        assert shown.title(LIVEBLOG, entry) == entry.body

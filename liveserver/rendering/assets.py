@@ -1,0 +1,80 @@
+"""The front end's built files, as Vite's manifests and folders have them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+from liveserver.domain.errors import SettingsError
+
+NOT_BUILT = "the front end is not built: run make web"
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """The files of the reader's pages, as paths below `/static/`."""
+
+    script: str = "reader.js"
+    styles: tuple[str, ...] = ("reader.css",)
+    icon: str = "icon.svg"
+
+    @classmethod
+    def built(cls) -> Assets:
+        """The files that Vite's manifest names. Raises SettingsError if the bundle is missing."""
+        manifest = files("liveserver.rendering") / "static" / ".vite" / "manifest.json"
+        try:
+            entry = json.loads(manifest.read_text("utf-8"))["src/reader/main.ts"]
+        except FileNotFoundError:
+            raise SettingsError(NOT_BUILT) from None
+        return cls(script=entry["file"], styles=tuple(entry.get("css", ())))
+
+
+@dataclass(frozen=True, slots=True)
+class WidgetAssets:
+    """The files that other sites' pages load: two in full, the others as paths below `/static/`."""
+
+    loader: bytes = b""
+    """`/embed/v1.js`."""
+    pinned: bytes = b""
+    """The widget in one file."""
+    widget: str = "widget.js"
+    frame: str = "frame.js"
+    preview: str = "preview.js"
+    styles: tuple[str, ...] = ()
+    """Of the page for frames."""
+    preview_styles: tuple[str, ...] = ()
+
+    @classmethod
+    def built(cls) -> WidgetAssets:
+        """The files that Vite has made. Raises SettingsError if the bundle is missing."""
+        static = files("liveserver.rendering") / "static"
+        try:
+            widget, pages = (
+                json.loads((static / ".vite" / name).read_text("utf-8")) for name in ("widget.json", "frame.json")
+            )
+            loader, pinned = ((static / "embed" / name).read_bytes() for name in ("v1.js", "pinned.js"))
+        except FileNotFoundError:
+            raise SettingsError(NOT_BUILT) from None
+        frame, preview = pages["src/widget/frame.ts"], pages["src/widget/preview.ts"]
+        return cls(
+            loader,
+            pinned,
+            widget["src/widget/controller.ts"]["file"],
+            frame["file"],
+            preview["file"],
+            tuple(frame.get("css", ())),
+            tuple(preview.get("css", ())),
+        )
+
+    @property
+    def pinned_hash(self) -> str:
+        """The name of this version of the widget in one file."""
+        return hashlib.sha256(self.pinned).hexdigest()[:16]
+
+    @property
+    def integrity(self) -> str:
+        """The value of an `integrity` attribute for that file (Subresource Integrity, 3.1)."""
+        return "sha384-" + base64.b64encode(hashlib.sha384(self.pinned).digest()).decode()

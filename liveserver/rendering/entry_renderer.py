@@ -1,0 +1,205 @@
+"""Entries as HTML and as text. An entry's HTML is made here once; page, widget and stream all show the same."""
+
+from __future__ import annotations
+
+import sys
+from copy import copy
+from sys import getsizeof
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from liveserver.content.body_renderer import BodyRenderer
+from liveserver.content.embed_providers import EmbedProviders
+from liveserver.content.plain_text import BLOCK, plain_text, shortened
+from liveserver.content.translations import texts_for
+from liveserver.domain.entry import Entry, Verification
+from liveserver.protocol import encoding
+from liveserver.rendering.page_models import Article, Only
+from liveserver.rendering.template import template
+from liveserver.utils.lru_cache import KEPT_BYTES, LruCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from jinja2 import Template
+
+    from liveserver.content.media.picture import Illustration
+    from liveserver.content.translations import Translations
+    from liveserver.domain.liveblog import Liveblog
+    from liveserver.rendering.urls import Urls
+
+TITLE_LENGTH = 80
+DESCRIPTION_LENGTH = 200
+LONG_TEXT = 600
+"""Characters beyond which a pinned entry is folded."""
+
+ARTICLES_BYTES = 16 * 1024 * 1024
+"""Memory for the HTML of entries, so that a change of one costs the rendering of one."""
+TEXTS_BYTES = 16 * 1024 * 1024
+"""Memory for the text of entries' bodies, which search engines are told and titles are made from: a page asks for each
+three times, and twenty of the longest that are accepted take half of it."""
+ENTRY_BYTES = 1024
+"""What an entry takes beside its body, about."""
+
+
+class EntryRenderer:
+    """Renders published entries, and remembers the HTML and the texts it made last. For one thread; does no I/O.
+
+    `site_name`: None stands for the host's name.
+    """
+
+    def __init__(
+        self, urls: Urls, *, site_name: str | None = None, embed_providers: EmbedProviders | None = None
+    ) -> None:
+        self.urls = urls
+        self.site_name = site_name or urls.host
+        self.embed_providers = embed_providers or EmbedProviders()
+        self._bodies = BodyRenderer(media_url=urls.media, embed_providers=self.embed_providers)
+        self._article = template("entry.html")
+        self._content = template("content.html")
+        self._rendered: LruCache[tuple[Template, str, str, str, Entry], str] = LruCache(ARTICLES_BYTES)
+        self._texts: LruCache[str, str] = LruCache(TEXTS_BYTES)
+
+    def article(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The whole entry as one `<article>`. It depends on nothing but the two arguments.
+
+        Made once while it is remembered: a change of one entry must not cost the rendering of twenty.
+        """
+        return self._remembered(self._article, liveblog, entry)
+
+    def content(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry's content for a feed: label, body, source and corrections; not the heading or byline."""
+        return self._remembered(self._content, liveblog, entry)
+
+    def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
+        """Each entry's HTML, with the day that separates it from the others."""
+        zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
+        articles = []
+        for entry in entries:
+            assert entry.published_at is not None
+            moment = entry.published_at.astimezone(zone)
+            html = Markup(self.article(liveblog, entry))
+            articles.append(Article(moment.date().isoformat(), texts.date(moment), html))
+        return articles
+
+    def title(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The entry in one line of plain text, wherever that stands alone: of a claim after its label."""
+        return self._after_label(liveblog, entry, self.bare_title(entry))
+
+    def bare_title(self, entry: Entry) -> str:
+        """The heading, else the beginning of the body's text, about 80 characters cut at a word; without any label."""
+        return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
+
+    def text(self, entry: Entry) -> str:
+        """The body without markup, on one line."""
+        text = self._texts.get(entry.body)
+        if text is None:
+            text = plain_text(entry.body)
+            self._texts.put(entry.body, text, getsizeof(text) + getsizeof(entry.body) + KEPT_BYTES)
+        return text
+
+    def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The body without markup for where it stands alone: of a claim after its label."""
+        return self._after_label(liveblog, entry, self.text(entry))
+
+    def summary(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The beginning of the text, after the label where the entry has one, be it that of what is confirmed."""
+        texts = texts_for(liveblog.language)
+        return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
+
+    def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
+        """The label of a claim: how sure the newsroom is of it, and whose word it is. Empty for any other entry."""
+        return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
+
+    def illustrations(self, entry: Entry) -> list[Illustration]:
+        """The pictures in the body, for machines that show them apart from it."""
+        return self._bodies.illustrations(entry.body)
+
+    def unbounded(self) -> EntryRenderer:
+        """A renderer for one answer, whose own memory is empty and forgets nothing."""
+        own = copy(self)
+        own._rendered, own._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
+        return own
+
+    def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
+        """Have another renderer remember the entry's text and HTML, made here if need be. `feed`: as `content`."""
+        used = self._content if feed else self._article
+        html = self._remembered(used, liveblog, entry)
+        other._rendered.put(self._key(used, liveblog, entry), html, 0)
+        self.share_text(other, entry)
+
+    def share_text(self, other: EntryRenderer, entry: Entry) -> None:
+        """Have another renderer remember the entry's text, made here if need be."""
+        other._texts.put(entry.body, self.text(entry), 0)
+
+    def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:
+        return texts_for(liveblog.language).labelled(self.claim_label(liveblog, entry), text)
+
+    def _remembered(self, used: Template, liveblog: Liveblog, entry: Entry) -> str:
+        key = self._key(used, liveblog, entry)
+        html = self._rendered.get(key)
+        if html is None:
+            html = self._render(used, liveblog, entry)
+            self._rendered.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
+        return html
+
+    @staticmethod
+    def _key(used: Template, liveblog: Liveblog, entry: Entry) -> tuple[Template, str, str, str, Entry]:
+        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
+        return (used, liveblog.slug, liveblog.language, liveblog.timezone, entry)
+
+    def _render(self, used: Template, liveblog: Liveblog, entry: Entry) -> str:
+        """An entry through one of the two templates, which get the same values but for the pictures and embeds."""
+        assert entry.published_at is not None
+        texts = texts_for(liveblog.language)
+        zone = ZoneInfo(liveblog.timezone)
+        published = entry.published_at.astimezone(zone)
+        body = entry.body if BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
+        in_feed = used is self._content
+        return used.render(
+            entry=entry,
+            title=self.title(liveblog, entry),
+            body=Markup(self._bodies.with_pictures(body) if in_feed else self._bodies.shown(body, texts)),
+            url=self.urls.entry(liveblog.slug, entry.id),
+            published=published,
+            edited=_edited(texts, published, entry, zone),
+            verification=_verification(texts, entry),
+            verification_url=self.urls.entries(liveblog.slug, only=Only(verification=entry.verification)),
+            via=_via(texts, entry),
+            tags=[(tag, self.urls.entries(liveblog.slug, only=Only(tag=tag))) for tag in entry.tags],
+            long=len(self.text(entry)) > LONG_TEXT,
+            corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
+            t=texts,
+            timestamp=encoding.timestamp,
+        )
+
+
+def _edited(texts: Translations, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
+    """The mark of an entry that was edited after it was published (a backdated one is created after that)."""
+    if entry.updated_at <= max(published, entry.created_at):
+        return None
+    updated = entry.updated_at.astimezone(zone)
+    if updated.date() == published.date():
+        return texts.text("entry.edited", time=texts.time(updated))
+    return texts.text("entry.edited_other_day", date=texts.short_date(updated), time=texts.time(updated))
+
+
+def _label(texts: Translations, entry: Entry) -> str:
+    return texts.verification(entry.verification.value, entry.source) if entry.verification else ""
+
+
+def _verification(texts: Translations, entry: Entry) -> Markup | None:
+    if entry.verification is None:
+        return None
+    name = f"entry.{Verification(entry.verification).value}"
+    return texts.html(f"{name}_source", source=entry.source) if entry.source else texts.html(name)
+
+
+def _via(texts: Translations, entry: Entry) -> Markup | None:
+    if entry.via is None:
+        return None
+    link = Markup('<a href="{}" rel="noopener noreferrer">{}</a>').format(entry.via.url, entry.via.name)
+    return texts.html("entry.via", whose=link)

@@ -1,0 +1,21 @@
+"""The writers of all feed formats, by the ending of a feed's address. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from liveserver.rendering.feeds.atom import atom
+from liveserver.rendering.feeds.json_feed import json_feed
+from liveserver.rendering.feeds.rss import rss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveserver.domain.snapshot import Feed
+    from liveserver.rendering.entry_renderer import EntryRenderer
+
+LENGTH = 50
+"""Entries in a feed."""
+
+WRITERS: dict[str, Callable[[Feed, EntryRenderer], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
+"""The writer of each of the `FEEDS` that have an address."""

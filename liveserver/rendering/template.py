@@ -1,0 +1,39 @@
+"""The HTML templates, compiled once for all who fill them, and JSON as they take it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from liveserver.protocol import encoding
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def template(name: str) -> Template:
+    """The template in a file of `rendering/templates`."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    """All templates. Compiling them takes longer than anything else that a new application does."""
+    templates = (files("liveserver.rendering") / "templates").iterdir()
+    return Environment(
+        loader=DictLoader({file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+def json_block(value: Any) -> Markup:
+    """JSON that is safe inside a `<script>` element."""
+    return Markup(encoding.dumps(value).decode().replace("<", "\\u003c"))

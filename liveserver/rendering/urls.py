@@ -1,0 +1,112 @@
+"""The public addresses of a site's pages and files."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode, urlsplit
+
+from liveserver.content.body_pictures import MEDIA_PATH
+from liveserver.domain.errors import NotFound
+from liveserver.domain.ids import SLUG_PATTERN
+from liveserver.rendering.page_models import EVERY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from liveserver.rendering.page_models import Only, Order
+
+FEEDS = {
+    "rss": "application/rss+xml",
+    "atom": "application/atom+xml",
+    "json": "application/feed+json",
+}
+"""The media type of each feed, by the ending of its address."""
+
+_LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
+
+
+class Urls:
+    """Makes the addresses of one site: absolute ones, unless a name says `path`.
+
+    `public_url` is the site's address without a trailing slash: `https://live.example.org`. `media_url`: where readers
+    get pictures, if not there.
+    """
+
+    def __init__(self, public_url: str, *, media_url: str | None = None) -> None:
+        self._public_url = public_url
+        self._base_path = urlsplit(public_url).path
+        self.host = urlsplit(public_url).hostname or public_url
+        self.home = f"{public_url}/"
+        self.media = media_url or public_url + MEDIA_PATH
+        """The part before the slash and a picture's name."""
+        self.static_path = f"{self._base_path}/static/"
+
+    def liveblog(self, slug: str) -> str:
+        """The live blog's page."""
+        return f"{self._public_url}/live/{slug}"
+
+    def entries(self, slug: str, *, order: Order = "newest", cursor: str | None = None, only: Only = EVERY) -> str:
+        """A page of some of a live blog's entries."""
+        query = {
+            "tag": only.tag,
+            "key_events": "true" if only.key_events else None,
+            "verification": only.verification and only.verification.value,
+            "order": None if order == "newest" else order,
+            "cursor": cursor,
+        }
+        encoded = urlencode(
+            {name: value for name, value in query.items() if value is not None}, quote_via=quote, safe=""
+        )
+        return f"{self.liveblog(slug)}?{encoded}" if encoded else self.liveblog(slug)
+
+    def entry(self, slug: str, entry_id: str) -> str:
+        """The entry's permalink."""
+        return f"{self._public_url}/live/{slug}/entries/{entry_id}"
+
+    def feed(self, slug: str, kind: str) -> str:
+        """One of the live blog's `FEEDS`."""
+        return f"{self._public_url}/live/{slug}/feed.{kind}"
+
+    def api_path(self, slug: str) -> str:
+        """The live blog in the API."""
+        return f"{self._base_path}/api/v1/liveblogs/{slug}"
+
+    def static(self, path: str) -> str:
+        """A built file of the front end."""
+        return f"{self.home}static/{path}"
+
+    def oembed(self, slug: str) -> str:
+        """The oEmbed answer about the live blog."""
+        return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog(slug)})}"
+
+    def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
+        """The widget as a page for frames, with the attributes of `<live-blog>` as its query."""
+        query = urlencode(attributes) if attributes else ""
+        return f"{self.home}embed/{slug}{'?' + query if query else ''}"
+
+    @property
+    def widget_script(self) -> str:
+        """The script that a partner's page loads."""
+        return f"{self.home}embed/v1.js"
+
+    def pinned_widget_script(self, digest: str) -> str:
+        """The same script in a version that never changes."""
+        return f"{self.home}embed/v1-{digest}.js"
+
+    def path_of(self, url: str) -> str:
+        """An address of this site without its scheme and host."""
+        return urlsplit(self.home).path + url.removeprefix(self.home)
+
+    def slug_of(self, url: str) -> str:
+        """The live blog whose page, or an entry of which, has an address of this site. Raises NotFound."""
+        home = urlsplit(self.home)
+        try:
+            asked = urlsplit(url)
+        except ValueError:
+            raise NotFound("the URL is none") from None
+        path = asked.path.removeprefix(home.path.rstrip("/")) if asked.path.startswith(home.path) else ""
+        match = _LIVE_PATH.fullmatch(path)
+        if match is None or asked.netloc.lower() != home.netloc.lower() or asked.scheme not in {"http", "https"}:
+            raise NotFound("the URL is not that of a live blog here")
+        return match[1]
