@@ -21,10 +21,11 @@ from liveserver.domain.change import Position
 from liveserver.domain.errors import Busy
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.bodies import SourceInput
-from liveserver.newsroom.syndication import coordinator, remote_entry
+from liveserver.newsroom.syndication import coordinator, picture_import, remote_entry
 from liveserver.newsroom.syndication import follower as follower_module
 from liveserver.newsroom.syndication.coordinator import made
 from liveserver.newsroom.syndication.follower import Follower
+from liveserver.newsroom.syndication.picture_import import PictureImport
 from liveserver.protocol import encoding
 from liveserver.protocol.resources import entry_object
 from liveserver.settings import Settings
@@ -277,7 +278,7 @@ async def test_pictures_are_kept_here(pair: Pair) -> None:
 
 async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is there in words, and the picture is put in when it can be had."""
-    monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.2)
+    monkeypatch.setattr(picture_import, "PICTURES_AGAIN", 0.2)
     sent = await pair.source.editor.post(
         "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
     )
@@ -717,8 +718,8 @@ def pictured(seq: int, count: int = 20) -> JSON:
 
 async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """And the log tells of them once, with their number."""
-    monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.01)
-    monkeypatch.setattr(follower_module, "PICTURES_MOST", 10**6)
+    monkeypatch.setattr(picture_import, "PICTURES_AGAIN", 0.01)
+    monkeypatch.setattr(picture_import, "PICTURES_MOST", 10**6)
     # The entries' changes, one by one, are asked for again each time.
     events = [pictured(seq, 2) for seq in range(1, 4)]
     changes = {"epoch": "k3f9x2ab", "seq": 3, "more": False, "events": events}
@@ -748,18 +749,18 @@ async def test_pictures_that_cant_be_had_are_tried_less_and_less(pair: Pair, mon
 
 async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many there are, and however many entries wait for them: the texts come meanwhile."""
-    monkeypatch.setattr(follower_module, "PICTURES_MOST", 3)
-    monkeypatch.setattr(follower_module, "PICTURES_RATE", 0.001)
-    monkeypatch.setattr(follower_module, "PICTURES_WAIT", 0.01)
-    monkeypatch.setattr(follower_module, "FETCHING_MAX", 2)
+    monkeypatch.setattr(picture_import, "PICTURES_MOST", 3)
+    monkeypatch.setattr(picture_import, "PICTURES_RATE", 0.001)
+    monkeypatch.setattr(picture_import, "PICTURES_WAIT", 0.01)
+    monkeypatch.setattr(picture_import, "FETCHING_MAX", 2)
     begun: list[int] = []
-    fetch = Follower._fetch
+    fetch = PictureImport._fetch
 
-    async def counted(self: Follower, names: dict[str, str]) -> Any:
+    async def counted(self: PictureImport, names: dict[str, str]) -> Any:
         begun.append(len(names))
         return await fetch(self, names)
 
-    monkeypatch.setattr(Follower, "_fetch", counted)
+    monkeypatch.setattr(PictureImport, "_fetch", counted)
     changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq) for seq in range(1, 6)]}
     answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
     async with imposter(answers) as (url, asked):
@@ -776,7 +777,7 @@ async def test_pictures_come_a_few_at_a_time(pair: Pair, monkeypatch: pytest.Mon
 
 async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its turn, and the newest first."""
-    monkeypatch.setattr(follower_module, "COMPLETED_MOST", 2)
+    monkeypatch.setattr(picture_import, "COMPLETED_MOST", 2)
     changes = {"epoch": "k3f9x2ab", "seq": 5, "more": False, "events": [pictured(seq, 1) for seq in range(1, 6)]}
     answers = {"embed": EMBED, "snapshot": {**HEAD, "seq": 5}, "changes": changes}
     rounds: list[list[int]] = []
@@ -810,9 +811,9 @@ async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: py
             return len(await entries(pair.mirror)) == 5
 
         await settled(all_there)
-        monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.01)
+        monkeypatch.setattr(picture_import, "PICTURES_AGAIN", 0.01)
         # The wait for the first round is as long as it was.
-        followers[-1]._late.set()
+        followers[-1]._pictures._late.set()
 
         async def often() -> bool:
             # The one that has just begun is there, and empty.
