@@ -53,7 +53,7 @@ BACKOFF_MAX = 30.0
 PAGE = 25
 """Changes that are asked for at a time."""
 CHANGES_MAX = 100_000
-"""Of a source that has more, nothing is taken over."""
+"""The most changes of a source: nothing is taken over of one that has more."""
 EMPTY_MAX = 60
 """Answers without changes, one a second, before what the source told of must be there: a cache's may be old."""
 ANSWER_BYTES = 8 * 1024 * 1024
@@ -103,7 +103,7 @@ class Follower:
         self._wait = 1.0
         """Seconds until the source is tried again."""
         self._again = AGAIN
-        """The same, if it doesn't answer as a liveserver does."""
+        """Seconds until a source that doesn't answer as a liveserver does is tried again."""
 
     async def run(self) -> None:
         """Go on until cancelled, or until another process follows the source, or nobody is to."""

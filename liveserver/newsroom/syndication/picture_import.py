@@ -45,7 +45,7 @@ FETCHING_MAX = 20
 COMPLETED_MOST = 20
 """Entries for whose pictures a source is asked again in one go."""
 TRIED_BYTES = 500_000
-"""Of memory for when that is to be again: a thousand entries. What is forgotten is tried with what is new."""
+"""Memory for the times of those retries: a thousand entries. A forgotten one is tried as if it were new."""
 MISSING_INTERVAL = 60.0
 """Seconds between two lines of the log about pictures that can't be had, at least."""
 
@@ -92,13 +92,13 @@ class PictureImport:
         """Pictures that couldn't be had since the last line of the log."""
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
-        """When the pictures of entries are to be fetched again, by the loop's clock, and the pause that makes."""
+        """For each entry, the loop's time of the next retry, and the pause before it."""
         self._fetching: set[asyncio.Task[Imported]] = set()
         self._late = asyncio.Event()
         """Set when pictures have come that an entry didn't wait for."""
 
     async def pictures(self, entry_id: str, body: str) -> Imported:
-        """Those of the body's pictures that are here soon; the others are fetched meanwhile."""
+        """The body's pictures that are here within `PICTURES_WAIT`; the others are fetched in the background."""
         names = remote_entry.pictures_of(body)
         if not names:
             return Imported({}, complete=True)
