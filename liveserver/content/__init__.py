@@ -1,1 +1,1 @@
-"""What an entry is made of: safe bodies, blocks, embeds, pictures, and texts in the reader's language."""
+"""The content of entries: safe bodies, blocks, embeds, pictures, and texts in the reader's language."""

@@ -1,4 +1,4 @@
-"""What readers get of an entry's pictures and embeds: whole `<img>` elements, and cards for other sites' frames.
+"""The body of an entry as readers get it: pictures as whole `<img>` elements, embeds as cards.
 
 A card is a link and says where it leads. Nothing is fetched from another site before the reader asks: the attributes of
 its `<figure>` tell a script what frame to put in its place when the reader says so.
@@ -38,7 +38,7 @@ _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
 class BodyRenderer:
-    """Makes what readers get of a body that `sanitise` made; pure.
+    """Renders bodies that `sanitise` made. Pure.
 
     `media_url` is what stands before the slash and a picture's name: this server's own, or that of a CDN.
     """

@@ -29,12 +29,12 @@ _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
 class EmbedFrame(NamedTuple):
-    """What an address leads to, and what shows it."""
+    """An embed: the page that an address leads to, and the frame that shows it."""
 
     kind: str
     """`video`, `post` or `audio`."""
     url: str
-    """Where people read it, without what only serves to follow them."""
+    """The address of the page, without parameters that track readers."""
     src: str
     """The frame's, on the host that tells the provider least of the reader."""
     ratio: str | None = None
@@ -69,7 +69,7 @@ class EmbedProviders:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
 
     def recognise(self, address: str) -> Embed | None:
-        """What an address leads to, or None if no frame is offered for it."""
+        """The embed for an address; None if no frame is offered for it."""
         if not _ADDRESS.fullmatch(address):
             return None
         try:

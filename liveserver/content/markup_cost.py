@@ -1,4 +1,4 @@
-"""How much work a body would make, found out by looking over it once: what would make too much is refused unread.
+"""The cost of parsing a body, estimated in one pass: a body that would cost too much is refused before it is parsed.
 
 Parsers of HTML and Markdown are quadratic in what is left open (elements, emphasis, brackets), and a hundred kilobytes
 can be nothing else. What these bounds allow is made safe in half a second of a thread, whatever it says: a newsroom's
@@ -20,8 +20,8 @@ TAGS_MAX = 10_000
 DEPTH_MAX = 64
 """Elements within one another, those that were never closed among them. Lists in lists in quotes come to a dozen."""
 MARKDOWN_MAX = 50_000
-"""What a body's Markdown may amount to (`Markdown.total`): 5 to 9 µs of work each. 100,000 characters of prose come to
-5,000 and, every sixth word in bold, in italics or a link, to 18,000; a list of 2,000 results to 42,000."""
+"""The most that a body's Markdown may cost (`Markdown.total`), in points of 5 to 9 µs each. 100,000 characters of prose
+come to 5,000 and, every sixth word in bold, in italics or a link, to 18,000; a list of 2,000 results to 42,000."""
 PICTURES_MAX = 200
 """Pictures of a body, of which readers get five times what is kept of them."""
 SAFE_MAX = 200_000
@@ -87,7 +87,7 @@ _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,
 
 
 class Markdown(NamedTuple):
-    """How much work some Markdown makes, by where it comes from. A point is what one sign takes."""
+    """The cost of some Markdown, by its causes. One point is the work for one sign."""
 
     lines: int
     signs: int
@@ -162,7 +162,7 @@ def _bracket_cost(text: str) -> int:
 
 
 def depth_of(html: str) -> int:
-    """How many elements are open at the same time, at most, for any parser of HTML.
+    """The highest number of elements open at the same time, for any parser of HTML.
 
     An end tag counts as such only where every parser closes an element at it. From the first place on that parsers may
     read differently, nothing is taken to be closed any more.

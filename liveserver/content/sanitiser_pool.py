@@ -1,4 +1,4 @@
-"""Where texts are made safe: small ones at once, what takes longer in threads, a few at a time.
+"""A pool of threads that sanitise long texts, a few at a time; short ones are sanitised at once.
 
 The event loop has its turns meanwhile: what makes HTML safe lets other threads run, and Markdown lets them every few
 milliseconds. The threads aren't those that read the database.
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 SMALL = 4_000
 """Characters of a body that is made safe at once: in a millisecond or two, whatever it says. Most are smaller."""
 SMALL_MARKDOWN = 300
-"""The same of Markdown, by what it amounts to (`markup_cost.markdown_cost`)."""
+"""The cost of Markdown that is made safe at once (`markup_cost.markdown_cost`)."""
 THREADS = 2
-"""Of one pool: as many dear texts at the same time."""
+"""Threads of one pool, and so texts at the same time."""
 WAITING_MAX = 50
 """Dear texts that wait for a thread, 20 s of work if all are of the dearest; beyond, they are to come again."""
 WAITING_PER_OWNER = 20
@@ -37,7 +37,7 @@ def is_dear(body: str, markup: str = "html") -> bool:
 
 
 class SanitiserPool:
-    """Does what is dear in threads of its own, so many at a time."""
+    """Runs dear work in threads of its own, so much at a time."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = CapacityLimiter(threads)
@@ -45,10 +45,10 @@ class SanitiserPool:
         self._inside = 0
         """Texts in threads, and those that wait. The limiter counts them only after a turn of the loop."""
         self._of: Counter[Hashable] = Counter()
-        """The same of each owner that has some."""
+        """Their number by owner."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
-        """What `work` makes of a dear body, and raises. Raises Busy if too many wait, of all or of the owner.
+        """Run `work` on a dear body in a thread. Raises as it does, and Busy if too many wait, of all or of the owner.
 
         `owner`: whose texts they are that share what there is for one: a key, or a source.
         """

@@ -103,7 +103,7 @@ class Translations:
 
 
 def _offset(moment: datetime) -> str:
-    """How far the clock of `moment` is ahead of UTC: `+2`, `−3:30`."""
+    """The offset of `moment` from UTC: `+2`, `−3:30`."""
     minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     hours, rest = divmod(abs(minutes), 60)
     return ("\u2212" if minutes < 0 else "+") + str(hours) + (f":{rest:02}" if rest else "")
@@ -169,7 +169,7 @@ def text_direction(language: str) -> str:
 
 
 def babel_locale(language: str) -> Locale | None:
-    """What Babel knows of a BCP 47 tag."""
+    """The locale that Babel knows for a BCP 47 tag."""
     try:
         return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):

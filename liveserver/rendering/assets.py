@@ -44,7 +44,7 @@ class WidgetAssets:
     frame: str = "frame.js"
     preview: str = "preview.js"
     styles: tuple[str, ...] = ()
-    """Of the page for frames."""
+    """The style sheets of the page for frames."""
     preview_styles: tuple[str, ...] = ()
 
     @classmethod

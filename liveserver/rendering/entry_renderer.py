@@ -42,7 +42,7 @@ TEXTS_BYTES = 16 * 1024 * 1024
 """Memory for the text of entries' bodies, which search engines are told and titles are made from: a page asks for each
 three times, and twenty of the longest that are accepted take half of it."""
 ENTRY_BYTES = 1024
-"""What an entry takes beside its body, about."""
+"""Memory that a remembered entry takes beside its body and HTML, about."""
 
 
 class EntryRenderer:

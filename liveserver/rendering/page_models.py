@@ -50,21 +50,21 @@ class PageView:
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
-    """Where the entries older than these begin; None if there are none."""
+    """The cursor of the entries older than these; None if there are none."""
     newer_cursor: str | None = None
-    """The same for newer ones."""
+    """The cursor of the newer entries; None if there are none."""
     first: bool = True
     """False on all pages but `/live/{slug}` itself: they show neither pinned entries nor key events."""
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """When the oldest entry of all was published, as far as it is known."""
+    """The time of the oldest entry of all; None where it is unknown."""
     changed_at: datetime | None = None
-    """When the last change of all was made, as far as it is known."""
+    """The time of the last change of all; None where it is unknown."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> PageView:
-        """What a snapshot shows: the first page."""
+        """The first page, as a snapshot has it."""
         return cls(
             snapshot.liveblog,
             snapshot.entries,

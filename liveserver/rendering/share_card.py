@@ -55,12 +55,12 @@ _DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What is on a card, in plain text. Empty is what isn't there, or can't be written with our fonts."""
+    """The text on a card. A field is empty if there is nothing to say, or if our fonts can't write it."""
 
     site: str
     label: str
     tone: Tone
-    """Of the label."""
+    """The label's colour."""
     kicker: str
     """Above the title: what an entry belongs to."""
     title: str

@@ -24,29 +24,29 @@ THEMES = ("auto", "light", "dark")
 LIMIT = 20
 """Entries, where a partner doesn't say how many."""
 WIDTH, HEIGHT = 600, 600
-"""What an oEmbed consumer gets that names no most, in pixels."""
+"""The size of the frame in pixels, where an oEmbed consumer names no maximum."""
 NARROWEST, LOWEST = 220, 200
 CACHE_AGE = 86_400
 """Seconds for which an oEmbed answer may be kept: it says where the live blog is, not what is in it."""
 
 
 class WidgetOptions(NamedTuple):
-    """How a partner wants a widget."""
+    """The look of a widget, as a partner wants it."""
 
     theme: str | None = None
     """None: the partner's, or else as the reader's system has it."""
     limit: int = LIMIT
     language: str | None = None
-    """Of our own texts; None: the live blog's."""
+    """The language of our own texts; None: the live blog's."""
     partner: str | None = None
     attribution: Attribution | None = None
-    """How it says whose live blog it is."""
+    """The line that says whose live blog it is; None if nothing is to be said."""
     colours: tuple[tuple[str, str], ...] = ()
     """The partner's, and its font, by the names that they have in its theme."""
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """What tells a rendition with this look from one with another."""
+        """The values that tell a rendition with this look from any other."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
@@ -57,7 +57,7 @@ class WidgetOptions(NamedTuple):
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The same as attributes of `<live-blog>`, those that differ from what they are without."""
+        """The attributes of `<live-blog>` for this look, without those that have their usual value."""
         given = {
             "theme": self.theme,
             "limit": str(self.limit),

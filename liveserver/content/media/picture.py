@@ -45,7 +45,7 @@ class Picture(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Picture | None:
-        """What a name tells, or None if it is none."""
+        """The picture of that name; None if it is no picture's."""
         match = _NAME.fullmatch(name)
         return cls(match[1], int(match[2]), int(match[3]), match[4]) if match else None
 
@@ -56,7 +56,7 @@ class Picture(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """For `Content-Type`."""
+        """The value of `Content-Type`."""
         return MEDIA_TYPES[self.suffix]
 
     @property
@@ -75,9 +75,9 @@ class Illustration(NamedTuple):
     """Absolute: of the largest file."""
     picture: Picture
     alt: str
-    """What it shows, in words; empty where nothing is said."""
+    """The description; empty where there is none."""
     caption: str
-    """What stands below it, or below the gallery that it is in; empty where nothing does."""
+    """The text below it, or below its gallery; empty where there is none."""
 
 
 def img_html(picture: Picture, alt: str, media_url: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the files of pictures are kept: a few hundred kilobytes each, written once, never changed.
+"""Storage of pictures' files: a few hundred kilobytes each, written once, never changed.
 
 In a directory, or in an S3-compatible bucket.
 """

@@ -76,7 +76,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 class Unreadable(Exception):
-    """What was sent is no picture that can be served. The message goes on after "The file", and says what to do."""
+    """The file is no picture that can be served. The message goes on after "The file", and says what to do."""
 
 
 class PictureVariant(NamedTuple):
@@ -114,7 +114,7 @@ class TranscodedPicture(NamedTuple):
 
 
 def sniff(data: bytes) -> str:
-    """What the file is, as Pillow names it, by its first bytes: neither its name nor who sends it is believed.
+    """The file's format, as Pillow names it, by its first bytes: neither its name nor its sender is believed.
 
     Raises Unreadable for what isn't accepted.
     """

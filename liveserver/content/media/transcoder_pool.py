@@ -1,4 +1,4 @@
-"""Where pictures are developed: in processes of their own, a few at a time.
+"""A pool of processes that transcode pictures, a few at a time.
 
 A picture is the one thing that a stranger's tool makes and native code takes apart here. A file that crashes its
 decoder, or never ends, costs that file alone; and the work is the kernel's to put behind the server's own.

@@ -1,1 +1,1 @@
-"""What editors may send, field by field. A bad input is refused whole, with every bad field named."""
+"""Inputs of editors, validated field by field: a bad one is refused whole, with every bad field named."""

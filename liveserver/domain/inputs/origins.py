@@ -1,4 +1,4 @@
-"""Whose pages may show something: the origins that browsers name, and the patterns that allow them.
+"""Origins of pages, as browsers name them, and the patterns that allow them to show something.
 
 A pattern is an origin (RFC 6454), `https://www.example.org`, or one with a star for its first labels,
 `https://*.example.org`, which stands for every host below `example.org` and not for that itself, as in a

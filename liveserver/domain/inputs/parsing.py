@@ -48,7 +48,7 @@ def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
 
 
 def _what(kind: type[BaseModel], error: ErrorDetails, beside: tuple[str, ...]) -> str:
-    """What is wrong with a field; of one that isn't there, which there are."""
+    """The error of a field, in words; for an unknown field, with the names of the known ones."""
     if error["type"] == "extra_forbidden":
         *above, _ = error["loc"]
         for name in above:

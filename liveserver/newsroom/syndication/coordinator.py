@@ -4,7 +4,7 @@ One process follows a source at a time: it holds it for a few seconds, and takes
 another one finds the source free. What it writes says whom it believes to hold the source, and up to where it believes
 to have got, so two that overlap do no harm (`store/repositories/sources.py`).
 
-How a source is followed, `newsroom/syndication/follower.py` says.
+`newsroom/syndication/follower.py` follows one source.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LEASE = timedelta(seconds=5)
-"""For how long a process has a source to itself."""
+"""The time for which a process has a source to itself."""
 LOOK = 1.5
 """Seconds between looks for sources: with LEASE, that is how long one is without a follower at most."""
 
@@ -104,7 +104,7 @@ class SyndicationCoordinator:
         return source
 
     async def source(self, slug: str) -> Source:
-        """What a live blog follows. Raises NotFound."""
+        """The source that a live blog follows. Raises NotFound."""
         return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str) -> None:

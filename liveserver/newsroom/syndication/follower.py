@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,21 +19,20 @@ import structlog
 from liveserver.client import Client, ClientError, Message
 from liveserver.client.errors import DETAIL_MAX, Broken
 from liveserver.client.live_stream import check_progress
-from liveserver.content.media.picture import Picture
 from liveserver.content.plain_text import is_empty
 from liveserver.content.sanitiser import sanitise
 from liveserver.content.sanitiser_pool import is_dear
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Via
-from liveserver.domain.errors import Conflict, Gone, InvalidInput, NotFound, StoreUnavailable, Unavailable
+from liveserver.domain.errors import Conflict, InvalidInput, NotFound, Unavailable
 from liveserver.domain.ids import now
-from liveserver.domain.inputs.bodies import MediaInput
 from liveserver.domain.source import Source, SourceState
 from liveserver.newsroom.syndication import remote_entry
+from liveserver.newsroom.syndication.follow_status import FollowStatus
+from liveserver.newsroom.syndication.picture_import import ANSWER_SECONDS, TOO_MANY, PictureImport
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
 from liveserver.store import Hold, Incoming, NotHeld
 from liveserver.utils.limits.rate_limiter import Throttle
-from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 
-REPORT = 5.0
-"""Seconds between two notes on how it stands, if nothing happens."""
 AGAIN = 60.0
 """Seconds after which a source that doesn't let us in is asked again, and one that doesn't answer as a liveserver."""
 AGAIN_MAX = 600.0
@@ -57,40 +53,19 @@ BACKOFF_MAX = 30.0
 PAGE = 25
 """Changes that are asked for at a time."""
 CHANGES_MAX = 100_000
-"""Of a source that has more, nothing is taken over."""
+"""The most changes of a source: nothing is taken over of one that has more."""
 EMPTY_MAX = 60
 """Answers without changes, one a second, before what the source told of must be there: a cache's may be old."""
-TOO_MANY = 429
-"""The status that refuses nothing but the moment."""
 ANSWER_BYTES = 8 * 1024 * 1024
 """A page of the longest entries. It is parsed in one go: 30 ms of usual text, 80 ms if all of it needs four bytes a
 character."""
-ANSWER_SECONDS = 60.0
 
 MESSAGES_MOST = 2_000
 """Messages of one source, whatever they say, that are taken in one go, as when it is followed first. Their bytes count
-(`client.MESSAGE_BYTES`), and 2,000 characters of a body as one more."""
+(`requests.MESSAGE_BYTES`), and 2,000 characters of a body as one more."""
 MESSAGES_RATE = 50.0
 """Messages a second from then on: a newsroom sends a few a minute, and what comes faster waits at the source."""
 MESSAGE_CHARACTERS = 2_000
-
-PICTURES_WAIT = 3.0
-"""Seconds that an entry waits for its pictures; those that come later are put into it."""
-PICTURES_AGAIN = 30.0
-"""Seconds after which what couldn't be fetched is tried again, twice as long each time."""
-PICTURES_AGAIN_MAX = 3600.0
-PICTURES_MOST = 200
-"""Pictures of one source that are fetched in one go."""
-PICTURES_RATE = 5.0
-"""Pictures a second from then on: more than one thread decodes."""
-FETCHING_MAX = 20
-"""Entries whose pictures are awaited at a time; further ones are published in words, and have them later."""
-COMPLETED_MOST = 20
-"""Entries for whose pictures a source is asked again in one go."""
-TRIED_BYTES = 500_000
-"""Of memory for when that is to be again: a thousand entries. What is forgotten is tried with what is new."""
-MISSING_INTERVAL = 60.0
-"""Seconds between two lines of the log about pictures that can't be had, at least."""
 
 log = structlog.get_logger(__name__)
 
@@ -113,49 +88,35 @@ class Follower:
         self._node = node
         self._store = store
         self._publisher = publisher
-        self._library = library
         self._sanitising = pool
         self._throttle = Throttle(MESSAGES_MOST, MESSAGES_RATE)
-        self._media_max = settings.media_max_size
         self._gate = SsrfGuard(private=settings.follow_private, most=ANSWER_BYTES)
-        self._picture_gate = SsrfGuard(private=settings.follow_private, most=settings.media_max_size)
         self._name = source.name or urlsplit(source.server).hostname or source.server
         self._actor = f"via {urlsplit(source.server).hostname}"
         self._position = source.position
-        self._state = SourceState.CONNECTING
-        self._error: str | None = None
-        self._told: int | None = source.told
-        self._heard_at = source.heard_at
-        self._news = asyncio.Event()
+        self._status = FollowStatus(source, store, self._hold)
+        self._pictures = PictureImport(
+            source, store, library, settings, self._client, actor=self._actor, credit=self._name
+        )
         self._writing = asyncio.Lock()
         """An entry is written by one at a time: with what the stream brings, or with its pictures."""
-        self._one_picture = asyncio.Lock()
-        self._picture_throttle = Throttle(PICTURES_MOST, PICTURES_RATE)
-        self._missing = 0
-        """Pictures that couldn't be had since the log was told."""
-        self._missing_told = -MISSING_INTERVAL
-        self._tried: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
-        """When the pictures of entries are to be fetched again, by the loop's clock, and the pause that makes."""
-        self._fetching: set[asyncio.Task[Any]] = set()
-        self._late = asyncio.Event()
-        """Pictures have come that an entry didn't wait for."""
         self._wait = 1.0
         """Seconds until the source is tried again."""
         self._again = AGAIN
-        """The same, if it doesn't answer as a liveserver does."""
+        """Seconds until a source that doesn't answer as a liveserver does is tried again."""
 
     async def run(self) -> None:
         """Go on until cancelled, or until another process follows the source, or nobody is to."""
-        tasks = [asyncio.create_task(work) for work in (self._go_on(), self._report(), self._complete())]
+        tasks = [asyncio.create_task(work) for work in (self._go_on(), self._status.report(), self._complete())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done() and (error := task.exception()) is not None:
                     log.error("syndication.failed", liveblog=self._slug, exc_info=error)
         finally:
-            for task in (*tasks, *self._fetching):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, *self._fetching, return_exceptions=True)
+            await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
     async def _go_on(self) -> None:
         """Follow, and come back after whatever goes wrong; returns when it isn't ours to follow any more."""
@@ -191,7 +152,7 @@ class Follower:
     def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:
         again = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
         self._wait = wait or again
-        self._stands(state, error)
+        self._status.failed(state, error)
 
     async def _follow(self) -> None:
         """Follow until the source's history is replaced; then all is taken over again."""
@@ -207,8 +168,8 @@ class Follower:
                 source.remote_slug,
                 self._position,
                 on_state=self._on_state,
-                on_message=self._on_message,
-                on_error=self._on_error,
+                on_message=self._status.message,
+                on_error=self._status.connection_error,
                 confirm=True,
                 known=await self._store.sources.copies(self._slug),
             )
@@ -232,16 +193,16 @@ class Follower:
             raise ClientError(403, f"{self._source.server} doesn't let us in: {answer['reason']}")
         wish = answer["attribution"]
         if self._source.name is None and wish is not None and (name := remote_entry.line_of(wish["text"])):
-            self._name = name
+            self._name = self._pictures.credit = name
 
     async def _take_all(self, client: Client) -> None:
         """Take over everything that the source has, and take away what it doesn't have."""
-        self._stands(SourceState.CONNECTING, self._error)
+        self._status.connecting()
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
             head = await client.snapshot(slug, limit=1)
         told = remote_entry.position_of(head["epoch"], head["seq"])
-        self._told = told.seq
+        self._status.remote_position(told.seq)
         reached, seen = Position(told.epoch, 0), set()
         taken = empty = 0
         while True:
@@ -333,12 +294,12 @@ class Follower:
             body = await self._made_safe(sanitise, entry.body)
             if is_empty(body):
                 return Incoming(entry.id, seq, None)
-            pictures, complete = await self._pictures(entry.id, body)
-            body = await self._made_safe(partial(remote_entry.with_pictures, pictures=pictures), body)
+            imported = await self._pictures.pictures(entry.id, body)
+            body = await self._made_safe(partial(remote_entry.with_pictures, pictures=imported.pictures), body)
         except InvalidInput as error:
             return self._unfit(entry.id, seq, error)
         via = Via(self._name, self._source.url or entry.url)
-        return Incoming(entry.id, seq, remote_entry.entry_of(entry, body, via), complete=complete)
+        return Incoming(entry.id, seq, remote_entry.entry_of(entry, body, via), complete=imported.complete)
 
     async def _made_safe(self, work: Callable[[str], str], body: str) -> str:
         if not is_dear(body):
@@ -347,101 +308,13 @@ class Follower:
 
     def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
         """An entry that can't be taken over, to be taken away here."""
-        self._stands(self._state, f"the entry {entry_id} can't be taken over: {error}"[:500])
+        self._status.complaint(f"the entry {entry_id} can't be taken over: {error}")
         return Incoming(entry_id, seq, None)
-
-    # Pictures
-
-    async def _pictures(self, entry_id: str, body: str) -> tuple[dict[str, Picture], bool]:
-        """Those of the body's pictures that are here soon; and whether there is nothing more to wait for."""
-        names = remote_entry.pictures_of(body)
-        if not names:
-            return {}, True
-        if len(self._fetching) >= FETCHING_MAX:
-            return {}, False
-        fetching = asyncio.create_task(self._fetch(names))
-        self._fetching.add(fetching)
-        done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
-        if done:
-            self._fetching.discard(fetching)
-            return fetching.result()
-
-        def fetched(task: asyncio.Task[tuple[dict[str, Picture], bool]]) -> None:
-            self._fetching.discard(task)
-            if not task.cancelled() and task.exception() is None and task.result()[1]:
-                self._tried.drop(entry_id)
-                self._late.set()
-
-        fetching.add_done_callback(fetched)
-        return {}, False
-
-    async def _fetch(self, names: dict[str, str]) -> tuple[dict[str, Picture], bool]:
-        """Have pictures here; those that are, and whether the others never will be."""
-        found: dict[str, Picture] = {}
-        complete = True
-        async with self._client(self._picture_gate) as client:
-            for name, alt in names.items():
-                try:
-                    async with self._one_picture:
-                        picture = await self._picture(client, name, alt)
-                except (ClientError, Unavailable, TimeoutError) as error:
-                    self._misses(name, error)
-                    complete = False
-                else:
-                    if picture is not None:
-                        found[name] = picture
-        return found, complete
-
-    def _misses(self, name: str, error: Exception) -> None:
-        """Tell the log of a picture that can't be had, once in a while."""
-        self._missing += 1
-        moment = asyncio.get_running_loop().time()
-        if moment - self._missing_told >= MISSING_INTERVAL:
-            log.info(
-                "syndication.pictures_missing",
-                liveblog=self._slug,
-                count=self._missing,
-                picture=name,
-                error=str(error)[:DETAIL_MAX],
-            )
-            self._missing, self._missing_told = 0, moment
-
-    async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """A picture of theirs among ours; None if it can never be. Raises ClientError, Unavailable, TimeoutError."""
-        media_id = remote_entry.media_id_of(self._slug, self._source.server, name)
-        try:
-            return Picture.of(await self._store.media.find(media_id))
-        except Gone:
-            return None
-        except NotFound:
-            pass
-        await asyncio.sleep(self._picture_throttle.spend(1))
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                content = await client.file(f"/media/{name}")
-            if len(content) > self._media_max:
-                return None
-            words = " ".join(alt.split())[:1_000] or self._name
-            given = MediaInput.model_construct(alt=words, credit=self._name)
-            with TemporaryFile() as file:
-                await asyncio.to_thread(file.write, content)
-                file.seek(0)
-                media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
-        except ClientError as error:
-            if 400 <= error.status < 500 and error.status != TOO_MANY:
-                return None
-            raise
-        except InvalidInput:
-            return None
-        return Picture.of(media)
 
     async def _complete(self) -> None:
         """Put pictures into entries that had to go without, once they are here."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PICTURES_AGAIN):
-                    await self._late.wait()
-            self._late.clear()
+            await self._pictures.late()
             try:
                 await self._complete_now()
             except (ClientError, Unavailable, NotFound, TimeoutError, KeyError, TypeError, ValueError) as error:
@@ -453,17 +326,9 @@ class Follower:
         position = self._position
         if position is None:
             return
-        clock = asyncio.get_running_loop().time
         copies = await self._store.sources.copies(self._slug)
-        tried = {key: self._tried.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
-        due = [key for key, (at, _) in tried.items() if copies[key].seq and at <= clock()]
-        # The first are those that were never tried, the newest before the others.
-        due.sort(key=lambda key: (tried[key][0], -copies[key].seq))
-        for remote_id in due[:COMPLETED_MOST]:
+        for remote_id in self._pictures.due(copies):
             copy = copies[remote_id]
-            pause = min(tried[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN
-            again = (clock() + pause, pause)
-            self._tried.put(remote_id, again, size_of(again) + size_of(remote_id) + KEPT_BYTES)
             async with self._client() as client, asyncio.timeout(ANSWER_SECONDS):
                 before = Position(position.epoch, copy.seq - 1)
                 answer = await client.changes(self._source.remote_slug, before, limit=1)
@@ -474,44 +339,10 @@ class Follower:
             if incoming.complete:
                 await self._write(incoming, None, unless_newer=True)
 
-    # How it stands
-
     def _on_state(self, state: str) -> None:
         if state == "live":
             self._wait = 1.0
-            self._stands(SourceState.LIVE, None)
-        else:
-            self._stands(SourceState.LOST, self._error or "the connection was lost")
-
-    def _on_error(self, error: Exception) -> None:
-        self._error = str(error)[:500] or type(error).__name__
-
-    def _on_message(self, message: Message) -> None:
-        self._heard_at = now()
-        if "seq" in message:
-            self._told = remote_entry.position_of("any", message["seq"]).seq
-
-    def _stands(self, state: SourceState, error: str | None) -> None:
-        error = error and error[:DETAIL_MAX]
-        if state is not self._state:
-            log.info("syndication.state", liveblog=self._slug, source=self._source.page, state=state, error=error)
-        self._state, self._error = state, error
-        self._news.set()
-
-    async def _report(self) -> None:
-        written: object = None
-        while True:
-            stands = (self._state, self._error, self._told, self._heard_at)
-            self._news.clear()
-            if stands != written:
-                with suppress(StoreUnavailable):
-                    await self._store.sources.note(
-                        self._hold(), stands[0], error=stands[1], told=stands[2], heard_at=stands[3]
-                    )
-                    written = stands
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REPORT):
-                    await self._news.wait()
+        self._status.connection(state)
 
 
 def _length(change: Message) -> int:

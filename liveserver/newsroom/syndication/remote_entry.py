@@ -39,7 +39,7 @@ def id_of(value: object) -> str:
 
 
 def position_of(epoch: object, seq: object) -> Position:
-    """Where a live blog there stands. Raises ValueError for what can't be a position."""
+    """The position of a live blog there. Raises ValueError for anything else."""
     position = Position.parse(f"{epoch}-{seq}")
     if position is None:
         raise ValueError("is no position")
@@ -59,7 +59,7 @@ class RemoteCorrection(BaseModel):
 
 
 class RemoteEntry(BaseModel):
-    """What is read of an entry there; what else it says is left."""
+    """The fields of an entry there that are read; any others are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -79,7 +79,7 @@ class RemoteEntry(BaseModel):
     updated_at: Moment
     url: Link
     via: Any = None
-    """There if it isn't theirs either."""
+    """The origin of an entry that they have from another server; None for their own."""
 
 
 def read(data: object) -> RemoteEntry:

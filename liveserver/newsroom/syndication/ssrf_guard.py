@@ -66,7 +66,7 @@ class SsrfGuard:
         return allowed[0]
 
     def transport(self) -> httpx2.AsyncBaseTransport:
-        """What HTTP requests go through."""
+        """The transport of HTTP requests that keeps to the guard."""
         return _Guarded(self, self._most)
 
 
@@ -105,7 +105,7 @@ _SPECIAL_IPV6 = tuple(
     # Protocols' own, Teredo's tunnels among them; documentation; 6to4's tunnels; AS 112; documentation once more.
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
-"""What IANA's registry of special-purpose addresses names within that."""
+"""The special-purpose networks within that, by IANA's registry."""
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 """An IPv4 address in the form that a socket of both kinds takes (RFC 4291, 2.5.5.2)."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?:\s[^\s"=>]+(?:="[^"]*")?)*\s*/?>', re.IGNORECASE)
 _RELATIVE = re.compile(r'="(?!https?://)|srcset="')
-"""Where no value of an attribute begins so, all addresses are absolute."""
+"""The beginnings of values that may be relative addresses. HTML without any has absolute ones only."""
 # With a scheme and a host it is absolute; of a list, the others may not be.
 _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset)="([^"]*)")', re.IGNORECASE)
 

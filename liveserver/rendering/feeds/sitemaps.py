@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/xml"
 
 NEWS_AGE = timedelta(hours=48)
-"""How long a live blog is news, by Google's rule."""
+"""The time for which a live blog is news, by Google's rule."""
 NEWS_LENGTH = 1_000
 """Addresses in a news sitemap, by the same."""
 PAGE_LENGTH = 1_000

@@ -1,0 +1,103 @@
+"""The status of following one source: how it stands there, as editors are shown it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from liveserver.client.errors import DETAIL_MAX
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.domain.ids import now
+from liveserver.domain.source import Source, SourceState
+from liveserver.newsroom.syndication import remote_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveserver.store import Hold, Store
+
+REPORT_SECONDS = 5.0
+"""The time between two notes in the store, if nothing happens."""
+ERROR_MAX = 500
+"""Characters of an error."""
+
+log = structlog.get_logger(__name__)
+
+
+class FollowStatus:
+    """Holds the state of a connection to a source, and notes it in the store.
+
+    `hold`: tells by which right this process writes of the source at present.
+    """
+
+    def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:
+        self._source = source
+        self._store = store
+        self._hold = hold
+        self._state = SourceState.CONNECTING
+        self._error: str | None = None
+        self._remote_seq = source.told
+        """The last change that the source has told of."""
+        self._heard_at = source.heard_at
+        self._changed = asyncio.Event()
+
+    def connecting(self) -> None:
+        """Note that a connection is being made; the last error stands until it is."""
+        self._set(SourceState.CONNECTING, self._error)
+
+    def connection(self, state: str) -> None:
+        """Note the state that the client reports of its stream."""
+        if state == "live":
+            self._set(SourceState.LIVE, None)
+        else:
+            self._set(SourceState.LOST, self._error or "the connection was lost")
+
+    def failed(self, state: SourceState, error: str) -> None:
+        """Note that the source can't be followed for now, and why."""
+        self._set(state, error)
+
+    def complaint(self, error: str) -> None:
+        """Note an error that is no reason not to go on."""
+        self._set(self._state, error[:ERROR_MAX])
+
+    def connection_error(self, error: Exception) -> None:
+        """Keep the error that a connection ended with, for when it is noted as lost."""
+        self._error = str(error)[:ERROR_MAX] or type(error).__name__
+
+    def message(self, message: dict[str, Any]) -> None:
+        """Note that the source has sent a message."""
+        self._heard_at = now()
+        if "seq" in message:
+            self.remote_position(remote_entry.position_of("any", message["seq"]).seq)
+
+    def remote_position(self, seq: int) -> None:
+        """Note the last change that the source has."""
+        self._remote_seq = seq
+
+    async def report(self) -> None:
+        """Write the status to the store whenever it has changed, until cancelled. Raises NotHeld."""
+        written: object = None
+        while True:
+            status = (self._state, self._error, self._remote_seq, self._heard_at)
+            self._changed.clear()
+            if status != written:
+                with suppress(StoreUnavailable):
+                    await self._store.sources.note(
+                        self._hold(), status[0], error=status[1], told=status[2], heard_at=status[3]
+                    )
+                    written = status
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REPORT_SECONDS):
+                    await self._changed.wait()
+
+    def _set(self, state: SourceState, error: str | None) -> None:
+        error = error and error[:DETAIL_MAX]
+        if state is not self._state:
+            log.info(
+                "syndication.state", liveblog=self._source.slug, source=self._source.page, state=state, error=error
+            )
+        self._state, self._error = state, error
+        self._changed.set()
