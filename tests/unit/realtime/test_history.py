@@ -14,7 +14,9 @@ from liveserver.newsroom.presenter import Presenter
 from liveserver.realtime import history as history_module
 from liveserver.realtime.history import StoreHistory
 from liveserver.rendering.renderer import Assets, Renderer
-from liveserver.store import Store, backup, restore
+from liveserver.store import Store
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from tests.support.store_samples import a_liveblog, an_entry, at
 
 if TYPE_CHECKING:
