@@ -20,7 +20,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from liveserver.access.api_keys import SCOPES, new_key
+from liveserver.access.api_keys import new_key
+from liveserver.access.scopes import SCOPES
 from liveserver.client import Client
 from liveserver.protocol.messages import gone_answer
 from liveserver.store import Store

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from liveserver.store import Store
 
-SCOPES = ("publish", "manage")
-"""What an API key may be allowed to. `publish`: entries. `manage`: live blogs."""
-
 _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 

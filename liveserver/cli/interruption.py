@@ -1,15 +1,17 @@
-"""Commands that tidy up before Ctrl+C, or a SIGTERM, ends them.
+"""Commands that end at once on Ctrl+C; and those that tidy up before it, or a SIGTERM, ends them.
 
-Not by KeyboardInterrupt: Python ends by SIGINT, after all its tidying up, if one was ever raised within `exec` of a
-string, as the standard library and SQLAlchemy use it, though it was caught there and then; and `asyncio.run` may end
-in a CancelledError if the signal comes before the task has begun.
+The latter not by KeyboardInterrupt: Python ends by SIGINT, after all its tidying up, if one was ever raised within
+`exec` of a string, as the standard library and SQLAlchemy use it, though it was caught there and then; and
+`asyncio.run` may end in a CancelledError if the signal comes before the task has begun.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
@@ -23,6 +25,20 @@ T = TypeVar("T")
 INTERRUPTED = 130
 """The status of a command that a signal has ended, as shells tell it of Ctrl+C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def leave_on_interrupt(status: int) -> None:
+    """End with an exit status, at once and in silence, on Ctrl+C; while it serves, the server has a better way.
+
+    There is nothing to save: what the database has not committed was not promised.
+    """
+
+    def leave(*_: object) -> None:
+        with suppress(Exception):
+            sys.stdout.flush()
+        os._exit(status)
+
+    signal.signal(signal.SIGINT, leave)
 
 
 @contextmanager

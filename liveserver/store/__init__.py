@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from liveserver.store.backup.dump import backup
-from liveserver.store.backup.restore import restore
 from liveserver.store.repositories.api_keys import ApiKey
 from liveserver.store.repositories.entries import Idempotency, Written
 from liveserver.store.repositories.entry_queries import Around, Order
@@ -23,7 +21,5 @@ __all__ = [
     "ReachLink",
     "Store",
     "Written",
-    "backup",
     "migrate",
-    "restore",
 ]

@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 import httpx2
 import orjson
 
-from liveserver.access.api_keys import SCOPES, new_key
+from liveserver.access.api_keys import new_key
+from liveserver.access.scopes import SCOPES
 from liveserver.store import Store
 from tests.acceptance.forking import fork
 from tests.acceptance.surroundings import environment

@@ -32,16 +32,15 @@ from liveserver.store import (
     Incoming,
     ReachLink,
     Store,
-    backup,
     migrate,
-    restore,
     schema,
     tables,
 )
-from liveserver.store.backup import dump
-from liveserver.store.backup import restore as wire_restore
-from liveserver.store.backup import sections as wire_sections
+from liveserver.store.backup import dump, sections
+from liveserver.store.backup import restore as restoring
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from liveserver.store.repositories import liveblogs
 from tests.support.store_samples import (
     NOON,
@@ -372,13 +371,13 @@ class Pause:
 @pytest.fixture
 async def uncommitted(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pause]:
     """Holds up a restore that has written everything, and not committed it."""
-    pause, begin_histories = Pause(), wire_restore._begin_histories
+    pause, begin_histories = Pause(), restoring._begin_histories
 
     def hold(connection: Connection) -> None:
         begin_histories(connection)
         pause.here(connection)
 
-    monkeypatch.setattr(wire_restore, "_begin_histories", hold)
+    monkeypatch.setattr(restoring, "_begin_histories", hold)
     yield pause
     pause.end()
 
@@ -516,7 +515,7 @@ async def test_a_restore_that_fails_half_way_leaves_everything(
     def fail(_connection: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(wire_restore, "_begin_histories", fail)
+    monkeypatch.setattr(restoring, "_begin_histories", fail)
     with pytest.raises(ZeroDivisionError):
         await restore(store_url, path, replace=True)
     assert await seen(filled) == before
@@ -657,7 +656,7 @@ async def test_a_database_that_is_not_there(tmp_path: Path, path: Path, empty_po
 
 def test_every_table_is_backed_up() -> None:
     """A new one must be given its place: what it refers to comes before it."""
-    assert list(wire_sections.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
+    assert list(sections.SECTIONS) == [table.name for table in sorted(tables.metadata.tables.values(), key=_place)]
     for table in tables.metadata.tables.values():
         for other in table.foreign_keys:
             assert _place(other.column.table) < _place(table)
@@ -665,7 +664,7 @@ def test_every_table_is_backed_up() -> None:
 
 def _place(table: FromClause) -> int:
     assert isinstance(table, Table)
-    return wire_sections.SECTIONS.index(table.name)
+    return sections.SECTIONS.index(table.name)
 
 
 async def test_a_database_that_goes_away(
@@ -684,11 +683,11 @@ async def test_a_database_that_goes_away(
         connection.execute(text("SELECT 1"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(wire_sections, "_holdings", lose)
+        patch.setattr(sections, "_holdings", lose)
         with pytest.raises(StoreUnavailable):
             await backup(store_url, io.BytesIO())
     with monkeypatch.context() as patch:
-        patch.setattr(wire_restore, "_begin_histories", lose)
+        patch.setattr(restoring, "_begin_histories", lose)
         with pytest.raises(StoreUnavailable):
             await restore(store_url, path, replace=True)
     assert await seen(filled) == before

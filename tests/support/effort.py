@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-VARIABLE = "LIVESERVER_TESTS_QUICK"
+VARIABLE = "TESTS_QUICK"
 """Set by `pytest --unit`, for its own processes, too."""
 PART = 8
 

@@ -1,32 +1,56 @@
-"""`liveserver reach`: who reads a live blog, in the terminal; and the link to the page that draws it."""
+"""`liveserver reach`: how many read a live blog, by partner and day; or a link to the plots of it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liveserver.cli.terminal import tell_silence, tell_wait
-from liveserver.client import Client
+from liveserver.cli.options import ServerKey, ServerUrl, required_key
+from liveserver.cli.server_client import client_of
+from liveserver.cli.terminal import print_table
+from liveserver.domain.audience import LINK_DAYS_MAX
 from liveserver.protocol.encoding import dumps
-from liveserver.utils.text_table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 HEADS = ("", "viewers now", "peak", "views", "hours read")
+
+
+def reach(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    since: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="The first day")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="The last day")] = None,
+    partner: Annotated[str | None, typer.Option(help="Of this partner only")] = None,
+    link: Annotated[bool, typer.Option("--link", help="Print a link to a page with plots instead")] = False,
+    days: Annotated[int, typer.Option(min=1, max=LINK_DAYS_MAX, help="For how long that link is good")] = 7,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the API's answer")] = False,
+    url: ServerUrl = "http://localhost:8000",
+    key: ServerKey = None,
+) -> None:
+    """Show how many read a live blog, now and by the day."""
+    key = required_key(key)
+    if link:
+        typer.echo(asyncio.run(link_to(url, key, slug, days=days)))
+        return
+    asked = {"from": since, "to": until, "partner": partner}
+    query = {name: value for name, value in asked.items() if value is not None}
+    asyncio.run(show(url, key, slug, query, as_json=as_json))
 
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
     """The page's address, good for so many days."""
-    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
+    async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)
     return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
     """A line for each partner, and under it one for each day."""
-    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
+    async with client_of(url, key) as client:
         found = await client.reach(slug, **query)
     if as_json:
         typer.echo(dumps(found).decode())
@@ -39,5 +63,4 @@ async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_js
             (f"  {day['date']}", "", f"{day['peak']:,}", f"{day['views']:,}", f"{day['seconds'] / 3600:,.1f}")
             for day in partner["days"]
         ]
-    for line in aligned(rows, figures=True):
-        typer.echo(line)
+    print_table(rows, figures=True)

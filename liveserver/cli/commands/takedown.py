@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from liveserver.cli.terminal import tell_silence, tell_wait
-from liveserver.client import Client
+from liveserver.cli.options import ServerKey, ServerUrl, required_key
+from liveserver.cli.server_client import client_of
+from liveserver.cli.terminal import fail
+from liveserver.domain.ids import ID_PATTERN
 from liveserver.protocol.encoding import dumps
 
 if TYPE_CHECKING:
     from liveserver.client import Message
 
+
 INTERVAL = 0.5
 """Seconds between looks."""
 LEAST = 2.0
 """Seconds until every node has said whom it waits for."""
+
+
+def takedown(
+    slug: Annotated[str, typer.Argument(help="The live blog")],
+    entry_id: Annotated[str, typer.Argument(metavar="ID", help="The entry's id, or its permalink")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures in the end, as JSON")] = False,
+    url: ServerUrl = "http://localhost:8000",
+    key: ServerKey = None,
+) -> None:
+    """Delete an entry, and show live how many viewers have confirmed that it is gone."""
+    key = required_key(key)
+    found = entry_id.rstrip("/").rpartition("/")[2]
+    if not re.fullmatch(ID_PATTERN, found):
+        fail(f"{entry_id} is neither an entry's id nor its permalink, …/live/{slug}/entries/ID", 2)
+    raise typer.Exit(asyncio.run(watch(url, key, slug, found, as_json=as_json)))
 
 
 async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) -> int:
@@ -27,7 +46,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
     Returns the exit status: 1 if some are left who may still show the entry.
     """
     clock = asyncio.get_running_loop().time
-    async with Client(url, key, on_wait=tell_wait, on_silence=tell_silence) as client:
+    async with client_of(url, key) as client:
         found = await client.take_down(slug, entry_id)
         if found is None:
             typer.echo("Deleted. No reader ever saw it.", err=as_json)

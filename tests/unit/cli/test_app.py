@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -93,3 +95,25 @@ def test_what_the_demo_has_of_its_own() -> None:
     assert "[here: always 1]" in said
     assert "LIVESERVER_DATABASE_URL" not in said
     assert "default: sqlite:///live.db" in " ".join(run("serve", "--help").stdout.split())
+
+
+def test_a_start_imports_what_every_command_needs() -> None:
+    """Neither the store, the server nor a client: that takes longer than most commands do."""
+    code = "import sys, liveserver.cli.app; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    imported = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True
+    ).stdout.split()
+    heavy = {
+        "alembic",
+        "asyncpg",
+        "httpx2",
+        "jinja2",
+        "PIL",
+        "redis",
+        "sqlalchemy",
+        "starlette",
+        "uvicorn",
+        "websockets",
+    }
+    assert not heavy & set(imported)
+    assert "typer" in imported

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver.cli import app
+from liveserver.cli import store_access
+from liveserver.cli.app import app
 from liveserver.cli.terminal import tell_wait
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at
     """There is the key, and what to do with it; a log line would be in the way. Elsewhere it is told to the log."""
     levels: list[str] = []
     monkeypatch.setattr("liveserver.server.log_config.configure", lambda settings: levels.append(settings.log_level))
-    monkeypatch.setattr(app, "attended", lambda: at_terminal)
+    monkeypatch.setattr(store_access, "attended", lambda: at_terminal)
     database = f"sqlite:///{tmp_path}/live.db"
     words = ["keys", "create", "--name", "x", "--scope", "publish", "--database", database]
     with capture_logs():
-        made = CliRunner().invoke(app.app, words)
+        made = CliRunner().invoke(app, words)
     assert levels == ["warning" if at_terminal else "info"]
     assert re.fullmatch(r"lv_[a-z0-9]{12}_\S+\n", made.stdout)
     assert made.stderr.splitlines() == [

@@ -15,7 +15,9 @@ from liveserver.realtime import history as history_module
 from liveserver.realtime.history import StoreHistory
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.urls import Urls
-from liveserver.store import Store, backup, restore
+from liveserver.store import Store
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from tests.support.store_samples import a_liveblog, an_entry, at
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.cli.commands.backup import read
+from liveserver.cli.backup_files import restore_backup
 from liveserver.domain.errors import SettingsError
 from liveserver.server.serve import serve
 from liveserver.settings import load
@@ -111,7 +111,7 @@ def test_what_is_no_database_stays_as_it_is(
         lambda: open_and_close(path),
         lambda: asyncio.run(migrate(address)),
         lambda: sqlite_file.check(address),
-        lambda: read(address, path.parent / "backup.zip", force=True),
+        lambda: restore_backup(address, path.parent / "backup.zip", force=True),
         lambda: serve(load(database_url=address, port=0)),
     ):
         with pytest.raises(SettingsError) as caught:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.cli.app import _demo_key
-from liveserver.cli.commands.backup import read, write
+from liveserver.cli.backup_files import restore_backup, write_backup
+from liveserver.cli.commands.demo import make_key
 from liveserver.content.media.directory_storage import DirectoryStorage
 from liveserver.settings import load
-from liveserver.store import Store
-from liveserver.store import sqlite_file as file_lock_module
+from liveserver.store import Store, sqlite_file
 from liveserver.store.sqlite_file import alone
 from liveserver.utils import private_files
 from tests.support.store_samples import a_liveblog
@@ -56,7 +55,7 @@ async def test_there_is_no_moment_in_which_others_could_open_it(
 ) -> None:
     """When SQLite opens a new file for the first time, it is there, and is its owner's."""
     url, seen = f"sqlite:///{tmp_path}/live.db", list[dict[str, int]]()
-    keep_private = file_lock_module.keep_private
+    keep_private = sqlite_file.keep_private
 
     def watched(path: Path) -> None:
         keep_private(path)
@@ -116,8 +115,8 @@ def test_a_backup_and_what_is_restored_from_it(tmp_path: Path) -> None:
         await store.close()
 
     asyncio.run(fill())
-    write(f"sqlite:///{made}/live.db", file, force=False)
-    read(f"sqlite:///{restored}/live.db", file, force=False)
+    write_backup(f"sqlite:///{made}/live.db", file, force=False)
+    restore_backup(f"sqlite:///{restored}/live.db", file, force=False)
     assert (mode(file), mode(restored)) == (0o600, 0o700)
     assert set(modes(restored).values()) == {0o600}
 
@@ -126,7 +125,7 @@ def test_the_demo_s_key(tmp_path: Path) -> None:
     """In a file that was there, and that everybody could read, too."""
     key = tmp_path / "key"
     key.touch(0o644)
-    shown = asyncio.run(_demo_key(load(database_url=f"sqlite:///{tmp_path}/live.db"), key))
+    shown = asyncio.run(make_key(load(database_url=f"sqlite:///{tmp_path}/live.db"), key))
     assert (key.read_text(), mode(key)) == (f"{shown}\n", 0o600)
 
 

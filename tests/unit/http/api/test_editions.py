@@ -8,7 +8,8 @@ import pytest
 
 from liveserver.domain.ids import FORMER, Edition
 from liveserver.http.responses.entity_tags import edition_of, edition_tag
-from liveserver.store import backup, restore
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from tests.support.api.site import ENTRIES, LIVEBLOG, problem
 from tests.support.images import quarters, saved
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.cli.commands import backup
-from liveserver.cli.commands.backup import PIPE, read, write
+from liveserver.cli import backup_files
+from liveserver.cli.backup_files import PIPE, restore_backup, write_backup
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
@@ -59,13 +59,13 @@ def path(tmp_path: Path) -> Path:
 def test_there_and_back(url: str, target: str, path: Path) -> None:
     """Both say what there is; the file is its owner's alone, whatever the umask."""
     before = os.umask(0)
-    told = write(url, path, force=False)
+    told = write_backup(url, path, force=False)
     os.umask(before)
     holds = "1 live blog and 1 entry, last changed 2026-11-22 12:00:00 UTC."
     assert told == f"Backed up {url} to {path}: {holds}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert read(target, path, force=False) == f"Restored {target}: {holds}"
-    assert read(target, path, force=True) == f"Restored {target}: {holds} Replaced: {holds}"
+    assert restore_backup(target, path, force=False) == f"Restored {target}: {holds}"
+    assert restore_backup(target, path, force=True) == f"Restored {target}: {holds} Replaced: {holds}"
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -76,9 +76,9 @@ def test_a_file_that_exists_is_replaced_on_demand_only(url: str, path: Path) -> 
     link.symlink_to(path)
     for name in (path, link):
         with pytest.raises(Conflict, match=f"{path} exists already; --force replaces it"):
-            write(url, name, force=False)
+            write_backup(url, name, force=False)
     assert path.read_text() == "last year's"
-    write(url, link, force=True)
+    write_backup(url, link, force=True)
     assert link.is_symlink()
     assert path.read_bytes().startswith(b"PK")
 
@@ -89,7 +89,7 @@ def test_what_is_no_file_is_never_replaced(url: str, path: Path) -> None:
         if not place.exists():
             os.mkfifo(place)
         with pytest.raises(Conflict, match="is no file"):
-            write(url, place, force=True)
+            write_backup(url, place, force=True)
 
 
 @pytest.mark.parametrize("fault", ["disk", "interrupt"])
@@ -101,9 +101,9 @@ def test_a_backup_that_fails_leaves_nothing(url: str, path: Path, monkeypatch: p
         file.write(b"half")
         raise OSError(28, "No space left on device") if fault == "disk" else KeyboardInterrupt
 
-    monkeypatch.setattr(backup, "backup", fail)
+    monkeypatch.setattr(backup_files, "backup", fail)
     with pytest.raises((SettingsError, KeyboardInterrupt)) as caught:
-        write(url, path, force=True)
+        write_backup(url, path, force=True)
     if fault == "disk":
         assert str(caught.value) == f"can't write {path}: No space left on device"
     assert list(path.parent.iterdir()) == [path]
@@ -114,13 +114,13 @@ def test_a_directory_that_is_missing(url: str, path: Path) -> None:
     """Said in one line."""
     missing = path.parent / "nowhere" / "backup.zip"
     with pytest.raises(SettingsError, match=f"can't write {missing}: No such file or directory"):
-        write(url, missing, force=False)
+        write_backup(url, missing, force=False)
 
 
 def test_a_database_that_is_missing_leaves_no_backup(target: str, path: Path) -> None:
     """Rather than an empty one, which looks like one."""
     with pytest.raises(SettingsError, match="there is no database"):
-        write(target, path, force=False)
+        write_backup(target, path, force=False)
     assert list(path.parent.iterdir()) == []
 
 
@@ -137,15 +137,15 @@ def test_through_a_pipe(url: str, target: str, monkeypatch: pytest.MonkeyPatch) 
     thread.start()
     with os.fdopen(sender, "w") as out:
         monkeypatch.setattr(sys, "stdout", out)
-        told = write(url, PIPE, force=False)
+        told = write_backup(url, PIPE, force=False)
     monkeypatch.undo()
     thread.join()
     assert told.startswith(f"Backed up {url} to standard output: 1 live blog")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(content))))
-    assert read(target, PIPE, force=False).startswith(f"Restored {target}: 1 live blog")
+    assert restore_backup(target, PIPE, force=False).startswith(f"Restored {target}: 1 live blog")
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bytes(content[:-1]))))
     with pytest.raises(BadBackup):
-        read(target, PIPE, force=True)
+        restore_backup(target, PIPE, force=True)
 
 
 def test_a_terminal_gets_no_backup(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,27 +154,27 @@ def test_a_terminal_gets_no_backup(url: str, monkeypatch: pytest.MonkeyPatch) ->
     with os.fdopen(parent), os.fdopen(child, "w") as terminal:
         monkeypatch.setattr(sys, "stdout", terminal)
         with pytest.raises(SettingsError, match="nothing for a terminal"):
-            write(url, PIPE, force=False)
+            write_backup(url, PIPE, force=False)
 
 
 def test_passwords_are_not_told(path: Path, postgres_url: str) -> None:
     """Of the database's address."""
     address = postgres_url.replace("liveserver@", "liveserver:secret@")
-    for told in (write(address, path, force=False), read(address, path, force=False)):
+    for told in (write_backup(address, path, force=False), restore_backup(address, path, force=False)):
         assert "secret" not in told
         assert "liveserver:***@" in told
 
 
 def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And as long as it is restored into, no server starts on it."""
-    write(url, path, force=False)
+    write_backup(url, path, force=False)
     with alone(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
-        read(url, path, force=True)
+        restore_backup(url, path, force=True)
 
     async def restore(address: str, _path: Path, *, replace: bool) -> Restored:
         with pytest.raises(SettingsError, match="busy"), alone(address, "busy"):
             pass
         return Restored(NOTHING, NOTHING)
 
-    monkeypatch.setattr(backup, "restore", restore)
-    assert read(url, path, force=True) == f"Restored {url}: 0 live blogs and 0 entries."
+    monkeypatch.setattr(backup_files, "restore", restore)
+    assert restore_backup(url, path, force=True) == f"Restored {url}: 0 live blogs and 0 entries."

@@ -1,4 +1,4 @@
-"""Backup files: where they are written and read, and what is said of them."""
+"""Backup files: where they are written and read, and the line that tells of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from liveserver.cli import interruption
 from liveserver.domain.errors import Conflict, SettingsError
 from liveserver.settings import hide_password
-from liveserver.store import backup, restore
+from liveserver.store.backup.dump import backup
+from liveserver.store.backup.restore import restore
 from liveserver.store.backup.sections import describe
 from liveserver.store.sqlite_file import alone, check
 from liveserver.utils import private_files
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIPE = Path("-")
-"""In place of a file: standard output, or standard input."""
+"""The name that stands for standard output, or standard input."""
 
 
-def write(address: str, path: Path, *, force: bool) -> str:
+def write_backup(address: str, path: Path, *, force: bool) -> str:
     """Back up a database to a file, which is there when it is whole; `force`: in place of one that is there already.
 
-    Returns what there is to tell. Raises SettingsError, Conflict and StoreUnavailable.
+    Returns the line to print. Raises SettingsError, Conflict and StoreUnavailable.
     """
     with _output(path, force=force) as file:
         manifest = interruption.run(backup(address, file))
@@ -38,17 +39,17 @@ def write(address: str, path: Path, *, force: bool) -> str:
     return f"Backed up {hide_password(address)} to {name}: {describe(manifest.holds)}."
 
 
-def read(address: str, path: Path, *, force: bool) -> str:
+def restore_backup(address: str, path: Path, *, force: bool) -> str:
     """Restore a database from a file; `force`: in place of the live blogs that it holds.
 
-    Returns what there is to tell. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
+    Returns the line to print. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
     with alone(address, busy), _input(path) as file:
         restored = interruption.run(restore(address, file, replace=force))
-    told = f"Restored {hide_password(address)}: {describe(restored.now)}."
-    return f"{told} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else told
+    line = f"Restored {hide_password(address)}: {describe(restored.now)}."
+    return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line
 
 
 @contextmanager

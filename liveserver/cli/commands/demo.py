@@ -1,0 +1,107 @@
+"""`liveserver demo`: a server with a live blog that is being written."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from liveserver.access.scopes import SCOPES
+from liveserver.cli.options import with_settings
+from liveserver.cli.store_access import open_store
+from liveserver.domain.errors import SettingsError
+from liveserver.domain.ids import now
+from liveserver.settings import Settings, load
+from liveserver.utils import private_files
+
+if TYPE_CHECKING:
+    from liveserver.http.container import Container
+
+
+WELCOME = """
+  A live blog is being written.
+
+    Reader's page   {url}/live/{slug}
+    API             {url}/api/v1      (described at {url}/docs)
+    API key         {key}
+                    (also in {keyfile})
+
+  Publish an entry of your own, and watch it arrive:
+
+    curl {url}/api/v1/liveblogs/{slug}/entries \\
+      -H "Authorization: Bearer $(cat {keyfile})" -H "Content-Type: application/json" \\
+      -d '{{"heading": "Bonjour", "body": "<p>Publié à l’instant.</p>"}}'
+
+  After about {minutes} min the story has been told: it is deleted, and begins again. Your own entries stay.
+  Ctrl+C ends it.
+"""
+
+
+@with_settings(
+    database_url="live.db in --dir",
+    media_dir="media in --dir",
+    media_url="none",
+    redis_url="none",
+    workers="always 1",
+    log_level="warning",
+)
+def demo(
+    flags: dict[str, Any],
+    directory: Annotated[
+        Path,
+        typer.Option("--dir", help="Where the demo keeps its key, pictures, and database unless --database names one"),
+    ] = Path("demo-data"),
+    interval: Annotated[float, typer.Option(min=0.05, help="Seconds between entries")] = 6.0,
+) -> None:
+    """Run the server with a live blog that is being written while you look.
+
+    Its database is live.db in --dir (demo-data/live.db), whatever the environment and .env say, or that of --database.
+    """
+    from liveserver.cli.demo.runner import Newsroom
+    from liveserver.cli.demo.script import load as load_script
+    from liveserver.server.serve import serve as run
+
+    try:
+        private_files.make_directories(directory)
+    except OSError as error:
+        raise SettingsError(f"can't make the directory {directory}: {error.strerror}") from None
+    # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
+    own = {"database_url": f"sqlite:///{directory}/live.db", "redis_url": "", "log_level": "warning"}
+    own |= {"media_dir": f"{directory}/media", "media_url": ""}
+    # One process: it is the one that writes.
+    settings = load(**{**own, **flags, "workers": 1})
+    script = load_script()
+
+    async def write(parts: Container) -> None:
+        newsroom = Newsroom(parts, script, interval=interval)
+        typer.echo(
+            WELCOME.format(
+                url=parts.settings.base_url,
+                slug=newsroom.slug,
+                key=key,
+                keyfile=directory / "key",
+                minutes=max(1, round(newsroom.seconds / 60)),
+            )
+        )
+        await newsroom.run()
+
+    key = asyncio.run(make_key(settings, directory / "key"))
+    run(settings, beside=write)
+    typer.echo("The demo has ended.")
+
+
+async def make_key(settings: Settings, path: Path) -> str:
+    """Make a key for this run, and revoke those of earlier runs, whose secrets nobody knows any more."""
+    from liveserver.access.api_keys import new_key
+
+    stored, shown = new_key("demo", SCOPES)
+    async with open_store(settings) as store:
+        for old in await store.keys.all():
+            if old.name == "demo" and old.revoked_at is None:
+                await store.keys.revoke(old.id, now())
+        await store.keys.add(stored)
+    with private_files.write_to(path) as file:
+        file.write(f"{shown}\n".encode())
+    return shown

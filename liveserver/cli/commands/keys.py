@@ -1,0 +1,102 @@
+"""`liveserver keys …`: API keys, of which the database has but a hash."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from liveserver.access.scopes import SCOPES
+from liveserver.cli.options import with_settings
+from liveserver.cli.store_access import on_store
+from liveserver.cli.terminal import expiry, fail, print_table
+from liveserver.domain.errors import NotFound
+from liveserver.domain.ids import now
+from liveserver.protocol.encoding import timestamp
+from liveserver.settings import Settings, database_of
+
+if TYPE_CHECKING:
+    from liveserver.store import ApiKey, Store
+
+app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("create")
+@with_settings("database_url")
+def keys_create(
+    settings: Settings,
+    name: Annotated[str, typer.Option(help="Who or what the key is for")],
+    scope: Annotated[list[str], typer.Option(help=f"What it may do: {' or '.join(SCOPES)}; may be repeated")],
+    liveblog: Annotated[
+        list[str] | None, typer.Option(help="The live blog that it is limited to; may be repeated")
+    ] = None,
+    expires_in_days: Annotated[int | None, typer.Option(min=1, help="Days until it expires")] = None,
+) -> None:
+    """Make an API key and print it, this once."""
+    from liveserver.access.api_keys import new_key
+
+    if unknown := sorted(set(scope) - set(SCOPES)):
+        fail(f"unknown scope {', '.join(unknown)}: there are {' and '.join(SCOPES)}", 2)
+    if not name.strip():
+        fail("the name must not be blank", 2)
+    expires_at = now() + timedelta(days=expires_in_days) if expires_in_days else None
+    stored, shown = new_key(name, scope, expires_at, liveblog or None)
+
+    on_store(settings, lambda store: store.keys.add(stored), new=True)
+    typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
+    typer.echo(shown)
+    typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
+
+
+@app.command("list")
+@with_settings("database_url")
+def keys_list(settings: Settings) -> None:
+    """List the keys; their secrets are not kept."""
+    rows = [("ID", "NAME", "SCOPES", "LIVE BLOGS", "CREATED", "STATE")]
+    rows += [
+        (
+            key.id,
+            key.name,
+            " ".join(sorted(key.scopes)),
+            "all" if key.liveblogs is None else " ".join(sorted(key.liveblogs)),
+            timestamp(key.created_at),
+            _state(key),
+        )
+        for key in on_store(settings, lambda store: store.keys.all())
+    ]
+    print_table(rows)
+
+
+def _state(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {timestamp(key.revoked_at)}"
+    if key.expires_at is None:
+        return "valid"
+    return expiry(key.expires_at)
+
+
+@app.command("revoke")
+@with_settings("database_url")
+def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id")]) -> None:
+    """Make a key void, at once."""
+
+    async def revoke(store: Store) -> str | None:
+        try:
+            await store.keys.revoke(key_id, now())
+        except NotFound:
+            return _no_key(key_id, await store.keys.all())
+        return None
+
+    if complaint := on_store(settings, revoke):
+        fail(complaint, 1)
+    typer.echo(f"Revoked {key_id}.")
+
+
+def _no_key(given: str, keys: list[ApiKey]) -> str:
+    """Return the error of an id that no key has. Of a whole key, its secret isn't repeated."""
+    if given.startswith("lv_"):
+        return f"that is a whole key: give its id only, which is {given.split('_')[1]}"
+    if named := [key.id for key in keys if key.name == given]:
+        return f"{given} is a key's name: give its id, {' or '.join(named)}"
+    return f"no key has the id {given}: `liveserver keys list` shows which there are"

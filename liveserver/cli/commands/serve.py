@@ -1,0 +1,24 @@
+"""`liveserver serve` and `config`: the server, and the settings that it would have."""
+
+from __future__ import annotations
+
+import typer
+
+from liveserver.cli.options import with_settings
+from liveserver.settings import Settings
+
+
+@with_settings()
+def serve(settings: Settings) -> None:
+    """Run the server."""
+    from liveserver.server.serve import serve as run
+
+    run(settings)
+
+
+@with_settings()
+def config(settings: Settings) -> None:
+    """Show the settings in force, passwords hidden."""
+    for name, value in settings.redacted().items():
+        shown = "" if value is None else value
+        typer.echo(f"LIVESERVER_{name.upper()}={shown}")

@@ -1,0 +1,86 @@
+"""Options that commands share: the settings as flags, and the server and the key of clients."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from liveserver.cli.terminal import fail, tell
+from liveserver.domain import audit
+from liveserver.settings import SECRETS, Settings, flag_of, key_of, load, unreadable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LOGGING = {"serve", "demo"}
+"""Commands that tell the log what is wrong with `.env` and the environment, among all else."""
+
+ServerKey = Annotated[
+    str | None,
+    typer.Option("--key", envvar="LIVESERVER_KEY", help="The API key; or LIVESERVER_KEY_FILE names its file"),
+]
+ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="The server to talk to")]
+
+
+def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
+
+    A command that takes `flags` instead gets only what was given on the command line. `defaults`: what its help says of
+    those that it has itself, whatever the environment and `.env` say.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = {name: field for name, field in Settings.model_fields.items() if not names or name in names}
+
+        given_as = inspect.signature(command, eval_str=True).parameters
+
+        @functools.wraps(command)
+        def wrapped(**given: Any) -> None:
+            audit.by(command=command.__name__.replace("_", " "))
+            flags = {name: given.pop(name) for name in fields}
+            if "flags" in given_as:
+                command(**given, flags={name: value for name, value in flags.items() if value is not None})
+            else:
+                settings = load(**flags)
+                if command.__name__ not in LOGGING:
+                    for line in unreadable_lines():
+                        tell(f"{line} isn't like NAME=value, and is left out")
+                command(**given, settings=settings)
+
+        own = [p for name, p in given_as.items() if name not in {"settings", "flags"}]
+        parameters = [
+            *own,
+            *(
+                inspect.Parameter(
+                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, defaults.get(name))
+                )
+                for name in fields
+            ),
+        ]
+        wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
+        return wrapped
+
+    return decorate
+
+
+def _flag(name: str, own: str | None) -> Any:
+    field = Settings.model_fields[name]
+    spellings = {"--" + name.replace("_", "-"), flag_of(name)}
+    default = "none" if field.default is None else field.default
+    variable = f"LIVESERVER_{name.upper()}" + (" or …_FILE" if name in SECRETS else "")
+    text = f"{field.description} [{variable}; default: {default}]"
+    if own is not None:
+        text = f"{field.description} [here: {own}]"
+    return Annotated[str | None, typer.Option(*sorted(spellings), help=text, show_default=False, metavar="VALUE")]
+
+
+def required_key(key: str | None) -> str:
+    """Return the API key of a client: as it was given, or from its file. Raises typer.Exit without any."""
+    found = key_of(key)
+    if found is None:
+        fail("an API key is needed: --key, LIVESERVER_KEY or LIVESERVER_KEY_FILE (see `liveserver keys create`)", 2)
+    return found
