@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
     @classmethod
     def parse(cls, cursor: str) -> Place:
-        """The place that `cursor` made. Raises Invalid for anything else."""
+        """The place that `cursor` made. Raises InvalidInput for anything else."""
         try:
             text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
             match = _PLACE.fullmatch(text)
