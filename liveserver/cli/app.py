@@ -34,7 +34,7 @@ GC_THRESHOLD = 50_000
 """Objects more than before, until the collector looks for cycles. Imports make many that stay: going through them again
 and again was a fourteenth of the time that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""Advice for a server that doesn't answer."""
+"""Advice for a user whose server doesn't answer."""
 
 app = typer.Typer(
     name="liveserver",
@@ -61,7 +61,7 @@ def callback(
 ) -> None:
     """A self-hosted, real-time live-blog server."""
     if context.invoked_subcommand not in LOGGING:
-        # What can't be read is told by the commands that want it.
+        # A file that can't be read is told by the commands that need it.
         with suppress(OSError, UnicodeDecodeError):
             _tell_unknown_settings()
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""The status of a command that a signal has ended, as shells tell it of Ctrl+C."""
+"""Exit status of a command that a signal has ended, as shells give it for Ctrl+C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGGING = {"serve", "demo"}
-"""Commands that tell the log what is wrong with `.env` and the environment, among all else."""
+"""Commands that report mistakes in `.env` and the environment to the log, as all else."""
 
 ServerKey = Annotated[
     str | None,
@@ -28,37 +28,33 @@ ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="
 def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
 
-    A command that takes `flags` instead gets only what was given on the command line. `defaults`: what its help says of
-    those that it has itself, whatever the environment and `.env` say.
+    A command that takes `flags` instead gets only those of the command line. `defaults`: texts of its help for settings
+    that it has itself, whatever the environment and `.env` say.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        fields = {name: field for name, field in Settings.model_fields.items() if not names or name in names}
-
-        given_as = inspect.signature(command, eval_str=True).parameters
+        fields = [name for name in Settings.model_fields if not names or name in names]
+        own = inspect.signature(command, eval_str=True).parameters
 
         @functools.wraps(command)
-        def wrapped(**given: Any) -> None:
+        def wrapped(**arguments: Any) -> None:
             audit.by(command=command.__name__.replace("_", " "))
-            flags = {name: given.pop(name) for name in fields}
-            if "flags" in given_as:
-                command(**given, flags={name: value for name, value in flags.items() if value is not None})
+            flags = {name: arguments.pop(name) for name in fields}
+            if "flags" in own:
+                command(**arguments, flags={name: value for name, value in flags.items() if value is not None})
             else:
                 settings = load(**flags)
                 if command.__name__ not in LOGGING:
                     for line in unreadable_lines():
                         tell(f"{line} isn't like NAME=value, and is left out")
-                command(**given, settings=settings)
+                command(**arguments, settings=settings)
 
-        own = [p for name, p in given_as.items() if name not in {"settings", "flags"}]
-        parameters = [
-            *own,
-            *(
-                inspect.Parameter(
-                    name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, defaults.get(name))
-                )
-                for name in fields
-            ),
+        parameters = [parameter for name, parameter in own.items() if name not in {"settings", "flags"}]
+        parameters += [
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_flag(name, defaults.get(name))
+            )
+            for name in fields
         ]
         wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapped.__annotations__ = {p.name: p.annotation for p in parameters}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-USED = ("cli.app", "cli.bench.command", "client", "access.api_keys", "server.serve", "store")
+USED = ("cli.app", "cli.backup_files", "cli.bench.command", "client", "access.api_keys", "server.serve", "store")
 """The modules that commands import when they run, and what they run in."""
 ORDER_MAX = 256 * 1024
 """Bytes; an order has an environment in it."""

@@ -683,7 +683,7 @@ async def test_a_database_that_goes_away(
         connection.execute(text("SELECT 1"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(sections, "_holdings", lose)
+        patch.setattr(dump, "holdings_in", lose)
         with pytest.raises(StoreUnavailable):
             await backup(store_url, io.BytesIO())
     with monkeypatch.context() as patch:

@@ -25,6 +25,7 @@ from liveserver.cli.bench.publisher import TITLE, Publisher
 from liveserver.cli.bench.run import Run
 from liveserver.cli.bench.target import Target
 from liveserver.cli.bench.viewers.handshake import Opening, Transport
+from liveserver.cli.interruption import INTERRUPTED
 from liveserver.client import Client
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     from liveserver.cli.bench.measuring.result import Result
     from liveserver.cli.bench.plan import Plan
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Commands that have modules of their own: each is found by its name."""
+"""The commands, one module for each group."""

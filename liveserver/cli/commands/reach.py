@@ -42,21 +42,21 @@ def reach(
 
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
-    """The page's address, good for so many days."""
+    """Make a link to the page with plots, good for so many days, and return its address."""
     async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)
     return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
-    """A line for each partner, and under it one for each day."""
+    """Print a line for each partner, and under it one for each day."""
     async with client_of(url, key) as client:
-        found = await client.reach(slug, **query)
+        report = await client.reach(slug, **query)
     if as_json:
-        typer.echo(dumps(found).decode())
+        typer.echo(dumps(report).decode())
         return
-    rows = [(f"{found['from']} to {found['to']}", *HEADS[1:])]
-    for partner in found["partners"]:
+    rows = [(f"{report['from']} to {report['to']}", *HEADS[1:])]
+    for partner in report["partners"]:
         figures = (f"{partner['viewers']:,}", f"{partner['peak']:,}", f"{partner['views']:,}")
         rows.append((partner["partner"] or "no partner", *figures, f"{partner['seconds'] / 3600:,.1f}"))
         rows += [

@@ -1,4 +1,4 @@
-"""`liveserver takedown`: a deletion, and what becomes of its confirmation, in the terminal."""
+"""`liveserver takedown`: a deletion, and its confirmations as they come in, in the terminal."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 INTERVAL = 0.5
-"""Seconds between looks."""
-LEAST = 2.0
-"""Seconds until every node has said whom it waits for."""
+"""Seconds between two questions to the server."""
+MIN_SECONDS = 2.0
+"""Seconds until every node has said which viewers it waits for."""
 
 
 def takedown(
@@ -57,7 +57,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
             if (line := figures(found)) != last:
                 _show(line, again=bool(last), err=as_json)
                 last = line
-            if found["ended_at"] is not None or (found["waiting"] == 0 and clock() - begun >= LEAST):
+            if found["ended_at"] is not None or (found["waiting"] == 0 and clock() - begun >= MIN_SECONDS):
                 break
             await asyncio.sleep(INTERVAL)
             found = await client.takedown(slug, entry_id)
@@ -75,7 +75,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
 
 
 def figures(counts: Message) -> str:
-    """In words: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
+    """Return the figures in words: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
     return (
         f"{counts['asked']} asked, {counts['confirmed']} confirmed ({counts['had']} had it), "
         f"{counts['gone']} left, {counts['waiting']} waited for"
@@ -83,6 +83,6 @@ def figures(counts: Message) -> str:
 
 
 def _show(line: str, *, again: bool, err: bool) -> None:
-    """In the place of the line before, on a terminal."""
+    """Print a line; on a terminal in the place of the line before."""
     over = "\x1b[1A\x1b[2K" if again and (sys.stderr if err else sys.stdout).isatty() else ""
     typer.echo(over + line, err=err)

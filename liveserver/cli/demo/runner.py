@@ -26,7 +26,7 @@ REST = 5
 
 
 class Newsroom:
-    """Writes the demo's live blog."""
+    """A newsroom that writes the demo's live blog."""
 
     def __init__(self, parts: Container, script: Script, *, interval: float) -> None:
         self._parts = parts
@@ -36,12 +36,12 @@ class Newsroom:
 
     @property
     def slug(self) -> str:
-        """The live blog's name."""
+        """The live blog's slug."""
         return str(self._script.liveblog["slug"])
 
     @property
     def seconds(self) -> float:
-        """From one beginning of the story to the next."""
+        """Seconds from one beginning of the story to the next."""
         return (len(self._script.steps) - BACKLOG + REST) * self._interval
 
     async def run(self) -> None:

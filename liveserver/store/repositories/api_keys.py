@@ -30,7 +30,7 @@ _TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).wher
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """Who may write, and what."""
+    """An API key: who may write, and what."""
 
     id: str
     name: str
@@ -75,7 +75,7 @@ def _key(row: RowMapping) -> ApiKey:
 
 
 def add(connection: Connection, key: ApiKey) -> None:
-    """Insert it. Raises NotFound if it is limited to a live blog that isn't there."""
+    """Insert a key. Raises NotFound if it is limited to a live blog that isn't there."""
     if key.liveblogs is not None:
         unknown = sorted(key.liveblogs - liveblogs.positions(connection, key.liveblogs).keys())
         if unknown:
@@ -95,13 +95,13 @@ def add(connection: Connection, key: ApiKey) -> None:
 
 
 def every(connection: Connection) -> list[ApiKey]:
-    """All, revoked and expired ones too, oldest first."""
+    """Return all keys, revoked and expired ones too, oldest first."""
     query = select(_t).order_by(_t.c.created_at, _t.c.id)
     return [_key(row) for row in connection.execute(query).mappings()]
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    """The key, whether or not it is still good."""
+    """Return the key, whether or not it is still good."""
     if "\x00" in key_id:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
@@ -109,7 +109,7 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 
 
 def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-    """Those of some keys that there are, by id, whether or not they are still good."""
+    """Return those of some keys that exist, by id, whether or not they are still good."""
     found: dict[str, ApiKey] = {}
     for start in range(0, len(key_ids), AT_ONCE):
         some = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
@@ -118,7 +118,7 @@ def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:
-    """See that the key is good still, for this live blog, as a part of what is done with it.
+    """Check that the key is still good for this live blog, in the transaction that uses it.
 
     Raises Unauthorized and Forbidden.
     """
@@ -130,7 +130,7 @@ def confirm(connection: Connection, key_id: str, slug: str) -> None:
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:
-    """Mark it as revoked; a key that already is keeps its first time. Raises NotFound."""
+    """Mark a key as revoked; one that already is keeps its first time. Raises NotFound."""
     if find(connection, key_id) is None:
         raise NotFound(f"there is no key {key_id!r}")
     connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

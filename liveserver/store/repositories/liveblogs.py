@@ -92,7 +92,7 @@ def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
 
 
 def take_seq(connection: Connection, slug: str) -> Found:
-    """The live blog with its next seq taken. Others who want one wait until this transaction ends. Raises NotFound.
+    """The live blog with its next seq taken. Others that want one wait until this commits. Raises NotFound.
 
     That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
     """
@@ -100,7 +100,7 @@ def take_seq(connection: Connection, slug: str) -> Found:
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
-    """Insert it as new. Raises Conflict if the slug is taken."""
+    """Insert a live blog, as new. Raises Conflict if the slug is taken."""
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
         connection.execute(_INSERT, liveblog_values(liveblog))
@@ -110,7 +110,7 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
-    """Newest created first. Cursors tell no slugs, of which some are for some readers only."""
+    """Return a page, newest created first. Cursors tell no slugs, of which some are for some readers only."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
         at, number = Place.parse(cursor)
@@ -130,20 +130,20 @@ def listing(connection: Connection, liveblog_id: int) -> Listing:
 
 
 def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
-    """The last changed first."""
+    """Return the live blogs that have changed since a moment, the last changed first."""
     query = _LISTINGS.where(_changed_at >= literal(since, _t.c.updated_at.type))
     query = query.order_by(_changed_at.desc(), _t.c.id.desc()).limit(limit)
     return [_listing(row) for row in connection.execute(query).mappings()]
 
 
 def numbered(connection: Connection, numbers: range) -> list[Listing]:
-    """Those of these numbers that there are, ascending."""
+    """Return the live blogs of these numbers, ascending."""
     query = _LISTINGS.where(_t.c.id >= numbers.start, _t.c.id < numbers.stop).order_by(_t.c.id)
     return [_listing(row) for row in connection.execute(query).mappings()]
 
 
 def highest_number(connection: Connection) -> int:
-    """0 if there is none."""
+    """Return the greatest number of a live blog; 0 if there is none."""
     return connection.scalar(select(func.max(_t.c.id))) or 0
 
 
@@ -175,7 +175,7 @@ def edit(
 
 
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
-    """The epoch and seq of each that exists."""
+    """Return the epoch and seq of each of these live blogs that exists."""
     asked = [slug for slug in slugs if _is_slug(slug)]
     found: dict[str, Position] = {}
     for start in range(0, len(asked), _CHUNK):

@@ -31,7 +31,7 @@ def _media(row: RowMapping) -> Media:
 
 
 def add(connection: Connection, media: Media) -> Media:
-    """Insert it."""
+    """Insert a picture."""
     connection.execute(insert(_t).values(asdict(media)))
     return media
 
@@ -55,13 +55,13 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
 
 
 def was_deleted(connection: Connection, digest: str) -> bool:
-    """Whether there was a picture of this digest."""
+    """Return whether a picture of this digest was deleted."""
     query = select(_t.c.id).where(_t.c.digest == digest, _t.c.deleted_at.is_not(None))
     return connection.execute(query).first() is not None
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
-    """Newest first."""
+    """Return a page of pictures, newest first, and the cursor of the next."""
     query = select(_t).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
         at, media_id = Place.parse(cursor)

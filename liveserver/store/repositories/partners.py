@@ -45,14 +45,14 @@ class Rules(NamedTuple):
 
 
 def rules(connection: Connection) -> Rules:
-    """All of it: partners are dozens, and so are live blogs with a rule of their own."""
+    """Return all partners, and all restricted live blogs: there are dozens of each."""
     partners = [_partner(row) for row in connection.execute(_EVERY).mappings()]
     restricted = {slug: embedding_from(document) for slug, document in connection.execute(_RESTRICTED)}
     return Rules({partner.id: partner for partner in partners}, restricted)
 
 
 def add(connection: Connection, partner: Partner) -> Partner:
-    """Insert it, with version 1. Raises Conflict where there are as many as there may be."""
+    """Insert a partner, with version 1. Raises Conflict where there are as many as there may be."""
     if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
         raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
     partner = replace(partner, version=1)
@@ -76,7 +76,7 @@ def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Par
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
-    """Newest first."""
+    """Return a page of partners, newest first, and the cursor of the next."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
         at, partner_id = Place.parse(cursor)
@@ -100,13 +100,13 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
 
 
 def changed(old: Partner, new: Partner) -> list[str]:
-    """The names of the fields in which an edit made them differ."""
+    """Return the names of the fields that an edit has changed."""
     names = [field.name for field in fields(old) if field.name not in {"version", "updated_at"}]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
 def remove(connection: Connection, partner_id: str, *, version: Edition | None) -> None:
-    """Forget it. Raises NotFound, VersionConflict."""
+    """Delete a partner. Raises NotFound, VersionConflict."""
     old = _find(connection, partner_id, lock=True)
     check_version(old, version, old.edition.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))

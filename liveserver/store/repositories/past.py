@@ -1,4 +1,4 @@
-"""When each change was made, and with that what a live blog was a while ago.
+"""The past of a live blog: when each change was made, and with that the state of a while ago.
 
 An entry that hasn't changed since a moment is now what it was then. For the others, the first version made since tells
 which version there was before, and the revisions have that one. So the past costs as much as has changed since.
@@ -61,13 +61,13 @@ class Pending(NamedTuple):
 
 
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
-    """How far the live blog had got: what came first after that moment has everything before it behind it."""
+    """Return the seq of the live blog at a moment: one less than that of the first change after it."""
     first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
     return liveblog.seq if first is None else first - 1
 
 
 def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
-    """What it was then; `liveblog` is what it is."""
+    """Return the state at a moment; `liveblog` is the state now."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
         return Past(liveblog, [], [])
@@ -100,7 +100,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
 
 
 def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
-    """What has happened since then. Raises NotFound."""
+    """Return what has happened since a moment. Raises NotFound."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     rows = connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings()
@@ -110,7 +110,7 @@ def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
 
 
 def positions(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
-    """Where each live blog stood at each moment; those that don't exist are missing."""
+    """Return the position of each live blog at its moment; those that don't exist are missing."""
     found: dict[tuple[str, datetime], Position] = {}
     for slug, moment in wanted:
         with suppress(NotFound):

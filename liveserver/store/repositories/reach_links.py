@@ -28,7 +28,7 @@ _FIND = (
 
 
 class ReachLink(NamedTuple):
-    """What a link opens, and until when."""
+    """A link to the page of a live blog's reach, and until when it is good."""
 
     slug: str
     key_id: str
@@ -38,7 +38,7 @@ class ReachLink(NamedTuple):
 
 
 def add(connection: Connection, digest: str, link: ReachLink) -> None:
-    """Insert it, and forget those whose time is over, and the oldest of too many. Raises NotFound."""
+    """Insert a link; delete those that have expired, and the oldest of too many. Raises NotFound."""
     # Locked: two at once would each see room for one.
     liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
     connection.execute(delete(_t).where(_t.c.expires_at <= link.created_at))
@@ -51,6 +51,6 @@ def add(connection: Connection, digest: str, link: ReachLink) -> None:
 
 
 def find(connection: Connection, digest: str) -> ReachLink | None:
-    """The link of that hash, whether or not its time is over."""
+    """Return the link of a hash, also one that has expired; None if there is none."""
     row = connection.execute(_FIND, {"digest": digest}).one_or_none()
     return None if row is None else ReachLink(*row)

@@ -61,7 +61,7 @@ class Incoming(NamedTuple):
 
 
 def add(connection: Connection, source: Source) -> Source:
-    """Insert it. Raises NotFound, and Conflict if the live blog has one."""
+    """Insert a source. Raises NotFound, and Conflict if the live blog has one."""
     liveblog_id, _ = liveblogs.find(connection, source.slug)
     values = {
         "liveblog_id": liveblog_id,
@@ -100,7 +100,7 @@ def remove(connection: Connection, slug: str) -> None:
 
 
 def exist(connection: Connection) -> bool:
-    """Whether anything is followed at all."""
+    """Return whether anything is followed at all."""
     return connection.execute(select(_t.c.id).limit(1)).first() is not None
 
 
@@ -113,7 +113,7 @@ def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) ->
 
 
 def release(connection: Connection, holder: str) -> None:
-    """Leave its sources to whoever comes next."""
+    """Leave the sources of a process to another one."""
     connection.execute(update(_t).where(_t.c.holder == holder).values(holder=None, held_until=None))
 
 
@@ -126,7 +126,7 @@ def note(
     told: int | None,
     heard_at: datetime | None,
 ) -> None:
-    """Write down how it stands; where it isn't held any more, nothing is written."""
+    """Write down the state of a source; where it isn't held any more, nothing is written."""
     values = {"state": state.value, "error": error, "told": told, "heard_at": heard_at}
     connection.execute(update(_t).where(_is(hold)).values(values))
 

@@ -21,7 +21,7 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert it, or put these counts in the place of those that were kept before."""
+    """Insert a takedown, or replace the counts that were kept before."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(
@@ -40,7 +40,7 @@ def keep(connection: Connection, takedown: Takedown) -> None:
 
 
 def find(connection: Connection, slug: str, entry_id: str) -> Takedown:
-    """The takedown of an entry. Raises NotFound."""
+    """Return the takedown of an entry. Raises NotFound."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = None
     if "\x00" not in entry_id:

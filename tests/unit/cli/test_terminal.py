@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from liveserver.cli import store_access
+from liveserver.cli import store_access, terminal
 from liveserver.cli.app import app
 from liveserver.cli.terminal import tell_wait
 
@@ -41,3 +42,16 @@ def test_a_key_at_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at
         f"A key for the server on {database}, shown this once:",
         "Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.",
     ]
+
+
+def test_when_something_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(terminal, "now", lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
+    assert terminal.expiry(datetime(2026, 11, 22, 12, tzinfo=UTC)) == "expired 2026-11-22T12:00:00.000Z"
+    assert terminal.expiry(datetime(2026, 11, 22, 13, tzinfo=UTC)) == "expires 2026-11-22T13:00:00.000Z"
+
+
+def test_tables_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both go to standard output, which programs read."""
+    terminal.print_table([("ID", "N"), ("abc", "5"), ("x", "12")], figures=True)
+    terminal.print_json({"name": "Été"})
+    assert capsys.readouterr() == ('ID    N\nabc   5\nx    12\n{\n  "name": "Été"\n}\n', "")
