@@ -1,7 +1,7 @@
 """Reach: who reads a live blog where, now and by the hour, without anything of any single one.
 
 Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), tells the others how many there are (as
-`realtime/presence.py` does), and adds what it has counted to the store every minute.
+`realtime/upkeep/presence.py` does), and adds what it has counted to the store every minute.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import structlog
 
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
-from liveserver.realtime import presence
+from liveserver.realtime.upkeep import presence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -2,8 +2,8 @@
 
 The delete message asks for it (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by a
 POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and tells the others its totals again and
-again, as it does with viewers (`realtime/presence.py`): messages for each node and interval, however many viewers there
-are. The node that deleted the entry ends the counting, and keeps the totals in the store.
+again, as it does with viewers (`realtime/upkeep/presence.py`): messages for each node and interval, however many
+viewers there are. The node that deleted the entry ends the counting, and keeps the totals in the store.
 """
 
 from __future__ import annotations

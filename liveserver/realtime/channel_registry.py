@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.errors import NotFound
 from liveserver.realtime.channel import Channel
-from liveserver.realtime.synced_channel import SyncedChannel
+from liveserver.realtime.open_channel import SyncedChannel
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
     from liveserver.domain.topic import Topic
     from liveserver.realtime.bus import TopicBus
-    from liveserver.realtime.synced_channel import History
+    from liveserver.realtime.open_channel import History
 
 EARLY_MAX = 256
 """Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""

@@ -18,10 +18,10 @@ from liveserver.domain.errors import Draining, NotFound, StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.protocol import close_codes
 from liveserver.protocol.frames import ChangeFrame, pack, unpack
-from liveserver.realtime import presence
 from liveserver.realtime.channel import Offer
 from liveserver.realtime.channel_registry import ChannelRegistry
-from liveserver.realtime.synced_channel import now
+from liveserver.realtime.open_channel import now
+from liveserver.realtime.upkeep import presence
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
     from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.channel import Channel, Lag
+    from liveserver.realtime.open_channel import History, SyncedChannel
     from liveserver.realtime.ports import ViewerObserver
-    from liveserver.realtime.synced_channel import History, SyncedChannel
     from liveserver.realtime.viewer import Viewer
     from liveserver.utils.limits.concurrency_limiter import Permit
 

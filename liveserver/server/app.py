@@ -63,9 +63,9 @@ from liveserver.newsroom.scheduler import Scheduler
 from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
 from liveserver.newsroom.takedowns import Takedowns
 from liveserver.realtime import bus as buses
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.topics.derived_topics import DerivedTopics
 from liveserver.rendering.renderer import Renderer
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store

@@ -11,8 +11,8 @@ from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Replay
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.topics.derived_topics import DerivedTopics
 from tests.support.viewers import PATIENCE
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.realtime.bus import MemoryBus
 from liveserver.realtime.channel_registry import EARLY_MAX, ChannelRegistry
-from liveserver.realtime.derived_topics import DerivedTopics
+from liveserver.realtime.topics.derived_topics import DerivedTopics
 from tests.support.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from liveserver.domain.change import Position
-    from liveserver.realtime.synced_channel import SyncedChannel
+    from liveserver.realtime.open_channel import SyncedChannel
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 

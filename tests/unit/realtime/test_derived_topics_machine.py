@@ -19,9 +19,9 @@ from liveserver.client import Step, Tracker
 from liveserver.domain.change import EntryChanged, Position
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.topics.derived_topics import DerivedTopics
 from tests.faults.reading import CHANGES, Line
 from tests.support.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
 from tests.support.store_samples import NOON

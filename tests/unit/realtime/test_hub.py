@@ -12,8 +12,8 @@ from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
 from liveserver.realtime import hub as hub_module
-from liveserver.realtime import presence
-from liveserver.realtime import synced_channel as synced_channel_module
+from liveserver.realtime import open_channel as synced_channel_module
+from liveserver.realtime.upkeep import presence
 from tests.support.api.site import settled
 from tests.support.hub_cluster import MATCH, NEVER, SOON, WHOLE, Node, cluster, poll
 from tests.support.memory_history import EPOCH

@@ -9,7 +9,7 @@ import pytest
 from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.realtime import hub as hub_module
-from liveserver.realtime import synced_channel as synced_channel_module
+from liveserver.realtime import open_channel as synced_channel_module
 from tests.support.hub_cluster import MATCH, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle

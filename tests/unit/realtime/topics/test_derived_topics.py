@@ -11,7 +11,7 @@ import uvloop
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack
-from liveserver.realtime.derived_topics import DerivedTopics
+from liveserver.realtime.topics.derived_topics import DerivedTopics
 
 if TYPE_CHECKING:
     from liveserver.domain.change import Withdrawal

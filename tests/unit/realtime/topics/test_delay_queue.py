@@ -8,8 +8,8 @@ import orjson
 
 from liveserver.domain.change import Position
 from liveserver.protocol.frames import ChangeFrame
-from liveserver.realtime import delay_queue as delay_queue_module
-from liveserver.realtime.delay_queue import DelayQueue
+from liveserver.realtime.topics import delay_queue as delay_queue_module
+from liveserver.realtime.topics.delay_queue import DelayQueue
 
 if TYPE_CHECKING:
     import pytest

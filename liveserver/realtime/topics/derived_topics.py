@@ -22,7 +22,7 @@ from liveserver.domain.change import Position, Withdrawal
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame, pack, pack_withdrawal, unpack
-from liveserver.realtime.delay_queue import DelayQueue
+from liveserver.realtime.topics.delay_queue import DelayQueue
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
