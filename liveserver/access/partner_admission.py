@@ -30,6 +30,7 @@ from liveserver.domain.partner import Attribution, Partner
 from liveserver.domain.topic import Topic
 from liveserver.protocol import close_codes, messages
 from liveserver.protocol.frames import Frame
+from liveserver.realtime.subscription import Subscription
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from liveserver.access.partner_sessions import RawHeaders
     from liveserver.domain.ids import Edition
     from liveserver.domain.inputs.bodies import AttributionInput, PartnerInput, PartnerPatch
-    from liveserver.realtime.hub import Hub, Subscription
+    from liveserver.realtime.hub import Hub
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
 
@@ -158,10 +159,10 @@ class Partners:
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
         """Whom the viewers report to that come by such a request. Raises NotAdmitted and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
-            return self._hub.subscription(Topic(slug))
+            return Subscription(self._hub, Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
         if partner is None:
-            return self._hub.subscription(topic)
+            return Subscription(self._hub, topic)
         return self._partner_sessions.subscription(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:

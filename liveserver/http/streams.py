@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.hub import Subscription
+    from liveserver.realtime.subscription import Subscription
     from liveserver.realtime.transport.viewers import SocketViewer
     from liveserver.utils.limits.concurrency_limiter import Permit
 
@@ -202,7 +202,7 @@ class WebSocketStream:
 
     async def _stream(self, subscription: Subscription, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
-        viewer = QueueViewer(subscription.drained)
+        viewer = QueueViewer(subscription.writable)
         try:
             await subscription.join(viewer, after)
             await _serve_websocket(websocket, viewer, subscription)
@@ -342,7 +342,7 @@ class EventStream:
                 self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        viewer = QueueViewer(self._subscription.drained, self._word)
+        viewer = QueueViewer(self._subscription.writable, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})

@@ -93,7 +93,7 @@ class Reach:
         self._clock = clock
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
-        hub.observers.append(self)
+        hub.observe(self)
 
     async def run(self) -> None:
         """Tell the other nodes and write down what was counted, until cancelled."""
@@ -113,7 +113,9 @@ class Reach:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
             self._presence.forget(self._clock() - presence.LIFETIME)
-            for message in self._presence.tell({_word(key): count for key, count in self._meter.viewers().items()}):
+            for message in self._presence.announcements(
+                {_word(key): count for key, count in self._meter.viewers().items()}
+            ):
                 self._bus.announce(message)
 
     async def flush(self) -> None:
@@ -145,7 +147,7 @@ class Reach:
 
     def announced(self, message: bytes, /) -> None:
         """A node says something, perhaps how many viewers it has."""
-        self._presence.hear(message, self._clock())
+        self._presence.take(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
@@ -177,7 +179,7 @@ class Reach:
 
     def _now(self, slug: str) -> dict[str, int]:
         """Viewers on all nodes, by partner."""
-        keys = {Key(*word.split(" ", 1)) for word in self._presence.heard_of() if " " in word}
+        keys = {Key(*word.split(" ", 1)) for word in self._presence.slugs() if " " in word}
         here = self._meter.viewers()
         return {
             key.partner: here.get(key, 0) + self._presence.elsewhere(_word(key))

@@ -101,7 +101,7 @@ class Takedowns:
         self._asked: dict[str, deque[float]] = {}
         """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
         self._task: asyncio.Task[None] | None = None
-        hub.observers.append(self)
+        hub.observe(self)
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
         """Ask whoever is connected. To be called when the deletion is committed, before its message is made."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from liveserver.http.fair_queue import FairQueue, Requester, Work
     from liveserver.http.responses.representation import Representation
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.open_channel import History
+    from liveserver.realtime.ports import History
 
     Make = Callable[[], Awaitable["CachedPage"]]
 

@@ -21,6 +21,7 @@ from liveserver.newsroom.takedowns import Takedowns
 from liveserver.protocol.messages import gone_answer
 from liveserver.protocol.resources import takedown_object
 from liveserver.realtime.bus.memory import Medium, MemoryBus
+from liveserver.realtime.subscription import Subscription
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.renderer import Renderer
 from tests.support.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
@@ -335,7 +336,7 @@ class Node:
         return figures(takedown_object(await self.takedowns.find(SLUG, entry_id)))
 
     def answer(self, viewer: ListSink, entry_id: str) -> None:
-        self.hub.subscription(WHOLE).said(viewer, gone_answer(entry_id, had=True))
+        Subscription(self.hub, WHOLE).said(viewer, gone_answer(entry_id, had=True))
 
 
 @asynccontextmanager
@@ -459,16 +460,16 @@ async def test_how_many_answers_were_asked_for() -> None:
             nodes[0].delete(f"e{number}")
         await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
         for node in nodes:
-            assert node.hub.subscription(WHOLE).asked() == 50
-            assert node.hub.subscription(Topic("other")).asked() == 0
+            assert Subscription(node.hub, WHOLE).asked() == 50
+            assert Subscription(node.hub, Topic("other")).asked() == 0
         await asyncio.sleep(11)
-        left = [node.hub.subscription(WHOLE).asked() for node in nodes]
+        left = [Subscription(node.hub, WHOLE).asked() for node in nodes]
         assert left == [39, 39]
         # Who had said all there was to say, and 50 answers, has as much left of its time.
         until = spent(0.0, 0.0, FRAMES + 50)
         assert allowed(until, 10.0, left[0])
         await asyncio.sleep(50)
-        assert [node.hub.subscription(WHOLE).asked() for node in nodes] == [0, 0]
+        assert [Subscription(node.hub, WHOLE).asked() for node in nodes] == [0, 0]
         assert [node.takedowns._asked for node in nodes] == [{}, {}]
 
 
@@ -478,7 +479,7 @@ async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.M
     async with cluster(1) as ([node], _):
         for number in range(10):
             node.delete(f"e{number}")
-        assert node.hub.subscription(WHOLE).asked() == 3
+        assert Subscription(node.hub, WHOLE).asked() == 3
         await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
         node.takedowns.begin("other", "f", 1)
         assert list(node.takedowns._asked) == ["other"]

@@ -117,7 +117,7 @@ class Reader:
         self.read()
         self.viewer.room = None
         if self.hub is not None:
-            self.hub.drained(self.view, self.viewer)
+            self.hub.resume(self.view, self.viewer)
 
     def read(self) -> None:
         """Take in what has come."""

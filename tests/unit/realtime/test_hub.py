@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
-from liveserver.realtime import hub as hub_module
-from liveserver.realtime import open_channel as synced_channel_module
+from liveserver.realtime import open_channel as open_channel_module
 from liveserver.realtime.upkeep import presence
+from liveserver.realtime.upkeep import store_poll as store_poll_module
 from tests.support.api.site import settled
 from tests.support.hub_cluster import MATCH, NEVER, SOON, WHOLE, Node, cluster, poll
 from tests.support.memory_history import EPOCH
@@ -120,14 +120,14 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     """As it does for viewers."""
     async with cluster("a") as [node]:
         times = [0.0]
-        for module in (hub_module, synced_channel_module):
+        for module in (open_channel_module, store_poll_module):
             monkeypatch.setattr(module, "now", lambda: times[-1])
         await node.hub.enter(WHOLE)
         for _ in range(3):
-            times.append(times[-1] + hub_module.IDLE_KEEP - 1)
+            times.append(times[-1] + store_poll_module.IDLE_KEEP - 1)
             await poll(node)
             assert node.hub.reached(WHOLE) == Position(EPOCH, 1)
-        times.append(times[-1] + hub_module.IDLE_KEEP + 1)
+        times.append(times[-1] + store_poll_module.IDLE_KEEP + 1)
         await poll(node)
         assert node.hub.reached(WHOLE) is None
 
@@ -206,7 +206,7 @@ async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.Monkey
 
 async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """An opening, a bridge, a repair that waits for another, a grace, a catching-up: `cluster` counts the tasks."""
-    monkeypatch.setattr(hub_module, "GAP_GRACE", NEVER)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", NEVER)
     async with cluster(*"abcd", recent_max=1) as [node]:
         slow = await node.join(room=1)
         node.publish("e")
@@ -219,7 +219,7 @@ async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch)
         node.hub.received(WHOLE, b"nonsense")
         node.history.commit(MATCH, "lost")
         node.publish("g")
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await settle()
         await node.hub.close()
         results = await asyncio.gather(*joins, return_exceptions=True)
@@ -234,7 +234,7 @@ async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.Mo
         await poll(node)
         assert node.hub.count(MATCH) == 0
         assert len(list(node.hub.channels())) == 2, "for a while it is kept warm"
-        monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
+        monkeypatch.setattr(store_poll_module, "IDLE_KEEP", -1)
         await poll(node)
         assert [channel.topic.slug for channel in node.hub.channels()] == ["other"]
         assert node.bus.subscribed == ["+match", "+other", "-match"]
@@ -244,7 +244,7 @@ async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.Mo
 
 async def test_a_bus_that_hangs_does_not_hold_up_the_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """A live blog is unsubscribed beside it: what the bus has lost meanwhile must be found all the same."""
-    monkeypatch.setattr(hub_module, "IDLE_KEEP", 0.0)
+    monkeypatch.setattr(store_poll_module, "IDLE_KEEP", 0.0)
     async with cluster(poll=SOON) as [node]:
         viewer, leaving = await node.join(), await node.join(slug="other")
         hangs = asyncio.Event()
