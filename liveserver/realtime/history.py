@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position
 from liveserver.domain.ids import now
 from liveserver.realtime.channel import Replay
+from liveserver.realtime.pending_confirmations import PendingConfirmations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from liveserver.domain.change import Change, Changes, Withdrawal
@@ -31,14 +32,13 @@ class StoreHistory:
         self,
         store: Store,
         encoder: ChangeEncoder,
-        confirming: Mapping[str, int] | None = None,
+        confirmations: PendingConfirmations | None = None,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirming`: as `Presenter` says."""
         self._store = store
         self._encoder = encoder
-        self._confirming = {} if confirming is None else confirming
+        self._confirmations = PendingConfirmations() if confirmations is None else confirmations
         self._clock = clock
 
     async def after(self, topic: Topic, position: Position) -> Replay:
@@ -103,7 +103,7 @@ class StoreHistory:
 
     def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
         """What the store says is gone, and whether readers are to confirm it."""
-        return [withdrawal._replace(within=self._confirming.get(withdrawal.id)) for withdrawal in withdrawals]
+        return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """What a page that shows a topic starts from."""

@@ -65,6 +65,7 @@ from liveserver.newsroom.takedowns import Takedowns
 from liveserver.realtime import bus as buses
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.realtime.topics.derived_topics import DerivedTopics
 from liveserver.rendering.renderer import Renderer
 from liveserver.rendering.widget_renderer import WidgetRenderer
@@ -95,9 +96,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
     pictures = storage.connect(settings)
     store = await Store.open(settings.database_url, pool_size=settings.database_pool)
     try:
-        confirming: dict[str, int] = {}
-        presenter = Presenter(renderer, confirming)
-        history = StoreHistory(store, presenter, confirming)
+        confirmations = PendingConfirmations()
+        presenter = Presenter(renderer, confirmations)
+        history = StoreHistory(store, presenter, confirmations)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
         views = DerivedTopics(store, history, bus)
         hub = Hub(
@@ -109,7 +110,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             lag_timeout=settings.lag_timeout,
             recent_max=settings.recent_changes,
         )
-        takedowns = Takedowns(store, hub, bus, confirming)
+        takedowns = Takedowns(store, hub, bus, confirmations)
         reach = Reach(store, hub, bus)
         publisher = Publisher(store, hub, presenter, takedowns)
         turns, drawing = FairQueue(), FairQueue(at_once=1)

@@ -21,6 +21,7 @@ from liveserver.newsroom.takedowns import Takedowns
 from liveserver.protocol.messages import gone_answer
 from liveserver.protocol.resources import takedown_object
 from liveserver.realtime.bus.memory import Medium, MemoryBus
+from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.realtime.subscription import Subscription
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.renderer import Renderer
@@ -313,10 +314,9 @@ class Node:
         self.history = history
         self.bus = MemoryBus(medium)
         self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
-        confirming: dict[str, int] = {}
-        self.presenter = Presenter(Renderer(public_url="http://test"), confirming)
-        self.confirming = confirming
-        self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, confirming, clock=lambda: NOON)
+        self.confirmations = PendingConfirmations()
+        self.presenter = Presenter(Renderer(public_url="http://test"), self.confirmations)
+        self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, self.confirmations, clock=lambda: NOON)
 
     async def join(self, reply_id: str = "") -> ListSink:
         viewer = ListSink()
@@ -377,7 +377,7 @@ async def test_nodes_add_up() -> None:
         assert notes.kept["e"].ended_at == NOON
         for node in (one, two, three):
             assert await node.figures("e") == [5, 4, 4, 1, 0]
-            assert (node.confirming, node.takedowns._active) == ({}, {})
+            assert (node.confirmations._within, node.takedowns._active) == ({}, {})
 
 
 @virtual_time
@@ -431,7 +431,7 @@ async def test_a_node_whose_deleter_died_forgets() -> None:
         await asyncio.sleep(1)
         one.takedowns._active.clear()
         await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
-        assert (two.confirming, two.takedowns._active) == ({}, {})
+        assert (two.confirmations._within, two.takedowns._active) == ({}, {})
 
 
 @virtual_time
@@ -491,7 +491,7 @@ async def test_with_many_viewers_there_is_more_time(monkeypatch: pytest.MonkeyPa
         for viewers, within in ((100, 5000), (10_000, 5000), (20_000, 10_000), (10**6, 20_000)):
             monkeypatch.setattr(node.hub, "count_everywhere", lambda _, viewers=viewers: viewers)
             node.delete(f"e{viewers}")
-            assert node.confirming[f"e{viewers}"] == within
+            assert node.confirmations.within(f"e{viewers}") == within
 
 
 @pytest.mark.parametrize(
