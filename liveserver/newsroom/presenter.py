@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveserver.content.media.picture import Picture, figure_html
 from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, Position
 from liveserver.protocol import encoding, messages, resources
-from liveserver.protocol.frames import ChangeFrame
+from liveserver.protocol.frames import ChangeDetails, ChangeFrame
 from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.rendering.pacing import Pace
 
@@ -97,12 +97,15 @@ class Presenter:
         match change:
             case EntryChanged(seq, entry):
                 key, message = entry.id, messages.entry_message(seq, self.entry(liveblog, entry))
+                details = ChangeDetails(tags=entry.tags)
             case EntryDeleted(seq, entry_id):
                 within = self._confirmations.within(entry_id)
                 key, message = entry_id, messages.delete_message(seq, entry_id, within=within)
+                details = ChangeDetails(confirm_within=within)
             case _:
                 key, message = LIVEBLOG_KEY, messages.liveblog_message(change.seq, self.liveblog(change.liveblog))
-        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
+                details = ChangeDetails()
+        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message, details)
 
 
 def _as_due(entry: Entry) -> Entry:

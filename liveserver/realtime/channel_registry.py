@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from liveserver.domain.change import Position
     from liveserver.domain.topic import Topic
-    from liveserver.realtime.bus import TopicBus
-    from liveserver.realtime.ports import History, ViewerObserver
+    from liveserver.realtime.ports import History, TopicMessage, ViewerObserver
+    from liveserver.realtime.topics.topic_bus import TopicBus
 
 EARLY_MAX = 256
 """Messages kept for a channel that is being opened. When the oldest is lost, the next one shows the gap."""
@@ -48,7 +48,7 @@ class ChannelRegistry:
         self._by_liveblog: dict[str, dict[Topic, OpenChannel]] = {}
         """By the live blog's slug: the channels of the whole of it, and of parts."""
         self._opening: SingleFlight[Topic, OpenChannel] = SingleFlight(self._open)
-        self._early: dict[Topic, deque[bytes]] = {}
+        self._early: dict[Topic, deque[TopicMessage]] = {}
         """Messages for channels that are being opened."""
         self._wanted: set[Topic] = set()
         """Topics whose positions the next query is to tell."""
@@ -62,7 +62,7 @@ class ChannelRegistry:
         """The topic's channel, if it is open."""
         return self._channels.get(topic)
 
-    def ready(self, topic: Topic, message: bytes) -> OpenChannel | None:
+    def ready(self, topic: Topic, message: TopicMessage) -> OpenChannel | None:
         """The channel that a message is for, if it is open; one that is being opened takes the message afterwards."""
         early = self._early.get(topic)
         if early is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position
 from liveserver.domain.ids import now
@@ -23,6 +23,25 @@ if TYPE_CHECKING:
 
 BATCH = 100
 """Changes read and rendered at a time; between two batches the event loop has its turn."""
+
+
+class PendingChange(NamedTuple):
+    """A change that a delayed topic doesn't show yet."""
+
+    seq: int
+    seconds: float
+    """Until it does, from when this was asked for; negative if it should already."""
+
+
+class PendingChanges(NamedTuple):
+    """All that waits of a delayed topic."""
+
+    position: Position
+    """The whole live blog's."""
+    changes: list[PendingChange]
+    """Ascending by seq."""
+    withdrawals: list[Withdrawal]
+    """What the topic still shows, and must not show any more."""
 
 
 class StoreHistory:
@@ -79,6 +98,13 @@ class StoreHistory:
         """As of when a topic that is late shows the live blog."""
         return self._clock() - timedelta(seconds=topic.delay)
 
+    async def pending(self, topic: Topic) -> PendingChanges:
+        """What waits of a delayed topic. Raises NotFound and StoreUnavailable."""
+        moment = self.moment(topic)
+        position, changes, withdrawn = await self._store.pending(topic.slug, moment)
+        waiting = [PendingChange(seq, (at - moment).total_seconds()) for seq, at in changes]
+        return PendingChanges(position, waiting, self._asking(withdrawn))
+
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
         """What changed in a topic after a seq, and what its readers must not have any more.
 
@@ -88,7 +114,7 @@ class StoreHistory:
         if topic.delay:
             moment = self.moment(topic)
             found, told = await self._store.changes_then(topic.slug, after, limit=limit, moment=moment)
-            withdrawn = self.asking(told)
+            withdrawn = self._asking(told)
         else:
             found = await self._store.changes(topic.slug, after, limit=limit)
         if topic.tags:
@@ -101,7 +127,7 @@ class StoreHistory:
             found = found._replace(items=items)
         return found, withdrawn
 
-    def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
+    def _asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
         """What the store says is gone, and whether readers are to confirm it."""
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import Draining
 from liveserver.domain.topic import Topic
-from liveserver.protocol.frames import ChangeFrame, pack
 from liveserver.realtime.channel_registry import ChannelRegistry
 from liveserver.realtime.upkeep.store_poll import StorePoll
 from liveserver.realtime.upkeep.viewer_counts import ViewerCounts
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from liveserver.domain.change import Position
-    from liveserver.realtime.bus import TopicBus
+    from liveserver.protocol.frames import ChangeFrame
     from liveserver.realtime.channel import Channel
-    from liveserver.realtime.ports import History, ViewerObserver
+    from liveserver.realtime.ports import History, TopicMessage, ViewerObserver
+    from liveserver.realtime.topics.topic_bus import TopicBus
     from liveserver.realtime.viewer import Viewer
 
 
@@ -198,21 +198,15 @@ class Hub:
 
     def committed(self, slug: str, position: Position) -> None:
         """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
-        if (open_channel := self._registry.ready(Topic(slug), str(position).encode())) is not None:
+        if (open_channel := self._registry.ready(Topic(slug), position)) is not None:
             open_channel.note_position(position)
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
-        message = pack(frame)
-        try:
-            if (open_channel := self._registry.ready(Topic(slug), message)) is not None:
-                open_channel.publish(frame)
-        finally:
-            # Whatever becomes of it here, the viewers elsewhere are to have it.
-            self._bus.publish(slug, message)
+        self._bus.publish(slug, frame)
 
-    def received(self, topic: Topic, message: bytes) -> None:
-        """A message from the bus."""
+    def received(self, topic: Topic, message: TopicMessage) -> None:
+        """A message of a topic, published here or elsewhere."""
         if (open_channel := self._registry.ready(topic, message)) is not None:
             open_channel.take(message)
 

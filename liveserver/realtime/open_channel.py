@@ -15,7 +15,7 @@ import structlog
 from liveserver.domain.change import VOID_POSITION, Position, Withdrawal
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import close_codes
-from liveserver.protocol.frames import ChangeFrame, unpack
+from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Offer
 from liveserver.realtime.replay_cache import ReplayCache
 from liveserver.utils.single_flight import FreshFlight
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from liveserver.realtime.channel import Channel, Lag
-    from liveserver.realtime.ports import History, ViewerObserver
+    from liveserver.realtime.ports import History, TopicMessage, ViewerObserver
     from liveserver.realtime.viewer import Viewer
     from liveserver.utils.background import BackgroundTasks
 
@@ -101,30 +101,19 @@ class OpenChannel:
 
     # Changes
 
-    def publish(self, frame: ChangeFrame) -> None:
-        """Deliver a change, if it is the next one; else see to the gap before it."""
-        offer = self.channel.offer(frame, now())
-        self.pump_soon()
-        if offer is Offer.FOREIGN:
-            self._repair()
-        elif offer is Offer.AHEAD and not self._gap_waits:
-            self._gap_waits = True
-            self._tasks.spawn(self._repair_unless_closed())
-
-    def take(self, message: bytes) -> None:
-        """Take a message from the bus: a change, a position, or a withdrawal. Anything else leads to a repair."""
-        change = unpack(message)
-        if isinstance(change, Withdrawal):
-            self.channel.withdraw([change], now())
+    def take(self, message: TopicMessage) -> None:
+        """Deliver a change, if it is the next one; else see to the gap before it. What can't be read is a gap too."""
+        if isinstance(message, Withdrawal):
+            self.channel.withdraw([message], now())
             self.pump_soon()
             return
-        position = change.position if isinstance(change, ChangeFrame) else change
+        position = message.position if isinstance(message, ChangeFrame) else message
         if position is not None and position.epoch == self._store_position.epoch:
             # A message of another epoch may be an old one, come late. Only the store replaces history.
             self.note_position(position)
-        if isinstance(change, ChangeFrame):
-            self.publish(change)
-        elif change is None or self._is_behind(change):
+        if isinstance(message, ChangeFrame):
+            self._offer(message)
+        elif message is None or self._is_behind(message):
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
@@ -200,6 +189,15 @@ class OpenChannel:
         # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
         if self.channel.lagging.get(viewer) is lag:
             self.channel.resume(viewer, position, now(), older)
+
+    def _offer(self, frame: ChangeFrame) -> None:
+        offer = self.channel.offer(frame, now())
+        self.pump_soon()
+        if offer is Offer.FOREIGN:
+            self._repair()
+        elif offer is Offer.AHEAD and not self._gap_waits:
+            self._gap_waits = True
+            self._tasks.spawn(self._repair_unless_closed())
 
     def _is_behind(self, position: Position) -> bool:
         delivered = self.channel.position

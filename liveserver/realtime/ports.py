@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from liveserver.domain.change import Position, Withdrawal
+from liveserver.protocol.frames import ChangeFrame
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.domain.change import Changes, Position
+    from liveserver.domain.change import Changes
     from liveserver.domain.topic import Topic
-    from liveserver.protocol.frames import ChangeFrame
     from liveserver.realtime.channel import Replay
     from liveserver.realtime.viewer import Viewer
+
+TopicMessage: TypeAlias = ChangeFrame | Position | Withdrawal | None
+"""What arrives for a topic: a change; the position alone of a change that must be read from the store; an entry that is
+gone before its deletion has its turn; None for anything that can't be read."""
 
 
 class History(Protocol):

@@ -67,6 +67,7 @@ from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
 from liveserver.rendering.renderer import Renderer
 from liveserver.rendering.widget_renderer import WidgetRenderer
 from liveserver.store import Store
@@ -100,10 +101,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         presenter = Presenter(renderer, confirmations)
         history = StoreHistory(store, presenter, confirmations)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
-        views = DerivedTopics(store, history, bus)
         hub = Hub(
-            views,
-            views,
+            history,
+            TopicBus(bus, DerivedTopics(history)),
             heartbeat=settings.heartbeat,
             poll=settings.poll,
             poll_fast=settings.poll_fast,

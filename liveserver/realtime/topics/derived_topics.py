@@ -1,11 +1,11 @@
-"""Views of live blogs: the topics that leave out what has other tags, or are late.
+"""The topics that are made of a live blog's changes: those with certain tags only, and those that are delayed.
 
-To the hub all topics are alike, and each has a room of its own. What the bus brings of a live blog, or this process
-publishes, is made a message of each of its views here, once for all their viewers: an entry that the view doesn't show
-becomes a deletion, and what is late waits in a line. A deletion doesn't wait: the view's readers are told at once that
-the entry is gone, and what waits of it loses its words.
+Each change is made one of each derived topic, once for all its viewers. An entry that the topic doesn't show becomes a
+deletion. What is delayed waits in a queue. A deletion doesn't wait: the topic's viewers are told at once that the entry
+is gone, and what waits of it loses its content.
 
-Like all that the bus brings, these are hints. What is missing the hub reads from the store, as of the view's moment.
+As all that the bus brings, these changes are hints. What is missing the hub reads from the store, as of the topic's
+moment.
 """
 
 from __future__ import annotations
@@ -14,24 +14,21 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from typing import TYPE_CHECKING
 
 from liveserver.domain.change import Position, Withdrawal
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.domain.topic import Topic
-from liveserver.protocol.frames import ChangeFrame, pack, pack_withdrawal, unpack
+from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.topics.delay_queue import DelayQueue
+from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Iterable, Mapping
 
-    from liveserver.realtime.bus import Bus, TopicReceiver
-    from liveserver.realtime.channel import Replay
     from liveserver.realtime.history import StoreHistory
-    from liveserver.store import Store
+    from liveserver.realtime.topics.topic_bus import TopicReceiver
 
 MARGIN = 0.002
 """Seconds by which what is read from the store comes later: moments are kept in milliseconds."""
@@ -39,231 +36,158 @@ MARGIN = 0.002
 
 @dataclass(slots=True, eq=False)
 class DelayedTopic:
-    """A topic that is late."""
+    """A topic that is delayed, and what waits for its time."""
 
     topic: Topic
     check: FreshFlight[None]
-    """Reads from the store what the line doesn't know."""
-    line: DelayQueue = field(default_factory=DelayQueue)
-    """What waits for its time."""
+    """Reads from the store what the queue doesn't know."""
+    queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
-    """Rings when the next of it is due."""
+    """Rings when the next change is due."""
     rings_at: float = 0.0
     """When that is, by the event loop's clock. uvloop's handle of a moment that has come can't tell."""
 
     def stop(self) -> None:
-        """Bring nothing of what waits."""
+        """Release nothing of what waits."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 class DerivedTopics:
-    """Between a hub, whose rooms are of topics, and the bus and the store, which know live blogs.
+    """Derives changes of topics from those of live blogs. Topics that are neither filtered nor delayed pass it by."""
 
-    Implements both of the hub's ports, `TopicBus` and `History`.
-    """
-
-    def __init__(self, store: Store, history: StoreHistory, bus: Bus) -> None:
-        self._store = store
+    def __init__(self, history: StoreHistory) -> None:
         self._history = history
-        self._bus = bus
         self._receiver: TopicReceiver | None = None
-        self._topics: dict[str, set[Topic]] = {}
-        """What is subscribed of each live blog, by its slug."""
-        self._late: dict[Topic, DelayedTopic] = {}
-        """Those of them that are late."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._delayed: dict[Topic, DelayedTopic] = {}
+        self._tasks = BackgroundTasks()
 
-    @property
-    def up(self) -> bool:
-        """Whether messages can be expected to arrive."""
-        return self._bus.up
-
-    async def start(self, receiver: TopicReceiver) -> None:
+    def start(self, receiver: TopicReceiver) -> None:
         """Begin to deliver to `receiver`."""
         self._receiver = receiver
-        await self._bus.start(self)
 
     async def close(self) -> None:
-        """Stop delivering, and free what is held."""
-        await self._bus.close()
+        """Stop delivering, and end the reads under way."""
         self._receiver = None
-        running: list[asyncio.Task[Any]] = list(self._tasks)
-        for late in self._late.values():
-            late.stop()
-            running += late.check.cancel()
-        for task in running:
-            task.cancel()
+        running = self._tasks.cancel()
+        for delayed in self._delayed.values():
+            delayed.stop()
+            running += delayed.check.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def publish(self, slug: str, message: bytes) -> None:
-        """Hand a live blog's message to its views here, and to every process."""
-        # Not when it comes back: the bus may be down.
-        self._derive(slug, message)
-        self._bus.publish(slug, message)
+    def add(self, topic: Topic) -> None:
+        """Have changes for a topic wait from now on, if it is delayed; they do once `prepare` has returned."""
+        if topic.delay and topic not in self._delayed:
+            self._delayed[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
 
-    def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process."""
-        self._bus.announce(message)
+    async def prepare(self, topic: Topic) -> None:
+        """Read what waits of a delayed topic, unless it was removed. Raises NotFound and StoreUnavailable."""
+        if (delayed := self._delayed.get(topic)) is not None:
+            await delayed.check()
 
-    async def subscribe(self, topic: Topic) -> None:
-        """Deliver its messages from now on. Raises NotFound and StoreUnavailable for one that is late."""
-        self._topics.setdefault(topic.slug, set()).add(topic)
-        late = self._late.get(topic)
-        if topic.delay and late is None:
-            late = self._late[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
-        await self._bus.subscribe(topic.slug)
-        # It may have been unsubscribed meanwhile: then there is nothing to read into.
-        if late is not None and self._late.get(topic) is late:
-            await late.check()
+    def remove(self, topic: Topic) -> None:
+        """Drop what waits of a topic; one that is unknown is no error."""
+        if (delayed := self._delayed.pop(topic, None)) is not None:
+            delayed.stop()
 
-    async def unsubscribe(self, topic: Topic) -> None:
-        """Deliver them no more."""
-        topics = self._topics.get(topic.slug, set())
-        topics.discard(topic)
-        if (late := self._late.pop(topic, None)) is not None:
-            late.stop()
-        if not topics:
-            self._topics.pop(topic.slug, None)
-            await self._bus.unsubscribe(topic.slug)
+    def origins(self, topics: Iterable[Topic]) -> set[Topic]:
+        """The whole live blogs of those topics that are delayed."""
+        return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
-    def received(self, slug: str, message: bytes) -> None:
-        """A message of a live blog."""
-        whole = Topic(slug)
-        if self._receiver is not None and whole in self._topics.get(slug, ()):
-            self._receiver.received(whole, message)
-        self._derive(slug, message)
+    def check(self, positions: Mapping[Topic, Position]) -> None:
+        """Have read what was lost, given the store's positions of topics and of their `origins`."""
+        for topic, delayed in self._delayed.items():
+            origin = positions.get(Topic(topic.slug)) if topic in positions else None
+            if origin is not None and delayed.queue.is_behind(origin):
+                self._check(delayed)
 
-    def announced(self, message: bytes) -> None:
-        """What a process told all others."""
-        if self._receiver is not None:
-            self._receiver.announced(message)
-
-    def link_changed(self, up: bool) -> None:
-        """The bus went down, or came back."""
-        if self._receiver is not None:
-            self._receiver.link_changed(up)
-
-    async def after(self, topic: Topic, position: Position) -> Replay:
-        """Everything after a position; as `History` says."""
-        return await self._history.after(topic, position)
-
-    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
-        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
-        return await self._history.recent(topic, here, count)
-
-    async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
-        """Where each stands; the lines hear of what the bus has lost."""
-        asked = {late: Topic(topic.slug) for topic in topics if (late := self._late.get(topic)) is not None}
-        found = await self._history.positions({*topics, *asked.values()})
-        for late, whole in asked.items():
-            here = found.get(whole)
-            if here is not None and late.line.is_behind(here):
-                self._check(late)
-        return {topic: found[topic] for topic in topics if topic in found}
-
-    def _derive(self, slug: str, message: bytes) -> None:
-        """Make a live blog's message one of each of its views."""
-        views = sorted(topic for topic in self._topics.get(slug, ()) if topic.is_view)
-        change = unpack(message) if views else None
-        if change is None or isinstance(change, Withdrawal):
-            return
-        tags = _tags_of(change) if isinstance(change, ChangeFrame) and any(view.tags for view in views) else None
-        for view in views:
+    def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
+        """Make a live blog's change one of each of these topics of it, all of which are derived, and deliver them."""
+        deletion: ChangeFrame | None = None
+        for topic in topics:
             shown = change
-            if isinstance(change, ChangeFrame) and tags is not None and not view.shows(tags):
-                shown = change.withdrawn()
-            if view.delay:
-                self._queue(self._late[view], change, shown)
+            if isinstance(change, ChangeFrame) and topic.tags:
+                tags = change.details.tags
+                if tags is not None and not topic.shows(tags):
+                    shown = deletion = deletion or change.withdrawn()
+            if topic.delay:
+                self._queue(self._delayed[topic], change, shown)
             else:
-                self._deliver(view, shown)
+                self._deliver(topic, shown)
 
-    def _deliver(self, view: Topic, change: ChangeFrame | Position) -> None:
+    def _deliver(self, topic: Topic, message: ChangeFrame | Position | Withdrawal) -> None:
         if self._receiver is not None:
-            message = pack(change) if isinstance(change, ChangeFrame) else str(change).encode()
-            self._receiver.received(view, message)
+            self._receiver.received(topic, message)
 
-    def _queue(self, late: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
-        """Put a change into a line; `shown` is what the view makes of it."""
+    def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
+        """Put a change into a queue; `shown` is what the topic makes of it."""
         position = change.position if isinstance(change, ChangeFrame) else change
-        heard = late.line.heard
-        if heard is None or position.epoch != heard.epoch:
-            # The line is being read; or the history was replaced, which only the store can tell.
-            self._check(late)
+        known = delayed.queue.position
+        if known is None or position.epoch != known.epoch:
+            # The queue is being filled; or the history was replaced, which only the store can tell.
+            self._check(delayed)
             return
-        if position.seq > heard.seq + 1:
+        if position.seq > known.seq + 1:
             # What is missing may be a deletion, which must not wait: if it can't be read now, the poll is to find it.
-            self._check(late)
+            self._check(delayed)
         else:
-            late.line.hear(position)
-        if isinstance(change, ChangeFrame) and change.deletes:
-            # Readers are asked to confirm it now, by the withdrawal, not once more in its turn.
+            delayed.queue.note_position(position)
+        deletes = isinstance(change, ChangeFrame) and change.deletes
+        if isinstance(change, ChangeFrame) and deletes:
+            # Viewers are asked to confirm it now, by the withdrawal, not once more in its turn.
             shown = change.withdrawn()
-        late.line.put(position.seq, shown, self._now() + late.topic.delay)
-        self._wind(late)
-        if isinstance(change, ChangeFrame) and change.deletes:
-            self._withdraw(late, Withdrawal(change.key, position.seq, _within_of(change)))
+        delayed.queue.put(position.seq, shown, self._now() + delayed.topic.delay)
+        self._wind(delayed)
+        if isinstance(change, ChangeFrame) and deletes:
+            self._withdraw(delayed, Withdrawal(change.key, position.seq, change.details.confirm_within))
 
-    def _withdraw(self, late: DelayedTopic, withdrawal: Withdrawal) -> None:
-        late.line.withdraw(withdrawal.id)
-        if self._receiver is not None:
-            self._receiver.received(late.topic, pack_withdrawal(withdrawal))
+    def _withdraw(self, delayed: DelayedTopic, withdrawal: Withdrawal) -> None:
+        delayed.queue.withdraw(withdrawal.id)
+        self._deliver(delayed.topic, withdrawal)
 
-    def _wind(self, late: DelayedTopic) -> None:
+    def _wind(self, delayed: DelayedTopic) -> None:
         """Set the timer to what is due next."""
-        due = late.line.due
-        if due is not None and (late.timer is None or late.rings_at > due):
-            late.stop()
-            late.rings_at = due
-            late.timer = asyncio.get_running_loop().call_at(due, self._release, late)
+        due = delayed.queue.due
+        if due is not None and (delayed.timer is None or delayed.rings_at > due):
+            delayed.stop()
+            delayed.rings_at = due
+            delayed.timer = asyncio.get_running_loop().call_at(due, self._release, delayed)
 
-    def _release(self, late: DelayedTopic) -> None:
-        late.timer = None
-        for change in late.line.take(self._now()):
-            self._deliver(late.topic, change)
-        self._wind(late)
+    def _release(self, delayed: DelayedTopic) -> None:
+        """Deliver what is due."""
+        delayed.timer = None
+        for change in delayed.queue.take(self._now()):
+            self._deliver(delayed.topic, change)
+        self._wind(delayed)
 
-    def _check(self, late: DelayedTopic) -> None:
-        if not late.check.pending:
-            task = asyncio.create_task(self._check_now(late))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def _check(self, delayed: DelayedTopic) -> None:
+        if not delayed.check.pending:
+            self._tasks.spawn(self._check_now(delayed))
 
-    async def _check_now(self, late: DelayedTopic) -> None:
+    async def _check_now(self, delayed: DelayedTopic) -> None:
         # What isn't read now, the next poll finds.
         with suppress(StoreUnavailable, NotFound):
-            await late.check()
+            await delayed.check()
 
     async def _read_into(self, topic: Topic) -> None:
-        late = self._late.get(topic)
-        if late is None:
+        """Put what waits in the store into the topic's queue."""
+        delayed = self._delayed.get(topic)
+        if delayed is None:
             return
-        line, began, moment = late.line, self._now(), self._history.moment(topic)
-        position, changes, withdrawn = await self._store.pending(topic.slug, moment)
-        if self._late.get(topic) is not late:
+        queue, began = delayed.queue, self._now()
+        position, changes, withdrawals = await self._history.pending(topic)
+        if self._delayed.get(topic) is not delayed:
             return
-        if line.heard is None or line.heard.epoch != position.epoch:
-            late.stop()
-            line.restart(position, changes[0][0] - 1 if changes else position.seq)
-        line.hear(position)
-        for seq, at in changes:
-            line.put(seq, Position(position.epoch, seq), began + (at - moment).total_seconds() + MARGIN)
-        self._wind(late)
-        for withdrawal in self._history.asking(withdrawn):
-            self._withdraw(late, withdrawal)
+        if queue.position is None or queue.position.epoch != position.epoch:
+            delayed.stop()
+            queue.restart(position, changes[0].seq - 1 if changes else position.seq)
+        queue.note_position(position)
+        for change in changes:
+            queue.put(change.seq, Position(position.epoch, change.seq), began + change.seconds + MARGIN)
+        self._wind(delayed)
+        for withdrawal in withdrawals:
+            self._withdraw(delayed, withdrawal)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _within_of(deletion: ChangeFrame) -> int | None:
-    """Within how many milliseconds readers are to confirm a deletion; None if they aren't asked."""
-    message: Any = orjson.loads(deletion.message)
-    return message["confirm"]["within"] if "confirm" in message else None
-
-
-def _tags_of(change: ChangeFrame) -> list[str] | None:
-    """The tags of the entry that was changed; None for any other change."""
-    message: Any = orjson.loads(change.message)
-    return message["entry"]["tags"] if message["type"] == "entry" else None

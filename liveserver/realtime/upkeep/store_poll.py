@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from liveserver.domain.topic import Topic
-    from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.channel_registry import ChannelRegistry
     from liveserver.realtime.ports import History
+    from liveserver.realtime.topics.topic_bus import TopicBus
 
 IDLE_KEEP = 60.0
 """Seconds that a topic without viewers stays in memory, so that one who reloads finds it warm."""
@@ -43,6 +43,7 @@ class StorePoll:
         """`forget` drops a topic from memory. Seconds: between two polls, with the bus and without, and of a lag."""
         self._registry = registry
         self._history = history
+        self._bus = bus
         self._forget = forget
         self._lag_timeout = lag_timeout
         self._wake = asyncio.Event()
@@ -90,7 +91,8 @@ class StorePoll:
         topics = [open_channel.channel.topic for open_channel in self._registry]
         if not topics:
             return
-        positions = await self._history.positions(topics)
+        positions = await self._history.positions({*topics, *self._bus.origins(topics)})
+        self._bus.check(positions)
         for topic in topics:
             open_channel = self._registry.get(topic)
             if open_channel is None:

@@ -11,8 +11,8 @@ from liveserver.realtime.upkeep import presence
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
-    from liveserver.realtime.bus import TopicBus
     from liveserver.realtime.channel_registry import ChannelRegistry
+    from liveserver.realtime.topics.topic_bus import TopicBus
 
 log = structlog.get_logger(__name__)
 

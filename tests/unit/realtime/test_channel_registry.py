@@ -7,34 +7,40 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.realtime.bus import MemoryBus
 from liveserver.realtime.channel_registry import EARLY_MAX, ChannelRegistry
 from liveserver.realtime.open_channel import OpenChannel
 from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
 from liveserver.realtime.viewer_observers import ViewerObservers
 from tests.support.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.domain.change import Position
+    from liveserver.realtime.ports import TopicMessage
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 
 
+def at(seq: int) -> Position:
+    return Position("aaaaaaaa", seq)
+
+
 def registry_on(history: MemoryHistory) -> ChannelRegistry:
-    bus = DerivedTopics(cast("Any", None), cast("Any", history), MemoryBus())
+    bus = TopicBus(MemoryBus(), DerivedTopics(cast("Any", history)))
     return ChannelRegistry(history, bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
 
 
 @pytest.fixture
-def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, bytes]]:
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
     """What channels take, and by that don't."""
-    messages: list[tuple[Topic, bytes]] = []
+    messages: list[tuple[Topic, TopicMessage]] = []
 
-    def take(open_channel: OpenChannel, message: bytes) -> None:
+    def take(open_channel: OpenChannel, message: TopicMessage) -> None:
         messages.append((open_channel.channel.topic, message))
 
     monkeypatch.setattr(OpenChannel, "take", take)
@@ -53,7 +59,7 @@ async def test_opened_once_for_all() -> None:
     assert (list(registry), registry.get(MATCH), registry.liveblogs()) == ([], None, [])
 
 
-async def test_messages_for_a_room_that_is_being_opened(taken: list[tuple[Topic, bytes]]) -> None:
+async def test_messages_for_a_room_that_is_being_opened(taken: list[tuple[Topic, TopicMessage]]) -> None:
     """They are kept, the last of them, and taken once it is open; from then on nothing is kept."""
     history = MemoryHistory(MATCH.slug)
     history.hold()
@@ -61,13 +67,13 @@ async def test_messages_for_a_room_that_is_being_opened(taken: list[tuple[Topic,
     opening = asyncio.create_task(registry.open(MATCH))
     await history.until_reads(1)
     for number in range(EARLY_MAX + 2):
-        assert registry.ready(MATCH, b"%d" % number) is None
+        assert registry.ready(MATCH, at(number)) is None
     assert taken == []
     history.release()
     open_channel = await opening
-    assert taken == [(MATCH, b"%d" % number) for number in range(2, EARLY_MAX + 2)]
-    assert registry.ready(MATCH, b"later") is open_channel
-    assert registry.ready(Topic("other"), b"nobody's") is None
+    assert taken == [(MATCH, at(number)) for number in range(2, EARLY_MAX + 2)]
+    assert registry.ready(MATCH, at(999)) is open_channel
+    assert registry.ready(Topic("other"), at(1)) is None
     assert len(taken) == EARLY_MAX
     await registry.close()
 
@@ -85,14 +91,14 @@ async def test_a_live_blog_and_its_views() -> None:
     assert (registry.of(MATCH.slug), registry.liveblogs()) == ([], [])
 
 
-async def test_what_is_not_there(taken: list[tuple[Topic, bytes]]) -> None:
+async def test_what_is_not_there(taken: list[tuple[Topic, TopicMessage]]) -> None:
     """It has no channel, and the next one who asks has another try."""
     history = MemoryHistory()
     registry = registry_on(history)
     for _ in range(2):
         with pytest.raises(NotFound):
             await registry.open(MATCH)
-    assert registry.ready(MATCH, b"x") is None
+    assert registry.ready(MATCH, at(1)) is None
     assert taken == []
     assert list(registry) == []
 
@@ -101,8 +107,9 @@ async def test_slugs_that_are_made_up() -> None:
     """A thousand, at once and one by one: one look each at most, no subscription, and nothing is left of them."""
     history = Counted()
     bus = Listening()
-    views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
-    registry = ChannelRegistry(views, views, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
+    derived = DerivedTopics(cast("Any", history))
+    topics_bus = TopicBus(bus, derived)
+    registry = ChannelRegistry(history, topics_bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
     topics = [
         Topic(f"rien-{number}", tags, delay) for number in range(250) for tags in ((), ("sea",)) for delay in (0, 3)
     ]
@@ -115,7 +122,8 @@ async def test_slugs_that_are_made_up() -> None:
             await registry.open(topic)
     assert len(history.looked) <= 2 + len(topics)
     assert (history.reads, bus.asked) == ([], [])
-    left = [thing for owner in (registry, views) for thing in vars(owner).values() if isinstance(thing, dict | set)]
+    owners = (registry, vars(registry)["_opening"], topics_bus, derived)
+    left = [thing for owner in owners for thing in vars(owner).values() if isinstance(thing, dict | set)]
     assert len(left) >= 7
     assert not any(left)
 
