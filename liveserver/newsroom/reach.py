@@ -19,6 +19,7 @@ import structlog
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
 from liveserver.realtime.upkeep import presence
+from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -93,21 +94,21 @@ class Reach:
         self._clock = clock
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
+        self._flushed_at = 0.0
+        """The loop's time of the last write."""
         hub.observe(self)
 
     async def run(self) -> None:
         """Tell the other nodes and write down what was counted, until cancelled."""
-        loop = asyncio.get_running_loop()
-        flushed = loop.time()
-        while True:
-            try:
-                self.announce()
-                if loop.time() - flushed >= FLUSH:
-                    flushed = loop.time()
-                    await self.flush()
-            except Exception:
-                log.exception("reach.broken")
-            await asyncio.sleep(presence.INTERVAL)
+        self._flushed_at = asyncio.get_running_loop().time()
+        await Periodic(self._tell, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
+
+    async def _tell(self) -> None:
+        self.announce()
+        moment = asyncio.get_running_loop().time()
+        if moment - self._flushed_at >= FLUSH:
+            self._flushed_at = moment
+            await self.flush()
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""

@@ -33,11 +33,12 @@ async def test_a_task_is_kept_until_it_ends() -> None:
     tasks.spawn(work())
     await settle()
     gc.collect()
+    assert len(tasks) == len(list(tasks)) == 1
     future = awaited[0]()
     assert future is not None
     future.set_result(None)
     await settle()
-    assert tasks.cancel() == []
+    assert tasks.cancel() == list(tasks) == []
 
 
 async def test_spawn_returns_the_task() -> None:

@@ -241,7 +241,9 @@ async def test_announcements_and_the_link_are_passed_on() -> None:
     here.topic_bus.link_changed(up=False)
     assert here.links == [True, False]
     assert here.topic_bus.up
+    await here.topic_bus.subscribe(WHOLE)
     await here.topic_bus.close()
     there.topic_bus.announce(b"more")
-    assert here.announcements == []
+    here.topic_bus.publish("match", entry(1))
+    assert (here.announcements, here.heard) == ([], [])
     assert not here.topic_bus.up
