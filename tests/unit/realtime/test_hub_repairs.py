@@ -14,7 +14,7 @@ from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
 from liveserver.realtime import open_channel as open_channel_module
 from tests.support.memory_history import EPOCH
-from tests.support.viewers import PATIENCE, ListSink, settle
+from tests.support.viewers import ListSink, settle
 
 if TYPE_CHECKING:
     from liveserver.realtime.channel import Replay
@@ -67,46 +67,6 @@ async def test_a_repair_that_skips_begins_with_a_hello(monkeypatch: pytest.Monke
         node.publish("a")
         await viewer.until_told("entry 3 a")
         assert viewer.told == ["hello 0 fresh", "hello 3", "entry 2 b", "entry 3 a"]
-
-
-async def test_the_last_message_lost_is_found_by_the_poll() -> None:
-    async with cluster(poll=SOON) as [node]:
-        viewer = await node.join()
-        node.history.commit(MATCH, "a")
-        await viewer.until_told("entry 1 a")
-        assert node.history.reads == ["recent", "after 0"]
-
-
-async def test_a_poll_that_finds_nothing_reads_nothing() -> None:
-    async with cluster("a", poll=SOON) as [node]:
-        await node.join()
-        for _ in range(3):
-            node.history.polled.clear()
-            await asyncio.wait_for(node.history.polled.wait(), PATIENCE)
-        assert node.history.reads == ["recent"]
-
-
-async def test_while_the_bus_is_down_the_poll_is_fast() -> None:
-    async with cluster(nodes=2, poll_fast=SOON) as [node, elsewhere]:
-        viewer = await node.join()
-        node.bus.set_up(False)
-        await settle()
-        for key in "ab":
-            elsewhere.publish(key)
-        await viewer.until_told("entry 2 b")
-        assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b"]
-
-
-async def test_a_bus_that_comes_back_is_followed_by_a_poll_at_once() -> None:
-    async with cluster(nodes=2) as [node, elsewhere]:
-        viewer = await node.join()
-        node.bus.set_up(False)
-        await settle()
-        elsewhere.publish("a")
-        await settle()
-        assert viewer.told == ["hello 0 fresh"]
-        node.bus.set_up(True)
-        await viewer.until_told("entry 1 a")
 
 
 async def test_a_large_change_travels_as_its_position_and_is_read() -> None:
@@ -174,14 +134,6 @@ async def test_after_a_shorter_history_viewers_join_at_any_position_of_it() -> N
         ]
 
 
-async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
-    async with cluster("a") as [node]:
-        viewer = await node.join()
-        node.history.restart(MATCH, "bbbbbbbb", 0)
-        node.publish("b")
-        await viewer.until_told("reset 1")
-
-
 async def test_viewers_of_a_live_blog_that_vanished_are_sent_away_for_good() -> None:
     """A backup that is older than the live blog was restored; then a newer one, and it can be joined again."""
     async with cluster("a", "b", poll=SOON) as [node]:
@@ -243,30 +195,15 @@ async def test_a_read_for_one_history_is_not_shared_with_a_viewer_of_the_next(mo
         assert (await new).told == ["hello 200", *(f"entry {number + 1} b{number}" for number in range(5, 200))]
 
 
+async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
+    async with cluster("a") as [node]:
+        viewer = await node.join()
+        node.history.restart(MATCH, "bbbbbbbb", 0)
+        node.publish("b")
+        await viewer.until_told("reset 1")
+
+
 # Faults of the store
-
-
-async def test_a_repair_that_failed_is_made_good_by_the_poll() -> None:
-    async with cluster(nodes=2, poll=SOON) as [node, elsewhere]:
-        viewer = await node.join()
-        node.history.down = True
-        elsewhere.publish("large", size=BUS_MESSAGE_MAX)
-        await node.history.until_reads(2)
-        await settle()
-        assert viewer.told == ["hello 0 fresh"]
-        node.history.down = False
-        await viewer.until_told("entry 1 large")
-
-
-async def test_the_poll_outlives_any_defect() -> None:
-    async with cluster(poll=SOON) as [node]:
-        viewer = await node.join()
-        node.history.broken = True
-        node.history.polled.clear()
-        await asyncio.wait_for(node.history.polled.wait(), PATIENCE)
-        node.history.broken = False
-        node.history.commit(MATCH, "a")
-        await viewer.until_told("entry 1 a")
 
 
 async def test_while_the_store_is_away_live_changes_still_arrive() -> None:
