@@ -30,6 +30,8 @@ from liveserver.domain.partner import Attribution, Partner
 from liveserver.domain.topic import Topic
 from liveserver.protocol import close_codes, messages
 from liveserver.protocol.frames import Frame
+from liveserver.realtime.subscription import Subscription
+from liveserver.utils.background import BackgroundTasks, Periodic
 from liveserver.utils.single_flight import FreshFlight
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from liveserver.access.partner_sessions import RawHeaders
     from liveserver.domain.ids import Edition
     from liveserver.domain.inputs.bodies import AttributionInput, PartnerInput, PartnerPatch
-    from liveserver.realtime.hub import Hub, Subscription
+    from liveserver.realtime.hub import Hub
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
 
@@ -91,7 +93,6 @@ class Partners:
         self._hub = hub
         self._store = store
         self._own = urlsplit(base_url)
-        self._poll = poll
         self._clock = clock
         self._partners: dict[str, Partner] = {}
         self._restricted: dict[str, EmbedPolicy] = {}
@@ -99,20 +100,19 @@ class Partners:
         """When the rules were read, by the event loop's clock; None: they haven't been."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
-        self._task: asyncio.Task[None] | None = None
+        # What switches partners off must outlive any defect, as a `Periodic` does.
+        self._polls = Periodic(self._look, lambda: poll, log=log, failure_event="partners.poll_broken", wait_first=True)
+        self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
         """Read the rules, and begin to look at them again and again."""
         with suppress(StoreUnavailable):
             await self.refresh()
-        self._task = asyncio.create_task(self._poll_forever(), name="partners")
+        self._tasks.spawn(self._polls.run())
 
     async def close(self) -> None:
         """Stop."""
-        tasks = [*self._reading.cancel(), *([self._task] if self._task else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks.cancel(), *self._reading.cancel(), return_exceptions=True)
 
     async def refresh(self) -> None:
         """Read the rules now, and close whom they don't let in any more. Raises StoreUnavailable."""
@@ -158,10 +158,10 @@ class Partners:
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
         """Whom the viewers report to that come by such a request. Raises EmbedRefused and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
-            return self._hub.subscription(Topic(slug))
+            return Subscription(self._hub, Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
         if partner is None:
-            return self._hub.subscription(topic)
+            return Subscription(self._hub, topic)
         return self._partner_sessions.subscription(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
@@ -229,17 +229,11 @@ class Partners:
         with suppress(StoreUnavailable):
             await self.refresh()
 
-    async def _poll_forever(self) -> None:
-        while True:
-            await asyncio.sleep(self._poll)
-            try:
-                with suppress(StoreUnavailable):
-                    await self._reading()
-                # Without the database too: a time that is over needs none.
-                await self._enforce()
-            except Exception:
-                # What switches partners off must outlive any defect.
-                log.exception("partners.poll_broken")
+    async def _look(self) -> None:
+        with suppress(StoreUnavailable):
+            await self._reading()
+        # Without the database too: a time that is over needs none.
+        await self._enforce()
 
     def _may_embed(self, slug: str, caller: Caller) -> bool:
         embedding = self._restricted[slug]

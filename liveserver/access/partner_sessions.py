@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.realtime.hub import Subscription
+from liveserver.realtime.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from liveserver.protocol.frames import Frame
-    from liveserver.realtime.hub import Subscription
+    from liveserver.realtime.subscription import Subscription
     from liveserver.realtime.transport.socket_viewer import SocketViewer
     from liveserver.utils.limits.concurrency_limiter import Permit
 
@@ -132,7 +132,7 @@ class WebSocketStream:
 
     async def _stream(self, subscription: Subscription, after: Position | None, websocket: WebSocket) -> None:
         await websocket.accept()
-        viewer = QueueViewer(subscription.drained)
+        viewer = QueueViewer(subscription.writable)
         try:
             await subscription.join(viewer, after)
             await _serve_websocket(websocket, viewer, subscription)
@@ -272,7 +272,7 @@ class EventStream:
                 self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        viewer = QueueViewer(self._subscription.drained, self._word)
+        viewer = QueueViewer(self._subscription.writable, self._word)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from liveserver.content.media.picture import Picture, figure_html
 from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, Position
 from liveserver.protocol import encoding, messages, resources
-from liveserver.protocol.frames import ChangeFrame
+from liveserver.protocol.frames import ChangeDetails, ChangeFrame
+from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.rendering.cooperative import TimeSlice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from liveserver.domain.entry import Entry
     from liveserver.domain.liveblog import Liveblog
@@ -27,10 +28,9 @@ LIVEBLOG_KEY = "liveblog"
 class Presenter:
     """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
 
-    def __init__(self, renderer: EntryRenderer, confirming: Mapping[str, int] | None = None) -> None:
-        """`confirming`: deleted entries that viewers are to confirm at present, and within how many milliseconds."""
+    def __init__(self, renderer: EntryRenderer, confirmations: PendingConfirmations | None = None) -> None:
         self._renderer = renderer
-        self._confirming = {} if confirming is None else confirming
+        self._confirmations = PendingConfirmations() if confirmations is None else confirmations
 
     def liveblog(self, liveblog: Liveblog) -> encoding.JSON:
         """A live blog as a JSON object."""
@@ -97,12 +97,15 @@ class Presenter:
         match change:
             case EntryChanged(seq, entry):
                 key, message = entry.id, messages.entry_message(seq, self.entry(liveblog, entry))
+                details = ChangeDetails(tags=entry.tags)
             case EntryDeleted(seq, entry_id):
-                within = self._confirming.get(entry_id)
+                within = self._confirmations.within(entry_id)
                 key, message = entry_id, messages.delete_message(seq, entry_id, within=within)
+                details = ChangeDetails(confirm_within=within)
             case _:
                 key, message = LIVEBLOG_KEY, messages.liveblog_message(change.seq, self.liveblog(change.liveblog))
-        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message)
+                details = ChangeDetails()
+        return ChangeFrame(Position(liveblog.epoch, change.seq), key, message, details)
 
 
 def _as_due(entry: Entry) -> Entry:

@@ -1,7 +1,7 @@
 """Reach: who reads a live blog where, now and by the hour, without anything of any single one.
 
 Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), tells the others how many there are (as
-`realtime/presence.py` does), and adds what it has counted to the store every minute.
+`realtime/upkeep/presence.py` does), and adds what it has counted to the store every minute.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import structlog
 from liveserver.domain.errors import FieldError, InvalidInput, StoreUnavailable
 from liveserver.domain.reach_report import PartnerReach, ReachDay, ReachReport
 from liveserver.newsroom.watch_time import Key, WatchTimeMeter
-from liveserver.realtime import presence
+from liveserver.realtime.upkeep import presence
+from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,27 +49,29 @@ class Reach:
         self._clock = clock
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
-        hub.observers.append(self)
+        self._flushed_at = 0.0
+        """The loop's time of the last write."""
+        hub.observe(self)
 
     async def run(self) -> None:
         """Tell the other nodes and write down what was counted, until cancelled."""
-        loop = asyncio.get_running_loop()
-        flushed = loop.time()
-        while True:
-            try:
-                self.announce()
-                if loop.time() - flushed >= FLUSH:
-                    flushed = loop.time()
-                    await self.flush()
-            except Exception:
-                log.exception("reach.broken")
-            await asyncio.sleep(presence.INTERVAL)
+        self._flushed_at = asyncio.get_running_loop().time()
+        await Periodic(self._tell, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
+
+    async def _tell(self) -> None:
+        self.announce()
+        moment = asyncio.get_running_loop().time()
+        if moment - self._flushed_at >= FLUSH:
+            self._flushed_at = moment
+            await self.flush()
 
     def announce(self) -> None:
         """Tell the other nodes how many viewers there are here."""
         if self._bus.up:
             self._presence.forget(self._clock() - presence.LIFETIME)
-            for message in self._presence.tell({_word(key): count for key, count in self._meter.viewers().items()}):
+            for message in self._presence.announcements(
+                {_word(key): count for key, count in self._meter.viewers().items()}
+            ):
                 self._bus.announce(message)
 
     async def flush(self) -> None:
@@ -100,7 +103,7 @@ class Reach:
 
     def announced(self, message: bytes, /) -> None:
         """A node says something, perhaps how many viewers it has."""
-        self._presence.hear(message, self._clock())
+        self._presence.take(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
@@ -132,7 +135,7 @@ class Reach:
 
     def _now(self, slug: str) -> dict[str, int]:
         """Viewers on all nodes, by partner."""
-        keys = {Key(*word.split(" ", 1)) for word in self._presence.heard_of() if " " in word}
+        keys = {Key(*word.split(" ", 1)) for word in self._presence.slugs() if " " in word}
         here = self._meter.viewers()
         return {
             key.partner: here.get(key, 0) + self._presence.elsewhere(_word(key))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import structlog
 
 from liveserver.domain.errors import LiveserverError, StoreUnavailable
 from liveserver.domain.ids import now
+from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
     from liveserver.newsroom.publisher import Publisher
@@ -36,26 +36,29 @@ class Scheduler:
     def __init__(self, store: Store, publisher: Publisher) -> None:
         self._store = store
         self._publisher = publisher
+        self._tidied_at = float("-inf")
+        """The loop's time of the last look for old keys."""
 
     async def run(self) -> None:
         """Go on until cancelled. A database that is away is waited for."""
+        await Periodic(
+            self._look,
+            lambda: LOOK,
+            log=log,
+            failure_event="scheduler.broken",
+            expected=(StoreUnavailable,),
+            retry=lambda: RETRY,
+            wake=self._publisher.has_scheduled,
+        ).run()
+
+    async def _look(self) -> float:
+        """Publish what is due, and now and then forget old keys; returns the seconds until the next look."""
+        wait = await self.publish_due()
         clock = asyncio.get_running_loop().time
-        tidied_at = -TIDY
-        while True:
-            self._publisher.has_scheduled.clear()
-            try:
-                wait = await self.publish_due()
-                if clock() - tidied_at >= TIDY:
-                    tidied_at = clock()
-                    await self._store.entries.forget_idempotency(now() - KEEP_IDEMPOTENCY)
-            except StoreUnavailable:
-                wait = RETRY
-            except Exception:
-                log.exception("scheduler.broken")
-                wait = RETRY
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._publisher.has_scheduled.wait()
+        if clock() - self._tidied_at >= TIDY:
+            self._tidied_at = clock()
+            await self._store.entries.forget_idempotency(now() - KEEP_IDEMPOTENCY)
+        return wait
 
     async def publish_due(self) -> float:
         """Publish what is due; returns the seconds until the next look."""

@@ -2,8 +2,8 @@
 
 The delete message asks for it (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by a
 POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and tells the others its totals again and
-again, as it does with viewers (`realtime/presence.py`): messages for each node and interval, however many viewers there
-are. The node that deleted the entry ends the counting, and keeps the totals in the store.
+again, as it does with viewers (`realtime/upkeep/presence.py`): messages for each node and interval, however many
+viewers there are. The node that deleted the entry ends the counting, and keeps the totals in the store.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.hub import Hub
+    from liveserver.realtime.pending_confirmations import PendingConfirmations
     from liveserver.realtime.viewer import Viewer
     from liveserver.store import Store
 
@@ -89,19 +90,25 @@ class Takedowns:
     """The takedowns of one process. It is a `ViewerObserver` of the hub's."""
 
     def __init__(
-        self, store: Store, hub: Hub, bus: Bus, confirming: dict[str, int], *, clock: Callable[[], datetime] = now
+        self,
+        store: Store,
+        hub: Hub,
+        bus: Bus,
+        confirmations: PendingConfirmations,
+        *,
+        clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirming` is kept by this: see `Presenter`."""
+        """`confirmations` are those that this asks for, and forgets."""
         self._store = store
         self._hub = hub
         self._bus = bus
-        self._confirming = confirming
+        self._confirmations = confirmations
         self._clock = clock
         self._active: dict[str, Counting] = {}
         self._asked: dict[str, deque[float]] = {}
         """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
         self._task: asyncio.Task[None] | None = None
-        hub.observers.append(self)
+        hub.observe(self)
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
         """Ask whoever is connected. To be called when the deletion is committed, before its message is made."""
@@ -198,7 +205,7 @@ class Takedowns:
         counter = TakedownCounter(self._hub.viewers_of(slug))
         counting = Counting(slug, entry_id, seq, at, within, ours, self._now(), counter)
         self._active[entry_id] = counting
-        self._confirming[entry_id] = within
+        self._confirmations.ask(entry_id, within)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="takedowns")
         return counting
@@ -285,7 +292,7 @@ class Takedowns:
 
     def _forget(self, counting: Counting) -> None:
         del self._active[counting.entry_id]
-        del self._confirming[counting.entry_id]
+        self._confirmations.forget(counting.entry_id)
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
+from typing import Any, NamedTuple
 
+import orjson
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as _Frame
 from websockets.frames import Opcode
 
-from liveserver.domain.change import Position, Withdrawal
+from liveserver.domain.change import Position
 from liveserver.protocol import messages
 
 DEFLATE_MIN = 128
@@ -17,9 +18,6 @@ DEFLATE_MIN = 128
 
 BUS_MESSAGE_MAX = 64 * 1024
 """Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
-
-
-_GONE = re.compile(rb"gone ([0-9]{1,18}) ([!-~]{1,64})(?: ([0-9]{1,9}))?")
 
 
 class Frame:
@@ -58,14 +56,33 @@ class Frame:
         return head + b"data: " + self.message + b"\n\n"
 
 
+class ChangeDetails(NamedTuple):
+    """What a change's message says that partners' topics depend on."""
+
+    tags: tuple[str, ...] | None = None
+    """The entry's; None for any change but that of an entry."""
+    confirm_within: int | None = None
+    """The milliseconds that viewers have to confirm a deletion; None if they aren't asked to."""
+
+
 class ChangeFrame(Frame):
     """The message of one change, with what the hub must know of it."""
 
-    def __init__(self, position: Position, key: str, message: bytes) -> None:
+    def __init__(self, position: Position, key: str, message: bytes, details: ChangeDetails | None = None) -> None:
+        """Without `details`, those are read from `message` when they are needed first."""
         super().__init__(message, position)
         self.position = position
         self.key = key
-        """What a later change with the same key replaces: the entry's id, or `liveblog`."""
+        """The entry's id, or `liveblog`: a change makes earlier ones with the same key superfluous."""
+        if details is not None:
+            self.details = details
+
+    @cached_property
+    def details(self) -> ChangeDetails:
+        """What the message says that partners' topics depend on."""
+        message: Any = orjson.loads(self.message)
+        tags = tuple(message["entry"]["tags"]) if message["type"] == "entry" else None
+        return ChangeDetails(tags, message["confirm"]["within"] if "confirm" in message else None)
 
     @property
     def seq(self) -> int:
@@ -78,8 +95,8 @@ class ChangeFrame(Frame):
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """The change, as readers get it who must not see the entry (any more)."""
-        return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key))
+        """This change as a deletion that nobody is asked to confirm, for viewers that may not see the entry."""
+        return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 
 
 def pack(frame: ChangeFrame) -> bytes:
@@ -89,16 +106,8 @@ def pack(frame: ChangeFrame) -> bytes:
     return b"%s %s\n%s" % (str(frame.position).encode(), frame.key.encode(), frame.message)
 
 
-def pack_withdrawal(withdrawal: Withdrawal) -> bytes:
-    """What readers who are late must not have any more: `gone seq key`; then in how many ms to confirm it."""
-    within = b"" if withdrawal.within is None else b" %d" % withdrawal.within
-    return b"gone %d %s%s" % (withdrawal.seq, withdrawal.id.encode(), within)
-
-
-def unpack(data: bytes) -> ChangeFrame | Position | Withdrawal | None:
-    """What `pack` made: the change, or its position alone; or a withdrawal; None for anything else."""
-    if gone := _GONE.fullmatch(data):
-        return Withdrawal(gone[2].decode("ascii", "replace"), int(gone[1]), int(gone[3]) if gone[3] else None)
+def unpack(data: bytes) -> ChangeFrame | Position | None:
+    """The change that `pack` packed, or its position alone; None for anything else."""
     head, separator, message = data.partition(b"\n")
     words = head.decode("ascii", "replace").split(" ")
     position = Position.parse(words[0])

@@ -161,6 +161,11 @@ class Channel:
             replay = latest([*before, *self.recent], after.seq)
             self._enter(viewer, [hello, *replay, *self._gone()], after, now)
 
+    def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
+        """Bring a lagging viewer to the channel's position, as `join` does; one that doesn't lag is left alone."""
+        if self.lagging.pop(viewer, None) is not None:
+            self.join(viewer, after, now, older)
+
     def leave(self, viewer: Viewer) -> bool:
         """Forget a viewer; False for one that is unknown."""
         was_here = viewer in self.viewers or viewer in self.lagging

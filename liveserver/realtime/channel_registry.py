@@ -1,141 +1,131 @@
-"""The topics that somebody follows here: opened when they are asked for, and forgotten again."""
+"""The channels of the topics that somebody follows here: opened when they are asked for, and dropped again."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import NotFound
 from liveserver.realtime.channel import Channel
-from liveserver.realtime.synced_channel import SyncedChannel
-from liveserver.utils.single_flight import FreshFlight
+from liveserver.realtime.open_channel import OpenChannel
+from liveserver.utils.background import BackgroundTasks
+from liveserver.utils.single_flight import FreshFlight, SingleFlight
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from liveserver.domain.change import Position
     from liveserver.domain.topic import Topic
-    from liveserver.realtime.bus import TopicBus
-    from liveserver.realtime.synced_channel import History
+    from liveserver.realtime.ports import History, TopicMessage, ViewerObserver
+    from liveserver.realtime.topics.topic_bus import TopicBus
 
 EARLY_MAX = 256
-"""Messages kept for a room that is being opened. When the oldest is lost, the next one shows the gap."""
+"""Messages kept for a channel that is being opened. When the oldest is lost, the next one shows the gap."""
 
 
 class ChannelRegistry:
-    """The rooms of a hub, one for each topic."""
+    """A hub's channels, one for each topic."""
 
     def __init__(
         self,
         history: History,
         bus: TopicBus,
-        eased: asyncio.Event,
-        take: Callable[[SyncedChannel, bytes], None],
+        observer: ViewerObserver,
+        progress: asyncio.Event,
         *,
         heartbeat: int,
         recent_max: int,
     ) -> None:
-        """`take`: what becomes of a message that came while its room was being opened. `eased`: see `SyncedChannel`."""
+        """`observer`, `progress`: see `OpenChannel`; `heartbeat`, `recent_max`: see `Channel`."""
         self._history = history
         self._bus = bus
-        self._eased = eased
-        self._take = take
+        self._observer = observer
+        self._progress = progress
         self._heartbeat = heartbeat
         self._recent_max = recent_max
-        self._channels: dict[Topic, SyncedChannel] = {}
-        self._readings: dict[str, dict[Topic, SyncedChannel]] = {}
-        """The rooms of each live blog, by its slug: its own, and those of its views."""
-        self._opening: dict[Topic, asyncio.Task[SyncedChannel]] = {}
-        self._early: dict[Topic, deque[bytes]] = {}
-        """Messages for rooms that are being opened."""
+        self._channels: dict[Topic, OpenChannel] = {}
+        self._by_liveblog: dict[str, dict[Topic, OpenChannel]] = {}
+        """By the live blog's slug: the channels of the whole of it, and of parts."""
+        self._opening: SingleFlight[Topic, OpenChannel] = SingleFlight(self._open)
+        self._early: dict[Topic, deque[TopicMessage]] = {}
+        """Messages for channels that are being opened."""
         self._wanted: set[Topic] = set()
-        """Those that the next look at the store is to find."""
-        self._look = FreshFlight(self._find)
+        """Topics whose positions the next query is to tell."""
+        self._positions = FreshFlight(self._read_positions)
+        self._tasks = BackgroundTasks()
 
-    def __iter__(self) -> Iterator[SyncedChannel]:
+    def __iter__(self) -> Iterator[OpenChannel]:
         return iter(list(self._channels.values()))
 
-    def get(self, topic: Topic) -> SyncedChannel | None:
-        """The room, if it is open."""
+    def get(self, topic: Topic) -> OpenChannel | None:
+        """The topic's channel, if it is open."""
         return self._channels.get(topic)
 
-    def ready(self, topic: Topic, message: bytes) -> SyncedChannel | None:
-        """The room that a message is for, if it is open; one that is being opened takes it afterwards."""
+    def ready(self, topic: Topic, message: TopicMessage) -> OpenChannel | None:
+        """The channel that a message is for, if it is open; one that is being opened takes the message afterwards."""
         early = self._early.get(topic)
         if early is not None:
             early.append(message)
             return None
         return self._channels.get(topic)
 
-    def of(self, slug: str) -> list[SyncedChannel]:
-        """The rooms of a live blog and of its views."""
-        return list(self._readings.get(slug, {}).values())
+    def of(self, slug: str) -> list[OpenChannel]:
+        """All channels of a live blog."""
+        return list(self._by_liveblog.get(slug, {}).values())
 
     def liveblogs(self) -> list[str]:
-        """The slugs of those that have a room, or a view of which has one."""
-        return list(self._readings)
+        """The slugs of the live blogs that have a channel."""
+        return list(self._by_liveblog)
 
-    async def open(self, topic: Topic) -> SyncedChannel:
-        """The room, made if there is none. Raises NotFound and StoreUnavailable."""
-        synced = self._channels.get(topic)
-        if synced is not None:
-            return synced
-        task = self._opening.get(topic)
-        if task is None:
-            task = asyncio.create_task(self._load(topic), name=f"open {topic.slug}")
-            self._opening[topic] = task
-            task.add_done_callback(lambda _: self._opening.pop(topic, None))
-        try:
-            return await asyncio.shield(task)
-        finally:
-            # What it raises refers to this frame: a circle, which would keep the viewer until it is collected.
-            del task
+    async def open(self, topic: Topic) -> OpenChannel:
+        """The topic's channel, opened if it isn't. Raises NotFound and StoreUnavailable."""
+        open_channel = self._channels.get(topic)
+        return await self._opening(topic) if open_channel is None else open_channel
 
     def drop(self, topic: Topic) -> None:
-        """Forget a room. The caller unsubscribes from the bus."""
-        synced = self._channels.pop(topic)
-        readings = self._readings[synced.liveblog]
-        del readings[topic]
-        if not readings:
-            del self._readings[synced.liveblog]
+        """Forget a channel. The caller unsubscribes from the bus."""
+        slug = self._channels.pop(topic).liveblog
+        del self._by_liveblog[slug][topic]
+        if not self._by_liveblog[slug]:
+            del self._by_liveblog[slug]
 
     async def close(self) -> None:
-        """Forget all of them, and end what is being read."""
-        running: list[asyncio.Task[Any]] = [
-            *self._look.cancel(),
-            *(task for synced in self for task in synced.cancel()),
+        """Forget all channels, and end what is being read for them."""
+        running = [
+            *self._tasks.cancel(),
+            *self._positions.cancel(),
+            *self._opening.cancel(),
+            *(task for open_channel in self for task in open_channel.cancel()),
         ]
         self._channels.clear()
-        self._readings.clear()
-        for task in self._opening.values():
-            task.cancel()
-        await asyncio.gather(*running, *self._opening.values(), return_exceptions=True)
+        self._by_liveblog.clear()
+        await asyncio.gather(*running, return_exceptions=True)
 
-    async def _find(self) -> dict[Topic, Position]:
+    async def _read_positions(self) -> dict[Topic, Position]:
         wanted, self._wanted = self._wanted, set()
         return await self._history.positions(wanted)
 
-    async def _load(self, topic: Topic) -> SyncedChannel:
-        # Slugs can be made up without end: one look tells of all that are asked for at this moment, and nothing is made
-        # for a live blog that isn't there.
+    async def _open(self, topic: Topic) -> OpenChannel:
+        # Slugs can be made up without end: one query tells of all that are asked for at this moment, and nothing is
+        # made for a live blog that doesn't exist.
         self._wanted.add(topic)
-        here = (await self._look()).get(topic)
-        if here is None:
+        position = (await self._positions()).get(topic)
+        if position is None:
             raise NotFound(f"there is no live blog {topic.slug!r}")
-        # Subscribe before reading: what is committed after the read is announced on the bus, and kept in `_early`.
+        # Subscribe before reading: what is committed after the read comes by the bus, and is kept in `_early`.
         self._early[topic] = deque(maxlen=EARLY_MAX)
         try:
             await self._bus.subscribe(topic)
-            start = await self._history.recent(topic, here, self._recent_max)
+            start = await self._history.recent(topic, position, self._recent_max)
         except BaseException:
             del self._early[topic]
             await self._bus.unsubscribe(topic)
             raise
         channel = Channel(topic, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        synced = SyncedChannel(channel, self._history, self._eased)
-        self._channels[topic] = synced
-        self._readings.setdefault(synced.liveblog, {})[topic] = synced
+        open_channel = OpenChannel(channel, self._history, self._observer, self._tasks, self._progress)
+        self._channels[topic] = open_channel
+        self._by_liveblog.setdefault(open_channel.liveblog, {})[topic] = open_channel
         for message in self._early.pop(topic):
-            self._take(synced, message)
-        return synced
+            open_channel.take(message)
+        return open_channel

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position
 from liveserver.domain.ids import now
 from liveserver.realtime.channel import Replay
+from liveserver.realtime.pending_confirmations import PendingConfirmations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
     from datetime import datetime
 
     from liveserver.domain.change import Change, Changes, Withdrawal
@@ -24,6 +25,25 @@ BATCH = 100
 """Changes read and rendered at a time; between two batches the event loop has its turn."""
 
 
+class PendingChange(NamedTuple):
+    """A change that a delayed topic doesn't show yet."""
+
+    seq: int
+    seconds: float
+    """Until it does, from when this was asked for; negative if it should already."""
+
+
+class PendingChanges(NamedTuple):
+    """All that waits of a delayed topic."""
+
+    position: Position
+    """The whole live blog's."""
+    changes: list[PendingChange]
+    """Ascending by seq."""
+    withdrawals: list[Withdrawal]
+    """What the topic still shows, and must not show any more."""
+
+
 class StoreHistory:
     """The history that the store holds."""
 
@@ -31,14 +51,13 @@ class StoreHistory:
         self,
         store: Store,
         encoder: ChangeEncoder,
-        confirming: Mapping[str, int] | None = None,
+        confirmations: PendingConfirmations | None = None,
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirming`: as `Presenter` says."""
         self._store = store
         self._encoder = encoder
-        self._confirming = {} if confirming is None else confirming
+        self._confirmations = PendingConfirmations() if confirmations is None else confirmations
         self._clock = clock
 
     async def after(self, topic: Topic, position: Position) -> Replay:
@@ -79,6 +98,13 @@ class StoreHistory:
         """As of when a topic that is late shows the live blog."""
         return self._clock() - timedelta(seconds=topic.delay)
 
+    async def pending(self, topic: Topic) -> PendingChanges:
+        """What waits of a delayed topic. Raises NotFound and StoreUnavailable."""
+        moment = self.moment(topic)
+        position, changes, withdrawn = await self._store.changes.since(topic.slug, moment)
+        waiting = [PendingChange(seq, (at - moment).total_seconds()) for seq, at in changes]
+        return PendingChanges(position, waiting, self._asking(withdrawn))
+
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
         """What changed in a topic after a seq, and what its readers must not have any more.
 
@@ -88,7 +114,7 @@ class StoreHistory:
         if topic.delay:
             moment = self.moment(topic)
             found, told = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
-            withdrawn = self.asking(told)
+            withdrawn = self._asking(told)
         else:
             found = await self._store.changes.after(topic.slug, after, limit=limit)
         if topic.tags:
@@ -101,9 +127,9 @@ class StoreHistory:
             found = found._replace(items=items)
         return found, withdrawn
 
-    def asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
+    def _asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
         """What the store says is gone, and whether readers are to confirm it."""
-        return [withdrawal._replace(within=self._confirming.get(withdrawal.id)) for withdrawal in withdrawals]
+        return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
         """What a page that shows a topic starts from."""

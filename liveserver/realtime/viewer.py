@@ -64,7 +64,7 @@ class Viewer(ABC):
 
     @abstractmethod
     def write(self, frame: Frame, /) -> bool:
-        """Take one message. False: the viewer lags, took nothing of it, and will be reported by `Hub.drained`."""
+        """Take one message. False: the viewer took nothing of it and lags, until `Hub.resume` is called."""
 
     @abstractmethod
     def close(self, code: int, /) -> None:

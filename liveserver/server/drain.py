@@ -38,7 +38,7 @@ async def farewell(hub: Hub, window: float) -> None:
 
     Returns when all have gone; a second after the window at the latest, when only those are left who don't read.
     """
-    hub.draining = True
+    hub.begin_draining()
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
             await hub.flushed()

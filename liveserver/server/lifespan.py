@@ -27,9 +27,11 @@ from liveserver.newsroom.scheduler import Scheduler
 from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
 from liveserver.newsroom.takedowns import Takedowns
 from liveserver.realtime import bus as buses
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.pending_confirmations import PendingConfirmations
+from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_renderer import PageRenderer
 from liveserver.rendering.urls import Urls
@@ -63,14 +65,13 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         store = await Store.open(settings.database_url, pool_size=settings.database_pool)
         parts.push_async_callback(store.close)
 
-        confirming: dict[str, int] = {}
-        presenter = Presenter(entries, confirming)
-        history = StoreHistory(store, presenter, confirming)
+        confirmations = PendingConfirmations()
+        presenter = Presenter(entries, confirmations)
+        history = StoreHistory(store, presenter, confirmations)
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
-        views = DerivedTopics(store, history, bus)
         hub = Hub(
-            views,
-            views,
+            history,
+            TopicBus(bus, DerivedTopics(history)),
             heartbeat=settings.heartbeat,
             poll=settings.poll,
             poll_fast=settings.poll_fast,
@@ -78,7 +79,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             recent_max=settings.recent_changes,
         )
         parts.push_async_callback(hub.close)
-        takedowns = Takedowns(store, hub, bus, confirming)
+        takedowns = Takedowns(store, hub, bus, confirmations)
         parts.push_async_callback(takedowns.close)
         library = MediaLibrary(store, pictures, TranscoderPool(max_pixels=settings.media_max_pixels))
         parts.push_async_callback(library.close)

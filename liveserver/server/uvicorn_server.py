@@ -138,7 +138,7 @@ class Server(uvicorn.Server):
             self.force_exit = True
         elif self.started:
             self._interrupted = sig == signal.SIGINT
-            self._app.state.services.hub.draining = True
+            self._app.state.services.hub.begin_draining()
         super().handle_exit(sig, frame)
         if self._loop is not None:
             # From a signal's handler: only this wakes a loop that waits.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from liveserver.utils.background import BackgroundTasks
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
@@ -18,13 +20,11 @@ class AfterCommit:
     """
 
     def __init__(self) -> None:
-        self._under_way: set[asyncio.Task[Any]] = set()
+        self._under_way = BackgroundTasks()
 
     async def __call__(self, writing: Coroutine[Any, Any, T], then: Callable[[T], None]) -> T:
         """What was written; `then` was called with it. Raises what `writing` raises, and then nothing follows."""
-        task = asyncio.create_task(writing)
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = self._under_way.spawn(writing)
         try:
             written = await asyncio.shield(task)
         except asyncio.CancelledError:

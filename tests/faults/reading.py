@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from liveserver.client import Step, Tracker
 from liveserver.domain.change import Position
-from liveserver.realtime.synced_channel import REPLAY_MAX
+from liveserver.realtime.replay_cache import REPLAY_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,9 @@ from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Replay
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
 from tests.support.viewers import PATIENCE
 
 if TYPE_CHECKING:
@@ -137,5 +138,4 @@ class MemoryHistory:
 
 def hub_on(history: MemoryHistory, bus: Bus, **options: Any) -> Hub:
     """A hub on a history in memory and a bus."""
-    views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
-    return Hub(views, views, **options)
+    return Hub(history, TopicBus(bus, DerivedTopics(cast("Any", history))), **options)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.utils.lru_cache import LruCache
+from liveserver.utils.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,35 +39,27 @@ class FileCache:
         self._seconds = seconds
         self._clock = clock
         self._kept: LruCache[str, _Kept] = LruCache(size)
-        self._reading: dict[str, asyncio.Task[bytes | None]] = {}
+        self._fetches: SingleFlight[str, bytes | None] = SingleFlight(self._fetch)
 
     async def get(self, name: str) -> bytes | None:
         """The file's content, or None if there is none; raises what `read` raises."""
         kept = self._kept.get(name)
         if kept is not None and kept.until > self._clock():
             return kept.content
-        task = self._reading.get(name)
-        if task is None:
-            task = self._reading[name] = asyncio.create_task(self._fetch(name))
-        return await asyncio.shield(task)
+        return await self._fetches(name)
 
     def forget(self, name: str) -> None:
         """It was removed: neither what is kept nor what is being read is given out to those who ask from now on."""
         self._kept.drop(name)
-        self._reading.pop(name, None)
+        self._fetches.abandon(name)
 
     async def _fetch(self, name: str) -> bytes | None:
         # As of before the read: what is removed while it goes on counts from then.
         until = self._clock() + self._seconds
-        task = asyncio.current_task()
-        try:
-            content = await self._read(name)
-            if self._reading.get(name) is task:
-                if content is None:
-                    self._kept.drop(name)
-                else:
-                    self._kept.put(name, _Kept(content, until), len(content))
-            return content
-        finally:
-            if self._reading.get(name) is task:
-                del self._reading[name]
+        content = await self._read(name)
+        if self._fetches.is_current(name):
+            if content is None:
+                self._kept.drop(name)
+            else:
+                self._kept.put(name, _Kept(content, until), len(content))
+        return content

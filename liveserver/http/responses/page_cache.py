@@ -22,11 +22,11 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import Gone, LiveserverError, NotFound
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
-from liveserver.utils.single_flight import FreshFlight
+from liveserver.utils.single_flight import FreshFlight, SingleFlight
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from liveserver.http.fair_queue import FairQueue, Requester, Work
     from liveserver.http.responses.representation import Representation
     from liveserver.realtime.hub import Hub
-    from liveserver.realtime.synced_channel import History
+    from liveserver.realtime.ports import History
 
     Make = Callable[[], Awaitable["CachedPage"]]
 
@@ -91,7 +91,7 @@ class PageCache:
         self._history = history
         self._turns = turns
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
-        self._entering: dict[Topic, asyncio.Task[None]] = {}
+        self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
         """Those whose positions the next query is to tell."""
         self._positions = FreshFlight(self._ask)
@@ -107,10 +107,7 @@ class PageCache:
 
     async def close(self) -> None:
         """End what is under way."""
-        running: list[asyncio.Task[Any]] = [*self._entering.values(), *self._positions.cancel()]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*self._entries.cancel(), *self._positions.cancel(), return_exceptions=True)
 
     def held(self, topic: Topic, variant: Variant) -> CachedPage | None:
         """The rendition, if there is one that is known to be good without asking anybody."""
@@ -178,8 +175,8 @@ class PageCache:
         if reached is not None:
             return reached
         now = asyncio.get_running_loop().time()
-        if now - kept.checked_at < DEMAND and topic not in self._entering:
-            self._entering[topic] = asyncio.create_task(self._enter(topic))
+        if now - kept.checked_at < DEMAND:
+            self._entries.start(topic)
         kept.checked_at = now
         self._unknown.add(topic)
         return (await self._positions()).get(topic)
@@ -189,11 +186,8 @@ class PageCache:
         return await self._history.positions(unknown)
 
     async def _enter(self, topic: Topic) -> None:
-        try:
-            with suppress(LiveserverError):
-                await self._hub.enter(topic)
-        finally:
-            del self._entering[topic]
+        with suppress(LiveserverError):
+            await self._hub.enter(topic)
 
 
 class DatedCache:

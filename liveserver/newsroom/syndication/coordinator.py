@@ -27,6 +27,7 @@ from liveserver.domain.inputs.fields import live_page
 from liveserver.domain.source import Source, SourceState
 from liveserver.newsroom.syndication.follower import Follower
 from liveserver.newsroom.syndication.ssrf_guard import is_public
+from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,18 +115,15 @@ class SyndicationCoordinator:
 
     async def run(self) -> None:
         """Go on until cancelled."""
-        while True:
-            self._look_now.clear()
-            try:
-                await self._look()
-            except StoreUnavailable:
-                # What is followed is still ours as far as we know; who writes is asked by the store.
-                pass
-            except Exception:
-                log.exception("syndication.broken")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    await self._look_now.wait()
+        await Periodic(
+            self._look,
+            lambda: LOOK,
+            log=log,
+            failure_event="syndication.broken",
+            # What is followed is still ours as far as we know; who writes is asked by the store.
+            expected=(StoreUnavailable,),
+            wake=self._look_now,
+        ).run()
 
     async def close(self) -> None:
         """Stop following, and leave the sources to others."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from liveserver.realtime.bus.memory import Medium, MemoryBus
-from liveserver.realtime.bus.port import Bus, Receiver, TopicBus, TopicReceiver
+from liveserver.realtime.bus.port import Bus, Receiver
 
-__all__ = ["Bus", "Medium", "MemoryBus", "Receiver", "TopicBus", "TopicReceiver", "connect"]
+__all__ = ["Bus", "Medium", "MemoryBus", "Receiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from liveserver.domain.topic import Topic
+from typing import Protocol
 
 
 class Receiver(Protocol):
@@ -48,46 +45,4 @@ class Bus(Protocol):
         """Deliver the live blog's messages from now on; returns when that is in force, or when the bus is down."""
 
     async def unsubscribe(self, slug: str) -> None:
-        """Deliver them no more."""
-
-
-class TopicReceiver(Protocol):
-    """The same for topics: what a `TopicBus` calls."""
-
-    def received(self, topic: Topic, message: bytes) -> None:
-        """A message of a topic that is subscribed."""
-
-    def announced(self, message: bytes) -> None:
-        """What a process told all others."""
-
-    def link_changed(self, up: bool) -> None:
-        """The bus went down, or came back."""
-
-
-class TopicBus(Protocol):
-    """A bus as a hub sees it: what is published are changes of live blogs, what is subscribed to are topics.
-
-    What `Bus` says of its calls holds here too.
-    """
-
-    @property
-    def up(self) -> bool:
-        """Whether messages can be expected to arrive."""
-
-    async def start(self, receiver: TopicReceiver) -> None:
-        """Begin to deliver to `receiver`."""
-
-    async def close(self) -> None:
-        """Stop delivering, and free what is held."""
-
-    def publish(self, slug: str, message: bytes) -> None:
-        """Hand `message` to every process that subscribes to a topic of the live blog, this one included."""
-
-    def announce(self, message: bytes) -> None:
-        """Hand `message` to every other process."""
-
-    async def subscribe(self, topic: Topic) -> None:
-        """Deliver its messages from now on. Raises NotFound and StoreUnavailable."""
-
-    async def unsubscribe(self, topic: Topic) -> None:
         """Deliver them no more."""

@@ -48,7 +48,7 @@ INDIRECT = -1
 class ViewerEvents(Protocol):
     """Whoever writes to viewers, and hears of them: from the event loop, never from within `write` or `close`."""
 
-    def drained(self, viewer: Viewer, /) -> None:
+    def writable(self, viewer: Viewer, /) -> None:
         """The viewer had refused a message, and can be written to again."""
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
@@ -193,7 +193,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         if self._state is State.LAGGING:
             self._state = State.FOLLOWING
             self._transport.resume_reading()
-            self._events.drained(self)
+            self._events.writable(self)
 
     def eof_received(self) -> None:
         """The viewer has nothing more to say: the transport closes."""

@@ -14,7 +14,7 @@ from tests.support.viewers import ListSink
 
 if TYPE_CHECKING:
     from liveserver.access.partner_sessions import PartnerSession
-    from liveserver.realtime.hub import Subscription
+    from liveserver.realtime.subscription import Subscription
     from tests.support.api.site import Site
 
 HERE, THERE = "https://www.exemple.fr", "https://blog.exemple.fr"

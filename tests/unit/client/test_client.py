@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from tests.support.scripted_api import Api, ok
+from tests.support.scripted_server import EPOCH, at
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from liveserver.client import (
         Client,
     )
-
-
-from tests.support.scripted_api import Api, ok
-from tests.support.scripted_server import EPOCH, at
 
 
 async def test_what_each_call_sends(connect: Callable[[Api], Client]) -> None:

@@ -11,13 +11,11 @@ import pytest
 from liveserver.client import Client, ClientError, Unreachable, errors, requests
 from liveserver.client.errors import Broken
 from liveserver.utils.json_cost import VALUES_MAX
+from tests.support.scripted_api import Api, ok
+from tests.support.scripted_server import EPOCH, LiveServer, Purse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-from tests.support.scripted_api import Api, ok
-from tests.support.scripted_server import EPOCH, LiveServer, Purse
 
 
 async def test_answers_count_by_their_bytes() -> None:

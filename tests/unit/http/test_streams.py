@@ -567,7 +567,7 @@ async def test_a_slow_viewer_lags_until_it_has_drained() -> None:
 async def test_a_viewer_that_lagged_is_caught_up(site: Site) -> None:
     """With a second `hello` and the latest states of what it missed; then it is live again."""
     hub, transport = site.parts.hub, Transport()
-    viewer = QueueViewer(lambda viewer: hub.drained(WHOLE, viewer))
+    viewer = QueueViewer(lambda viewer: hub.resume(WHOLE, viewer))
     await hub.join(WHOLE, viewer, None)
     running = asyncio.create_task(viewer.run(transport.send))
     channel = next(hub.channels())

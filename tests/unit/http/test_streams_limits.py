@@ -119,7 +119,7 @@ async def test_others_pages_read_when_to_come_back(site: LiveSite, monkeypatch: 
     """Of the 503 of an event stream: the server ends, has no more room, or its database is away."""
     async with httpx2.AsyncClient(headers={"Origin": "https://partner.example"}) as http:
         with monkeypatch.context() as patch:
-            patch.setattr(site.parts.hub, "draining", True)
+            patch.setattr(site.parts.hub, "_draining", True)
             answer = await http.get(site.url(f"{LIVEBLOG}/events"))
             assert answer.status_code == 503
             readable(answer)

@@ -21,6 +21,8 @@ from liveserver.newsroom.takedowns import Takedowns
 from liveserver.protocol.messages import gone_answer
 from liveserver.protocol.resources import takedown_object
 from liveserver.realtime.bus.memory import Medium, MemoryBus
+from liveserver.realtime.pending_confirmations import PendingConfirmations
+from liveserver.realtime.subscription import Subscription
 from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.urls import Urls
@@ -314,10 +316,9 @@ class Node:
         self.history = history
         self.bus = MemoryBus(medium)
         self.hub = hub_on(history, self.bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
-        confirming: dict[str, int] = {}
-        self.presenter = Presenter(EntryRenderer(Urls("http://test")), confirming)
-        self.confirming = confirming
-        self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, confirming, clock=lambda: NOON)
+        self.confirmations = PendingConfirmations()
+        self.presenter = Presenter(EntryRenderer(Urls("http://test")), self.confirmations)
+        self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, self.confirmations, clock=lambda: NOON)
 
     async def join(self, reply_id: str = "") -> ListSink:
         viewer = ListSink()
@@ -337,7 +338,7 @@ class Node:
         return figures(takedown_object(await self.takedowns.find(SLUG, entry_id)))
 
     def answer(self, viewer: ListSink, entry_id: str) -> None:
-        self.hub.subscription(WHOLE).said(viewer, gone_answer(entry_id, had=True))
+        Subscription(self.hub, WHOLE).said(viewer, gone_answer(entry_id, had=True))
 
 
 @asynccontextmanager
@@ -378,7 +379,7 @@ async def test_nodes_add_up() -> None:
         assert notes.kept["e"].ended_at == NOON
         for node in (one, two, three):
             assert await node.figures("e") == [5, 4, 4, 1, 0]
-            assert (node.confirming, node.takedowns._active) == ({}, {})
+            assert (node.confirmations._within, node.takedowns._active) == ({}, {})
 
 
 @virtual_time
@@ -432,7 +433,7 @@ async def test_a_node_whose_deleter_died_forgets() -> None:
         await asyncio.sleep(1)
         one.takedowns._active.clear()
         await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
-        assert (two.confirming, two.takedowns._active) == ({}, {})
+        assert (two.confirmations._within, two.takedowns._active) == ({}, {})
 
 
 @virtual_time
@@ -461,16 +462,16 @@ async def test_how_many_answers_were_asked_for() -> None:
             nodes[0].delete(f"e{number}")
         await asyncio.sleep(takedowns.ASKED_SECONDS - 1)
         for node in nodes:
-            assert node.hub.subscription(WHOLE).asked() == 50
-            assert node.hub.subscription(Topic("other")).asked() == 0
+            assert Subscription(node.hub, WHOLE).asked() == 50
+            assert Subscription(node.hub, Topic("other")).asked() == 0
         await asyncio.sleep(11)
-        left = [node.hub.subscription(WHOLE).asked() for node in nodes]
+        left = [Subscription(node.hub, WHOLE).asked() for node in nodes]
         assert left == [39, 39]
         # Who had said all there was to say, and 50 answers, has as much left of its time.
         until = spent(0.0, 0.0, FRAMES + 50)
         assert allowed(until, 10.0, left[0])
         await asyncio.sleep(50)
-        assert [node.hub.subscription(WHOLE).asked() for node in nodes] == [0, 0]
+        assert [Subscription(node.hub, WHOLE).asked() for node in nodes] == [0, 0]
         assert [node.takedowns._asked for node in nodes] == [{}, {}]
 
 
@@ -480,7 +481,7 @@ async def test_what_was_asked_for_is_bounded_and_forgotten(monkeypatch: pytest.M
     async with cluster(1) as ([node], _):
         for number in range(10):
             node.delete(f"e{number}")
-        assert node.hub.subscription(WHOLE).asked() == 3
+        assert Subscription(node.hub, WHOLE).asked() == 3
         await asyncio.sleep(takedowns.ASKED_SECONDS + 20)
         node.takedowns.begin("other", "f", 1)
         assert list(node.takedowns._asked) == ["other"]
@@ -492,7 +493,7 @@ async def test_with_many_viewers_there_is_more_time(monkeypatch: pytest.MonkeyPa
         for viewers, within in ((100, 5000), (10_000, 5000), (20_000, 10_000), (10**6, 20_000)):
             monkeypatch.setattr(node.hub, "count_everywhere", lambda _, viewers=viewers: viewers)
             node.delete(f"e{viewers}")
-            assert node.confirming[f"e{viewers}"] == within
+            assert node.confirmations.within(f"e{viewers}") == within
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 
 from liveserver.domain.change import Position
 from liveserver.protocol import messages
-from liveserver.protocol.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeFrame, Frame, pack, unpack
+from liveserver.protocol.frames import BUS_MESSAGE_MAX, DEFLATE_MIN, ChangeDetails, ChangeFrame, Frame, pack, unpack
 
 HERE = Position("k3f9x2ab", 42)
 
@@ -94,10 +94,33 @@ def test_a_change_above_the_limit_travels_as_its_position_alone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "details"),
+    [
+        (messages.entry_message(42, {"id": "a", "tags": ["sea", "sky"]}), ChangeDetails(("sea", "sky"))),
+        (messages.entry_message(42, {"id": "a", "tags": []}), ChangeDetails(())),
+        (messages.delete_message(42, "a"), ChangeDetails()),
+        (messages.delete_message(42, "a", within=5_000), ChangeDetails(None, 5_000)),
+        (messages.liveblog_message(42, {"slug": "match"}), ChangeDetails()),
+    ],
+)
+def test_the_details_of_a_change_that_came_over_the_bus(message: bytes, details: ChangeDetails) -> None:
+    """Its message says them, as the frame's maker would."""
+    change = unpack(pack(ChangeFrame(HERE, "a", message, details)))
+    assert isinstance(change, ChangeFrame)
+    assert change.details == details
+
+
+def test_details_that_are_told_are_not_read() -> None:
+    frame = ChangeFrame(HERE, "a", b"not JSON", ChangeDetails(("sea",)))
+    assert frame.details == ChangeDetails(("sea",))
+    assert frame.withdrawn().details == ChangeDetails()
+
+
+@pytest.mark.parametrize(
     "data",
     [
         *(b"", b"\n", b"k3f9x2ab", b"k3f9x2ab-x", b"k3f9x2ab-42 key", b"k3f9x2ab-42\n{}", b"k3f9x2ab-42 a b\n{}"),
-        *(b"\xff-1 key\n{}", b" \n{}", b"{}", b"\x00" * 100),
+        *(b"\xff-1 key\n{}", b" \n{}", b"{}", b"\x00" * 100, b"gone 5 a", b"gone 5 a 500"),
     ],
 )
 def test_what_was_not_packed_here_is_none(data: bytes) -> None:

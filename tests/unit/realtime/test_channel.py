@@ -86,8 +86,7 @@ def test_a_void_viewer_that_could_not_take_its_reset_is_told_again() -> None:
         assert not world.channel.covers(lag.position)
         viewer.room = None
         viewer.take()
-        del world.channel.lagging[viewer]
-        world.channel.join(viewer, lag.position, NOW)
+        world.channel.resume(viewer, lag.position, NOW)
         assert viewer.told == ["hello 7 fresh", "reset 7"]
 
 
@@ -194,10 +193,10 @@ def test_another_history_resets_everyone_and_voids_the_memory() -> None:
     world.history.restart(MATCH, "bbbbbbbb", 5)
     assert world.repair(after=0)
     assert viewer.messages[-1] == {"type": "reset", "epoch": "bbbbbbbb", "seq": 5}
-    lag = world.channel.lagging.pop(slow)
+    lag = world.channel.lagging[slow]
     assert not world.channel.covers(lag.position)
     slow.room = None
-    world.channel.join(slow, lag.position, NOW)
+    world.channel.resume(slow, lag.position, NOW)
     assert slow.told == ["hello 2 fresh", "hello 5 fresh", "reset 5"]
     assert world.join(Position("bbbbbbbb", 3)).told == ["hello 5", "entry 4 restored-0", "entry 5 restored-1"]
     assert world.join(3).told == ["hello 5 fresh", "reset 5"]
@@ -286,8 +285,25 @@ def test_a_viewer_that_lags_is_written_nothing_and_remembered_with_what_it_has()
     slow.room = None
     world.publish("b")
     assert slow.told == ["hello 0 fresh", "entry 1 a"], "not before it is caught up"
-    world.channel.join(slow, world.channel.lagging.pop(slow).position, NOW)
+    world.channel.resume(slow, world.channel.lagging[slow].position, NOW)
     assert slow.told == ["hello 0 fresh", "entry 1 a", "hello 4", "entry 3 c", "entry 4 b"]
+
+
+def test_a_viewer_that_is_resumed_lags_no_more() -> None:
+    """One that doesn't lag isn't resumed, nor one that has left: else it would get again what it has."""
+    world = World()
+    viewer, slow = world.join(), world.join(room=1)
+    world.publish("a")
+    slow.room = None
+    for _ in range(2):
+        world.channel.resume(slow, Position(EPOCH, 0), NOW)
+        assert slow.told == ["hello 0 fresh", "hello 1", "entry 1 a"]
+    assert (slow in world.channel.viewers, world.channel.lagging) == (True, {})
+    world.channel.resume(viewer, Position(EPOCH, 0), NOW)
+    assert viewer.told == ["hello 0 fresh", "entry 1 a"]
+    world.channel.leave(slow)
+    world.channel.resume(slow, Position(EPOCH, 0), NOW)
+    assert world.channel.count == 1
 
 
 @pytest.mark.parametrize(("room", "reached"), [(0, 1), (1, 1), (2, 2), (3, 3)])
@@ -306,7 +322,7 @@ def test_a_viewer_that_lags_within_a_skipping_repair_misses_nothing() -> None:
         assert world.repair()
         slow.room = None
         if slow in world.channel.lagging:
-            world.channel.join(slow, world.channel.lagging.pop(slow).position, NOW)
+            world.channel.resume(slow, world.channel.lagging[slow].position, NOW)
         seqs = [message["seq"] for message in slow.messages if message["type"] == "entry"]
         assert seqs == [2, 3, 4], f"with room for {room}"
 
@@ -479,7 +495,7 @@ def test_who_lags_within_a_backlog_is_caught_up_with_all_of_it_once(monkeypatch:
                 if world.channel.fanout_queue:
                     world.turn()
             slow.room = None
-            world.channel.join(slow, world.channel.lagging.pop(slow).position, NOW)
+            world.channel.resume(slow, world.channel.lagging[slow].position, NOW)
             world.publish("d")
             world.finish()
             seqs = [message["seq"] for message in slow.messages if message["type"] == "entry"]

@@ -1,4 +1,4 @@
-"""Channels that are opened and forgotten. What the hub does with them is in test_hub.py."""
+"""Channels that are opened and dropped. What the hub does with them is in test_hub.py."""
 
 from __future__ import annotations
 
@@ -7,39 +7,50 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.realtime.bus import MemoryBus
 from liveserver.realtime.channel_registry import EARLY_MAX, ChannelRegistry
-from liveserver.realtime.derived_topics import DerivedTopics
+from liveserver.realtime.open_channel import OpenChannel
+from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
+from liveserver.realtime.viewer_observers import ViewerObservers
 from tests.support.memory_history import MemoryHistory
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from liveserver.domain.change import Position
-    from liveserver.realtime.synced_channel import SyncedChannel
+    from liveserver.realtime.ports import TopicMessage
 
 MATCH, SEA = Topic("match"), Topic("match", ("sea",))
 
 
-class Taken:
-    """What rooms took that was kept for them."""
+def at(seq: int) -> Position:
+    return Position("aaaaaaaa", seq)
 
-    def __init__(self, history: MemoryHistory) -> None:
-        self.messages: list[tuple[Topic, bytes]] = []
-        bus = DerivedTopics(cast("Any", None), cast("Any", history), MemoryBus())
-        self.registry = ChannelRegistry(history, bus, asyncio.Event(), self.take, heartbeat=25, recent_max=10)
 
-    def take(self, synced: SyncedChannel, message: bytes) -> None:
-        """It was for this room."""
-        self.messages.append((synced.channel.topic, message))
+def registry_on(history: MemoryHistory) -> ChannelRegistry:
+    bus = TopicBus(MemoryBus(), DerivedTopics(cast("Any", history)))
+    return ChannelRegistry(history, bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
+    """What channels take, and by that don't."""
+    messages: list[tuple[Topic, TopicMessage]] = []
+
+    def take(open_channel: OpenChannel, message: TopicMessage) -> None:
+        messages.append((open_channel.channel.topic, message))
+
+    monkeypatch.setattr(OpenChannel, "take", take)
+    return messages
 
 
 async def test_opened_once_for_all() -> None:
     """Who asks while it is being opened waits for that; who asks afterwards has it at once."""
     history = MemoryHistory(MATCH.slug)
-    registry = Taken(history).registry
+    registry = registry_on(history)
     assert registry.get(MATCH) is None
     first, second = await asyncio.gather(registry.open(MATCH), registry.open(MATCH))
     assert first is second is await registry.open(MATCH) is registry.get(MATCH)
@@ -48,28 +59,28 @@ async def test_opened_once_for_all() -> None:
     assert (list(registry), registry.get(MATCH), registry.liveblogs()) == ([], None, [])
 
 
-async def test_messages_for_a_room_that_is_being_opened() -> None:
+async def test_messages_for_a_room_that_is_being_opened(taken: list[tuple[Topic, TopicMessage]]) -> None:
     """They are kept, the last of them, and taken once it is open; from then on nothing is kept."""
     history = MemoryHistory(MATCH.slug)
     history.hold()
-    taken = Taken(history)
-    opening = asyncio.create_task(taken.registry.open(MATCH))
+    registry = registry_on(history)
+    opening = asyncio.create_task(registry.open(MATCH))
     await history.until_reads(1)
     for number in range(EARLY_MAX + 2):
-        assert taken.registry.ready(MATCH, b"%d" % number) is None
-    assert taken.messages == []
+        assert registry.ready(MATCH, at(number)) is None
+    assert taken == []
     history.release()
-    synced = await opening
-    assert taken.messages == [(MATCH, b"%d" % number) for number in range(2, EARLY_MAX + 2)]
-    assert taken.registry.ready(MATCH, b"later") is synced
-    assert taken.registry.ready(Topic("other"), b"nobody's") is None
-    assert len(taken.messages) == EARLY_MAX
-    await taken.registry.close()
+    open_channel = await opening
+    assert taken == [(MATCH, at(number)) for number in range(2, EARLY_MAX + 2)]
+    assert registry.ready(MATCH, at(999)) is open_channel
+    assert registry.ready(Topic("other"), at(1)) is None
+    assert len(taken) == EARLY_MAX
+    await registry.close()
 
 
 async def test_a_live_blog_and_its_views() -> None:
-    """A live blog's rooms are its own and its views'."""
-    registry = Taken(MemoryHistory(MATCH.slug)).registry
+    """A live blog's channels are its own and its parts'."""
+    registry = registry_on(MemoryHistory(MATCH.slug))
     view = await registry.open(SEA)
     assert (registry.of(MATCH.slug), registry.get(MATCH)) == ([view], None)
     whole = await registry.open(MATCH)
@@ -80,24 +91,25 @@ async def test_a_live_blog_and_its_views() -> None:
     assert (registry.of(MATCH.slug), registry.liveblogs()) == ([], [])
 
 
-async def test_what_is_not_there() -> None:
-    """It has no room, and the next one who asks has another try."""
+async def test_what_is_not_there(taken: list[tuple[Topic, TopicMessage]]) -> None:
+    """It has no channel, and the next one who asks has another try."""
     history = MemoryHistory()
-    taken = Taken(history)
+    registry = registry_on(history)
     for _ in range(2):
         with pytest.raises(NotFound):
-            await taken.registry.open(MATCH)
-    assert taken.registry.ready(MATCH, b"x") is None
-    assert taken.messages == []
-    assert list(taken.registry) == []
+            await registry.open(MATCH)
+    assert registry.ready(MATCH, at(1)) is None
+    assert taken == []
+    assert list(registry) == []
 
 
 async def test_slugs_that_are_made_up() -> None:
     """A thousand, at once and one by one: one look each at most, no subscription, and nothing is left of them."""
     history = Counted()
     bus = Listening()
-    views = DerivedTopics(cast("Any", None), cast("Any", history), bus)
-    registry = ChannelRegistry(views, views, asyncio.Event(), lambda *_: None, heartbeat=25, recent_max=10)
+    derived = DerivedTopics(cast("Any", history))
+    topics_bus = TopicBus(bus, derived)
+    registry = ChannelRegistry(history, topics_bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
     topics = [
         Topic(f"rien-{number}", tags, delay) for number in range(250) for tags in ((), ("sea",)) for delay in (0, 3)
     ]
@@ -110,7 +122,8 @@ async def test_slugs_that_are_made_up() -> None:
             await registry.open(topic)
     assert len(history.looked) <= 2 + len(topics)
     assert (history.reads, bus.asked) == ([], [])
-    left = [thing for owner in (registry, views) for thing in vars(owner).values() if isinstance(thing, dict | set)]
+    owners = (registry, vars(registry)["_opening"], topics_bus, derived)
+    left = [thing for owner in owners for thing in vars(owner).values() if isinstance(thing, dict | set)]
     assert len(left) >= 7
     assert not any(left)
 

@@ -19,9 +19,10 @@ from liveserver.client import Step, Tracker
 from liveserver.domain.change import EntryChanged, Position
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
-from liveserver.realtime.derived_topics import DerivedTopics
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
+from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.topic_bus import TopicBus
 from tests.faults.reading import CHANGES, Line
 from tests.support.effort import examples
 from tests.support.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
@@ -118,7 +119,7 @@ class Reader:
         self.read()
         self.viewer.room = None
         if self.hub is not None:
-            self.hub.drained(self.view, self.viewer)
+            self.hub.resume(self.view, self.viewer)
 
     def read(self) -> None:
         """Take in what has come."""
@@ -189,8 +190,8 @@ class ViewsMachine(RuleBasedStateMachine):
         self.hubs = []
         for end in self.ends:
             history = StoreHistory(cast("Any", self.store), cast("Any", PlainPresenter()), clock=self._now)
-            views = DerivedTopics(cast("Any", self.store), history, cast("Bus", end))
-            hub = Hub(views, views, poll=POLL, poll_fast=0.5, lag_timeout=5, heartbeat=2, recent_max=recent_max)
+            views = TopicBus(cast("Bus", end), DerivedTopics(history))
+            hub = Hub(history, views, poll=POLL, poll_fast=0.5, lag_timeout=5, heartbeat=2, recent_max=recent_max)
             self.loop.finish(hub.start())
             self.hubs.append(hub)
 

@@ -1,6 +1,7 @@
 """The hub: every viewer complete and in order, whatever the bus loses and whenever the store answers.
 
-Who joins is in `test_hub_joining.py`, who lags in `test_hub_lagging.py`, and what is repaired in `test_hub_repairs.py`.
+Who joins is in `test_hub_joining.py`, who lags in `test_hub_lagging.py`, what is repaired in `test_hub_repairs.py`,
+and what the hub does by the clock in `upkeep/`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,10 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
-from liveserver.realtime import hub as hub_module
-from liveserver.realtime import presence
-from liveserver.realtime import synced_channel as synced_channel_module
-from tests.support.api.site import settled
-from tests.support.hub_cluster import MATCH, NEVER, SOON, WHOLE, Node, cluster, poll
+from liveserver.realtime import open_channel as open_channel_module
+from tests.support.hub_cluster import MATCH, NEVER, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
-from tests.support.viewers import PATIENCE, settle
+from tests.support.viewers import settle
 
 if TYPE_CHECKING:
     import pytest
@@ -109,104 +107,19 @@ async def test_while_history_is_being_replaced_the_store_must_be_asked() -> None
         node.history.hold()
         await poll(node)
         assert node.hub.reached(WHOLE) is None
-        node.hub.received(WHOLE, pack(late))
+        node.bus.deliver(MATCH, pack(late))
         assert node.hub.reached(WHOLE) is None
         node.history.release()
         await settle()
         assert node.hub.reached(WHOLE) == Position("bbbbbbbb", 1)
 
 
-async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it does for viewers."""
-    async with cluster("a") as [node]:
-        times = [0.0]
-        for module in (hub_module, synced_channel_module):
-            monkeypatch.setattr(module, "now", lambda: times[-1])
-        await node.hub.enter(WHOLE)
-        for _ in range(3):
-            times.append(times[-1] + hub_module.IDLE_KEEP - 1)
-            await poll(node)
-            assert node.hub.reached(WHOLE) == Position(EPOCH, 1)
-        times.append(times[-1] + hub_module.IDLE_KEEP + 1)
-        await poll(node)
-        assert node.hub.reached(WHOLE) is None
-
-
-# Heartbeats
-
-
-async def count_everywhere(node: Node, count: int) -> None:
-    """Return once the node counts so many viewers of the match."""
-
-    async def counts() -> bool:
-        return node.hub.count_everywhere(MATCH) == count
-
-    await settled(counts)
-
-
-async def test_heartbeats_come_by_themselves() -> None:
-    async with cluster("a", heartbeat=0) as [node]:
-        viewer = await node.join()
-        await viewer.until_told("heartbeat 1")
-        assert viewer.messages[1] == {"type": "heartbeat", "seq": 1, "viewers": 1}
-
-
-async def test_heartbeats_count_the_viewers_of_all_nodes() -> None:
-    async with cluster("a", nodes=3, heartbeat=0) as [node, elsewhere, third]:
-        viewer = await node.join()
-        for other in (elsewhere, elsewhere, third):
-            await other.join()
-        await elsewhere.join(slug="other")
-        for other in (elsewhere, third):
-            other.hub.announce()
-        assert [n.hub.count_everywhere(MATCH) for n in (node, elsewhere, third)] == [4, 3, 3]
-        await viewer.until(lambda: viewer.messages[-1].get("viewers") == 4)
-
-
-async def test_every_node_says_by_itself_how_many_viewers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "INTERVAL", SOON)
-    async with cluster(nodes=2) as [node, elsewhere]:
-        viewers = [await elsewhere.join(), await elsewhere.join()]
-        await count_everywhere(node, 2)
-        elsewhere.hub.leave(WHOLE, viewers[0])
-        await count_everywhere(node, 1)
-
-
-async def test_a_node_that_says_nothing_any_more_is_counted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "INTERVAL", SOON)
-    monkeypatch.setattr(presence, "LIFETIME", 5 * SOON)
-    async with cluster(nodes=2) as [node, elsewhere]:
-        await elsewhere.join()
-        await count_everywhere(node, 1)
-        await elsewhere.hub.close()
-        await count_everywhere(node, 0)
-
-
-async def test_while_the_bus_is_down_the_count_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody can be heard, which says nothing of who is there."""
-    monkeypatch.setattr(presence, "LIFETIME", 0.05)
-    async with cluster(nodes=2) as [node, elsewhere]:
-        await elsewhere.join()
-        elsewhere.hub.announce()
-        for end in (node, elsewhere):
-            end.bus.set_up(False)
-        await asyncio.sleep(0.06)
-        node.hub.announce()
-        assert node.hub.count_everywhere(MATCH) == 1
-        node.bus.set_up(True)
-        node.hub.announce()
-        assert node.hub.count_everywhere(MATCH) == 1, "it has had no time yet to say anything"
-        await asyncio.sleep(0.06)
-        node.hub.announce()
-        assert node.hub.count_everywhere(MATCH) == 0
-
-
-# The end, and what nobody reads
+# The end
 
 
 async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """An opening, a bridge, a repair that waits for another, a grace, a catching-up: `cluster` counts the tasks."""
-    monkeypatch.setattr(hub_module, "GAP_GRACE", NEVER)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", NEVER)
     async with cluster(*"abcd", recent_max=1) as [node]:
         slow = await node.join(room=1)
         node.publish("e")
@@ -214,47 +127,14 @@ async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch)
         node.history.hold()
         joins = [asyncio.create_task(node.join(slug="other")), asyncio.create_task(node.join(1))]
         await node.history.until_reads(3)
-        node.hub.received(WHOLE, b"nonsense")
+        node.bus.deliver(MATCH, b"nonsense")
         await node.history.until_reads(4)
-        node.hub.received(WHOLE, b"nonsense")
+        node.bus.deliver(MATCH, b"nonsense")
         node.history.commit(MATCH, "lost")
         node.publish("g")
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await settle()
         await node.hub.close()
         results = await asyncio.gather(*joins, return_exceptions=True)
         assert all(isinstance(result, asyncio.CancelledError) for result in results)
-        node.hub.received(WHOLE, b"nonsense")
-
-
-async def test_a_live_blog_that_nobody_reads_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with cluster("a") as [node]:
-        viewer, reader = await node.join(), await node.join(slug="other")
-        node.hub.leave(WHOLE, viewer)
-        await poll(node)
-        assert node.hub.count(MATCH) == 0
-        assert len(list(node.hub.channels())) == 2, "for a while it is kept warm"
-        monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
-        await poll(node)
-        assert [channel.topic.slug for channel in node.hub.channels()] == ["other"]
-        assert node.bus.subscribed == ["+match", "+other", "-match"]
-        assert (await node.join(0)).told == ["hello 1", "entry 1 a"], "and opened again"
-        assert reader.told == ["hello 0 fresh"]
-
-
-async def test_a_bus_that_hangs_does_not_hold_up_the_poll(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live blog is unsubscribed beside it: what the bus has lost meanwhile must be found all the same."""
-    monkeypatch.setattr(hub_module, "IDLE_KEEP", 0.0)
-    async with cluster(poll=SOON) as [node]:
-        viewer, leaving = await node.join(), await node.join(slug="other")
-        hangs = asyncio.Event()
-
-        async def unsubscribe(slug: str) -> None:
-            hangs.set()
-            await asyncio.Event().wait()
-
-        monkeypatch.setattr(node.bus, "unsubscribe", unsubscribe)
-        node.hub.leave(Topic("other"), leaving)
-        await asyncio.wait_for(hangs.wait(), PATIENCE)
-        node.history.commit(MATCH, "a")
-        await viewer.until_told("entry 1 a")
+        node.hub.received(WHOLE, None)

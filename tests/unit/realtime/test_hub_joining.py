@@ -8,8 +8,8 @@ import pytest
 
 from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
-from liveserver.realtime import hub as hub_module
-from liveserver.realtime import synced_channel as synced_channel_module
+from liveserver.realtime import replay_cache as replay_cache_module
+from liveserver.realtime.upkeep import store_poll as store_poll_module
 from tests.support.hub_cluster import MATCH, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle
@@ -72,7 +72,7 @@ async def test_viewers_that_come_back_at_once_from_different_positions_cost_one_
 
 async def test_viewers_that_come_back_one_by_one_from_different_positions_cost_one_read() -> None:
     """Also from the very edge of what is replayed, and while changes come."""
-    keys = [f"entry-{number}" for number in range(synced_channel_module.REPLAY_MAX + 50)]
+    keys = [f"entry-{number}" for number in range(replay_cache_module.REPLAY_MAX + 50)]
     async with cluster(*keys, recent_max=10) as [node]:
         for seq in range(50, len(keys) - 10):
             viewer = await node.join(seq)
@@ -98,7 +98,7 @@ async def test_what_was_read_is_of_no_use_when_memory_has_forgotten_what_came_af
 
 
 async def test_what_was_read_is_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synced_channel_module, "REPLAY_KEEP", 0)
+    monkeypatch.setattr(replay_cache_module, "REPLAY_KEEP", 0)
     async with cluster(*"abcd", recent_max=1) as [node]:
         for _ in range(2):
             await node.join(1)
@@ -110,7 +110,7 @@ async def test_a_viewer_that_memory_forgot_while_it_waited_is_brought_up_to_date
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It was within reach when it came."""
-    monkeypatch.setattr(synced_channel_module, "REPLAY_MAX", 3)
+    monkeypatch.setattr(replay_cache_module, "REPLAY_MAX", 3)
     async with cluster(*"abcd", recent_max=1) as [node]:
         await node.join()
         node.history.hold()
@@ -251,7 +251,7 @@ async def test_three_hundred_changes_are_replayed_and_no_more() -> None:
 
 async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rather than have the store read and everything rendered for it alone."""
-    monkeypatch.setattr(synced_channel_module, "REPLAY_MAX", 3)
+    monkeypatch.setattr(replay_cache_module, "REPLAY_MAX", 3)
     async with cluster(*"abcdefgh", recent_max=1) as [node]:
         await node.join()
         reads = len(node.history.reads)
@@ -263,7 +263,7 @@ async def test_a_viewer_far_behind_starts_afresh(monkeypatch: pytest.MonkeyPatch
 
 async def test_a_viewer_with_too_much_to_carry_starts_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few changes it is behind; and the store isn't read again for it."""
-    monkeypatch.setattr(synced_channel_module, "REPLAY_BYTES", 2_500)
+    monkeypatch.setattr(replay_cache_module, "REPLAY_BYTES", 2_500)
     async with cluster("a", recent_max=1) as [node]:
         for key in "bcdefg":
             node.history.commit(MATCH, key, size=1_000)
@@ -278,7 +278,7 @@ async def test_a_viewer_with_too_much_to_carry_starts_afresh(monkeypatch: pytest
 
 
 async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
+    monkeypatch.setattr(store_poll_module, "IDLE_KEEP", -1)
     async with cluster(*"abcd", recent_max=1) as [node]:
         last = await node.join()
         node.history.hold()
@@ -297,7 +297,7 @@ async def test_a_live_blog_is_kept_for_one_who_joined_while_the_last_one_left(mo
 async def test_a_join_that_fails_does_not_let_the_live_blog_go_under_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hub_module, "IDLE_KEEP", -1)
+    monkeypatch.setattr(store_poll_module, "IDLE_KEEP", -1)
     async with cluster(*"abcd", recent_max=1) as [node]:
         viewer = await node.join()
         node.history.down = True

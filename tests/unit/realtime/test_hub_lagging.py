@@ -74,7 +74,7 @@ async def test_who_drains_while_others_are_written_to_gets_everything_once(monke
             await asyncio.sleep(0)
         assert channel.fanout_queue
         slow.room = None
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         node.publish("e")
         await settle()
         assert slow.told == ["hello 0 fresh", "entry 1 a", "hello 4", *(f"entry {n} {k}" for n, k in SECOND_TO_FIFTH)]
@@ -91,7 +91,7 @@ async def test_a_lagging_viewer_is_caught_up_from_memory() -> None:
             node.publish(key)
         assert slow.told == ["hello 0 fresh", "entry 1 a"]
         slow.room = None
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         assert slow.told == ["hello 0 fresh", "entry 1 a", "hello 4", "entry 3 c", "entry 4 b"]
         node.publish("d")
         assert slow.told[-1] == "entry 5 d"
@@ -104,8 +104,8 @@ async def test_a_viewer_that_lags_beyond_memory_is_caught_up_from_the_store() ->
         for key in "abcab":
             node.publish(key)
         slow.room = None
-        node.hub.drained(WHOLE, slow)
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await slow.until_told("entry 5 b")
         await settle()
         assert slow.told == ["hello 0 fresh", "hello 5", "entry 3 c", "entry 4 a", "entry 5 b"]
@@ -118,11 +118,11 @@ async def test_a_viewer_that_lags_again_while_it_is_caught_up_gets_nothing_twice
         for key in "abc":
             node.publish(key)
         slow.room = 2
-        node.hub.drained(WHOLE, slow)
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await settle()
         slow.room = None
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await slow.until_told("entry 3 c")
         await settle()
         assert slow.told == ["hello 0 fresh", "hello 3", "entry 1 a", "hello 3", "entry 2 b", "entry 3 c"]
@@ -131,8 +131,8 @@ async def test_a_viewer_that_lags_again_while_it_is_caught_up_gets_nothing_twice
 async def test_a_drained_viewer_that_does_not_lag_is_left_alone() -> None:
     async with cluster() as [node]:
         viewer = await node.join()
-        node.hub.drained(WHOLE, viewer)
-        node.hub.drained(Topic("unknown"), viewer)
+        node.hub.resume(WHOLE, viewer)
+        node.hub.resume(Topic("unknown"), viewer)
         assert viewer.told == ["hello 0 fresh"]
 
 
@@ -159,7 +159,7 @@ async def test_a_lagging_viewer_that_cannot_be_caught_up_is_sent_back() -> None:
         for key in "abc":
             node.publish(key)
         node.history.down = True
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await slow.until(lambda: slow.closed is not None)
         assert slow.closed == CLOSE_TOO_SLOW
         assert node.hub.count(MATCH) == 0
@@ -172,7 +172,7 @@ async def test_a_lagging_viewer_that_leaves_while_it_is_caught_up_stays_away() -
             node.publish(key)
         slow.room = None
         node.history.hold()
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await node.history.until_reads(2)
         node.hub.leave(WHOLE, slow)
         node.history.release()

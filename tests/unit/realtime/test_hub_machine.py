@@ -137,7 +137,7 @@ class Reader:
         self.read()
         self.viewer.room = None
         if self.hub is not None:
-            self.hub.drained(WHOLE, self.viewer)
+            self.hub.resume(WHOLE, self.viewer)
 
     def _take(self, message: Message) -> None:
         fresh = message["type"] == "hello" and self.tracker.position is None

@@ -12,17 +12,17 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.realtime import hub as hub_module
+from liveserver.realtime import open_channel as open_channel_module
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
-from tests.support.viewers import PATIENCE, ListSink, settle
+from tests.support.viewers import ListSink, settle
 
 if TYPE_CHECKING:
     from liveserver.realtime.channel import Replay
 
 
 async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         first, second = (node.history.commit(MATCH, key) for key in "ab")
@@ -34,7 +34,7 @@ async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_gap_is_repaired_from_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "lost")
@@ -46,7 +46,7 @@ async def test_a_gap_is_repaired_from_the_store(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_burst_behind_a_gap_costs_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "lost")
@@ -59,7 +59,7 @@ async def test_a_burst_behind_a_gap_costs_one_read(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_repair_that_skips_begins_with_a_hello(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "a")
@@ -67,46 +67,6 @@ async def test_a_repair_that_skips_begins_with_a_hello(monkeypatch: pytest.Monke
         node.publish("a")
         await viewer.until_told("entry 3 a")
         assert viewer.told == ["hello 0 fresh", "hello 3", "entry 2 b", "entry 3 a"]
-
-
-async def test_the_last_message_lost_is_found_by_the_poll() -> None:
-    async with cluster(poll=SOON) as [node]:
-        viewer = await node.join()
-        node.history.commit(MATCH, "a")
-        await viewer.until_told("entry 1 a")
-        assert node.history.reads == ["recent", "after 0"]
-
-
-async def test_a_poll_that_finds_nothing_reads_nothing() -> None:
-    async with cluster("a", poll=SOON) as [node]:
-        await node.join()
-        for _ in range(3):
-            node.history.polled.clear()
-            await asyncio.wait_for(node.history.polled.wait(), PATIENCE)
-        assert node.history.reads == ["recent"]
-
-
-async def test_while_the_bus_is_down_the_poll_is_fast() -> None:
-    async with cluster(nodes=2, poll_fast=SOON) as [node, elsewhere]:
-        viewer = await node.join()
-        node.bus.set_up(False)
-        await settle()
-        for key in "ab":
-            elsewhere.publish(key)
-        await viewer.until_told("entry 2 b")
-        assert viewer.told == ["hello 0 fresh", "entry 1 a", "entry 2 b"]
-
-
-async def test_a_bus_that_comes_back_is_followed_by_a_poll_at_once() -> None:
-    async with cluster(nodes=2) as [node, elsewhere]:
-        viewer = await node.join()
-        node.bus.set_up(False)
-        await settle()
-        elsewhere.publish("a")
-        await settle()
-        assert viewer.told == ["hello 0 fresh"]
-        node.bus.set_up(True)
-        await viewer.until_told("entry 1 a")
 
 
 async def test_a_large_change_travels_as_its_position_and_is_read() -> None:
@@ -138,9 +98,9 @@ async def test_what_is_no_message_makes_the_hub_look_for_itself() -> None:
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "a")
-        node.hub.received(WHOLE, b"\xff\x00 nonsense")
+        node.bus.deliver(MATCH, b"\xff\x00 nonsense")
         await viewer.until_told("entry 1 a")
-        node.hub.received(Topic("unknown"), b"nonsense")
+        node.hub.received(Topic("unknown"), None)
 
 
 # Another history
@@ -154,7 +114,7 @@ async def test_another_history_resets_everyone_the_lagging_too() -> None:
         await viewer.until_told("reset 2")
         assert viewer.messages[-1]["epoch"] == "bbbbbbbb"
         slow.room = None
-        node.hub.drained(WHOLE, slow)
+        node.hub.resume(WHOLE, slow)
         await slow.until_told("reset 2")
         assert slow.told == ["hello 3 fresh", "hello 2 fresh", "reset 2"]
         node.publish("e")
@@ -172,14 +132,6 @@ async def test_after_a_shorter_history_viewers_join_at_any_position_of_it() -> N
             "entry 3 restored-2",
             "entry 4 restored-0",
         ]
-
-
-async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
-    async with cluster("a") as [node]:
-        viewer = await node.join()
-        node.history.restart(MATCH, "bbbbbbbb", 0)
-        node.publish("b")
-        await viewer.until_told("reset 1")
 
 
 async def test_viewers_of_a_live_blog_that_vanished_are_sent_away_for_good() -> None:
@@ -243,30 +195,15 @@ async def test_a_read_for_one_history_is_not_shared_with_a_viewer_of_the_next(mo
         assert (await new).told == ["hello 200", *(f"entry {number + 1} b{number}" for number in range(5, 200))]
 
 
+async def test_a_foreign_message_shows_another_history_without_a_poll() -> None:
+    async with cluster("a") as [node]:
+        viewer = await node.join()
+        node.history.restart(MATCH, "bbbbbbbb", 0)
+        node.publish("b")
+        await viewer.until_told("reset 1")
+
+
 # Faults of the store
-
-
-async def test_a_repair_that_failed_is_made_good_by_the_poll() -> None:
-    async with cluster(nodes=2, poll=SOON) as [node, elsewhere]:
-        viewer = await node.join()
-        node.history.down = True
-        elsewhere.publish("large", size=BUS_MESSAGE_MAX)
-        await node.history.until_reads(2)
-        await settle()
-        assert viewer.told == ["hello 0 fresh"]
-        node.history.down = False
-        await viewer.until_told("entry 1 large")
-
-
-async def test_the_poll_outlives_any_defect() -> None:
-    async with cluster(poll=SOON) as [node]:
-        viewer = await node.join()
-        node.history.broken = True
-        node.history.polled.clear()
-        await asyncio.wait_for(node.history.polled.wait(), PATIENCE)
-        node.history.broken = False
-        node.history.commit(MATCH, "a")
-        await viewer.until_told("entry 1 a")
 
 
 async def test_while_the_store_is_away_live_changes_still_arrive() -> None:

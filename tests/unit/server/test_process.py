@@ -146,7 +146,8 @@ def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPat
     """Also one that comes while nothing else would wake the event loop."""
     monkeypatch.setattr(uvicorn_server, "SECOND", 2 * PATIENCE)
     app = Starlette()
-    app.state.services = SimpleNamespace(hub=SimpleNamespace(draining=False))
+    drains: list[bool] = []
+    app.state.services = SimpleNamespace(hub=SimpleNamespace(begin_draining=lambda: drains.append(True)))
     waiting = uvicorn_server.Server(uvicorn.Config(app, loop=loop), app, lambda parts: None)
     waiting.started = True
 
@@ -165,7 +166,7 @@ def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPat
             runner.run(main())
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert app.state.services.hub.draining
+    assert drains
 
 
 def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:

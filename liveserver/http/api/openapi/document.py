@@ -15,14 +15,13 @@ from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.api.openapi.schemas import Problem
 from liveserver.http.problems import KINDS, MEDIA_TYPE
 from liveserver.http.route_params import SCHEMAS
-from liveserver.protocol.encoding import dumps
+from liveserver.protocol.encoding import JSON, dumps
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from liveserver.http.api.openapi.operation import Operation
 
-from liveserver.protocol.encoding import JSON
 
 REFERENCE = "#/components/schemas/{model}"
 

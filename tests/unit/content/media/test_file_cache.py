@@ -103,6 +103,19 @@ async def test_a_read_that_began_before_is_not_kept() -> None:
     assert await file_cache.get("a") is None
 
 
+async def test_a_read_that_began_before_is_not_kept_though_nobody_asked_since() -> None:
+    source = Source(a=b"1")
+    source.gate.clear()
+    file_cache = source.file_cache()
+    early = asyncio.create_task(file_cache.get("a"))
+    await source.began.wait()
+    del source.files["a"]
+    file_cache.forget("a")
+    source.gate.set()
+    assert await early == b"1"
+    assert await file_cache.get("a") is None
+
+
 async def test_it_holds_so_many_bytes() -> None:
     """What was asked for longest ago goes; what is too large for it isn't kept."""
     source = Source(a=b"1" * 40, b=b"2" * 40, c=b"3" * 40, d=b"4" * 101)

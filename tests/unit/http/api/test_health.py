@@ -66,7 +66,7 @@ async def test_those_who_ask_at_once_share_a_look(site: Site, monkeypatch: pytes
 
 async def test_not_ready_but_alive_when_it_is_about_to_end(site: Site) -> None:
     """A balancer is to send nobody any more; what comes all the same is served, but for new viewers."""
-    site.parts.hub.draining = True
+    site.parts.hub.begin_draining()
     answer = await site.reader.get("/readyz")
     assert problem(answer, 503)["type"] == "urn:liveserver:problem:draining"
     assert answer.headers["retry-after"] == "2"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from liveserver.domain.change import Position
 from liveserver.http.pages.fast_path import FastPath
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.server.app import create_app
@@ -228,7 +229,7 @@ async def test_the_database_is_away(site: Site, monkeypatch: pytest.MonkeyPatch)
             assert (response.status_code, response.content) == (200, shown)
         assert (await site.reader.get(f"{PAGE}/entries/{entry['id']}")).status_code == 503
         epoch, _, seq = (await _position(site)).partition("-")
-        site.parts.hub.received(WHOLE, f"{epoch}-{int(seq) + 1}".encode())
+        site.parts.hub.received(WHOLE, Position(epoch, int(seq) + 1))
         response = await site.reader.get(PAGE)
         assert (response.status_code, response.headers["cache-control"]) == (503, "no-store")
         await settle()

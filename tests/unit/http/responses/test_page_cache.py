@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import Busy, ClientGone, Gone, NotFound, StoreUnavailable
 from liveserver.domain.ids import now
 from liveserver.domain.liveblog import Liveblog, LiveblogStatus
@@ -29,7 +30,6 @@ from tests.support.viewers import settle
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
 
-    from liveserver.domain.change import Position
 
 MATCH = "match"
 WHOLE = Topic(MATCH)
@@ -288,7 +288,7 @@ async def test_while_the_database_is_away_what_is_good_is_served() -> None:
         await found.get()
         found.history.down, found.error = True, StoreUnavailable()
         assert await found.get() == f"1: {EPOCH}-0"
-        found.hub.received(WHOLE, f"{EPOCH}-1".encode())
+        found.hub.received(WHOLE, Position(EPOCH, 1))
         with pytest.raises(StoreUnavailable):
             await found.get()
         found.history.down, found.error = False, None

@@ -97,7 +97,7 @@ class Listener:
         self.heard = asyncio.Event()
         self.asks = 0
 
-    def drained(self, viewer: Viewer, /) -> None:
+    def writable(self, viewer: Viewer, /) -> None:
         self.drains.append(viewer)
         self.heard.set()
 
@@ -477,7 +477,7 @@ async def test_a_lagging_viewer_takes_and_says_nothing_until_it_has_drained() ->
 
 @on_both_loops
 async def test_a_viewer_that_is_written_to_as_it_drains_may_lag_again() -> None:
-    """As the hub does, from within `drained`: nothing is lost, and it is reported again."""
+    """As the hub does, from within `writable`: nothing is lost, and it is reported again."""
     here = await seat(room=4096)
     taken = here.fill()
     refill: list[Frame] = []
@@ -488,7 +488,7 @@ async def test_a_viewer_that_is_written_to_as_it_drains_may_lag_again() -> None:
         here.events.drains.append(viewer)
         here.events.heard.set()
 
-    here.events.drained = again  # type: ignore[method-assign]
+    here.events.writable = again  # type: ignore[method-assign]
     assert await here.read(sum(len(one.ws) for one in taken)) == b"".join(one.ws for one in taken)
     assert await here.read(sum(len(one.ws) for one in refill)) == b"".join(one.ws for one in refill)
     await here.events.until(lambda: len(here.events.drains) == 2)

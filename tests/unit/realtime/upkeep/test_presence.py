@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from liveserver.realtime.presence import SLUGS_MAX, Presence
+from liveserver.realtime.upkeep.presence import SLUGS_MAX, Presence
 
 
 def two() -> tuple[Presence, Presence]:
@@ -14,8 +14,8 @@ def two() -> tuple[Presence, Presence]:
 
 def tell(speaker: Presence, listener: Presence, now: float = 0, **here: int) -> None:
     """One says how many viewers it has, and the other hears it."""
-    for message in speaker.tell(here):
-        listener.hear(message, now)
+    for message in speaker.announcements(here):
+        listener.take(message, now)
 
 
 def test_what_a_node_says_replaces_what_it_said() -> None:
@@ -41,8 +41,8 @@ def test_a_node_does_not_count_itself() -> None:
 def test_the_last_viewer_to_leave_is_told_of_once() -> None:
     here, there = two()
     tell(there, here, match=3)
-    assert [orjson.loads(message)["viewers"] for message in there.tell({})] == [{"match": 0}]
-    assert there.tell({}) == []
+    assert [orjson.loads(message)["viewers"] for message in there.announcements({})] == [{"match": 0}]
+    assert there.announcements({}) == []
     tell(there, here, match=2)
     tell(there, here)
     assert here.elsewhere("match") == 0
@@ -65,7 +65,7 @@ def test_nothing_is_kept_of_live_blogs_without_viewers() -> None:
     for number in range(100):
         tell(there, here, **{f"live-{number}": 1})
     here.forget(0)
-    assert len(here._heard) == 1
+    assert len(here._elsewhere) == 1
 
 
 def test_while_nothing_could_be_heard_nobody_is_forgotten() -> None:
@@ -79,10 +79,10 @@ def test_while_nothing_could_be_heard_nobody_is_forgotten() -> None:
 def test_many_live_blogs_are_told_in_several_messages() -> None:
     here, there = two()
     counts = {f"live-{number}": number + 1 for number in range(2 * SLUGS_MAX + 1)}
-    messages = there.tell(counts)
+    messages = there.announcements(counts)
     assert len(messages) == 3
     for message in messages:
-        here.hear(message, 0)
+        here.take(message, 0)
     assert all(here.elsewhere(slug) == count for slug, count in counts.items())
 
 
@@ -95,5 +95,5 @@ def test_many_live_blogs_are_told_in_several_messages() -> None:
 )
 def test_what_cannot_be_read_is_ignored(message: bytes) -> None:
     here, _ = two()
-    here.hear(message, 0)
+    here.take(message, 0)
     assert here.elsewhere("match") == 0

@@ -1,4 +1,4 @@
-"""What waits for its time in a view that is late. Decides; does no I/O, and has no clock of its own."""
+"""The changes that wait for their time in a delayed topic. Decides; does no I/O, and has no clock of its own."""
 
 from __future__ import annotations
 
@@ -10,62 +10,62 @@ from liveserver.protocol.frames import ChangeFrame
 if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
-LINE_BYTES = 8 * 1024 * 1024
-"""How much may wait in one line; of what comes then, the position waits, and the store is read when its time comes."""
+QUEUE_BYTES = 8 * 1024 * 1024
+"""Bytes of messages that wait in one queue. Of a change beyond them its position waits; the store is read later."""
 
 
 class DelayQueue:
-    """The changes of one live blog that nobody may see yet."""
+    """The changes of one topic that nobody may see yet. Times are those of the caller's clock, in seconds."""
 
     def __init__(self) -> None:
-        self.heard: Position | None = None
-        """How far the live blog is known to have got; None: that hasn't been read yet."""
+        self.position: Position | None = None
+        """The last position known of the live blog; None: it hasn't been read yet."""
         self._released = 0
-        """Up to here nothing waits any more."""
+        """The seq up to which nothing waits any more."""
         self._waiting: dict[int, ChangeFrame | Position] = {}
-        """By seq; a position alone has to be read from the store when its time comes."""
+        """By seq. Of a position alone the change is read from the store when its time comes."""
         self._due: list[tuple[float, int]] = []
-        """A heap of when, and which."""
+        """A heap of times and seqs."""
         self._size = 0
 
     @property
     def due(self) -> float | None:
-        """When the next change is due; None while nothing waits."""
+        """The time of the next change; None while nothing waits."""
         return self._due[0][0] if self._due else None
 
     def restart(self, position: Position, released: int) -> None:
-        """Begin with a history that has got this far, and of which nothing waits up to that seq."""
+        """Begin anew, with a history at `position`, of which nothing waits up to the seq `released`."""
         self._waiting.clear()
         self._due.clear()
         self._size = 0
-        self.heard, self._released = position, released
+        self.position, self._released = position, released
 
     def is_behind(self, position: Position) -> bool:
-        """Whether the line hasn't heard of it yet."""
-        heard = self.heard
-        return heard is None or position.epoch != heard.epoch or position.seq > heard.seq
+        """Whether a position of the live blog is news to the queue."""
+        known = self.position
+        return known is None or position.epoch != known.epoch or position.seq > known.seq
 
-    def hear(self, position: Position) -> None:
-        """Note how far the history that the line is of has got."""
-        if self.heard is not None and position.seq > self.heard.seq:
-            self.heard = position
+    def note_position(self, position: Position) -> None:
+        """Note a position that the live blog has reached, in the same history."""
+        if self.position is not None and position.seq > self.position.seq:
+            self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Have a change wait, unless it has had its time; one that waits already keeps its time."""
-        there = self._waiting.get(seq)
-        if seq <= self._released or isinstance(there, ChangeFrame):
+        """Have a change wait, unless its time is over; one that waits already keeps its time."""
+        waiting = self._waiting.get(seq)
+        if seq <= self._released or isinstance(waiting, ChangeFrame):
             return
         if isinstance(change, ChangeFrame):
-            if self._size + len(change.message) > LINE_BYTES:
+            if self._size + len(change.message) > QUEUE_BYTES:
                 change = change.position
             else:
                 self._size += len(change.message)
-        if there is None:
+        if waiting is None:
             heapq.heappush(self._due, (due, seq))
         self._waiting[seq] = change
 
     def take(self, now: float) -> list[ChangeFrame | Position]:
-        """What is due, ascending by seq."""
+        """Remove and return the changes that are due, ascending by seq."""
         seqs = []
         while self._due and self._due[0][0] <= now:
             seqs.append(heapq.heappop(self._due)[1])
@@ -75,7 +75,7 @@ class DelayQueue:
         return taken
 
     def withdraw(self, entry_id: str) -> None:
-        """What waits of an entry loses its words."""
+        """Make each change of an entry that waits its deletion."""
         for seq, change in self._waiting.items():
             if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
                 emptied = change.withdrawn()

@@ -8,8 +8,8 @@ import orjson
 
 from liveserver.domain.change import Position
 from liveserver.protocol.frames import ChangeFrame
-from liveserver.realtime import delay_queue as delay_queue_module
-from liveserver.realtime.delay_queue import DelayQueue
+from liveserver.realtime.topics import delay_queue as delay_queue_module
+from liveserver.realtime.topics.delay_queue import DelayQueue
 
 if TYPE_CHECKING:
     import pytest
@@ -79,7 +79,7 @@ def test_what_is_withdrawn_loses_its_words() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond, only the position waits; what was taken or withdrawn makes room."""
-    monkeypatch.setattr(delay_queue_module, "LINE_BYTES", 2 * len(change(1).message) + 10)
+    monkeypatch.setattr(delay_queue_module, "QUEUE_BYTES", 2 * len(change(1).message) + 10)
     line = started()
     for seq in (1, 2, 3):
         line.put(seq, change(seq), float(seq))
@@ -93,17 +93,17 @@ def test_what_it_has_heard_of() -> None:
     """Nothing at first; then how far its own history has got. That another has begun, it isn't told by a position."""
     line = DelayQueue()
     assert line.is_behind(at(1))
-    line.hear(at(1))
-    assert line.heard is None
+    line.note_position(at(1))
+    assert line.position is None
     line.restart(at(5), 3)
     assert [line.is_behind(at(5)), line.is_behind(at(6)), line.is_behind(at(1, "other"))] == [False, True, True]
-    line.hear(at(7))
-    line.hear(at(6))
-    assert line.heard == at(7)
+    line.note_position(at(7))
+    line.note_position(at(6))
+    assert line.position == at(7)
     line.put(3, change(3), 1.0)
     line.put(4, change(4), 1.0)
     assert [each.seq for each in line.take(1.0)] == [4]
     line.put(8, change(8), 1.0)
     line.restart(at(0, "other"), 0)
     assert line.due is None
-    assert line.heard == at(0, "other")
+    assert line.position == at(0, "other")

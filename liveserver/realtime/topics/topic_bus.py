@@ -1,0 +1,128 @@
+"""The bus as a hub sees it: changes of topics, where the bus itself carries bytes of live blogs.
+
+What this process publishes reaches its own topics as it is. Only what the bus brings has to be unpacked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from liveserver.domain.topic import Topic
+from liveserver.protocol.frames import ChangeFrame, pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from liveserver.domain.change import Position
+    from liveserver.realtime.bus import Bus
+    from liveserver.realtime.ports import TopicMessage
+    from liveserver.realtime.topics.derived_topics import DerivedTopics
+
+
+class TopicReceiver(Protocol):
+    """What a `TopicBus` calls, from the event loop. No call may block or raise."""
+
+    def received(self, topic: Topic, message: TopicMessage, /) -> None:
+        """A message of a topic that is subscribed. It may be late, doubled, or the receiver's own."""
+
+    def announced(self, message: bytes, /) -> None:
+        """A process, perhaps the receiver's own, announced something to all others."""
+
+    def link_changed(self, up: bool, /) -> None:
+        """The bus went down, or came back. What was published while it was down is lost."""
+
+
+class TopicBus:
+    """One process's end of a bus. Brings each change of a live blog to all its topics that are subscribed here.
+
+    What `Bus` says of its calls holds here too. Implements the bus's `Receiver`.
+    """
+
+    def __init__(self, bus: Bus, derived: DerivedTopics) -> None:
+        self._bus = bus
+        self._derived = derived
+        self._receiver: TopicReceiver | None = None
+        self._topics: dict[str, set[Topic]] = {}
+        """The topics that are subscribed, by their live blog's slug."""
+        self._publishing: bytes | None = None
+        """The message that the bus is being handed."""
+
+    @property
+    def up(self) -> bool:
+        """Whether messages can be expected to arrive."""
+        return self._bus.up
+
+    async def start(self, receiver: TopicReceiver) -> None:
+        """Begin to deliver to `receiver`."""
+        self._receiver = receiver
+        self._derived.start(receiver)
+        await self._bus.start(self)
+
+    async def close(self) -> None:
+        """Stop delivering, and free what is held."""
+        await self._bus.close()
+        self._receiver = None
+        await self._derived.close()
+
+    def publish(self, slug: str, frame: ChangeFrame) -> None:
+        """Deliver a live blog's change to its topics here, and hand it to the bus for every other process."""
+        try:
+            # Not when it comes back: the bus may be down.
+            self._deliver(slug, frame)
+        finally:
+            # Whatever becomes of it here, the viewers elsewhere are to have it.
+            self._publishing = pack(frame)
+            self._bus.publish(slug, self._publishing)
+            self._publishing = None
+
+    def announce(self, message: bytes) -> None:
+        """Hand `message` to every other process."""
+        self._bus.announce(message)
+
+    async def subscribe(self, topic: Topic) -> None:
+        """Deliver a topic's messages from now on. Raises NotFound and StoreUnavailable for one that is delayed."""
+        self._topics.setdefault(topic.slug, set()).add(topic)
+        self._derived.add(topic)
+        await self._bus.subscribe(topic.slug)
+        await self._derived.prepare(topic)
+
+    async def unsubscribe(self, topic: Topic) -> None:
+        """Deliver a topic's messages no more."""
+        topics = self._topics.get(topic.slug, set())
+        topics.discard(topic)
+        self._derived.remove(topic)
+        if not topics:
+            self._topics.pop(topic.slug, None)
+            await self._bus.unsubscribe(topic.slug)
+
+    def origins(self, topics: Collection[Topic]) -> set[Topic]:
+        """The whole live blogs whose positions `check` needs as well, to find what the bus lost for these topics."""
+        return self._derived.origins(topics)
+
+    def check(self, positions: Mapping[Topic, Position]) -> None:
+        """Have what the bus lost read for delayed topics, given the store's positions of topics and their origins."""
+        self._derived.check(positions)
+
+    def received(self, slug: str, message: bytes) -> None:
+        """A message of a live blog."""
+        # The in-process bus brings one's own message back at once.
+        if message is not self._publishing:
+            self._deliver(slug, unpack(message))
+
+    def announced(self, message: bytes) -> None:
+        """A process announced something to all others."""
+        if self._receiver is not None:
+            self._receiver.announced(message)
+
+    def link_changed(self, up: bool) -> None:
+        """The bus went down, or came back."""
+        if self._receiver is not None:
+            self._receiver.link_changed(up)
+
+    def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
+        """Deliver a live blog's change to its topics; None is a message that can't be read."""
+        topics, whole = self._topics.get(slug, set()), Topic(slug)
+        if self._receiver is not None and whole in topics:
+            self._receiver.received(whole, change)
+        if change is not None and len(topics) > (whole in topics):
+            self._derived.derive(sorted(topic for topic in topics if topic.is_view), change)

@@ -1,0 +1,107 @@
+"""The poll of the store: it finds what the bus has lost, and ends what is of no use any more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.domain.errors import StoreUnavailable
+from liveserver.protocol import close_codes
+from liveserver.realtime.open_channel import now
+from liveserver.utils.background import Periodic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from liveserver.domain.topic import Topic
+    from liveserver.realtime.channel_registry import ChannelRegistry
+    from liveserver.realtime.ports import History
+    from liveserver.realtime.topics.topic_bus import TopicBus
+
+IDLE_KEEP = 60.0
+"""Seconds that a topic without viewers stays in memory, so that one who reloads finds it warm."""
+
+log = structlog.get_logger(__name__)
+
+
+class StorePoll:
+    """Looks at all open channels again and again: in the store, for their positions, and at their viewers."""
+
+    def __init__(
+        self,
+        registry: ChannelRegistry,
+        history: History,
+        bus: TopicBus,
+        forget: Callable[[Topic], None],
+        *,
+        interval: float,
+        interval_without_bus: float,
+        lag_timeout: float,
+    ) -> None:
+        """`forget` drops a topic from memory. Seconds: between two polls, with the bus and without, and of a lag."""
+        self._registry = registry
+        self._history = history
+        self._bus = bus
+        self._forget = forget
+        self._lag_timeout = lag_timeout
+        self._wake = asyncio.Event()
+        self._is_failing = False
+        # The poll is what makes lost messages good: it must outlive any defect, as a `Periodic` does.
+        self._periodic = Periodic(
+            self._poll,
+            lambda: interval if bus.up else interval_without_bus,
+            log=log,
+            failure_event="hub.poll_broken",
+            wake=self._wake,
+            wait_first=True,
+        )
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        await self._periodic.run()
+
+    def soon(self) -> None:
+        """Poll at once: the bus has just gone down, or is back."""
+        self._wake.set()
+
+    async def _poll(self) -> None:
+        self._end_laggards_and_idle()
+        try:
+            await self._compare()
+        except StoreUnavailable as error:
+            if not self._is_failing:
+                log.warning("hub.poll_failed", error=str(error))
+            self._is_failing = True
+        else:
+            self._is_failing = False
+
+    def _end_laggards_and_idle(self) -> None:
+        """Close viewers that have lagged for too long, and forget topics that nobody has followed for a while."""
+        moment = now()
+        for open_channel in self._registry:
+            for viewer in open_channel.channel.overdue(moment - self._lag_timeout):
+                open_channel.close(viewer, close_codes.CLOSE_TOO_SLOW)
+            if open_channel.idle_since is not None and open_channel.idle_since < moment - IDLE_KEEP:
+                self._forget(open_channel.channel.topic)
+
+    async def _compare(self) -> None:
+        """Find channels that are behind the store, or whose live blog no longer exists."""
+        topics = [open_channel.channel.topic for open_channel in self._registry]
+        if not topics:
+            return
+        positions = await self._history.positions({*topics, *self._bus.origins(topics)})
+        self._bus.check(positions)
+        for topic in topics:
+            open_channel = self._registry.get(topic)
+            if open_channel is None:
+                continue
+            position = positions.get(topic)
+            if position is None:
+                # A backup was restored that is older than the live blog.
+                for viewer in open_channel.channel.everyone():
+                    open_channel.close(viewer, close_codes.CLOSE_NO_SUCH_LIVEBLOG)
+                self._forget(topic)
+            else:
+                open_channel.check(position)

@@ -1,0 +1,77 @@
+"""The numbers of viewers, here and on all nodes, and how the other nodes and the viewers get to know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from liveserver.realtime.open_channel import now
+from liveserver.realtime.upkeep import presence
+from liveserver.utils.background import Periodic
+
+if TYPE_CHECKING:
+    from liveserver.realtime.channel_registry import ChannelRegistry
+    from liveserver.realtime.topics.topic_bus import TopicBus
+
+log = structlog.get_logger(__name__)
+
+
+class ViewerCounts:
+    """Counts the viewers of live blogs. Announces them to the other nodes, and to viewers with each heartbeat."""
+
+    def __init__(self, registry: ChannelRegistry, bus: TopicBus, node: str, *, heartbeat: float) -> None:
+        """`node` is this node's id; `heartbeat` the seconds between heartbeats."""
+        self._registry = registry
+        self._bus = bus
+        self._presence = presence.Presence(node)
+        self._heartbeats = Periodic(
+            self._beat, lambda: heartbeat, log=log, failure_event="hub.beat_broken", wait_first=True
+        )
+        self._announcements = Periodic(
+            self._announce, lambda: presence.INTERVAL, log=log, failure_event="hub.announce_broken"
+        )
+
+    def here(self, slug: str) -> int:
+        """The viewers of a live blog that are connected here, those of its partners' topics included."""
+        return sum(open_channel.channel.count for open_channel in self._registry.of(slug))
+
+    def everywhere(self, slug: str) -> int:
+        """The viewers on all nodes, as far as those have announced them: right within some seconds."""
+        return self.here(slug) + self._presence.elsewhere(slug)
+
+    def announce(self) -> None:
+        """Tell the other nodes how many viewers there are here."""
+        if self._bus.up:
+            self._presence.forget(now() - presence.LIFETIME)
+            counts = {slug: count for slug in self._registry.liveblogs() if (count := self.here(slug))}
+            for message in self._presence.announcements(counts):
+                self._bus.announce(message)
+
+    def announced(self, message: bytes) -> None:
+        """Take what a node, perhaps this one, has announced."""
+        self._presence.take(message, now())
+
+    def renew(self) -> None:
+        """Let the other nodes' numbers count for a while longer: the bus was down, and nobody could announce any."""
+        self._presence.renew(now())
+
+    async def run_heartbeats(self) -> None:
+        """Send heartbeats until cancelled."""
+        await self._heartbeats.run()
+
+    async def run_announcements(self) -> None:
+        """Announce the numbers to the other nodes until cancelled."""
+        await self._announcements.run()
+
+    async def _announce(self) -> None:
+        self.announce()
+
+    async def _beat(self) -> None:
+        for open_channel in self._registry:
+            elsewhere = self.everywhere(open_channel.liveblog) - open_channel.channel.count
+            try:
+                open_channel.beat(elsewhere)
+            except Exception:
+                # Whatever a single viewer does, the others need their heartbeat.
+                log.exception("hub.beat_broken", liveblog=open_channel.liveblog)
