@@ -12,7 +12,6 @@ from liveserver.domain.change import Position
 from liveserver.http.pages.fast_path import FastPath
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.server.app import create_app
-from liveserver.store import Store
 from liveserver.store.cursors import Place
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
 from tests.support.viewers import settle
@@ -70,12 +69,13 @@ async def test_a_rush_reads_and_renders_once(site: Site, monkeypatch: pytest.Mon
     """All readers before anything is there, and again after a change; in memory or not."""
     found = await surfaces(site)
     for surface, read, readers in (
-        ("newest", "snapshot", READERS),
-        ("permalink", "around", 20),
-        ("entries", "entries", 20),
+        ("newest", "liveblogs.snapshot", READERS),
+        ("permalink", "entries.around", 20),
+        ("entries", "entries.page", 20),
     ):
         await site.publish()
-        reads = Counted(monkeypatch, Store, read)
+        group, query = read.split(".")
+        reads = Counted(monkeypatch, getattr(site.parts.store, group), query)
         for rush in (1, 2):
             answers = await asyncio.gather(*(site.reader.get(found[surface]) for _ in range(readers)))
             assert {answer.status_code for answer in answers} == {200}
