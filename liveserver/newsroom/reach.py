@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 FLUSH = 60.0
 """Seconds between writes."""
 DAYS = 30
-"""How far back one looks who doesn't say."""
+"""Days of a report that names none."""
 DAYS_MAX = 366
+"""Days of a report at most."""
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class PartnerReach(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        """For which they were open."""
+        """The time for which streams were open, added up."""
         return sum(hour.seconds for hour in self.hours)
 
     @property
@@ -86,7 +87,7 @@ class Report(NamedTuple):
 
 
 class Reach:
-    """The counting of one process. It is a `Witness` of the hub's."""
+    """The audience statistics of one process. Implements `ViewerObserver`."""
 
     def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
