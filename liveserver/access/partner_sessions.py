@@ -1,4 +1,4 @@
-"""Who came with which partner: put on its roll when it comes, taken off when it goes, and nothing in between."""
+"""The viewers of each partner: noted when they come and when they go, and nothing in between."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Caller(NamedTuple):
 
 
 class PartnerSession(NamedTuple):
-    """A viewer who came with a partner."""
+    """A viewer that came by a partner's page."""
 
     viewer: Viewer
     topic: Topic
@@ -53,7 +53,7 @@ class PartnerSession(NamedTuple):
 
 
 class Reviewed(NamedTuple):
-    """What a partner's rules were when its guests were last looked at."""
+    """A partner's rules when its sessions were last reviewed."""
 
     version: int
     """0: there was no such partner."""
@@ -62,7 +62,7 @@ class Reviewed(NamedTuple):
 
 
 class PartnerSessions:
-    """The guests of each partner."""
+    """The sessions of each partner."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -70,19 +70,19 @@ class PartnerSessions:
         self._reviewed: dict[str, Reviewed] = {}
 
     def partners(self) -> list[str]:
-        """The ids of those who have guests here."""
+        """The ids of the partners that have sessions here."""
         return list(self._sessions)
 
     def sessions(self, partner_id: str) -> list[PartnerSession]:
-        """A partner's."""
+        """A partner's sessions."""
         return list(self._sessions.get(partner_id, {}).values())
 
     def count(self, partner_id: str) -> int:
-        """How many guests a partner has."""
+        """The number of a partner's sessions."""
         return len(self._sessions.get(partner_id, ()))
 
     def add(self, partner_id: str, session: PartnerSession) -> None:
-        """Put a viewer on a partner's roll."""
+        """Add a session of a partner's."""
         self._sessions.setdefault(partner_id, {})[session.viewer] = session
         reviewed = self._reviewed.get(partner_id)
         if reviewed is not None and reviewed.version != session.version:
@@ -90,14 +90,14 @@ class PartnerSessions:
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Note that the guests are being looked at by these rules; False if they have been already."""
+        """Note that the sessions are being reviewed by these rules; False if they have been already."""
         if self._reviewed.get(partner_id) == rules:
             return False
         self._reviewed[partner_id] = rules
         return True
 
     def remove(self, partner_id: str, viewer: Viewer) -> None:
-        """Take a viewer off the roll; one that isn't on it is no error."""
+        """Forget a viewer's session; a viewer without one is no error."""
         sessions = self._sessions.get(partner_id)
         if sessions is not None:
             sessions.pop(viewer, None)
@@ -106,18 +106,18 @@ class PartnerSessions:
                 self._reviewed.pop(partner_id, None)
 
     def close(self, partner_id: str, session: PartnerSession, code: int) -> None:
-        """Show a guest out."""
+        """End a session: forget it, and close the viewer's connection with this code."""
         self.remove(partner_id, session.viewer)
         self._hub.leave(session.topic, session.viewer)
         session.viewer.close(code)
 
     def subscription(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerSubscription:
-        """Whom viewers report to that come with a partner."""
+        """A subscription for a viewer that comes by a partner's page."""
         return PartnerSubscription(self._hub, self, partner, topic, caller)
 
 
 class PartnerSubscription(Subscription):
-    """The hub, as a partner's viewers know it."""
+    """A subscription that keeps its viewer among the partner's sessions."""
 
     __slots__ = ("_caller", "_partner_id", "_partner_sessions", "_version")
 
@@ -131,9 +131,9 @@ class PartnerSubscription(Subscription):
         self._caller = caller
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Let a viewer in, on the partner's roll. Raises NotFound, StoreUnavailable and Draining."""
+        """Let the viewer in, with a session. Raises NotFound, StoreUnavailable and Draining."""
         viewer.partner = self._partner_id
-        # On the roll first: the partner may be switched off while the live blog is being read.
+        # The session first: the partner may be switched off while the live blog is being read.
         self._partner_sessions.add(self._partner_id, PartnerSession(viewer, self.topic, self._caller, self._version))
         try:
             await super().join(viewer, after)

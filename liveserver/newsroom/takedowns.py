@@ -39,18 +39,18 @@ VIEWERS_PER_MS = 2
 WITHIN_MAX_MS = 20_000
 
 INTERVAL = 0.5
-"""Seconds between what a node says of its counts."""
-LEAST = 15.0
-"""Seconds beyond the time to answer for which counting goes on though nobody is waited for: for those who poll."""
-MOST = 60.0
-"""Seconds after which it ends, whoever hasn't answered."""
-OVERTIME = 60.0
-"""Seconds that the store may take to keep the totals, and that a node believes one that doesn't say any more."""
+"""Seconds between a node's reports of its counts."""
+MIN_EXTRA_SECONDS = 15.0
+"""Counting goes on for so long after the time to answer, though nobody is waited for: some readers poll."""
+MAX_SECONDS = 60.0
+"""Counting ends after so long, whatever viewers are still waited for."""
+GRACE_SECONDS = 60.0
+"""The store may take so long to keep the totals. A node that reports nothing more is believed for as long."""
 ACTIVE_MAX = 16
 """Takedowns counted at a time: the oldest ends when there are more, so that memory is bounded."""
 POSTS_MAX = 1_000
 """Answers for another node in one message; what is beyond waits for the next."""
-ASKED_SECONDS = MOST + OVERTIME
+ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
 """For how long a viewer may answer; a page in the background may do so a minute late, and all it was asked at once."""
 ASKED_MAX = 1_000
 """Answers that a viewer may owe: more deletions than that within `ASKED_SECONDS` aren't made by hand."""
@@ -71,23 +71,23 @@ class Counting:
     within: int
     """Milliseconds."""
     ours: bool
-    """This node deleted the entry."""
+    """Whether this node deleted the entry."""
     since: float
     """On the loop's clock."""
     counter: TakedownCounter
-    heard: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
-    """What the other nodes have counted."""
+    elsewhere: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
+    """What the other nodes have counted, by node and partner."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
-    """Answers that came here for viewers of other nodes: word, had."""
+    """Answers that came here for viewers of other nodes: the reply id, and whether the entry had been shown."""
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
-        """As it stands on all nodes, as far as they were heard."""
-        by_partner = total([self.counter.by_partner, *self.heard.values()])
+        """The takedown as it stands on all nodes, as they last reported."""
+        by_partner = total([self.counter.by_partner, *self.elsewhere.values()])
         return Takedown(self.entry_id, self.seq, self.at, ended_at, by_partner)
 
 
 class Takedowns:
-    """The takedowns of one process. It is a `ViewerObserver` of the hub's."""
+    """The takedowns of one process. Implements `ViewerObserver`."""
 
     def __init__(
         self,
@@ -111,15 +111,15 @@ class Takedowns:
         hub.observe(self)
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
-        """Ask whoever is connected. To be called when the deletion is committed, before its message is made."""
+        """Ask all connected viewers. To be called when the deletion is committed, before its message is made."""
         everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
-        self._tell(counting)
+        self._report(counting)
         return counting.state()
 
     async def find(self, slug: str, entry_id: str) -> Takedown:
-        """How far it has got. Raises NotFound and StoreUnavailable."""
+        """The takedown as it stands. Raises NotFound and StoreUnavailable."""
         counting = self._active.get(entry_id)
         if counting is not None and counting.slug == slug:
             return counting.state()
@@ -131,7 +131,7 @@ class Takedowns:
         if counting is None or counting.slug != slug:
             return
         node, dot, _ = reply_id.partition(".")
-        if dot and node != self._hub.node and node in counting.heard:
+        if dot and node != self._hub.node and node in counting.elsewhere:
             if len(counting.pending) < PENDING_MAX:
                 counting.pending.append((reply_id, had))
         else:
@@ -151,10 +151,10 @@ class Takedowns:
         if not self._active:
             return
         try:
-            said: Any = orjson.loads(message)
+            content: Any = orjson.loads(message)
         except orjson.JSONDecodeError:
             return
-        match said:
+        match content:
             case {"type": "gone", "id": str(entry_id), "had": bool(had)}:
                 counting = self._active.get(entry_id)
                 if counting is not None and counting.slug == slug:
@@ -172,15 +172,15 @@ class Takedowns:
         return len(asked)
 
     def announced(self, message: bytes, /) -> None:
-        """A node says how far it has got, or hands on answers."""
+        """A node reports what it has counted, or hands on answers."""
         try:
-            said: Any = orjson.loads(message)
+            content: Any = orjson.loads(message)
         except orjson.JSONDecodeError:
             return
-        match said:
-            case {"takedown": {"id": str(entry_id)} as told, "node": str(node)} if node != self._hub.node:
+        match content:
+            case {"takedown": {"id": str(entry_id)} as report, "node": str(node)} if node != self._hub.node:
                 try:
-                    self._hear(entry_id, node, told)
+                    self._take_report(entry_id, node, report)
                 except (KeyError, TypeError, ValueError, AttributeError):
                     # A newer version may say it differently.
                     log.warning("takedowns.unreadable", node=node)
@@ -199,7 +199,7 @@ class Takedowns:
         if sum(not counting.counter.closed for counting in self._active.values()) >= ACTIVE_MAX:
             # It ends at the next turn, which may be after many more have begun: nothing of size is kept until then.
             oldest = next(counting for counting in self._active.values() if not counting.counter.closed)
-            oldest.since = self._now() - MOST
+            oldest.since = self._now() - MAX_SECONDS
             oldest.counter.close()
         self._ask(slug)
         counter = TakedownCounter(self._hub.viewers_of(slug))
@@ -224,29 +224,29 @@ class Takedowns:
         last = asked[-1] + 1 if asked else 0.0
         asked.append(max(last, self._now() + ASKED_SECONDS))
 
-    def _hear(self, entry_id: str, node: str, told: dict[str, Any]) -> None:
+    def _take_report(self, entry_id: str, node: str, report: dict[str, Any]) -> None:
         counting = self._active.get(entry_id)
-        if told["ended"]:
+        if report["ended"]:
             if counting is not None and not counting.ours:
                 self._forget(counting)
             return
-        by_partner = {partner: ConfirmationCounts(*counts) for partner, counts in told["counts"].items()}
+        by_partner = {partner: ConfirmationCounts(*counts) for partner, counts in report["counts"].items()}
         if counting is None:
-            if not told["ours"]:
-                # Who deleted it tells when it has ended; others may not have heard so yet.
+            if not report["ours"]:
+                # The node that deleted it reports when it has ended; others may not know that yet.
                 return
-            at = datetime.fromisoformat(told["at"])
-            counting = self._begin(told["slug"], entry_id, told["seq"], at, told["within"], ours=False)
-        counting.heard[node] = by_partner
-        for reply_id, had in told["posted"]:
+            at = datetime.fromisoformat(report["at"])
+            counting = self._begin(report["slug"], entry_id, report["seq"], at, report["within"], ours=False)
+        counting.elsewhere[node] = by_partner
+        for reply_id, had in report["posted"]:
             if str(reply_id).startswith(f"{self._hub.node}."):
                 counting.counter.posted(str(reply_id), had=bool(had))
 
-    def _tell(self, counting: Counting, *, ended: bool = False) -> None:
-        """Say how far this node has got, changed or not: a message may have been lost."""
+    def _report(self, counting: Counting, *, ended: bool = False) -> None:
+        """Report what this node has counted, changed or not: a message may have been lost."""
         counts = {partner: astuple(counts) for partner, counts in counting.counter.by_partner.items()}
         posted, counting.pending = counting.pending[:POSTS_MAX], counting.pending[POSTS_MAX:]
-        told = {
+        report = {
             "id": counting.entry_id,
             "slug": counting.slug,
             "seq": counting.seq,
@@ -257,32 +257,32 @@ class Takedowns:
             "posted": posted,
             "ended": ended,
         }
-        self._bus.announce(encoding.dumps({"node": self._hub.node, "takedown": told}))
+        self._bus.announce(encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """Tell the others and end what is to end, while there is any."""
+        """Report to the other nodes, and end takedowns in their time, while there are any."""
         for counting in list(self._active.values()):
             if counting.ours:
                 await self._keep(counting, None)
         while self._active:
             for counting in list(self._active.values()):
-                self._tell(counting)
+                self._report(counting)
                 age = self._now() - counting.since
                 if counting.ours:
-                    least = counting.within / 1000 + LEAST
-                    if age >= MOST or (age >= least and not waiting(counting.state().by_partner)):
+                    minimum = counting.within / 1000 + MIN_EXTRA_SECONDS
+                    if age >= MAX_SECONDS or (age >= minimum and not waiting(counting.state().by_partner)):
                         await self._end(counting, age)
-                elif age >= MOST + OVERTIME:
+                elif age >= MAX_SECONDS + GRACE_SECONDS:
                     self._forget(counting)
             await asyncio.sleep(INTERVAL)
 
     async def _end(self, counting: Counting, age: float) -> None:
-        if await self._keep(counting, self._clock()) or age >= MOST + OVERTIME:
+        if await self._keep(counting, self._clock()) or age >= MAX_SECONDS + GRACE_SECONDS:
             self._forget(counting)
-            self._tell(counting, ended=True)
+            self._report(counting, ended=True)
 
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
-        """Write it down; False if the store is away, and it is to be tried again."""
+        """Have the store keep the counts. False: it is away, and is to be tried again."""
         try:
             await self._store.takedowns.keep(counting.state(ended_at))
         except StoreUnavailable as error:

@@ -44,7 +44,7 @@ class Replay(NamedTuple):
     """The frames cover everything after this seq."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """Of a view that is late: what it still shows, and must not show any more."""
+    """Of a delayed topic: entries that it still shows, and must not show any more."""
 
 
 class Offer(Enum):
@@ -62,8 +62,9 @@ class Lag(NamedTuple):
     """A viewer that is not written to at present."""
 
     position: Position
-    """Up to here it has everything."""
+    """The last position up to which it has everything."""
     since: float
+    """The time at which it began to lag, in the caller's seconds."""
 
 
 class Channel:
@@ -134,7 +135,7 @@ class Channel:
         return True
 
     def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
-        """Tell the viewers at once that entries are gone, and nobody any more what they were."""
+        """Tell viewers at once that entries are gone, and give their content to nobody any more."""
         for frame in self._note(withdrawals):
             self._write(frame, self.position, now)
 
@@ -209,7 +210,7 @@ class Channel:
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Keep in mind what is gone; what the viewers are to be told."""
+        """Remember withdrawn entries; returns the messages that tell viewers of those that are new."""
         news = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
@@ -224,8 +225,8 @@ class Channel:
     def _forget_withdrawn(self) -> None:
         """Forget those whose deletion has had its turn."""
         if self._withdrawn:
-            there = self._withdrawn.items()
-            self._withdrawn = {key: value for key, value in there if value[0] > self.position.seq}
+            waiting = self._withdrawn.items()
+            self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}
 
     def _deliver(self, frame: ChangeFrame, now: float) -> None:
         frame = self._shown(frame)
@@ -269,7 +270,7 @@ class Channel:
             self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
-        """Go on with the backlog: write to the next row of viewers."""
+        """Write what is queued to the next row of viewers."""
         self._mark(self.fanout_queue.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:

@@ -33,10 +33,10 @@ class Delivery:
     """The number of the first; each message that was ever added has one."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """Where a viewer stands who has had all but the message at this place and those behind it."""
+    """For each frame, the position of a viewer that has received everything before it."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
-    """Who is still to have them, of the rows that there were when it began. None: it hasn't begun."""
+    """The rows that are still to be written to, of those that existed when it began. None: it hasn't begun."""
 
     @property
     def last(self) -> int:
@@ -45,27 +45,27 @@ class Delivery:
 
 
 class FanoutQueue:
-    """What is still to be written to a crowd. Who sees it filled calls `pump` until it is empty."""
+    """Messages that are still to be written to a set of viewers. The caller calls `pump` until it is empty."""
 
     def __init__(self) -> None:
         self._deliveries: deque[Delivery] = deque()
         self._number = 0
         self._size = 0
         self._has: dict[Viewer, int] = {}
-        """Viewers who were brought up to date while there was a backlog: they have its messages up to that number."""
+        """Viewers that were brought up to date while messages waited: each has those up to that number."""
 
     def __bool__(self) -> bool:
         return bool(self._deliveries)
 
     def add(self, frame: Frame, before: Position) -> bool:
-        """Add a message; `before` is where a viewer stands who hasn't had it. False: there is too much already."""
+        """Add a message; `before` is the position of a viewer that has all but it. False: too much waits already."""
         if self._size + len(frame.message) > BACKLOG_BYTES:
             return False
         self._put(frame, before)
         return True
 
     def replace(self, frame: Frame, before: Position) -> None:
-        """Add a message that makes void all that hasn't begun to be written."""
+        """Add a message in place of all that hasn't begun to be written."""
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
         self._put(frame, before)
@@ -83,7 +83,7 @@ class FanoutQueue:
         last.size += size
 
     def joined(self, viewer: Viewer) -> None:
-        """A viewer was brought up to date: it has all that is here."""
+        """Note that a viewer has all the messages that wait: it was brought up to date."""
         if self._deliveries:
             self._has[viewer] = self._number
 
@@ -92,7 +92,7 @@ class FanoutQueue:
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write to the next row of the crowd; who lags, and up to where it has everything."""
+        """Write one bundle to the next row. Returns the lagging viewers, each with its last complete position."""
         delivery = self._deliveries[0]
         if delivery.rest is None:
             delivery.rest = iter(viewer_set.rows())
@@ -102,9 +102,9 @@ class FanoutQueue:
             self._size -= delivery.size
             self._has = {viewer: number for viewer, number in self._has.items() if number > delivery.last}
             return []
-        late = [viewer for viewer in row.viewers if viewer in self._has] if self._has else []
-        if late:
-            lagging = self._write_rest(delivery, row.kind, late)
+        partly = [viewer for viewer in row.viewers if viewer in self._has] if self._has else []
+        if partly:
+            lagging = self._write_rest(delivery, row.kind, partly)
             lagging += row.kind.write_all(
                 [viewer for viewer in row.viewers if viewer not in self._has], delivery.frames
             )
@@ -113,7 +113,7 @@ class FanoutQueue:
         return [(viewer, delivery.before[taken]) for viewer, taken in lagging]
 
     def _write_rest(self, delivery: Delivery, kind: type[Viewer], viewers: list[Viewer]) -> list[tuple[Viewer, int]]:
-        """Write to viewers who may have some of the messages already."""
+        """Write to viewers that may have some of the messages already. Returns who lags, and how many each has."""
         lagging = []
         for viewer in viewers:
             had = max(self._has[viewer] - delivery.first + 1, 0)

@@ -1,4 +1,4 @@
-"""Viewers, as the hub sees them: one, a row of them, and a crowd."""
+"""Viewers, as the hub sees them: one, a row that is written to in one step, and a set of rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Viewer(ABC):
         self.partner = ""
         """The partner on whose pages it reads; "" for none."""
         self.row: ViewerBatch | None = None
-        """Where it stands in a crowd, which alone changes this."""
+        """Its row in a `ViewerSet`, which alone changes this."""
         self.index = 0
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Viewer(ABC):
 
 
 class ViewerSet:
-    """Many viewers, in rows. A viewer is in one crowd at most."""
+    """Many viewers, in rows. A viewer is in one set at most."""
 
     def __init__(self) -> None:
         self._rows: dict[ViewerBatch, None] = {}
@@ -133,6 +133,6 @@ class ViewerSet:
     def rows(self) -> list[ViewerBatch]:
         """All rows that there are now.
 
-        Who comes later may stand in one of them, or in another; who is here stays in the same one until it leaves.
+        A viewer that comes later gets a place in any row; one that is in a row stays in it until it leaves.
         """
         return list(self._rows)

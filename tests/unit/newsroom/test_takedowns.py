@@ -375,7 +375,7 @@ async def test_nodes_add_up() -> None:
             assert await node.figures("e") == [5, 3, 3, 1, 1]
         assert notes.kept["e"].ended_at is None
         one.answer(here[1], "e")
-        await asyncio.sleep(takedowns.LEAST + 6)
+        await asyncio.sleep(takedowns.MIN_EXTRA_SECONDS + 6)
         assert notes.kept["e"].ended_at == NOON
         for node in (one, two, three):
             assert await node.figures("e") == [5, 4, 4, 1, 0]
@@ -387,7 +387,7 @@ async def test_who_never_answers_is_waited_for_a_minute() -> None:
     async with cluster(1) as ([node], notes):
         await node.join()
         node.delete("e")
-        await asyncio.sleep(takedowns.MOST - 1)
+        await asyncio.sleep(takedowns.MAX_SECONDS - 1)
         assert notes.kept["e"].ended_at is None
         await asyncio.sleep(2)
         assert notes.kept["e"].ended_at is not None
@@ -402,14 +402,14 @@ async def test_the_store_is_away_at_the_end() -> None:
         await node.join()
         notes.away = True
         node.delete("e")
-        await asyncio.sleep(takedowns.MOST + 5)
+        await asyncio.sleep(takedowns.MAX_SECONDS + 5)
         assert await node.figures("e") == [1, 0, 0, 0, 1]
         notes.away = False
         await asyncio.sleep(1)
         assert notes.kept["e"].ended_at is not None
         notes.away = True
         node.delete("f")
-        await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
+        await asyncio.sleep(takedowns.MAX_SECONDS + takedowns.GRACE_SECONDS + 1)
         assert not node.takedowns._active
 
 
@@ -432,7 +432,7 @@ async def test_a_node_whose_deleter_died_forgets() -> None:
         one.delete("e")
         await asyncio.sleep(1)
         one.takedowns._active.clear()
-        await asyncio.sleep(takedowns.MOST + takedowns.OVERTIME + 1)
+        await asyncio.sleep(takedowns.MAX_SECONDS + takedowns.GRACE_SECONDS + 1)
         assert (two.confirmations._within, two.takedowns._active) == ({}, {})
 
 
