@@ -34,60 +34,14 @@ if TYPE_CHECKING:
 FLUSH = 60.0
 """Seconds between writes."""
 DAYS = 30
-"""Days of a report that names none."""
+"""How far back one looks who doesn't say."""
 DAYS_MAX = 366
-"""Days of a report at most."""
 
 log = structlog.get_logger(__name__)
 
 
-class Day(NamedTuple):
-    """The hours of a day, in the live blog's time zone, added up."""
-
-    day: date
-    views: int
-    seconds: int
-    peak: int
-
-
-class PartnerReach(NamedTuple):
-    """What came of a live blog on one partner's pages, or on no partner's."""
-
-    partner: str
-    viewers: int
-    """Now, on all nodes."""
-    hours: list[ReachHour]
-    """Those in which there was anybody."""
-    days: list[Day]
-
-    @property
-    def views(self) -> int:
-        """Streams that were opened."""
-        return sum(hour.views for hour in self.hours)
-
-    @property
-    def seconds(self) -> int:
-        """The time for which streams were open, added up."""
-        return sum(hour.seconds for hour in self.hours)
-
-    @property
-    def peak(self) -> int:
-        """The most that were open at once."""
-        return max((hour.peak for hour in self.hours), default=0)
-
-
-class Report(NamedTuple):
-    """The reach of a live blog, from one day to another."""
-
-    liveblog: Liveblog
-    since: date
-    until: date
-    """The last day."""
-    partners: list[PartnerReach]
-
-
 class Reach:
-    """The audience statistics of one process. Implements `ViewerObserver`."""
+    """The counting of one process: an observer of the hub's viewers."""
 
     def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
