@@ -18,12 +18,12 @@ from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
 from liveserver.http.requesters import must_read, requester_of
 from liveserver.realtime.transport.websocket_connection import EXTENSION
 from liveserver.settings import Settings
-from liveserver.store import Store
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import ENTRIES, LIVEBLOG, SETTINGS, SLUG, settled
 
 if TYPE_CHECKING:
     from liveserver.server.protocols.viewer_protocol import HttpProtocol
+    from liveserver.store.queries import QueryGroup
     from tests.support.api.site import LiveSite
 
 FLOOD = "127.0.0.2"
@@ -71,19 +71,19 @@ def test_who_has_gone_is_known_where_the_server_tells() -> None:
 class Gate:
     """Reads of the store, which wait until they are let through."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *queries: tuple[QueryGroup, str]) -> None:
         self.reads: list[object] = []
         self.open = asyncio.Event()
-        for name in names:
-            self._guard(monkeypatch, name, getattr(Store, name))
+        for group, name in queries:
+            self._guard(monkeypatch, group, name, getattr(group, name))
 
-    def _guard(self, monkeypatch: pytest.MonkeyPatch, name: str, original: Any) -> None:
+    def _guard(self, monkeypatch: pytest.MonkeyPatch, group: QueryGroup, name: str, original: Any) -> None:
         async def read(*args: Any, **kwargs: Any) -> Any:
-            self.reads.append(args[1:])
+            self.reads.append(args)
             await self.open.wait()
             return await original(*args, **kwargs)
 
-        monkeypatch.setattr(Store, name, read)
+        monkeypatch.setattr(group, name, read)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_what_is_unread_is_known_where_the_server_tells() -> None:
 
 async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is under way is made to its end; nothing of what waits. And no answer is a failure."""
-    gate = Gate(monkeypatch, "entries")
+    gate = Gate(monkeypatch, (live_site.parts.store.entries, "page"))
     links = [await send(live_site, path, FLOOD) for path in variants(0, 20)]
     await waits(live_site, 19)
     for link in links:
@@ -194,7 +194,8 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
 
 async def test_one_address_does_not_hold_up_another(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor what it waits for itself the page of who asks for one thing; and beyond a bound it is told to come later."""
-    gate = Gate(monkeypatch, "entries", "snapshot")
+    store = live_site.parts.store
+    gate = Gate(monkeypatch, (store.entries, "page"), (store.liveblogs, "snapshot"))
     links = [await send(live_site, path, FLOOD) for path in variants(0, 1 + WAITING_PER_LINE)]
     await waits(live_site, WAITING_PER_LINE)
     refused = await fetch(live_site, f"{ENTRIES}?tag=more", FLOOD)
@@ -256,7 +257,7 @@ async def test_all_that_a_stranger_may_have_read_waits_for_its_turn(
         return await read(work, *args, **kwargs)
 
     monkeypatch.setattr(database, "read", noted)
-    gate = Gate(monkeypatch, "entries")
+    gate = Gate(monkeypatch, (live_site.parts.store.entries, "page"))
     link = await send(live_site, variants(0, 1)[0], FLOOD)
 
     async def begun() -> bool:
@@ -279,7 +280,8 @@ async def test_what_a_key_has_read_waits_for_its_turn(
     """In the key's own line, from whichever address it comes; another key's is another."""
     entry = await live_site.publish()
     other = await live_site.client(await live_site.key("Agence", ["publish"]))
-    gate = Gate(monkeypatch, "entries", "revisions")
+    entries = live_site.parts.store.entries
+    gate = Gate(monkeypatch, (entries, "page"), (entries, "revisions"))
     path = path.replace("{entry}", entry["id"])
     first = asyncio.create_task(live_site.editor.get(f"{ENTRIES}?limit=1"))
 
@@ -302,7 +304,7 @@ async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, m
     fair_queue = live_site.parts.turns
     monkeypatch.setattr(fair_queue, "_per_line", 0)
     looks: list[object] = []
-    monkeypatch.setattr(Store, "liveblog", lambda *args: looks.append(args))
+    monkeypatch.setattr(live_site.parts.store.liveblogs, "find", lambda *args: looks.append(args))
     before = refusals.counts[Reason.BUSY]
     page = await fetch(live_site, f"/live/{SLUG}/entries/{entry['id']}", OTHER)
     assert (page.status_code, looks) == (503, [])

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from liveserver.http.pages.fast_path import FastPath
 from liveserver.rendering.renderer import Renderer
 from liveserver.server.app import create_app
-from liveserver.store import Store
 from liveserver.store.cursors import Place
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
 from tests.support.viewers import settle
@@ -68,13 +67,14 @@ async def warm(site: Site) -> None:
 async def test_a_rush_reads_and_renders_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """All readers before anything is there, and again after a change; in memory or not."""
     found = await surfaces(site)
-    for surface, read, readers in (
-        ("newest", "snapshot", READERS),
-        ("permalink", "around", 20),
-        ("entries", "entries", 20),
+    store = site.parts.store
+    for surface, group, read, readers in (
+        ("newest", store.liveblogs, "snapshot", READERS),
+        ("permalink", store.entries, "around", 20),
+        ("entries", store.entries, "page", 20),
     ):
         await site.publish()
-        reads = Counted(monkeypatch, Store, read)
+        reads = Counted(monkeypatch, group, read)
         for rush in (1, 2):
             answers = await asyncio.gather(*(site.reader.get(found[surface]) for _ in range(readers)))
             assert {answer.status_code for answer in answers} == {200}
