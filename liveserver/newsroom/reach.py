@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class Reach:
-    """The counting of one process: an observer of the hub's viewers."""
+    """The audience statistics of one process. Implements `ViewerObserver`."""
 
     def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
