@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from liveserver.cli.terminal import fail, tell
-from liveserver.domain import audit
 from liveserver.settings import SECRETS, Settings, flag_of, key_of, load, unreadable_lines
+from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]
 
         @functools.wraps(command)
         def wrapped(**arguments: Any) -> None:
-            audit.by(command=command.__name__.replace("_", " "))
+            audit_log.by(command=command.__name__.replace("_", " "))
             flags = {name: arguments.pop(name) for name in fields}
             if "flags" in own:
                 command(**arguments, flags={name: value for name, value in flags.items() if value is not None})

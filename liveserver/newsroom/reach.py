@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 FLUSH = 60.0
 """Seconds between writes."""
 DAYS = 30
-"""How far back one looks who doesn't say."""
+"""Days that a report has where no first day is given."""
 DAYS_MAX = 366
+"""Days that a report may have."""
 
 log = structlog.get_logger(__name__)
 

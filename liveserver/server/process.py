@@ -11,7 +11,6 @@ import structlog
 import uvicorn
 
 from liveserver.realtime.transport import batch_send
-from liveserver.server import heap
 from liveserver.server.app import create_app
 from liveserver.server.certificates import configured_certificate
 from liveserver.server.connection_limit import capacity, descriptors
@@ -20,6 +19,7 @@ from liveserver.server.protocols.connection_room import ConnectionLimits
 from liveserver.server.protocols.encrypted_http_protocol import limited
 from liveserver.server.uvicorn_server import Server
 from liveserver.settings import database_of
+from liveserver.utils import heap
 
 if TYPE_CHECKING:
     import socket

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.domain import audit
 from liveserver.store.queries import QueryGroup, Read, Write
 from liveserver.store.repositories import (
     api_keys,
@@ -23,6 +22,7 @@ from liveserver.store.repositories import (
     sources,
     takedowns,
 )
+from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ class Partners(QueryGroup):
         """Insert a partner, with version 1. Raises Conflict where there are as many as there may be."""
         return await self._commit(
             self._database.write(partners.add, partner),
-            lambda added: audit.done("partner.created", partner=added.id, name=added.name),
+            lambda added: audit_log.done("partner.created", partner=added.id, name=added.name),
         )
 
     find = Read(partners.find)
@@ -202,7 +202,7 @@ class Partners(QueryGroup):
 
         def tell(new: Partner) -> None:
             if changed := partners.changed(before[0], new):
-                audit.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
+                audit_log.done("partner.edited", partner=new.id, name=new.name, version=new.version, changed=changed)
 
         return await self._commit(self._database.write(partners.edit, partner_id, noted), tell)
 
@@ -210,7 +210,7 @@ class Partners(QueryGroup):
         """Forget the partner. Raises NotFound, VersionConflict."""
         await self._commit(
             self._database.write(partners.remove, partner_id, version=version),
-            lambda _: audit.done("partner.deleted", partner=partner_id),
+            lambda _: audit_log.done("partner.deleted", partner=partner_id),
         )
 
     rules = Read(partners.rules)
@@ -279,7 +279,8 @@ class Reach(QueryGroup):
         """Keep a link by the hash of what opens it; the oldest of too many, and those that have expired, are gone."""
         fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
-            self._database.write(reach_links.add, digest, link), lambda _: audit.done("reach_link.created", **fields)
+            self._database.write(reach_links.add, digest, link),
+            lambda _: audit_log.done("reach_link.created", **fields),
         )
 
     find_link = Read(reach_links.find)
@@ -294,7 +295,7 @@ class ApiKeys(QueryGroup):
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         fields = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
-        await self._commit(self._database.write(api_keys.add, key), lambda _: audit.done("key.created", **fields))
+        await self._commit(self._database.write(api_keys.add, key), lambda _: audit_log.done("key.created", **fields))
 
     all = Read(api_keys.every)
     """All API keys, revoked and expired ones too, oldest first."""
@@ -308,5 +309,5 @@ class ApiKeys(QueryGroup):
     async def revoke(self, key_id: str, at: datetime) -> None:
         """Mark an API key as revoked; one that already is keeps its first time. Raises NotFound."""
         await self._commit(
-            self._database.write(api_keys.revoke, key_id, at), lambda _: audit.done("key.revoked", key=key_id)
+            self._database.write(api_keys.revoke, key_id, at), lambda _: audit_log.done("key.revoked", key=key_id)
         )

@@ -13,7 +13,7 @@ from liveserver.cli.bench.viewers.messages import Mark
 from liveserver.domain.change import Position
 from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
-from liveserver.realtime.transport import handshake
+from liveserver.realtime.transport.websocket import handshake
 
 if TYPE_CHECKING:
     import ssl

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from liveserver.realtime.transport.connection_state import WebSocketSettings
-from liveserver.realtime.transport.handshake import Request
 from liveserver.realtime.transport.timer_wheel import wheel_of
-from liveserver.realtime.transport.websocket_connection import Connection
+from liveserver.realtime.transport.websocket.connection import Connection
+from liveserver.realtime.transport.websocket.connection_state import WebSocketSettings
+from liveserver.realtime.transport.websocket.handshake import Request
 from tests.support.websocket_peer import CLOSE, TEXT, WAIT, Transport, answers, chopped, close, frame
 
 if TYPE_CHECKING:

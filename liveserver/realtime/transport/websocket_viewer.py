@@ -13,8 +13,8 @@ from websockets.server import ServerProtocol
 
 from liveserver.protocol import close_codes, messages
 from liveserver.realtime.transport import viewer_budget
-from liveserver.realtime.transport.message_reader import close_frame
 from liveserver.realtime.transport.socket_viewer import INDIRECT, SocketViewer, State, ViewerEvents
+from liveserver.realtime.transport.websocket.message_reader import close_frame
 
 if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame

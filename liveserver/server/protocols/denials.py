@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from liveserver.protocol import encoding
-from liveserver.realtime.transport import handshake
+from liveserver.realtime.transport.websocket import handshake
 from liveserver.server.protocols.framing import HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.utils.limits.refusals import Reason
 

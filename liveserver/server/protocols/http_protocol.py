@@ -10,7 +10,7 @@ What is used of uvicorn beside `Config.ws` and `Config.http` is listed in
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import ref
 
@@ -20,15 +20,15 @@ from uvicorn.protocols.utils import ClientDisconnected, get_remote_addr, is_ssl
 
 from liveserver.domain.errors import Conflict
 from liveserver.realtime.transport.event_stream_viewer import EventStreamViewer
-from liveserver.realtime.transport.handshake import Request, head
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.realtime.transport.socket_viewer import LINGER, hang_up
 from liveserver.realtime.transport.timer_wheel import wheel_of
+from liveserver.realtime.transport.websocket.handshake import Request
 from liveserver.server.protocols import denials
 from liveserver.server.protocols.connection_room import LEAVING_MAX, LEAVING_SECONDS, ConnectionRoom
 from liveserver.server.protocols.denials import Denied, TooManyWaiting
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
-from liveserver.server.protocols.scope_functions import hand_over, is_gone
+from liveserver.server.protocols.scope_functions import answer_head, hand_over, is_gone, no_bytes
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.refusals import Reason, refusals
 
@@ -69,18 +69,12 @@ class HttpProtocol(HttpToolsProtocol):
     """
 
     # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
+    # fmt: off
     __slots__ = (
-        "_allowance",
-        "_answering",
-        "_late",
-        "_looked",
-        "_over",
-        "_patience",
-        "_timed",
-        "_upgrading",
-        "_wheel",
+        "_allowance", "_answering", "_late", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel",
         "slot",
     )
+    # fmt: on
 
     room: ClassVar[ConnectionRoom] = ConnectionRoom()
 
@@ -140,7 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
             extensions: Any = {} if cycle is None else cycle.scope["extensions"]
             body: bytes | None = extensions.get(EXTENSION, {}).get("body")
             # In the clear it is the body itself that waits; encrypted, a part of it that is this client's alone.
-            own = _nothing if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
+            own = no_bytes if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
             self.room.unread.paused(self, client[0], body, own)
 
     def resume_writing(self) -> None:
@@ -324,7 +318,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         # A request with a body, which nobody wants: how should it be seen else that the viewer has gone?
         self.flow.resume_reading()
-        answer = _head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
+        answer = answer_head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, events, self.connections, answer)
         self._retire()
         return viewer
@@ -403,11 +397,3 @@ class HttpProtocol(HttpToolsProtocol):
         """Say a last word, and read on for so long: a peer that still sends would else be reset before it reads it."""
         self.transport.write(answer)
         self._patience = hang_up(self.transport, seconds)
-
-
-_head = lru_cache(maxsize=4)(head)
-"""Whoever comes within a second gets the same: the date is a part of it."""
-
-
-def _nothing() -> int:
-    return 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.utils import ClientDisconnected
+
+from liveserver.realtime.transport.websocket.handshake import head
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,3 +40,12 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
     """
     alive = request()
     return alive is None or alive.disconnected
+
+
+def no_bytes() -> int:
+    """How much of a body waits that others wait for, too: it counts as theirs."""
+    return 0
+
+
+answer_head = lru_cache(maxsize=4)(head)
+"""The head of an answer. All that are answered alike within a second get the same: the date is a part of it."""

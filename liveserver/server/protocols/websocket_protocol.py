@@ -10,9 +10,9 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
-from liveserver.realtime.transport.connection_state import State, WebSocketSettings
-from liveserver.realtime.transport.handshake import Request
-from liveserver.realtime.transport.websocket_connection import Connection
+from liveserver.realtime.transport.websocket.connection import Connection
+from liveserver.realtime.transport.websocket.connection_state import State, WebSocketSettings
+from liveserver.realtime.transport.websocket.handshake import Request
 
 if TYPE_CHECKING:
     import asyncio

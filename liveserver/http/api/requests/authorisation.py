@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.access.api_keys import Actor, require
-from liveserver.domain import audit
 from liveserver.domain.errors import Forbidden
 from liveserver.http.container import services
+from liveserver.utils import audit_log
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,7 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     peer = request.client
-    audit.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
+    audit_log.by(key=actor.key_id, address=peer.host if peer else None, route=f"{request.method} {request.url.path}")
     return actor
 
 

@@ -23,8 +23,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 from websockets.sync.client import connect
 
-from liveserver.realtime.transport import connection_state
-from liveserver.realtime.transport.websocket_connection import READ_AHEAD
+from liveserver.realtime.transport.websocket import connection_state
+from liveserver.realtime.transport.websocket.connection import READ_AHEAD
 from liveserver.server import protocols
 from liveserver.server.protocols.http_protocol import HttpProtocol
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol, terms_of
@@ -434,7 +434,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_what_the_peer_must_not_do(served: Served, case: str) -> None:
-    """What came before is answered. (All that is wrong is in `test_websocket_connection.py`.)"""
+    """What came before is answered. (All that is wrong is in `test_connection.py`.)"""
     code, sent = BAD[case]
     with echoing(served, *DEFLATE) as peer:
         peer.send(frame(TEXT, b"before") + sent)

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
 
+LATE_BYTES = 64 * 1024
+"""Bytes that are read, and thrown away, of what comes after the end: so much may be under way before the peer sees it.
+
+What is beyond isn't read: it waits in the kernel, which takes no more when its buffer is full.
+"""
+
+LATE_FRAMES = 100
+"""Frames that may come before the answer to our close frame, which they must be parsed to find: 1 ms of parsing."""
+
+SLICE = 512
+"""Bytes that are parsed at once of these, so that little is parsed beyond that number."""
+
+
 class End(NamedTuple):
     """How the peer ends the connection, or why it must be ended. Nothing after it is read."""
 
@@ -108,3 +121,9 @@ def close_frame(code: int, reason: str = "") -> bytes:
     """A close frame; 1005 stands for one without a code (RFC 6455, 7.1.5)."""
     payload = b"" if code == close_codes.CLOSE_NO_STATUS else Close(code, reason).serialize()
     return Frame(Opcode.CLOSE, payload).serialize(mask=False)
+
+
+def message_frame(text: str | None, data: bytes | None, *, deflate: bool) -> bytes:
+    """A message as one frame: of text or, where that is None, of bytes."""
+    frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
+    return frame.serialize(mask=False, extensions=[PerMessageDeflate(True, True, 15, 15)] if deflate else [])

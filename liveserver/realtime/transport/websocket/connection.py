@@ -1,12 +1,8 @@
 """One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
 
-It knows no server: whoever has a transport and a request's head gives it both. Beside ASGI's own it offers an extension
-in the scope, `liveserver.viewer`: a function by which an application that has accepted hands the connection over, and
-returns. From then on it is a viewer (`realtime/transport/socket_viewer.py`): no task, no queue, no parser.
-
-What the peer sends is parsed (`realtime/transport/message_reader.py`) from its first bytes on; until then there is no
-parser. When the peer ends it, by a close frame or by an error, the application is first given what came before, and its
-answers are sent: the close frame waits for them (RFC 6455, 5.5.1), for a while.
+It knows no server, only a transport and a request's head. The scope's extension (`scope_extension.py`) lets an
+application hand the connection over; from then on it is a viewer: no task, no queue, no parser. When the peer ends it,
+the application first gets what came before, and its answers are sent; the close frame waits for them (5.5.1).
 """
 
 from __future__ import annotations
@@ -14,27 +10,36 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
 
 import structlog
-from websockets.extensions.permessage_deflate import PerMessageDeflate
-from websockets.frames import Frame, Opcode
 
 from liveserver.protocol import close_codes
-from liveserver.realtime.transport import handshake
-from liveserver.realtime.transport.connection_state import ConnectionGone, ServerState, State, WebSocketSettings
-from liveserver.realtime.transport.message_reader import MessageReader, close_frame
-from liveserver.realtime.transport.receive_queue import ReceiveQueue
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.realtime.transport.socket_viewer import hang_up
 from liveserver.realtime.transport.timer_wheel import wheel_of
+from liveserver.realtime.transport.websocket import handshake
+from liveserver.realtime.transport.websocket.connection_state import (
+    ConnectionGone,
+    ServerState,
+    State,
+    WebSocketSettings,
+)
+from liveserver.realtime.transport.websocket.message_reader import (
+    LATE_BYTES,
+    LATE_FRAMES,
+    SLICE,
+    MessageReader,
+    close_frame,
+    message_frame,
+)
+from liveserver.realtime.transport.websocket.receive_queue import ReceiveQueue
 from liveserver.realtime.transport.websocket_viewer import PING, DeflatedViewer, WebSocketViewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from liveserver.realtime.transport.message_reader import End
     from liveserver.realtime.transport.socket_viewer import ViewerEvents
+    from liveserver.realtime.transport.websocket.message_reader import End
 
 READ_AHEAD = 16
 """Messages that may wait for the application before reading pauses."""
@@ -42,43 +47,18 @@ READ_AHEAD = 16
 CLOSE_TIMEOUT = 10.0
 """Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
 
-LATE_BYTES = 64 * 1024
-"""Bytes that are read, and thrown away, of what comes after the end: so much may be under way before the peer sees it.
-
-What is beyond isn't read: it waits in the kernel, which takes no more when its buffer is full.
-"""
-
-LATE_FRAMES = 100
-"""Frames that may come before the answer to our close frame, which they must be parsed to find: 1 ms of parsing."""
-
-SLICE = 512
-"""Bytes that are parsed at once of these, so that little is parsed beyond that number."""
-
 log = structlog.get_logger(__name__)
 
 
 class Connection(asyncio.Protocol):
     """One WebSocket connection."""
 
+    # fmt: off
     __slots__ = (
-        "_app_state",
-        "_awaited",
-        "_early",
-        "_heard",
-        "_inbound",
-        "_incoming",
-        "_last",
-        "_late",
-        "_offer",
-        "_reading",
-        "_server",
-        "_settings",
-        "_state",
-        "_timer",
-        "_transport",
-        "_writable",
-        "slot",
+        "_app_state", "_awaited", "_early", "_heard", "_inbound", "_incoming", "_last", "_late", "_offer",
+        "_reading", "_server", "_settings", "_state", "_timer", "_transport", "_writable", "slot",
     )
+    # fmt: on
 
     def __init__(self, settings: WebSocketSettings, server: ServerState, app_state: dict[str, Any]) -> None:
         self._settings = settings
@@ -124,25 +104,11 @@ class Connection(asyncio.Protocol):
         except handshake.BadHandshake as error:
             self._refuse(error.status, error.detail.encode(), error.headers)
             return
-        path, query = request.path_and_query()
-        root = settings.root_path
         # Not kept here: it leads back to us, and what is in a circle waits for the garbage collector.
-        scope = {
-            "type": "websocket",
-            "asgi": {"version": settings.asgi_version, "spec_version": "2.4"},
-            "http_version": request.version,
-            "scheme": scheme,
-            "server": server,
-            "client": client,
-            "root_path": root,
-            "path": root + unquote(path.decode("ascii")),
-            "raw_path": root.encode("ascii") + path,
-            "query_string": query,
-            "headers": request.headers,
-            "subprotocols": self._offer.subprotocols,
-            "state": self._app_state.copy(),
-            "extensions": {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over, "full": full}},
-        }
+        scope = request.scope(settings.asgi_version, settings.root_path, scheme, server, client)
+        scope["subprotocols"] = self._offer.subprotocols
+        scope["state"] = self._app_state.copy()
+        scope["extensions"] = {"websocket.http.response": {}, EXTENSION: {"hand_over": self._hand_over, "full": full}}
         self._incoming.put({"type": "websocket.connect"})
         tasks = self._server.tasks
         task = asyncio.get_running_loop().create_task(self._run(scope))
@@ -378,10 +344,9 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _send_message(self, message: dict[str, Any]) -> None:
-        text = message.get("text")
-        frame = Frame(Opcode.BINARY, message["bytes"]) if text is None else Frame(Opcode.TEXT, text.encode())
-        deflate = [PerMessageDeflate(True, True, 15, 15)] if self._offer.extensions else []
-        self._transport.write(frame.serialize(mask=False, extensions=deflate))
+        self._transport.write(
+            message_frame(message.get("text"), message.get("bytes"), deflate=bool(self._offer.extensions))
+        )
 
     def _send_close(self, code: int, reason: str) -> None:
         self._transport.write(self._open_inbound().close(code, reason))
@@ -429,8 +394,6 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
         """Answer the handshake with an HTTP error."""
-        content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-        every = [*self._server.default_headers, *content, (b"connection", b"close"), *headers]
-        self._transport.write(handshake.head(status, every) + body)
+        self._transport.write(handshake.refusal(status, body, (*self._server.default_headers, *headers)))
         self._disconnected(close_codes.CLOSE_ABNORMAL)
         self._close_transport()

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from liveserver.server import heap
+from liveserver.utils import heap
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from liveserver.server import heap
+from liveserver.utils import heap
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -1,8 +1,8 @@
 """A WebSocket connection and its application, in memory: what Autobahn's cases ask of a server, group by group.
 
 The numbers in the comments are those of Autobahn's test suite. How a connection ends is in
-`test_websocket_connection_end.py`, permessage-deflate in `test_websocket_connection_deflate.py`, and keeping alive in
-`test_websocket_connection_keepalive.py`.
+`test_connection_end.py`, permessage-deflate in `test_connection_deflate.py`, and keeping alive in
+`test_connection_keepalive.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.realtime.transport.websocket_connection import READ_AHEAD
+from liveserver.realtime.transport.websocket.connection import READ_AHEAD
 from tests.support.websocket_peer import (
     BINARY,
     CLOSE,

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from liveserver.realtime.transport import handshake
+from liveserver.realtime.transport.websocket import handshake
 
 # RFC 6455, 1.3
 KEY, ACCEPT = b"dGhlIHNhbXBsZSBub25jZQ==", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

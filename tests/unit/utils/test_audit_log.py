@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from structlog.testing import capture_logs
 
 from liveserver.access.api_keys import new_key
-from liveserver.domain import audit
 from liveserver.domain.ids import now
 from liveserver.store import Store
 from liveserver.store.repositories.reach_links import ReachLink
+from liveserver.utils import audit_log
 from tests.support.checkout import ROOT
 from tests.support.late_commits import LateCommits
 from tests.support.store_samples import a_liveblog, a_partner
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def test_all_that_is_told_is_in_the_documentation() -> None:
     root = ROOT
     sources = "".join(path.read_text("utf-8") for path in (root / "liveserver").rglob("*.py"))
-    told = set(re.findall(r'audit\.done\(\s*"([a-z_.]+)"', sources))
+    told = set(re.findall(r'audit_log\.done\(\s*"([a-z_.]+)"', sources))
     assert len(told) >= 6
     documented = (root / "docs" / "security.md").read_text("utf-8")
     assert [event for event in sorted(told) if f"`{event}`" not in documented] == []
@@ -37,16 +37,16 @@ def test_all_that_is_told_is_in_the_documentation() -> None:
 
 async def test_each_task_acts_for_its_own() -> None:
     # Whatever ran in this process before.
-    audit.by()
+    audit_log.by()
 
     async def act(key: str) -> None:
-        audit.by(key=key)
+        audit_log.by(key=key)
         await asyncio.sleep(0)
-        audit.done("partner.deleted", partner=f"p_{key}")
+        audit_log.done("partner.deleted", partner=f"p_{key}")
 
     with capture_logs() as lines:
         await asyncio.gather(act("a"), act("b"))
-        audit.done("key.revoked", key="c")
+        audit_log.done("key.revoked", key="c")
     assert [(line["event"], line["by"]) for line in lines] == [
         ("partner.deleted", {"key": "a"}),
         ("partner.deleted", {"key": "b"}),
@@ -69,7 +69,7 @@ async def test_what_is_written_is_told_though_nobody_waits(tmp_path: Path, monke
         "key.revoked": lambda: store.keys.revoke(key.id, now()),
     }
     late = LateCommits(monkeypatch)
-    audit.by(key="somebody")
+    audit_log.by(key="somebody")
     with capture_logs() as lines:
         await late.leave(changes.values())
         assert lines == []

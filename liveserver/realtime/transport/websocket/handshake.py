@@ -12,7 +12,8 @@ from base64 import b64decode, b64encode
 from functools import lru_cache
 from hashlib import sha1
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote
 
 from websockets.exceptions import InvalidHeader, NegotiationError
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
@@ -55,6 +56,30 @@ class Request(NamedTuple):
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
         path, _, query = target.partition(b"?")
         return path, query
+
+    def scope(
+        self,
+        asgi_version: str,
+        root_path: str,
+        scheme: str,
+        server: tuple[str, int | None] | None,
+        client: tuple[str, int] | None,
+    ) -> dict[str, Any]:
+        """The request as ASGI's scope of a WebSocket connection, so far as the request itself says it."""
+        path, query = self.path_and_query()
+        return {
+            "type": "websocket",
+            "asgi": {"version": asgi_version, "spec_version": "2.4"},
+            "http_version": self.version,
+            "scheme": scheme,
+            "server": server,
+            "client": client,
+            "root_path": root_path,
+            "path": root_path + unquote(path.decode("ascii")),
+            "raw_path": root_path.encode("ascii") + path,
+            "query_string": query,
+            "headers": self.headers,
+        }
 
 
 class Offer(NamedTuple):
@@ -152,3 +177,9 @@ def _agree(offered: bytes) -> bytes:
             if extension.local_max_window_bits == WINDOW_BITS:
                 return build_extension([(name, agreed)]).encode()
     return b""
+
+
+def refusal(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A whole answer that opens no connection, with a text; the connection ends with it."""
+    content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
+    return head(status, [*content, (b"connection", b"close"), *headers]) + body

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver.realtime.transport import websocket_connection as module
-from liveserver.realtime.transport.connection_state import ConnectionGone
 from liveserver.realtime.transport.scope_extension import EXTENSION
-from liveserver.realtime.transport.websocket_connection import READ_AHEAD
+from liveserver.realtime.transport.websocket import connection as module
+from liveserver.realtime.transport.websocket import message_reader
+from liveserver.realtime.transport.websocket.connection import READ_AHEAD
+from liveserver.realtime.transport.websocket.connection_state import ConnectionGone
 from tests.support.websocket_peer import BINARY, CLOSE, CONT, PING, PONG, TEXT, WAIT, close, frame
 from tests.support.websocket_talk import END, HEARD, HELLO, KOSME, MAX_SIZE, Talk, echo, ended_with, packets
 
@@ -266,10 +267,10 @@ async def test_a_flood_after_the_end_is_not_read(app: App, first: bytes) -> None
     if first:
         talk.say(first)
     read = 0
-    while talk.transport.reading and read < 10 * module.LATE_BYTES:
+    while talk.transport.reading and read < 10 * message_reader.LATE_BYTES:
         read += len(flood := frame(PING) * 1000)
         talk.say(flood)
-    assert module.LATE_BYTES < read < 2 * module.LATE_BYTES
+    assert message_reader.LATE_BYTES < read < 2 * message_reader.LATE_BYTES
     assert (0x80 | PONG, b"") not in ([] if app is refuse else talk.heard())
     await abandoned(talk)
 
@@ -294,7 +295,7 @@ async def test_little_is_parsed_while_an_answer_to_a_close_is_awaited(flood: byt
         talk.say(flood[at : at + size])
         at += size
     assert not talk.transport.reading
-    assert talk.connection._open_inbound().ignored <= module.LATE_FRAMES + module.SLICE // 6
+    assert talk.connection._open_inbound().ignored <= message_reader.LATE_FRAMES + message_reader.SLICE // 6
     assert talk.transport.over == ""
     await abandoned(talk)
 

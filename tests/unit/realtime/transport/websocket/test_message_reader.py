@@ -1,4 +1,4 @@
-"""From a peer's bytes to messages. What each case must come to: `test_websocket_connection.py`, which runs on this."""
+"""From a peer's bytes to messages. What each case must come to: `test_connection.py`, which runs on this."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from websockets.exceptions import ProtocolError
 
-from liveserver.realtime.transport.message_reader import End, MessageReader, close_frame
+from liveserver.realtime.transport.websocket.message_reader import End, MessageReader, close_frame
 from tests.support.websocket_peer import (
     BINARY,
     CLOSE,

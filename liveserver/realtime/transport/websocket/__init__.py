@@ -1,0 +1,1 @@
+"""WebSocket connections (RFC 6455) and the ASGI applications that they serve."""
