@@ -301,9 +301,12 @@ class Store:
         """Epoch and seq of each live blog that exists, in one query."""
         return await self._database.read(liveblogs.positions, slugs)
 
-    async def add_media(self, picture: Media) -> Media:
-        """Insert a picture, whose files are there already."""
-        return await self._database.write(media.add, picture)
+    async def add_media(self, picture: Media, *, key_id: str | None = None) -> Media:
+        """Insert a picture, whose files are there already.
+
+        With `key_id`, an API key, raises Unauthorized unless it is good at the moment of the writing.
+        """
+        return await self._database.write(media.add, picture, key_id=key_id)
 
     async def media(self, media_id: str) -> Media:
         """The picture. Raises NotFound, and Gone if it was deleted."""
@@ -313,9 +316,13 @@ class Store:
         """One page of pictures, newest first, and the cursor of the next. Raises Invalid for a bad cursor."""
         return await self._database.read(media.page, limit=limit, cursor=cursor)
 
-    async def media_was_deleted(self, digest: str) -> bool:
-        """Whether there was a picture of this digest, and is none any more."""
-        return await self._database.read(media.was_deleted, digest)
+    async def media_deleted(self, digests: Sequence[str]) -> set[str]:
+        """Those of some digests that pictures had which were deleted."""
+        return await self._database.read(media.deleted, digests)
+
+    async def media_size(self) -> int:
+        """The bytes of the largest files of all pictures that there are."""
+        return await self._database.read(media.size)
 
     async def edit_media(self, media_id: str, edit: Callable[[Media], Media]) -> Media:
         """Replace the picture's words by what `edit` makes of them, as `edit_entry` does. Raises NotFound, Gone."""

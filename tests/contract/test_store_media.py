@@ -43,7 +43,7 @@ async def test_words_are_edited(store: Store) -> None:
 async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     """It says nothing any more, and is in no list."""
     picture = await store.add_media(a_picture())
-    assert not await store.media_was_deleted(picture.digest)
+    assert await store.media_deleted([picture.digest]) == set()
     with pytest.raises(VersionConflict):
         await store.delete_media(picture.id, version=Edition(2), at=at(1))
     await store.delete_media(picture.id, version=Edition(1), at=at(1))
@@ -54,7 +54,7 @@ async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     ):
         with pytest.raises(Gone):
             await call
-    assert await store.media_was_deleted(picture.digest)
+    assert await store.media_deleted(["0" * 32, picture.digest]) == {picture.digest}
     assert await store.media_page(limit=10) == ([], None)
 
 

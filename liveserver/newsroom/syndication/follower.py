@@ -24,7 +24,15 @@ from liveserver.content.sanitiser import sanitise, says_something
 from liveserver.content.sanitiser_pool import is_dear
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Via
-from liveserver.domain.errors import Conflict, Gone, InvalidInput, NotFound, StoreUnavailable, Unavailable
+from liveserver.domain.errors import (
+    Conflict,
+    Gone,
+    InvalidInput,
+    NotFound,
+    StoreUnavailable,
+    TooManyRequests,
+    Unavailable,
+)
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.bodies import MediaInput
 from liveserver.domain.source import Source, SourceState
@@ -383,7 +391,7 @@ class Follower:
                 try:
                     async with self._one_picture:
                         picture = await self._picture(client, name, alt)
-                except (ClientError, Unavailable, TimeoutError) as error:
+                except (ClientError, TooManyRequests, Unavailable, TimeoutError) as error:
                     self._misses(name, error)
                     complete = False
                 else:
@@ -406,7 +414,10 @@ class Follower:
             self._missing, self._missing_told = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """A picture of theirs among ours; None if it can never be. Raises ClientError, Unavailable, TimeoutError."""
+        """A picture of theirs among ours; None if it can never be.
+
+        Raises ClientError, Unavailable, TimeoutError, and TooManyRequests where the source sent too many for a day.
+        """
         media_id = remote_entry.media_id_of(self._slug, self._source.server, name)
         try:
             return Picture.of(await self._store.media(media_id))
@@ -415,6 +426,7 @@ class Follower:
         except NotFound:
             pass
         await asyncio.sleep(self._picture_throttle.spend(1))
+        await self._library.check_room(self._source.id)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 content = await client.file(f"/media/{name}")
@@ -425,7 +437,9 @@ class Follower:
             with TemporaryFile() as file:
                 await asyncio.to_thread(file.write, content)
                 file.seek(0)
-                media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
+                media = await self._library.add(
+                    file, given, actor=self._actor, owner=self._source.id, media_id=media_id
+                )
         except ClientError as error:
             if 400 <= error.status < 500 and error.status != TOO_MANY:
                 return None

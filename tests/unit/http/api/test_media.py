@@ -541,7 +541,7 @@ async def test_half_a_deletion_can_be_finished(site: Site, monkeypatch: pytest.M
 
 
 async def test_too_many_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, owner: str) -> None:
         raise Busy("too many pictures are being developed already")
 
     monkeypatch.setattr(site.parts.library._transcoder_pool, "develop", refuse)
