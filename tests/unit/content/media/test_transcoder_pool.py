@@ -112,6 +112,30 @@ async def test_a_file_that_takes_for_ever(interpreter: Interpreter) -> None:
     await room.close()
 
 
+async def test_a_file_that_takes_the_processor_for_ever(interpreter: Interpreter) -> None:
+    """The kernel ends what decodes it; seconds of the processor are counted, not those of the clock."""
+    interpreter("kill -XCPU $$; exec sleep 600")
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
+    with capture_logs(), file_of(b"x") as file, pytest.raises(InvalidInput, match="takes too long"):
+        await room.develop(file, owner="a")
+    await room.close()
+
+
+async def test_one_at_a_time_of_each_owner(tmp_path: Path, interpreter: Interpreter) -> None:
+    """Else two dear pictures of one would make all others wait."""
+    interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
+    with capture_logs(), file_of(b"x") as file:
+        many = [asyncio.create_task(room.develop(file, owner="a")) for _ in range(16)]
+        await started(tmp_path, 1)
+        other = asyncio.create_task(room.develop(file, owner="b"))
+        await started(tmp_path, 2)
+        (tmp_path / "go").touch()
+        for result in await asyncio.gather(*many, other, return_exceptions=True):
+            assert isinstance(result, InvalidInput)
+    await room.close()
+
+
 async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the decoder does, the server's memory isn't what it takes."""
     program = (
