@@ -388,7 +388,7 @@ def test_what_only_looks_like_scans_is_none() -> None:
     marker = b"\xff\xda\x00\x02"
     plain = saved(quarters(64, 64), "JPEG")
     segment = b"\xff\xe9" + struct.pack(">H", 2 + 4 * 200) + marker * 200
-    assert developed(plain[:2] + segment + plain[2:] + marker * 200) == developed(plain)
+    assert developed(plain[:2] + segment + plain[2:] + bytes(2) + marker * 200) == developed(plain)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])

@@ -18,7 +18,7 @@ from websockets.asyncio.client import connect
 from liveserver.client import Client, ClientError, client
 from liveserver.content.sanitiser_pool import SMALL
 from liveserver.domain.change import Position
-from liveserver.domain.errors import Busy
+from liveserver.domain.errors import Busy, Quota, TooManyRequests
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.bodies import SourceInput
 from liveserver.newsroom.syndication import coordinator, remote_entry
@@ -273,6 +273,41 @@ async def test_pictures_are_kept_here(pair: Pair) -> None:
 
     await settled(both)
     assert len((await pair.mirror.editor.get("/api/v1/media")).json()["items"]) == 1
+
+
+async def test_pictures_that_there_is_no_room_for(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source has its share of a day, counted apart from the keys'. They aren't even fetched, and come later."""
+    monkeypatch.setattr(follower_module, "PICTURES_AGAIN", 0.2)
+    sent = await pair.source.editor.post(
+        "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
+    )
+    quota = pair.mirror.parts.library._quota
+    check, asked = quota.check, []
+
+    async def full(owner: object) -> None:
+        asked.append(owner)
+        raise TooManyRequests("as many as it may", Quota("pictures", 1), 60)
+
+    async def not_fetched(*_: object) -> bytes:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quota, "check", full)
+        patch.setattr(Client, "file", not_fetched)
+        await pair.follow()
+        await pair.source.publish(sent.json()["html"])
+
+        async def in_words() -> bool:
+            return [each["body"] for each in await pair.followed()] == ["<p>Le quai</p>"]
+
+        await settled(in_words)
+        assert asked
+        patch.setattr(quota, "check", check)
+
+    async def shown() -> bool:
+        return all("<img" in each["body"] for each in await pair.followed())
+
+    await settled(shown)
 
 
 async def test_an_entry_doesnt_wait_for_its_pictures(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
