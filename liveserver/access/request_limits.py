@@ -65,13 +65,22 @@ class Limit:
     def take(self, key: Hashable) -> None:
         """Count one. Raises TooManyRequests."""
         if self._limiter is not None and (wait := self._limiter.take(key)):
-            quota = Quota(self._name, self._limiter.burst, window=self._seconds)
-            raise TooManyRequests(self._detail, quota, math.ceil(wait))
+            raise self._error(wait)
+
+    def check(self, key: Hashable) -> None:
+        """Raises TooManyRequests where one more would be too many; counts nothing."""
+        if self._limiter is not None and (wait := self._limiter.wait(key)):
+            raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
         """Count some that have happened already."""
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
+
+    def _error(self, wait: float) -> TooManyRequests:
+        assert self._limiter is not None
+        quota = Quota(self._name, self._limiter.burst, window=self._seconds)
+        return TooManyRequests(self._detail, quota, math.ceil(wait))
 
 
 class RequestLimits:
@@ -90,6 +99,7 @@ class RequestLimits:
         self._opened = by_address("streams", "streams opened", settings.limit_streams)
         self._reads = by_address("reads", "requests without a key", settings.limit_reads)
         self._pages = by_address("pages", "requests for pages", settings.limit_pages)
+        self._missing = by_address("missing", "requests for pictures that aren't there", settings.limit_pages)
         most = settings.limit_failed_keys
         self._failed_keys = Limit(
             "failed-keys",
@@ -128,6 +138,16 @@ class RequestLimits:
     def page(self, peer: Peer) -> None:
         """Count a request for a page, a feed, a card. Raises TooManyRequests."""
         self._by_address(self._pages, peer)
+
+    def check_missing(self, peer: Peer) -> None:
+        """Raises TooManyRequests if the peer's address asked for too many pictures that aren't there; counts none."""
+        key = self.prefix_of(peer)
+        if key is not None:
+            self._missing.check(key)
+
+    def missing(self, peer: Peer) -> None:
+        """Count a request for a picture that isn't there. Raises TooManyRequests."""
+        self._by_address(self._missing, peer)
 
     def failed_key(self, peer: Peer) -> None:
         """Count a request with a key that isn't good. Raises TooManyRequests; a good key is asked for nothing here."""

@@ -14,6 +14,7 @@ LiveserverError
 ├── Unavailable         something that is needed can't be had now: try again
 │   ├── StoreUnavailable    the database doesn't answer
 │   ├── MediaUnavailable    where pictures are kept doesn't answer
+│   │   └── MediaFull       … or has no room for more
 │   └── Busy                too much of it is going on already
 ├── ClientGone          nobody waits for what was asked for: it isn't done, and nobody is told
 ├── BadBackup           a file that isn't a backup, or not a whole one
@@ -156,6 +157,12 @@ class StoreUnavailable(Unavailable):
 
 class MediaUnavailable(Unavailable):
     """Where pictures are kept can't be reached, or is full, or refuses us."""
+
+
+class MediaFull(MediaUnavailable):
+    """There is no room for more pictures. Somebody has to make some."""
+
+    retry_after = 60
 
 
 class Busy(Unavailable):

@@ -59,6 +59,8 @@ class Container:
     uploads: BodyBudget
     turns: FairQueue
     """Of what is read from the store, and rendered."""
+    reading: FairQueue
+    """Of pictures' files."""
     drawing: FairQueue
     """Of cards."""
     dated: DatedCache

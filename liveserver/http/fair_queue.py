@@ -146,7 +146,7 @@ class _Line:
 class FairQueue:
     """One process's works, those that wait and those that are under way.
 
-    `clock`: seconds, of any beginning.
+    `rest_max`: seconds that a line rests at most. `clock`: seconds, of any beginning.
     """
 
     def __init__(
@@ -155,11 +155,13 @@ class FairQueue:
         at_once: int = AT_ONCE,
         per_line: int = WAITING_PER_LINE,
         in_all: int = WAITING,
+        rest_max: float = REST_MAX,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._at_once = at_once
         self._per_line = per_line
         self._in_all = in_all
+        self._rest_max = rest_max
         self._clock = clock
         self._works: dict[Hashable, Work[Any]] = {}
         """The last of each name, until it is over."""
@@ -322,7 +324,7 @@ class FairQueue:
             line.busy = False
         else:
             self._under_way -= 1
-            self._pause(line, min(seconds, REST_MAX))
+            self._pause(line, min(seconds, self._rest_max))
         self._go_on()
 
     def _pause(self, line: _Line, seconds: float) -> None:

@@ -14,10 +14,12 @@ from liveserver.access.request_limits import RequestLimits
 from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
 from liveserver.content.media.library import MediaLibrary
+from liveserver.content.media.quota import MediaQuota, QuotaTerms
 from liveserver.content.media.transcoder_pool import TranscoderPool
 from liveserver.http.container import Container
 from liveserver.http.fair_queue import FairQueue
 from liveserver.http.metrics import Metrics
+from liveserver.http.pages.media_files import REST_MAX
 from liveserver.http.pages.reader import INDEX_SIZE, html_representation
 from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
 from liveserver.newsroom.presenter import Presenter
@@ -81,7 +83,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         parts.push_async_callback(hub.close)
         takedowns = Takedowns(store, hub, bus, confirmations)
         parts.push_async_callback(takedowns.close)
-        library = MediaLibrary(store, pictures, TranscoderPool(max_pixels=settings.media_max_pixels))
+        terms = QuotaTerms(settings.media_total, settings.media_daily, settings.media_free)
+        quota = MediaQuota(terms, count=store.media.size, free=pictures.free)
+        library = MediaLibrary(store, pictures, TranscoderPool(max_pixels=settings.media_max_pixels), quota)
         parts.push_async_callback(library.close)
 
         writable = FreshFlight(store.ping)
@@ -89,8 +93,9 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         index = IndexCache(partial(_newest, store), partial(_index_page, pages))
         parts.push_async_callback(index.close)
         turns, drawing = FairQueue(), FairQueue(at_once=1)
+        reading = FairQueue(at_once=pictures.at_once, rest_max=REST_MAX)
         page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
-        for part in (page_cache, drawing, turns):
+        for part in (page_cache, drawing, reading, turns):
             parts.push_async_callback(part.close)
 
         reach = Reach(store, hub, bus)
@@ -134,6 +139,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             uploads=upload_budget(settings.media_max_size),
             turns=turns,
             writable=writable,
+            reading=reading,
             drawing=drawing,
             dated=DatedCache(turns),
         )

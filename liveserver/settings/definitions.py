@@ -102,6 +102,18 @@ class Settings(BaseSettings):
     media_max_pixels: Annotated[int, Field(ge=1_000_000, le=500_000_000)] = Field(
         64_000_000, description="Most pixels of a picture that is decoded"
     )
+    media_total: Annotated[int, Field(ge=0)] = Field(
+        100 * 1024**3, description="Bytes that all pictures together may take; 0 for no limit"
+    )
+    media_daily: Annotated[int, Field(ge=0)] = Field(
+        2 * 1024**3,
+        description="Bytes of pictures that one key, or one source, may send at once, and in a day from then on; 0 for "
+        "no limit",
+    )
+    media_free: Annotated[int, Field(ge=0)] = Field(
+        1024**3,
+        description="Bytes that have to be free on the pictures' disk for more to be taken in; 0 doesn't look",
+    )
     allowed_hosts: str = Field(
         "",
         description="Host names that requests may be for, beside the public URL's, localhost and addresses: "

@@ -158,7 +158,10 @@ class Media(QueryGroup):
     """Pictures: their descriptions. The files are elsewhere."""
 
     add = Write(media.add)
-    """Insert a picture, whose files are there already."""
+    """Insert a picture, whose files are there already.
+
+    With `key_id`, an API key, raises Unauthorized unless it is good at the moment of the writing.
+    """
 
     find = Read(media.find)
     """The picture. Raises NotFound, and Gone if it was deleted."""
@@ -166,8 +169,11 @@ class Media(QueryGroup):
     page = Read(media.page)
     """One page of pictures, newest first, and the cursor of the next. Raises InvalidInput for a bad cursor."""
 
-    was_deleted = Read(media.was_deleted)
-    """Whether there was a picture of this digest, and is none any more."""
+    deleted = Read(media.deleted)
+    """Those of some digests that pictures had which were deleted."""
+
+    size = Read(media.size)
+    """The bytes of the largest files of all pictures that there are."""
 
     edit = Write(media.edit)
     """Replace the picture's words by the result of a function, as `Entries.edit` does. Raises NotFound, Gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,26 @@ async def test_what_is_written_is_read(files: MediaStorage) -> None:
     assert await files.read(OTHER) == b"other"
     await files.remove(NAME)
     await files.remove(OTHER)
+
+
+async def test_a_part_is_read_and_a_size_told_without_the_whole(files: MediaStorage) -> None:
+    await files.write(NAME, CONTENT)
+    assert await files.size(NAME) == len(CONTENT)
+    assert await files.read_part(NAME, 10, 20) == CONTENT[10:20]
+    assert await files.read_part(NAME, len(CONTENT) - 5, len(CONTENT)) == CONTENT[-5:]
+    await files.remove(NAME)
+    assert await files.size(NAME) is None
+    assert await files.read_part(NAME, 0, 1) is None
+    assert files.at_once >= 1
+
+
+async def test_what_is_free(files: MediaStorage, tmp_path: Path) -> None:
+    """On the disk, also before the directory is there; of a bucket nobody can tell."""
+    free = await files.free()
+    if isinstance(files, DirectoryStorage):
+        assert free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.05)
+    else:
+        assert free is None
 
 
 async def test_written_again_it_is_the_same(files: MediaStorage) -> None:

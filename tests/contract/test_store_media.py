@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.domain.errors import Gone, InvalidInput, NotFound, VersionConflict
+from liveserver.access.api_keys import new_key
+from liveserver.domain.errors import Gone, InvalidInput, NotFound, Unauthorized, VersionConflict
 from liveserver.domain.ids import Edition
 from tests.support.store_samples import NOON, a_picture, at
 
@@ -19,6 +20,38 @@ async def test_what_is_added_is_found(store: Store) -> None:
     picture = a_picture()
     assert await store.media.add(picture) == picture
     assert await store.media.find(picture.id) == picture
+
+
+async def test_a_key_must_be_good_when_a_picture_is_added(store: Store) -> None:
+    """Whichever live blogs it is limited to. Else there is no picture."""
+    key, _ = new_key("Agence", ["publish"], liveblogs=["match"])
+    await store.keys.add(key)
+    picture = await store.media.add(a_picture(), key_id=key.id)
+    await store.keys.revoke(key.id, NOON)
+    for key_id, reason in ((key.id, "revoked"), ("nobody", "unknown")):
+        with pytest.raises(Unauthorized, match=reason):
+            await store.media.add(a_picture(at(1)), key_id=key_id)
+    assert await store.media.page(limit=10) == ([picture], None)
+
+
+async def test_what_all_of_them_take(store: Store) -> None:
+    """Without those that were deleted."""
+    assert await store.media.size() == 0
+    pictures = [await store.media.add(replace(a_picture(at(number)), size=10**number)) for number in range(4)]
+    assert await store.media.size() == 1_111
+    await store.media.delete(pictures[1].id, version=None, at=at(9))
+    assert await store.media.size() == 1_101
+
+
+async def test_those_of_many_that_were_deleted(store: Store) -> None:
+    """More than one statement can ask for."""
+    pictures = [await store.media.add(a_picture(at(number))) for number in range(3)]
+    for picture in pictures[1:]:
+        await store.media.delete(picture.id, version=None, at=at(9))
+    others = [f"{number:032x}" for number in range(1_200)]
+    asked = [*others, *(picture.digest for picture in pictures)]
+    assert await store.media.deleted(asked) == {picture.digest for picture in pictures[1:]}
+    assert await store.media.deleted([]) == set()
 
 
 @pytest.mark.parametrize("media_id", ["", "x", "\x00", "01930000-0000-7000-8000-000000000000", "' OR 1=1 --"])
@@ -43,7 +76,7 @@ async def test_words_are_edited(store: Store) -> None:
 async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     """It says nothing any more, and is in no list."""
     picture = await store.media.add(a_picture())
-    assert not await store.media.was_deleted(picture.digest)
+    assert await store.media.deleted([picture.digest]) == set()
     with pytest.raises(VersionConflict):
         await store.media.delete(picture.id, version=Edition(2), at=at(1))
     await store.media.delete(picture.id, version=Edition(1), at=at(1))
@@ -54,7 +87,7 @@ async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     ):
         with pytest.raises(Gone):
             await call
-    assert await store.media.was_deleted(picture.digest)
+    assert await store.media.deleted(["0" * 32, picture.digest]) == {picture.digest}
     assert await store.media.page(limit=10) == ([], None)
 
 

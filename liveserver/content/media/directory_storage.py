@@ -20,18 +20,23 @@ if TYPE_CHECKING:
 READABLE = 0o755, 0o644
 """Of the directory and its files: they are public, and a web server of another user may serve them."""
 
+AT_ONCE = 4
+"""Reads in threads: fewer than there are threads, so that other work has some."""
+
 log = structlog.get_logger(__name__)
 
 
 class DirectoryStorage:
     """See MediaStorage. The directory is made when the first file is written."""
 
+    at_once = AT_ONCE
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def look(self) -> None:
         """See that files can be written here. Nothing is made. Raises OSError, which says why they can't."""
-        there = next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
+        there = self._nearest()
         if not there.is_dir():
             raise OSError(f"{there} is no folder")
         if not private_files.may_write(there):
@@ -48,9 +53,40 @@ class DirectoryStorage:
             except FileNotFoundError:
                 return None
 
+    async def read_part(self, name: str, start: int, end: int) -> bytes | None:
+        with self._failures("read"):
+            try:
+                return await asyncio.to_thread(self._read_part, name, start, end)
+            except FileNotFoundError:
+                return None
+
+    async def size(self, name: str) -> int | None:
+        with self._failures("read"):
+            try:
+                return (await asyncio.to_thread((self.path / name).stat)).st_size
+            except FileNotFoundError:
+                return None
+
+    async def free(self) -> int | None:
+        with self._failures("write"):
+            return await asyncio.to_thread(self._free)
+
     async def remove(self, name: str) -> None:
         with self._failures("remove"):
             await asyncio.to_thread(self._remove, name)
+
+    def _nearest(self) -> Path:
+        """The directory, or what is there of its path."""
+        return next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
+
+    def _free(self) -> int:
+        found = os.statvfs(self._nearest())
+        return found.f_bavail * found.f_frsize
+
+    def _read_part(self, name: str, start: int, end: int) -> bytes:
+        with (self.path / name).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
 
     def _write(self, name: str, content: bytes) -> None:
         private_files.make_directories(self.path, READABLE[0])

@@ -43,10 +43,15 @@ class FileCache:
 
     async def get(self, name: str) -> bytes | None:
         """The file's content, or None if there is none; raises what `read` raises."""
-        kept = self._kept.get(name)
-        if kept is not None and kept.until > self._clock():
-            return kept.content
+        content = self.kept(name)
+        if content is not None:
+            return content
         return await self._fetches(name)
+
+    def kept(self, name: str) -> bytes | None:
+        """The file's content if it is kept; nothing is read."""
+        kept = self._kept.get(name)
+        return kept.content if kept is not None and kept.until > self._clock() else None
 
     def forget(self, name: str) -> None:
         """It was removed: neither what is kept nor what is being read is given out to those who ask from now on."""

@@ -25,11 +25,23 @@ class MediaStorage(Protocol):
     Every call raises MediaUnavailable when it can't be carried out. Several processes may use the same files.
     """
 
+    at_once: int
+    """Reads that may go on side by side without standing in each other's way."""
+
     async def write(self, name: str, content: bytes) -> None:
         """Keep a file; when this returns, it outlives a power cut. Written again, it is the same as before."""
 
     async def read(self, name: str) -> bytes | None:
         """The file's content; None if there is none of that name."""
+
+    async def read_part(self, name: str, start: int, end: int) -> bytes | None:
+        """The bytes from `start` to before `end`, fewer where the file ends; None if there is no such file."""
+
+    async def size(self, name: str) -> int | None:
+        """The file's bytes, without reading them; None if there is no file of that name."""
+
+    async def free(self) -> int | None:
+        """Bytes that there is room for on the disk; None where nobody can tell."""
 
     async def remove(self, name: str) -> None:
         """Keep it no more. One that isn't there is none the less gone."""

@@ -29,7 +29,18 @@ HEIGHT_MAX = 8_000
 JPEG_QUALITY = 82
 WEBP_QUALITY = 86
 
-CPU_SECONDS = 30
+VARIANT_MAX = 4 * 1024 * 1024
+"""Bytes of one width. A photograph as long as may be takes three million; noise, which is what somebody sends who wants
+to fill a disk with little, ten."""
+LOWER_QUALITY = 40
+"""Of what would be larger. What is so even then is refused."""
+SCANS_MAX = 100
+"""Scans of a JPEG. Encoders write up to twelve; each is a pass over all pixels, for ten bytes of the file."""
+
+CPU_SECONDS = 6
+CPU_PIXELS = 32_000_000
+"""Pixels for which there is one second more: 8 s in all as it is set by default. The dearest honest pictures, of 64
+million pixels or 8,000 pixels long, took 2.5 s of a core of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
 """Bytes, beside MEMORY: decoders keep a picture up to three times, in up to four channels."""
@@ -147,6 +158,8 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
     What was kept without loss (PNG, GIF) and what is transparent becomes WebP, all else JPEG. Raises Unreadable.
     """
     kind = sniff(data)
+    if kind == "JPEG" and not _has_few_scans(data):
+        raise Unreadable(f"has more than {SCANS_MAX} scans: export it anew")
     try:
         with _quietly(), Image.open(BytesIO(data), formats=[kind]) as image:
             width, height = image.size
@@ -163,6 +176,30 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
     # Decoders raise whatever comes to hand where a file is damaged.
     except Exception:
         raise Unreadable("is damaged: it can't be decoded") from None
+
+
+_NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+"""In a JPEG's entropy-coded data 0xFF is followed by zero, or is a restart marker (ITU-T T.81, B.1.1)."""
+_START_OF_SCAN, _END_OF_IMAGE = b"\xda", b"\xd9"
+
+
+def _has_few_scans(data: bytes) -> bool:
+    """Whether a JPEG has at most `SCANS_MAX` scans.
+
+    Segments are passed over by their lengths: what stands in them, as in what is appended to a file (a telephone's
+    video), may look like markers.
+    """
+    scans, at = 0, 2
+    while (found := _NEXT_MARKER.search(data, at)) is not None:
+        marker = found[0][-1:]
+        if marker == _END_OF_IMAGE:
+            break
+        scans += marker == _START_OF_SCAN
+        if scans > SCANS_MAX:
+            return False
+        length = found.end()
+        at = length + max(2, int.from_bytes(data[length : length + 2]))
+    return True
 
 
 @contextmanager
@@ -240,13 +277,24 @@ def _encoded(image: Image.Image, *, lossless: bool) -> TranscodedPicture:
         smaller = image if whole else image.resize((size.width, size.height), Image.Resampling.LANCZOS)
         # Comments and profiles would be written from here.
         smaller.info = {}
-        target = BytesIO()
-        if suffix == "webp":
-            smaller.save(target, "WEBP", quality=WEBP_QUALITY, method=4)
-        else:
-            smaller.save(target, "JPEG", quality=JPEG_QUALITY, optimize=True, progressive=True)
-        variants.append(PictureVariant(size.width, size.height, target.getvalue()))
+        content = _saved(smaller, suffix, WEBP_QUALITY if suffix == "webp" else JPEG_QUALITY)
+        if len(content) > VARIANT_MAX:
+            content = _saved(smaller, suffix, LOWER_QUALITY)
+        if len(content) > VARIANT_MAX:
+            raise Unreadable(
+                f"would take more than {VARIANT_MAX >> 20} MB in one width, as noise does: send it smaller"
+            )
+        variants.append(PictureVariant(size.width, size.height, content))
     return TranscodedPicture(suffix, variants)
+
+
+def _saved(image: Image.Image, suffix: str, quality: int) -> bytes:
+    target = BytesIO()
+    if suffix == "webp":
+        image.save(target, "WEBP", quality=quality, method=4)
+    else:
+        image.save(target, "JPEG", quality=quality, optimize=True, progressive=True)
+    return target.getvalue()
 
 
 def _limit(max_pixels: int) -> None:
@@ -254,7 +302,7 @@ def _limit(max_pixels: int) -> None:
     memory = MEMORY + MEMORY_PER_PIXEL * max_pixels
     for what, value in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, CPU_SECONDS),
+        (resource.RLIMIT_CPU, CPU_SECONDS + max_pixels // CPU_PIXELS),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0),
     ):

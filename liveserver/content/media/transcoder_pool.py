@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +22,17 @@ import structlog
 
 import liveserver
 from liveserver.content.media.transcoder import TranscodedPicture, Unreadable
+from liveserver.content.media.transcoder_queue import TranscoderQueue
 from liveserver.domain.errors import Busy, FieldError, InvalidInput
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from typing import BinaryIO
 
 AT_ONCE = 2
-WAITING_MAX = 20
+WAITING_MAX = 40
+"""Pictures that wait, beside those that are developed. One key or source has half of the places at most, and sends
+sixteen at once (`access/body_budget.py`)."""
 PATIENCE = 60.0
 """Seconds, by the clock; the process itself gets fewer of the processor's."""
 
@@ -36,7 +43,10 @@ log = structlog.get_logger(__name__)
 
 
 class TranscoderPool:
-    """Develops pictures. `at_once` is how many processes run; `waiting_max` more callers wait, and no others."""
+    """Develops pictures. `at_once` is how many processes run; `waiting_max` more callers wait, and no others.
+
+    Those who send them take turns (`content/media/transcoder_queue.py`).
+    """
 
     def __init__(
         self,
@@ -48,29 +58,23 @@ class TranscoderPool:
     ) -> None:
         self._max_pixels = max_pixels
         self._patience = patience
-        self._places = at_once + waiting_max
-        self._free = asyncio.Semaphore(at_once)
+        self._queue = TranscoderQueue(at_once=at_once, places=at_once + waiting_max)
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="darkroom")
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.Lock()
         self._closed = False
 
-    async def develop(self, file: BinaryIO) -> TranscodedPicture:
+    async def develop(self, file: BinaryIO, *, owner: Hashable) -> TranscodedPicture:
         """The picture in a file that is open for reading, from its beginning.
 
-        Raises InvalidInput, naming `/file`, if it can't be served; Busy if too many wait already.
+        `owner`: whose it is, of those who take turns: a key, or a source. Raises InvalidInput, naming `/file`, if it
+        can't be served; Busy if too many wait already, of the owner or of all.
         """
-        if self._places == 0:
-            raise Busy("too many pictures are being developed already")
-        self._places -= 1
-        try:
-            await self._free.acquire()
-        except BaseException:
-            self._places += 1
-            raise
+        await self._queue.enter(owner)
+        began = time.monotonic()
         # A descriptor of its own: whoever waits may be cancelled, and the file be closed, while the thread goes on.
         job = asyncio.get_running_loop().run_in_executor(self._threads, self._run, os.dup(file.fileno()))
-        job.add_done_callback(self._done)
+        job.add_done_callback(partial(self._done, owner, began))
         try:
             return await asyncio.shield(job)
         except Unreadable as refusal:
@@ -84,9 +88,8 @@ class TranscoderPool:
                 process.kill()
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _done(self, job: asyncio.Future[TranscodedPicture]) -> None:
-        self._places += 1
-        self._free.release()
+    def _done(self, owner: Hashable, began: float, job: asyncio.Future[TranscodedPicture]) -> None:
+        self._queue.leave(owner, time.monotonic() - began)
         if not job.cancelled():
             # Whoever waited may be gone: nobody else asks how it ended.
             job.exception()
@@ -111,6 +114,8 @@ class TranscoderPool:
             if self._closed:
                 raise Busy("the server is stopping")
             log.warning("picture.decoder_failed", status=process.returncode, error=complaint.decode(errors="replace"))
+            if process.returncode == -signal.SIGXCPU:
+                raise Unreadable("takes too long to be decoded: send it smaller")
             raise Unreadable("can't be decoded: it broke the decoder")
         return TranscodedPicture.loads(output)
 

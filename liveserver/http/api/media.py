@@ -29,9 +29,13 @@ async def create(request: Request) -> Response:
     """Take a picture in."""
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
+    # Before anything of it is read.
+    await parts.library.check_room(actor.key_id)
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
-        media = await parts.library.add(upload.file, upload.given, actor=actor.name)
+        media = await parts.library.add(
+            upload.file, upload.given, actor=actor.name, owner=actor.key_id, key_id=actor.key_id
+        )
     return _one(request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"})
 
 

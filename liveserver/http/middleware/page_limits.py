@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/", "/healthz", "/readyz")
-"""What the API counts itself; files, which cost less than to refuse them; and what a balancer goes by."""
+"""What the API counts itself; files, which cost less than to refuse them, and count
+where they aren't there; and what a balancer goes by."""
 
 
 class PageLimits:

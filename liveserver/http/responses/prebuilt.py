@@ -115,19 +115,37 @@ def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:
 
     `headers`: the whole's, with its type.
     """
-    match = _RANGE.fullmatch(wanted.replace(" ", ""))
     size = len(content)
+    span = span_of(wanted, size)
+    if span is None:
+        return Steady(content, headers=headers)
+    # Not a copy: there would be one for each who reads it slowly.
+    return partial_response(memoryview(content)[slice(*span)], span, size, headers)
+
+
+def span_of(wanted: str, size: int) -> tuple[int, int] | None:
+    """The first byte of the range that is wanted, and the one after its last; None where that is the whole.
+
+    It is empty if the file, of so many bytes, ends before.
+    """
+    match = _RANGE.fullmatch(wanted.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
-        return Steady(content, headers=headers)
+        return None
     first, last = match.groups()
-    start = int(first) if first else max(0, size - int(last))
-    end = min(size, int(last) + 1) if first and last else size
     if first and last and int(last) < int(first):
-        return Steady(content, headers=headers)
+        return None
+    start = int(first) if first else max(0, size - int(last))
+    return start, min(size, int(last) + 1) if first and last else size
+
+
+def partial_response(
+    content: bytes | memoryview, span: tuple[int, int], size: int, headers: Mapping[str, str]
+) -> Response:
+    """The answer with a range of a file of so many bytes; 416 where that is empty."""
+    start, end = span
     if start >= end:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"})
-    # Not a copy: there would be one for each who reads it slowly.
-    return Steady(memoryview(content)[start:end], 206, {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})
+    return Steady(content, 206, {**headers, "Content-Range": f"bytes {start}-{end - 1}/{size}"})
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:

@@ -12,7 +12,7 @@ import structlog
 from liveserver.client import Client, ClientError
 from liveserver.client.errors import DETAIL_MAX
 from liveserver.content.media.picture import Picture
-from liveserver.domain.errors import Gone, InvalidInput, NotFound, Unavailable
+from liveserver.domain.errors import Gone, InvalidInput, NotFound, TooManyRequests, Unavailable
 from liveserver.domain.inputs.bodies import MediaInput
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
@@ -155,7 +155,7 @@ class PictureImport:
                 try:
                     async with self._one_at_a_time:
                         picture = await self._picture(client, name, alt)
-                except (ClientError, Unavailable, TimeoutError) as error:
+                except (ClientError, TooManyRequests, Unavailable, TimeoutError) as error:
                     self._log_missing(name, error)
                     complete = False
                 else:
@@ -178,7 +178,10 @@ class PictureImport:
             self._missing, self._missing_logged_at = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """The source's picture as one of ours; None if it can't be. Raises ClientError, Unavailable, TimeoutError."""
+        """The source's picture as one of ours; None if it can't be.
+
+        Raises ClientError, Unavailable, TimeoutError, and TooManyRequests where the source sent too many for a day.
+        """
         media_id = remote_entry.media_id_of(self._source.slug, self._source.server, name)
         try:
             return Picture.of(await self._store.media.find(media_id))
@@ -187,6 +190,7 @@ class PictureImport:
         except NotFound:
             pass
         await asyncio.sleep(self._throttle.spend(1))
+        await self._library.check_room(self._source.id)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 content = await client.file(f"/media/{name}")
@@ -197,7 +201,9 @@ class PictureImport:
             with TemporaryFile() as file:
                 await asyncio.to_thread(file.write, content)
                 file.seek(0)
-                media = await self._library.add(file, given, actor=self._actor, media_id=media_id)
+                media = await self._library.add(
+                    file, given, actor=self._actor, owner=self._source.id, media_id=media_id
+                )
         except ClientError as error:
             if 400 <= error.status < 500 and error.status != TOO_MANY:
                 return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection, Row, RowMapping
 
 _t = tables.api_keys
 AT_ONCE = 500
@@ -122,11 +122,17 @@ def confirm(connection: Connection, key_id: str, slug: str) -> None:
 
     Raises Unauthorized and Forbidden.
     """
+    term = confirm_good(connection, key_id)
+    check_liveblog(term.name, term.liveblogs, slug)
+
+
+def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
+    """The same of what all keys may do, whichever live blogs they are limited to. Raises Unauthorized."""
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:
         raise Unauthorized(UNKNOWN)
     _check(term.revoked_at, term.expires_at)
-    check_liveblog(term.name, term.liveblogs, slug)
+    return term
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:

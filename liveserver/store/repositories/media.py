@@ -6,16 +6,17 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, literal, select, tuple_, update
+from sqlalchemy import func, insert, literal, select, tuple_, update
 
 from liveserver.domain.errors import Gone, NotFound, check_version
 from liveserver.domain.ids import ID_PATTERN
 from liveserver.domain.media import Media
 from liveserver.store import tables
 from liveserver.store.cursors import Place
+from liveserver.store.repositories import api_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, RowMapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from liveserver.domain.ids import Edition
 
 _t = tables.media
+AT_ONCE = 500
+"""Digests that one statement looks for: a database takes so many parameters and no more (SQLite once 999)."""
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
@@ -30,8 +33,10 @@ def _media(row: RowMapping) -> Media:
     return Media(**row)
 
 
-def add(connection: Connection, media: Media) -> Media:
-    """Insert a picture."""
+def add(connection: Connection, media: Media, *, key_id: str | None = None) -> Media:
+    """Insert it. With `key_id`, raises Unauthorized unless that API key is good."""
+    if key_id is not None:
+        api_keys.confirm_good(connection, key_id)
     connection.execute(insert(_t).values(asdict(media)))
     return media
 
@@ -54,10 +59,20 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
     raise NotFound(f"there is no picture {media_id!r}")
 
 
-def was_deleted(connection: Connection, digest: str) -> bool:
-    """Return whether a picture of this digest was deleted."""
-    query = select(_t.c.id).where(_t.c.digest == digest, _t.c.deleted_at.is_not(None))
-    return connection.execute(query).first() is not None
+def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
+    """Those of some digests that pictures had which were deleted."""
+    found: set[str] = set()
+    for start in range(0, len(digests), AT_ONCE):
+        some = digests[start : start + AT_ONCE]
+        query = select(_t.c.digest).where(_t.c.digest.in_(some), _t.c.deleted_at.is_not(None))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def size(connection: Connection) -> int:
+    """The bytes of the largest files of all pictures that there are."""
+    query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
+    return int(connection.execute(query).scalar_one())
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:

@@ -7,6 +7,7 @@ a viewer has its own in itself (`realtime/transport/viewer_budget.py`).
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,11 @@ class RateLimiter:
             return paid_off - now - self._tolerance
         self._paid_off[key] = charged(paid_off, now, self._step)
         return 0.0
+
+    def wait(self, key: Hashable) -> float:
+        """The seconds until an event of the key will be allowed, 0 if one is; nothing is counted."""
+        owed = self._paid_off.get(key, -math.inf) - self._clock()
+        return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
     def owe(self, key: Hashable, events: int) -> None:
         """Count events that have happened already, of a key that is allowed or not: the next ones wait for longer."""

@@ -57,6 +57,8 @@ class Reason(StrEnum):
     """A partner, or a page, that may not show the live blog."""
     BUSY = "busy"
     """More pages, or more work on texts, at once than is taken on."""
+    STORAGE = "storage"
+    """A picture for which there is no room."""
     HOST = "host"
     """A Host that isn't among the allowed ones."""
 

@@ -59,6 +59,17 @@ async def test_it_is_kept_for_moments() -> None:
     assert await file_cache.get("a") is None
 
 
+async def test_what_is_kept_is_had_without_a_read() -> None:
+    source = Source(a=b"1")
+    file_cache = source.file_cache()
+    assert file_cache.kept("a") is None
+    await file_cache.get("a")
+    assert file_cache.kept("a") == b"1"
+    source.now = 5.0
+    assert file_cache.kept("a") is None
+    assert source.reads == ["a"]
+
+
 async def test_asking_for_it_does_not_keep_it_longer() -> None:
     source = Source(a=b"1")
     file_cache = source.file_cache()

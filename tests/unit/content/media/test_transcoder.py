@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from typing import TYPE_CHECKING
 
@@ -11,8 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageFilter
 
+from liveserver.content.media import transcoder
 from liveserver.content.media.picture import WIDTHS
-from liveserver.content.media.transcoder import HEIGHT_MAX, TranscodedPicture, Unreadable, develop, sniff
+from liveserver.content.media.transcoder import (
+    HEIGHT_MAX,
+    SCANS_MAX,
+    VARIANT_MAX,
+    TranscodedPicture,
+    Unreadable,
+    develop,
+    sniff,
+)
 from tests.support.effort import examples
 from tests.support.images import (
     BLUE,
@@ -356,6 +367,65 @@ def test_what_is_developed_can_be_sent() -> None:
     """From the process where it is made."""
     found = developed(saved(quarters(1000, 500)))
     assert TranscodedPicture.loads(found.dumps()) == found
+
+
+def with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again, with so many in all."""
+    data = saved(quarters(64, 64), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * (count - data.count(b"\xff\xda") + 1) + b"\xff\xd9"
+
+
+def test_scans_of_a_jpeg_are_counted_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is a pass over all pixels, for ten bytes of the file."""
+    assert developed(with_scans(SCANS_MAX)).variants[-1][:2] == (64, 64)
+    monkeypatch.setattr(Image, "open", None)
+    with pytest.raises(Unreadable, match="has more than 100 scans"):
+        developed(with_scans(SCANS_MAX + 1))
+
+
+def test_what_only_looks_like_scans_is_none() -> None:
+    """In metadata, and behind the picture: telephones append a video."""
+    marker = b"\xff\xda\x00\x02"
+    plain = saved(quarters(64, 64), "JPEG")
+    segment = b"\xff\xe9" + struct.pack(">H", 2 + 4 * 200) + marker * 200
+    assert developed(plain[:2] + segment + plain[2:] + bytes(2) + marker * 200) == developed(plain)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_what_would_be_too_large_is_encoded_again(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """With less quality; and what is too large even so is refused."""
+    data = saved(noise(480, 300), kind)
+    before = len(developed(data).variants[-1].content)
+    monkeypatch.setattr(transcoder, "VARIANT_MAX", before)
+    assert len(developed(data).variants[-1].content) == before
+    monkeypatch.setattr(transcoder, "VARIANT_MAX", before - 1)
+    smaller = developed(data).variants[-1].content
+    assert len(smaller) < 0.7 * before
+    assert opened(smaller).size == (480, 300)
+    monkeypatch.setattr(transcoder, "VARIANT_MAX", len(smaller) - 1)
+    with pytest.raises(Unreadable, match="in one width"):
+        developed(data)
+
+
+def test_a_photograph_as_long_as_may_be_is_small_enough() -> None:
+    """Of detail as fine as a lens shows, twenty times as high as it is wide."""
+    image = noise(400, 2_000).resize((1600, 8000), Image.Resampling.BICUBIC)
+    found = developed(saved(image, "JPEG", quality=90))
+    assert len(found.variants[-1].content) < 0.8 * VARIANT_MAX
+
+
+def test_seconds_of_the_processor_grow_with_pixels() -> None:
+    """Eight for 64 million, three times what the dearest honest picture takes."""
+    assert limits_of(64_000_000) == 8
+    assert limits_of(500_000_000) == 21
+
+
+def limits_of(max_pixels: int) -> int:
+    """The seconds that a process gets which may decode so many pixels."""
+    program = f"import resource; from liveserver.content.media.transcoder import _limit; _limit({max_pixels}); "
+    program += "print(resource.getrlimit(resource.RLIMIT_CPU)[0])"
+    return int(subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout)
 
 
 SEEDS = {kind: saved(quarters(24, 16), kind) for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF")}

@@ -73,22 +73,22 @@ async def test_a_picture_is_developed(transcoder_pool: TranscoderPool, kind: str
     """In its process as without one."""
     data = saved(noise(900, 600), kind)
     with file_of(data) as file:
-        assert await transcoder_pool.develop(file) == develop(data, max_pixels=MAX_PIXELS)
+        assert await transcoder_pool.develop(file, owner="a") == develop(data, max_pixels=MAX_PIXELS)
 
 
 async def test_as_large_as_may_be(transcoder_pool: TranscoderPool) -> None:
     """It fits into what its process may take."""
     with file_of(saved(Image.new("RGBA", (4000, 2000), (9, 9, 9, 9)), "PNG", exif=located(6))) as file:
-        assert (await transcoder_pool.develop(file)).variants[-1][:2] == (1600, 3200)
+        assert (await transcoder_pool.develop(file, owner="a")).variants[-1][:2] == (1600, 3200)
 
 
 async def test_what_is_refused_says_why(transcoder_pool: TranscoderPool) -> None:
     with file_of(b"<svg/>") as file, pytest.raises(InvalidInput) as caught:
-        await transcoder_pool.develop(file)
+        await transcoder_pool.develop(file, owner="a")
     assert [error.pointer for error in caught.value.errors] == ["/file"]
     assert caught.value.errors[0].detail.startswith("is an SVG image")
     with file_of(png(4000, 2001)) as file, pytest.raises(InvalidInput, match="at most 8 million"):
-        await transcoder_pool.develop(file)
+        await transcoder_pool.develop(file, owner="a")
 
 
 async def test_a_file_that_breaks_its_decoder_breaks_nothing_else(
@@ -99,7 +99,7 @@ async def test_a_file_that_breaks_its_decoder_breaks_nothing_else(
         patch.setattr(sys, "executable", sys.executable)
         interpreter("kill -SEGV $$")
         with capture_logs() as logs, file_of(good) as file, pytest.raises(InvalidInput, match="broke the decoder"):
-            await transcoder_pool.develop(file)
+            await transcoder_pool.develop(file, owner="a")
     assert [log["status"] for log in logs] == [-11]
 
 
@@ -107,8 +107,32 @@ async def test_a_file_that_takes_for_ever(interpreter: Interpreter) -> None:
     interpreter("exec sleep 600")
     room = TranscoderPool(max_pixels=MAX_PIXELS, patience=0.2)
     with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput, match="takes too long"):
-        await room.develop(file)
+        await room.develop(file, owner="a")
     assert [log["event"] for log in logs] == ["picture.too_slow"]
+    await room.close()
+
+
+async def test_a_file_that_takes_the_processor_for_ever(interpreter: Interpreter) -> None:
+    """The kernel ends what decodes it; seconds of the processor are counted, not those of the clock."""
+    interpreter("kill -XCPU $$; exec sleep 600")
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
+    with capture_logs(), file_of(b"x") as file, pytest.raises(InvalidInput, match="takes too long"):
+        await room.develop(file, owner="a")
+    await room.close()
+
+
+async def test_one_at_a_time_of_each_owner(tmp_path: Path, interpreter: Interpreter) -> None:
+    """Else two dear pictures of one would make all others wait."""
+    interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
+    with capture_logs(), file_of(b"x") as file:
+        many = [asyncio.create_task(room.develop(file, owner="a")) for _ in range(16)]
+        await started(tmp_path, 1)
+        other = asyncio.create_task(room.develop(file, owner="b"))
+        await started(tmp_path, 2)
+        (tmp_path / "go").touch()
+        for result in await asyncio.gather(*many, other, return_exceptions=True):
+            assert isinstance(result, InvalidInput)
     await room.close()
 
 
@@ -123,7 +147,7 @@ async def test_memory_is_bounded(interpreter: Interpreter, monkeypatch: pytest.M
     interpreter(f'exec {real} -c "{program}" "$4"')
     room = TranscoderPool(max_pixels=1_000_000)
     with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput, match="broke the decoder"):
-        await room.develop(file)
+        await room.develop(file, owner="a")
     assert "MemoryError" in logs[0]["error"]
     await room.close()
 
@@ -136,7 +160,7 @@ async def test_its_process_knows_no_secrets(
         monkeypatch.setenv(name, "s3cret")
     interpreter("env >&2; exit 1")
     with capture_logs() as logs, file_of(b"x") as file, pytest.raises(InvalidInput):
-        await transcoder_pool.develop(file)
+        await transcoder_pool.develop(file, owner="a")
     assert "PATH=" in logs[0]["error"]
     assert "s3cret" not in logs[0]["error"]
 
@@ -146,19 +170,19 @@ async def test_so_many_at_once_and_so_many_waiting(tmp_path: Path, interpreter: 
     interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
     room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=2, waiting_max=3)
     with file_of(b"x") as file:
-        taken = [asyncio.create_task(room.develop(file)) for _ in range(5)]
+        taken = [asyncio.create_task(room.develop(file, owner=number)) for number in range(5)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
-            await room.develop(file)
+            await room.develop(file, owner="a")
         await started(tmp_path, 2)
         waiting = taken.pop()
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        again = asyncio.create_task(room.develop(file))
+        again = asyncio.create_task(room.develop(file, owner="a"))
         await asyncio.sleep(0)
         with pytest.raises(Busy):
-            await room.develop(file)
+            await room.develop(file, owner="a")
         await started(tmp_path, 2)
         (tmp_path / "go").touch()
         for result in await asyncio.gather(*taken, again, return_exceptions=True):
@@ -172,18 +196,18 @@ async def test_who_leaves_keeps_a_place_until_the_work_is_done(tmp_path: Path, i
     interpreter(f"echo >> {tmp_path}/started; while [ ! -e {tmp_path}/go ]; do sleep 0.02; done; exit 1")
     room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=1, waiting_max=0)
     with file_of(b"x") as file:
-        left = asyncio.create_task(room.develop(file))
+        left = asyncio.create_task(room.develop(file, owner="a"))
         await started(tmp_path, 1)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
         with pytest.raises(Busy):
-            await room.develop(file)
+            await room.develop(file, owner="a")
         (tmp_path / "go").touch()
 
         async def free() -> bool:
             try:
-                await room.develop(file)
+                await room.develop(file, owner="a")
             except Busy:
                 return False
             except InvalidInput:
@@ -199,7 +223,7 @@ async def test_the_end_waits_for_nothing(tmp_path: Path, interpreter: Interprete
     interpreter(f"echo >> {tmp_path}/started; exec sleep 600")
     room = TranscoderPool(max_pixels=MAX_PIXELS)
     with file_of(b"x") as file:
-        running = asyncio.create_task(room.develop(file))
+        running = asyncio.create_task(room.develop(file, owner="a"))
         await started(tmp_path, 1)
         await room.close()
         with pytest.raises(Busy):
@@ -212,8 +236,8 @@ def open_descriptors() -> int:
 
 async def test_no_descriptor_is_left(transcoder_pool: TranscoderPool) -> None:
     with file_of(saved(quarters())) as file:
-        await transcoder_pool.develop(file)
+        await transcoder_pool.develop(file, owner="a")
         before = open_descriptors()
         for _ in range(3):
-            await transcoder_pool.develop(file)
+            await transcoder_pool.develop(file, owner="a")
         assert open_descriptors() == before

@@ -11,7 +11,8 @@ import pytest
 
 from liveserver.access.body_budget import UPLOADS_PER_KEY
 from liveserver.content.media.picture import Picture
-from liveserver.domain.errors import Busy, MediaUnavailable
+from liveserver.domain.errors import Busy, MediaUnavailable, StoreUnavailable
+from liveserver.domain.ids import now
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import BASE, ENTRIES, bad_fields, database_away, problem, started
 from tests.support.images import SECRET, located, noise, opened, png, quarters, saved
@@ -517,6 +518,104 @@ async def test_when_the_files_are_away(site: Site, monkeypatch: pytest.MonkeyPat
     assert (await site.editor.delete(one)).status_code == 204
 
 
+def files_of(site: Site) -> list[str]:
+    """The names of all files that are kept."""
+    directory = site.parts.settings.media_directory
+    return sorted(file.name for file in directory.iterdir()) if directory.exists() else []
+
+
+async def test_an_upload_that_fails_leaves_no_files(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where one of several can't be written, nor where the key was revoked meanwhile."""
+    files = site.parts.library._files
+    write = files.write
+    written: list[str] = []
+
+    async def twice(name: str, content: bytes) -> None:
+        if len(written) == 2:
+            raise MediaUnavailable("the directory of pictures can't be used: No space left on device")
+        written.append(name)
+        await write(name, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write", twice)
+        problem(await send(site), 503)
+    assert len(written) == 2
+    assert files_of(site) == []
+    assert (await site.editor.get(MEDIA)).json()["items"] == []
+
+
+async def test_a_key_that_is_revoked_meanwhile_sends_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While its picture was developed, which takes as long as others' do."""
+    shown = await site.key("Agence", ["publish"])
+    pool = site.parts.library._transcoder_pool
+    develop = pool.develop
+
+    async def slowly(file: Any, *, owner: str) -> Any:
+        developed = await develop(file, owner=owner)
+        await site.parts.store.keys.revoke(shown.split("_")[1], now())
+        return developed
+
+    monkeypatch.setattr(pool, "develop", slowly)
+    client = await site.client(shown)
+    response = await client.post(MEDIA, params={"alt": "a"}, content=PICTURE, headers={"Content-Type": "image/jpeg"})
+    assert "was revoked" in problem(response, 401)["detail"]
+    assert files_of(site) == []
+    assert (await site.editor.get(MEDIA)).json()["items"] == []
+
+
+async def test_files_stay_where_nobody_knows_whether_the_picture_is_there(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer of the database may have been lost alone."""
+    add = site.parts.store.media.add
+
+    async def lost(*args: Any, **kwargs: Any) -> None:
+        await add(*args, **kwargs)
+        raise StoreUnavailable("the connection was lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(site.parts.store, "add_media", lost)
+        problem(await send(site), 503)
+    (picture,) = (await site.editor.get(MEDIA)).json()["items"]
+    for rendition in picture["srcset"]:
+        assert (await site.reader.get(rendition["url"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("bound", "status", "said"),
+    [
+        ({"media_free": 2**62}, 503, "the disk is so full"),
+        ({"media_total": 1}, 503, "LIVESERVER_MEDIA_TOTAL"),
+        ({"media_daily": 1}, 429, "as many pictures today as it may"),
+    ],
+)
+async def test_where_there_is_no_room(settings: Settings, bound: JSON, status: int, said: str) -> None:
+    """Nothing of a picture is read; entries are published all the same."""
+    async with started(settings.model_copy(update=bound)) as site:
+        if "media_free" not in bound:
+            assert (await send(site)).status_code == 201
+            # As if a minute had gone by.
+            site.parts.library._quota._counted_until = 0.0
+        read = 0
+
+        async def body() -> Any:
+            nonlocal read
+            read += 1
+            yield PICTURE
+
+        async def upload(client: httpx2.AsyncClient) -> httpx2.Response:
+            headers = {"Content-Type": "image/jpeg"}
+            return await client.post(MEDIA, params={"alt": "a"}, content=body(), headers=headers)
+
+        response = await upload(site.editor)
+        assert said in problem(response, status)["detail"]
+        assert int(response.headers["retry-after"]) >= 1
+        assert read == 0
+        await site.publish()
+        other = await upload(await site.client(await site.key("Sport", ["publish"])))
+        assert other.status_code == (201 if status == 429 else 503)
+
+
 async def test_half_a_deletion_can_be_finished(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some files are gone, and the rest isn't: until it is, nobody is told that it is done."""
     picture = await sent(site)
@@ -541,7 +640,7 @@ async def test_half_a_deletion_can_be_finished(site: Site, monkeypatch: pytest.M
 
 
 async def test_too_many_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refuse(*_: object) -> None:
+    async def refuse(*_: object, owner: str) -> None:
         raise Busy("too many pictures are being developed already")
 
     monkeypatch.setattr(site.parts.library._transcoder_pool, "develop", refuse)

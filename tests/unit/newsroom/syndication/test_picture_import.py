@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from liveserver.client import Client, ClientError
+from liveserver.domain.errors import Quota, TooManyRequests
 from liveserver.newsroom.syndication import picture_import
 from liveserver.newsroom.syndication.follower import Follower
 from liveserver.newsroom.syndication.picture_import import PictureImport
@@ -191,3 +192,38 @@ async def test_entries_are_completed_a_few_at_a_time(pair: Pair, monkeypatch: py
         await settled(often)
     assert rounds[:2] == [[5, 4], [3, 2]]
     assert rounds[2][0] == 1
+
+
+async def test_pictures_that_there_is_no_room_for(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source has its share of a day, counted apart from the keys'. They aren't even fetched, and come later."""
+    monkeypatch.setattr(picture_import, "PICTURES_AGAIN", 0.2)
+    sent = await pair.source.editor.post(
+        "/api/v1/media?alt=Le%20quai", content=saved(quarters()), headers={"Content-Type": "image/png"}
+    )
+    quota = pair.mirror.parts.library._quota
+    check, asked = quota.check, []
+
+    async def full(owner: object) -> None:
+        asked.append(owner)
+        raise TooManyRequests("as many as it may", Quota("pictures", 1), 60)
+
+    async def not_fetched(*_: object) -> bytes:
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(quota, "check", full)
+        patch.setattr(Client, "file", not_fetched)
+        await pair.follow()
+        await pair.source.publish(sent.json()["html"])
+
+        async def in_words() -> bool:
+            return [each["body"] for each in await pair.followed()] == ["<p>Le quai</p>"]
+
+        await settled(in_words)
+        assert asked
+        patch.setattr(quota, "check", check)
+
+    async def shown() -> bool:
+        return all("<img" in each["body"] for each in await pair.followed())
+
+    await settled(shown)

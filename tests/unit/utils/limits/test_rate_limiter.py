@@ -38,6 +38,20 @@ def test_a_burst_and_then_the_rate() -> None:
     assert allowed(limiter, "a", 9) == 5
 
 
+def test_to_ask_counts_nothing() -> None:
+    """Whether one more would be allowed, and when."""
+    clock = Clock()
+    limiter = RateLimiter(10, 5, clock)
+    assert [limiter.wait("a") for _ in range(9)] == [0.0] * 9
+    assert len(limiter) == 0
+    assert allowed(limiter, "a", 5) == 5
+    wait = limiter.wait("a")
+    assert wait == limiter.take("a") > 0
+    clock.now += wait
+    assert limiter.wait("a") == 0.0
+    assert allowed(limiter, "a", 2) == 1
+
+
 def test_keys_are_counted_apart() -> None:
     limiter = RateLimiter(1, 2, Clock())
     assert [allowed(limiter, key, 3) for key in "ab"] == [2, 2]

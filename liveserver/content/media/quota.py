@@ -1,0 +1,91 @@
+"""How much the newsroom's pictures may take: all together, and those that one key or source sends."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from liveserver.domain.errors import MediaFull, Quota, TooManyRequests
+from liveserver.utils.limits.rate_limiter import RateLimiter
+from liveserver.utils.limits.refusals import Reason, refusals
+from liveserver.utils.single_flight import FreshFlight
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+COUNTED_FOR = 60.0
+"""Seconds after which the total is counted again: other processes add pictures, too, and some are deleted."""
+NARROWER = 1.5
+"""What a picture takes, of its largest file, with the narrower ones: 960 and 480 of 1600 pixels are 0.45 of it."""
+DAY = 86_400
+"""Seconds."""
+
+
+class QuotaTerms(NamedTuple):
+    """The bounds, in bytes; 0 is none."""
+
+    total: int
+    """Of all pictures together, as the store counts them."""
+    daily: int
+    """Of what one owner (a key, a source) sends at once, and in a day from then on."""
+    free: int
+    """That have to be left on the disk: the database needs some, to publish."""
+
+
+class MediaQuota:
+    """Whether there is room for one more picture.
+
+    `count`: the bytes of the largest files of all pictures; `free`: those that are left on the disk, or None where
+    nobody can tell. What was deleted in the last day counts for its owner all the same.
+    """
+
+    def __init__(
+        self,
+        terms: QuotaTerms,
+        *,
+        count: Callable[[], Awaitable[int]],
+        free: Callable[[], Awaitable[int | None]],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._terms = terms
+        self._count = count
+        self._free = free
+        self._clock = clock
+        self._counting = FreshFlight(self._recount)
+        self._total = 0
+        """As it was counted last, and what was added here since."""
+        self._counted_until = -math.inf
+        daily = terms.daily
+        self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
+
+    async def check(self, owner: Hashable) -> None:
+        """Raises MediaFull if there is no room for one more picture, and TooManyRequests if there is none of the owner.
+
+        The last one may exceed a bound by what it takes.
+        """
+        if self._sent is not None and (wait := self._sent.wait(owner)):
+            quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)
+            raise TooManyRequests("this key, or source, sent as many pictures today as it may", quota, math.ceil(wait))
+        if self._terms.free:
+            free = await self._free()
+            if free is not None and free < self._terms.free:
+                refusals.note(Reason.STORAGE, owner=owner, free=free)
+                raise MediaFull("the disk is so full that no more pictures are taken in")
+        if self._terms.total:
+            if self._counted_until <= self._clock():
+                await self._counting()
+            if self._total >= self._terms.total:
+                refusals.note(Reason.STORAGE, owner=owner, total=self._total)
+                raise MediaFull("there are as many pictures as there may be (LIVESERVER_MEDIA_TOTAL): delete some")
+
+    def add(self, owner: Hashable, size: int) -> None:
+        """Count a picture of the owner's: the bytes of all its files."""
+        self._total += size
+        if self._sent is not None:
+            self._sent.take(owner)
+            self._sent.owe(owner, size - 1)
+
+    async def _recount(self) -> None:
+        self._total = round(await self._count() * NARROWER)
+        self._counted_until = self._clock() + COUNTED_FOR
