@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
@@ -31,12 +31,14 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
 from liveserver.domain.entry import EntryStatus
-from liveserver.domain.errors import BadBackup, Conflict, SettingsError
+from liveserver.domain.errors import BadBackup, Conflict, LiveserverError, SettingsError
 from liveserver.domain.ids import new_epoch, now
 from liveserver.store import schema, tables
-from liveserver.store.backup.archive import Archive, ArchiveWriter, Holdings
+from liveserver.store.backup import row_checks
+from liveserver.store.backup.archive import Archive, ArchiveWriter, Holdings, printable
 from liveserver.store.database import (
     is_sqlite,
     outages,
@@ -49,7 +51,7 @@ from liveserver.store.database import (
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy import URL, Connection, Executable
 
@@ -79,6 +81,9 @@ ROWS = 100
 """Rows that are fetched at a time: a row may be some hundred kilobytes."""
 
 Tables = dict[str, Table]
+
+Safe = Callable[[str], str]
+"""The body of an entry as it may be shown. Raises Invalid for one that can't be."""
 
 
 class Restored(NamedTuple):
@@ -153,8 +158,10 @@ def _back_up(connection: Connection, url: URL, file: BinaryIO, work: Work) -> Ma
         writer.close()
 
 
-async def restore(address: str, path: Path, *, replace: bool = False) -> Restored:
+async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
     """Replace everything that the database holds by a backup, in one transaction. API keys are added, not replaced.
+
+    `safe`: makes the body of an entry safe, for a file that somebody else may have written.
 
     An SQLite file is made or brought up to date first, as is an empty PostgreSQL database; a backup of an earlier
     schema is brought up to date on the way. Raises BadBackup and SettingsError before anything is touched, Conflict if
@@ -163,14 +170,14 @@ async def restore(address: str, path: Path, *, replace: bool = False) -> Restore
     url = parse_url(address)
     with Archive(path) as given:
         if not schema.is_known(given.manifest.schema):
-            raise BadBackup(f"{path} was made by a newer liveserver (schema {given.manifest.schema})")
+            raise BadBackup(f"{path} was made by a newer liveserver (schema {printable(given.manifest.schema)})")
         if unknown := sorted(given.manifest.sections.keys() - set(SECTIONS)):
-            raise BadBackup(f"{path} was made by a newer liveserver (it has {unknown[0]})")
+            raise BadBackup(f"{path} was made by a newer liveserver (it has {printable(unknown[0])})")
         given.verify()
         async with _up_to_date(given) as archive:
             await _prepare(address, url)
             work = Work(restoring_connections(url))
-            return await work.run(lambda connection: _replace(connection, url, archive, work, replace=replace))
+            return await work.run(lambda connection: _replace(connection, url, archive, work, safe, replace=replace))
 
 
 async def _prepare(address: str, url: URL) -> None:
@@ -190,15 +197,18 @@ async def _up_to_date(given: Archive) -> AsyncIterator[Archive]:
         address, path = f"sqlite:///{directory}/earlier.db", Path(directory, "current.zip")
         await schema.migrate(address, to=given.manifest.schema)
         work = Work(restoring_connections(parse_url(address)))
-        await work.run(lambda connection: _load(connection, _tables(connection), given, work))
-        await schema.migrate(address)
+        await work.run(lambda connection: _load(connection, _tables(connection), given, work, None))
+        try:
+            await schema.migrate(address)
+        except (SQLAlchemyError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise BadBackup(f"{given.path} can't be brought up to date: it is no backup of liveserver's") from error
         with await asyncio.to_thread(private_files.write_to, path) as file:
             await backup(address, file)
         with Archive(path) as archive:
             yield archive
 
 
-def _replace(connection: Connection, url: URL, archive: Archive, work: Work, *, replace: bool) -> Restored:
+def _replace(connection: Connection, url: URL, archive: Archive, work: Work, safe: Safe, *, replace: bool) -> Restored:
     own_history(connection)
     found = _tables(connection)
     replaced = _holdings(connection, found)
@@ -210,7 +220,7 @@ def _replace(connection: Connection, url: URL, archive: Archive, work: Work, *, 
     for table in reversed(found.values()):
         if table.name != tables.api_keys.name:
             connection.execute(delete(table))
-    _load(connection, found, archive, work)
+    _load(connection, found, archive, work, safe)
     _begin_histories(connection)
     if not is_sqlite(url):
         connection.execute(_NEXT_ID)
@@ -219,17 +229,54 @@ def _replace(connection: Connection, url: URL, archive: Archive, work: Work, *, 
     return restored
 
 
-def _load(connection: Connection, found: Tables, archive: Archive, work: Work) -> None:
+def _load(connection: Connection, found: Tables, archive: Archive, work: Work, safe: Safe | None) -> None:
+    """Insert all rows. `safe`: None for those of an earlier schema, which are looked at once they are up to date."""
     for name in SECTIONS:
-        for rows in archive.batches(name):
+        done = 0
+        for given in archive.batches(name):
             work.step()
-            table = found[name]
-            if any(row.keys() != set(table.c.keys()) for row in rows):
-                raise BadBackup(f"its {name} aren't those of schema {archive.manifest.schema}")
-            moments = [column.name for column in table.c if isinstance(column.type, tables.UTCDateTime)]
-            for row in rows:
-                row.update({name: datetime.fromisoformat(row[name]) for name in moments if row[name] is not None})
-            connection.execute(_insertion(connection, table), rows)
+            rows = [_row(archive, name, done + at, row, found[name], safe) for at, row in enumerate(given, 1)]
+            query = _insertion(connection, found[name])
+            try:
+                _insert(connection, query, rows)
+            except _Refused:
+                for at, row in enumerate(rows, 1):
+                    try:
+                        _insert(connection, query, [row])
+                    except _Refused as error:
+                        raise _bad(archive, name, done + at, str(error)) from error
+                raise
+            done += len(rows)
+
+
+def _row(archive: Archive, name: str, number: int, row: object, table: Table, safe: Safe | None) -> Row:
+    if not isinstance(row, dict) or row.keys() != set(table.c.keys()):
+        raise BadBackup(f"{archive.path} is damaged: its {name} aren't those of schema {archive.manifest.schema}")
+    try:
+        values = row_checks.values_of(row, table)
+        if safe is not None:
+            row_checks.check(name, values, safe)
+    except (ValueError, LiveserverError) as error:
+        raise _bad(archive, name, number, str(error)) from error
+    return values
+
+
+def _bad(archive: Archive, name: str, number: int, why: str) -> BadBackup:
+    return BadBackup(f"{archive.path} can't be restored: row {number:,} of its {name}: {printable(why)}")
+
+
+class _Refused(Exception):
+    """The database takes a row for none of that table, alone or beside others."""
+
+
+def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
+    """Insert rows, or none of them. Raises _Refused, in the database's words, and StoreUnavailable."""
+    try:
+        with outages(), connection.begin_nested():
+            connection.execute(query, rows)
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
+        words = str(getattr(error, "orig", None) or error) or type(error).__name__
+        raise _Refused(words.splitlines()[0].rpartition(">: ")[2]) from error
 
 
 def _insertion(connection: Connection, table: Table) -> Executable:

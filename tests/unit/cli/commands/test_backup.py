@@ -171,7 +171,8 @@ def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, mon
     with alone(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
         read(url, path, force=True)
 
-    async def restore(address: str, _path: Path, *, replace: bool) -> Restored:
+    async def restore(address: str, _path: Path, *, replace: bool, safe: Callable[[str], str]) -> Restored:
+        assert safe is as_kept
         with pytest.raises(SettingsError, match="busy"), alone(address, "busy"):
             pass
         return Restored(NOTHING, NOTHING)
