@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
 from liveserver.cli import interruption
+from liveserver.content.sanitiser import as_kept
 from liveserver.domain.errors import Conflict, SettingsError
 from liveserver.settings import hide_password
 from liveserver.store.backup.dump import backup
@@ -47,7 +48,7 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
     with alone(address, busy), _input(path) as file:
-        restored = interruption.run(restore(address, file, replace=force))
+        restored = interruption.run(restore(address, file, replace=force, safe=as_kept))
     line = f"Restored {hide_password(address)}: {describe(restored.now)}."
     return f"{line} Replaced: {describe(restored.replaced)}." if restored.replaced.liveblogs else line
 

@@ -2,7 +2,7 @@
 
 The protocol's parser takes whatever the socket holds in one go, a quarter of a megabyte, which can be a hundred
 thousand frames; and pings never wait for whoever reads the messages. Here it gets a few kilobytes in each turn of the
-event loop, none while messages wait to be read, and none before its pings are paid for.
+event loop, none while messages wait to be read, and none before its pings and fragments are paid for.
 """
 
 from __future__ import annotations
@@ -10,19 +10,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection
-from websockets.frames import DATA_OPCODES, Frame
+from websockets.frames import Frame, Opcode
 
 if TYPE_CHECKING:
     import asyncio
 
     from liveserver.utils.limits.rate_limiter import Throttle
 
+MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
+"""Frames with which a message begins: whoever reads the message pays for it. Every other frame is paid for here."""
+
 SLICE = 2 * 1024
 """Bytes that are parsed in a turn: a thousand frames at most, some 15 ms."""
 
 
 class ThrottledConnection(ClientConnection):
-    """A client's connection. `throttle`: what its server may send, of which each ping, pong and close takes one."""
+    """A client's connection. `throttle`: what its server may send; each frame that begins no message takes one of it.
+
+    A ping costs as much to parse as a message, and so does a fragment, be it empty. liveserver's own messages come in
+    one frame each; a proxy that cuts them up does so by kilobytes.
+    """
 
     def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -30,8 +37,8 @@ class ThrottledConnection(ClientConnection):
         self._unread = bytearray()
         self._full = False
         """As many messages wait to be read as may."""
-        self._controls = 0
-        """Frames since the last slice that nobody reads."""
+        self._unpaid = 0
+        """Frames since the last slice that begin no message."""
         self._next: asyncio.Handle | None = None
         """The next slice's turn."""
 
@@ -55,9 +62,9 @@ class ThrottledConnection(ClientConnection):
             self._go_on()
 
     def process_event(self, event: Any) -> None:
-        """Count what nobody reads."""
-        if isinstance(event, Frame) and event.opcode not in DATA_OPCODES:
-            self._controls += 1
+        """Count what no reader pays for."""
+        if isinstance(event, Frame) and event.opcode not in MESSAGES:
+            self._unpaid += 1
         super().process_event(event)
 
     def _go_on(self) -> None:
@@ -67,8 +74,8 @@ class ThrottledConnection(ClientConnection):
             data = bytes(self._unread[:SLICE])
             del self._unread[:SLICE]
             super().data_received(data)
-            wait = self._throttle.spend(self._controls) if self._controls else 0.0
-            self._controls = 0
+            wait = self._throttle.spend(self._unpaid) if self._unpaid else 0.0
+            self._unpaid = 0
             if self.protocol.parser_exc is not None:
                 # It was told why. What else it sends isn't waited for.
                 self.transport.abort()

@@ -19,6 +19,7 @@ from liveserver.realtime.transport.socket_viewer import LINGER
 from liveserver.server.drain import farewell
 from liveserver.server.protocols.connection_room import HandshakeRoom
 from liveserver.server.protocols.tls_listener import EXHAUSTED, Terms, TlsListener
+from liveserver.utils import heap
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -125,9 +126,12 @@ class Server(uvicorn.Server):
 
     async def main_loop(self) -> None:
         """Serve until it is time to end. uvicorn's looks ten times a second; each look wakes an idle machine."""
-        self._loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
+        departures = heap.Departures()
         # With 0, `on_tick` also brings the Date header up to date.
         while not await self.on_tick(0):
+            if departures.many(len(self.server_state.connections), loop.time()):
+                loop.run_in_executor(None, heap.trim)
             with suppress(TimeoutError):
                 async with asyncio.timeout(SECOND):
                     await self._ending.wait()

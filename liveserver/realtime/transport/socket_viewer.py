@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from liveserver.protocol import close_codes
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.batch_send import send_all
+from liveserver.realtime.transport.encrypted_transport import EncryptedTransport
 from liveserver.realtime.viewer import Viewer, ViewerBatch
 from liveserver.utils.limits.refusals import Reason, refusals
 
@@ -121,7 +122,9 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self, transport: asyncio.Transport, events: ViewerEvents, connections: set[Any], opening: bytes = b""
     ) -> None:
         Viewer.__init__(self)
-        self._transport = transport
+        # Under TLS the socket's bytes are not ours to write.
+        encrypted = transport.get_extra_info("sslcontext") is not None
+        self._transport = EncryptedTransport(transport, self) if encrypted else transport
         self._events = events
         self._connections = connections
         self._state = State.FOLLOWING
@@ -137,7 +140,8 @@ class SocketViewer(asyncio.Protocol, Viewer):
         self._patience: asyncio.TimerHandle | None = None
         """Runs while it is amid a frame or a message, and while it was told of the end and hasn't gone."""
         connections.add(self)
-        transport.set_protocol(self)
+        if not encrypted:
+            transport.set_protocol(self)
         if opening:
             asyncio.get_running_loop().call_soon(self.open)
 
@@ -211,8 +215,7 @@ class SocketViewer(asyncio.Protocol, Viewer):
         if self._opening:
             data, self._opening = self._opening + data, b""
         if self._descriptor == INDIRECT:
-            # Under TLS the socket's bytes are not ours to write.
-            if self._transport.get_extra_info("sslcontext") is not None or self._transport.get_write_buffer_size():
+            if isinstance(self._transport, EncryptedTransport) or self._transport.get_write_buffer_size():
                 self._transport.write(data)
                 return True
             self._turn(self._transport.get_extra_info("socket").fileno())

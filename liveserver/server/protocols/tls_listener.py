@@ -246,8 +246,10 @@ class TlsListener:
                 ssl_handshake_timeout=terms.handshake_seconds,
                 ssl_shutdown_timeout=terms.shutdown_seconds,
             )
-            if transport is None or transport.is_closing():
+            if transport is None or transport.is_closing() or raw.is_closing():
                 return
+            # TLS holds back what the socket doesn't take: a second buffer of 64 KB for each peer that doesn't read.
+            raw.set_write_buffer_limits(0)
             protocol = self._made(handshake)
             transport.set_protocol(protocol)
             protocol.connection_made(transport)

@@ -16,7 +16,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 import orjson
 
@@ -36,6 +36,15 @@ MANIFEST_MAX = 1024 * 1024
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
 """Rows are read up to so many at a time, or as many as make so many bytes of JSON."""
+
+LINE_MAX = 4 * 1024 * 1024
+"""Bytes of a row. The largest that there can be has a body of 200,000 characters and fifty corrections, some 1.2 MB."""
+
+COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+"""How members may be packed: those of which `zipfile` unpacks no more at a time than it is asked for."""
+
+SHOWN = 100
+"""Characters of what an archive says of itself, in an error."""
 
 _CHUNK = 64 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
@@ -136,7 +145,7 @@ class Archive:
     """An archive to read from. Everything raises BadBackup where the file isn't what `ArchiveWriter` made."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         with self._reading():
             self._zip = zipfile.ZipFile(path)
             try:
@@ -152,15 +161,22 @@ class Archive:
         self._zip.close()
 
     def verify(self) -> None:
-        """Read all of it, and see that nothing is missing, was added, or was altered."""
+        """Read all of it, and see that nothing is missing, was added, or was altered.
+
+        No more is unpacked than the rows that the manifest names can have.
+        """
         for name, section in self.manifest.sections.items():
-            digest, lines = hashlib.sha256(), 0
+            digest, lines, line = hashlib.sha256(), 0, 0
             with self._reading(), self._zip.open(_file_of(name)) as member:
-                while chunk := member.read(_CHUNK):
+                while lines <= section.rows and (chunk := member.read(_CHUNK)):
                     digest.update(chunk)
                     lines += chunk.count(b"\n")
-            if (lines, digest.hexdigest()) != section:
-                raise BadBackup(f"{self._path} is damaged: its {name} are not those that were backed up")
+                    # Of several lines in a chunk the inner ones are short.
+                    line = line + len(chunk) if b"\n" not in chunk else len(chunk) - chunk.rindex(b"\n") - 1
+                    if line > LINE_MAX:
+                        raise self._too_long(name)
+            if line or (lines, digest.hexdigest()) != section:
+                raise BadBackup(f"{self.path} is damaged: its {printable(name)} are not those that were backed up")
 
     def batches(self, name: str) -> Iterator[list[Row]]:
         """The rows of a section, some at a time; none of a section that isn't there."""
@@ -169,7 +185,7 @@ class Archive:
         batch: list[Row] = []
         size = 0
         with self._reading(), self._zip.open(_file_of(name)) as member:
-            for line in member:
+            for line in self._lines(name, member):
                 batch.append(orjson.loads(line))
                 size += len(line)
                 if len(batch) >= BATCH_ROWS or size >= BATCH_BYTES:
@@ -178,24 +194,38 @@ class Archive:
         if batch:
             yield batch
 
+    def _lines(self, name: str, member: IO[bytes]) -> Iterator[bytes]:
+        """What `verify` has seen; the file may have become another one since."""
+        rest = b""
+        while chunk := member.read(_CHUNK):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from lines
+            if len(rest) > LINE_MAX:
+                raise self._too_long(name)
+
+    def _too_long(self, name: str) -> BadBackup:
+        return BadBackup(f"{self.path} has a row of more than {LINE_MAX:,} bytes, which none has, in its {name}")
+
     def _read_manifest(self) -> Manifest:
         members = [info.filename for info in self._zip.infolist()]
         if MANIFEST not in members:
-            raise BadBackup(f"{self._path} is no backup of liveserver's, or an unfinished one")
+            raise BadBackup(f"{self.path} is no backup of liveserver's, or an unfinished one")
+        if any(info.compress_type not in COMPRESSIONS for info in self._zip.infolist()):
+            raise BadBackup(f"{self.path} is packed in another way than backups are")
         with self._zip.open(MANIFEST) as file:
             content = orjson.loads(file.read(MANIFEST_MAX))
         if content["format"] != FORMAT:
-            raise BadBackup(f"{self._path} was made by a newer liveserver ({content['made_by']})")
+            raise BadBackup(f"{self.path} was made by a newer liveserver ({printable(str(content['made_by']))})")
         held = content["holds"]
-        changed_at = None if held["changed_at"] is None else datetime.fromisoformat(held["changed_at"])
+        changed_at = None if held["changed_at"] is None else _moment(held["changed_at"])
         manifest = Manifest(
             str(content["schema"]),
-            datetime.fromisoformat(content["created_at"]),
-            Holdings(int(held["liveblogs"]), int(held["entries"]), changed_at),
-            {name: Section(int(s["rows"]), str(s["sha256"])) for name, s in content["sections"].items()},
+            _moment(content["created_at"]),
+            Holdings(_number(held["liveblogs"]), _number(held["entries"]), changed_at),
+            {name: Section(_number(s["rows"]), str(s["sha256"])) for name, s in content["sections"].items()},
         )
         if sorted(members) != sorted([MANIFEST, *(_file_of(name) for name in manifest.sections)]):
-            raise BadBackup(f"{self._path} is damaged: it doesn't contain what its manifest names")
+            raise BadBackup(f"{self.path} is damaged: it doesn't contain what its manifest names")
         return manifest
 
     @contextmanager
@@ -203,9 +233,9 @@ class Archive:
         try:
             yield
         except OSError as error:
-            raise BadBackup(f"can't read {self._path}: {error.strerror or error}") from None
+            raise BadBackup(f"can't read {self.path}: {error.strerror or error}") from None
         except _DAMAGE as error:
-            raise BadBackup(f"{self._path} is no backup of liveserver's, or it is damaged") from error
+            raise BadBackup(f"{self.path} is no backup of liveserver's, or it is damaged") from error
 
 
 @contextmanager
@@ -218,3 +248,23 @@ def _writing() -> Iterator[None]:
 
 def _file_of(section: str) -> str:
     return f"{section}.jsonl"
+
+
+def printable(text: str) -> str:
+    """What an archive says as a terminal may show it: one line, not long, and nothing that moves a cursor."""
+    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[:SHOWN])
+
+
+def _moment(value: str) -> datetime:
+    """Raises ValueError for what names none."""
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return moment
+
+
+def _number(value: object) -> int:
+    """Raises ValueError for what counts nothing."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of anything")
+    return value

@@ -7,8 +7,8 @@ epoch changes, which makes void what readers knew of the old one, while its seq 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,23 +24,30 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from liveserver.domain.errors import BadBackup, Conflict, SettingsError
+from liveserver.domain.errors import BadBackup, Conflict, LiveserverError, SettingsError
 from liveserver.domain.ids import new_epoch
 from liveserver.store import schema, tables
-from liveserver.store.backup.archive import Archive, Holdings
+from liveserver.store.backup import row_checks
+from liveserver.store.backup.archive import Archive, Holdings, Row, printable
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.long_transaction import LongTransaction
 from liveserver.store.backup.sections import SECTIONS, Tables, describe, holdings_in, tables_in
 from liveserver.store.connections import restoring_connections
 from liveserver.store.database import own_history
 from liveserver.store.database_url import is_sqlite, parse_url, shown
+from liveserver.store.outages import outages
 from liveserver.utils import private_files
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from sqlalchemy import URL, Connection, Executable
+
+
+Safe = Callable[[str], str]
+"""Makes the body of an entry such that it may be shown. Raises InvalidInput for one that can't be."""
 
 
 class Restored(NamedTuple):
@@ -50,8 +57,10 @@ class Restored(NamedTuple):
     now: Holdings
 
 
-async def restore(address: str, path: Path, *, replace: bool = False) -> Restored:
+async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
     """Replace everything that the database holds by a backup, in one transaction. API keys are added, not replaced.
+
+    `safe`: makes the body of an entry safe, for a file that somebody else may have written.
 
     An SQLite file is made or brought up to date first, as is an empty PostgreSQL database; a backup of an earlier
     schema is brought up to date on the way. Raises BadBackup and SettingsError before anything is touched, Conflict if
@@ -60,15 +69,15 @@ async def restore(address: str, path: Path, *, replace: bool = False) -> Restore
     url = parse_url(address)
     with Archive(path) as given:
         if not schema.is_known(given.manifest.schema):
-            raise BadBackup(f"{path} was made by a newer liveserver (schema {given.manifest.schema})")
+            raise BadBackup(f"{path} was made by a newer liveserver (schema {printable(given.manifest.schema)})")
         if unknown := sorted(given.manifest.sections.keys() - set(SECTIONS)):
-            raise BadBackup(f"{path} was made by a newer liveserver (it has {unknown[0]})")
+            raise BadBackup(f"{path} was made by a newer liveserver (it has {printable(unknown[0])})")
         given.verify()
         async with _up_to_date(given) as archive:
             await _prepare(address, url)
             transaction = LongTransaction(restoring_connections(url))
             return await transaction.run(
-                lambda connection: _replace(connection, url, archive, transaction, replace=replace)
+                lambda connection: _replace(connection, url, archive, transaction, safe, replace=replace)
             )
 
 
@@ -89,8 +98,11 @@ async def _up_to_date(given: Archive) -> AsyncIterator[Archive]:
         address, path = f"sqlite:///{directory}/earlier.db", Path(directory, "current.zip")
         await schema.migrate(address, to=given.manifest.schema)
         transaction = LongTransaction(restoring_connections(parse_url(address)))
-        await transaction.run(lambda connection: _load(connection, tables_in(connection), given, transaction))
-        await schema.migrate(address)
+        await transaction.run(lambda connection: _load(connection, tables_in(connection), given, transaction, None))
+        try:
+            await schema.migrate(address)
+        except (SQLAlchemyError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise BadBackup(f"{given.path} can't be brought up to date: it is no backup of liveserver's") from error
         with await asyncio.to_thread(private_files.write_to, path) as file:
             await backup(address, file)
         with Archive(path) as archive:
@@ -98,7 +110,7 @@ async def _up_to_date(given: Archive) -> AsyncIterator[Archive]:
 
 
 def _replace(
-    connection: Connection, url: URL, archive: Archive, transaction: LongTransaction, *, replace: bool
+    connection: Connection, url: URL, archive: Archive, transaction: LongTransaction, safe: Safe, *, replace: bool
 ) -> Restored:
     own_history(connection)
     found = tables_in(connection)
@@ -111,7 +123,7 @@ def _replace(
     for table in reversed(found.values()):
         if table.name != tables.api_keys.name:
             connection.execute(delete(table))
-    _load(connection, found, archive, transaction)
+    _load(connection, found, archive, transaction, safe)
     _begin_histories(connection)
     if not is_sqlite(url):
         connection.execute(_NEXT_ID)
@@ -120,17 +132,56 @@ def _replace(
     return restored
 
 
-def _load(connection: Connection, found: Tables, archive: Archive, transaction: LongTransaction) -> None:
+def _load(
+    connection: Connection, found: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
+) -> None:
+    """Insert all rows. `safe`: None for those of an earlier schema, which are looked at once they are up to date."""
     for name in SECTIONS:
-        for rows in archive.batches(name):
+        done = 0
+        for given in archive.batches(name):
             transaction.step()
-            table = found[name]
-            if any(row.keys() != set(table.c.keys()) for row in rows):
-                raise BadBackup(f"its {name} aren't those of schema {archive.manifest.schema}")
-            moments = [column.name for column in table.c if isinstance(column.type, tables.UTCDateTime)]
-            for row in rows:
-                row.update({name: datetime.fromisoformat(row[name]) for name in moments if row[name] is not None})
-            connection.execute(_insertion(connection, table), rows)
+            rows = [_row(archive, name, done + at, row, found[name], safe) for at, row in enumerate(given, 1)]
+            query = _insertion(connection, found[name])
+            try:
+                _insert(connection, query, rows)
+            except _Refused:
+                for at, row in enumerate(rows, 1):
+                    try:
+                        _insert(connection, query, [row])
+                    except _Refused as error:
+                        raise _bad(archive, name, done + at, str(error)) from error
+                raise
+            done += len(rows)
+
+
+def _row(archive: Archive, name: str, number: int, row: object, table: Table, safe: Safe | None) -> Row:
+    if not isinstance(row, dict) or row.keys() != set(table.c.keys()):
+        raise BadBackup(f"{archive.path} is damaged: its {name} aren't those of schema {archive.manifest.schema}")
+    try:
+        values = row_checks.values_of(row, table)
+        if safe is not None:
+            row_checks.check(name, values, safe)
+    except (ValueError, LiveserverError) as error:
+        raise _bad(archive, name, number, str(error)) from error
+    return values
+
+
+def _bad(archive: Archive, name: str, number: int, why: str) -> BadBackup:
+    return BadBackup(f"{archive.path} can't be restored: row {number:,} of its {name}: {printable(why)}")
+
+
+class _Refused(Exception):
+    """The database takes a row for none of that table, alone or beside others."""
+
+
+def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
+    """Insert rows, or none of them. Raises _Refused, in the database's words, and StoreUnavailable."""
+    try:
+        with outages(), connection.begin_nested():
+            connection.execute(query, rows)
+    except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
+        words = str(getattr(error, "orig", None) or error) or type(error).__name__
+        raise _Refused(words.splitlines()[0].rpartition(">: ")[2]) from error
 
 
 def _insertion(connection: Connection, table: Table) -> Executable:

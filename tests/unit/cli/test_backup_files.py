@@ -14,6 +14,7 @@ import pytest
 
 from liveserver.cli import backup_files
 from liveserver.cli.backup_files import PIPE, restore_backup, write_backup
+from liveserver.content.sanitiser import as_kept
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
@@ -22,6 +23,7 @@ from liveserver.store.sqlite_file import alone
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -171,7 +173,8 @@ def test_a_file_that_a_server_has_is_not_restored_into(url: str, path: Path, mon
     with alone(url, "busy"), pytest.raises(SettingsError, match=r"a server runs on sqlite:///.*: stop it"):
         restore_backup(url, path, force=True)
 
-    async def restore(address: str, _path: Path, *, replace: bool) -> Restored:
+    async def restore(address: str, _path: Path, *, replace: bool, safe: Callable[[str], str]) -> Restored:
+        assert safe is as_kept
         with pytest.raises(SettingsError, match="busy"), alone(address, "busy"):
             pass
         return Restored(NOTHING, NOTHING)

@@ -114,6 +114,34 @@ async def test_pings_are_paid_for() -> None:
     site.connection.connection_lost(None)
 
 
+async def test_fragments_are_paid_for() -> None:
+    """Each but a message's first, be it empty: the reader pays for one message, however many frames it is made of."""
+    site = Site()
+    site.purse.wait = 3_600
+    empty = Frame(Opcode.CONT, b"", fin=False).serialize(mask=False)
+    site.connection.data_received(Frame(Opcode.TEXT, WORD, fin=False).serialize(mask=False) + empty * 10_000)
+    reading = asyncio.create_task(site.connection.recv())
+    await turns(10)
+    assert site.purse.spent == [(SLICE - len(TEXT)) // len(empty)]
+    assert not site.socket.reading
+    reading.cancel()
+    site.connection.connection_lost(None)
+
+
+async def test_a_message_in_fragments_is_put_together() -> None:
+    site = Site()
+    middle = [Frame(Opcode.CONT, WORD[at : at + 1], fin=False).serialize(mask=False) for at in range(1, len(WORD))]
+    frames = [
+        Frame(Opcode.TEXT, WORD[:1], fin=False).serialize(mask=False),
+        *middle,
+        Frame(Opcode.CONT, b"", fin=True).serialize(mask=False),
+    ]
+    site.connection.data_received(b"".join(frames))
+    async with asyncio.timeout(PATIENCE):
+        assert await site.connection.recv() == WORD.decode()
+    assert site.purse.spent == [len(WORD)]
+
+
 async def test_messages_that_nobody_reads_stay_there() -> None:
     """Unparsed, or unread; each is there in the end, in order, and then it is read on."""
     site = Site()

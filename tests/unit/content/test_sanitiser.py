@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from liveserver.content.plain_text import is_empty
-from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, sanitise
+from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, as_kept, sanitise
 from liveserver.domain.errors import InvalidInput
 from tests.support.effort import examples
 
@@ -279,3 +279,79 @@ def test_nothing_that_fits_in_a_body_takes_long(body: str, markup: str) -> None:
 def test_control_characters_do_not_come_in_by_reference() -> None:
     """`&#27;` is no control character yet when the input is checked."""
     assert sanitise("<p>a&#27;[31m&#8;&#x7f;&#x85;b</p>") == "<p>a[31m\u2026b</p>"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "a & b\r\n\u00a0\ufeff «é»",
+        '<p>a\u00a0: <a href="https://example.org/?a=1&amp;b" rel="noopener noreferrer">b</a></p>',
+        f"<figure>{IMG}<figcaption>© b</figcaption></figure>",
+        # What the parser reads in another way the second time.
+        "<pre>\n\na</pre>",
+        "<p>\ufeffa</p>",
+        "a<br>\r",
+        "<li>a<li>b</li></li>",
+        "<p>\u00a0</p><p>a</p>",
+    ],
+)
+def test_what_was_kept_stays_as_it_is(kept: str) -> None:
+    assert as_kept(kept) == kept
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<p>",
+                "</p>",
+                "<pre>",
+                "</pre>",
+                "<li>",
+                "</li>",
+                "<ul>",
+                "</ul>",
+                "<b>",
+                "</b>",
+                "<br>",
+                "\n",
+                "\r",
+                " ",
+                "\u00a0",
+                "\ufeff",
+                "é",
+                "&amp;",
+                "&#13;",
+            ]
+        ),
+        max_size=12,
+    )
+)
+@settings(deadline=None)
+def test_what_is_made_safe_is_kept(parts: list[str]) -> None:
+    with suppress(InvalidInput):
+        clean = sanitise("".join(parts))
+        assert as_kept(clean) == clean
+
+
+@pytest.mark.parametrize(
+    ("forged", "safe"),
+    [
+        ("<script>alert(1)</script><img src=x onerror=alert(1)>", ""),
+        ('<p onclick="a()">a</p>', "<p>a</p>"),
+        ('<a href="javascript:a()" rel="noopener noreferrer">a</a>', '<a rel="noopener noreferrer">a</a>'),
+        ("<p>a</p></div></main>", "<p>a</p>"),
+        ("</li></ol><li>a</li>", "<li>a</li>"),
+        ("<p>a<b>b</p></b>", "<p>a<b>b</b></p>"),
+        ("<p>a", "<p>a</p>"),
+        ("a\x1b[31m\x00b", "a[31mb"),
+        ("<p>a\x1b[31mb</p>", "<p>a[31mb</p>"),
+    ],
+)
+def test_what_was_never_kept_is_made_safe(forged: str, safe: str) -> None:
+    assert as_kept(forged) == safe
+
+
+def test_what_would_make_too_much_work_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        as_kept("<b>" * 1_000)

@@ -21,6 +21,7 @@ from uvicorn.server import ServerState
 
 from liveserver.server import connection_limit, process, uvicorn_server
 from liveserver.server.connection_limit import UNLIMITED
+from liveserver.utils import heap
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.viewers import PATIENCE
 from tests.support.websocket_peer import Transport
@@ -167,6 +168,24 @@ def test_a_signal_ends_the_wait_at_once(loop: str, monkeypatch: pytest.MonkeyPat
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert drains
+
+
+async def test_memory_is_given_back_when_many_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While others stay; nobody waits for it."""
+    monkeypatch.setattr(uvicorn_server, "SECOND", 0.001)
+    given, loop = asyncio.Event(), asyncio.get_running_loop()
+    monkeypatch.setattr(heap, "trim", lambda: loop.call_soon_threadsafe(given.set))
+    app = Starlette()
+    serving = uvicorn_server.Server(uvicorn.Config(app), app, lambda parts: None)
+    serving.server_state.connections = set(range(2 * heap.LEFT))  # type: ignore[arg-type]
+    running = asyncio.create_task(serving.main_loop())
+    await asyncio.sleep(0.01)
+    assert not given.is_set()
+    serving.server_state.connections = set(range(heap.LEFT))  # type: ignore[arg-type]
+    async with asyncio.timeout(PATIENCE):
+        await given.wait()
+        serving.should_exit = True
+        await running
 
 
 def test_the_limit_is_the_one_in_force(monkeypatch: pytest.MonkeyPatch) -> None:

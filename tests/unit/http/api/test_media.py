@@ -574,7 +574,7 @@ async def test_files_stay_where_nobody_knows_whether_the_picture_is_there(
         raise StoreUnavailable("the connection was lost")
 
     with monkeypatch.context() as patch:
-        patch.setattr(site.parts.store, "add_media", lost)
+        patch.setattr(site.parts.store.media, "add", lost)
         problem(await send(site), 503)
     (picture,) = (await site.editor.get(MEDIA)).json()["items"]
     for rendition in picture["srcset"]:

@@ -130,8 +130,8 @@ class Spy:
         self.written.append(bytes(data))
         self._transport.write(data)
 
-    def get_extra_info(self, name: str) -> Any:
-        return object() if self._tls and name == "sslcontext" else self._transport.get_extra_info(name)
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return object() if self._tls and name == "sslcontext" else self._transport.get_extra_info(name, default)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import uvloop
 
+from liveserver.server.protocols import tls_listener
 from liveserver.server.protocols.tls_listener import READ_SIZE, Handshake, RecordGate, Terms, TlsListener
 from liveserver.server.protocols.tls_records import RECORDS
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -387,6 +388,29 @@ def test_others_come_before_the_next_piece(run: Run) -> None:
         transport.read(bytes(READ_SIZE))
         await asyncio.sleep(0)
         assert not transport.reading
+
+    run(check())
+
+
+def test_nothing_encrypted_waits_twice(files: SelfSigned, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the socket doesn't take is TLS's, which has its own bound; the transport below would hold 64 KB more."""
+    gates: list[RecordGate] = []
+
+    class Gate(RecordGate):
+        def __init__(self, handshake: Handshake) -> None:
+            super().__init__(handshake)
+            gates.append(self)
+
+    monkeypatch.setattr(tls_listener, "RecordGate", Gate)
+
+    async def check() -> None:
+        async with listening(files) as found:
+            reader, writer = await asyncio.open_connection("localhost", found.port, ssl=trusting(files))
+            writer.write(b"one")
+            assert await reader.readexactly(3) == b"one"
+            assert gates[0]._transport.get_write_buffer_limits() == (0, 0)
+            writer.close()
+            await found.lost.wait()
 
     run(check())
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 import orjson
 import pytest
 
 from liveserver.domain.errors import BadBackup
 from liveserver.store.backup import archive as archive_module
-from liveserver.store.backup.archive import Archive, ArchiveWriter, Holdings
+from liveserver.store.backup.archive import LINE_MAX, SHOWN, Archive, ArchiveWriter, Holdings
 from tests.support.store_samples import NOON, TYPOGRAPHY, at
 
 if TYPE_CHECKING:
@@ -147,7 +148,13 @@ def manifest(**fields: Any) -> bytes:
         ({"manifest": b"{"}, "no backup"),
         ({"manifest": manifest(sections=1)}, "no backup"),
         ({"manifest": manifest(created_at="yesterday")}, "no backup"),
+        ({"manifest": manifest(created_at="2026-01-01T00:00:00")}, "no backup"),
+        ({"manifest": manifest(holds={"liveblogs": -1, "entries": 0, "changed_at": None})}, "no backup"),
+        ({"manifest": manifest(holds={"liveblogs": 1e308, "entries": 0, "changed_at": None})}, "no backup"),
+        ({"manifest": manifest(holds={"liveblogs": 0, "entries": 0, "changed_at": "2026-01-01"})}, "no backup"),
         ({"manifest": manifest(format=2, made_by="liveserver 9.0")}, r"by a newer liveserver \(liveserver 9.0\)"),
+        ({"manifest": manifest(format=2, made_by="\x1b]0;a\x07\nb")}, r"\(\\u001b\]0;a\\u0007\\u000ab\)$"),
+        ({"manifest": manifest(format=2, made_by="a" * 1_000)}, rf"\({'a' * SHOWN}\)$"),
     ],
 )
 def test_a_backup_that_was_altered(path: Path, members: dict[str, bytes | None], complaint: str) -> None:
@@ -156,6 +163,90 @@ def test_a_backup_that_was_altered(path: Path, members: dict[str, bytes | None],
     with pytest.raises(BadBackup, match=complaint) as caught:
         read(path)
     assert str(path) in str(caught.value)
+
+
+class Counted:
+    """A member that tells how much of it was unpacked."""
+
+    def __init__(self, member: IO[bytes]) -> None:
+        self._member = member
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._member.close()
+
+    def read(self, size: int) -> bytes:
+        data = self._member.read(size)
+        self.size += len(data)
+        return data
+
+
+def bomb(path: Path, line: bytes, rows: int) -> None:
+    """An archive with fifty megabytes in a section of so many rows."""
+    text = line * (50_000_000 // len(line))
+    section = {"rows": rows, "sha256": hashlib.sha256(text).hexdigest()}
+    empty = {"rows": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("things.jsonl", text)
+        archive.writestr("others.jsonl", b"")
+        archive.writestr("manifest.json", manifest(sections={"things": section, "others": empty}))
+
+
+@pytest.mark.parametrize(
+    ("line", "rows", "most", "complaint"),
+    [
+        (b"x" * 1_000, 1, LINE_MAX + 100_000, "has a row of more than 4,194,304 bytes, which none has, in its things"),
+        (b"{}\n", 1, 100_000, "its things are not those"),
+        # It isn't what it says, however its rows are counted.
+        (b"{}" + b" " * 997 + b"\n", 0, 100_000, "its things are not those"),
+    ],
+)
+def test_no_more_is_unpacked_than_its_rows_can_have(
+    path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, rows: int, most: int, complaint: str
+) -> None:
+    """A file of some kilobytes can be gigabytes."""
+    bomb(path, line, rows)
+    with Archive(path) as archive:
+        opened: list[Counted] = []
+
+        def counted(name: str) -> Counted:
+            opened.append(Counted(zipfile.ZipFile.open(archive._zip, name)))
+            return opened[-1]
+
+        monkeypatch.setattr(archive._zip, "open", counted)
+        with pytest.raises(BadBackup, match=complaint):
+            archive.verify()
+    assert sum(member.size for member in opened) <= most
+
+
+def test_a_file_that_has_changed_since_it_was_looked_at(path: Path) -> None:
+    """Its rows have the same bound."""
+    bomb(path, b"x" * 1_000, 1)
+    with Archive(path) as archive, pytest.raises(BadBackup, match="has a row of more than"):
+        list(archive.batches("things"))
+
+
+@pytest.mark.parametrize("way", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_ways_of_packing(path: Path, way: int) -> None:
+    """Of these `zipfile` unpacks as much as there is, however little it is asked for."""
+    with zipfile.ZipFile(io.BytesIO(whole())) as old, zipfile.ZipFile(path, "w", way) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    with pytest.raises(BadBackup, match="packed in another way"):
+        read(path)
+
+
+def test_a_last_row_without_its_end(path: Path) -> None:
+    """The manifest counts ends."""
+    text = b'{"id":1}\n{"id":2}'
+    section = {"rows": 1, "sha256": hashlib.sha256(text).hexdigest()}
+    empty = {"rows": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+    altered(path, things=text, manifest=manifest(sections={"things": section, "others": empty}))
+    with pytest.raises(BadBackup, match="its things are not those"):
+        read(path)
 
 
 def test_a_member_twice(path: Path) -> None:

@@ -1,0 +1,241 @@
+"""Rows of a backup, held to what liveserver writes: whoever has a file to restore may have it from somebody else.
+
+Types come from the tables' columns; what a server can't read, or would show to readers unsafe, is checked by name, with
+the types that the API's inputs have. Longer texts and older forms than the API takes today are no harm, and pass.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
+
+from liveserver.domain.entry import EntryStatus, Verification
+from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN
+from liveserver.domain.inputs.bodies import EmbeddingInput, ThemeInput
+from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, live_page
+from liveserver.domain.liveblog import LiveblogStatus
+from liveserver.domain.partner import DELAY_MAX
+from liveserver.domain.source import SourceState
+from liveserver.store import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy import Column, Table
+
+    from liveserver.store.backup.archive import Row
+
+YEARS = range(1970, 9999)
+"""Of moments: beyond these a time zone's offset leads out of what `datetime` can hold."""
+
+EntryId = Annotated[str, Field(pattern=ID_PATTERN)]
+PartnerId = Annotated[str, Field(pattern=PARTNER_ID_PATTERN)]
+
+
+def _rfc3339(value: str) -> str:
+    moment_of(value)
+    return value
+
+
+Moment = Annotated[str, AfterValidator(_rfc3339)]
+
+
+class _Document(BaseModel):
+    """Base of documents: a name that isn't known may be one that the reader can't take."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Correction(_Document):
+    at: Moment
+    note: str
+
+
+class _Via(_Document):
+    name: str
+    url: Link
+
+
+class _Attribution(_Document):
+    text: str
+    url: Link
+
+
+class _Counts(_Document):
+    asked: int
+    had: int
+    confirmed: int
+    gone: int
+
+
+class _Entry(_Document):
+    """What a revision keeps."""
+
+    id: EntryId
+    seq: int | None
+    version: int
+    status: EntryStatus
+    heading: str | None
+    body: str
+    authors: list[str]
+    key_event: bool
+    breaking: bool
+    pinned: bool
+    tags: list[str]
+    verification: Verification | None
+    source: str | None
+    corrections: list[_Correction]
+    publish_at: Moment | None
+    published_at: Moment | None
+    created_at: Moment
+    updated_at: Moment
+    via: _Via | None = None
+
+
+class _Liveblog(_Document):
+    """What a moment keeps of a live blog's own fields."""
+
+    title: str
+    summary: str
+    language: Language
+    timezone: Timezone
+    status: LiveblogStatus
+    version: int
+    changed_seq: int
+    updated_at: Moment
+
+
+_FIELDS: Mapping[str, Mapping[str, Any]] = {
+    "liveblogs": {
+        "slug": Slug,
+        "language": Language,
+        "timezone": Timezone,
+        "status": LiveblogStatus,
+        "embedding": EmbeddingInput | None,
+    },
+    "entries": {
+        "id": EntryId,
+        "status": EntryStatus,
+        "authors": list[str],
+        "tags": list[str],
+        "verification": Verification | None,
+        "corrections": list[_Correction],
+        "via": _Via | None,
+    },
+    "revisions": {"action": Literal["created", "edited", "published", "deleted"], "entry": _Entry},
+    "takedowns": {"by_partner": dict[str, _Counts]},
+    "media": {
+        "id": EntryId,
+        "digest": Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")],
+        "suffix": Literal["jpg", "webp"],
+        "width": Annotated[int, Field(ge=1, le=99_999)],
+        "height": Annotated[int, Field(ge=1, le=99_999)],
+    },
+    "partners": {
+        "id": PartnerId,
+        "origins": list[Origin],
+        "liveblogs": list[Slug],
+        "tags": list[str],
+        "delay": Annotated[int, Field(le=DELAY_MAX)],
+        "theme": ThemeInput,
+        "attribution": _Attribution | None,
+    },
+    "moments": {"before": _Liveblog | None},
+    "sources": {"remote_slug": Slug, "partner": PartnerId | None, "url": Link | None, "state": SourceState},
+    "api_keys": {"scopes": list[Literal["publish", "manage"]], "liveblogs": list[Slug] | None},
+}
+"""What columns hold beyond their types."""
+
+
+def values_of(row: Row, table: Table) -> Row:
+    """The row, which has the table's columns, as they take it. Raises ValueError as `check` does."""
+    return {column.name: _value(row[column.name], column) for column in table.c}
+
+
+def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
+    """Look at what a row of the newest schema says, and make the bodies in it safe, by `safe`, which may change none.
+
+    Raises ValueError, in words, for what no liveserver has written.
+    """
+    for column, adapter in _adapters(name):
+        try:
+            adapter.validate_python(row[column])
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            place = ".".join(map(str, (column, *first["loc"])))
+            raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ')}") from None
+    match name:
+        case "entries":
+            row["body"] = safe(row["body"])
+        case "revisions":
+            row["entry"]["body"] = safe(row["entry"]["body"])
+        case "sources":
+            live_page(f"{row['server']}/live/{row['remote_slug']}")
+
+
+def moment_of(value: object) -> datetime:
+    """What a text names. Raises ValueError where it names no moment, or one that is too far from now."""
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError("is no moment (RFC 3339)") from None
+    if moment.tzinfo is None:
+        raise ValueError("has no time zone")
+    if moment.year not in YEARS:
+        raise ValueError(f"lies beyond the years {YEARS[0]} and {YEARS[-1]}")
+    return moment.astimezone(UTC)
+
+
+@cache
+def _adapters(name: str) -> tuple[tuple[str, TypeAdapter[Any]], ...]:
+    return tuple((column, TypeAdapter(kind)) for column, kind in _FIELDS.get(name, {}).items())
+
+
+def _value(value: Any, column: Column[Any]) -> Any:
+    if value is None:
+        # Where there must be something, the database says so.
+        return None
+    try:
+        return _typed(value, column.type)
+    except ValueError as error:
+        raise ValueError(f"{column.name} {error}") from None
+
+
+def _typed(value: Any, kind: object) -> Any:
+    match kind:
+        case tables.UTCDateTime():
+            return moment_of(value)
+        case Boolean():
+            if not isinstance(value, bool):
+                raise ValueError("is neither true nor false")
+        case Integer():
+            bits = 63 if isinstance(kind, BigInteger) else 31
+            if type(value) is not int or not 0 <= value < 1 << bits:
+                raise ValueError(f"is no number from 0 to 2^{bits} - 1")
+        case JSON():
+            if any("\0" in text for text in _texts(value)):
+                raise ValueError("has a NUL")
+        case String():
+            if not isinstance(value, str):
+                raise ValueError("is no text")
+            if "\0" in value:
+                raise ValueError("has a NUL")
+    return value
+
+
+def _texts(document: Any) -> Iterator[str]:
+    """All that a document says. It may be as deep as the parser goes."""
+    rest = [document]
+    while rest:
+        match rest.pop():
+            case str() as text:
+                yield text
+            case list() as items:
+                rest += items
+            case dict() as items:
+                rest += items.keys()
+                rest += items.values()
