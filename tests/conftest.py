@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from tests.support.effort import VARIABLE
 
@@ -37,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Before tests are imported: how many examples they try is decided then."""
     if config.getoption("--unit"):
         os.environ[VARIABLE] = "1"
+    # A logger that is kept from its first use on would go on as the test had configured it that used it first.
+    configure = structlog.configure
+    structlog.configure = lambda **fields: configure(**{**fields, "cache_logger_on_first_use": False})
 
 
 @pytest.hookimpl(trylast=True)

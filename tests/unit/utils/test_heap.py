@@ -38,7 +38,7 @@ print(resident() - before)
 
 LEAVING = """
 from pathlib import Path
-from liveserver.server import heap
+from liveserver.utils import heap
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
