@@ -10,7 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from liveserver.content.sanitiser import ATTRIBUTES, DROPPED_WITH_CONTENT, SCHEMES, TAGS, as_kept, lines_of, sanitise, text_of
+from liveserver.content.sanitiser import (
+    ATTRIBUTES,
+    DROPPED_WITH_CONTENT,
+    SCHEMES,
+    TAGS,
+    as_kept,
+    lines_of,
+    sanitise,
+    text_of,
+)
 from liveserver.domain.errors import InvalidInput
 
 REL = ' rel="noopener noreferrer"'
@@ -311,7 +320,7 @@ def test_control_characters_do_not_come_in_by_reference() -> None:
     "kept",
     [
         "a & b\r\n\u00a0\ufeff «é»",
-        "<p>a\u00a0: <a href=\"https://example.org/?a=1&amp;b\" rel=\"noopener noreferrer\">b</a></p>",
+        '<p>a\u00a0: <a href="https://example.org/?a=1&amp;b" rel="noopener noreferrer">b</a></p>',
         f"<figure>{IMG}<figcaption>© b</figcaption></figure>",
         # What the parser reads in another way the second time.
         "<pre>\n\na</pre>",
@@ -325,7 +334,34 @@ def test_what_was_kept_stays_as_it_is(kept: str) -> None:
     assert as_kept(kept) == kept
 
 
-@given(st.lists(st.sampled_from(["<p>", "</p>", "<pre>", "</pre>", "<li>", "</li>", "<ul>", "</ul>", "<b>", "</b>", "<br>", "\n", "\r", " ", "\u00a0", "\ufeff", "é", "&amp;", "&#13;"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "<p>",
+                "</p>",
+                "<pre>",
+                "</pre>",
+                "<li>",
+                "</li>",
+                "<ul>",
+                "</ul>",
+                "<b>",
+                "</b>",
+                "<br>",
+                "\n",
+                "\r",
+                " ",
+                "\u00a0",
+                "\ufeff",
+                "é",
+                "&amp;",
+                "&#13;",
+            ]
+        ),
+        max_size=12,
+    )
+)
 @settings(deadline=None)
 def test_what_is_made_safe_is_kept(parts: list[str]) -> None:
     with suppress(InvalidInput):

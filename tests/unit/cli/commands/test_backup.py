@@ -14,6 +14,7 @@ import pytest
 
 from liveserver.cli.commands import backup
 from liveserver.cli.commands.backup import PIPE, read, write
+from liveserver.content.sanitiser import as_kept
 from liveserver.domain.errors import BadBackup, Conflict, SettingsError
 from liveserver.store import Store
 from liveserver.store.backup.archive import Holdings
@@ -22,6 +23,7 @@ from liveserver.store.file_lock import alone
 from tests.support.store_samples import a_liveblog, an_entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
