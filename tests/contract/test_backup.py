@@ -698,6 +698,26 @@ async def test_bodies_are_made_safe(filled: Store, store_url: str, path: Path) -
     assert await seen(filled) == before
 
 
+async def test_an_earlier_backup_that_cant_be_brought_up_to_date(
+    filled: Store, store_url: str, path: Path, later_schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration may read what nobody has written."""
+    await back_up(store_url, path)
+    before = await seen(filled)
+    migrate_to = schema.migrate
+
+    async def fail(address: str, *, to: str = "head") -> tuple[str | None, str]:
+        if to == "head":
+            raise KeyError("mood")
+        return await migrate_to(address, to=to)
+
+    monkeypatch.setattr(schema, "migrate", fail)
+    monkeypatch.setattr(schema, "newest", lambda: later_schema)
+    with pytest.raises(BadBackup, match=f"^{path} can't be brought up to date"):
+        await restore(store_url, path, replace=True)
+    assert await seen(filled) == before
+
+
 async def test_a_damaged_backup(filled: Store, store_url: str, path: Path) -> None:
     """Nothing is touched; a database that isn't there yet isn't even made."""
     await back_up(store_url, path)
