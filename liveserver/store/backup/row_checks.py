@@ -16,7 +16,7 @@ from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
 from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN
 from liveserver.domain.inputs.bodies import EmbeddingInput, ThemeInput
-from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, live_page
+from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, clean, live_page
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.domain.partner import DELAY_MAX
 from liveserver.domain.source import SourceState
@@ -33,6 +33,8 @@ YEARS = range(1970, 9999)
 """Of moments: beyond these a time zone's offset leads out of what `datetime` can hold."""
 
 EntryId = Annotated[str, Field(pattern=ID_PATTERN)]
+PlainText = Annotated[str, AfterValidator(clean)]
+"""A name that commands write to a terminal."""
 PartnerId = Annotated[str, Field(pattern=PARTNER_ID_PATTERN)]
 
 
@@ -137,6 +139,7 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
     },
     "partners": {
         "id": PartnerId,
+        "name": PlainText,
         "origins": list[Origin],
         "liveblogs": list[Slug],
         "tags": list[str],
@@ -146,7 +149,12 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
     },
     "moments": {"before": _Liveblog | None},
     "sources": {"remote_slug": Slug, "partner": PartnerId | None, "url": Link | None, "state": SourceState},
-    "api_keys": {"scopes": list[Literal["publish", "manage"]], "liveblogs": list[Slug] | None},
+    "api_keys": {
+        "id": Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
+        "name": PlainText,
+        "scopes": list[Literal["publish", "manage"]],
+        "liveblogs": list[Slug] | None,
+    },
 }
 """What columns hold beyond their types."""
 
