@@ -52,7 +52,6 @@ class Reach:
         self._presence = presence.Presence(hub.node, "reach")
         self._flushed_at = 0.0
         """The loop's time of the last write."""
-        hub.observe(self)
 
     async def run(self) -> None:
         """Tell the other nodes and write down what was counted, until cancelled."""

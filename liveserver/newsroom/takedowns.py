@@ -108,7 +108,6 @@ class Takedowns:
         self._asked: dict[str, deque[float]] = {}
         """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
         self._task: asyncio.Task[None] | None = None
-        hub.observe(self)
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
         """Ask all connected viewers. To be called when the deletion is committed, before its message is made."""

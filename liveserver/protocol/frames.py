@@ -20,6 +20,11 @@ BUS_MESSAGE_MAX = 64 * 1024
 """Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
 
 
+def deflate_extension() -> PerMessageDeflate:
+    """Make permessage-deflate without context takeover (RFC 7692, 7.1.1): one message serves all viewers."""
+    return PerMessageDeflate(True, True, 15, 15)
+
+
 class Frame:
     """A stream message and its encodings.
 
@@ -46,7 +51,7 @@ class Frame:
         """The same, deflated without context takeover (RFC 7692, 7.2.1), so that it decodes by itself for everyone."""
         if len(self.message) < DEFLATE_MIN:
             return self.ws
-        deflate = PerMessageDeflate(True, True, 15, 15)
+        deflate = deflate_extension()
         return _Frame(Opcode.TEXT, self.message).serialize(mask=False, extensions=[deflate])
 
     @cached_property

@@ -82,6 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         )
         parts.push_async_callback(hub.close)
         takedowns = Takedowns(store, hub, bus, confirmations)
+        hub.observe(takedowns)
         parts.push_async_callback(takedowns.close)
         terms = QuotaTerms(settings.media_total, settings.media_daily, settings.media_free)
         quota = MediaQuota(terms, count=store.media.size, free=pictures.free)
@@ -99,6 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             parts.push_async_callback(part.close)
 
         reach = Reach(store, hub, bus)
+        hub.observe(reach)
         parts.push_async_callback(reach.flush)
         partners = Partners(store, hub, base_url=settings.base_url)
         parts.push_async_callback(partners.close)

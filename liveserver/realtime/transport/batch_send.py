@@ -88,6 +88,15 @@ class IoUring:
     never kept by the kernel. So both queues are empty between two calls, and neither side waits for the other.
 
     Raises OSError if the kernel refuses.
+
+    The kernel's memory, as `io_uring_setup(2)` describes it; offsets come back in its parameters:
+
+    | mapping | what is in it | here |
+    |---|---|---|
+    | rings | heads and tails of both queues, as u32 | `_head`, `_tail`; `_seen`, `_done` |
+    | rings, at `order` | which submissions are meant, in order, as u32 | `_order` |
+    | rings, at `cqes` | completions: u64 index of the submission, i32 result, u32 flags | `_completions` |
+    | submissions | of 64 bytes: socket at 4, address at 16, length at 24 | `_sockets`, `_addresses`, `_lengths` |
     """
 
     def __init__(self) -> None:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from liveserver.protocol import close_codes, messages
+from liveserver.protocol.frames import deflate_extension
 from liveserver.realtime.transport import viewer_budget
 from liveserver.realtime.transport.socket_viewer import INDIRECT, SocketViewer, State, ViewerEvents
 from liveserver.realtime.transport.websocket.message_reader import close_frame
 
 if TYPE_CHECKING:
+    from websockets.extensions.permessage_deflate import PerMessageDeflate
+
     from liveserver.protocol.frames import Frame
     from liveserver.realtime.transport.timer_wheel import TimerWheel
 
@@ -177,7 +179,7 @@ class DeflatedViewer(WebSocketViewer):
 
     def extensions(self) -> list[PerMessageDeflate]:
         """What the parser must undo."""
-        return [PerMessageDeflate(True, True, 15, 15)]
+        return [deflate_extension()]
 
 
 def whole_frames(data: bytes) -> tuple[int, int]:

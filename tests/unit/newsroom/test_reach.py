@@ -260,6 +260,7 @@ class Node:
         bus = MemoryBus(medium)
         self.hub = hub_on(history, bus, poll=NEVER, poll_fast=NEVER, heartbeat=10**6)
         self.reach = Reach(cast("Store", notes), self.hub, bus, clock=lambda: self.now)
+        self.hub.observe(self.reach)
 
     async def join(self, partner: str = "") -> ListSink:
         viewer = ListSink()

@@ -319,6 +319,7 @@ class Node:
         self.confirmations = PendingConfirmations()
         self.presenter = Presenter(EntryRenderer(Urls("http://test")), self.confirmations)
         self.takedowns = Takedowns(cast("Store", notes), self.hub, self.bus, self.confirmations, clock=lambda: NOON)
+        self.hub.observe(self.takedowns)
 
     async def join(self, reply_id: str = "") -> ListSink:
         viewer = ListSink()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from codecs import getincrementaldecoder
 from typing import TYPE_CHECKING, NamedTuple
 
-from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from liveserver.protocol import close_codes
+from liveserver.protocol.frames import deflate_extension
 
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
@@ -50,7 +50,7 @@ class MessageReader:
     def __init__(self, max_size: int, *, deflate: bool) -> None:
         """`max_size` is in bytes of a message, inflated; `deflate` says whether permessage-deflate was agreed on."""
         self._parser = ServerProtocol(state=OPEN, max_size=max_size)
-        self._parser.extensions = [PerMessageDeflate(True, True, 15, 15)] if deflate else []
+        self._parser.extensions = [deflate_extension()] if deflate else []
         self._partial = bytearray()
         """What has come of a fragmented message: no list, in which small fragments would weigh many times this."""
         self._decoder: IncrementalDecoder | None = None
@@ -126,4 +126,4 @@ def close_frame(code: int, reason: str = "") -> bytes:
 def message_frame(text: str | None, data: bytes | None, *, deflate: bool) -> bytes:
     """A message as one frame: of text or, where that is None, of bytes."""
     frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
-    return frame.serialize(mask=False, extensions=[PerMessageDeflate(True, True, 15, 15)] if deflate else [])
+    return frame.serialize(mask=False, extensions=[deflate_extension()] if deflate else [])
