@@ -211,7 +211,7 @@ async def test_sharing_without_a_share_sheet(site: Site, windows: Windows) -> No
         tab = await open_tab(site.url(slug))
         await tab.live()
         await tab.evaluate("() => { delete Navigator.prototype.share; }")
-        await tab.comes("() => performance.getEntriesByType('resource').some(({name}) => name.includes('extras'))")
+        await tab.comes("() => performance.getEntriesByType('resource').some(({name}) => name.includes('deferred'))")
         await tab.click(f"#entry-{ids[0]} [data-share]")
         await tab.says(".card.brief", "Lien copié")
         await tab.evaluate("""() => {

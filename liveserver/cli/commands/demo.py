@@ -76,6 +76,8 @@ def demo(
 
     async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
+        # Before anybody is told where it is.
+        await newsroom.open()
         typer.echo(
             WELCOME.format(
                 url=parts.settings.base_url,

@@ -44,12 +44,15 @@ class Newsroom:
         """Seconds from one beginning of the story to the next."""
         return (len(self._script.steps) - BACKLOG + REST) * self._interval
 
-    async def run(self) -> None:
-        """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
+    async def open(self) -> None:
+        """Open the live blog, unless an earlier run has."""
         try:
             await self._parts.store.liveblogs.find(self.slug)
         except NotFound:
             await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
+
+    async def run(self) -> None:
+        """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
         while True:
             await self._clear()
             await self._tell()
