@@ -168,7 +168,8 @@ class Publisher:
     ) -> Written:
         """Change an entry. `version`: the one that was edited (None: whichever is current).
 
-        `key_id`: the API key with which that is done, whose share of the server's time it takes.
+        `key_id`: the API key with which that is done, whose share of the server's time it takes; it has to be good at
+        the moment of the writing, or Unauthorized or Forbidden is raised.
         """
         at = self._clock()
         # Before the transaction, in which others would wait for it.
@@ -179,7 +180,9 @@ class Publisher:
             return _edited(current, patch, body, at)
 
         epoch = version.history if version else None
-        return await self._write(self._store.entries.edit(slug, entry_id, edit, actor=actor, epoch=epoch))
+        return await self._write(
+            self._store.entries.edit(slug, entry_id, edit, actor=actor, key_id=key_id, epoch=epoch)
+        )
 
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: Edition | None, actor: str, confirm: bool = False

@@ -104,6 +104,7 @@ class Entries(QueryGroup):
     The function is called once, with the locked current state; it is pure, sets `updated_at`, and may raise. Id,
     creation, version and seq are the store's. If nothing else differs, nothing is written. Raises NotFound, Gone, and
     Conflict if a published entry would cease to be so. With `epoch`, VersionConflict in any other history.
+    `key_id` as for `create`.
     """
 
     delete = Write(entries.remove)

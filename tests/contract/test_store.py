@@ -402,6 +402,14 @@ async def test_a_key_must_be_good_when_the_entry_is_written(store: Store) -> Non
             await store.entries.create("match", an_entry(), actor="desk", key_id=key_id)
     with pytest.raises(Unauthorized):
         await store.entries.create("match", an_entry(), actor="desk", key_id=key.id, idempotency=request)
+    with pytest.raises(Unauthorized, match="revoked"):
+        await store.entries.edit(
+            "match",
+            written.entry.id,
+            lambda entry: replace(entry, body="<p>Trop tard</p>"),
+            actor="desk",
+            key_id=key.id,
+        )
     assert (await store.liveblogs.snapshot("match", limit=9)).entries == [written.entry]
 
 

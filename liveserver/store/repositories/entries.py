@@ -134,12 +134,16 @@ def edit(
     change: Callable[[Entry], Entry],
     *,
     actor: str,
+    key_id: str | None = None,
     epoch: str | None = None,
 ) -> Written:
     """Apply `change` to the current state; an equal result writes nothing.
 
     Raises Conflict for an entry that was taken over from a source that is still followed: it is changed there alone.
+    With `key_id`, raises Unauthorized and Forbidden as `create` does.
     """
+    if key_id is not None:
+        api_keys.confirm(connection, key_id, slug)
     return _edit(connection, slug, entry_id, change, actor=actor, epoch=epoch, as_source=False)
 
 

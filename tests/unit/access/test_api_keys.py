@@ -374,3 +374,23 @@ async def test_a_key_for_a_live_blog_that_is_not_there(site: Site) -> None:
     with pytest.raises(NotFound, match="there is no live blog 'autre', 'marée'"):
         await site.key("Sport", ["publish"], liveblogs=["autre", SLUG, "marée"])
     assert [key.name for key in await site.parts.store.keys.all()] == ["Rédaction"]
+
+
+async def test_a_key_is_void_for_an_edit_that_is_being_made_safe(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long text waits for its turn, and meanwhile the key is revoked."""
+    shown = await site.key("Pigiste", ["publish"])
+    client = await site.client(shown)
+    entry = await site.publish("<p>Avant</p>")
+    publisher = site.parts.publisher
+    safe = publisher._safe
+
+    async def slowly(*args: Any, **fields: Any) -> str:
+        body = await safe(*args, **fields)
+        await site.parts.store.keys.revoke(shown.split("_")[1], now())
+        return body
+
+    monkeypatch.setattr(publisher, "_safe", slowly)
+    address = f"{ENTRIES}/{entry['id']}"
+    response = await client.patch(address, json={"body": "<p>Après</p>"}, headers={"If-Match": "*"})
+    assert "revoked" in problem(response, 401)["detail"]
+    assert (await site.reader.get(address)).json()["body"] == "<p>Avant</p>"
