@@ -26,13 +26,11 @@ export class VisitMemory {
   /** True if the reader wants to be alerted to key events. */
   alerts: boolean;
   readonly #key: string;
-  #latest: Visit | undefined;
 
   constructor(api: string) {
     this.#key = `liveserver:${new URL(api).pathname}`;
     const { visit, seen, alerts } = parse(stored(this.#key));
     this.visit = visit ?? null;
-    this.#latest = visit;
     this.seen = new Map(seen);
     this.alerts = alerts ?? false;
   }
@@ -42,14 +40,9 @@ export class VisitMemory {
     this.seen.set(id, corrections);
   }
 
-  /** `visit`, if given, replaces the one remembered. */
-  save(visit?: Visit): void {
-    this.#latest = visit ?? this.#latest;
-    const value: Stored = { seen: [...this.seen].slice(-SEEN_MAX), alerts: this.alerts };
-    if (this.#latest) {
-      value.visit = this.#latest;
-    }
-    stored(this.#key, JSON.stringify(value));
+  /** `visit`, if given, replaces the one remembered: what is there now, as the page before this one may have saved its own late. */
+  save(visit = parse(stored(this.#key)).visit): void {
+    stored(this.#key, JSON.stringify({ visit, seen: [...this.seen].slice(-SEEN_MAX), alerts: this.alerts }));
   }
 }
 

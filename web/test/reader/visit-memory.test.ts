@@ -29,6 +29,13 @@ it("keeps the visit before when there is no other to tell of", () => {
   expect(new VisitMemory(API).visit?.position).toBe("abc-2");
 });
 
+it("keeps the visit that the page before saved late", () => {
+  const [before, after] = [new VisitMemory(API), new VisitMemory(API)];
+  before.save({ position: "abc-3", at: "", left: 6 });
+  after.save();
+  expect(new VisitMemory(API).visit?.position).toBe("abc-3");
+});
+
 it("keeps what was seen last, and not without end", () => {
   const memory = new VisitMemory(API);
   for (let number = 0; number < 500; number += 1) {
