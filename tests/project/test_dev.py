@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from functools import partial
 from pathlib import Path
 
 pytestmark = pytest.mark.timeout(60)
