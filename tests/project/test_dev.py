@@ -17,7 +17,7 @@ from tests.support.checkout import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-from pathlib import Path
+    from pathlib import Path
 
 pytestmark = pytest.mark.timeout(60)
 """Real processes: not among the quick tests."""
