@@ -1,1 +1,1 @@
-"""Who may do what, and how much of it: API keys, signed links, partners, and the limits of each client."""
+"""Permission and its limits: API keys, signed links, partners, and how much each client may ask for."""

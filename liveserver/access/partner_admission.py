@@ -120,7 +120,7 @@ class Partners:
         await self._enforce()
 
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
-        """What a request gets to see of a live blog, which needn't exist. Raises EmbedRefused and StoreUnavailable."""
+        """Say what a request may see of a live blog; that needn't exist. Raises EmbedRefused and StoreUnavailable."""
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
             await self.refresh()

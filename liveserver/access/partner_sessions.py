@@ -23,7 +23,7 @@ NAMED_MAX = 300
 
 
 class Caller(NamedTuple):
-    """Whose page asks: what a browser says of it."""
+    """The page that asks, as a browser names it."""
 
     origin: str | None
     """None: no script of another page's asks, or no browser."""
@@ -32,7 +32,7 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Who asks, by the headers of a request."""
+        """The caller that a request's headers name."""
         found = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = found.get(b"origin")
         if any(len(value) > NAMED_MAX for value in found.values()):
@@ -46,7 +46,7 @@ class PartnerSession(NamedTuple):
 
     viewer: Viewer
     topic: Topic
-    """What it follows."""
+    """The topic that it follows."""
     caller: Caller
     version: int
     """Of the partner, when the viewer was let in."""

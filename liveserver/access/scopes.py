@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 SCOPES = ("publish", "manage")
-"""What an API key may be allowed to. `publish`: entries. `manage`: live blogs."""
+"""The rights that an API key may have. `publish`: entries. `manage`: live blogs."""

@@ -1,1 +1,1 @@
-"""What a benchmark measures, and how its results are reported."""
+"""The measurements of a benchmark, and the reports of its results."""
