@@ -131,10 +131,10 @@ async def confirmed(newsroom: Newsroom, entry_id: str, opened: list[Page], viewe
                 break
             await asyncio.sleep(0.03)
     assert found["had"] >= shown
-    sent = [one for page in opened for one in await confirmations(page)]
-    assert [which for which, _ in sent] == [entry_id] * viewers
-    for _, said_then in sent:
-        assert not said_then & newsroom.gone, "it was confirmed while the page still said it"
+    sent = [(page.url, *one) for page in opened for one in await confirmations(page)]
+    assert [which for _, which, _ in sent] == [entry_id] * viewers
+    left = [(url, said_then & newsroom.gone) for url, _, said_then in sent]
+    assert not any(words for _, words in left), f"it was confirmed while the page still said it: {left}"
 
 
 async def _copies(page: Page) -> bool:

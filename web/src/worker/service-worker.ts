@@ -97,6 +97,8 @@ const turns = new Map<string, Promise<void>>();
 const kept = new Map<string, string>();
 /** The number of times that copies were dropped: one that is being made must not outlast a message that it is to go. */
 const drops = new Map<string, number>();
+/** The copies that the browser is writing: dropped only once they are written, and taken away again. */
+const writes = new Map<string, Promise<void>>();
 
 function inTurn(url: string, task: () => Promise<void>): Promise<void> {
   const turn = (turns.get(url) ?? Promise.resolve()).then(task).catch(() => undefined);
@@ -113,7 +115,10 @@ async function drop(url: string): Promise<void> {
   drops.set(url, (drops.get(url) ?? 0) + 1);
   kept.delete(url);
   const cache = await caches.open(PAGES);
-  await Promise.all(copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)));
+  await Promise.all([
+    writes.get(url),
+    ...copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)),
+  ]);
 }
 
 async function keep({ keep: page, of, position, assets }: Extract<WorkerMessage, { keep: string }>): Promise<void> {
@@ -139,10 +144,16 @@ async function keep({ keep: page, of, position, assets }: Extract<WorkerMessage,
   const isDropped = (): boolean => drops.get(of) !== begun;
   if (!isDropped()) {
     kept.set(of, state);
-    await cache.put(page, response);
-    if (isDropped()) {
-      await cache.delete(page);
-    }
+    const write = async (): Promise<void> => {
+      await cache.put(page, response);
+      if (isDropped()) {
+        await cache.delete(page);
+      }
+    };
+    const written = write().catch(() => undefined);
+    writes.set(of, written);
+    await written;
+    writes.delete(of);
   }
 }
 

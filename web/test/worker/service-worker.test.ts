@@ -229,9 +229,14 @@ it.each(["addAll", "put"] as const)("keeps nothing that is dropped during its %s
   online = pageAt("abc-7");
   const making = say(KEEP);
   await vi.waitUntil(() => begun.mock.calls.length > 0);
-  await say({ drop: PAGE });
+  const answers: string[][] = [];
+  const dropping = say({ drop: PAGE }, { postMessage: () => answers.push([...copies.keys()]) });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  // What the browser is writing isn't gone before it has been written.
+  expect(answers.length).toBe(step === "put" ? 0 : 1);
   go?.();
-  await making;
+  await Promise.all([making, dropping]);
+  expect(answers).toEqual([step === "put" ? KEEP.assets : []]);
   expect([...copies.keys()]).toEqual(KEEP.assets);
   Object.assign(cache, { [step]: real });
   online = pageAt("abc-7");
