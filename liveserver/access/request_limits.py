@@ -44,6 +44,13 @@ every viewer, however little of it was changed. What most entries have counts fo
 ASKED = 10
 """Requests that a deletion counts for, beside itself, whose viewers are to confirm it: each of them answers."""
 
+REFUSALS = 50
+"""Refusals a second that one address is sent, beyond as many at once as come in a fifth of `BURST_SECONDS`. A client
+that asks again as soon as it is refused, on thousands of connections, would else take the processor from others."""
+
+REFUSAL_LATEST = 5.0
+"""Seconds that a refusal waits at most: no longer than a server waits for its requests when it ends."""
+
 KEYS_KEPT = 4_096
 """Hosts whose key is remembered, as most ask for several things: to find it is half of what a limit costs a connect."""
 
@@ -108,6 +115,7 @@ class RequestLimits:
             clock,
             FAILED_KEYS_SECONDS,
         )
+        self._refusals = RateLimiter(REFUSALS, REFUSALS * BURST_SECONDS // 5, clock)
         self._by_key = Limit(
             "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
         )
@@ -152,6 +160,11 @@ class RequestLimits:
     def failed_key(self, peer: Peer) -> None:
         """Count a request with a key that isn't good. Raises TooManyRequests; a good key is asked for nothing here."""
         self._by_address(self._failed_keys, peer)
+
+    def refusal_wait(self, peer: Peer) -> float:
+        """Count a refusal; the seconds until it is to be sent."""
+        key = self.prefix_of(peer)
+        return 0.0 if key is None else self._refusals.reserve(key, REFUSAL_LATEST)
 
     def with_key(self, key_id: str) -> None:
         """Count a request with a good key. Raises TooManyRequests."""

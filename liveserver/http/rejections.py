@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,13 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
         except errors.TooManyRequests as many:
             return refused(scope, many)
     return error
+
+
+async def in_turn(scope: Scope) -> None:
+    """Wait until one more refusal may be sent to the client, so that one who asks again at once is answered seldom."""
+    seconds = scope["state"]["services"].limits.refusal_wait(scope.get("client"))
+    if seconds:
+        await asyncio.sleep(seconds)
 
 
 def waiting(error: errors.TooManyRequests) -> dict[str, str]:

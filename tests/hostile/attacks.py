@@ -518,6 +518,25 @@ async def variants_unread(enemy: Enemy) -> None:
     await enemy.repeat(one, clients=100, pause=0.2)
 
 
+async def _refused(enemy: Enemy, path: str) -> None:
+    enemy.be_limited()
+    await enemy.repeat(
+        lambda: enemy.ask(*(get(f"{path}{random.getrandbits(64):x}") for _ in range(50))), clients=1_000, pause=0.2
+    )
+
+
+@attack
+async def refused_pages(enemy: Enemy) -> None:
+    """Pages that don't exist, by 1,000 clients of four limited addresses, each again as soon as it is refused."""
+    await _refused(enemy, "/live/")
+
+
+@attack
+async def refused_reads(enemy: Enemy) -> None:
+    """The same of the API."""
+    await _refused(enemy, "/api/v1/liveblogs/")
+
+
 @attack
 async def pipelines(enemy: Enemy) -> None:
     """Thousands of requests in one write, on four connections."""

@@ -6,8 +6,6 @@ that aren't there, or for a byte of each of many, keeps others waiting for their
 
 from __future__ import annotations
 
-import asyncio
-import random
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from zlib import crc32
@@ -17,7 +15,7 @@ from starlette.routing import Route
 
 from liveserver.content.body_pictures import MEDIA_PATH
 from liveserver.content.media.picture import Picture
-from liveserver.domain.errors import Busy, Gone, NotFound, TooManyRequests
+from liveserver.domain.errors import Gone, NotFound
 from liveserver.http.container import services
 from liveserver.http.fair_queue import Requester
 from liveserver.http.requesters import must_read, requester_of
@@ -39,10 +37,6 @@ with a disk, and would let one address have too much of a bucket."""
 REST_MAX = 0.01
 """Seconds that each such line rests at most. What takes longer waits for the disk, or for a bucket, and takes nothing
 from the others."""
-
-REFUSED_SECONDS = 2.0
-"""Seconds, on the average, until a request for a file that can't be looked up now is refused. At once, a client that
-asks again when it is answered would be answered thousands of times a second, which takes the processor from others."""
 
 HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -85,7 +79,7 @@ async def file(request: Request) -> Response:
         if content is None:
             content = await _content(request, picture)
     except (NotFound, Gone):
-        await _count(request)
+        services(request).limits.missing(request.client)
         raise
     return Steady(content, headers=headers) if wanted is None else part(content, wanted, headers)
 
@@ -120,30 +114,12 @@ async def _read(
     line = (requester.line, crc32(picture.name.encode()) % LINES)
     # Without what is unread: many phones may share an address, and `must_read` bounds what all of them have in memory.
     requester = Requester(line, requester.gone, requester.address)
-    try:
-        parts.limits.check_missing(request.client)
-        work = parts.reading.join((picture.name, what), partial(read, picture), requester)
-    except (Busy, TooManyRequests):
-        await _pause()
-        raise
+    parts.limits.check_missing(request.client)
+    work = parts.reading.join((picture.name, what), partial(read, picture), requester)
     found = await work.result()
     if found is None:
         raise await parts.library.missing(picture)
     return found
-
-
-async def _count(request: Request) -> None:
-    """Count a request for a file that isn't there. Raises TooManyRequests."""
-    try:
-        services(request).limits.missing(request.client)
-    except TooManyRequests:
-        await _pause()
-        raise
-
-
-async def _pause() -> None:
-    """Let a request wait that is refused, each for another time, so that they don't come back all at once."""
-    await asyncio.sleep(REFUSED_SECONDS * random.uniform(0.5, 1.5))
 
 
 FILE_ROUTES = [Route(f"{MEDIA_PATH}/{PICTURE}", file)]

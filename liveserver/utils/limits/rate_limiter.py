@@ -69,6 +69,18 @@ class RateLimiter:
         owed = self._paid_off.get(key, -math.inf) - self._clock()
         return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
+    def reserve(self, key: Hashable, longest: float) -> float:
+        """Count an event that happens in any case, and return the seconds that it is to wait for: `longest` at most.
+
+        What waits for so long pays off no more than what waited before it: those who ask without end wait no longer.
+        """
+        now = self._clock()
+        wait = self.take(key)
+        if wait:
+            wait = min(wait, longest)
+            self._paid_off[key] = now + self._tolerance + min(wait + self._step, longest)
+        return wait
+
     def owe(self, key: Hashable, events: int) -> None:
         """Count events that have happened already, of a key that is allowed or not: the next ones wait for longer."""
         paid_off = self._paid_off.get(key)

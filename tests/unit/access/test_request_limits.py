@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, RequestLimits
+from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, REFUSAL_LATEST, REFUSALS, RequestLimits
 from liveserver.domain.errors import Quota, TooManyRequests
 from liveserver.settings import load
 
@@ -122,3 +122,15 @@ def test_who_is_not_limited() -> None:
     assert [allowed(partial(some.read, peer), 30) for peer in free] == [30] * len(free)
     assert [allowed(partial(some.read, peer), 30) for peer in held] == [20] * len(held)
     assert allowed(partial(limits(limit_reads=1).read, ("127.0.0.9", 1)), 30) == 30
+
+
+def test_refusals_follow_one_another() -> None:
+    """Some at once, then so many a second, for each address; whom no limit holds waits for nothing."""
+    some = limits(limit_exempt="198.51.100.0/24")
+    at_once = REFUSALS * BURST_SECONDS // 5
+    waits = [some.refusal_wait(READER) for _ in range(at_once + 2 * REFUSALS)]
+    assert waits[:at_once] == [0] * at_once
+    assert waits[at_once:] == pytest.approx([number / REFUSALS for number in range(1, 2 * REFUSALS + 1)])
+    assert max(some.refusal_wait(READER) for _ in range(5_000)) == REFUSAL_LATEST
+    assert some.refusal_wait(OTHER) == 0
+    assert {some.refusal_wait(("198.51.100.7", 1)) for _ in range(1_000)} == {some.refusal_wait(None)} == {0}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import traceback
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver.access.request_limits import ASKED, WRITTEN
+from liveserver.access.request_limits import ASKED, BURST_SECONDS, REFUSALS, WRITTEN
 from liveserver.domain.errors import StoreUnavailable
+from liveserver.http import rejections
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
@@ -102,6 +104,35 @@ async def test_reads_are_limited_by_address(site: Site, of: From, since: Callabl
     for other in (of("203.0.113.8"), of("127.0.0.1")):
         assert (await other.get(f"{LIVEBLOG}/snapshot")).status_code == 200
     assert since(Reason.RATE) == 8
+
+
+async def test_refusals_are_sent_in_turn(site: Site, of: From, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of everything: a client that asks again as soon as it is refused would else be refused thousands of times a second."""
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(rejections, "asyncio", SimpleNamespace(sleep=sleep))
+    reader, guess = of(READER), of(READER, f"lv_{'a' * 12}_{'b' * 43}")
+    at_once = REFUSALS * BURST_SECONDS // 5
+    await drain(reader, LIVEBLOG)
+    await drain(reader, "/live/nowhere", 404)
+    for _ in range(BURST):
+        assert (await guess.post(ENTRIES, json={"body": "x"})).status_code == 401
+    for _ in range(at_once):
+        refused(site, await reader.get(LIVEBLOG))
+    assert waits == []
+    asked = [
+        reader.get(LIVEBLOG),
+        reader.get("/live/nowhere"),
+        reader.get("/nowhere", headers={"Accept": "text/html"}),
+        guess.post(ENTRIES, json={"body": "x"}),
+    ]
+    assert [(await one).status_code for one in asked] == [429] * len(asked)
+    assert waits == pytest.approx([number / REFUSALS for number in range(1, len(asked) + 1)])
+    assert (await of("203.0.113.8").get(ENTRIES)).status_code == 200
+    assert len(waits) == len(asked)
 
 
 async def test_one_network_counts_as_one(site: Site, of: From) -> None:

@@ -52,6 +52,19 @@ def test_to_ask_counts_nothing() -> None:
     assert allowed(limiter, "a", 2) == 1
 
 
+def test_reserved_events_follow_one_another() -> None:
+    """The burst at once, then one each step, until they wait for the longest; nobody's debt grows beyond that."""
+    clock = Clock()
+    limiter = RateLimiter(10, 5, clock)
+    waits = [round(limiter.reserve("a", 1.0), 3) for _ in range(40)]
+    assert waits == [0.0] * 5 + [step / 10 for step in range(1, 10)] + [1.0] * 26
+    assert limiter.reserve("b", 1.0) == 0
+    clock.now += 0.55
+    assert round(limiter.reserve("a", 1.0), 3) == 0.45
+    clock.now += 1.0
+    assert limiter.reserve("a", 1.0) == 0
+
+
 def test_keys_are_counted_apart() -> None:
     limiter = RateLimiter(1, 2, Clock())
     assert [allowed(limiter, key, 3) for key in "ab"] == [2, 2]
