@@ -107,7 +107,7 @@ async def test_reads_are_limited_by_address(site: Site, of: From, since: Callabl
 
 
 async def test_refusals_are_sent_in_turn(site: Site, of: From, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of everything: a client that asks again as soon as it is refused would else be refused thousands of times a second."""
+    """Of everything: a client that asks again once it is refused would else be refused thousands of times a second."""
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:

@@ -160,7 +160,7 @@ async def test_what_is_invented_costs_few_queries(site: Site, monkeypatch: pytes
 
 
 async def test_misses_are_counted_by_address(settings: Settings) -> None:
-    """What is there is sent as often as it is asked for, unless it would have to be looked for by who has missed much."""
+    """What is in memory is sent as often as it is asked for; what must be looked for is refused after many misses."""
     async with started(settings.model_copy(update={"limit_pages": 1})) as site:
         site.parts.limits.__init__(site.parts.settings, lambda: 1_000.0)  # type: ignore[misc]
         await kept(site, 1, 2)
