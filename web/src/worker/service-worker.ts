@@ -115,10 +115,7 @@ async function drop(url: string): Promise<void> {
   drops.set(url, (drops.get(url) ?? 0) + 1);
   kept.delete(url);
   const cache = await caches.open(PAGES);
-  await Promise.all([
-    writes.get(url),
-    ...copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy)),
-  ]);
+  await Promise.all([writes.get(url), ...copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy))]);
 }
 
 async function keep({ keep: page, of, position, assets }: Extract<WorkerMessage, { keep: string }>): Promise<void> {
