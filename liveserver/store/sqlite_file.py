@@ -114,13 +114,18 @@ async def use_write_ahead_log(url: URL) -> None:
             mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
         except sqlite3.OperationalError as error:
             # SQLite's own timeout doesn't help two processes that both start on a new file: it refuses one at once.
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+            if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.05)
         else:
             if mode != "wal":
                 raise SettingsError(f"the file system of {shown(url)} can't hold a live database: use a local disk")
             return
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    """True if another connection has the file, whatever for: SQLite's extended codes tell by their last byte."""
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _journal_mode(path: str, mode: str) -> str:

@@ -16,6 +16,7 @@ from liveserver.domain.errors import SettingsError
 from liveserver.server.serve import serve
 from liveserver.settings import load
 from liveserver.store import Store, migrate, sqlite_file
+from liveserver.store.database_url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,3 +154,34 @@ def test_a_database_that_can_not_be_written(ordinary: Path) -> None:
         open_and_close(ordinary / "new.db")
     ordinary.chmod(0o700)
     open_and_close(path)
+
+
+def _failing(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode = code
+    return error
+
+
+async def test_a_file_that_another_process_has_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while the other one makes it anew, or recovers it, for which SQLite has codes of its own."""
+    left = [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT]
+
+    def journal_mode(*_: object) -> str:
+        if left:
+            raise _failing(left.pop())
+        return "wal"
+
+    monkeypatch.setattr(sqlite_file, "_journal_mode", journal_mode)
+    await sqlite_file.use_write_ahead_log(parse_url(f"sqlite:///{tmp_path}/live.db"))
+    assert left == []
+
+
+async def test_another_error_of_the_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once: it would be the same later."""
+
+    def journal_mode(*_: object) -> str:
+        raise _failing(sqlite3.SQLITE_CANTOPEN)
+
+    monkeypatch.setattr(sqlite_file, "_journal_mode", journal_mode)
+    with pytest.raises(sqlite3.OperationalError):
+        await sqlite_file.use_write_ahead_log(parse_url(f"sqlite:///{tmp_path}/live.db"))
