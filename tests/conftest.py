@@ -19,6 +19,7 @@ pytest_plugins = [
     # First: the others import it.
     "tests.support.services",
     "tests.support.s3",
+    "tests.support.hasty_uvicorn",
     "tests.support.ordinary_user",
     "tests.support.api.fixtures",
 ]
@@ -27,6 +28,8 @@ WHOLE = frozenset({"acceptance", "bench", "benchmarks", "browsers", "faults", "h
 """Folders of tests that start processes of ours, or a browser."""
 SERVICES = frozenset({"postgresql", "redis", "bucket", "s3"})
 """What tests call a service that they run on, as one of several."""
+OTHERS = frozenset({"stock", "h11", "httptools"})
+"""What tests call a server of others', on which they run beside ours."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -70,10 +73,12 @@ def _patience(item: pytest.Item) -> float:
 
 
 def _unit(item: pytest.Item) -> bool:
-    given = getattr(item, "callspec", None)
+    """True for a test without services, browsers and processes; of several servers it runs on ours."""
+    callspec = getattr(item, "callspec", None)
     return not (
         WHOLE & set(item.path.parts)
         or _patience(item)
+        or item.get_closest_marker("slow")
         or "service_directory" in getattr(item, "fixturenames", ())
-        or (given is not None and SERVICES & set(given.id.split("-")))
+        or (callspec is not None and (SERVICES | OTHERS) & set(callspec.id.split("-")))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ async def revision(address: str) -> str | None:
         await connections.close()
 
 
+@cache
 def newest() -> str:
     """The revision that this code reads and writes."""
     head = _script().get_current_head()

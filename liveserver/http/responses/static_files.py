@@ -6,6 +6,7 @@ A file that is opened for a request takes a descriptor for as long as the reader
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from mimetypes import guess_type
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class StaticFiles:
     """ASGI application: answers with the files below a directory. What is put there later is not seen."""
 
     def __init__(self, directory: Traversable) -> None:
-        self._files = dict(_representations(directory, ""))
+        self._files = _files(directory)
         self._packing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -55,6 +56,12 @@ class StaticFiles:
             async with self._packing:
                 await asyncio.to_thread(file.pack)
         return respond(scope, file)
+
+
+@cache
+def _files(directory: Traversable) -> dict[str, Representation]:
+    """The files below a directory by their paths, read once in a process."""
+    return dict(_representations(directory, ""))
 
 
 def _representations(directory: Traversable, path: str) -> Iterator[tuple[str, Representation]]:

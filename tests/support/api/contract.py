@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -36,7 +36,6 @@ class Contract:
         self.document = document(base_url)
         self.seen: set[tuple[str, str, int]] = set()
         """Method, path and status of every answer that was checked."""
-        self._validators: dict[str, Any] = {}
 
     def check(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Raises AssertionError for an answer below `/api/v1/` that the document doesn't describe."""
@@ -84,35 +83,42 @@ class Contract:
 
     def find(self, method: str, path: str) -> Found | None:
         """The operation of a request; None if the document has no such path."""
-        for template, pattern in self._patterns:
+        for template, pattern in _patterns():
             if pattern.fullmatch(path):
                 operations: JSON = self.document["paths"][template]
                 return Found(template, operations.get("get" if method == "HEAD" else method.lower()))
         return None
 
-    @cached_property
-    def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        return [(path, self._pattern(path)) for path in self.document["paths"]]
-
-    def _pattern(self, template: str) -> re.Pattern[str]:
-        """A path with whatever its parameters may be."""
-        schemas: dict[str, JSON] = {
-            parameter["name"]: parameter["schema"]
-            for operation in self.document["paths"][template].values()
-            for parameter in operation["parameters"]
-            if parameter["in"] == "path"
-        }
-
-        def part(match: re.Match[str]) -> str:
-            schema = schemas[match[1]]
-            return rf"(?=[^/]{{1,{schema.get('maxLength', '')}}}(?:/|\Z)){schema['pattern'].strip('^$')}"
-
-        return re.compile(re.sub(r"\{(\w+)\}", part, template))
-
     def _validate(self, schema: JSON, value: Any) -> None:
         name = str(schema)
-        if name not in self._validators:
+        if name not in _validators:
             whole = {**schema, "components": self.document["components"]}
-            self._validators[name] = OAS31Validator(whole, format_checker=oas31_format_checker)
-        errors = [f"{error.json_path}: {error.message}" for error in self._validators[name].iter_errors(value)]
+            _validators[name] = OAS31Validator(whole, format_checker=oas31_format_checker)
+        errors = [f"{error.json_path}: {error.message}" for error in _validators[name].iter_errors(value)]
         assert not errors, errors
+
+
+_validators: dict[str, Any] = {}
+"""By their schemas. These, and the paths, are the same for every address that a document may name."""
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    paths: JSON = document("/")["paths"]
+    return [(path, _pattern(path, operations)) for path, operations in paths.items()]
+
+
+def _pattern(template: str, operations: JSON) -> re.Pattern[str]:
+    """A path with whatever its parameters may be."""
+    schemas: dict[str, JSON] = {
+        parameter["name"]: parameter["schema"]
+        for operation in operations.values()
+        for parameter in operation["parameters"]
+        if parameter["in"] == "path"
+    }
+
+    def part(match: re.Match[str]) -> str:
+        schema = schemas[match[1]]
+        return rf"(?=[^/]{{1,{schema.get('maxLength', '')}}}(?:/|\Z)){schema['pattern'].strip('^$')}"
+
+    return re.compile(re.sub(r"\{(\w+)\}", part, template))

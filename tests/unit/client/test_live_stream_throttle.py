@@ -46,6 +46,7 @@ async def test_everything_that_a_server_says_counts() -> None:
     assert compressed == [False]
 
 
+@pytest.mark.slow
 async def test_what_a_server_may_not_send_waits_there() -> None:
     """However little it says, and whatever it is: in the end it can't send on."""
     held = asyncio.Event()

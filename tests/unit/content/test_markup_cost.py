@@ -289,6 +289,7 @@ LINES = [
     )
     for indent in ("", " ", "   ", "    ")
 ]
+PAIRS = [[first, second] for first in LINES[::3] for second in LINES]
 ANY = random.Random(1)
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("strikethrough")
 
@@ -296,8 +297,8 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("st
 @pytest.mark.parametrize(
     "texts",
     [
-        [[first, second] for first in LINES[::3] for second in LINES],
-        [ANY.choices(LINES, k=6) for _ in range(2_000)],
+        ANY.sample(PAIRS, k=examples(len(PAIRS))),
+        [ANY.choices(LINES, k=6) for _ in range(examples(2_000))],
     ],
     ids=["two lines", "six lines"],
 )

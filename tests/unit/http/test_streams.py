@@ -308,6 +308,7 @@ async def test_the_database_is_away(live_site: LiveSite, monkeypatch: pytest.Mon
         assert await viewer.next() == {"type": "entry", "seq": 2, "entry": entry}
 
 
+@pytest.mark.slow
 async def test_heartbeats(settings: Settings, stack: Stack) -> None:
     """They tell the seq and how many viewers there are, over both transports, and move nobody."""
     async with serving(settings.model_copy(update={"heartbeat": 1}), stack) as site:
@@ -425,6 +426,7 @@ async def test_any_origin_may_follow(live_site: LiveSite, origin: str) -> None:
         assert stream.response.headers["access-control-allow-origin"] == "*"
 
 
+@pytest.mark.slow
 async def test_the_server_goes_away(settings: Settings, stack: Stack) -> None:
     """Every viewer is told when to come back, then closed: 1012, or the end of the stream."""
     settings = settings.model_copy(update={"drain": 0.2})

@@ -123,6 +123,7 @@ async def test_a_filtered_stream(live: LiveSite) -> None:
         assert [await change_of(viewer) for _ in range(2)] == expected[2:]
 
 
+@pytest.mark.slow
 async def test_a_delayed_stream(live: LiveSite) -> None:
     """Each change when it is due, in order; a deletion at once, and then in its turn."""
     query = await take_in(live, delay=DELAY)
@@ -238,6 +239,7 @@ async def test_other_rules_for_who_has_it_all(live: LiveSite) -> None:
         await asyncio.gather(following, return_exceptions=True)
 
 
+@pytest.mark.slow
 async def test_switched_off_on_another_node(empty_database: Path, tmp_path: Path) -> None:
     """Also one that nobody tells, within five seconds."""
     shutil.copy(empty_database, tmp_path / "shared.db")

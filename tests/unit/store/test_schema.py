@@ -109,6 +109,7 @@ async def test_the_migrations_make_the_tables_that_the_code_uses(empty_url: str)
     await connections.close()
 
 
+@pytest.mark.slow
 def test_processes_that_migrate_at_once(empty_url: str) -> None:
     """One does it, the others find it done; all can open the store."""
     script = (

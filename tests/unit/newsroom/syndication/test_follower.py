@@ -186,6 +186,7 @@ async def test_a_partner_whose_rules_change(pair: Pair) -> None:
     assert [each["body"] for each in await pair.level(f"&partner={partner}")] == ["<p>La terre.</p>"]
 
 
+@pytest.mark.slow
 async def test_a_late_partner_is_told_of_deletions_at_once(pair: Pair) -> None:
     """With a delay, entries are late; what is deleted is gone here at once, and is confirmed."""
     made = await pair.source.editor.post("/api/v1/partners", json={"name": "Nous", "delay": 3})

@@ -704,6 +704,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @on_both_loops
 async def test_what_is_not_allowed_ends_the_connection() -> None:
     """In one piece, or byte by byte."""

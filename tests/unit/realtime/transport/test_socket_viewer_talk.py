@@ -117,6 +117,7 @@ async def test_no_more_than_so_many_bytes_come_at_once() -> None:
         await dismissed(here)
 
 
+@pytest.mark.slow
 @on_both_loops
 async def test_one_frame_that_is_too_large_is_told_so() -> None:
     """1009, however much of it comes at once, and in whatever pieces."""

@@ -679,6 +679,7 @@ def test_the_server_ends(http: Any, loop: str) -> None:
         served.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LOOPS)
 def test_a_silent_peer_is_dropped(kind: str) -> None:
     served = Served(HttpProtocol, kind, ws_ping_interval=1, ws_ping_timeout=1)
