@@ -90,7 +90,7 @@ async def listing(request: Request) -> Response:
     admission = await admitted_alone(request)
     name = ("list", request.path_params["slug"], statuses, *_choice(query))
     read = partial(_for_editors, request, query, statuses)
-    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(name, read, requester_with(request.scope, actor.key_id))
     public = statuses == (EntryStatus.PUBLISHED,)
     return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
 
@@ -199,7 +199,7 @@ async def revisions(request: Request) -> Response:
     actor = await authorised(request, "publish")
     name = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
     read = partial(_revisions, request, query)
-    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(name, read, requester_with(request.scope, actor.key_id))
     return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
 
 

@@ -43,7 +43,7 @@ async def listing(request: Request) -> Response:
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs.page, **query.model_dump())
-    liveblogs, next_cursor = await parts.turns.made(key, read, requester_of(request.scope, "liveblogs"))
+    liveblogs, next_cursor = await parts.store_queue.run(key, read, requester_of(request.scope, "liveblogs"))
     shown = await parts.partners.shown((liveblog.slug for liveblog in liveblogs), request.scope["headers"])
     items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs if liveblog.slug in shown]
     content = {"items": items, "next_cursor": next_cursor}

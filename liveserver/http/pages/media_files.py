@@ -115,7 +115,7 @@ async def _read(
     # Without what is unread: many phones may share an address, and `must_read` bounds what all of them have in memory.
     requester = Requester(line, requester.gone, requester.address)
     parts.limits.check_missing(request.client)
-    work = parts.reading.join((picture.name, what), partial(read, picture), requester)
+    work = parts.picture_queue.join((picture.name, what), partial(read, picture), requester)
     found = await work.result()
     if found is None:
         raise await parts.library.missing(picture)

@@ -37,7 +37,7 @@ async def page(request: Request) -> Response:
     slug = request.path_params["slug"]
     try:
         link = request.query_params.get("link", "")
-        html = await parts.turns.made(
+        html = await parts.store_queue.run(
             ("reach", slug, link), partial(_page, parts, slug, link), requester_of(request.scope, Topic(slug))
         )
     except (Unauthorized, Forbidden) as error:

@@ -52,7 +52,7 @@ async def _answer(request: Request, card: Card, url: str) -> Response:
     parts, slug = services(request), request.path_params["slug"]
     readers = await parts.partners.readers(slug, request.scope["headers"])
     drawn = partial(to_thread.run_sync, _picture, card, readers)
-    picture = await parts.drawing.made((card, readers), drawn, requester_of(request.scope, Topic(slug)))
+    picture = await parts.card_queue.run((card, readers), drawn, requester_of(request.scope, Topic(slug)))
     return respond(request.scope, picture)
 
 

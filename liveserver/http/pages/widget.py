@@ -164,7 +164,7 @@ async def preview(request: Request) -> Response:
     else:
         # Ids can be made up without end, and few people come for each.
         topic = Topic(slug)
-        cached = await parts.turns.made((topic, variant), make, requester_of(request.scope, topic))
+        cached = await parts.store_queue.run((topic, variant), make, requester_of(request.scope, topic))
     return respond(request.scope, cached.representation)
 
 
