@@ -100,7 +100,7 @@ class Partners:
         self._partners: dict[str, Partner] = {}
         self._restricted: dict[str, EmbedPolicy] = {}
         self._read_at: float | None = None
-        """When the read of the rules began, in seconds of the event loop's clock; None if they haven't been read."""
+        """The time at which the last read of the rules began, by the event loop's clock; None if there was none."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
         # A `Periodic` goes on after any error: partners must be switched off even if one poll fails.

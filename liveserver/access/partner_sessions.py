@@ -42,11 +42,11 @@ class Caller(NamedTuple):
 
 
 class PartnerSession(NamedTuple):
-    """A viewer that came by a partner's page."""
+    """A viewer that came from a partner's page."""
 
     viewer: Viewer
     topic: Topic
-    """The topic that it follows."""
+    """The topic that the viewer follows."""
     caller: Caller
     version: int
     """The partner's version when the viewer was let in."""

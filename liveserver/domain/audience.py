@@ -60,8 +60,8 @@ class Takedown:
     seq: int
     """The number of the change that deleted the entry."""
     at: datetime
-    """When it was deleted."""
+    """The time of the deletion."""
     ended_at: datetime | None
-    """When counting ended; None while it goes on."""
+    """The time at which counting ended; None while it goes on."""
     by_partner: dict[str, ConfirmationCounts]
     """The counts by a partner's id, or by "" for the newsroom's own pages and anonymous embeds."""

@@ -80,7 +80,7 @@ class Entry:
     source: str | None
     corrections: tuple[Correction, ...]
     publish_at: datetime | None
-    """When a scheduled entry is to be published."""
+    """The time at which a scheduled entry is to be published; None for any other."""
     published_at: datetime | None
     created_at: datetime
     updated_at: datetime

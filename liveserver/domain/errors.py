@@ -122,8 +122,9 @@ class Forbidden(LiveserverError):
 class EmbedRefused(LiveserverError):
     """A partner that may not show the live blog (any more), or a page that may not. `reason` is one word for programs.
 
-    `unknown`, `disabled`, `expired`: of the partner. `liveblog`: not one of its live blogs. `origin`: the page isn't
-    the partner's. `embedding`: the live blog's own setting doesn't allow the page.
+    `unknown`, `disabled`, `expired`: the partner doesn't exist, is switched off, or its time is over. `liveblog`: it
+    may not show this live blog. `origin`: the page isn't the partner's. `embedding`: the live blog's embed policy
+    doesn't allow the page.
     """
 
     def __init__(self, reason: str) -> None:

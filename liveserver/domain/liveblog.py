@@ -26,7 +26,7 @@ class EmbedPolicy(NamedTuple):
 
     mode: Literal["anyone", "origins", "nobody"] = "anyone"
     origins: tuple[str, ...] = ()
-    """With the mode `origins`: patterns of the sites' origins (`domain/inputs/origins.py`)."""
+    """Patterns of the sites' origins, with the mode `origins` (`domain/inputs/origins.py`); else empty."""
 
 
 ANYONE = EmbedPolicy()

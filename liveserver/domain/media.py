@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture of the newsroom's, to be put into entries."""
+    """A picture of the newsroom, to be put into entries."""
 
     id: str
     """UUIDv7."""
@@ -24,7 +24,7 @@ class Media:
     height: int
     suffix: str
     size: int
-    """Bytes of its largest file."""
+    """Bytes of the largest file."""
     alt: str
     """The text for those who can't see the picture."""
     credit: str | None

@@ -37,14 +37,14 @@ class Partner:
     tags: tuple[str, ...]
     """The tags of which an entry must have one to be shown; empty for all entries."""
     delay: int
-    """Seconds by which its readers are late."""
+    """Seconds by which the partner's readers are late."""
     expires_at: datetime | None
-    """When its time is over; None if it doesn't end."""
+    """The end of its time; None if it has none."""
     enabled: bool
     theme: Mapping[str, str]
     """The values that are set, of `accent`, `background`, `text`, `font` and `scheme`."""
     attribution: Attribution | None
-    """None for no such line."""
+    """The line that says whose live blog it is; None for no line."""
     created_at: datetime
     updated_at: datetime
     version: int

@@ -53,5 +53,5 @@ class ReachReport(NamedTuple):
     liveblog: Liveblog
     since: date
     until: date
-    """The last day."""
+    """The last day, included."""
     partners: list[PartnerReach]

@@ -20,9 +20,9 @@ class Snapshot(NamedTuple):
     entries: list[Entry]
     next_cursor: str | None
     began_at: datetime | None
-    """When the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None while there is none."""
     changed_at: datetime
-    """When the last change was made: the one with the live blog's `seq`."""
+    """The time of the last change: the one with the live blog's `seq`."""
 
 
 class Deletion(NamedTuple):
@@ -41,7 +41,7 @@ class Feed(NamedTuple):
     deleted: list[Deletion]
     """The deleted entries that would otherwise be among them."""
     changed_at: datetime
-    """When the last change was made."""
+    """The time of the last change."""
 
 
 class Listing(NamedTuple):
@@ -49,9 +49,9 @@ class Listing(NamedTuple):
 
     liveblog: Liveblog
     began_at: datetime | None
-    """When the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None while there is none."""
     changed_at: datetime
-    """When the last change was made."""
+    """The time of the last change."""
 
 
 class EntryPage(NamedTuple):

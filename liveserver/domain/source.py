@@ -52,7 +52,7 @@ class Source:
     told: int | None
     """The source's last seq that we know of, in the epoch of `position`; None if we know none."""
     heard_at: datetime | None
-    """When the source last sent anything; None if it never did."""
+    """The time at which the source last sent anything; None if it never did."""
     created_at: datetime
 
     @property

@@ -40,8 +40,8 @@ WAITING = 1_000
 so a few that fill the queue leave room for others. A line in which nothing waits may always have one job: there are no
 more such lines than connections."""
 AHEAD_PER_LINE = 4
-"""Jobs of one line that may wait to be done before the others': what is read again and again is a page, the list that
-pages begin with, a feed, and what pollers ask for."""
+"""Jobs of one line that may wait to be done before the others': readers of one live blog ask again and again for its
+page, the list of entries, a feed, and changes."""
 REST_MAX = 1.0
 """Seconds that a line rests at most. A job that takes longer waits for a database, and takes nothing from the
 others."""
@@ -132,11 +132,11 @@ class _Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """When the line was first found to have too much unread; None if it wasn't since its last turn."""
+        """The time at which the line was first found to have too much unread; None if it wasn't since its last turn."""
         self.busy = False
         """True while the line takes no turns: one of its jobs is under way, or it rests, or it has to read first."""
         self.ahead = 0
-        """How many of its jobs wait ahead of others."""
+        """The number of its jobs that wait ahead of others."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
         """The jobs that wait, oldest first, each with the `gone` of every requester that waits for it in this line."""
 

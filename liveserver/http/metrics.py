@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
-"""Those that have a figure of their own: a client may send any word for a method."""
+"""The methods that have a figure of their own; all others count as one, as a client may send any word for a method."""
 OTHER = "other"
 
 
 class Metrics:
-    """One process's registry."""
+    """One process's registry of figures, with counters of its requests."""
 
     def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
         self.registry = CollectorRegistry()

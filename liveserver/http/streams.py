@@ -85,7 +85,7 @@ def _query_of(scope: Scope) -> Mapping[str, str]:
 
 
 class WebSocketStream:
-    """`GET …/ws?after=POSITION`
+    """The endpoint of the WebSocket stream: `GET …/ws?after=POSITION`.
 
     It is an ASGI application and no function, as Starlette's wrapper of a function costs more than all that is done
     here.
@@ -128,7 +128,7 @@ class WebSocketStream:
             with suppress(OSError):
                 viewer = hand_over(subscription)
                 subscription.permit, handed_over = permit, True
-                await _seat(subscription, viewer, after)
+                await _register(subscription, viewer, after)
         finally:
             if permit is not None and not handed_over:
                 permit.release()
@@ -166,7 +166,7 @@ def _no_room(scope: Scope) -> bool:
     return True
 
 
-async def _seat(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
+async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
     """Register a viewer that was handed over. No task is left running for it."""
     try:
         await subscription.join(viewer, after)
@@ -192,7 +192,7 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
     sending = asyncio.create_task(viewer.run(send))
-    receiving = asyncio.create_task(_hear(websocket, viewer, subscription))
+    receiving = asyncio.create_task(_receive(websocket, viewer, subscription))
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         ended = receiving if receiving.done() else sending
@@ -205,7 +205,7 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
+async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
     """Read what the viewer sends. Return None when it has left, or the code to close it with."""
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
@@ -226,7 +226,7 @@ async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscri
 
 
 async def events_endpoint(request: Request) -> ASGIApp:
-    """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
+    """Answer `GET …/events?after=POSITION` with a stream of server-sent events. `Last-Event-ID` goes before `after`."""
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
     if _no_room(request.scope):
@@ -275,7 +275,7 @@ class EventStream:
                 return
             self._subscription.permit, handed_over = self._permit, True
             viewer.reply_id = self._reply_id
-            await _seat(self._subscription, viewer, self._after)
+            await _register(self._subscription, viewer, self._after)
         finally:
             if self._permit is not None and not handed_over:
                 self._permit.release()
@@ -310,7 +310,7 @@ class EventStream:
 
 
 async def needs_upgrade(request: Request) -> Response:
-    """`GET …/ws` without an upgrade to WebSocket: answered with 426."""
+    """Answer `GET …/ws` without an upgrade to WebSocket: raises a 426."""
     raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
 
 

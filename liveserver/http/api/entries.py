@@ -65,7 +65,7 @@ async def create(request: Request) -> Response:
     parts.limits.wrote(actor.key_id, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return _one(request, written.liveblog, written.entry, status=201, headers=headers)
+    return _entry_answer(request, written.liveblog, written.entry, status=201, headers=headers)
 
 
 async def listing(request: Request) -> Response:
@@ -152,7 +152,7 @@ async def read(request: Request) -> Response:
         if not may(await actor_of(request), "publish", slug):
             raise
         liveblog, entry = await services(request).store.entries.find(slug, entry_id)
-    return _one(request, liveblog, entry, headers=headers)
+    return _entry_answer(request, liveblog, entry, headers=headers)
 
 
 async def edit(request: Request) -> Response:
@@ -170,7 +170,7 @@ async def edit(request: Request) -> Response:
         key_id=actor.key_id,
     )
     parts.limits.wrote(actor.key_id, len(written.entry.body))
-    return _one(request, written.liveblog, written.entry)
+    return _entry_answer(request, written.liveblog, written.entry)
 
 
 async def delete(request: Request) -> Response:
@@ -225,7 +225,7 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
     return await offloaded(partial(encoding.dumps, content), states), next_cursor
 
 
-def _one(
+def _entry_answer(
     request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = services(request).presenter.entry(liveblog, entry)

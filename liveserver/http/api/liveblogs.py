@@ -35,7 +35,7 @@ async def create(request: Request) -> Response:
     if "embedding" in body.model_fields_set:
         await parts.partners.changed()
     location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
-    return _one(request, liveblog, status=201, headers={"Location": location})
+    return _liveblog_answer(request, liveblog, status=201, headers={"Location": location})
 
 
 async def listing(request: Request) -> Response:
@@ -53,7 +53,7 @@ async def listing(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """Answer with one live blog."""
     headers = await admitted_alone(request)
-    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
+    return _liveblog_answer(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
 
 
 async def edit(request: Request) -> Response:
@@ -65,10 +65,12 @@ async def edit(request: Request) -> Response:
     liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, version=version)
     if "embedding" in patch.model_fields_set:
         await parts.partners.changed()
-    return _one(request, liveblog)
+    return _liveblog_answer(request, liveblog)
 
 
-def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _liveblog_answer(
+    request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     content = services(request).presenter.liveblog(liveblog)
     return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)
 

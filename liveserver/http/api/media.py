@@ -36,7 +36,9 @@ async def create(request: Request) -> Response:
         media = await parts.library.add(
             upload.file, upload.words, actor=actor.name, owner=actor.key_id, key_id=actor.key_id
         )
-    return _one(request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"})
+    return _media_answer(
+        request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"}
+    )
 
 
 async def listing(request: Request) -> Response:
@@ -52,7 +54,7 @@ async def listing(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """Answer with one picture."""
     await authorised(request, "publish", shared=True)
-    return _one(request, await services(request).store.media.find(request.path_params["id"]))
+    return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
@@ -60,7 +62,9 @@ async def edit(request: Request) -> Response:
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
     patch = await body_of(request, MediaPatch, actor)
-    return _one(request, await services(request).library.edit(request.path_params["id"], patch, version=version))
+    return _media_answer(
+        request, await services(request).library.edit(request.path_params["id"], patch, version=version)
+    )
 
 
 async def delete(request: Request) -> Response:
@@ -71,7 +75,9 @@ async def delete(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _one(request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _media_answer(
+    request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     content = services(request).presenter.media(media)
     return answer(request, content, status=status, etag=edition_tag(media.edition), public=False, headers=headers)
 

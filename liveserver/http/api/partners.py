@@ -33,7 +33,7 @@ async def create(request: Request) -> Response:
     parts = services(request)
     partner = await parts.partners.create(await body_of(request, PartnerInput, actor))
     location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
-    return _one(request, partner, status=201, headers={"Location": location})
+    return _partner_answer(request, partner, status=201, headers={"Location": location})
 
 
 async def listing(request: Request) -> Response:
@@ -48,7 +48,7 @@ async def listing(request: Request) -> Response:
 async def read(request: Request) -> Response:
     """Answer with one partner."""
     await authorised(request, "manage")
-    return _one(request, await services(request).store.partners.find(request.path_params["id"]))
+    return _partner_answer(request, await services(request).store.partners.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
@@ -56,7 +56,9 @@ async def edit(request: Request) -> Response:
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
-    return _one(request, await services(request).partners.edit(request.path_params["id"], patch, version=version))
+    return _partner_answer(
+        request, await services(request).partners.edit(request.path_params["id"], patch, version=version)
+    )
 
 
 async def delete(request: Request) -> Response:
@@ -88,7 +90,9 @@ async def embed(request: Request) -> Response:
     return Response(encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
-def _one(request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _partner_answer(
+    request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     etag = edition_tag(partner.edition)
     return answer(request, resources.partner_object(partner), status=status, etag=etag, public=False, headers=headers)
 

@@ -65,14 +65,14 @@ async def file(request: Request) -> Response:
         if request.method == "HEAD":
             size = await _size(request, picture) if content is None else len(content)
             return Response(headers={**headers, "Content-Length": str(size)})
-        wanted = request.headers.get("range")
+        range_header = request.headers.get("range")
         # A part of another version would be of no use to the client (RFC 9110, 13.1.5).
         if request.headers.get("if-range", tag) != tag:
-            wanted = None
+            range_header = None
         must_read(request.scope)
-        if content is None and wanted is not None:
+        if content is None and range_header is not None:
             size = await _size(request, picture)
-            span = span_of(wanted, size)
+            span = span_of(range_header, size)
             if span is not None and span != (0, size):
                 piece = await _part(request, picture, span)
                 return partial_response(piece, span, size, headers)
@@ -81,7 +81,7 @@ async def file(request: Request) -> Response:
     except (NotFound, Gone):
         services(request).limits.missing(request.client)
         raise
-    return Steady(content, headers=headers) if wanted is None else part(content, wanted, headers)
+    return Steady(content, headers=headers) if range_header is None else part(content, range_header, headers)
 
 
 async def _size(request: Request, picture: Picture) -> int:

@@ -209,8 +209,8 @@ def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
     html = _error_page(pages, 429, _language(request), seconds)
-    own = {"Cache-Control": "no-store", "Refresh": str(seconds)}
-    return HTMLResponse(html, 429, {**page_headers(pages), **own, **waiting(error)})
+    reload = {"Cache-Control": "no-store", "Refresh": str(seconds)}
+    return HTMLResponse(html, 429, {**page_headers(pages), **reload, **waiting(error)})
 
 
 def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:

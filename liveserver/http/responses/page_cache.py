@@ -78,7 +78,7 @@ class CachedPage:
     """The live blog's position in the store when it was read."""
     representation: Representation
     checked_at: float = float("-inf")
-    """When the store was last asked for the live blog's position, in seconds of the event loop's clock."""
+    """The time at which the store was last asked for the live blog's position, by the event loop's clock."""
 
     def covers(self, reached: Position) -> bool:
         """True if the rendition has everything up to the position that the live blog has reached."""

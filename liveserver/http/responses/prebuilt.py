@@ -110,26 +110,27 @@ def respond(scope: Scope, representation: Representation) -> Response:
     return PrebuiltResponse(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
 
 
-def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:
+def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Response:
     """Return the requested range of a file (RFC 9110, 14).
 
-    The whole file is returned if several ranges are requested, or the header can't be read. `wanted`: the Range header.
-    `headers`: those of the whole file, with its type.
+    The whole file is returned if several ranges are requested, or the header can't be read. `range_header`: the Range
+    header's value. `headers`: those of the whole file, with its type.
     """
     size = len(content)
-    span = span_of(wanted, size)
+    span = span_of(range_header, size)
     if span is None:
         return Steady(content, headers=headers)
     # A view and no copy: there would be one copy for each slow client.
     return partial_response(memoryview(content)[slice(*span)], span, size, headers)
 
 
-def span_of(wanted: str, size: int) -> tuple[int, int] | None:
+def span_of(range_header: str, size: int) -> tuple[int, int] | None:
     """Return the first byte of the requested range and the one after its last; None if the whole file is to be sent.
 
-    `wanted`: the Range header. `size`: the file's, in bytes. The range is empty if it begins after the file's end.
+    `range_header`: the Range header's value. `size`: the file's, in bytes. The range is empty if it begins after the
+    file's end.
     """
-    match = _RANGE.fullmatch(wanted.replace(" ", ""))
+    match = _RANGE.fullmatch(range_header.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
         return None
     first, last = match.groups()

@@ -115,7 +115,7 @@ REACH = {
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": KEPT_APART,
     "Permissions-Policy": PERMISSIONS_POLICY,
-    # The page's address is its secret: whoever has the link may read it.
+    # The page's address is a secret: no other site may learn it.
     "Referrer-Policy": "no-referrer",
 }
 """The headers of the page of audience figures, which a signed link opens and which has no script."""

@@ -1,6 +1,6 @@
 """The built front end, under `/static/`: a few small files, read when the server starts, and served from memory.
 
-A file that is opened for a request takes a descriptor for as long as the reader does, and readers may take long.
+A file that is opened for a request takes a descriptor until the client has all of it, and slow clients take long.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ def _representation(name: str, content: bytes) -> Representation:
 def _part(file: Representation, scope: Scope) -> Response | None:
     """Return the requested range of a file, never gzipped; None if the whole file is requested."""
     request_headers = Headers(scope=scope)
-    wanted = request_headers.get("range")
+    range_header = request_headers.get("range")
     body, tag, head, _ = file.coded(None)
-    if wanted is None or scope["method"] != "GET" or "if-none-match" in request_headers:
+    if range_header is None or scope["method"] != "GET" or "if-none-match" in request_headers:
         return None
     if request_headers.get("if-range", tag) != tag:
         return None
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head}
     del headers["content-length"]
-    return part(body, wanted, headers)
+    return part(body, range_header, headers)
