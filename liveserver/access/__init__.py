@@ -1,1 +1,1 @@
-"""Permission and its limits: API keys, signed links, partners, and how much each client may ask for."""
+"""Permissions and limits: API keys, signed links, partners, and the number of requests that a client may send."""

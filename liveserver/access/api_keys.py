@@ -1,6 +1,6 @@
-"""API keys: `lv_<id>_<secret>`. The database keeps the secret's SHA-256 only.
+"""API keys: `lv_<id>_<secret>`. The database keeps only the secret's SHA-256.
 
-A plain hash suffices: the secret is 256 random bits, which no dictionary holds and no hardware guesses.
+A plain hash is enough: the secret is 256 random bits, which can't be guessed, with a dictionary or without.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""Keys whose actors are remembered."""
+"""Keys whose actors are remembered at most."""
 
 PAUSE = 0.05
-"""Seconds between two looks at the store for keys that weren't good here before, however many are shown meanwhile.
+"""Seconds between two queries for keys that haven't been valid in this process before, however many are sent meanwhile.
 
-To make one up costs nothing, so that the store is asked for all of them together, twenty times a second at most. Who
-shows a good one waits for so long, once.
+Anybody can invent keys, so the store is asked for all of them together, at most twenty times a second. The first
+request with a valid key waits for so long, once.
 """
 
 
 class Actor(NamedTuple):
-    """Who makes a request."""
+    """The sender of a request, as its API key names it."""
 
     key_id: str
     name: str
     scopes: frozenset[str]
     liveblogs: frozenset[str] | None = None
-    """The slugs of those that the key is limited to; None: it isn't."""
+    """The slugs of the live blogs to which the key is limited; None if it isn't limited."""
 
 
 def new_key(
@@ -55,7 +55,10 @@ def new_key(
     expires_at: datetime | None = None,
     liveblogs: Collection[str] | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key as it is stored, and as it is shown once."""
+    """Make a new key. Return it as it is stored, and the text that is shown once.
+
+    `expires_at`: None if it doesn't expire. `liveblogs`: the slugs to which it is limited; None if it isn't.
+    """
     key_id = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
     secret = secrets.token_urlsafe(32)
     key = ApiKey(
@@ -72,20 +75,20 @@ def new_key(
 
 
 class ApiKeys:
-    """The API keys, as requests show them."""
+    """The check of the API keys that requests send."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: LruCache[str, Actor] = LruCache(SEEN_MAX)
-        """Who showed a key that was good then, by a digest of the key."""
-        self._wanted: set[str] = set()
-        """Ids of keys that weren't, for the next look."""
-        self._look = FreshFlight(self._find)
-        self._next_look = 0.0
-        """When there may be one, by the event loop's clock."""
+        """The actors of keys that were valid when last seen, by a digest of the key."""
+        self._unseen: set[str] = set()
+        """The ids of other keys, for the next query."""
+        self._query = FreshFlight(self._find)
+        self._next_query = 0.0
+        """The earliest moment of the next query, in seconds of the event loop's clock."""
 
     async def authenticate(self, authorization: str | None) -> Actor | None:
-        """Who an `Authorization` header names; None without one. Raises Unauthorized for one that isn't valid."""
+        """Return the actor of an `Authorization` header; None without one. Raises Unauthorized if it isn't valid."""
         if authorization is None:
             return None
         match = _key_in(authorization)
@@ -95,8 +98,8 @@ class ApiKeys:
         if seen in self._seen:
             key = await self._store.keys.find(match[1])
         else:
-            self._wanted.add(match[1])
-            key = (await self._look()).get(match[1])
+            self._unseen.add(match[1])
+            key = (await self._query()).get(match[1])
         try:
             if key is None or not hmac.compare_digest(key.secret_hash, _digest(match[2])):
                 raise Unauthorized(UNKNOWN)
@@ -109,21 +112,21 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Who it named when it was last seen, if that is remembered.
+        """Return the actor of an `Authorization` header as of when its key was last seen; None if it isn't remembered.
 
-        It may have been revoked or limited since: only for a transaction that confirms the key itself
-        (`store.entries.create`).
+        The key may have been revoked or limited since. Only a transaction that confirms the key itself
+        (`store.entries.create`) may rely on this.
         """
         match = None if authorization is None else _key_in(authorization)
         return None if match is None else self._seen.get(_digest(match[0]))
 
     async def _find(self) -> dict[str, ApiKey]:
-        """Look at the store for the keys that are wanted by now."""
-        wanted, self._wanted = self._wanted, set()
+        """Read the unseen keys from the store, once the pause is over. Return those that exist, by id."""
+        unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time
-        await asyncio.sleep(self._next_look - clock())
-        self._next_look = clock() + PAUSE
-        return await self._store.keys.find_many(sorted(wanted))
+        await asyncio.sleep(self._next_query - clock())
+        self._next_query = clock() + PAUSE
+        return await self._store.keys.find_many(sorted(unseen))
 
 
 def _key_in(authorization: str) -> re.Match[str] | None:
@@ -132,14 +135,15 @@ def _key_in(authorization: str) -> re.Match[str] | None:
 
 
 def actor_of(key: ApiKey) -> Actor:
-    """Who shows the key."""
+    """Return the actor of a request with this key."""
     return Actor(key.id, key.name, key.scopes, key.liveblogs)
 
 
 def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
-    """The actor, if it has the scope, and that for the live blog; raises Unauthorized or Forbidden otherwise.
+    """Return the actor if it has the scope, for that live blog; raises Unauthorized or Forbidden otherwise.
 
-    `slug`: None for what concerns the whole site, which is for keys that aren't limited; unless it is `shared` by all.
+    `slug`: None for something that belongs to no live blog. That needs a key that isn't limited to some, unless it is
+    `shared` by all keys.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
@@ -151,7 +155,7 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
 
 def may(actor: Actor | None, scope: str, slug: str) -> bool:
-    """Whether `require` would let the actor pass."""
+    """True if the actor has the scope for that live blog, and `require` wouldn't raise."""
     return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
 
 

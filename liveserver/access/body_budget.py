@@ -1,7 +1,7 @@
-"""Room for bodies that are on their way in: what they may hold together, and those of one key.
+"""A budget of bytes for request bodies that are being received: one for all of them, and one for each key.
 
-A body may come as slowly as it likes, and whoever has a key may send very many at once. So a place is taken before
-anything of one is read, for as much as it may come to hold.
+A body may come slowly, and a key may send very many at once. So each body takes its bytes from the budget before
+anything of it is read, as many as it may turn out to have.
 """
 
 from __future__ import annotations
@@ -16,41 +16,46 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JSON_MOST = 128
-"""Of the largest bodies (`LIVESERVER_MAX_BODY_SIZE`), how many there is room for: 32 MB as it is set by default."""
+"""JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) for which there is room: 32 MB with the default."""
 JSON_PER_KEY = 32
-"""The same of one key: 8 MB. A body that has come counts no more, so that an import never has so much."""
+"""JSON bodies of the largest size for which one key has room: 8 MB. A body counts only until it has been received, so
+even an import of many entries doesn't need as much."""
 
 UPLOADS_MOST = 24
-"""The same of pictures (`LIVESERVER_MEDIA_MAX_SIZE`), which count until they are developed: 480 MB of temporary files,
-which are memory in a container whose `/tmp` is."""
+"""Pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) for which there is room. They count until they have been
+decoded: 480 MB of temporary files, which are memory in a container whose `/tmp` is in memory."""
 UPLOADS_PER_KEY = 8
+"""Pictures of the largest size for which one key has room."""
 UPLOAD_LEAST = 1 / 2
-"""What a picture counts at least, of the largest: each has a descriptor. So one key sends sixteen at once."""
+"""The share of the largest size as which even a small picture counts, as each takes a file descriptor. One key can so
+send sixteen at once."""
 
 AGAIN = 5
-"""Seconds after which a key that sends as much as it may is asked to come back."""
+"""Seconds after which a key that sends too much at once is asked to come back."""
 
 
 class BodyBudget:
-    """The bodies of one kind that are on their way."""
+    """The bytes of the bodies that are being received, of one sort: JSON or pictures."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
-        """`name`: of the quota, as clients are told; `most` and `per_key`: bytes."""
+        """`name`: the quota's, which clients see. `most`, `per_key`: bytes of all keys together, and of one key."""
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
         self._held: dict[str, int] = {}
+        """Bytes by key id."""
         self.held = 0
-        """Bytes, of all keys together."""
+        """Bytes of all keys together."""
 
     def __len__(self) -> int:
-        """How many keys send something."""
+        """Return the number of keys that send something."""
         return len(self._held)
 
     @contextmanager
     def room(self, key_id: str, size: int) -> Iterator[None]:
-        """A place for a body of at most so many bytes. Raises TooManyRequests and Busy.
+        """Hold room for a body of at most `size` bytes until the block ends. Raises TooManyRequests and Busy.
 
-        No key may have more than there is room left: a few that fill it up leave room for others.
+        No key may take more than is left for all others together, so a few keys that fill the budget leave room for
+        others.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:
@@ -70,10 +75,10 @@ class BodyBudget:
 
 
 def json_budget(largest: int) -> BodyBudget:
-    """That of JSON, of which the largest has so many bytes."""
+    """Return the budget of JSON bodies. `largest`: bytes that one may have."""
     return BodyBudget("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
 
 
 def upload_budget(largest: int) -> BodyBudget:
-    """That of pictures."""
+    """Return the budget of pictures. `largest`: bytes that one may have."""
     return BodyBudget("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)

@@ -1,11 +1,11 @@
-"""Who may show a live blog on other sites: partners, under their rules, and everyone else, as the live blog says.
+"""Admission of other sites: partners under their rules, and all others under the live blog's embed policy.
 
-The rules are few, kept in memory, and read again every second and a half, all of them by one query; so what an editor
-changes on one node holds on all of them within two seconds. A partner's viewers are on its roll: that is all that is
-done for each, when it comes and when it goes. Who is on the roll of a partner that was switched off is closed.
+The rules are few and kept in memory. All of them are read again by one query every 1.5 seconds, so a change that is
+made on one node holds on all nodes within two seconds. Each viewer of a partner has a session from when it comes until
+it leaves (`access/partner_sessions.py`). When a partner is switched off, the viewers of its sessions are closed.
 
-What guards is the origin, which browsers tell and scripts outside of browsers make up. Pages of this server's own are
-let in with every partner: who may frame them, their `frame-ancestors` say.
+The rules go by the request's origin, which browsers tell the truth about and other programs can invent. This server's
+own pages are let in with every partner; their `frame-ancestors` say which sites may frame them.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     from liveserver.store.repositories.partners import Rules
 
 POLL = 1.5
-"""Seconds between two looks at the rules."""
+"""Seconds between two reads of the rules."""
 
 UNKNOWN_AGAIN = 0.5
-"""Seconds between two looks for the sake of partners that aren't among the rules."""
+"""Seconds between two reads of the rules because a request names a partner that isn't among them."""
 
 SLICE = 500
-"""Viewers that are closed in one turn of the event loop."""
+"""Viewers that are closed in one turn of the event loop at most."""
 
 _ID = re.compile(PARTNER_ID_PATTERN)
 
@@ -60,18 +60,21 @@ log = structlog.get_logger(__name__)
 
 
 class Readers(Enum):
-    """Of which sites the scripts may read an answer, beside this server's own pages. Programs read them all."""
+    """The sites whose scripts may read an answer, beside this server's own pages. Other programs can read it anyway."""
 
     ANY = auto()
-    """Of any."""
+    """Scripts of any site may read the answer."""
     ASKING = auto()
-    """It is for some, and the one that asks is among them."""
+    """Scripts of some sites may read the answer, and the request is from one of those."""
     NONE = auto()
-    """It is for some, and none of them asks."""
+    """Scripts of some sites may read the answer, and the request is from none of those."""
 
 
 class Admission(NamedTuple):
-    """What somebody was let in to see, with whom, and who else may read the same answer."""
+    """The topic that a request gets to see, the partner with whom it came, and the readers of the same answer.
+
+    `partner`: None for a request without one.
+    """
 
     topic: Topic
     partner: Partner | None
@@ -79,7 +82,7 @@ class Admission(NamedTuple):
 
 
 class Partners:
-    """One process's partners: the rules, who is let in by them, and who came with whom."""
+    """One process's copy of the rules, and the partners' sessions in it."""
 
     def __init__(
         self,
@@ -97,30 +100,33 @@ class Partners:
         self._partners: dict[str, Partner] = {}
         self._restricted: dict[str, EmbedPolicy] = {}
         self._read_at: float | None = None
-        """When the rules were read, by the event loop's clock; None: they haven't been."""
+        """The time at which the last read of the rules began, by the event loop's clock; None if there was none."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
-        # What switches partners off must outlive any defect, as a `Periodic` does.
-        self._polls = Periodic(self._look, lambda: poll, log=log, failure_event="partners.poll_broken", wait_first=True)
+        # A `Periodic` goes on after any error: partners must be switched off even if one poll fails.
+        self._polls = Periodic(self._poll, lambda: poll, log=log, failure_event="partners.poll_broken", wait_first=True)
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
-        """Read the rules, and begin to look at them again and again."""
+        """Read the rules, and begin to poll them."""
         with suppress(StoreUnavailable):
             await self.refresh()
         self._tasks.spawn(self._polls.run())
 
     async def close(self) -> None:
-        """Stop."""
+        """Stop polling, and cancel a read that is under way."""
         await asyncio.gather(*self._tasks.cancel(), *self._reading.cancel(), return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the rules now, and close whom they don't let in any more. Raises StoreUnavailable."""
+        """Read the rules now, and close viewers that they don't let in any more. Raises StoreUnavailable."""
         await self._reading()
         await self._enforce()
 
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
-        """Say what a request may see of a live blog; that needn't exist. Raises EmbedRefused and StoreUnavailable."""
+        """Return what a request may see of a live blog, whether or not that exists.
+
+        `partner_id`: None if the request names no partner. Raises EmbedRefused and StoreUnavailable.
+        """
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
             await self.refresh()
@@ -138,10 +144,10 @@ class Partners:
         return Admission(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
 
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
-        """The same of what is sent to whoever asks, and kept from other sites' scripts by their browsers.
+        """Return the sites whose scripts may read an answer that is sent to everybody. Raises StoreUnavailable.
 
-        That is what has an address of its own on the newsroom's page (feeds, cards): programs that name an origin,
-        such as a feed reader in a browser, go on reading it. Raises StoreUnavailable.
+        Such answers have an address on the newsroom's pages (feeds, share cards). They aren't refused, as a program may
+        send an origin too, such as a feed reader within a browser; browsers keep them from other sites' scripts.
         """
         try:
             return (await self.admit(slug, None, headers)).readers
@@ -149,14 +155,14 @@ class Partners:
             return Readers.NONE
 
     async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
-        """Which of some live blogs a request gets to see, where they stand in a list. Raises StoreUnavailable."""
+        """Return those live blogs of a list that a request may see. Raises StoreUnavailable."""
         if self._read_at is None:
             await self.refresh()
         caller = Caller.of(headers)
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
-        """Whom the viewers report to that come by such a request. Raises EmbedRefused and StoreUnavailable."""
+        """Make a subscription for a viewer that comes by such a request. Raises EmbedRefused and StoreUnavailable."""
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
             return Subscription(self._hub, Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
@@ -165,9 +171,9 @@ class Partners:
         return self._partner_sessions.subscription(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
-        """Who may frame a page that shows the live blog: the value of the directive of a Content-Security-Policy.
+        """Return the sites that may frame a page with the live blog, as a Content-Security-Policy's `frame-ancestors`.
 
-        Raises EmbedRefused for a partner that may not show it, and StoreUnavailable.
+        Raises EmbedRefused if the partner may not show the live blog, and StoreUnavailable.
         """
         if partner_id is not None:
             partner = (await self.admit(slug, partner_id, ())).partner
@@ -178,61 +184,65 @@ class Partners:
         return "*" if embedding.mode == "anyone" else origins.frame_ancestors(embedding.origins)
 
     def known(self, partner_id: str | None) -> Partner | None:
-        """The partner, as the rules were last read."""
+        """Return the partner as of when the rules were last read; None if it isn't among them."""
         return None if partner_id is None else self._partners.get(partner_id)
 
     def viewers(self, partner_id: str) -> int:
-        """How many viewers a partner has here."""
+        """Return the number of viewers that a partner has in this process."""
         return self._partner_sessions.count(partner_id)
 
-    async def create(self, given: PartnerInput) -> Partner:
-        """A new partner."""
-        partner = await self._store.partners.add(made(given, self._clock()))
+    async def create(self, content: PartnerInput) -> Partner:
+        """Create a partner."""
+        partner = await self._store.partners.add(new_partner(content, self._clock()))
         await self.changed()
         return partner
 
     async def edit(self, partner_id: str, patch: PartnerPatch, *, version: Edition | None) -> Partner:
-        """Change a partner. `version`: the one that was edited (None: whichever is current)."""
+        """Change a partner. `version`: the one that was edited; None for whichever is current.
+
+        Raises NotFound, and VersionConflict if another version is current.
+        """
         at = self._clock()
 
         def edit(current: Partner) -> Partner:
             check_version(current, version, current.edition.history)
-            return edited(current, patch, at)
+            return edited_partner(current, patch, at)
 
         partner = await self._store.partners.edit(partner_id, edit)
         await self.changed()
         return partner
 
     async def delete(self, partner_id: str, *, version: Edition | None) -> None:
-        """Forget a partner, and close its viewers."""
+        """Delete a partner, and close its viewers. `version`: as in `edit`."""
         await self._store.partners.delete(partner_id, version=version)
         await self.changed()
 
     async def _find(self, partner_id: str) -> Partner | None:
-        asked = self._now()
+        asked_at = self._now()
         if partner_id not in self._partners and _ID.fullmatch(partner_id):
-            # It may be new, and "unknown" is final. Not at once, lest whoever makes ids up has all of them looked up.
+            # The partner may be new, and clients don't ask again after "unknown", so the rules are read again. That is
+            # delayed: a client that invents ids doesn't cause a query for each.
             if self._read_at is not None:
-                await asyncio.sleep(self._read_at + UNKNOWN_AGAIN - asked)
-            if self._read_at is None or self._read_at < asked:
+                await asyncio.sleep(self._read_at + UNKNOWN_AGAIN - asked_at)
+            if self._read_at is None or self._read_at < asked_at:
                 await self.refresh()
         return self._partners.get(partner_id)
 
     async def _read(self) -> None:
-        began = self._now()
+        started_at = self._now()
         rules: Rules = await self._store.partners.rules()
         self._partners, self._restricted = rules
-        self._read_at = began
+        self._read_at = started_at
 
     async def changed(self) -> None:
-        """Read the rules, of which some have just been written: if they can't be read now, the poll will."""
+        """Read the rules after some were written. If that fails, the next poll reads them."""
         with suppress(StoreUnavailable):
             await self.refresh()
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         with suppress(StoreUnavailable):
             await self._reading()
-        # Without the database too: a time that is over needs none.
+        # Even if the database can't be read: a partner whose time is over has to be closed.
         await self._enforce()
 
     def _may_embed(self, slug: str, caller: Caller) -> bool:
@@ -242,11 +252,11 @@ class Partners:
     def _is_own(self, caller: Caller) -> bool:
         if caller.origin is None:
             return False
-        scheme, _, place = caller.origin.partition("://")
-        return place == caller.host.lower() or (scheme, place) == (self._own.scheme, self._own.netloc.lower())
+        scheme, _, host = caller.origin.partition("://")
+        return host == caller.host.lower() or (scheme, host) == (self._own.scheme, self._own.netloc.lower())
 
     def _refusal(self, partner: Partner | None, slug: str, caller: Caller) -> str | None:
-        """Why the partner may not show the live blog to this caller; None if it may."""
+        """Return the reason why the partner may not show the live blog to this caller; None if it may."""
         if partner is None:
             return "unknown"
         if not partner.enabled:
@@ -260,23 +270,23 @@ class Partners:
         return None
 
     async def _enforce(self) -> None:
-        """Close the viewers that the rules don't let in any more, and send those back whose view has changed."""
+        """Close the viewers that the rules don't let in any more, or for which they make another topic now."""
         at = self._clock()
         for partner_id in self._partner_sessions.partners():
             partner = self._partners.get(partner_id)
             over = partner is None or (partner.expires_at is not None and partner.expires_at <= at)
             if self._partner_sessions.review(partner_id, Reviewed(partner.version if partner else 0, over)):
-                await self._go_through(partner_id, partner)
+                await self._review(partner_id, partner)
 
-    async def _go_through(self, partner_id: str, partner: Partner | None) -> None:
+    async def _review(self, partner_id: str, partner: Partner | None) -> None:
         closed = 0
         for session in self._partner_sessions.sessions(partner_id):
             slug = session.topic.slug
             if self._refusal(partner, slug, session.caller) is not None:
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_NOT_ADMITTED)
             elif partner is not None and _topic(partner, slug) != session.topic:
-                # It must neither keep what it may not see any more, nor miss what it may see now.
-                # Of no history: who stands where the live blog does would take its own for right.
+                # The viewer must neither keep entries that it may not see any more, nor miss those that it may see now.
+                # The reset's position is void: a viewer at the live blog's own position would ignore a reset to it.
                 session.viewer.write(Frame(messages.reset(VOID_POSITION)))
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_RESTART)
             else:
@@ -291,27 +301,27 @@ class Partners:
         return asyncio.get_running_loop().time()
 
 
-def made(given: PartnerInput, at: datetime) -> Partner:
-    """A new partner, to be stored."""
+def new_partner(content: PartnerInput, at: datetime) -> Partner:
+    """Make a new partner, to be stored. `at`: the moment of its creation."""
     return Partner(
         id=new_partner_id(),
-        name=given.name,
-        origins=tuple(given.origins),
-        liveblogs=tuple(given.liveblogs),
-        tags=tuple(given.tags),
-        delay=given.delay,
-        expires_at=given.expires_at,
-        enabled=given.enabled,
-        theme=given.theme.model_dump(exclude_none=True),
-        attribution=_attribution(given.attribution),
+        name=content.name,
+        origins=tuple(content.origins),
+        liveblogs=tuple(content.liveblogs),
+        tags=tuple(content.tags),
+        delay=content.delay,
+        expires_at=content.expires_at,
+        enabled=content.enabled,
+        theme=content.theme.model_dump(exclude_none=True),
+        attribution=_attribution(content.attribution),
         created_at=at,
         updated_at=at,
         version=1,
     )
 
 
-def edited(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
-    """A partner with what the patch names; the same, if it says the same."""
+def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
+    """Return the partner with the patch applied at a moment; `current` itself if the patch changes nothing."""
     new = replace(current, **_fields(patch))
     return current if new == current else replace(new, updated_at=at)
 
@@ -321,7 +331,7 @@ def _topic(partner: Partner, slug: str) -> Topic:
 
 
 def _fields(patch: PartnerPatch) -> dict[str, Any]:
-    """The fields that a patch names, as a partner has them."""
+    """Return the fields that a patch names, in the types that a partner has them in."""
     fields: dict[str, Any] = {name: getattr(patch, name) for name in patch.model_fields_set}
     for name in {"origins", "liveblogs", "tags"} & fields.keys():
         fields[name] = tuple(getattr(patch, name))
@@ -332,5 +342,5 @@ def _fields(patch: PartnerPatch) -> dict[str, Any]:
     return fields
 
 
-def _attribution(given: AttributionInput | None) -> Attribution | None:
-    return None if given is None else Attribution(given.text, given.url)
+def _attribution(content: AttributionInput | None) -> Attribution | None:
+    return None if content is None else Attribution(content.text, content.url)

@@ -1,4 +1,4 @@
-"""The viewers of each partner: noted when they come and when they go, and nothing in between."""
+"""The viewers of each partner. They are noted when they come and when they leave, which is all that a partner costs."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ if TYPE_CHECKING:
 
 
 NAMED_MAX = 300
-"""Characters of an origin or a host: names have 253."""
+"""Characters that an origin or a host may have: host names have at most 253."""
 
 
 class Caller(NamedTuple):
-    """The page that asks, as a browser names it."""
+    """The page from which a request comes, as a browser names it."""
 
     origin: str | None
-    """None: no script of another page's asks, or no browser."""
+    """The page's origin; None if the request isn't from a script of another page, or not from a browser."""
     host: str
-    """The server, as it was addressed."""
+    """The Host header: the name by which this server was addressed."""
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """The caller that a request's headers name."""
-        found = {name: value for name, value in headers if name in {b"origin", b"host"}}
-        origin = found.get(b"origin")
-        if any(len(value) > NAMED_MAX for value in found.values()):
-            # No browser says so, no rule names it, and it would be kept for as long as the viewer stays.
+        """Return the caller that a request's headers name."""
+        values = {name: value for name, value in headers if name in {b"origin", b"host"}}
+        origin = values.get(b"origin")
+        if any(len(value) > NAMED_MAX for value in values.values()):
+            # No browser sends so much, no rule has it, and it would be kept for as long as the viewer stays.
             return cls("null", "")
-        return cls(origin.decode("latin-1").lower() if origin else None, found.get(b"host", b"").decode("latin-1"))
+        return cls(origin.decode("latin-1").lower() if origin else None, values.get(b"host", b"").decode("latin-1"))
 
 
 class PartnerSession(NamedTuple):
-    """A viewer that came by a partner's page."""
+    """A viewer that came from a partner's page."""
 
     viewer: Viewer
     topic: Topic
-    """The topic that it follows."""
+    """The topic that the viewer follows."""
     caller: Caller
     version: int
-    """Of the partner, when the viewer was let in."""
+    """The partner's version when the viewer was let in."""
 
 
 class Reviewed(NamedTuple):
-    """A partner's rules when its sessions were last reviewed."""
+    """The state of a partner when its sessions were last reviewed."""
 
     version: int
-    """0: there was no such partner."""
+    """The partner's version; 0 if there was no such partner."""
     over: bool
-    """It was gone, or its time was over."""
+    """True if the partner was gone, or its time was over."""
 
 
 class PartnerSessions:
-    """The sessions of each partner."""
+    """One process's sessions of each partner."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -70,34 +70,34 @@ class PartnerSessions:
         self._reviewed: dict[str, Reviewed] = {}
 
     def partners(self) -> list[str]:
-        """The ids of the partners that have sessions here."""
+        """Return the ids of the partners that have sessions."""
         return list(self._sessions)
 
     def sessions(self, partner_id: str) -> list[PartnerSession]:
-        """A partner's sessions."""
+        """Return a partner's sessions, in a new list."""
         return list(self._sessions.get(partner_id, {}).values())
 
     def count(self, partner_id: str) -> int:
-        """The number of a partner's sessions."""
+        """Return the number of a partner's sessions."""
         return len(self._sessions.get(partner_id, ()))
 
     def add(self, partner_id: str, session: PartnerSession) -> None:
-        """Add a session of a partner's."""
+        """Add a session to a partner's."""
         self._sessions.setdefault(partner_id, {})[session.viewer] = session
         reviewed = self._reviewed.get(partner_id)
         if reviewed is not None and reviewed.version != session.version:
-            # It was let in by rules that have changed since: another review is due.
+            # The viewer was let in by rules that have changed since: its partner's sessions need another review.
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Note that the sessions are being reviewed by these rules; False if they have been already."""
+        """Note that the sessions are being reviewed. Return False if they have been already, in the same state."""
         if self._reviewed.get(partner_id) == rules:
             return False
         self._reviewed[partner_id] = rules
         return True
 
     def remove(self, partner_id: str, viewer: Viewer) -> None:
-        """Forget a viewer's session; a viewer without one is no error."""
+        """Forget a viewer's session, if it has one."""
         sessions = self._sessions.get(partner_id)
         if sessions is not None:
             sessions.pop(viewer, None)
@@ -112,12 +112,12 @@ class PartnerSessions:
         session.viewer.close(code)
 
     def subscription(self, partner: Partner, topic: Topic, caller: Caller) -> PartnerSubscription:
-        """A subscription for a viewer that comes by a partner's page."""
+        """Make a subscription for a viewer that comes from a partner's page."""
         return PartnerSubscription(self._hub, self, partner, topic, caller)
 
 
 class PartnerSubscription(Subscription):
-    """A subscription that keeps its viewer among the partner's sessions."""
+    """A subscription whose viewer has a session with a partner."""
 
     __slots__ = ("_caller", "_partner_id", "_partner_sessions", "_version")
 
@@ -131,9 +131,9 @@ class PartnerSubscription(Subscription):
         self._caller = caller
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Let the viewer in, with a session. Raises NotFound, StoreUnavailable and Draining."""
+        """Let the viewer in, and give it a session. Raises NotFound, StoreUnavailable and Draining."""
         viewer.partner = self._partner_id
-        # The session first: the partner may be switched off while the live blog is being read.
+        # The session comes first, as the partner may be switched off while the live blog is being read.
         self._partner_sessions.add(self._partner_id, PartnerSession(viewer, self.topic, self._caller, self._version))
         try:
             await super().join(viewer, after)
@@ -142,6 +142,6 @@ class PartnerSubscription(Subscription):
             raise
 
     def gone(self, viewer: Viewer, /) -> None:
-        """The viewer's connection has ended."""
+        """Forget a viewer whose connection has ended."""
         self._partner_sessions.remove(self._partner_id, viewer)
         super().gone(viewer)

@@ -1,6 +1,6 @@
-"""Scopes of API keys."""
+"""The scopes of API keys."""
 
 from __future__ import annotations
 
 SCOPES = ("publish", "manage")
-"""The rights that an API key may have. `publish`: entries. `manage`: live blogs."""
+"""The rights that an API key may have: `publish` for entries and pictures, `manage` for live blogs and partners."""

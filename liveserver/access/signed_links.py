@@ -1,7 +1,7 @@
-"""Links that show one live blog's reach to whoever has them, for a while, and are void once their key is revoked.
+"""Links that show one live blog's reach to everybody that has them, until they expire or their key is revoked.
 
-What is in the address is 256 random bits, and the database keeps their SHA-256: nobody makes a link from what it holds,
-or from a backup of it.
+A link's address has 256 random bits, and the database keeps only their SHA-256: nobody can make a link from the
+database or a backup.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 SCOPE = "manage"
-"""What a key must be allowed to, when it makes a link and when that is used."""
+"""The scope that a key must have both when it makes a link and when the link is used."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
@@ -33,20 +33,20 @@ class NewLink(NamedTuple):
     """A link that was made."""
 
     path: str
-    """Of the page, with what opens it: shown once, and kept nowhere."""
+    """The page's path with the secret that opens it: shown once, and kept nowhere."""
     expires_at: datetime
 
 
 async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
-    """A link to the page of a live blog's reach. Raises NotFound."""
-    token, at = secrets.token_urlsafe(32), now()
-    link = ReachLink(slug, actor.key_id, at, at + timedelta(days=days))
+    """Make and store a link to the page of a live blog's reach. Raises NotFound."""
+    token, created_at = secrets.token_urlsafe(32), now()
+    link = ReachLink(slug, actor.key_id, created_at, created_at + timedelta(days=days))
     await store.reach.add_link(_digest(token), link)
     return NewLink(f"/reach/{slug}?link={token}", link.expires_at)
 
 
 async def check(store: Store, slug: str, token: str) -> None:
-    """Raises Unauthorized for a link that isn't good (any more), and Forbidden if its key may not do that."""
+    """Raise Unauthorized if a link isn't valid or has expired, and Forbidden if its key hasn't the right any more."""
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
     link = await store.reach.find_link(_digest(token))

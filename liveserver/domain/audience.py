@@ -1,4 +1,4 @@
-"""Figures of viewers: who reads, and who has confirmed that a deleted entry is gone."""
+"""Figures of viewers: the reach of a live blog, and confirmations that a deleted entry is gone."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ if TYPE_CHECKING:
 
 
 LINK_DAYS_MAX = 31
-"""Days for which a link to the page of a live blog's reach may be good."""
+"""Days for which a link to the page of a live blog's reach may be valid at most."""
 
 
 class ReachHour(NamedTuple):
-    """What came of a live blog in one hour, on a partner's pages or on no partner's."""
+    """The reach of a live blog in one hour, on one partner's pages or on no partner's."""
 
     partner: str
     """The partner's id, or "" for none."""
     hour: datetime
-    """Its beginning, in UTC."""
+    """The beginning of the hour, in UTC."""
     views: int
     """Streams that were opened."""
     seconds: int
-    """For which they were open, added up."""
+    """Seconds for which streams were open, added up."""
     peak: int
-    """The most that were open at once."""
+    """The largest number of streams that were open at once."""
 
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """What became of the viewers who were asked to confirm that a deleted entry is gone."""
+    """Counts of the viewers that were asked to confirm that a deleted entry is gone."""
 
     asked: int = 0
     had: int = 0
-    """Of those who confirmed: they had it until then."""
+    """Viewers that have confirmed, and had the entry until then."""
     confirmed: int = 0
     gone: int = 0
-    """They left without having answered."""
+    """Viewers that left without having answered."""
 
     @property
     def waiting(self) -> int:
-        """Those who are connected, and haven't answered."""
+        """The number of viewers that are connected and haven't answered."""
         return self.asked - self.confirmed - self.gone
 
     def add(self, other: ConfirmationCounts) -> None:
-        """Count those of another node too."""
+        """Add the counts of another node to these."""
         self.asked += other.asked
         self.had += other.had
         self.confirmed += other.confirmed
@@ -58,9 +58,10 @@ class Takedown:
 
     entry_id: str
     seq: int
-    """The change that deleted it."""
+    """The number of the change that deleted the entry."""
     at: datetime
+    """The time of the deletion."""
     ended_at: datetime | None
-    """When counting ended; None while it goes on."""
+    """The time at which counting ended; None while it goes on."""
     by_partner: dict[str, ConfirmationCounts]
-    """The partner's id, or "" for the newsroom's own pages and anonymous embeds."""
+    """The counts by a partner's id, or by "" for the newsroom's own pages and anonymous embeds."""

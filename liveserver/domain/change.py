@@ -32,11 +32,12 @@ class LiveblogChanged(NamedTuple):
 
 
 Change = EntryChanged | EntryDeleted | LiveblogChanged
-"""What readers can see changing. A later change of the same entry (or of the live blog) replaces the earlier."""
+"""Anything that readers can see changing. A later change of the same entry, or of the live blog, replaces the
+earlier."""
 
 
 class Position(NamedTuple):
-    """Where a reader stands in a live blog: `epoch-seq`."""
+    """A point in a live blog's history, up to which a reader, a page or a hub has all changes: `epoch-seq`."""
 
     epoch: str
     seq: int
@@ -46,7 +47,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """The position that `text` names, or None if it names none."""
+        """Return the position that `text` names; None if it names none."""
         match = _POSITION.fullmatch(text)
         return cls(match[1], int(match[2])) if match else None
 
@@ -55,24 +56,24 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 VOID_POSITION = Position("0", 0)
-"""Stands for a position that can't be read, or is too old: no history has this epoch (`0` is no letter of epochs)."""
+"""Stands for a position that can't be read, or is too old. No history has this epoch, as `0` is no letter of epochs."""
 
 
 class Withdrawal(NamedTuple):
-    """An entry that readers who are late still have, and that was deleted by now."""
+    """An entry that was deleted, and that the readers of a late topic still have."""
 
     id: str
     seq: int
-    """The change that deleted it."""
+    """The number of the change that deleted it."""
     within: int | None = None
     """Milliseconds within which readers are to confirm that it is gone; None if they aren't asked."""
 
 
 class Changes(NamedTuple):
-    """What changed after a position, from the store: the latest state of each thing, ascending by seq."""
+    """Everything that changed after a position, from the store: the latest state of each thing, ascending by seq."""
 
     liveblog: Liveblog
-    """As of the same moment as the items; its `epoch` and `seq` are the store's."""
+    """The live blog as of the same moment as the items; its `epoch` and `seq` are the store's position."""
     items: list[Change]
     more: bool
     """True if the limit cut the list: ask again after the last item's seq."""

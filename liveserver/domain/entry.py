@@ -1,4 +1,4 @@
-"""An entry, its states and corrections, and where it came from."""
+"""An entry, its states and corrections, and its origin if it was taken over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 TAG_MAX = 60
-"""Characters of a tag."""
+"""Characters of a tag at most."""
 
 
 class EntryStatus(StrEnum):
@@ -33,12 +33,12 @@ class Verification(StrEnum):
 
     @property
     def is_claim(self) -> bool:
-        """Whether the newsroom doesn't answer for it: such words never go without their label."""
+        """True if the newsroom doesn't vouch for such an entry: it is never shown without its label."""
         return self is not Verification.CONFIRMED
 
 
 CORRECTIONS_MAX = 50
-"""Of one entry: it is carried with all of them, to everybody, at each change."""
+"""Corrections of one entry at most: every change of the entry carries all of them, to everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,12 @@ class Correction:
 
 
 class Via(NamedTuple):
-    """Whose an entry is that was taken over from another live blog."""
+    """The origin of an entry that was taken over from another live blog."""
 
     name: str
+    """The other newsroom's name."""
     url: str
-    """Where it stands there."""
+    """The address of the entry there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ class Entry:
     id: str
     """UUIDv7 (RFC 9562), lower-case with hyphens."""
     seq: int | None
-    """The change that last touched what readers see of it; None while they never saw it."""
+    """The number of the last change that readers could see of it; None if they never saw the entry."""
     version: int
     status: EntryStatus
     heading: str | None
     body: str
-    """Sanitised HTML; empty once deleted."""
+    """Sanitised HTML; empty once the entry is deleted."""
     authors: tuple[str, ...]
     key_event: bool
     breaking: bool
@@ -79,27 +80,27 @@ class Entry:
     source: str | None
     corrections: tuple[Correction, ...]
     publish_at: datetime | None
-    """When a scheduled entry is due."""
+    """The time at which a scheduled entry is to be published; None for any other."""
     published_at: datetime | None
     created_at: datetime
     updated_at: datetime
     via: Via | None = None
-    """None for the newsroom's own."""
+    """The origin of an entry that was taken over; None for the newsroom's own entries."""
 
     @property
     def is_claim(self) -> bool:
-        """Whether what it reports is a claim; not where nothing is said of that."""
+        """True if its verification says that it reports a claim; False without a verification."""
         return self.verification is not None and self.verification.is_claim
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One state that an entry had, and who made it."""
+    """One state that an entry had, with its time and author."""
 
     version: int
     at: datetime
     actor: str
-    """The name of the API key."""
+    """The name of the API key, or of the part of the server, that made the change."""
     action: Literal["created", "edited", "published", "deleted"]
     entry: Entry
-    """The entry as it was from then on (empty body for `deleted`)."""
+    """The entry as it was from then on; with an empty body for `deleted`."""

@@ -1,28 +1,28 @@
-"""What can go wrong, as one tree.
+"""The errors that liveserver raises on purpose, as one tree.
 
 LiveserverError
 ├── InvalidInput        input that breaks a rule; names every bad field
 │   └── KeyReused       an Idempotency-Key that came with another request
 ├── NotFound            no such live blog, entry or key
-├── Gone                it was there, and was deleted
+├── Gone                it existed, and was deleted
 │   └── NeverSeen       … before readers could see it
-├── Conflict            the state of the thing forbids it (a slug that is taken, one pinned entry too many …)
+├── Conflict            the current state forbids it (a slug that is taken, one pinned entry too many …)
 ├── VersionConflict     the caller edited an older version than the current one
 ├── Unauthorized        no key, or not a valid one
 ├── Forbidden           a valid key that may not do this
 ├── EmbedRefused        a partner, or a page, that may not show the live blog
-├── Unavailable         something that is needed can't be had now: try again
+├── Unavailable         something that is needed isn't available now: try again
 │   ├── StoreUnavailable    the database doesn't answer
-│   ├── MediaUnavailable    where pictures are kept doesn't answer
+│   ├── MediaUnavailable    the storage of pictures doesn't answer
 │   │   └── MediaFull       … or has no room for more
-│   └── Busy                too much of it is going on already
-├── ClientGone          nobody waits for what was asked for: it isn't done, and nobody is told
-├── BadBackup           a file that isn't a backup, or not a whole one
-├── TooManyRequests     more than an address or a key may ask for: come back later
+│   └── Busy                too much is under way and waiting already
+├── ClientGone          all clients that waited for an answer have left: it isn't made, and nobody is told
+├── BadBackup           a file that isn't a backup, or not a complete one
+├── TooManyRequests     more requests than an address or a key may send: come back later
 ├── Draining            this server is about to end, and takes no more viewers: come back in a moment
-└── SettingsError       the server can't start on these settings
+└── SettingsError       the server can't start with these settings
 
-The edges map them to HTTP (`http/problems.py`) and to exit codes (`cli/app.py`).
+The edges turn them into HTTP answers (`http/problems.py`) and exit codes (`cli/app.py`).
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ if TYPE_CHECKING:
 
 
 class FieldError(NamedTuple):
-    """One bad field and what is wrong: a JSON pointer (RFC 6901) into the body, `?name` of the query, or a header."""
+    """One bad field, and what is wrong with it."""
 
     pointer: str
+    """A JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, or the name of a header."""
     detail: str
 
 
@@ -51,7 +52,7 @@ class LiveserverError(Exception):
 
 
 class InvalidInput(LiveserverError):
-    """Input that breaks a rule. `errors` names every bad field, not the first only."""
+    """Input that breaks a rule. `errors` names every bad field, not only the first."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in errors))
@@ -66,23 +67,23 @@ class KeyReused(InvalidInput):
 
 
 class NotFound(LiveserverError):
-    """Nothing of that name."""
+    """There is nothing of that name."""
 
 
 class Gone(LiveserverError):
-    """It was deleted, and stays so."""
+    """There was something of that name, and it was deleted for good."""
 
 
 class NeverSeen(Gone):
-    """It was deleted before readers could see it: to them there is nothing, as there wasn't before."""
+    """An entry was deleted before readers could see it. For them, it never existed."""
 
 
 class Conflict(LiveserverError):
-    """The current state of the thing forbids what was asked."""
+    """The current state of the thing forbids the request."""
 
 
 class VersionConflict(LiveserverError):
-    """`If-Match` named another version than the current one, which is carried along."""
+    """The version that was edited isn't the current one, which is in `current`."""
 
     def __init__(self, current: Entry | Liveblog | Media | Partner, detail: str | None = None) -> None:
         super().__init__(detail or f"the current version is {current.version}")
@@ -90,9 +91,9 @@ class VersionConflict(LiveserverError):
 
 
 def check_version(current: Entry | Liveblog | Media | Partner, edited: Edition | None, history: str | None) -> None:
-    """Raises VersionConflict if what was edited is another version than the current one (None: whichever is).
+    """Raise VersionConflict if the edited version isn't the current one. `edited`: None for whichever is current.
 
-    `history`: the one that the current version counts in. None: of an entry, whose live blog the store compares.
+    `history`: the history of the current version; None for an entry, as the store compares that of its live blog.
     """
     if edited is None:
         return
@@ -103,7 +104,7 @@ def check_version(current: Entry | Liveblog | Media | Partner, edited: Edition |
 
 
 def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
-    """Raises VersionConflict if what was edited is of another history than the current one (None: of whichever is)."""
+    """Raise VersionConflict if the edited version is of another history. `edited`: None for whichever is current."""
     if edited == FORMER:
         raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
     if edited is not None and edited != history:
@@ -121,8 +122,9 @@ class Forbidden(LiveserverError):
 class EmbedRefused(LiveserverError):
     """A partner that may not show the live blog (any more), or a page that may not. `reason` is one word for programs.
 
-    `unknown`, `disabled`, `expired`: of the partner. `liveblog`: not one of its live blogs. `origin`: the page isn't
-    the partner's. `embedding`: the live blog's own setting doesn't allow the page.
+    `unknown`, `disabled`, `expired`: the partner doesn't exist, is switched off, or its time is over. `liveblog`: it
+    may not show this live blog. `origin`: the page isn't the partner's. `embedding`: the live blog's embed policy
+    doesn't allow the page.
     """
 
     def __init__(self, reason: str) -> None:
@@ -141,7 +143,7 @@ _REFUSALS = {
 
 
 class Unavailable(LiveserverError):
-    """Something that is needed can't be had now. The caller may try again."""
+    """Something that is needed isn't available now. The caller may try again."""
 
     retry_after = 2
     """Seconds after which to try again."""
@@ -156,21 +158,21 @@ class StoreUnavailable(Unavailable):
 
 
 class MediaUnavailable(Unavailable):
-    """Where pictures are kept can't be reached, or is full, or refuses us."""
+    """The storage of pictures can't be reached, or is full, or refuses access."""
 
 
 class MediaFull(MediaUnavailable):
-    """There is no room for more pictures. Somebody has to make some."""
+    """There is no room for more pictures, until somebody makes some."""
 
     retry_after = 60
 
 
 class Busy(Unavailable):
-    """So much of it is going on, and waiting, that no more is taken on."""
+    """So much is under way and waiting that no more is begun."""
 
 
 class ClientGone(LiveserverError):
-    """Who asked for it doesn't wait for it any more, and nobody else does."""
+    """All clients that waited for an answer have left."""
 
 
 class BadBackup(LiveserverError):
@@ -178,19 +180,20 @@ class BadBackup(LiveserverError):
 
 
 class Quota(NamedTuple):
-    """How much one may ask for, as clients are told (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """A limit, in the words in which clients are told of it (draft-ietf-httpapi-ratelimit-headers-11)."""
 
     policy: str
-    """Its name."""
+    """The limit's name."""
     most: int
+    """The number of units that are allowed."""
     unit: str = "requests"
-    """What is counted: `requests`, `content-bytes`, or `concurrent-requests` for what is held at once."""
+    """The unit: `requests`, `content-bytes`, or `concurrent-requests` for those held at the same time."""
     window: int | None = None
-    """Seconds in which as many may come again, once they all came; None: it isn't a matter of time."""
+    """Seconds after which a client that used up the limit has all of it again; None if time changes nothing."""
 
 
 class TooManyRequests(LiveserverError):
-    """An address, or an API key, asks for more than its share."""
+    """An address, or an API key, sends more requests than its limit."""
 
     def __init__(self, detail: str, quota: Quota, retry_after: int) -> None:
         """`retry_after`: seconds after which to try again."""
@@ -200,11 +203,11 @@ class TooManyRequests(LiveserverError):
 
 
 class Draining(LiveserverError):
-    """This server is about to end, and takes no more viewers. Another one does, or this one when it is back."""
+    """This server is about to end, and takes no more viewers. Another server does, or this one when it is back."""
 
     retry_after = 2
     """Seconds after which to try again."""
 
 
 class SettingsError(LiveserverError):
-    """The server can't run on these settings; the message is one line for the operator."""
+    """The server can't run with these settings; the message is one line for the operator."""

@@ -1,4 +1,4 @@
-"""Ids, slugs, epochs and editions: the names of things, and how they are made."""
+"""Ids, slugs, epochs and editions: the names of things, and the functions that make them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 SLUG_MAX = 100
 
 ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""Of entries and pictures: a UUID, as `new_id` writes it."""
+"""The id of an entry or a picture: a UUID, as `new_id` writes it."""
 
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 
@@ -23,31 +23,31 @@ EPOCH_LENGTH = 8
 
 
 FORMER = ""
-"""Stands for the history in an entity tag that was made before tags named it: none has this name."""
+"""Stands for the history in entity tags of earlier releases, which didn't name one. No history has this name."""
 
 
 class Edition(NamedTuple):
-    """A state of something that can be edited, as its entity tag names it: the one that an edit was made from."""
+    """One version of something that can be edited, within one history. Its entity tag names it."""
 
     number: int
-    """Its version."""
+    """The version."""
     history: str | None = None
-    """The history that the version counts in. None: who named it didn't say, and means whichever is there."""
+    """The history in which the version counts; None for whichever is current."""
 
 
-# Letters that Unicode doesn't take apart into a plain one and its accent.
+# Letters that Unicode doesn't decompose into a plain letter and its accent.
 _INSEPARABLE = str.maketrans(
     {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 )
 
 
 def new_epoch() -> str:
-    """A random word that names a new history."""
+    """Make a random word that names a new history."""
     return "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(EPOCH_LENGTH))
 
 
 def new_id() -> str:
-    """A UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2): ids made one after the other on one machine sort in that order."""
+    """Make a UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2). Ids sort in the order in which one machine made them."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80
@@ -57,22 +57,23 @@ def new_id() -> str:
 
 
 def new_partner_id() -> str:
-    """A random name for a partner."""
+    """Make a random id for a partner."""
     return "p_" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
 
 
 def now() -> datetime:
-    """The current time in UTC, cut to milliseconds: what the store keeps and the wire carries."""
+    """Return the current time in UTC, cut to milliseconds, as the store and all messages have it."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _word(moment: datetime) -> str:
+def _history_since(moment: datetime) -> str:
+    """Return a name for the history of something that was last changed at that moment."""
     return f"{round(moment.timestamp() * 1000):x}"
 
 
 def slugify(title: str) -> str:
-    """A slug made from a title: `L’été, en direct` → `l-ete-en-direct`; empty if nothing of the title is left."""
+    """Make a slug from a title: `L’été, en direct` → `l-ete-en-direct`; empty if nothing of the title is left."""
     expanded = title.lower().translate(_INSEPARABLE)
     plain = "".join(c for c in unicodedata.normalize("NFKD", expanded) if not unicodedata.combining(c))
     words = re.findall(r"[a-z0-9]+", plain)

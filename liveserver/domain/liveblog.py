@@ -1,4 +1,4 @@
-"""A live blog, its states, and whose pages may show it."""
+"""A live blog, its states, and its embed policy."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class LiveblogStatus(StrEnum):
 
 
 class EmbedPolicy(NamedTuple):
-    """Whose pages may show a live blog without being a partner's."""
+    """The rule that says which sites may show a live blog without being a partner."""
 
     mode: Literal["anyone", "origins", "nobody"] = "anyone"
     origins: tuple[str, ...] = ()
-    """With `origins`: whose (`domain/inputs/origins.py`)."""
+    """Patterns of the sites' origins, with the mode `origins` (`domain/inputs/origins.py`); else empty."""
 
 
 ANYONE = EmbedPolicy()
@@ -45,18 +45,18 @@ class Liveblog:
     """IANA name, for example `Europe/Paris`."""
     status: LiveblogStatus
     version: int
-    """1, 2, 3 …: the number of this state of the live blog's own fields."""
+    """The number of this state of the live blog's own fields: 1, 2, 3 …"""
     epoch: str
-    """Names this history: another epoch voids every earlier seq."""
+    """The name of this history. A new epoch makes every earlier seq void."""
     seq: int
-    """The last change of the live blog or of any of its entries."""
+    """The number of the last change of the live blog or of any of its entries."""
     changed_seq: int
-    """The last change of the live blog's own fields (0: never changed since it was created)."""
+    """The number of the last change of the live blog's own fields; 0 if they never changed since it was created."""
     created_at: datetime
     updated_at: datetime
     embedding: EmbedPolicy = ANYONE
 
     @property
     def edition(self) -> Edition:
-        """The version of its own fields, in its history."""
+        """The version of the live blog's own fields, in its history."""
         return Edition(self.version, self.epoch)

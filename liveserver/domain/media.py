@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liveserver.domain.ids import Edition, _word
+from liveserver.domain.ids import Edition, _history_since
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture of the newsroom's, to be put into entries."""
+    """A picture of the newsroom, to be put into entries."""
 
     id: str
     """UUIDv7."""
     version: int
     digest: str
-    """With width, height and suffix, the name of its largest file."""
+    """The beginning of its files' names, before width, height and suffix."""
     width: int
     height: int
     suffix: str
     size: int
-    """Bytes of its largest file."""
+    """Bytes of the largest file."""
     alt: str
-    """What it shows, in words."""
+    """The text for those who can't see the picture."""
     credit: str | None
     actor: str
     """The name of the API key that sent it."""
@@ -36,5 +36,8 @@ class Media:
 
     @property
     def edition(self) -> Edition:
-        """Its version; the moment of its making tells that from the same one of another history."""
-        return Edition(self.version, _word(self.updated_at))
+        """The picture's version, with the time of the last edit instead of a history's name.
+
+        After a restored backup, another edit may have made the same version, but not at the same millisecond.
+        """
+        return Edition(self.version, _history_since(self.updated_at))

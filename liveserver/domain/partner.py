@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.ids import Edition, _word
+from liveserver.domain.ids import Edition, _history_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
 DELAY_MAX = 3_600
-"""Seconds by which a partner's readers may be late."""
+"""Seconds by which a partner's readers may be late at most."""
 
 
 class Attribution(NamedTuple):
-    """How a partner's page says whose live blog it shows."""
+    """The line by which a partner's page says whose live blog it shows."""
 
     text: str
     url: str
@@ -27,26 +27,29 @@ class Partner:
     """Another site that shows live blogs, under rules."""
 
     id: str
-    """`p_` and twelve letters or digits. It stands in public pages, and is no secret."""
+    """`p_` and twelve letters or digits. It is in public pages, and no secret."""
     name: str
     origins: tuple[str, ...]
-    """Whose pages may show them (`domain/inputs/origins.py`); empty: anybody's."""
+    """Patterns of the origins whose pages may show its live blogs (`domain/inputs/origins.py`); empty for all
+    origins."""
     liveblogs: tuple[str, ...]
-    """The slugs of those that it may show; empty: all."""
+    """The slugs of the live blogs that it may show; empty for all."""
     tags: tuple[str, ...]
-    """It gets entries with one of these; empty: all entries."""
+    """The tags of which an entry must have one to be shown; empty for all entries."""
     delay: int
-    """Seconds by which its readers are late."""
+    """Seconds by which the partner's readers are late."""
     expires_at: datetime | None
+    """The end of its time; None if it has none."""
     enabled: bool
     theme: Mapping[str, str]
-    """`accent`, `background`, `text`, `font`, `scheme`: those that are set."""
+    """The values that are set, of `accent`, `background`, `text`, `font` and `scheme`."""
     attribution: Attribution | None
+    """The line that says whose live blog it is; None for no line."""
     created_at: datetime
     updated_at: datetime
     version: int
 
     @property
     def edition(self) -> Edition:
-        """As that of a picture."""
-        return Edition(self.version, _word(self.updated_at))
+        """The partner's version, with the time of the last edit instead of a history's name, as pictures have it."""
+        return Edition(self.version, _history_since(self.updated_at))

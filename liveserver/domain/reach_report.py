@@ -1,4 +1,4 @@
-"""A report on the reach of a live blog: by partner, by the day and the hour."""
+"""A report on the reach of a live blog, by partner, day and hour."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class PartnerReach(NamedTuple):
     partner: str
     """The partner's id, or "" for none."""
     viewers: int
-    """Now, on all nodes."""
+    """The viewers now, on all nodes."""
     hours: list[ReachHour]
-    """Those in which there was anybody."""
+    """The hours in which there was at least one stream."""
     days: list[ReachDay]
 
     @property
@@ -38,20 +38,20 @@ class PartnerReach(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        """The time for which they were open, added up."""
+        """Seconds for which streams were open, added up."""
         return sum(hour.seconds for hour in self.hours)
 
     @property
     def peak(self) -> int:
-        """The most that were open at once."""
+        """The largest number of streams that were open at once."""
         return max((hour.peak for hour in self.hours), default=0)
 
 
 class ReachReport(NamedTuple):
-    """The reach of a live blog, from one day to another."""
+    """The reach of a live blog from one day to another, both included."""
 
     liveblog: Liveblog
     since: date
     until: date
-    """The last day."""
+    """The last day, included."""
     partners: list[PartnerReach]

@@ -1,4 +1,4 @@
-"""What pages, feeds and sitemaps are made of: each is read as of one moment."""
+"""Reads of the store for pages, feeds and sitemaps, each as of one moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """What a page starts from; everything as of one moment."""
+    """The entries from which a page starts, all as of one moment."""
 
     liveblog: Liveblog
     pinned: list[Entry]
@@ -20,38 +20,38 @@ class Snapshot(NamedTuple):
     entries: list[Entry]
     next_cursor: str | None
     began_at: datetime | None
-    """When the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None while there is none."""
     changed_at: datetime
-    """When the last change was made, the one that `seq` counts."""
+    """The time of the last change: the one with the live blog's `seq`."""
 
 
 class Deletion(NamedTuple):
-    """What is left to tell of a published entry that was deleted."""
+    """A published entry that was deleted: its id, and the time of the deletion."""
 
     id: str
     at: datetime
 
 
 class Feed(NamedTuple):
-    """What a feed is made from; everything as of one moment."""
+    """The entries of a feed, all as of one moment."""
 
     liveblog: Liveblog
     entries: list[Entry]
     """The newest published entries, newest first."""
     deleted: list[Deletion]
-    """The deleted entries that would stand among them."""
+    """The deleted entries that would otherwise be among them."""
     changed_at: datetime
-    """When the last change was made."""
+    """The time of the last change."""
 
 
 class Listing(NamedTuple):
-    """A live blog, as sitemaps list it."""
+    """A live blog and its times, for sitemaps."""
 
     liveblog: Liveblog
     began_at: datetime | None
-    """When the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None while there is none."""
     changed_at: datetime
-    """When the last change was made."""
+    """The time of the last change."""
 
 
 class EntryPage(NamedTuple):

@@ -16,61 +16,62 @@ class SourceState(StrEnum):
     """How it stands between a live blog and the one that it follows."""
 
     WAITING = "waiting"
-    """No node has taken it on yet."""
+    """No node follows it yet."""
     CONNECTING = "connecting"
-    """What there is at the source is being taken over."""
+    """The source's existing entries are being taken over."""
     LIVE = "live"
     LOST = "lost"
-    """The source can't be reached; it is tried again and again."""
+    """The source can't be reached; the follower tries again and again."""
     REFUSED = "refused"
-    """The source doesn't let us in; it is asked again every minute."""
+    """The source doesn't let us in; the follower asks again every minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The live blog that another one follows."""
+    """The live blog of another server that one of ours follows."""
 
     id: str
-    """Random: a source that is set anew is another one."""
+    """A random id: a source that is set again is another one."""
     slug: str
-    """Of the live blog here."""
+    """The slug of our live blog."""
     server: str
     """The other server's address, without a trailing slash."""
     remote_slug: str
+    """The slug of the live blog there."""
     partner: str | None
-    """As which partner of theirs we read."""
+    """The id of the partner of theirs as which we read; None for none."""
     name: str | None
-    """What is said of whose it is; None: what the source asks for, else its host's name."""
+    """The name of the other newsroom for readers; None for the one that the source asks for, else its host's name."""
     url: str | None
-    """Where that leads; None: to each entry, where it stands there."""
+    """The address to which the name links; None for each entry's address there."""
     position: Position | None
-    """Up to where the source's changes are in the store; None until all that it had was taken over."""
+    """The position up to which the source's changes are in our store; None until its existing entries are."""
     state: SourceState
     error: str | None
-    """Why, in words; the last, if it is in order by now."""
+    """The last error in words; it stays when the source is in order again. None if there was none."""
     told: int | None
-    """The source's last seq that we know of, in the epoch of `position`."""
+    """The source's last seq that we know of, in the epoch of `position`; None if we know none."""
     heard_at: datetime | None
-    """When it last said anything."""
+    """The time at which the source last sent anything; None if it never did."""
     created_at: datetime
 
     @property
     def page(self) -> str:
-        """The address of its page."""
+        """The address of the source's page."""
         return f"{self.server}/live/{self.remote_slug}"
 
     @property
     def behind(self) -> int | None:
-        """How many of the source's changes that we know of aren't here yet; None while all of it is taken over."""
+        """The number of the source's changes that we know of and don't have yet; None while `position` is None."""
         return None if self.position is None else max(0, (self.told or 0) - self.position.seq)
 
 
 class ImportedEntry(NamedTuple):
-    """What is known of an entry of the source."""
+    """The state of an entry that was taken over from a source."""
 
     entry_id: str
-    """Of the entry here."""
+    """The id of our entry."""
     seq: int
-    """Of its last change there that was taken over."""
+    """The source's number of the last change that was taken over."""
     complete: bool
-    """Whether its pictures are here."""
+    """True if all its pictures have been taken over."""

@@ -1,4 +1,4 @@
-"""What a viewer follows: a live blog, or a view of it, which leaves out what has other tags, or is late."""
+"""The topic that a viewer follows: a live blog, or an edition of it without entries with other tags, or a late one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ if TYPE_CHECKING:
 
 
 class Topic(NamedTuple):
-    """A live blog, as some of its viewers get it. Those with equal topics share everything.
+    """A live blog as some of its viewers get it. Viewers with equal topics share everything.
 
-    Made by the server alone, of a slug whose form was checked (`http/route_params.py`) and of a partner's rules. It has
-    no name: nothing that a request says can mean a view.
+    Only the server makes topics, from a slug whose form was checked (`http/route_params.py`) and from a partner's
+    rules. They have no names, so no request can name one.
     """
 
     slug: str
     tags: tuple[str, ...] = ()
-    """Entries with one of these only, in alphabetical order; empty: all entries."""
+    """The tags of which an entry must have one, in alphabetical order; empty for all entries."""
     delay: int = 0
-    """Seconds by which it is late."""
+    """Seconds by which the topic is late."""
 
     @property
     def is_view(self) -> bool:
-        """Whether it is anything but the whole live blog, as it is now."""
+        """True for an edition: anything but the whole live blog without a delay."""
         return bool(self.tags or self.delay)
 
     def shows(self, tags: Iterable[str]) -> bool:
-        """Whether an entry with these tags is part of it."""
+        """True if an entry with these tags is part of the topic."""
         return not self.tags or not set(self.tags).isdisjoint(tags)

@@ -1,1 +1,1 @@
-"""Endpoints and what they have in common: the API, the pages, the streams, and how requests are answered."""
+"""The HTTP endpoints: the API, the pages and the streams, with the code that answers requests."""

@@ -1,4 +1,4 @@
-"""What a running server consists of. The composition root makes it, and every request finds it in its state."""
+"""The parts of a running server. The composition root makes them, and every request finds them in its state."""
 
 from __future__ import annotations
 
@@ -55,20 +55,21 @@ class Container:
     syndication: SyndicationCoordinator
     limits: RequestLimits
     bodies: BodyBudget
-    """JSON on its way in."""
+    """The memory for JSON bodies that are being received."""
     uploads: BodyBudget
-    turns: FairQueue
-    """Of what is read from the store, and rendered."""
-    reading: FairQueue
-    """Of pictures' files."""
-    drawing: FairQueue
-    """Of cards."""
+    """The memory for files that are being received."""
+    store_queue: FairQueue
+    """The queue of everything that is read from the store for a request, and rendered."""
+    picture_queue: FairQueue
+    """The queue of reads of pictures' files."""
+    card_queue: FairQueue
+    """The queue of share cards to be drawn."""
     dated: DatedCache
     writable: FreshFlight[None]
-    """Raises StoreUnavailable if the database can't be written to."""
+    """Checks that the database can be written to; raises StoreUnavailable if not."""
 
 
 def services(connection: HTTPConnection) -> Container:
-    """The parts of the process that serves this connection."""
-    found: Container = connection.scope["state"]["services"]
-    return found
+    """Return the parts of the process that serves this connection."""
+    parts: Container = connection.scope["state"]["services"]
+    return parts

@@ -1,13 +1,17 @@
-"""Work that waits for its turn, so that an asker of much makes nobody else wait.
+"""A queue of jobs that is fair to requesters: one that asks for much makes nobody else wait.
 
-Each asker stands in a line of their own, and the lines take turns. Of each, one work is under way at a time, and
-afterwards the line rests for as long as that took. So whoever asks for one thing waits for one work of each of the
-others at most, however many those have asked for; and one who never stops asking has half of one of the few places
-where works are done; beside the place that is kept for what is asked for again and again (`ahead`).
+Four words: a *requester* asks for something. A *job* makes it. A *line* is the queue of one requester's jobs, or of all
+requesters that share what there is for one (an address). A *turn* is the moment at which a line may begin one job.
 
-Several may ask for the same: it is done once, in the turn of whoever's comes first, and all of them have it. Nothing is
-done that nobody waits for any more when its turn comes; what has begun is done to its end. And who
-doesn't read what they were given has little more made until they do: it would all wait for them in memory.
+The lines take turns. At most one job of each line is under way, and afterwards the line rests for as long as the job
+took. A requester of one thing therefore waits for at most one job of each other line, however many jobs wait in those.
+A requester that never stops asking has half of one of the few places where jobs are done. One more place is kept for
+what is asked for again and again (`ahead`).
+
+Several requesters may ask for the same thing. It is then one job, done in the first of their turns, and all of them get
+its result. A job whose requesters have all gone when its turn comes isn't done; a job that has begun is done to its
+end. A requester that doesn't read what it was sent gets little more made until it reads: all of it would wait in
+memory.
 """
 
 from __future__ import annotations
@@ -25,30 +29,33 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 2
-"""Works under way, of all lines together. Much of each is done on the event loop, and what is ready in the same turn of
-it comes in a row, with everybody else behind it. While one is waited for by the database, another has the loop."""
+"""Jobs under way, of all lines together. Much of each is done on the event loop, and jobs that are ready in the same
+turn of the loop run one after the other, with everybody else behind them. While one job waits for the database, another
+has the loop."""
 WAITING_PER_LINE = 100
-"""Works that one line may have waiting: five seconds of dear ones. A school behind one address that opens a hundred
+"""Jobs that one line may have waiting: five seconds of expensive ones. A school behind one address that opens a hundred
 different pages in the same moment gets them all."""
 WAITING = 1_000
-"""Works of all lines together, some 10 MB of requests: no line may have more waiting than there is room left. So a few
-that fill it up leave room for others. A line that waits for nothing has its first work, always: of those there are no
-more than connections."""
+"""Jobs that wait in all lines together, some 10 MB of requests. No line may have more waiting than there is room left,
+so a few that fill the queue leave room for others. A line in which nothing waits may always have one job: there are no
+more such lines than connections."""
 AHEAD_PER_LINE = 4
-"""Works of one line that may wait to be done before the others': what is read again and again is a page, the list that
-pages begin with, a feed, and what pollers ask for."""
+"""Jobs of one line that may wait to be done before the others': readers of one live blog ask again and again for its
+page, the list of entries, a feed, and changes."""
 REST_MAX = 1.0
-"""Seconds that a line rests at most. What takes longer waits for a database, and takes nothing from the others."""
+"""Seconds that a line rests at most. A job that takes longer waits for a database, and takes nothing from the
+others."""
 
 
 UNREAD_SLOW = 512 * 1024
-"""Bytes that a line may have unread while its turns come as they come: one of the largest answers."""
+"""Bytes that a line may have unread without losing turns: one of the largest answers."""
 UNREAD_SECONDS = 5.0
-"""Seconds between its turns when it has more. Many may share an address, and not all of them read slowly."""
+"""Seconds between the turns of a line that has more unread. Many may share an address, and not all of them read
+slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
-"""Bytes beyond which nothing is begun for it."""
+"""Unread bytes of a line from which on no new job is taken for it."""
 LOOK_SECONDS = 0.05
-"""Seconds between looks whether it has read on."""
+"""Seconds between two checks of whether a line that reads slowly has read on."""
 
 
 def _no() -> bool:
@@ -60,64 +67,64 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """One that asks for something, as far as it matters here."""
+    """One client that asks for something, as far as the queue has to know it."""
 
     line: Hashable
-    """Where they wait: all in one line share what there is for one."""
+    """The key of its line. All requesters with the same key share what there is for one."""
     gone: Callable[[], bool] = _no
-    """Whether they don't wait any more. Where nobody can tell, they always do."""
+    """Returns True if the requester doesn't wait any more. Always False where the server can't tell."""
     address: str | None = None
-    """As the log names who is turned away."""
+    """The address that the log names if the requester is turned away."""
     unread: Callable[[], int] = _nothing
-    """Bytes that all in their line together were sent and haven't read."""
+    """Returns the bytes that all requesters of the line together were sent and haven't read."""
 
 
-class Work(Generic[T]):
-    """Something that is done once for all who ask for it before it begins."""
+class Job(Generic[T]):
+    """Something that is made once for all who ask for it before it begins."""
 
-    __slots__ = ("_made", "begun", "charged_to", "key", "lines", "make", "taken")
+    __slots__ = ("_result", "begun", "charged_to", "key", "lines", "make", "taken")
 
     def __init__(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> None:
         self.key = key
         self.make = make
         self.taken = False
-        """It has had its turn."""
+        """True once the job doesn't wait any more: it had its turn, or was dropped."""
         self.begun = False
-        """It may not know of what a later asker knows of."""
+        """True once the job runs. Its result may then miss what a later requester knows of."""
         self.lines: list[_Line] = []
-        """Those in which it waits."""
+        """The lines in which the job waits."""
         self.charged_to: _Line | None = None
-        """While it waits ahead of others: the line of whose few such works it is one."""
-        self._made: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        """While the job waits ahead of others: the line against whose `AHEAD_PER_LINE` it counts."""
+        self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
     def over(self) -> bool:
-        """It has been made, has failed, or won't be done."""
-        return self._made.done()
+        """True if the job has ended, has failed, or won't be done."""
+        return self._result.done()
 
     async def result(self) -> T:
-        """What was made. Raises what the making raises, and ClientGone if nobody waited for it any more."""
-        return await asyncio.shield(self._made)
+        """Wait for the result. Raises what `make` raises, and ClientGone if the job was dropped as nobody waited."""
+        return await asyncio.shield(self._result)
 
-    def succeed(self, made: T) -> None:
-        """Hand it to all who wait."""
+    def succeed(self, result: T) -> None:
+        """Give the result to all who wait for it."""
         if not self.over:
-            self._made.set_result(made)
+            self._result.set_result(result)
 
     def fail(self, error: BaseException) -> None:
-        """Tell all who wait."""
+        """Raise an error for all who wait for the result."""
         if not self.over:
-            self._made.set_exception(error)
-            # Should there be nobody, it isn't lost: it is theirs alone.
-            self._made.exception()
+            self._result.set_exception(error)
+            # If nobody waits, asyncio would log the error as never retrieved. It concerns only those who wait.
+            self._result.exception()
 
     def cancel(self) -> None:
-        """The process ends."""
-        self._made.cancel()
+        """Cancel all who wait for the result: the process ends."""
+        self._result.cancel()
 
 
 class _Line:
-    """The works that one asker waits for."""
+    """The jobs that the requesters of one line wait for."""
 
     __slots__ = ("ahead", "busy", "key", "places", "slow_since", "unread")
 
@@ -125,28 +132,29 @@ class _Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """When it was first found to have to read; None since its last turn."""
+        """The time at which the line was first found to have too much unread; None if it wasn't since its last turn."""
         self.busy = False
-        """One of its works is under way, or it rests, or has to read: it is not among those that take turns."""
+        """True while the line takes no turns: one of its jobs is under way, or it rests, or it has to read first."""
         self.ahead = 0
-        """How many of its works may be done ahead of others."""
-        self.places: dict[Work[Any], list[Callable[[], bool]]] = {}
-        """The works that wait, in the order of asking, each with its askers here: whether they have gone."""
+        """The number of its jobs that wait ahead of others."""
+        self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
+        """The jobs that wait, oldest first, each with the `gone` of every requester that waits for it in this line."""
 
-    def stand(self, work: Work[Any], gone: Callable[[], bool]) -> None:
-        """One more waits for the work here."""
-        waiting = self.places.get(work)
+    def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
+        """Let one more requester wait for the job in this line."""
+        waiting = self.places.get(job)
         if waiting is None:
-            self.places[work] = [gone]
-            work.lines.append(self)
+            self.places[job] = [gone]
+            job.lines.append(self)
         else:
             waiting.append(gone)
 
 
 class FairQueue:
-    """One process's works, those that wait and those that are under way.
+    """One process's jobs, those that wait and those that are under way.
 
-    `rest_max`: seconds that a line rests at most. `clock`: seconds, of any beginning.
+    `at_once`: jobs under way at a time. `per_line`, `in_all`: jobs that may wait in one line, and in all lines
+    together. `rest_max`: seconds that a line rests at most. `clock`: returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -163,95 +171,101 @@ class FairQueue:
         self._in_all = in_all
         self._rest_max = rest_max
         self._clock = clock
-        self._works: dict[Hashable, Work[Any]] = {}
-        """The last of each name, until it is over."""
+        self._jobs: dict[Hashable, Job[Any]] = {}
+        """The newest job of each key, until it is over."""
         self._lines: dict[Hashable, _Line] = {}
-        """Those in which works wait, and those that are busy."""
+        """The lines in which jobs wait, and those that are busy."""
         self._ring: dict[Hashable, _Line] = {}
-        """Those whose turn comes, in this order."""
+        """The lines that take turns, the next one first."""
         self._ahead = _Line(None)
-        """Has a place of its own, and never rests."""
+        """The line of the jobs that go ahead: it has a place of its own, and never rests."""
         self._running: set[asyncio.Task[None]] = set()
         self._under_way = 0
-        """Works of lines: without the one that is done ahead of them."""
+        """Jobs under way, without the one that goes ahead."""
         self.waiting = 0
-        """Works that wait for their turn."""
+        """Jobs that wait for their turn."""
 
     async def close(self) -> None:
-        """End what is under way, and what waits."""
+        """Cancel the jobs that are under way, and those that wait."""
         running = list(self._running)
         for task in running:
             task.cancel()
-        for work in list(self._works.values()):
-            work.cancel()
-        self._works.clear()
+        for job in list(self._jobs.values()):
+            job.cancel()
+        self._jobs.clear()
         self._lines.clear()
         self._ring.clear()
         self._ahead.places.clear()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def find(self, key: Hashable) -> Work[Any] | None:
-        """The work of that name that waits or is under way; the last, if there are several."""
-        return self._works.get(key)
+    def find(self, key: Hashable) -> Job[Any] | None:
+        """Return the newest job of that key that waits or is under way; None if there is none."""
+        return self._jobs.get(key)
 
-    async def made(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
-        """What `make` makes in its turn, after this call. Raises what it raises, Busy and ClientGone."""
+    async def run(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
+        """Call `make` in the requester's turn, once for all who ask for `key` before that, and return its result.
+
+        Raises what `make` raises, Busy if the requester may not wait, and ClientGone if the job was dropped as nobody
+        waited for it.
+        """
         return await self.join(key, make, requester).result()
 
     def join(
         self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester, *, ahead: bool = False
-    ) -> Work[T]:
-        """The work of that name that hasn't begun, for one more asker; a new one if there is none.
+    ) -> Job[T]:
+        """Let the requester wait for the job of that key that hasn't begun, or for a new one; return the job.
 
-        `ahead`: it is to be done before others, as many wait for it. Raises Busy if it were a new one too many.
+        `ahead`: the job is to go before others, as many wait for it. Raises Busy if a new job would be one too many, or
+        the requester's line has too much unread.
         """
-        work: Work[T] | None = self._works.get(key)
+        job: Job[T] | None = self._jobs.get(key)
         line = self._lines.get(requester.line)
-        if work is None or work.begun:
+        if job is None or job.begun:
             self._admit(line, requester)
-            work = self._works[key] = Work(key, make)
+            job = self._jobs[key] = Job(key, make)
             self.waiting += 1
-        if not work.taken:
+        if not job.taken:
             if line is None:
                 line = self._lines[requester.line] = _Line(requester.line, requester.unread)
             if not line.busy:
                 self._ring.setdefault(line.key, line)
-            line.stand(work, requester.gone)
-            if work in self._ahead.places:
-                self._ahead.stand(work, requester.gone)
+            line.stand(job, requester.gone)
+            if job in self._ahead.places:
+                self._ahead.stand(job, requester.gone)
             elif ahead and line.ahead < AHEAD_PER_LINE and requester.unread() < UNREAD_SLOW:
                 line.ahead += 1
-                work.charged_to = line
-                self._ahead.stand(work, requester.gone)
-            self._go_on()
-        return work
+                job.charged_to = line
+                self._ahead.stand(job, requester.gone)
+            self._begin_jobs()
+        return job
 
     def _admit(self, line: _Line | None, requester: Requester) -> None:
-        # The fuller it is, the less each may have waiting.
-        most = min(self._per_line, max(1, self._in_all - self.waiting))
-        if (0 if line is None else len(line.places)) >= most:
+        """Raise Busy if no new job may wait for the requester."""
+        # The fuller the queue is, the less each line may have waiting.
+        limit = min(self._per_line, max(1, self._in_all - self.waiting))
+        if (0 if line is None else len(line.places)) >= limit:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many pages are being made for this address that no other is begun")
         if requester.unread() >= UNREAD_MOST:
             refuse_unread(requester)
 
-    def _go_on(self) -> None:
-        """Begin what can begin."""
-        if not self._ahead.busy and (work := self._next(self._ahead)) is not None:
-            self._begin(work, self._ahead)
+    def _begin_jobs(self) -> None:
+        """Begin as many jobs as there are free places."""
+        if not self._ahead.busy and (job := self._next(self._ahead)) is not None:
+            self._begin(job, self._ahead)
         while self._under_way < self._at_once and self._ring:
             key = next(iter(self._ring))
             line = self._ring.pop(key)
-            if (work := self._next(line)) is None:
+            if (job := self._next(line)) is None:
                 del self._lines[key]
-            elif self._reads_first(line):
+            elif self._must_read_first(line):
                 self._pause(line, LOOK_SECONDS)
             else:
                 self._under_way += 1
-                self._begin(work, line)
+                self._begin(job, line)
 
-    def _reads_first(self, line: _Line) -> bool:
-        """Whether its turn comes later, as it has much that it hasn't read."""
+    def _must_read_first(self, line: _Line) -> bool:
+        """True if the line's turn has to come later, as its requesters have much that they haven't read."""
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
             return False
@@ -263,61 +277,61 @@ class FairQueue:
         line.slow_since = None
         return False
 
-    def _next(self, line: _Line) -> Work[Any] | None:
-        """The first of its works that somebody waits for; those before it leave the line."""
+    def _next(self, line: _Line) -> Job[Any] | None:
+        """Return the line's first job that somebody waits for, and drop the jobs before it; None if there is none."""
         while line.places:
-            work, waiting = next(iter(line.places.items()))
+            job, waiting = next(iter(line.places.items()))
             if not all(gone() for gone in waiting):
-                return work
-            del line.places[work]
-            work.lines.remove(line)
+                return job
+            del line.places[job]
+            job.lines.remove(line)
             if line is self._ahead:
-                self._discharge(work)
-            if not work.lines:
-                self._leave(work)
-                self._forget(work)
-                work.fail(ClientGone("nobody waits for it any more"))
+                self._discharge(job)
+            if not job.lines:
+                self._leave(job)
+                self._forget(job)
+                job.fail(ClientGone("nobody waits for it any more"))
         return None
 
-    def _leave(self, work: Work[Any]) -> None:
-        """It doesn't wait any more, in any line."""
-        work.taken = True
+    def _leave(self, job: Job[Any]) -> None:
+        """Take the job out of all lines."""
+        job.taken = True
         self.waiting -= 1
-        for line in work.lines:
-            del line.places[work]
-        work.lines.clear()
-        self._discharge(work)
+        for line in job.lines:
+            del line.places[job]
+        job.lines.clear()
+        self._discharge(job)
 
-    def _discharge(self, work: Work[Any]) -> None:
-        """It waits ahead of others no more."""
-        if work.charged_to is not None:
-            work.charged_to.ahead -= 1
-            work.charged_to = None
+    def _discharge(self, job: Job[Any]) -> None:
+        """Free the place ahead of others that the job took of its line's few."""
+        if job.charged_to is not None:
+            job.charged_to.ahead -= 1
+            job.charged_to = None
 
-    def _forget(self, work: Work[Any]) -> None:
-        if self._works.get(work.key) is work:
-            del self._works[work.key]
+    def _forget(self, job: Job[Any]) -> None:
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
 
-    def _begin(self, work: Work[Any], line: _Line) -> None:
+    def _begin(self, job: Job[Any], line: _Line) -> None:
         line.busy = True
-        self._leave(work)
-        task = asyncio.create_task(self._do(work, line))
+        self._leave(job)
+        task = asyncio.create_task(self._do(job, line))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _do(self, work: Work[Any], line: _Line) -> None:
-        # Not before: whatever was asked until now is in time.
-        work.begun = True
-        began = self._clock()
+    async def _do(self, job: Job[Any], line: _Line) -> None:
+        # Set as late as this: a requester that joined before the task runs still gets an up-to-date result.
+        job.begun = True
+        started_at = self._clock()
         try:
-            work.succeed(await work.make())
+            job.succeed(await job.make())
         except Exception as error:
-            work.fail(error)
+            job.fail(error)
         finally:
-            # What ends this process's works ends whoever waits for them.
-            work.cancel()
-            self._forget(work)
-            self._ended(line, self._clock() - began)
+            # If this task is cancelled, as the process ends, so are all who wait for the job. Else this does nothing.
+            job.cancel()
+            self._forget(job)
+            self._ended(line, self._clock() - started_at)
 
     def _ended(self, line: _Line, seconds: float) -> None:
         if line is self._ahead:
@@ -325,10 +339,10 @@ class FairQueue:
         else:
             self._under_way -= 1
             self._pause(line, min(seconds, self._rest_max))
-        self._go_on()
+        self._begin_jobs()
 
     def _pause(self, line: _Line, seconds: float) -> None:
-        """It takes no turns for so long."""
+        """Let the line take no turns for so many seconds."""
         line.busy = True
         asyncio.get_running_loop().call_later(seconds, self._rested, line)
 
@@ -338,12 +352,12 @@ class FairQueue:
             return
         if line.places:
             self._ring[line.key] = line
-            self._go_on()
+            self._begin_jobs()
         else:
             del self._lines[line.key]
 
 
 def refuse_unread(requester: Requester) -> NoReturn:
-    """Raises Busy: an address is to read first."""
+    """Raise Busy, and count the refusal: the requester's address has to read first."""
     refusals.note(Reason.BUSY, address=requester.address, unread=requester.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

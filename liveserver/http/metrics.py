@@ -1,4 +1,7 @@
-"""Figures for operators, in Prometheus's text format. They are read when asked for; counting costs no delivery."""
+"""Figures for operators, in Prometheus's text format.
+
+Most are read from the parts when somebody asks for them, so that no delivery of a message pays for counting.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +33,12 @@ if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
-"""Those that have a figure of their own: a client may send any word for a method."""
+"""The methods that have a figure of their own; all others count as one, as a client may send any word for a method."""
 OTHER = "other"
 
 
 class Metrics:
-    """One process's registry."""
+    """One process's registry of figures, with counters of its requests."""
 
     def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
         self.registry = CollectorRegistry()
@@ -49,7 +52,7 @@ class Metrics:
             registry=self.registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}
-        """Those of `_requests` by their labels: looking them up there takes longer than counting."""
+        """The counters of `_requests` by method and status: to look them up by labels takes longer than to count."""
         self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",
@@ -58,7 +61,7 @@ class Metrics:
         )
 
     def answered(self, method: str, status: int, seconds: float | None) -> None:
-        """Count an HTTP request; `seconds` it took, None for a stream."""
+        """Count an HTTP request. `seconds`: how long the answer took; None for a stream, which isn't timed."""
         counter = self._counters.get((method, status))
         if counter is None:
             if method not in METHODS:
@@ -69,7 +72,7 @@ class Metrics:
             self._request_seconds.observe(seconds)
 
     def text(self) -> bytes:
-        """The exposition (text format 0.0.4)."""
+        """Return all figures in Prometheus's text format 0.0.4."""
         return generate_latest(self.registry)
 
 

@@ -42,7 +42,7 @@ class TooLarge(errors.LiveserverError):
 
 
 class Kind(NamedTuple):
-    """How an error is told over HTTP."""
+    """One kind of problem: its status, and its texts that never vary."""
 
     status: int
     name: str
@@ -78,7 +78,7 @@ def problem(
     headers: dict[str, str] | None = None,
     **more: object,
 ) -> Response:
-    """A problem document as a response."""
+    """Return a problem document as a response. `more`: further members of the document."""
     content = {
         "type": f"urn:liveserver:problem:{kind.name}",
         "title": kind.title,
@@ -109,7 +109,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
             try:
                 more["current"], headers["ETag"] = await _current(request, current)
             except errors.StoreUnavailable as outage:
-                # A conflict that doesn't say with what is of no use to an editor: the same request later will tell.
+                # A conflict without the current state is of no use to an editor. The same request later will show it.
                 return await handle_error(request, outage)
         case errors.EmbedRefused():
             more["reason"] = error.reason
@@ -128,7 +128,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
 
 
 async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[encoding.JSON, str]:
-    """As the API answers with it, and its entity tag."""
+    """Return what somebody else changed, as the API shows it, and its entity tag."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), edition_tag(current.edition)
@@ -142,15 +142,15 @@ async def _current(request: Request, current: Entry | Liveblog | Media | Partner
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:
-    """Answer an error of the framework's: an unknown path, a method that isn't there."""
+    """Answer an error of the framework: an unknown path, a method that the path doesn't have."""
     status = HTTPStatus(error.status_code)
     kind = Kind(int(status), status.phrase.lower().replace(" ", "-"), status.phrase)
     detail, headers = error.detail, dict(error.headers or {})
-    # Not the URL's: that is put together from the path as it was decoded, and cut at the first question mark.
+    # Not `request.url.path`: Starlette makes the URL of the decoded path, and cuts it at the first question mark.
     path = request.scope["path"]
     if status == HTTPStatus.NOT_FOUND:
         detail = f"nothing is at {path}"
-        # Scripts of other sites ask too, perhaps by a slug that was mistyped, and are to see that it is none.
+        # Scripts of other sites ask too, perhaps with a mistyped slug, and must be able to read that it wasn't found.
         headers["Access-Control-Allow-Origin"] = "*"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not allowed here, but {headers.get('Allow', 'GET')}"
@@ -158,6 +158,6 @@ def http_problem(request: Request, error: HTTPException) -> Response:
 
 
 def crash_problem(request: Request) -> Response:
-    """Answer a defect of ours, without telling what it is."""
+    """Answer an exception that nothing else handles, without showing it."""
     kind = Kind(500, "internal", "The server failed")
     return problem(kind, "The error was logged.", instance=request.url.path)

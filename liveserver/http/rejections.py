@@ -1,4 +1,4 @@
-"""Turning away: what is noted of it, and what the one who is turned away is told."""
+"""Refused requests: the note in log and metrics, and the headers of the answer."""
 
 from __future__ import annotations
 
@@ -17,27 +17,28 @@ if TYPE_CHECKING:
     from liveserver.access.request_limits import RequestLimits
 
 SHOWN = 200
-"""Characters of what a client sent that the log shows at most."""
+"""Characters of an address or a path that the log shows at most."""
 
-_OF_QUOTAS = {
+_HELD_REASONS = {
     "streams-held": Reason.STREAMS_HELD,
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""Of quotas that are no matter of time."""
+"""The reasons of refusals by quotas that limit how much is held at a time, by the quota's policy."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
 
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
-    """Note an error that turns somebody away; what is to be answered with, which is another for too many failed keys.
+    """Note an error if it refuses the request, and return the error to answer with.
 
-    What turns nobody away (nothing is there, the database is away) is returned as it came.
+    That is the same error, or TooManyRequests if the client has shown too many keys that failed. An error that is no
+    refusal (nothing was found, the database is away) isn't noted.
     """
     reason = _reason(error)
     if reason is None:
         return error
-    refusals.note(reason, **_who(scope), why=str(error))
+    refusals.note(reason, **_log_fields(scope), why=str(error))
     if isinstance(error, errors.Unauthorized):
         limits: RequestLimits = scope["state"]["services"].limits
         try:
@@ -48,14 +49,14 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 async def in_turn(scope: Scope) -> None:
-    """Wait until one more refusal may be sent to the client, so that one who asks again at once is answered seldom."""
+    """Wait until one more refusal may be sent to the client: a client that asks again at once is answered seldom."""
     seconds = scope["state"]["services"].limits.refusal_wait(scope.get("client"))
     if seconds:
         await asyncio.sleep(seconds)
 
 
 def waiting(error: errors.TooManyRequests) -> dict[str, str]:
-    """The headers that say when to come back, and what the limit is (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """Return the headers that say when to come back, and the limit (draft-ietf-httpapi-ratelimit-headers-11)."""
     quota = error.quota
     unit = "" if quota.unit == "requests" else f';qu="{quota.unit}"'
     window = "" if quota.window is None else f";w={quota.window}"
@@ -70,7 +71,7 @@ def waiting(error: errors.TooManyRequests) -> dict[str, str]:
 def _reason(error: errors.LiveserverError) -> Reason | None:
     match error:
         case errors.TooManyRequests():
-            return _OF_QUOTAS.get(error.quota.policy, Reason.RATE)
+            return _HELD_REASONS.get(error.quota.policy, Reason.RATE)
         case errors.Unauthorized() | errors.Forbidden():
             return Reason.KEY
         case errors.EmbedRefused():
@@ -78,8 +79,8 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
     return None
 
 
-def _who(scope: Scope) -> Mapping[str, str | None]:
-    """Who asked for what. Of a key the id that it claims; nothing of the query, where links have their secrets."""
+def _log_fields(scope: Scope) -> Mapping[str, str | None]:
+    """Return the request's fields for the log: of its key the id only, and no query, as that may have secrets."""
     client = scope.get("client")
     return {
         "address": str(client[0])[:SHOWN] if client else None,
@@ -90,9 +91,9 @@ def _who(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """The id of the key that was shown, if it has the form of one."""
+    """Return the id in the key that was sent; None if none was, or it doesn't have the form of a key."""
     for name, value in scope["headers"]:
         if name == b"authorization":
-            shown = _KEY_ID.fullmatch(value.decode("latin-1"))
-            return shown[1] if shown else None
+            match = _KEY_ID.fullmatch(value.decode("latin-1"))
+            return match[1] if match else None
     return None

@@ -1,4 +1,4 @@
-"""Requests for what isn't there yet, as the works' turns know their askers (`http/fair_queue.py`)."""
+"""The requester that a request is from, for the fair queues (`http/fair_queue.py`), and reads done in its turn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
-    """The asker that a request is from: the address by which limits count.
+    """Return the requester that a request is from. Its line is that of the address by which limits count.
 
-    `otherwise`: the line of those who aren't limited by address, best what they ask for, so that many who want one live
-    blog don't hold up those who want another.
+    `otherwise`: the line of requests that aren't limited by address. It is best named after what they ask for, so that
+    many requests for one live blog don't hold up those for another.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -40,28 +40,34 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
 
 
 def requester_with(scope: Scope, key_id: str) -> Requester:
-    """The asker that a request with an API key is from: each key has a line, wherever it is used."""
+    """Return the requester of a request with an API key. Each key has a line of its own, wherever it is used."""
     return requester_of(scope)._replace(line=("key", key_id))
 
 
 def must_read(scope: Scope) -> None:
-    """Raises Busy if the client's address has so much unread that it is sent nothing else that is read for it."""
+    """Raise Busy if the client's address has so much unread that nothing more is read for it."""
     requester = requester_of(scope)
     if requester.unread() >= UNREAD_MOST:
         refuse_unread(requester)
 
 
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
-    """The live blog as it stands, read when it is the asker's turn. Raises NotFound, and what `Turns.made` raises."""
+    """Return a live blog, read from the store in the requester's turn.
+
+    Raises NotFound, and what `FairQueue.run` raises.
+    """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
-    return await parts.turns.made((topic,), partial(parts.store.liveblogs.find, slug), requester_of(scope, topic))
+    return await parts.store_queue.run((topic,), partial(parts.store.liveblogs.find, slug), requester_of(scope, topic))
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """The same of an entry that readers see, and its live blog. Raises Gone, too."""
+    """Return a live blog and its published entry, read from the store in the requester's turn.
+
+    Raises NotFound, Gone, and what `FairQueue.run` raises.
+    """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
-    return await parts.turns.made(
+    return await parts.store_queue.run(
         (topic, entry_id), partial(parts.store.entries.find_published, slug, entry_id), requester_of(scope, topic)
     )

@@ -1,7 +1,7 @@
-"""What may stand where a path varies: a slug, an id, the name of a file. Each has one form, to which the routes hold.
+"""The parameters of paths: a slug, an id, the name of a file. Each has one form, and no route takes any other.
 
-A path with anything else leads nowhere: it is answered with 404 before any handler runs, and before the store or the
-hub is asked. So what handlers find in `path_params` may become a key of something without another look.
+A path with anything else is answered with 404 before any handler runs, and before the store or the hub is asked. So
+handlers may use a value of `path_params` as a key without checking it again.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 SLUG = "{slug:slug}"
 ID = "{id:id}"
-"""Of an entry or a picture."""
+"""The id of an entry or a picture."""
 PARTNER_ID = "{id:partner}"
 PICTURE = "{name:picture}"
 HASH = "{hash:hash}"
-"""What tells a file from its other versions."""
+"""The hash that tells a file from its other versions."""
 NUMBER = "{number:number}"
 
 SCHEMAS: dict[str, dict[str, str | int]] = {
@@ -38,33 +38,33 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "id": {"type": "string", "pattern": ID_PATTERN},
     "partner": {"type": "string", "pattern": PARTNER_ID_PATTERN},
 }
-"""The forms of those that the API has, as OpenAPI says it."""
+"""The forms of the API's parameters, as JSON schemas for the OpenAPI document."""
 
 
 def strict(routes: Iterable[BaseRoute]) -> None:
-    """Have the routes end where their paths do.
+    """Make the routes' patterns match whole paths only.
 
-    Starlette's patterns end with `$`, before which a line feed may stand: `/metrics%0A` led where `/metrics` does, past
-    a proxy that keeps that one to itself.
+    Starlette's patterns end with `$`, which also matches before a line feed at the end. `/metrics%0A` would lead to
+    `/metrics`, past a proxy that blocks the latter.
     """
     for route in routes:
         if isinstance(route, Route | WebSocketRoute | Mount):
             pattern = route.path_regex.pattern
-            # Applications of one process share most routes: those that end so already are left as they are.
+            # Applications of one process share most routes: a pattern may have been changed already.
             if not pattern.endswith(r"\Z"):
                 route.path_regex = re.compile(pattern.removesuffix("$") + r"\Z")
             strict(getattr(route, "routes", None) or ())
 
 
 def _part(pattern: str) -> str:
-    """The pattern of a whole text, as one of a part of a path. Starlette's own `$` would let a line feed follow."""
+    """Turn the pattern of a whole text into that of a part of a path; no line feed may follow it."""
     return pattern.removeprefix("^").removesuffix("$") + r"(?!\n)"
 
 
 class Slug(StringConvertor):
-    """The name of a live blog, whether or not there is one."""
+    """The form of a live blog's slug, whether or not there is such a live blog."""
 
-    # Too long a one is seen at once, and not word by word.
+    # The length is checked first: a slug that is too long is refused at once, and not word by word.
     regex = rf"(?=[^/]{{1,{SLUG_MAX}}}(?:/|\Z)){_part(SLUG_PATTERN)}"
 
 
@@ -97,7 +97,7 @@ register_url_convertor("number", _Number())
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """What every path leads to that no route has: a 404, for the handshake of a WebSocket too."""
+    """Answer 404 for a path that no route has, to requests and to handshakes of WebSockets."""
     if scope["type"] == "http":
         raise HTTPException(404)
     await deny(scope, receive, send, Response(status_code=404))

@@ -47,17 +47,18 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 CLOSE_SECONDS = 1.0
-"""How long the end of a connection may take to be written."""
+"""Seconds that the end of a connection may take to be written."""
 
 RETRY = b"retry: 3000\n"
-"""Milliseconds after which an EventSource that lost its connection comes back: a line of the block that `hello` ends.
+"""Tells an EventSource to come back three seconds after it lost its connection.
 
-In a block of its own it would be an event without data to clients that read less well than browsers."""
+The line has no empty line after it, so it belongs to the same block as `hello`. In a block of its own, clients that
+follow the format less well than browsers would take it for an event without data."""
 
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
-    # What the middlewares would add: a stream that is handed over doesn't pass them.
+    # The middlewares would add these, but a stream that is handed over doesn't pass them.
     "Access-Control-Allow-Origin": "*",
     "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -66,34 +67,35 @@ _LATER = {"Retry-After": str(Draining.retry_after)}
 _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in SSE_HEADERS.items())
 
 
-async def _briefly(last: Awaitable[None]) -> None:
-    """Send a connection's end, unless the viewer is gone, or takes nothing any more."""
+async def _briefly(sending: Awaitable[None]) -> None:
+    """Wait until a connection's end is sent, for `CLOSE_SECONDS` at most, and ignore that the viewer is gone."""
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
-            await last
+            await sending
 
 
 def position_of(text: str | None) -> Position | None:
-    """The position a viewer gives: None if it gives none, a void one if it can't be read."""
+    """Return the position that a viewer sent: None if it sent none, `VOID_POSITION` if it can't be read."""
     return None if not text else Position.parse(text) or VOID_POSITION
 
 
 def _query_of(scope: Scope) -> Mapping[str, str]:
-    # Most viewers give none, and to parse that costs each connect more than to see it.
+    # Most connects have no query, and parsing an empty one costs more than this test.
     return QueryParams(scope["query_string"]) if scope["query_string"] else {}
 
 
 class WebSocketStream:
-    """`GET …/ws?after=POSITION`
+    """The endpoint of the WebSocket stream: `GET …/ws?after=POSITION`.
 
-    An ASGI application, as what Starlette puts around a function costs each connect more than what is done here.
+    It is an ASGI application and no function, as Starlette's wrapper of a function costs more than all that is done
+    here.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept, and stream until one side ends it."""
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):
-            # A handshake that is refused so can be tried on another node by a balancer, unseen by the viewer.
+            # A balancer can try a handshake that got 503 on another node, and the viewer doesn't notice.
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
         try:
@@ -101,8 +103,8 @@ class WebSocketStream:
         except TooManyRequests as error:
             refused(scope, error)
             await in_turn(scope)
-            told = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
-            await deny(scope, receive, send, told)
+            answer = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
+            await deny(scope, receive, send, answer)
             return
         handed_over = False
         try:
@@ -122,11 +124,11 @@ class WebSocketStream:
             if hand_over is None:
                 await self._stream(subscription, after, WebSocket(scope, receive, send))
                 return
-            # It may have left already.
+            # The viewer may have left already: then there is nothing to hand over.
             with suppress(OSError):
                 viewer = hand_over(subscription)
                 subscription.permit, handed_over = permit, True
-                await _seat(subscription, viewer, after)
+                await _register(subscription, viewer, after)
         finally:
             if permit is not None and not handed_over:
                 permit.release()
@@ -144,13 +146,19 @@ class WebSocketStream:
 
 
 def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
-    """How to hand the connection to the hub, where the server can do that (`server/protocols/http_protocol.py`)."""
+    """Return the function that hands the connection to the hub; None if the server has none.
+
+    `server/protocols/http_protocol.py` offers it.
+    """
     extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
 
 
 def _no_room(scope: Scope) -> bool:
-    """Whether the server keeps the connections that are left for requests (`server/protocols/http_protocol.py`)."""
+    """True if the server keeps its last connections for requests, and takes no more streams; notes the refusal.
+
+    `server/protocols/http_protocol.py` knows how many there are.
+    """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
     client = scope["client"]
@@ -158,8 +166,8 @@ def _no_room(scope: Scope) -> bool:
     return True
 
 
-async def _seat(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer that was handed over. Nothing is left running for it."""
+async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
+    """Register a viewer that was handed over. No task is left running for it."""
     try:
         await subscription.join(viewer, after)
     except (NotFound, StoreUnavailable, Draining) as error:
@@ -167,7 +175,7 @@ async def _seat(subscription: Subscription, viewer: SocketViewer, after: Positio
 
 
 def _code_of(error: LiveserverError) -> int:
-    """The close code that tells why a viewer isn't let in."""
+    """Return the close code that tells why a viewer isn't let in."""
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
@@ -184,7 +192,7 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
         await websocket.send({"type": "websocket.send", "text": frame.text})
 
     sending = asyncio.create_task(viewer.run(send))
-    receiving = asyncio.create_task(_hear(websocket, viewer, subscription))
+    receiving = asyncio.create_task(_receive(websocket, viewer, subscription))
     try:
         await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
         ended = receiving if receiving.done() else sending
@@ -197,8 +205,8 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
         await asyncio.gather(sending, receiving, return_exceptions=True)
 
 
-async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
-    """Read what the viewer sends; returns when it left (None), or with the code to close with."""
+async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
+    """Read what the viewer sends. Return None when it has left, or the code to close it with."""
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
         message = await websocket.receive()
@@ -218,7 +226,7 @@ async def _hear(websocket: WebSocket, viewer: QueueViewer, subscription: Subscri
 
 
 async def events_endpoint(request: Request) -> ASGIApp:
-    """`GET …/events?after=POSITION`; `Last-Event-ID` wins."""
+    """Answer `GET …/events?after=POSITION` with a stream of server-sent events. `Last-Event-ID` goes before `after`."""
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
     if _no_room(request.scope):
@@ -239,15 +247,15 @@ async def events_endpoint(request: Request) -> ASGIApp:
 
 
 class EventStream:
-    """The answer, an ASGI application: a text/event-stream that ends when the hub closes it or the viewer leaves."""
+    """ASGI application: answers with a text/event-stream that ends when the hub closes it or the viewer leaves."""
 
     def __init__(
         self, subscription: Subscription, after: Position | None, reply_id: str, permit: Permit | None = None
     ) -> None:
-        """`reply_id`: by what the viewer is known when it posts. `permit`: what it releases at its end."""
+        """`reply_id`: the id that the viewer names when it posts. `permit`: released when the stream ends."""
         self._subscription = subscription
         self._after = after
-        self._word = reply_id
+        self._reply_id = reply_id
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -258,22 +266,22 @@ class EventStream:
             if hand_over is None:
                 await self._stream(receive, send)
                 return
-            # What this raises becomes a problem document, as nothing has been sent yet.
+            # An error that is raised here becomes a problem document, as nothing has been sent yet.
             await self._subscription.enter()
             try:
                 viewer = hand_over(self._subscription, 200, _SSE_RAW_HEADERS, RETRY)
             except OSError:
-                # It left while the live blog was being read.
+                # The viewer left while the live blog was being read.
                 return
             self._subscription.permit, handed_over = self._permit, True
-            viewer.reply_id = self._word
-            await _seat(self._subscription, viewer, self._after)
+            viewer.reply_id = self._reply_id
+            await _register(self._subscription, viewer, self._after)
         finally:
             if self._permit is not None and not handed_over:
                 self._permit.release()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
-        viewer = QueueViewer(self._subscription.writable, self._word)
+        viewer = QueueViewer(self._subscription.writable, self._reply_id)
 
         async def send_frame(frame: Frame) -> None:
             await send({"type": "http.response.body", "body": frame.sse, "more_body": True})
@@ -288,7 +296,7 @@ class EventStream:
             while (await receive())["type"] != "http.disconnect":
                 pass
 
-        # What join raises becomes a problem document, as nothing has been sent yet.
+        # An error that join raises becomes a problem document, as nothing has been sent yet.
         await self._subscription.join(viewer, self._after)
         sending = asyncio.create_task(run())
         leaving = asyncio.create_task(wait_for_disconnect())
@@ -302,7 +310,7 @@ class EventStream:
 
 
 async def needs_upgrade(request: Request) -> Response:
-    """`GET …/ws` by something that isn't a WebSocket."""
+    """Answer `GET …/ws` without an upgrade to WebSocket: raises a 426."""
     raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
 
 

@@ -1,1 +1,1 @@
-"""Live blogs and entries as HTML, structured data and share cards: the templates and what fills them."""
+"""Live blogs and entries as HTML, structured data and share cards: the templates, and the code that fills them."""

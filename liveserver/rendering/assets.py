@@ -1,4 +1,4 @@
-"""The front end's built files, as Vite's manifests and folders have them."""
+"""The names and contents of the front end's built files, from Vite's manifests and folders."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Assets:
 
     @classmethod
     def built(cls) -> Assets:
-        """The files that Vite's manifest names. Raises SettingsError if the bundle is missing."""
+        """Read the names of the files from Vite's manifest. Raises SettingsError if the front end isn't built."""
         manifest = files("liveserver.rendering") / "static" / ".vite" / "manifest.json"
         try:
             entry = json.loads(manifest.read_text("utf-8"))["src/reader/main.ts"]
@@ -34,10 +34,10 @@ class Assets:
 
 @dataclass(frozen=True, slots=True)
 class WidgetAssets:
-    """The files that other sites' pages load: two in full, the others as paths below `/static/`."""
+    """The files that other sites' pages load: two as their contents, the others as paths below `/static/`."""
 
     loader: bytes = b""
-    """`/embed/v1.js`."""
+    """The script `/embed/v1.js`."""
     pinned: bytes = b""
     """The widget in one file."""
     widget: str = "widget.js"
@@ -49,7 +49,7 @@ class WidgetAssets:
 
     @classmethod
     def built(cls) -> WidgetAssets:
-        """The files that Vite has made. Raises SettingsError if the bundle is missing."""
+        """Read the files that Vite has made. Raises SettingsError if the front end isn't built."""
         static = files("liveserver.rendering") / "static"
         try:
             widget, pages = (
@@ -71,10 +71,10 @@ class WidgetAssets:
 
     @property
     def pinned_hash(self) -> str:
-        """The name of this version of the widget in one file."""
+        """The hash of the widget in one file, which is a part of its address."""
         return hashlib.sha256(self.pinned).hexdigest()[:16]
 
     @property
     def integrity(self) -> str:
-        """The value of an `integrity` attribute for that file (Subresource Integrity, 3.1)."""
+        """The value of an `integrity` attribute for the widget in one file (Subresource Integrity, 3.1)."""
         return "sha384-" + base64.b64encode(hashlib.sha384(self.pinned).digest()).decode()

@@ -1,4 +1,4 @@
-"""Entries as HTML and as text. An entry's HTML is made here once; page, widget and stream all show the same."""
+"""Entries as HTML and as text. The HTML that is made here is the same for page, widget and stream."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ LONG_TEXT = 600
 """Characters beyond which a pinned entry is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""Memory for the HTML of entries, so that a change of one costs the rendering of one."""
+"""Bytes of memory for the HTML of entries, so that after the change of one entry only that one is rendered."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""Memory for the text of entries' bodies, which search engines are told and titles are made from: a page asks for each
-three times, and twenty of the longest that are accepted take half of it."""
+"""Bytes of memory for the texts of bodies, from which titles and structured data are made. A page asks for each text
+three times, and twenty of the longest that are accepted take half of this memory."""
 ENTRY_BYTES = 1024
-"""Memory that a remembered entry takes beside its body and HTML, about."""
+"""Bytes that a remembered entry takes beside its body and HTML, about."""
 
 
 class EntryRenderer:
-    """Renders published entries, and remembers the HTML and the texts it made last. For one thread; does no I/O.
+    """Renders published entries, and remembers the HTML and the texts that it made last. For one thread; does no I/O.
 
-    `site_name`: None stands for the host's name.
+    `site_name`: None for the host's name.
     """
 
     def __init__(
@@ -64,18 +64,18 @@ class EntryRenderer:
         self._texts: LruCache[str, str] = LruCache(TEXTS_BYTES)
 
     def article(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The whole entry as one `<article>`. It depends on nothing but the two arguments.
+        """Return the whole entry as one `<article>`. It depends on nothing but the two arguments.
 
-        Made once while it is remembered: a change of one entry must not cost the rendering of twenty.
+        It is remembered: a change of one entry must not cost the rendering of twenty.
         """
         return self._remembered(self._article, liveblog, entry)
 
     def content(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The entry's content for a feed: label, body, source and corrections; not the heading or byline."""
+        """Return the entry's content for a feed: label, body, source and corrections; not the heading or byline."""
         return self._remembered(self._content, liveblog, entry)
 
     def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
-        """Each entry's HTML, with the day that separates it from the others."""
+        """Return each entry's HTML, with its day in the live blog's time zone."""
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
         articles = []
         for entry in entries:
@@ -86,15 +86,15 @@ class EntryRenderer:
         return articles
 
     def title(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The entry in one line of plain text, wherever that stands alone: of a claim after its label."""
+        """Return the entry in one line of plain text that can stand alone: a claim comes after its label."""
         return self._after_label(liveblog, entry, self.bare_title(entry))
 
     def bare_title(self, entry: Entry) -> str:
-        """The heading, else the beginning of the body's text, about 80 characters cut at a word; without any label."""
+        """Return the heading, or some 80 characters of the body's text, cut at a word; without any label."""
         return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
 
     def text(self, entry: Entry) -> str:
-        """The body without markup, on one line."""
+        """Return the body without markup, on one line."""
         text = self._texts.get(entry.body)
         if text is None:
             text = plain_text(entry.body)
@@ -102,64 +102,67 @@ class EntryRenderer:
         return text
 
     def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The body without markup for where it stands alone: of a claim after its label."""
+        """Return the body without markup, for a place where it stands alone: a claim comes after its label."""
         return self._after_label(liveblog, entry, self.text(entry))
 
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The beginning of the text, after the label where the entry has one, be it that of what is confirmed."""
+        """Return the beginning of the text, after the entry's label if it has one, even `confirmed`."""
         texts = texts_for(liveblog.language)
         return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
 
     def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The label of a claim: how sure the newsroom is of it, and whose word it is. Empty for any other entry."""
+        """Return the label of a claim: how sure the newsroom is, and the source. Empty for any other entry."""
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
-        """The pictures in the body, for machines that show them apart from it."""
+        """Return the pictures in the body, for formats that show them apart from it."""
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:
-        """A renderer for one answer, whose own memory is empty and forgets nothing."""
-        own = copy(self)
-        own._rendered, own._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
-        return own
+        """Make a renderer for one answer, with an empty memory of its own that forgets nothing."""
+        renderer = copy(self)
+        renderer._rendered, renderer._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
+        return renderer
 
     def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
-        """Have another renderer remember the entry's text and HTML, made here if need be. `feed`: as `content`."""
-        used = self._content if feed else self._article
-        html = self._remembered(used, liveblog, entry)
-        other._rendered.put(self._key(used, liveblog, entry), html, 0)
+        """Put the entry's HTML and text into another renderer's memory, and make them first if necessary.
+
+        `feed`: the HTML is that of `content`, instead of `article`.
+        """
+        template = self._content if feed else self._article
+        html = self._remembered(template, liveblog, entry)
+        other._rendered.put(self._key(template, liveblog, entry), html, 0)
         self.share_text(other, entry)
 
     def share_text(self, other: EntryRenderer, entry: Entry) -> None:
-        """Have another renderer remember the entry's text, made here if need be."""
+        """Put the entry's text into another renderer's memory, and make it first if necessary."""
         other._texts.put(entry.body, self.text(entry), 0)
 
     def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:
         return texts_for(liveblog.language).labelled(self.claim_label(liveblog, entry), text)
 
-    def _remembered(self, used: Template, liveblog: Liveblog, entry: Entry) -> str:
-        key = self._key(used, liveblog, entry)
+    def _remembered(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
+        key = self._key(template, liveblog, entry)
         html = self._rendered.get(key)
         if html is None:
-            html = self._render(used, liveblog, entry)
+            html = self._render(template, liveblog, entry)
             self._rendered.put(key, html, getsizeof(html) + getsizeof(entry.body) + ENTRY_BYTES)
         return html
 
     @staticmethod
-    def _key(used: Template, liveblog: Liveblog, entry: Entry) -> tuple[Template, str, str, str, Entry]:
-        # The entry itself, not its id and version: a restored backup may hold another entry of that version.
-        return (used, liveblog.slug, liveblog.language, liveblog.timezone, entry)
+    def _key(template: Template, liveblog: Liveblog, entry: Entry) -> tuple[Template, str, str, str, Entry]:
+        # The key has the entry itself, not its id and version: a restored backup may have another entry with these.
+        return (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
 
-    def _render(self, used: Template, liveblog: Liveblog, entry: Entry) -> str:
-        """An entry through one of the two templates, which get the same values but for the pictures and embeds."""
+    def _render(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
+        """Fill one of the two templates. Both get the same values, apart from the body's pictures and embeds."""
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)
         published = entry.published_at.astimezone(zone)
         body = entry.body if BLOCK.search(entry.body) else f"<p>{entry.body}</p>"
-        in_feed = used is self._content
-        return used.render(
+        in_feed = template is self._content
+        return template.render(
             entry=entry,
             title=self.title(liveblog, entry),
             body=Markup(self._bodies.with_pictures(body) if in_feed else self._bodies.shown(body, texts)),
@@ -178,7 +181,10 @@ class EntryRenderer:
 
 
 def _edited(texts: Translations, published: datetime, entry: Entry, zone: ZoneInfo) -> str | None:
-    """The mark of an entry that was edited after it was published (a backdated one is created after that)."""
+    """Return the note that an entry was edited after its publication; None if it wasn't.
+
+    A backdated entry was created after its time of publication: that is no edit.
+    """
     if entry.updated_at <= max(published, entry.created_at):
         return None
     updated = entry.updated_at.astimezone(zone)

@@ -1,4 +1,4 @@
-"""Models of the reader's pages: which entries, in which order, and what lies beyond them."""
+"""Models of the reader's pages: the entries of a page, their order, and the links to further entries."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from liveserver.domain.snapshot import Snapshot
 
 Order = Literal["newest", "oldest"]
-"""Which entry comes first."""
+"""The order of a page's entries: the newest or the oldest first."""
 
 
 class Only(NamedTuple):
-    """Which entries a page is limited to: those to which all of it applies."""
+    """A filter of entries. A page with it has only entries that meet all its conditions."""
 
     tag: str | None = None
     key_events: bool = False
@@ -44,27 +44,28 @@ class PageView:
     """One page of a live blog."""
 
     liveblog: Liveblog
-    """As of the same moment as the entries: its epoch and seq are the page's position."""
+    """The live blog as of the same moment as the entries: its epoch and seq are the page's position."""
     entries: list[Entry]
-    """In the page's order. On the pages that begin with the newest of all, pinned ones are left out."""
+    """The entries in the page's order. A page of all entries, newest first, leaves out pinned ones when it is
+    rendered."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
     """The cursor of the entries older than these; None if there are none."""
     newer_cursor: str | None = None
-    """The cursor of the newer entries; None if there are none."""
+    """The cursor of the entries newer than these; None if there are none."""
     first: bool = True
     """False on all pages but `/live/{slug}` itself: they show neither pinned entries nor key events."""
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """The time of the oldest entry of all; None where it is unknown."""
+    """The time of the live blog's oldest entry; None if unknown."""
     changed_at: datetime | None = None
-    """The time of the last change of all; None where it is unknown."""
+    """The time of the live blog's last change; None if unknown."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> PageView:
-        """The first page, as a snapshot has it."""
+        """Make the first page from a snapshot."""
         return cls(
             snapshot.liveblog,
             snapshot.entries,
@@ -83,9 +84,9 @@ class EntryPageView:
     liveblog: Liveblog
     entry: Entry
     newer: list[Entry] = field(default_factory=list)
-    """Newest first."""
+    """The entries just after it, newest first."""
     older: list[Entry] = field(default_factory=list)
-    """Newest first."""
+    """The entries just before it, newest first."""
     older_cursor: str | None = None
     newer_cursor: str | None = None
     order: Order = "newest"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 KEY_EVENTS_SHOWN = 4
-"""The newest key events, which stand in the summary as it opens; the others are folded below them."""
+"""Key events, the newest, that the summary shows at once; the others are folded below them."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class PageRenderer:
         return ShareCards(self.entries)
 
     def page(self, view: PageView) -> str:
-        """`/live/{slug}`: its first page, and every other choice of its entries."""
+        """Render `/live/{slug}`: the first page, or any other selection of its entries."""
         slug, texts = view.liveblog.slug, texts_for(view.liveblog.language)
-        apart = view.order == "newest" and view.only == EVERY
-        entries = [entry for entry in view.entries if not (apart and entry.pinned)]
+        pinned_apart = view.order == "newest" and view.only == EVERY
+        entries = [entry for entry in view.entries if not (pinned_apart and entry.pinned)]
         pinned, key_events = (view.pinned, view.key_events) if view.first else ([], [])
         posting = None
         if view.first:
@@ -88,7 +88,7 @@ class PageRenderer:
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """`/live/{slug}/entries/{id}`: the entry in its place, between those just after and just before it."""
+        """Render `/live/{slug}/entries/{id}`: the entry between those just after and just before it."""
         entries = [*view.newer, view.entry, *view.older]
         if view.order == "oldest":
             entries.reverse()
@@ -118,9 +118,10 @@ class PageRenderer:
     def error_page(
         self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None, seconds: int | None = None
     ) -> str:
-        """The page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503; links to the live blog if it is given.
+        """Render the page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
 
-        `seconds`: after how many a browser asks again by itself, of a 429.
+        `language`: the page's language without a `liveblog`, to which it would link. `seconds`: with a 429, those after
+        which the page says that the browser asks again.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self.fill(
@@ -135,7 +136,7 @@ class PageRenderer:
         )
 
     def index_page(self, liveblogs: list[Liveblog]) -> str:
-        """`/`: the live blogs in the order given, in the language of the first, as far as we have texts in it."""
+        """Render `/`: the live blogs in this order, in the first one's language if we have texts in it."""
         return self.fill(
             "index.html",
             texts_for(liveblogs[0].language if liveblogs else FALLBACK).language,
@@ -145,7 +146,7 @@ class PageRenderer:
         )
 
     def fill(self, name: str, language: str, **values: Any) -> str:
-        """A template with `values`, and with those that the frame of every page needs."""
+        """Render a template with these values, and with those that every page needs."""
         frame = {
             "t": texts_for(language),
             "language": language,
@@ -159,7 +160,7 @@ class PageRenderer:
         return template(name).render({**frame, **values})
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
-        """The links from a page to the entries that are newer and older than its own."""
+        """Return the links from a page to newer and to older entries."""
         slug = view.liveblog.slug
         newest, oldest = (entries[-1:], entries[:1]) if view.order == "oldest" else (entries[:1], entries[-1:])
         return {
@@ -170,8 +171,8 @@ class PageRenderer:
         }
 
     def _filters(self, slug: str, texts: Translations, only: Only) -> list[dict[str, Any]]:
-        """The kinds of entries that a reader may limit the list to, with what the verifications mean."""
-        kinds = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
+        """Return the filters that a reader may choose: key events, and each verification with its meaning."""
+        filters = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
         return [
             {
                 "name": name,
@@ -180,11 +181,11 @@ class PageRenderer:
                 "url": self.urls.entries(slug, only=choice),
                 "chosen": choice == only,
             }
-            for name, choice in kinds
+            for name, choice in filters
         ]
 
     def _liveblog_page(self, name: str, liveblog: Liveblog, *, kind: str, root: dict[str, str], **values: Any) -> str:
-        """A page that belongs to a live blog. `kind` and `root` tell its script what it shows."""
+        """Render a page of a live blog. `kind`, `root`: attributes from which the page's script knows what it shows."""
         texts = texts_for(liveblog.language)
         return self.fill(
             name,
@@ -192,7 +193,7 @@ class PageRenderer:
             liveblog=liveblog,
             liveblog_url=self.urls.liveblog(liveblog.slug),
             site_name=self.entries.site_name,
-            feeds=[(media_type, self.urls.feed(liveblog.slug, kind)) for kind, media_type in FEEDS.items()],
+            feeds=[(media_type, self.urls.feed(liveblog.slug, extension)) for extension, media_type in FEEDS.items()],
             oembed_url=self.urls.oembed(liveblog.slug),
             zone=ZoneInfo(liveblog.timezone),
             root={
@@ -218,7 +219,10 @@ class PageRenderer:
         )
 
     def _key_events(self, liveblog: Liveblog, key_events: list[Entry], shown: set[str]) -> list[dict[str, str]]:
-        """The lines of the summary: linked to the entry on this page, else to its permalink."""
+        """Return the lines of the summary of key events. Each links to its entry on this page, or to its permalink.
+
+        `shown`: the ids of the entries on this page.
+        """
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
         moments = [entry.published_at.astimezone(zone) for entry in key_events if entry.published_at]
         one_day = len({moment.date() for moment in moments}) == 1
@@ -236,13 +240,13 @@ class PageRenderer:
 
 
 class End(NamedTuple):
-    """An end of a page's list."""
+    """One end of a page's list, and the link to the entries beyond it."""
 
     url: str
     cursor: str
-    """Empty where nothing lies beyond."""
+    """The cursor of the entries beyond; empty if there are none."""
     place: str
-    """The last entry on this side, shown or not: its time and id, as a script wants them."""
+    """The time and id of the last entry at this end, shown or not, for the page's script."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
@@ -251,12 +255,12 @@ def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
 
 
 def _linked(html: Markup) -> Markup:
-    """The entry that a permalink leads to: browsers open the page there, also without the script."""
+    """Mark the entry to which a permalink leads, so that browsers open the page there, also without the script."""
     return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Attributes that tell the script how a page's entries differ from those of `/live/{slug}`."""
+    """Return the attributes that tell the script how a page's entries differ from those of `/live/{slug}`."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = encoding.dumps(only._asdict()).decode()
@@ -264,7 +268,7 @@ def _root(order: Order, only: Only) -> dict[str, str]:
 
 
 def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
-    """The name of the kind of entries that a page is limited to, and its meaning; None for a page of all."""
+    """Return the name of a page's filter and its meaning (empty for a tag); None for a page of all entries."""
     if only.verification is not None:
         return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
     if only.key_events:
@@ -273,5 +277,5 @@ def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
 
 
 def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:
-    """The last update of a page's entries; None where the page ends before the newest, and so may not have it."""
+    """Return the time of the last update of a page's entries; None if there are newer entries on other pages."""
     return None if newer_cursor else max((entry.updated_at for entry in entries), default=None)

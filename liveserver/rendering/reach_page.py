@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 WIDTH = 960
 LEFT, RIGHT = 72, 936
 PANELS = ((64, 184), (236, 356), (408, 528))
-"""Top and bottom of each: peak, views, hours read."""
+"""Top and bottom of each panel of the plot: peak, views, hours read."""
 HEIGHT = 572
 DAYS_LABELLED = 10
+"""Days with a label below the plot, about."""
 
 
 def page(report: ReachReport) -> str:
-    """The whole page."""
+    """Render the whole page of a report."""
     days = f"{report.since.isoformat()} to {report.until.isoformat()}, {report.liveblog.timezone}"
     sections = [_section(report, reach) for reach in report.partners]
     return _page(f"Reach of {report.liveblog.title}", days=days, sections=sections)
 
 
 def refusal(reason: str) -> str:
-    """The page for a link that isn't good."""
+    """Render the page for a link that isn't valid. `reason`: a sentence for the reader."""
     return _page("This link isn’t good (any more)", reason=reason)
 
 
@@ -40,42 +41,42 @@ def _page(title: str, **values: Any) -> str:
 
 
 def _plot(report: ReachReport, reach: PartnerReach) -> str:
-    """The plot of one partner's hours."""
+    """Draw the plot of one partner's hours, as SVG."""
     zone = ZoneInfo(report.liveblog.timezone)
     begin = datetime.combine(report.since, time(), zone).timestamp()
     end = datetime.combine(report.until + timedelta(days=1), time(), zone).timestamp()
     across = Scale(begin, end, LEFT, RIGHT)
     name = _name(reach)
-    parts = [svg_chart.text(24, 34, name, css="title")]
+    shapes = [svg_chart.text(24, 34, name, css="title")]
     rows = [(hour.hour.timestamp(), hour.peak, hour.views, hour.seconds / 3600) for hour in reach.hours]
     panels = (("most viewers at once", "one"), ("views an hour", "two"), ("hours read in an hour", "three"))
     for column, ((top, bottom), (label, css)) in enumerate(zip(PANELS, panels, strict=True), 1):
         values = [(row[0], float(row[column])) for row in rows]
-        parts += _bars(values, across, top, bottom, label, css)
+        shapes += _bars(values, across, top, bottom, label, css)
     days = (report.until - report.since).days + 1
     step = -(-days // DAYS_LABELLED)
     for number in range(0, days, step):
         day = report.since + timedelta(days=number)
         x = across(datetime.combine(day, time(), zone).timestamp())
-        parts.append(svg_chart.text(x, PANELS[-1][1] + 18, f"{day:%d %b}", css="dim"))
-    return svg_chart.document(WIDTH, HEIGHT, f"Reach, {name}, by the hour", parts)
+        shapes.append(svg_chart.text(x, PANELS[-1][1] + 18, f"{day:%d %b}", css="dim"))
+    return svg_chart.document(WIDTH, HEIGHT, f"Reach, {name}, by the hour", shapes)
 
 
 def _bars(values: list[tuple[float, float]], across: Scale, top: int, bottom: int, label: str, css: str) -> list[str]:
     highest = svg_chart.round_up(max((value for _, value in values), default=0))
     up = Scale(0, highest, bottom, top)
-    parts = [svg_chart.text(LEFT, top - 10, label, css="label")]
+    shapes = [svg_chart.text(LEFT, top - 10, label, css="label")]
     for tick in up.ticks():
-        parts.append(svg_chart.line(LEFT, up(tick), RIGHT, up(tick), "grid"))
-        parts.append(svg_chart.text(LEFT - 8, up(tick) + 4, f"{tick:,g}", css="dim", anchor="end"))
-    for at, value in values:
-        x, width = across(at), across(at + 3600) - across(at)
-        parts.append(svg_chart.rectangle(x, up(value), max(width - 0.3, 0.7), bottom - up(value), f"fill-{css}"))
-    return parts
+        shapes.append(svg_chart.line(LEFT, up(tick), RIGHT, up(tick), "grid"))
+        shapes.append(svg_chart.text(LEFT - 8, up(tick) + 4, f"{tick:,g}", css="dim", anchor="end"))
+    for hour, value in values:
+        x, width = across(hour), across(hour + 3600) - across(hour)
+        shapes.append(svg_chart.rectangle(x, up(value), max(width - 0.3, 0.7), bottom - up(value), f"fill-{css}"))
+    return shapes
 
 
 def _section(report: ReachReport, reach: PartnerReach) -> dict[str, Any]:
-    """The values that the template shows of one partner."""
+    """Return the values of one partner for the template."""
     return {
         "name": _name(reach),
         "figures": [

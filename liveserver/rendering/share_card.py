@@ -1,7 +1,7 @@
 """Share cards: the text on the picture of a shared link. `rendering/share_card_image.py` draws it.
 
-A card's address carries a hash of what is on it, so that caches, which keep pictures by their address, fetch a changed
-one.
+A card's address has a hash of everything on the card. Caches keep pictures by their address, so they fetch a card that
+has changed.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 DESIGN = 1
-"""To be raised when the drawing changes: it is a part of every card's address."""
+"""The number of the drawing's version, and a part of every card's address. Raise it when the drawing changes."""
 
 TITLE_LENGTH = 160
+"""Characters of a title that is made from an entry's text."""
 TEXT_LENGTH = 400
-"""Characters of the text below a title: more than there is ever room for, so that a long one costs nothing."""
+"""Characters of the text below a title: more than ever fit, so that laying out a long text costs no more."""
 
 Tone = Literal["accent", "quiet", "good", "doubt"]
 
@@ -39,7 +40,7 @@ _TONES: dict[Verification, Tone] = {
     Verification.DENIED: "accent",
 }
 
-# What both fonts have: Latin, Greek and Cyrillic letters, punctuation, a few signs.
+# The characters that both fonts have: Latin, Greek and Cyrillic letters, punctuation, a few signs.
 _COVERED = re.compile(
     "[ -~\u00a0-\u0148\u014a-\u017f\u018f\u0192\u01a0\u01a1\u01af\u01b0\u01cd-\u01dc\u01e6-\u01eb\u01f8-\u021b\u0259"
     "\u02bb\u02bc\u02c6\u02c7\u02da\u02dc\u0386-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce"
@@ -49,7 +50,7 @@ _COVERED = re.compile(
     "\u20a3\u20aa-\u20ac\u20b4\u20b9\u20ba\u20bd\u2116\u2122\u2153\u215a-\u215e"
     "\u2190-\u2193\u2212\u221e\u2248\u2260\u2264\u2265]*"
 )
-# What a text loses little without: pictures, their modifiers, marks and joiners.
+# Categories of characters that a text can do without: emoji and other symbols, their modifiers, marks and joiners.
 _DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
 
 
@@ -62,27 +63,28 @@ class Card:
     tone: Tone
     """The label's colour."""
     kicker: str
-    """Above the title: what an entry belongs to."""
+    """The line above the title: the live blog of an entry."""
     title: str
     text: str
-    """Below the title, as far as there is room."""
+    """The text below the title, as far as there is room."""
     note: str
+    """The text at the foot: the time of an entry."""
 
     @property
     def hash(self) -> str:
-        """Another one for everything else that could be on it."""
+        """The hash of all that is on the card and of the drawing's version, as 16 hexadecimal digits."""
         content = "\0".join(str(value) for value in (DESIGN, *astuple(self)))
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ShareCards:
-    """The cards of one site, and the addresses of their pictures: another address after each change that is seen."""
+    """The cards of one site, and their addresses, which change whenever the card does."""
 
     entries: EntryRenderer
 
     def liveblog(self, liveblog: Liveblog) -> Card:
-        """The card of a live blog's page."""
+        """Make the card of a live blog."""
         status = liveblog.status
         return Card(
             site=writable(self.entries.site_name),
@@ -95,7 +97,7 @@ class ShareCards:
         )
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> Card:
-        """The card of a published entry's page. A claim never goes without the label that says what it is."""
+        """Make the card of a published entry. A claim always has the label that says how sure it is."""
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
@@ -110,25 +112,25 @@ class ShareCards:
             label=label,
             tone=tone,
             kicker=writable(liveblog.title),
-            # Not the renderer's title of it: the label has a place of its own on the picture.
+            # Not the renderer's title, which begins with the label: that has a place of its own on the card.
             title=writable(entry.heading or shortened(text, TITLE_LENGTH)),
             text=writable(text[:TEXT_LENGTH]) if entry.heading else "",
             note=writable(texts.short_date_time(entry.published_at.astimezone(ZoneInfo(liveblog.timezone)))),
         )
 
     def liveblog_url(self, liveblog: Liveblog) -> str:
-        """The address of a live blog's picture."""
+        """Return the address of a live blog's card."""
         return f"{self.entries.urls.liveblog(liveblog.slug)}/card-{self.liveblog(liveblog).hash}.png"
 
     def entry_url(self, liveblog: Liveblog, entry: Entry) -> str:
-        """The address of a published entry's picture."""
+        """Return the address of a published entry's card."""
         return f"{self.entries.urls.entry(liveblog.slug, entry.id)}/card-{self.entry(liveblog, entry).hash}.png"
 
 
 def writable(text: str) -> str:
-    """The text as our fonts can write it, on one line; empty if they lack one of its letters.
+    """Return the text on one line, as our fonts can write it; empty if they lack one of its letters.
 
-    Emoji and the like are left out; a word without one of its letters would be another word.
+    Emoji and other dispensable characters are left out. A letter isn't, as the word would be another one without it.
     """
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in composed if _COVERED.fullmatch(c) or unicodedata.category(c) not in _DISPENSABLE)

@@ -1,6 +1,7 @@
-"""A share card as a picture: PNG, 1200 × 630 pixels, which is what OpenGraph's readers show without cutting it.
+"""A share card as a picture: a PNG of 1200 × 630 pixels, which social networks show without cutting it.
 
-Laid out without Raqm, so that every machine draws the same; `cards.writable` lets only through what that can write.
+Text is laid out without Raqm, so that every machine draws the same. `share_card.writable` lets through only text that
+can be written so.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ _ROOM = WIDTH - 2 * _MARGIN
 _PAPER, _INK, _MUTED, _RULE = "#fdfcf9", "#1c1b19", "#5f5b54", "#dcd7cc"
 _TONES: dict[Tone, str] = {"accent": "#ad1220", "quiet": "#5f5b54", "good": "#1f6238", "doubt": "#7a4b00"}
 _TITLE_SIZES = {112: 1, 96: 2, 80: 3, 72: 3, 64: 6, 56: 6, 48: 6}
-"""In pixels, each with the most lines that look well in it."""
+"""Sizes of a title in pixels, the largest first, each with the number of lines that may have it."""
 _TOP, _BOTTOM = 152, 494
-"""Where title and text may stand."""
+"""The space of title and text, in pixels from the top."""
 _SMOOTH = 4
-"""Shapes are drawn so many times larger, and made smaller: Pillow smooths the edges of letters only."""
+"""The factor by which shapes are drawn larger and then scaled down, as Pillow smooths only the edges of letters."""
 
 Face = Literal["title", "text"]
 
 
 def draw(card: Card) -> bytes:
-    """The picture. Some 30 ms of CPU: not for the event loop, nor for two threads at a time."""
+    """Draw the card. It takes some 30 ms of CPU: not for the event loop, nor for two threads at a time."""
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     canvas = ImageDraw.Draw(image)
     canvas.rectangle((0, 0, WIDTH, 13), fill=_TONES["accent"])
@@ -48,7 +49,7 @@ def draw(card: Card) -> bytes:
         _draw_emblem(image, WIDTH // 2 - 90, (_TOP + _BOTTOM) // 2 - 90, 180)
     _draw_foot(image, canvas, card)
     file = BytesIO()
-    # Few colours are enough for letters and their edges, and the file is half as large.
+    # 128 colours are enough for letters and their edges, and the file is half as large.
     image.quantize(128, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, "PNG")
     return file.getvalue()
 
@@ -93,7 +94,7 @@ def _draw_foot(image: Image.Image, canvas: ImageDraw.ImageDraw, card: Card) -> N
 
 
 def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
-    """The site's icon (`icon.svg`), by its own numbers: a square of 32."""
+    """Draw the site's icon, with the numbers of `icon.svg`, which is a square of 32."""
 
     def square(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
         pen.rounded_rectangle(box, box[2] * 7 / 32, 255)
@@ -111,16 +112,17 @@ def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
 
 def _paste(
     image: Image.Image,
-    place: tuple[int, int],
+    position: tuple[int, int],
     size: tuple[int, int],
     colour: str,
     shape: Callable[[ImageDraw.ImageDraw, tuple[int, int, int, int]], None],
 ) -> None:
-    """Draw a shape with smooth edges."""
+    """Draw a shape with smooth edges. `position`: of its left upper corner."""
     width, height = size[0] * _SMOOTH, size[1] * _SMOOTH
     mask = Image.new("L", (width, height))
     shape(ImageDraw.Draw(mask), (0, 0, width - 1, height - 1))
-    image.paste(colour, (*place, place[0] + size[0], place[1] + size[1]), mask.resize(size, Image.Resampling.LANCZOS))
+    box = (*position, position[0] + size[0], position[1] + size[1])
+    image.paste(colour, box, mask.resize(size, Image.Resampling.LANCZOS))
 
 
 @lru_cache(maxsize=16)
@@ -130,27 +132,27 @@ def _font(face: Face, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _fitted(title: str, height: int) -> tuple[int, list[str]]:
-    """The largest size at which the title fits, and its lines; what doesn't fit at the smallest is cut."""
+    """Return the largest size at which the title fits, and its lines. At the smallest size, a title too long is cut."""
     for size in _TITLE_SIZES:
-        font, most = _font("title", size), min(_TITLE_SIZES[size], int(height // (size * 1.16)))
-        lines = _lines(font, title, most + 1)
-        if len(lines) <= most and not any(font.getlength(word) > _ROOM for word in _words(title)):
+        font, limit = _font("title", size), min(_TITLE_SIZES[size], int(height // (size * 1.16)))
+        lines = _lines(font, title, limit + 1)
+        if len(lines) <= limit and not any(font.getlength(word) > _ROOM for word in _words(title)):
             return size, lines
-    return size, _lines(font, title, most)
+    return size, _lines(font, title, limit)
 
 
 def _words(text: str) -> list[str]:
     return re.split("[ \u2009\u200a\u200b]+", text)
 
 
-def _lines(font: ImageFont.FreeTypeFont, text: str, most: int) -> list[str]:
-    """The text in lines as wide as there is room, the last one cut if there are more than `most`."""
+def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
+    """Break the text into lines no wider than the card, `limit` at most; if it needs more, the last one is cut."""
     words = _words(text)
     lines: list[str] = []
     for position, word in enumerate(words):
         if lines and font.getlength(f"{lines[-1]} {word}") <= _ROOM:
             lines[-1] += f" {word}"
-        elif len(lines) == most:
+        elif len(lines) == limit:
             lines[-1] = _cut(font, " ".join([lines[-1], *words[position:]]), _ROOM)
             break
         else:
@@ -159,7 +161,7 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, most: int) -> list[str]:
 
 
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
-    """The text, if it isn't too wide; else its beginning, with an ellipsis, cut at a word where that costs little."""
+    """Return the text if it isn't too wide; else its beginning with an ellipsis, cut at a word if that costs little."""
     if font.getlength(text) <= room:
         return text
     low, high = 0, len(text)

@@ -1,4 +1,4 @@
-"""A live blog as schema.org's LiveBlogPosting, an entry as its BlogPosting: for search engines.
+"""Structured data for search engines: a live blog as schema.org's LiveBlogPosting, an entry as its BlogPosting.
 
 Google's requirements: https://developers.google.com/search/docs/appearance/structured-data/article
 """
@@ -30,11 +30,12 @@ def liveblog_posting(
     began_at: datetime | None = None,
     changed_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """The posting and the given published entries; every date with the offset of the live blog's zone.
+    """Describe a live blog with these published entries. All dates have the offset of the live blog's time zone.
 
-    `began_at` and `changed_at` are the first publication and the last change of all entries, of which only some are
-    given. The coverage begins with the first entry, be it backdated to before the live blog was opened, or long after a
-    live blog was announced; once ended, it ended with the last entry, whatever is corrected afterwards.
+    `began_at`, `changed_at`: the first publication and the last change of all entries, also of those that aren't given
+    here; None if unknown. The coverage begins with the first entry, whether that was backdated to before the live blog
+    was opened, or came long after it was announced. Once ended, it ended with the last entry, whatever is corrected
+    afterwards.
 
     https://schema.org/LiveBlogPosting
     """
@@ -73,7 +74,7 @@ def liveblog_posting(
 
 
 def entry_posting(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """One published entry by itself, as a part of its live blog.
+    """Describe one published entry by itself, as a part of its live blog.
 
     https://schema.org/BlogPosting
     """
@@ -106,9 +107,9 @@ def _update(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer, zone: Zon
     if illustrations := renderer.illustrations(entry):
         update["image"] = [_image(illustration) for illustration in illustrations]
     if label := renderer.claim_label(liveblog, entry):
-        # Not a ClaimReview, which says that somebody examined the claim by a method of theirs, and rated it: a denial
-        # can be no more than the word of the source named. Nor an author: the source may be whose claim it is, or who
-        # contests it.
+        # This is no ClaimReview: that would say that somebody examined the claim by a method and rated it, while a
+        # denial may only be what the source says. The claim has no author either: the source may be the one that makes
+        # the claim, or the one that contests it.
         update["about"] = {"@type": "Claim", "text": renderer.bare_title(entry), "description": label}
     if entry.via is not None:
         update["isBasedOn"] = entry.via.url
@@ -137,7 +138,7 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 
 
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """The author of an entry that nobody has signed."""
+    """Return the author of an entry without a byline: the live blog that it was taken over from, or the newsroom."""
     return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 
 

@@ -1,4 +1,4 @@
-"""The HTML templates, compiled once for all who fill them, and JSON as they take it."""
+"""The HTML templates, compiled once for the whole process, and JSON for them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def template(name: str) -> Template:
-    """The template in a file of `rendering/templates`."""
+    """Return the template in a file of `rendering/templates`."""
     return _environment().get_template(name)
 
 
 @cache
 def _environment() -> Environment:
-    """All templates. Compiling them takes longer than anything else that a new application does."""
+    """Return all templates. They are kept, as compiling them takes longer than all else that a new application does."""
     templates = (files("liveserver.rendering") / "templates").iterdir()
     return Environment(
         loader=DictLoader({file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}),
@@ -35,5 +35,5 @@ def _environment() -> Environment:
 
 
 def json_block(value: Any) -> Markup:
-    """JSON that is safe inside a `<script>` element."""
+    """Encode a value as JSON that is safe inside a `<script>` element."""
     return Markup(encoding.dumps(value).decode().replace("<", "\\u003c"))

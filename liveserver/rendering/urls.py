@@ -21,16 +21,16 @@ FEEDS = {
     "atom": "application/atom+xml",
     "json": "application/feed+json",
 }
-"""The media type of each feed, by the ending of its address."""
+"""The media types of the feeds, by the ending of a feed's address."""
 
 _LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
 
 
 class Urls:
-    """Makes the addresses of one site: absolute ones, unless a name says `path`.
+    """The addresses of one site. They are absolute, unless the method's name has `path` in it.
 
-    `public_url` is the site's address without a trailing slash: `https://live.example.org`. `media_url`: where readers
-    get pictures, if not there.
+    `public_url`: the site's address without a trailing slash, for example `https://live.example.org`. `media_url`: the
+    address of the pictures' files; None if they are on the site itself.
     """
 
     def __init__(self, public_url: str, *, media_url: str | None = None) -> None:
@@ -39,15 +39,15 @@ class Urls:
         self.host = urlsplit(public_url).hostname or public_url
         self.home = f"{public_url}/"
         self.media = media_url or public_url + MEDIA_PATH
-        """The part before the slash and a picture's name."""
+        """The address of the pictures' files, without a slash and a picture's name."""
         self.static_path = f"{self._base_path}/static/"
 
     def liveblog(self, slug: str) -> str:
-        """The live blog's page."""
+        """Return the address of a live blog's page."""
         return f"{self._public_url}/live/{slug}"
 
     def entries(self, slug: str, *, order: Order = "newest", cursor: str | None = None, only: Only = EVERY) -> str:
-        """A page of some of a live blog's entries."""
+        """Return the address of a page of a live blog's entries, in an order, from a cursor on, and filtered."""
         query = {
             "tag": only.tag,
             "key_events": "true" if only.key_events else None,
@@ -61,52 +61,52 @@ class Urls:
         return f"{self.liveblog(slug)}?{encoded}" if encoded else self.liveblog(slug)
 
     def entry(self, slug: str, entry_id: str) -> str:
-        """The entry's permalink."""
+        """Return an entry's permalink."""
         return f"{self._public_url}/live/{slug}/entries/{entry_id}"
 
-    def feed(self, slug: str, kind: str) -> str:
-        """One of the live blog's `FEEDS`."""
-        return f"{self._public_url}/live/{slug}/feed.{kind}"
+    def feed(self, slug: str, extension: str) -> str:
+        """Return the address of a live blog's feed. `extension`: one of `FEEDS`."""
+        return f"{self._public_url}/live/{slug}/feed.{extension}"
 
     def api_path(self, slug: str) -> str:
-        """The live blog in the API."""
+        """Return the path of a live blog in the API."""
         return f"{self._base_path}/api/v1/liveblogs/{slug}"
 
     def static(self, path: str) -> str:
-        """A built file of the front end."""
+        """Return the address of a built file of the front end."""
         return f"{self.home}static/{path}"
 
     def oembed(self, slug: str) -> str:
-        """The oEmbed answer about the live blog."""
+        """Return the address of the oEmbed answer about a live blog."""
         return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog(slug)})}"
 
     def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
-        """The widget as a page for frames, with the attributes of `<live-blog>` as its query."""
+        """Return the address of the widget's page for frames, with the attributes of `<live-blog>` as its query."""
         query = urlencode(attributes) if attributes else ""
         return f"{self.home}embed/{slug}{'?' + query if query else ''}"
 
     @property
     def widget_script(self) -> str:
-        """The script that a partner's page loads."""
+        """The address of the widget's script, which a partner's page loads."""
         return f"{self.home}embed/v1.js"
 
     def pinned_widget_script(self, digest: str) -> str:
-        """The same script in a version that never changes."""
+        """Return the address of the widget's script in one version, which never changes."""
         return f"{self.home}embed/v1-{digest}.js"
 
     def path_of(self, url: str) -> str:
-        """An address of this site without its scheme and host."""
+        """Return an address of this site without its scheme and host."""
         return urlsplit(self.home).path + url.removeprefix(self.home)
 
     def slug_of(self, url: str) -> str:
-        """The live blog whose page, or an entry of which, has an address of this site. Raises NotFound."""
+        """Return the slug of the live blog whose page, or whose entry's page, has this address. Raises NotFound."""
         home = urlsplit(self.home)
         try:
-            asked = urlsplit(url)
+            split = urlsplit(url)
         except ValueError:
             raise NotFound("the URL is none") from None
-        path = asked.path.removeprefix(home.path.rstrip("/")) if asked.path.startswith(home.path) else ""
+        path = split.path.removeprefix(home.path.rstrip("/")) if split.path.startswith(home.path) else ""
         match = _LIVE_PATH.fullmatch(path)
-        if match is None or asked.netloc.lower() != home.netloc.lower() or asked.scheme not in {"http", "https"}:
+        if match is None or split.netloc.lower() != home.netloc.lower() or split.scheme not in {"http", "https"}:
             raise NotFound("the URL is not that of a live blog here")
         return match[1]

@@ -22,55 +22,56 @@ if TYPE_CHECKING:
 
 THEMES = ("auto", "light", "dark")
 LIMIT = 20
-"""Entries, where a partner doesn't say how many."""
+"""Entries that a widget shows at first, if its page names no number."""
 WIDTH, HEIGHT = 600, 600
-"""The size of the frame in pixels, where an oEmbed consumer names no maximum."""
+"""The size of the frame in pixels, if an oEmbed consumer names no maximum."""
 NARROWEST, LOWEST = 220, 200
+"""The smallest size of the frame in pixels, whatever maximum an oEmbed consumer names."""
 CACHE_AGE = 86_400
-"""Seconds for which an oEmbed answer may be kept: it says where the live blog is, not what is in it."""
+"""Seconds for which an oEmbed answer may be kept: it says where the live blog is, and nothing of its entries."""
 
 
 class WidgetOptions(NamedTuple):
-    """The look of a widget, as a partner wants it."""
+    """The look of a widget, as a page or a partner wants it."""
 
     theme: str | None = None
-    """None: the partner's, or else as the reader's system has it."""
+    """One of `THEMES`; None for the partner's, or else that of the reader's system."""
     limit: int = LIMIT
     language: str | None = None
-    """The language of our own texts; None: the live blog's."""
+    """The language of our own texts; None for the live blog's."""
     partner: str | None = None
     attribution: Attribution | None = None
-    """The line that says whose live blog it is; None if nothing is to be said."""
+    """The line that says whose live blog it is; None for no such line."""
     colours: tuple[tuple[str, str], ...] = ()
-    """The partner's, and its font, by the names that they have in its theme."""
+    """The partner's colours and font, by their names in its theme."""
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """The values that tell a rendition with this look from any other."""
+        """The values that tell a rendition with these options from any other."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
     def style(self) -> str:
-        """A style sheet that says the colours to a page without scripts; empty where there are none."""
+        """A style sheet that sets the colours without any script; empty if there are none."""
         rules = ";".join(f"--own-{name}:{value}" for name, value in self.colours)
         return f".lv{{{rules}}}" if rules else ""
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of `<live-blog>` for this look, without those that have their usual value."""
-        given = {
+        """The attributes of `<live-blog>` for these options, without those that have their usual value."""
+        values = {
             "theme": self.theme,
             "limit": str(self.limit),
             "lang": self.language,
             "partner": self.partner,
         }
         usual = {"limit": str(LIMIT)}
-        return {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
+        return {name: value for name, value in values.items() if value is not None and value != usual.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
 class WidgetRenderer:
-    """Renders the widget around the entries that pages have, too. For one thread; does no I/O."""
+    """Renders the widget, around the same HTML of entries as pages have. For one thread; does no I/O."""
 
     pages: PageRenderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)
@@ -81,7 +82,10 @@ class WidgetRenderer:
         return self.pages.urls
 
     def shell(self, liveblog: Liveblog, language: str | None) -> dict[str, Any]:
-        """The widget without entries, and what its script says later: our texts in `language`, if not the blog's."""
+        """Render the widget without entries, with the texts that its script needs later.
+
+        `language`: that of our own texts; None for the live blog's.
+        """
         texts = texts_for(language or liveblog.language)
         return {
             "html": self.pages.fill("embed_shell.html", liveblog.language, **self._shell(liveblog, texts)),
@@ -97,23 +101,23 @@ class WidgetRenderer:
             },
         }
 
-    def page(self, view: PageView, look: WidgetOptions) -> str:
-        """`/embed/{slug}`: the widget in a page of its own, which is whole without any script."""
+    def page(self, view: PageView, options: WidgetOptions) -> str:
+        """Render `/embed/{slug}`: the widget in a page of its own, which is complete without any script."""
         liveblog = view.liveblog
-        texts = texts_for(look.language or liveblog.language)
+        texts = texts_for(options.language or liveblog.language)
         return self.pages.fill(
             "embed_page.html",
             liveblog.language,
-            **(self._shell(liveblog, texts) | self._articles(view) | self._dress(look)),
-            attributes={"src": self.urls.liveblog(liveblog.slug), **look.attributes},
+            **(self._shell(liveblog, texts) | self._articles(view) | self._option_values(options)),
+            attributes={"src": self.urls.liveblog(liveblog.slug), **options.attributes},
             script_url=self.urls.widget_script,
-            style=look.style,
+            style=options.style,
             frame_script=self.urls.static(self.assets.frame),
             frame_styles=[self.urls.static(style) for style in self.assets.styles],
         )
 
-    def fragment(self, view: PageView, look: WidgetOptions) -> str:
-        """HTML for a partner's own page: the entries as they are, alive once the script has come, and JSON-LD."""
+    def fragment(self, view: PageView, options: WidgetOptions) -> str:
+        """Render HTML for a partner's own page: the current entries, the script that updates them, and JSON-LD."""
         liveblog = view.liveblog
         entries = [*view.pinned, *(entry for entry in view.entries if not entry.pinned)]
         posting = liveblog_posting(
@@ -131,47 +135,47 @@ class WidgetRenderer:
             url=self.urls.liveblog(liveblog.slug),
             text_direction=text_direction,
             **self._articles(view),
-            attribution=look.attribution,
-            attributes={"src": self.urls.liveblog(liveblog.slug), **look.attributes},
+            attribution=options.attribution,
+            attributes={"src": self.urls.liveblog(liveblog.slug), **options.attributes},
             script_url=self.urls.widget_script,
             json_ld=json_block(posting),
         )
 
     def preview(self, liveblog: Liveblog, partner: str | None) -> str:
-        """`/embed/preview/{slug}`: the widget with what there is to choose, and the lines to copy, the partner's.
+        """Render `/embed/preview/{slug}`: the widget with its options, and the lines for a partner to copy.
 
-        The lines have the public address. What the page itself loads comes from where it came from.
+        The lines have the public address. The page itself loads its files from the host from which it was loaded.
         """
-        url, here = self.urls.liveblog(liveblog.slug), self.urls.path_of
-
+        url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(
             "embed_preview.html",
             texts_for(liveblog.language).language,
             liveblog=liveblog,
             url=url,
-            here=here(url),
+            here=path_of(url),
             partner=partner,
             embed_url=self.urls.widget(liveblog.slug, WidgetOptions(partner=partner).attributes),
             script_url=self.urls.widget_script,
-            script_here=here(self.urls.widget_script),
+            script_here=path_of(self.urls.widget_script),
             pinned_url=self.urls.pinned_widget_script(self.assets.pinned_hash),
             integrity=self.assets.integrity,
             themes=THEMES,
             usual_limit=LIMIT,
-            preview_script=here(self.urls.static(self.assets.preview)),
-            preview_styles=[here(self.urls.static(style)) for style in self.assets.preview_styles],
+            preview_script=path_of(self.urls.static(self.assets.preview)),
+            preview_styles=[path_of(self.urls.static(style)) for style in self.assets.preview_styles],
         )
 
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
-        """The answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed the live blog.
+        """Return the answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed it.
 
-        WordPress keeps nothing of it but `a`, `blockquote` and `iframe`, and needs the last. Where some sites may, it
-        is the same for all servers: nothing tells for whom they ask, and the page in the frame says to the browser who
-        may show it. The frame takes the width that there is: a number of pixels would be wider than a phone's page in
-        editors that don't make it narrower, and `width` tells it to those that do.
+        Of the HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs the last. If only some sites may
+        embed the live blog, everybody gets the same answer all the same: the request doesn't say for which site it is,
+        and the page in the frame tells the browser which sites may show it. The frame has a width of 100 %: in editors
+        that don't make it narrower, a number of pixels would be wider than a phone's page. Editors that do take
+        `width`.
         """
         if liveblog.embedding.mode == "nobody":
-            # 2.3.3: there is no response for this address. 401 would say that the page is private, which it isn't.
+            # A 404 means that there is no response for this address (2.3.3). A 401 would mean that the page is private.
             raise NotFound("this live blog is not for other sites: link to it")
         width = max(NARROWEST, min(WIDTH, max_width or WIDTH))
         height = max(LOWEST, min(HEIGHT, max_height or HEIGHT))
@@ -212,8 +216,8 @@ class WidgetRenderer:
         }
 
     @staticmethod
-    def _dress(look: WidgetOptions) -> dict[str, Any]:
-        return {"scheme": look.theme or "auto", "attribution": look.attribution}
+    def _option_values(options: WidgetOptions) -> dict[str, Any]:
+        return {"scheme": options.theme or "auto", "attribution": options.attribution}
 
     def _articles(self, view: PageView) -> dict[str, Any]:
         return {

@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> Starlette:
                 RequestMetrics,
                 headers=security_headers.everywhere(settings),
                 ended=ended,
-                look=PublicName(settings).look,
+                observe=PublicName(settings).observe,
             ),
             *([Middleware(HostCheck, allowed=settings.hosts)] if settings.hosts else []),
             Middleware(FastPath),

@@ -93,10 +93,10 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         parts.push_async_callback(_cancelled, writable)
         index = IndexCache(partial(_newest, store), partial(_index_page, pages))
         parts.push_async_callback(index.close)
-        turns, drawing = FairQueue(), FairQueue(at_once=1)
-        reading = FairQueue(at_once=pictures.at_once, rest_max=REST_MAX)
-        page_cache = PageCache(hub, history, turns, budget=settings.page_cache)
-        for part in (page_cache, drawing, reading, turns):
+        store_queue, card_queue = FairQueue(), FairQueue(at_once=1)
+        picture_queue = FairQueue(at_once=pictures.at_once, rest_max=REST_MAX)
+        page_cache = PageCache(hub, history, store_queue, budget=settings.page_cache)
+        for part in (page_cache, card_queue, picture_queue, store_queue):
             parts.push_async_callback(part.close)
 
         reach = Reach(store, hub, bus)
@@ -139,11 +139,11 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             limits=RequestLimits(settings),
             bodies=json_budget(settings.max_body_size),
             uploads=upload_budget(settings.media_max_size),
-            turns=turns,
+            store_queue=store_queue,
             writable=writable,
-            reading=reading,
-            drawing=drawing,
-            dated=DatedCache(turns),
+            picture_queue=picture_queue,
+            card_queue=card_queue,
+            dated=DatedCache(store_queue),
         )
 
 

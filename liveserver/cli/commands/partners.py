@@ -103,11 +103,11 @@ def partners_add(
     settings: Settings, name: Annotated[str, typer.Argument(help="Who it is")], rules: dict[str, Any]
 ) -> None:
     """Take a partner in, and print its id."""
-    from liveserver.access.partner_admission import made
+    from liveserver.access.partner_admission import new_partner
     from liveserver.domain.inputs.bodies import PartnerInput
     from liveserver.domain.inputs.parsing import parse
 
-    partner = made(parse(PartnerInput, {"name": name, **rules}), now())
+    partner = new_partner(parse(PartnerInput, {"name": name, **rules}), now())
 
     async def add(store: Store) -> list[str]:
         await store.partners.add(partner)
@@ -193,12 +193,14 @@ def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
 
 
 def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partner:
-    from liveserver.access.partner_admission import edited
+    from liveserver.access.partner_admission import edited_partner
     from liveserver.domain.inputs.bodies import PartnerPatch
     from liveserver.domain.inputs.parsing import parse
 
     patch = parse(PartnerPatch, fields)
-    return on_store(settings, lambda store: store.partners.edit(partner_id, lambda old: edited(old, patch, now())))
+    return on_store(
+        settings, lambda store: store.partners.edit(partner_id, lambda old: edited_partner(old, patch, now()))
+    )
 
 
 async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:

@@ -1,1 +1,1 @@
-"""Inputs of editors, validated field by field: a bad one is refused whole, with every bad field named."""
+"""Inputs of editors, validated field by field. A bad input is refused as a whole, and every bad field is named."""

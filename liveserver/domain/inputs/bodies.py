@@ -1,4 +1,7 @@
-"""Request bodies, one model for each: what can be made, and what can be edited."""
+"""Request bodies, one model for each: inputs for new things, and patches for edits.
+
+Most docstrings of models are shown in the OpenAPI document.
+"""
 
 from __future__ import annotations
 
@@ -47,22 +50,22 @@ from liveserver.domain.partner import DELAY_MAX
 
 
 class Input(BaseModel):
-    """Base of all inputs: unknown fields are errors, and nothing is guessed from another type."""
+    """Base of all inputs. Unknown fields are errors, and values of another type aren't converted."""
 
     model_config = ConfigDict(extra="forbid", strict=False, str_strip_whitespace=False)
 
 
 class Absent:
-    """The value of a patch's field that wasn't sent. It is no value of any field, so nothing mistakes it for one."""
+    """The value of a patch's field that wasn't sent. No field can have it as a real value."""
 
 
 ABSENT: Any = Field(default_factory=Absent)
 
 
 class Patch(Input):
-    """Base of all patches: every field may be absent, and what is absent stays as it is.
+    """Base of all patches: every field may be absent, and an absent field stays as it is.
 
-    `model_fields_set` has the names of the fields that were sent, `null` among their values; only those are to be read.
+    `model_fields_set` has the names of the fields that were sent, also of those that are `null`. Read only these.
     """
 
 

@@ -1,4 +1,4 @@
-"""Fields that editors may send, each with its limits: an annotated type that pydantic holds inputs to."""
+"""Fields that editors may send, each with its limits, as an annotated type that pydantic checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.inputs import origins
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters (C0 but tab, line feed and return, DEL, C1), which no editor means and no terminal should get."""
+"""Control characters that no editor means and no terminal should get: C0 but tab, line feed and return; DEL; C1."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -30,13 +30,13 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _LIVE_PATH = re.compile(r"((?:/[\w.~-]+)*)/(?:live|embed)/([a-z0-9-]+)/?", re.ASCII)
 
-# Beyond these a time zone's offset leads out of what `datetime` can hold.
+# Near the ends of what `datetime` can hold, a time zone's offset would lead out of it.
 _YEARS = range(1970, 9999)
 _TOO_FAR = f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}"
 
 
 def clean(value: str) -> str:
-    """The text. Raises ValueError if it has a character that no editor means."""
+    """Return the text unchanged. Raises ValueError if it has a control character."""
     if match := CONTROL.search(value):
         raise ValueError(f"has a control character (U+{ord(match[0]):04X})")
     return value
@@ -113,19 +113,19 @@ def _live_page(value: str) -> str:
 
 
 def live_page(url: str) -> tuple[str, str]:
-    """The server and the slug that the address of a live blog's page names. Raises ValueError for anything else."""
-    parts = urlsplit(_link(url))
-    match = _LIVE_PATH.fullmatch(parts.path)
+    """Return the server's address and the slug from the address of a live blog's page. Raises ValueError for others."""
+    split = urlsplit(_link(url))
+    match = _LIVE_PATH.fullmatch(split.path)
     if match is None or not re.fullmatch(SLUG_PATTERN, match[2], re.ASCII) or len(match[2]) > SLUG_MAX:
         raise ValueError("must be the address of a live blog's page, for example https://live.example.org/live/marees")
-    if "@" in parts.netloc or parts.port == 0:
+    if "@" in split.netloc or split.port == 0:
         raise ValueError("must name a host, and nobody's password")
-    return f"{parts.scheme}://{parts.netloc.lower()}{match[1]}", match[2]
+    return f"{split.scheme}://{split.netloc.lower()}{match[1]}", match[2]
 
 
 def _link(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or not value.isprintable() or " " in value:
+    split = urlsplit(value)
+    if split.scheme not in {"http", "https"} or not split.netloc or not value.isprintable() or " " in value:
         raise ValueError("must be an absolute http(s) URL")
     return value
 
@@ -150,7 +150,7 @@ Note = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 Origin = Annotated[str, Field(max_length=300), AfterValidator(origins.pattern)]
 Origins = Annotated[list[Origin], Field(max_length=100), AfterValidator(_unique)]
 Colour = Annotated[str, Field(pattern=r"^#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
-# What can stand in a style sheet's font-family without ending it.
+# The characters that a style sheet's font-family can have without ending there.
 Font = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9 ,_-]+$")]
 Name = Annotated[str, Field(max_length=100), AfterValidator(_line)]
 Link = Annotated[str, Field(max_length=2_000), AfterValidator(_link)]

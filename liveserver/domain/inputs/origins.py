@@ -1,8 +1,8 @@
 """Origins of pages, as browsers name them, and the patterns that allow them to show something.
 
-A pattern is an origin (RFC 6454), `https://www.example.org`, or one with a star for its first labels,
-`https://*.example.org`, which stands for every host below `example.org` and not for that itself, as in a
-Content-Security-Policy (CSP 3, 6.7.2.8). `null` stands for pages without an origin: sandboxed frames, files.
+A pattern is an origin (RFC 6454), `https://www.example.org`, or an origin with a star, `https://*.example.org`. The
+star stands for every host below `example.org`, but not for `example.org` itself, as in a Content-Security-Policy (CSP
+3, 6.7.2.8). `null` stands for pages without an origin: sandboxed frames, files.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def pattern(text: str) -> str:
-    """A pattern as browsers would write it: lower case, without a default port. Raises ValueError for anything else."""
+    """Return a pattern as browsers write origins: lower case, no default port. Raises ValueError if it isn't one."""
     if text == NULL:
         return text
     try:
-        parts = urlsplit(text)
-        port = parts.port
+        split = urlsplit(text)
+        port = split.port
     except ValueError:
-        parts, port = urlsplit(""), None
-    host = parts.hostname or ""
+        split, port = urlsplit(""), None
+    host = split.hostname or ""
     if not host.isascii():
         host = _ascii(host)
-    beyond = parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in _PORTS or not _HOST.fullmatch(host) or beyond:
+    has_more = split.path not in {"", "/"} or split.query or split.fragment or "@" in split.netloc
+    if split.scheme not in _PORTS or not _HOST.fullmatch(host) or has_more:
         raise ValueError("must be an origin, for example https://www.example.org or https://*.example.org")
-    return f"{parts.scheme}://{host}" + ("" if port in {None, _PORTS[parts.scheme]} else f":{port}")
+    return f"{split.scheme}://{host}" + ("" if port in {None, _PORTS[split.scheme]} else f":{port}")
 
 
 def _ascii(host: str) -> str:
@@ -47,7 +47,7 @@ def _ascii(host: str) -> str:
 
 
 def allows(patterns: Iterable[str], origin: str) -> bool:
-    """Whether one of the patterns stands for an origin as a browser names it."""
+    """True if one of the patterns stands for an origin, which is written as browsers send it."""
     origin = origin.lower()
     return any(_matches(each, origin) for each in patterns)
 
@@ -60,8 +60,8 @@ def _matches(each: str, origin: str) -> bool:
 
 
 def frame_ancestors(patterns: Collection[str]) -> str:
-    """The sources of a Content-Security-Policy's frame-ancestors that says the same, this server's own pages included.
+    """Return the same patterns as the sources of a Content-Security-Policy's frame-ancestors, and this server's pages.
 
-    No policy can name pages without an origin.
+    `null` is left out, as no policy can name pages without an origin.
     """
     return " ".join(["'self'", *(each for each in patterns if each != NULL)])

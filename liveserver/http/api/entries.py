@@ -1,4 +1,4 @@
-"""`/api/v1/liveblogs/{slug}/entries`"""
+"""The API's entries: `/api/v1/liveblogs/{slug}/entries`."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ async def create(request: Request) -> Response:
     """Publish an entry, or keep it as a draft or for later."""
     actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
-    given = await body_of(request, EntryInput, actor, confirms=True)
+    body = await body_of(request, EntryInput, actor, confirms=True)
     parts = services(request)
     written = await parts.publisher.create_entry(
         request.path_params["slug"],
-        given,
+        body,
         actor=actor.name,
         key_id=actor.key_id,
         idempotency_key=key,
@@ -65,11 +65,11 @@ async def create(request: Request) -> Response:
     parts.limits.wrote(actor.key_id, len(written.entry.body))
     if written.replayed:
         headers["Idempotency-Replayed"] = "true"
-    return _one(request, written.liveblog, written.entry, status=201, headers=headers)
+    return _entry_answer(request, written.liveblog, written.entry, status=201, headers=headers)
 
 
 async def listing(request: Request) -> Response:
-    """The entries of a live blog; to a key that may publish, drafts and scheduled ones too."""
+    """Answer with a page of a live blog's entries; with a key that may publish, drafts and scheduled ones too."""
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
     editor = may(actor, "publish", request.path_params["slug"])
@@ -82,21 +82,21 @@ async def listing(request: Request) -> Response:
     if actor is None or query.partner is not None:
         parts, slug = services(request), request.path_params["slug"]
         admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
-        # Whatever status they ask for, readers get published entries.
+        # Readers get published entries, whichever status the query names.
         query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
-        cached = await cached_answer_for(request, admitted, ("entries", *_choice(query)), make)
+        cached = await cached_answer_for(request, admitted, ("entries", *_variant(query)), make)
         return respond(request.scope, cached.representation)
     admission = await admitted_alone(request)
-    name = ("list", request.path_params["slug"], statuses, *_choice(query))
+    key = ("list", request.path_params["slug"], statuses, *_variant(query))
     read = partial(_for_editors, request, query, statuses)
-    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.key_id))
     public = statuses == (EntryStatus.PUBLISHED,)
     return answer(request, body, public=public, headers={**admission, **page_headers(request, query, next_cursor)})
 
 
-def _choice(query: EntriesQuery) -> Variant:
-    """What tells readers' lists from one another; the partner too, whom the link to the next page names."""
+def _variant(query: EntriesQuery) -> Variant:
+    """Return all that tells one list of entries from another. The link to the next page names the partner, too."""
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 
 
@@ -143,7 +143,7 @@ async def _list(request: Request, page: EntryPage) -> encoding.JSON:
 
 
 async def read(request: Request) -> Response:
-    """One entry. One that isn't published is there only for a key that may publish."""
+    """Answer with one entry. Without a key that may publish, only published entries are found."""
     slug, entry_id = request.path_params["slug"], request.path_params["id"]
     headers = await admitted_alone(request)
     try:
@@ -152,7 +152,7 @@ async def read(request: Request) -> Response:
         if not may(await actor_of(request), "publish", slug):
             raise
         liveblog, entry = await services(request).store.entries.find(slug, entry_id)
-    return _one(request, liveblog, entry, headers=headers)
+    return _entry_answer(request, liveblog, entry, headers=headers)
 
 
 async def edit(request: Request) -> Response:
@@ -170,11 +170,11 @@ async def edit(request: Request) -> Response:
         key_id=actor.key_id,
     )
     parts.limits.wrote(actor.key_id, len(written.entry.body))
-    return _one(request, written.liveblog, written.entry)
+    return _entry_answer(request, written.liveblog, written.entry)
 
 
 async def delete(request: Request) -> Response:
-    """Take an entry away from every surface."""
+    """Delete an entry, wherever it is shown. With `confirm`, viewers are asked to confirm that it is gone."""
     actor = await authorised(request, "publish")
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
@@ -194,22 +194,22 @@ async def delete(request: Request) -> Response:
 
 
 async def revisions(request: Request) -> Response:
-    """Who changed what, when. Of a deleted entry too: the newsroom's own record stays."""
+    """Answer with a page of an entry's revisions. A deleted entry has them too: the newsroom keeps its own record."""
     query = query_of(request, PageQuery)
     actor = await authorised(request, "publish")
-    name = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
+    key = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
     read = partial(_revisions, request, query)
-    body, next_cursor = await services(request).turns.made(name, read, requester_with(request.scope, actor.key_id))
+    body, next_cursor = await services(request).store_queue.run(key, read, requester_with(request.scope, actor.key_id))
     return answer(request, body, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | None]:
     slug, parts = request.path_params["slug"], services(request)
-    found, next_cursor = await parts.store.entries.revisions(
+    page, next_cursor = await parts.store.entries.revisions(
         slug, request.path_params["id"], limit=query.limit, cursor=query.cursor
     )
     liveblog = await parts.store.liveblogs.find(slug)
-    states = [revision.entry for revision in found]
+    states = [revision.entry for revision in page]
     encoded = await parts.presenter.entries(liveblog, states)
     items = [
         {
@@ -219,19 +219,19 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
             "action": revision.action,
             "entry": entry,
         }
-        for revision, entry in zip(found, encoded, strict=True)
+        for revision, entry in zip(page, encoded, strict=True)
     ]
     content: encoding.JSON = {"items": items, "next_cursor": next_cursor}
     return await offloaded(partial(encoding.dumps, content), states), next_cursor
 
 
-def _one(
+def _entry_answer(
     request: Request, liveblog: Liveblog, entry: Entry, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
     body = encoding.dumps(content)
-    # The version alone wouldn't do: what is rendered changes with the live blog's time zone and language too.
+    # The version alone isn't enough: the rendered HTML changes with the live blog's time zone and language, too.
     etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)
 

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`"""
+"""Paths for operators: `/healthz`, `/readyz`, `/metrics`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def healthz(request: Request) -> Response:
-    """200 while the process works at all."""
+    """Answer 200 while the process runs at all."""
     return Response(encoding.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
 
 
 async def readyz(request: Request) -> Response:
-    """200 if an entry could be published now, and goes on being so; otherwise 503.
+    """Answer 200 if an entry could be published now and this server isn't about to end; otherwise 503.
 
-    A bus that is down only makes it slower elsewhere.
+    A bus that is down is no reason for a 503: entries only reach other nodes later.
     """
     parts = services(request)
     if parts.hub.draining:
@@ -37,7 +37,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus's text format."""
+    """Answer with all figures in Prometheus's text format."""
     return Response(services(request).metrics.text(), headers=NO_STORE, media_type=CONTENT_TYPE_LATEST)
 
 

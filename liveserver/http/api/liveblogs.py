@@ -1,4 +1,4 @@
-"""`/api/v1/liveblogs`"""
+"""The API's live blogs: `/api/v1/liveblogs`."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 async def create(request: Request) -> Response:
     """Open a live blog."""
     actor = await authorised(request, "manage")
-    given = await body_of(request, LiveblogInput, actor)
+    body = await body_of(request, LiveblogInput, actor)
     parts = services(request)
-    liveblog = await parts.publisher.create_liveblog(given)
-    if "embedding" in given.model_fields_set:
+    liveblog = await parts.publisher.create_liveblog(body)
+    if "embedding" in body.model_fields_set:
         await parts.partners.changed()
     location = f"{parts.settings.base_url}/api/v1/liveblogs/{liveblog.slug}"
-    return _one(request, liveblog, status=201, headers={"Location": location})
+    return _liveblog_answer(request, liveblog, status=201, headers={"Location": location})
 
 
 async def listing(request: Request) -> Response:
-    """The live blogs, newest first; to scripts of other sites, those that they may show."""
+    """Answer with a page of the live blogs, newest first; to another site's script, with those that it may show."""
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs.page, **query.model_dump())
-    liveblogs, next_cursor = await parts.turns.made(key, read, requester_of(request.scope, "liveblogs"))
+    liveblogs, next_cursor = await parts.store_queue.run(key, read, requester_of(request.scope, "liveblogs"))
     shown = await parts.partners.shown((liveblog.slug for liveblog in liveblogs), request.scope["headers"])
     items = [parts.presenter.liveblog(liveblog) for liveblog in liveblogs if liveblog.slug in shown]
     content = {"items": items, "next_cursor": next_cursor}
@@ -51,9 +51,9 @@ async def listing(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """One live blog."""
+    """Answer with one live blog."""
     headers = await admitted_alone(request)
-    return _one(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
+    return _liveblog_answer(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
 
 
 async def edit(request: Request) -> Response:
@@ -65,10 +65,12 @@ async def edit(request: Request) -> Response:
     liveblog = await parts.publisher.edit_liveblog(request.path_params["slug"], patch, version=version)
     if "embedding" in patch.model_fields_set:
         await parts.partners.changed()
-    return _one(request, liveblog)
+    return _liveblog_answer(request, liveblog)
 
 
-def _one(request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _liveblog_answer(
+    request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     content = services(request).presenter.liveblog(liveblog)
     return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)
 

@@ -1,4 +1,4 @@
-"""`/api/v1/media`"""
+"""The API's pictures: `/api/v1/media`."""
 
 from __future__ import annotations
 
@@ -26,52 +26,58 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Take a picture in."""
+    """Receive a picture and keep it."""
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
-    # Before anything of it is read.
+    # Checked before any of the picture is read.
     await parts.library.check_room(actor.key_id)
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
         media = await parts.library.add(
-            upload.file, upload.given, actor=actor.name, owner=actor.key_id, key_id=actor.key_id
+            upload.file, upload.words, actor=actor.name, owner=actor.key_id, key_id=actor.key_id
         )
-    return _one(request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"})
+    return _media_answer(
+        request, media, status=201, headers={"Location": f"{parts.settings.base_url}/api/v1/media/{media.id}"}
+    )
 
 
 async def listing(request: Request) -> Response:
-    """The pictures, newest first."""
+    """Answer with a page of the pictures, newest first."""
     await authorised(request, "publish", shared=True)
     query = query_of(request, PageQuery)
     parts = services(request)
-    found, next_cursor = await parts.store.media.page(limit=query.limit, cursor=query.cursor)
-    content = {"items": [parts.presenter.media(media) for media in found], "next_cursor": next_cursor}
+    pictures, next_cursor = await parts.store.media.page(limit=query.limit, cursor=query.cursor)
+    content = {"items": [parts.presenter.media(media) for media in pictures], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:
-    """One picture."""
+    """Answer with one picture."""
     await authorised(request, "publish", shared=True)
-    return _one(request, await services(request).store.media.find(request.path_params["id"]))
+    return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
-    """Change a picture's words. Entries that have it keep those they were published with."""
+    """Change a picture's words. Entries that have the picture keep the words with which they were published."""
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
     patch = await body_of(request, MediaPatch, actor)
-    return _one(request, await services(request).library.edit(request.path_params["id"], patch, version=version))
+    return _media_answer(
+        request, await services(request).library.edit(request.path_params["id"], patch, version=version)
+    )
 
 
 async def delete(request: Request) -> Response:
-    """Take a picture away, out of every entry that has it."""
+    """Delete a picture, and take it out of every entry that has it."""
     await authorised(request, "publish")
     version = version_of(request, required=False)
     await services(request).library.delete(request.path_params["id"], version=version)
     return Response(status_code=204)
 
 
-def _one(request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _media_answer(
+    request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     content = services(request).presenter.media(media)
     return answer(request, content, status=status, etag=edition_tag(media.edition), public=False, headers=headers)
 

@@ -1,4 +1,4 @@
-"""`/api/v1/partners`, and what a page on another site asks before it shows a live blog."""
+"""The API's partners, `/api/v1/partners`; and `…/embed`, by which a widget learns whether it may show a live blog."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Take a partner in."""
+    """Create a partner."""
     actor = await authorised(request, "manage")
     parts = services(request)
     partner = await parts.partners.create(await body_of(request, PartnerInput, actor))
     location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
-    return _one(request, partner, status=201, headers={"Location": location})
+    return _partner_answer(request, partner, status=201, headers={"Location": location})
 
 
 async def listing(request: Request) -> Response:
-    """The partners, newest first."""
+    """Answer with a page of the partners, newest first."""
     await authorised(request, "manage")
     query = query_of(request, PageQuery)
-    found, next_cursor = await services(request).store.partners.page(limit=query.limit, cursor=query.cursor)
-    content = {"items": [resources.partner_object(partner) for partner in found], "next_cursor": next_cursor}
+    partners, next_cursor = await services(request).store.partners.page(limit=query.limit, cursor=query.cursor)
+    content = {"items": [resources.partner_object(partner) for partner in partners], "next_cursor": next_cursor}
     return answer(request, content, public=False, headers=page_headers(request, query, next_cursor))
 
 
 async def read(request: Request) -> Response:
-    """One partner."""
+    """Answer with one partner."""
     await authorised(request, "manage")
-    return _one(request, await services(request).store.partners.find(request.path_params["id"]))
+    return _partner_answer(request, await services(request).store.partners.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
@@ -56,7 +56,9 @@ async def edit(request: Request) -> Response:
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
-    return _one(request, await services(request).partners.edit(request.path_params["id"], patch, version=version))
+    return _partner_answer(
+        request, await services(request).partners.edit(request.path_params["id"], patch, version=version)
+    )
 
 
 async def delete(request: Request) -> Response:
@@ -68,7 +70,7 @@ async def delete(request: Request) -> Response:
 
 
 async def embed(request: Request) -> Response:
-    """Whether the page that asks may show the live blog, and what it shows instead."""
+    """Tell a page of another site whether it may show the live blog, and which link to show if not."""
     query = query_of(request, PartnerQuery)
     parts, slug = services(request), request.path_params["slug"]
     liveblog = await liveblog_of(request.scope, slug)
@@ -84,11 +86,13 @@ async def embed(request: Request) -> Response:
         "attribution": resources.attribution_object(partner.attribution) if partner else None,
         "fallback_url": parts.pages.urls.liveblog(liveblog.slug),
     }
-    # It differs by origin, and by the moment.
+    # The answer depends on the request's origin, and on the partner's rules at this moment.
     return Response(encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
-def _one(request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def _partner_answer(
+    request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     etag = edition_tag(partner.edition)
     return answer(request, resources.partner_object(partner), status=status, etag=etag, public=False, headers=headers)
 

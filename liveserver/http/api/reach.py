@@ -1,4 +1,4 @@
-"""`/api/v1/liveblogs/{slug}/reach`, and links to the page that draws it"""
+"""The API's reach of a live blog, `/api/v1/liveblogs/{slug}/reach`, and links to the page that draws it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Viewers now, and by the day and the hour, by partner."""
+    """Answer with the reach by partner: viewers now, and figures of each day and hour."""
     await authorised(request, "manage")
     query = query_of(request, ReachQuery)
     report = await services(request).reach.report(
@@ -35,11 +35,11 @@ async def read(request: Request) -> Response:
 
 
 async def create_link(request: Request) -> Response:
-    """Make a link to the page, for who has no key."""
+    """Make a link to the page of a live blog's reach, for people without a key."""
     actor = await authorised(request, signed_links.SCOPE)
-    given = await body_of(request, ReachLinkInput, actor)
+    body = await body_of(request, ReachLinkInput, actor)
     parts = services(request)
-    link = await signed_links.make(parts.store, request.path_params["slug"], actor, days=given.days)
+    link = await signed_links.make(parts.store, request.path_params["slug"], actor, days=body.days)
     content = {"url": parts.settings.base_url + link.path, "expires_at": timestamp(link.expires_at)}
     return answer(request, content, status=201, public=False)
 
@@ -52,21 +52,21 @@ def _object(report: ReachReport) -> JSON:
         "to": report.until.isoformat(),
         "partners": [
             {
-                "partner": found.partner,
-                "viewers": found.viewers,
-                "views": found.views,
-                "seconds": found.seconds,
-                "peak": found.peak,
+                "partner": reach.partner,
+                "viewers": reach.viewers,
+                "views": reach.views,
+                "seconds": reach.seconds,
+                "peak": reach.peak,
                 "days": [
                     {"date": day.day.isoformat(), "views": day.views, "seconds": day.seconds, "peak": day.peak}
-                    for day in found.days
+                    for day in reach.days
                 ],
                 "hours": [
                     {"hour": timestamp(hour.hour), "views": hour.views, "seconds": hour.seconds, "peak": hour.peak}
-                    for hour in found.hours
+                    for hour in reach.hours
                 ],
             }
-            for found in report.partners
+            for reach in report.partners
         ],
     }
 

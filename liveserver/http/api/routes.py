@@ -1,4 +1,4 @@
-"""The HTTP API: one module a resource."""
+"""The routes of the HTTP API, made from its operations. Each resource has a module of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _route(path: str) -> Route:
-    """One route for all methods of a path, so that the answer to any other method names them all."""
+    """Make one route for all methods of a path, so that a 405 names all of them."""
     operations = {operation.method: operation for operation in OPERATIONS if operation.path == path}
 
     async def endpoint(request: Request) -> Response:
@@ -27,4 +27,4 @@ def _route(path: str) -> Route:
 
 
 API_ROUTES = [_route(path) for path in dict.fromkeys(operation.path for operation in OPERATIONS)]
-"""Relative to `/api/v1`."""
+"""The routes of the API, relative to `/api/v1`."""

@@ -1,4 +1,4 @@
-"""`snapshot` and `changes`: what a page starts from, and the stream for those who can only poll."""
+"""The API's `snapshot`, from which a page starts, and `changes`, the stream for clients that can only poll."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def snapshot(request: Request) -> Response:
-    """What a page starts from."""
+    """Answer with a snapshot: the newest entries, pinned ones and key events, and their position."""
     query = query_of(request, SnapshotQuery)
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
@@ -37,22 +37,22 @@ async def snapshot(request: Request) -> Response:
 
 
 async def _snapshot(parts: Container, admitted: Admission, limit: int) -> CachedPage:
-    found = await parts.history.snapshot(admitted.topic, limit=limit)
-    content = await parts.presenter.snapshot(found)
+    snapshot = await parts.history.snapshot(admitted.topic, limit=limit)
+    content = await parts.presenter.snapshot(snapshot)
 
     def encode() -> Representation:
         return public_representation(encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
 
-    representation = await offloaded(encode, [*found.pinned, *found.entries])
-    return CachedPage(Position(found.liveblog.epoch, found.liveblog.seq), representation)
+    representation = await offloaded(encode, [*snapshot.pinned, *snapshot.entries])
+    return CachedPage(Position(snapshot.liveblog.epoch, snapshot.liveblog.seq), representation)
 
 
 async def changes(request: Request) -> Response:
-    """What changed since a position."""
+    """Answer with the changes after a position, or with a reset if that position is void."""
     query = query_of(request, ChangesQuery)
     parts, slug = services(request), request.path_params["slug"]
     after = Position.parse(query.after)
-    # Whatever is no position at all has the same answer.
+    # All texts that are no position have the same answer, and so one variant.
     variant = ("changes", str(after) if after else None, query.limit)
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
     cached = await cached_answer_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))
@@ -60,21 +60,21 @@ async def changes(request: Request) -> Response:
 
 
 async def _changes(parts: Container, admitted: Admission, after: Position | None, limit: int) -> CachedPage:
-    found, withdrawn = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
-    here = Position(found.liveblog.epoch, found.liveblog.seq)
+    changes, withdrawals = await parts.history.changes(admitted.topic, after.seq if after else 0, limit=limit)
+    current = Position(changes.liveblog.epoch, changes.liveblog.seq)
     headers = headers_for(admitted, POLL_CACHE)
-    if after is None or after.epoch != here.epoch or after.seq > here.seq:
-        return CachedPage(here, public_representation(messages.changes_reset(here), headers))
-    frames = await parts.presenter.frames(found)
-    reached = frames[-1].position if found.more else here
-    events = [messages.withdrawal_message(gone.id, within=gone.within) for gone in withdrawn]
+    if after is None or after.epoch != current.epoch or after.seq > current.seq:
+        return CachedPage(current, public_representation(messages.changes_reset(current), headers))
+    frames = await parts.presenter.frames(changes)
+    reached = frames[-1].position if changes.more else current
+    events = [messages.withdrawal_message(withdrawal.id, within=withdrawal.within) for withdrawal in withdrawals]
     events += [frame.message for frame in frames]
 
     def encode() -> Representation:
-        return public_representation(messages.changes_object(reached, events, more=found.more), headers)
+        return public_representation(messages.changes_object(reached, events, more=changes.more), headers)
 
-    shown = [change.entry for change in found.items if isinstance(change, EntryChanged)]
-    return CachedPage(here, await offloaded(encode, shown))
+    entries = [change.entry for change in changes.items if isinstance(change, EntryChanged)]
+    return CachedPage(current, await offloaded(encode, entries))
 
 
 OPERATIONS = (

@@ -1,4 +1,4 @@
-"""`/api/v1/liveblogs/{slug}/source`: the live blog of another server that this one follows."""
+"""The API's sources, `/api/v1/liveblogs/{slug}/source`: the live blog of another server that one of ours follows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Follow a live blog."""
+    """Follow a live blog of another server."""
     actor = await authorised(request, "manage")
     parts, slug = services(request), request.path_params["slug"]
     source = await parts.syndication.follow(slug, await body_of(request, SourceInput, actor))
@@ -30,14 +30,14 @@ async def create(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """What is followed, and how that stands."""
+    """Answer with the source that a live blog follows, and its state."""
     await authorised(request, "manage")
     source = await services(request).syndication.source(request.path_params["slug"])
     return answer(request, resources.source_object(source), public=False)
 
 
 async def delete(request: Request) -> Response:
-    """Follow it no more."""
+    """Stop following the source. The entries that were taken over stay."""
     await authorised(request, "manage")
     await services(request).syndication.stop(request.path_params["slug"])
     return Response(status_code=204)

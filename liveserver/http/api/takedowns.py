@@ -1,4 +1,4 @@
-"""`/api/v1/liveblogs/{slug}/takedowns` and `…/gone`"""
+"""The API's takedowns and their confirmation: `/api/v1/liveblogs/{slug}/takedowns` and `…/gone`."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """How far a takedown has got."""
+    """Answer with a takedown: how many viewers have confirmed it."""
     await authorised(request, "publish")
     takedown = await services(request).takedowns.find(request.path_params["slug"], request.path_params["id"])
     return answer(request, resources.takedown_object(takedown), public=False)
 
 
 async def confirm(request: Request) -> Response:
-    """A viewer says that it doesn't show an entry any more."""
-    given = await simple_body_of(request, GoneInput, most=messages.HEARD_MAX)
+    """Count a viewer's confirmation that it doesn't show an entry any more."""
+    body = await simple_body_of(request, GoneInput, limit=messages.HEARD_MAX)
     parts, slug = services(request), request.path_params["slug"]
     partner = parts.partners.known(query_of(request, PartnerQuery).partner)
-    parts.takedowns.posted(slug, given.id, given.viewer, had=given.had, partner=partner.id if partner else "")
+    parts.takedowns.posted(slug, body.id, body.viewer, had=body.had, partner=partner.id if partner else "")
     return Response(status_code=204)
 
 

@@ -1,4 +1,4 @@
-"""Reading a picture that is sent: as a form with a file in it, or as the body itself."""
+"""Reading an uploaded picture: a form with a file in it, or a body that is the picture itself."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from liveserver.access.api_keys import Actor
 
 IN_MEMORY = 64 * 1024
-"""Bytes; what is larger waits on the disk, where all of it goes before it is developed."""
+"""Bytes up to which an upload stays in memory. A larger one waits on the disk, until the transcoder gets it."""
 FIELDS_SIZE = 64 * 1024
 """Bytes of a form beside its file."""
 FIELD_SIZE = 16 * 1024
+"""Bytes of one field."""
 FIELDS_MAX = 10
 
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
@@ -41,18 +42,18 @@ _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
 
 
 class Upload(NamedTuple):
-    """What was sent."""
+    """An uploaded picture and its words."""
 
     file: BinaryIO
-    given: MediaInput
+    words: MediaInput
 
 
 @asynccontextmanager
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
-    """The picture that the actor sends, and what is said of it. It has a place among those on their way until the end.
+    """Receive the picture that the actor sends, and its words. They take room among the uploads until the block ends.
 
-    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy where there is no place, and InvalidInput naming
-    every bad field.
+    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy if there is no room, and InvalidInput naming every
+    bad field.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)
@@ -66,14 +67,14 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
             finally:
                 await form.close()
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
-        said = query_of(request, UploadQuery).model_dump(exclude_none=True)
-        given = parse(MediaInput, said, prefix="?")
+        fields = query_of(request, UploadQuery).model_dump(exclude_none=True)
+        words = parse(MediaInput, fields, prefix="?")
         with parts.uploads.room(actor.key_id, size):
             file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
             try:
                 async for chunk in _limited(request, limit, limit):
                     await file.write(chunk)
-                yield Upload(file.file, given)
+                yield Upload(file.file, words)
             finally:
                 await file.close()
     else:
@@ -83,7 +84,8 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
         )
 
 
-async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, limit: int, named_limit: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body's chunks, of `limit` bytes together. Raises TooLarge, whose text names `named_limit`."""
     size = expected_size(request, limit)
     if size <= limit:
         size = 0
@@ -93,7 +95,7 @@ async def _limited(request: Request, limit: int, said: int) -> AsyncGenerator[by
                 break
             yield chunk
     if size > limit:
-        raise TooLarge(f"a picture has at most {said} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
+        raise TooLarge(f"a picture has at most {named_limit} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
 
 
 async def _form(request: Request, limit: int) -> FormData:
@@ -108,10 +110,10 @@ async def _form(request: Request, limit: int) -> FormData:
 
 
 def _plain(content_type: str) -> Headers:
-    """The headers by which the parser reads a form: its boundary, and nothing else.
+    """Return headers for the form's parser, with the boundary and nothing else. Raises InvalidInput if there is none.
 
-    Forms are UTF-8 (RFC 7578, 5.1.2). A `charset` would have Python look for a codec of that name, which it keeps for
-    ever even if there is none; and decode with some whose errors nobody expects. Raises InvalidInput.
+    Forms are UTF-8 (RFC 7578, 5.1.2). With a `charset`, Python would look for a codec of that name, and remember the
+    name for ever even if there is none. Some codecs also raise errors that nobody expects.
     """
     _, parameters = parse_options_header(content_type)
     boundary = parameters.get(b"boundary", b"").decode("latin-1")
@@ -125,12 +127,12 @@ def _plain(content_type: str) -> Headers:
 def _of_form(form: FormData, limit: int) -> Upload:
     errors: list[FieldError] = []
     fields = {name: value for name, value in form.multi_items() if name != "file"}
-    # A form that people fill in sends what they left empty.
+    # A browser's form also sends the fields that people left empty.
     if fields.get("credit") == "":
         del fields["credit"]
-    given = None
+    words = None
     try:
-        given = parse(MediaInput, fields, beside=("file",))
+        words = parse(MediaInput, fields, beside=("file",))
     except InvalidInput as invalid:
         errors += invalid.errors
     file = form.get("file")
@@ -140,6 +142,6 @@ def _of_form(form: FormData, limit: int) -> Upload:
         errors.append(FieldError("/file", "must be a file: its part of the form needs a filename"))
     elif (file.size or 0) > limit:
         raise TooLarge(f"a picture has at most {limit} bytes (LIVESERVER_MEDIA_MAX_SIZE)")
-    elif given is not None:
-        return Upload(file.file, given)
+    elif words is not None:
+        return Upload(file.file, words)
     raise InvalidInput(errors)

@@ -1,1 +1,1 @@
-"""What happens to every request, whatever its route."""
+"""The middlewares that every request passes, whatever its route."""

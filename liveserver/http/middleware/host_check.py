@@ -1,9 +1,9 @@
-"""Which hosts this server answers for, where an operator says so.
+"""The check of a request's Host header, and a warning if the public URL has another host.
 
-A site that has its name point to this server's address reads, with its own pages' scripts, whatever is here, as if it
-were its own (DNS rebinding). The browser says in the Host header by what name it came; so other names than ours are
-turned away. What comes to a bare address has come by no name, and is let through: that is how health checks, monitoring
-and an operator who looks at one node come.
+The check is for operators that name their hosts. Without it, a site can let its own name point to this server's
+address, and its pages' scripts can then read everything here as if it were the site's own (DNS rebinding). The browser
+sends the site's name in the Host header, so other names than ours are refused. A bare IP address is let through, as it
+is no name: health checks, monitoring, and operators who look at one node use it.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 HEALTH = frozenset({"/healthz", "/readyz"})
-"""Of no use to anybody else, and asked for by programs that send whatever Host, or none."""
+"""Paths that are answered for every host: they show nothing of use, and balancers send any Host header, or none."""
 UNATTENDED = HEALTH | {"/metrics"}
-"""Paths that machines ask for, by whichever name a node has among them."""
+"""Paths that machines ask for, by names that nodes have among themselves. They cause no warning."""
 MISDIRECTED = Kind(421, "misdirected-request", "The request is for another host")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
-"""An IPv6 address, or an IPv4 one or a name; and a port (RFC 9110, 7.2)."""
+"""A Host header: an IPv6 address in brackets, or an IPv4 address or a name; and a port (RFC 9110, 7.2)."""
 _NAMING = frozenset({b"host", b"x-forwarded-host"})
 SHOWN = 100
-"""Characters of a Host that get into the log, and into the answer."""
+"""Characters of a Host header that are shown in the log and in the answer."""
 
 
 class PublicName:
-    """Tells the log, once, that requests come by another name than the public URL's, to which all links lead.
+    """Warns in the log, once, if a request's host isn't that of the public URL, to which all links lead.
 
-    A proxy's word of the name by which it was asked counts, too, whoever it is from: nothing but that line comes of it.
+    `X-Forwarded-Host` counts as well, whoever sends it: the only consequence is that warning.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,22 +51,22 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """Where the public URL has a name, a request for an address is for one node; else there may be no name."""
-        self._fine: bytes | None = None
-        """What was named last, and was as it should be: that of most requests."""
-        self._told = False
+        """True if requests for an IP address cause no warning: the public URL has a name, so they are for one node."""
+        self._expected: bytes | None = None
+        """The newest header value that needed no warning. Most requests have it, and are then checked no further."""
+        self._warned = False
 
-    def look(self, scope: Scope) -> None:
-        """Look at whom a request is for."""
-        if self._told:
+    def observe(self, scope: Scope) -> None:
+        """Check the host that a request is for, and warn if it differs."""
+        if self._warned:
             return
         for name, value in scope["headers"]:
-            if name in _NAMING and value != self._fine and scope["path"] not in UNATTENDED:
+            if name in _NAMING and value != self._expected and scope["path"] not in UNATTENDED:
                 host = _name(value.decode("latin-1").partition(",")[0].strip())
                 if host is None or not self._differs(host):
-                    self._fine = value
+                    self._expected = value
                     continue
-                self._told = True
+                self._warned = True
                 log.warning("public_url.differs", host=host[:SHOWN], public_url=self._url, set="LIVESERVER_PUBLIC_URL")
                 return
 
@@ -91,27 +91,27 @@ class HostCheck:
         await self._app(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
-        named = [value for name, value in scope["headers"] if name == b"host"]
-        # One, and one only: with two, who reads the other one would have been told something else.
-        if len(named) == 1 and self._allows(named[0].decode("latin-1")):
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        # Exactly one header: with two, a proxy might have read the other one.
+        if len(hosts) == 1 and self._allows(hosts[0].decode("latin-1")):
             return True
         return scope["path"] in HEALTH
 
     def _allows(self, host: str) -> bool:
-        """Whether a Host header has one of the names, or an IP address, in it, with a port or without."""
-        found = _HOST.fullmatch(host)
-        if found is None:
+        """True if a Host header has one of the allowed names or an IP address, with a port or without."""
+        match = _HOST.fullmatch(host)
+        if match is None:
             return False
-        address, name = found.groups()
+        address, name = match.groups()
         if name is not None and name.lower() in self._allowed:
             return True
         return _address(address or name) is not None
 
 
 def _name(host: str) -> str | None:
-    """The name or address of a Host header, in lower case and without its port; None for what is none."""
-    found = _HOST.fullmatch(host)
-    return found and (found[1] or found[2]).lower()
+    """Return the name or address of a Host header, in lower case and without its port; None if it can't be read."""
+    match = _HOST.fullmatch(host)
+    return match and (match[1] or match[2]).lower()
 
 
 def _address(name: str) -> IPv4Address | IPv6Address | None:
@@ -122,7 +122,7 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_loopback(name: str) -> bool:
-    """Whether it leads back to the machine that it is used on (RFC 6761, 6.3)."""
+    """True if the name or address leads back to the machine on which it is used (RFC 6761, 6.3)."""
     address = _address(name)
     return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 
@@ -131,7 +131,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     host = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"host")[:SHOWN]
     client = scope.get("client")
     refusals.note(Reason.HOST, address=client[0] if client else None, host=host, path=scope["path"])
-    # In ASCII: nobody is shown a name that looks like another one.
+    # In ASCII, as other characters can look like those of another name.
     detail = f"this server doesn't answer for the host {host!a}: LIVESERVER_ALLOWED_HOSTS says for which it does"
     response = problem(MISDIRECTED, detail, instance=scope["path"])
     if scope["type"] == "http":

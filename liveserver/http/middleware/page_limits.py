@@ -1,5 +1,7 @@
-"""The limit on pages, before the routes. Streams and the API have limits of their own, and are counted where they know
-who asks."""
+"""The limit on pages, before the routes.
+
+Streams and the API have limits of their own. They are counted by their handlers, which know a request's key.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/", "/healthz", "/readyz")
-"""What the API counts itself; files, which cost less than to refuse them, and count
-where they aren't there; and what a balancer goes by."""
+"""The beginnings of paths that aren't counted here: the API counts its own requests; a file costs less than a refusal,
+and is counted if it doesn't exist; and balancers ask for the rest."""
 
 
 class PageLimits:
     """ASGI middleware: counts requests for pages, feeds, cards, sitemaps, embeds and documents by address.
 
-    It stands behind `Rush`: to refuse the page that everybody asks for would cost as much as to send it.
+    It comes after `FastPath`: to refuse the page that everybody asks for would cost as much as to send it.
     """
 
     def __init__(self, app: ASGIApp, refuse: Callable[[Request, Exception], Awaitable[Response]]) -> None:
@@ -42,7 +44,7 @@ class PageLimits:
                 parts.limits.page(scope.get("client"))
             except TooManyRequests as error:
                 response = await self._refuse(Request(scope), error)
-                # The routes that would say so aren't reached, and a widget is to know how long to wait.
+                # The routes that would add these headers aren't reached, and a widget must read how long to wait.
                 response.headers["Access-Control-Allow-Origin"] = "*"
                 response.headers["Access-Control-Expose-Headers"] = "Retry-After"
                 await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""What is noted of each request, and the headers that every answer carries."""
+"""The count and time of each request, and the headers that every answer carries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _log_level = logging.getLogger(__name__)
-"""To ask whether a line would be logged, before it is made: this is a part of every request's cost."""
+"""Tells whether a debug line would be logged, before the line is made: every request pays for this check."""
 
 
 class RequestMetrics:
@@ -32,13 +32,13 @@ class RequestMetrics:
         app: ASGIApp,
         headers: RawHeaders,
         ended: Callable[[Request], Awaitable[Response]],
-        look: Callable[[Scope], None],
+        observe: Callable[[Scope], None],
     ) -> None:
-        """`headers`: what every answer carries. `ended` answers a request that the server's end has cancelled.
+        """`headers`: added to every answer. `ended`: answers a request that the server's end has cancelled.
 
-        `look` sees each request before anything is done for it.
+        `observe`: called with each request before anything else is done for it.
         """
-        self._look = look
+        self._observe = observe
         self._app = app
         self._headers = headers
         self._ended = ended
@@ -48,7 +48,7 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._look(scope)
+        self._observe(scope)
         parts: Container = scope["state"]["services"]
         started = time.perf_counter()
         answered = False
@@ -61,10 +61,10 @@ class RequestMetrics:
             if message["type"] == "http.response.start":
                 answered = True
                 status = message["status"]
-                # The list may be shared by every answer of a page.
+                # A new list: the one in the message may be shared by all answers with that page.
                 headers = message["headers"] = [*message.get("headers", ()), *self._headers]
                 if parts.hub.draining:
-                    # A proxy that keeps the connection for its next request would find it closed.
+                    # Otherwise a proxy keeps the connection for its next request, and finds it closed.
                     headers.append((b"connection", b"close"))
                 stream = False
                 for name, value in headers:
@@ -76,7 +76,7 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, observed_send)
         except asyncio.CancelledError:
-            # uvicorn, out of patience with requests under way: left to itself it answers 500, as if we had failed.
+            # uvicorn cancels requests that are still under way at its end, and would answer 500, as if we had failed.
             if answered:
                 raise
             response = await self._ended(Request(scope))

@@ -1,1 +1,1 @@
-"""Pages for people, and files for other sites: reader's page, widget, feeds, cards, sitemaps, pictures."""
+"""Pages for people, and files for other sites: reader's page, widget, feeds, share cards, sitemaps, pictures."""

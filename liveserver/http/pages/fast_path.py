@@ -1,4 +1,4 @@
-"""The way past the routes for what everybody asks for at once."""
+"""A shortcut past the routes for a live blog's page, which everybody asks for at once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _PAGE = re.compile(f"/live/({Slug.regex})")
 
 
 class FastPath:
-    """ASGI middleware: answers for `/live/{slug}` with the page that is held; everything else goes on to the routes.
+    """ASGI middleware: answers `/live/{slug}` with the kept page; every other request goes on to the routes.
 
-    It makes nothing and decides nothing: without it each answer is the same, and takes twice as long.
+    It renders nothing and decides nothing: the routes would give the same answers, and take twice as long.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -1,4 +1,4 @@
-"""`/live/{slug}/feed.rss`, `.atom` and `.json`."""
+"""The feeds of a live blog: `/live/{slug}/feed.rss`, `.atom` and `.json`."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ if TYPE_CHECKING:
 
 HEADERS = {
     "Cache-Control": "public, no-cache",
-    # The pages are what search engines should lead to.
+    # Search engines should lead to the pages.
     "X-Robots-Tag": "noindex",
 }
 
 
 async def feed(request: Request) -> Response:
-    """The newest entries, in the format that the address ends with."""
+    """Answer with the newest entries, in the format that the address ends with."""
     parts, slug = services(request), request.path_params["slug"]
-    kind = request.url.path.rpartition(".")[2]
+    extension = request.url.path.rpartition(".")[2]
     readers = await parts.partners.readers(slug, request.scope["headers"])
-    make = partial(_feed, parts, slug, kind, readers)
-    cached = await cached_answer(request, ("feed", kind, readers.name), make)
+    make = partial(_feed, parts, slug, extension, readers)
+    cached = await cached_answer(request, ("feed", extension, readers.name), make)
     return respond(request.scope, cached.representation)
 
 
-async def _feed(parts: Container, slug: str, kind: str, readers: Readers) -> CachedPage:
-    found = await parts.store.liveblogs.feed(slug, limit=LENGTH)
-    renderer = await prepared(parts.pages.entries, found.liveblog, found.entries, feed=True)
+async def _feed(parts: Container, slug: str, extension: str, readers: Readers) -> CachedPage:
+    feed = await parts.store.liveblogs.feed(slug, limit=LENGTH)
+    renderer = await prepared(parts.pages.entries, feed.liveblog, feed.entries, feed=True)
     headers = {**HEADERS, **readable_by(readers)}
 
     def write() -> Representation:
-        return Representation(WRITERS[kind](found, renderer), f"{FEEDS[kind]}; charset=utf-8", headers)
+        return Representation(WRITERS[extension](feed, renderer), f"{FEEDS[extension]}; charset=utf-8", headers)
 
-    position = Position(found.liveblog.epoch, found.liveblog.seq)
-    return CachedPage(position, await offloaded(write, found.entries))
+    position = Position(feed.liveblog.epoch, feed.liveblog.seq)
+    return CachedPage(position, await offloaded(write, feed.entries))
 
 
-FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{kind}", feed) for kind in FEEDS]
+FEED_ROUTES = [Route(f"/live/{SLUG}/feed.{extension}", feed) for extension in FEEDS]

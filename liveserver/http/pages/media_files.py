@@ -1,7 +1,7 @@
-"""`/media/{name}`: the files of pictures.
+"""The files of pictures: `/media/{name}`.
 
-What is in memory is sent at once. All else is read when it is its requester's turn, so that nobody who asks for files
-that aren't there, or for a byte of each of many, keeps others waiting for theirs.
+A file that is in memory is sent at once. Any other is read in its requester's turn, so that a client that asks for
+files that don't exist, or for one byte of each of many, keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LINES = 4
-"""Files that are read at the same time for one address, as a browser asks for a few at once; more would be of no use
-with a disk, and would let one address have too much of a bucket."""
+"""Lines of one address, and so files that are read for it at the same time: a browser asks for a few at once. More
+would be of no use with a disk, and would let one address have too much of a bucket."""
 REST_MAX = 0.01
-"""Seconds that each such line rests at most. What takes longer waits for the disk, or for a bucket, and takes nothing
+"""Seconds that each such line rests at most. A read that takes longer waits for the disk or a bucket, and takes nothing
 from the others."""
 
 HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
     "Accept-Ranges": "bytes",
-    # Pages of partners show them, also those that let in only what allows it.
+    # Partners' pages show the pictures. Some of those pages load only files with these headers.
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
     **security_headers.FILE,
@@ -49,7 +49,7 @@ HEADERS = {
 
 
 async def file(request: Request) -> Response:
-    """A picture in one width."""
+    """Answer with a picture in one width, or a range of its bytes."""
     picture = Picture.parse(request.path_params["name"])
     assert picture is not None
     # The name stands for these bytes and no others.
@@ -65,23 +65,23 @@ async def file(request: Request) -> Response:
         if request.method == "HEAD":
             size = await _size(request, picture) if content is None else len(content)
             return Response(headers={**headers, "Content-Length": str(size)})
-        wanted = request.headers.get("range")
-        # RFC 9110, 13.1.5: part of another version would be of no use.
+        range_header = request.headers.get("range")
+        # A part of another version would be of no use to the client (RFC 9110, 13.1.5).
         if request.headers.get("if-range", tag) != tag:
-            wanted = None
+            range_header = None
         must_read(request.scope)
-        if content is None and wanted is not None:
+        if content is None and range_header is not None:
             size = await _size(request, picture)
-            span = span_of(wanted, size)
+            span = span_of(range_header, size)
             if span is not None and span != (0, size):
-                found = await _part(request, picture, span)
-                return partial_response(found, span, size, headers)
+                piece = await _part(request, picture, span)
+                return partial_response(piece, span, size, headers)
         if content is None:
             content = await _content(request, picture)
     except (NotFound, Gone):
         services(request).limits.missing(request.client)
         raise
-    return Steady(content, headers=headers) if wanted is None else part(content, wanted, headers)
+    return Steady(content, headers=headers) if range_header is None else part(content, range_header, headers)
 
 
 async def _size(request: Request, picture: Picture) -> int:
@@ -92,34 +92,37 @@ async def _part(request: Request, picture: Picture, span: tuple[int, int]) -> by
     start, end = span
     if start >= end:
         return b""
-    found = await _read(request, picture, span, partial(services(request).library.part, start=start, end=end))
+    piece = await _read(request, picture, span, partial(services(request).library.part, start=start, end=end))
     must_read(request.scope)
-    return found
+    return piece
 
 
 async def _content(request: Request, picture: Picture) -> bytes:
-    found = await _read(request, picture, "file", services(request).library.content)
-    # Of many that were asked for together, each has been sent by now, and waits in memory, before the next is read.
+    content = await _read(request, picture, "file", services(request).library.content)
+    # Checked again: other files that the client asked for at the same time may have been sent meanwhile, and be unread.
     must_read(request.scope)
-    return found
+    return content
 
 
 async def _read(
-    request: Request, picture: Picture, what: Hashable, read: Callable[[Picture], Awaitable[T | None]]
+    request: Request, picture: Picture, aspect: Hashable, read: Callable[[Picture], Awaitable[T | None]]
 ) -> T:
-    """What `read` finds in the requester's turn. Raises NotFound and Gone, and what the limits and turns raise."""
+    """Return what `read` reads of the picture in the requester's turn.
+
+    `aspect`: with the picture's name, the key of the job. Raises NotFound, Gone, TooManyRequests, and what
+    `FairQueue.run` raises.
+    """
     parts = services(request)
     parts.library.check(picture)
     requester = requester_of(request.scope, picture.name)
     line = (requester.line, crc32(picture.name.encode()) % LINES)
-    # Without what is unread: many phones may share an address, and `must_read` bounds what all of them have in memory.
+    # Without `unread`: many phones may share an address, and `must_read` bounds what all of them have in memory.
     requester = Requester(line, requester.gone, requester.address)
     parts.limits.check_missing(request.client)
-    work = parts.reading.join((picture.name, what), partial(read, picture), requester)
-    found = await work.result()
-    if found is None:
+    result = await parts.picture_queue.run((picture.name, aspect), partial(read, picture), requester)
+    if result is None:
         raise await parts.library.missing(picture)
-    return found
+    return result
 
 
 FILE_ROUTES = [Route(f"{MEDIA_PATH}/{PICTURE}", file)]

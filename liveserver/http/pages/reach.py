@@ -1,4 +1,4 @@
-"""`/reach/{slug}`: who reads a live blog, drawn. For who has a link (`access/signed_links.py`)."""
+"""The page of a live blog's reach, `/reach/{slug}`, for everybody with a signed link (`access/signed_links.py`)."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ HEADERS = {
 
 
 async def page(request: Request) -> Response:
-    """The last thirty days, by partner."""
+    """Answer with the reach of the last thirty days, by partner."""
     parts = services(request)
     slug = request.path_params["slug"]
     try:
         link = request.query_params.get("link", "")
-        html = await parts.turns.made(
+        html = await parts.store_queue.run(
             ("reach", slug, link), partial(_page, parts, slug, link), requester_of(request.scope, Topic(slug))
         )
     except (Unauthorized, Forbidden) as error:

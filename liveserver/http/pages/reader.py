@@ -37,44 +37,44 @@ if TYPE_CHECKING:
 
 PAGE_SIZE = 20
 AHEAD = 12
-"""Entries after the one linked, as the page is read."""
+"""Entries of a permalink's page after the linked one, in the page's order."""
 BEHIND = 4
-"""Entries before it."""
+"""Entries of a permalink's page before the linked one."""
 INDEX_SIZE = 50
 AGAIN_SECONDS = 5
-"""After how many seconds at least a page that was one too many asks again: the others of its address do as well."""
+"""Seconds after which a refused page asks again, at least: other pages of its address do so as well."""
 
 NEWEST = ("newest",)
 """The variant that `/live/{slug}` shows."""
 
 
 def page_headers(pages: PageRenderer) -> dict[str, str]:
-    """The headers of every page."""
+    """Return the headers of every page."""
     return {**security_headers.reader(pages.urls, pages.entries.embed_providers), "Cache-Control": CROWD_CACHE}
 
 
 def html_representation(pages: PageRenderer, html: str) -> Representation:
-    """A page, ready to be sent."""
+    """Return a page as a representation."""
     return Representation(html.encode(), "text/html; charset=utf-8", page_headers(pages))
 
 
 async def index(request: Request) -> Response:
-    """The live blogs, newest first."""
+    """Answer with the list of live blogs, newest first."""
     return respond(request.scope, await services(request).index.get())
 
 
 async def to_index(request: Request) -> Response:
-    """`/live` without a slug."""
+    """Redirect `/live` without a slug to the list of live blogs."""
     return RedirectResponse("/", 308)
 
 
 async def without_slash(request: Request) -> Response:
-    """The same address without its last slash; the path only, as the Host header is anybody's."""
+    """Redirect to the same path without its last slash. It has no host, as anybody may send any Host header."""
     return RedirectResponse(request.url.path.rstrip("/"), 308)
 
 
 async def liveblog_page(request: Request) -> Response:
-    """A live blog's newest entries; with a query, others: older ones, the oldest first, those with a tag."""
+    """Answer with a live blog's newest entries, or those that the query chooses: older ones, those with a tag."""
     parts, slug = services(request), request.path_params["slug"]
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
@@ -83,14 +83,14 @@ async def liveblog_page(request: Request) -> Response:
         else:
             cached = await cached_answer(request, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.InvalidInput:
-        # A link that was cut short: the newest entries serve better than an error, where there are any.
+        # The link may have been cut short. If the live blog exists, its newest entries are better than an error.
         await liveblog_of(request.scope, slug)
         return RedirectResponse(parts.pages.urls.liveblog(slug), 303)
     return respond(request.scope, cached.representation)
 
 
 class Choice(NamedTuple):
-    """Which of a live blog's entries."""
+    """The selection and order of the entries that a page lists."""
 
     order: Order = "newest"
     cursor: str | None = None
@@ -100,7 +100,7 @@ class Choice(NamedTuple):
 
     @property
     def only(self) -> Only:
-        """What the entries are limited to."""
+        """The filter, without order and cursor."""
         return Only(self.tag, self.key_events, self.verification)
 
 
@@ -108,7 +108,7 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """What a query asks for. Raises InvalidInput for a verification, a cursor or a tag that there can't be."""
+    """Parse a query. Raises InvalidInput if there can't be such a verification, cursor or tag."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
         raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])
@@ -131,8 +131,8 @@ async def _newest(parts: Container, slug: str) -> CachedPage:
 
 async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
     page = await parts.store.entries.page(slug, limit=PAGE_SIZE, **choice._asdict())
-    # A page that begins at a cursor has the other side's entries before it. Should all of them have gone meanwhile, its
-    # first entry is as good a place as any.
+    # A page that begins at a cursor has entries before it, and links back to them from its first entry. If all of those
+    # have been deleted meanwhile, the first entry is as good a place as any.
     before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
     newest = choice.order == "newest"
     view = PageView(
@@ -159,7 +159,7 @@ async def _page(parts: Container, view: PageView) -> CachedPage:
 
 
 async def entry_page(request: Request) -> Response:
-    """One entry among its neighbours; with `?order=oldest` to be read on from."""
+    """Answer with one entry among its neighbours. With `?order=oldest`, later entries follow it."""
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
     cached = await cached_answer(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
@@ -192,10 +192,10 @@ def _rendition(pages: PageRenderer, liveblog: Liveblog, html: str) -> CachedPage
 
 
 async def error_page(request: Request, status: int) -> Response:
-    """What a person sees of an error: in the live blog's language, with a way back to it, where there is one."""
+    """Answer a person's request with an error, in the live blog's language and with a link to it, if it exists."""
     liveblog = None
     slug = request.path_params.get("slug")
-    # Where a path doesn't go on to an entry, it is the live blog that wasn't found: another look wouldn't find it.
+    # With a 404 on a path without an entry, it is the live blog that wasn't found: it isn't looked for again.
     if slug is not None and (status != 404 or "id" in request.path_params):
         try:
             liveblog = await liveblog_of(request.scope, slug)
@@ -205,16 +205,19 @@ async def error_page(request: Request, status: int) -> Response:
 
 
 def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
-    """What a person sees who has asked for too much: it asks again by itself, as any link would be one more request."""
+    """Answer 429 with a page that reloads itself: any link on it would cost one more request."""
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
     html = _error_page(pages, 429, _language(request), seconds)
-    own = {"Cache-Control": "no-store", "Refresh": str(seconds)}
-    return HTMLResponse(html, 429, {**page_headers(pages), **own, **waiting(error)})
+    reload = {"Cache-Control": "no-store", "Refresh": str(seconds)}
+    return HTMLResponse(html, 429, {**page_headers(pages), **reload, **waiting(error)})
 
 
 def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
-    """The same without a look at the database."""
+    """Answer a person's request with an error, without reading the database.
+
+    `liveblog`: the one to link to; None for an error page in the reader's language.
+    """
     pages = services(request).pages
     if liveblog is None:
         html = _error_page(pages, status, _language(request))
@@ -232,12 +235,12 @@ def _language(request: Request) -> str:
 
 @lru_cache(maxsize=16)
 def _error_page(pages: PageRenderer, status: int, language: str, seconds: int | None = None) -> str:
-    """Kept, as who asks for too much is answered so again and again."""
+    """Return the HTML of an error page. It is kept, as a client that asks for too much gets it again and again."""
     return pages.error_page(status, language=language, seconds=seconds)
 
 
 async def service_worker(request: Request) -> Response:
-    """What shows a page without a network. From here it governs the reader's pages; browsers look for a newer one."""
+    """Answer with the service worker, which shows pages without a network. Its path makes it govern `/live/`."""
     return respond(request.scope, _service_worker())
 
 
@@ -248,7 +251,7 @@ def _service_worker() -> Representation:
 
 
 async def favicon(request: Request) -> Response:
-    """For whoever asks for it without having read a page of ours."""
+    """Redirect to the icon, for clients that ask for it without having read one of our pages."""
     return RedirectResponse("/static/icon.svg", 308)
 
 

@@ -1,4 +1,7 @@
-"""`/live/{slug}/card-….png` and the same of an entry: the pictures that pages name to whoever shows a shared link."""
+"""Share cards of live blogs and entries: `/live/{slug}/card-….png`, `/live/{slug}/entries/{id}/card-….png`.
+
+Pages name them for social networks, which show them beside a shared link.
+"""
 
 from __future__ import annotations
 
@@ -25,21 +28,22 @@ if TYPE_CHECKING:
     from liveserver.rendering.share_card import Card
 
 HEADERS = {"Cache-Control": "public, max-age=3600"}
-"""Not for ever, though the address changes with the picture: a deleted entry must not go on speaking."""
+"""An hour and not for ever, though the address changes with the picture: a deleted entry's card has to disappear."""
 
 KEPT = 128
-"""Pictures in memory, of some 20 KB each: who shows a shared link asks for the same one within seconds."""
+"""Cards that are kept in memory, of some 20 KB each: when a link is shared, the same one is asked for within
+seconds."""
 
 
 async def liveblog_card(request: Request) -> Response:
-    """The picture of a live blog's page."""
+    """Answer with the share card of a live blog."""
     cards = services(request).pages.cards
     liveblog = await liveblog_of(request.scope, request.path_params["slug"])
     return await _answer(request, cards.liveblog(liveblog), cards.liveblog_url(liveblog))
 
 
 async def entry_card(request: Request) -> Response:
-    """The picture of an entry's page."""
+    """Answer with the share card of an entry."""
     cards = services(request).pages.cards
     liveblog, entry = await published_of(request.scope, request.path_params["slug"], request.path_params["id"])
     return await _answer(request, cards.entry(liveblog, entry), cards.entry_url(liveblog, entry))
@@ -47,12 +51,12 @@ async def entry_card(request: Request) -> Response:
 
 async def _answer(request: Request, card: Card, url: str) -> Response:
     if request.path_params.get("hash") != card.hash:
-        # An older picture's address, or `card.png`: what there is now is what may be shown.
+        # The address of an older card, or `card.png`: only the current card may be shown.
         return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
     parts, slug = services(request), request.path_params["slug"]
     readers = await parts.partners.readers(slug, request.scope["headers"])
-    drawn = partial(to_thread.run_sync, _picture, card, readers)
-    picture = await parts.drawing.made((card, readers), drawn, requester_of(request.scope, Topic(slug)))
+    make = partial(to_thread.run_sync, _picture, card, readers)
+    picture = await parts.card_queue.run((card, readers), make, requester_of(request.scope, Topic(slug)))
     return respond(request.scope, picture)
 
 

@@ -1,4 +1,4 @@
-"""`/sitemap.xml`, the sitemaps that it names, and `/robots.txt`."""
+"""Files for crawlers: `/sitemap.xml`, the sitemaps that it names, and `/robots.txt`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 HEADERS = {"Cache-Control": "public, max-age=60"}
-"""Crawlers come by the minute at most; what a sitemap says of a live blog is public in any case."""
+"""A minute, as crawlers don't come more often; nothing in a sitemap is secret."""
 
 
 async def index(request: Request) -> Response:
-    """Which sitemaps there are."""
+    """Answer with the index of sitemaps."""
     return await _answer(request, "index", partial(_index, services(request)))
 
 
@@ -38,7 +38,7 @@ async def _index(parts: Container) -> Representation:
 
 
 async def news(request: Request) -> Response:
-    """What changed within the last two days."""
+    """Answer with the news sitemap: the live blogs that changed within the last two days."""
     return await _answer(request, "news", partial(_news, services(request)))
 
 
@@ -51,7 +51,7 @@ async def _news(parts: Container) -> Representation:
 
 
 async def sitemap(request: Request) -> Response:
-    """A part of all live blogs."""
+    """Answer with one sitemap: a numbered part of all live blogs."""
     page: int = request.path_params["number"]
     return await _answer(request, page, partial(_sitemap, services(request), page))
 
@@ -65,7 +65,7 @@ async def _sitemap(parts: Container, page: int) -> Representation:
 
 
 async def robots(request: Request) -> Response:
-    """What crawlers may read. They look for it at the root of a host only."""
+    """Answer with `robots.txt`, which crawlers look for at the root of a host only."""
     body = sitemaps.robots(services(request).pages.urls)
     return respond(request.scope, _representation(body, "text/plain; charset=utf-8"))
 

@@ -1,4 +1,4 @@
-"""What other sites load: `/embed/v1.js`, the page for frames, the fragment, the page to try it; and `/oembed`."""
+"""Files and pages for other sites: `/embed/v1.js`, the page for frames, the fragment, the preview; and `/oembed`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 LIMIT_MAX = 100
 PARTNER = re.compile(PARTNER_ID_PATTERN)
 LOADABLE = {
-    # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only what says that it may.
+    # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 ANYWHERE = {**LOADABLE, **readable_by(Readers.ANY)}
@@ -56,13 +56,13 @@ PROVIDER_CACHE = "public, max-age=300"
 
 
 async def loader(request: Request) -> Response:
-    """What a partner's page has a `<script>` for: kept for minutes, and looked after in the background for a day."""
+    """Answer with the script that partners' pages name: kept for minutes, refreshed in the background for a day."""
     cache = "public, max-age=300, stale-while-revalidate=86400"
     return _script(request, services(request).embedding.assets.loader, cache)
 
 
 async def pinned(request: Request) -> Response:
-    """The widget in one file, under a name that never means another."""
+    """Answer with the widget in one file, whose name has its hash and never means another file."""
     assets = services(request).embedding.assets
     if request.path_params["hash"] != assets.pinned_hash:
         raise errors.NotFound("this server has another version of the widget")
@@ -70,18 +70,18 @@ async def pinned(request: Request) -> Response:
 
 
 async def current(request: Request) -> Response:
-    """The widget's file for a `v1.js` that names one of an earlier version, as caches may still have it."""
+    """Redirect to the widget's current file, for a `v1.js` of an earlier version that a cache still has."""
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
     return RedirectResponse(parts.pages.urls.static(parts.embedding.assets.widget), 302, headers)
 
 
 async def shell(request: Request) -> Response:
-    """The widget without entries, in the language that `lang` names; the same for all whose pages may have it."""
-    parts, slug, look = services(request), request.path_params["slug"], _look(request)
-    admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
-    make = partial(_shell, parts, admitted, look.language)
-    cached = await cached_answer_for(request, admitted, ("embed-shell", look.language), make)
+    """Answer with the widget's HTML without entries, in the language that `lang` names."""
+    parts, slug, options = services(request), request.path_params["slug"], _options(request)
+    admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
+    make = partial(_shell, parts, admitted, options.language)
+    cached = await cached_answer_for(request, admitted, ("embed-shell", options.language), make)
     return respond(request.scope, cached.representation)
 
 
@@ -97,74 +97,74 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
 
 
 async def page(request: Request) -> Response:
-    """The widget for a frame."""
-    parts, slug, look = services(request), request.path_params["slug"], _look(request)
+    """Answer with the page that partners show in a frame."""
+    parts, slug, options = services(request), request.path_params["slug"], _options(request)
     try:
-        # Who may frame it, its policy says: what browsers tell of who asks for a frame's page is no origin.
-        admitted = await parts.partners.admit(slug, look.partner, ())
-        ancestors = await parts.partners.frame_ancestors(slug, look.partner)
-        look = _of_partner(look, admitted)
-        make = partial(_page, parts, admitted, look, ancestors)
-        cached = await cached_answer_for(request, admitted, ("embed", *look.variant, ancestors), make)
+        # Without the headers: browsers send no Origin with a request for a frame's page. `frame-ancestors` guards it.
+        admitted = await parts.partners.admit(slug, options.partner, ())
+        ancestors = await parts.partners.frame_ancestors(slug, options.partner)
+        options = _with_partner_defaults(options, admitted)
+        make = partial(_page, parts, admitted, options, ancestors)
+        cached = await cached_answer_for(request, admitted, ("embed", *options.variant, ancestors), make)
     except (errors.NotFound, errors.EmbedRefused) as error:
-        # In the frame, where the browser would else show its own complaint.
-        liveblog = None if isinstance(error, errors.NotFound) else await _there(request, slug)
+        # The error is a page, as the browser would otherwise show an error of its own in the frame.
+        liveblog = None if isinstance(error, errors.NotFound) else await _find_liveblog(request, slug)
         refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
-        html = parts.pages.error_page(status, language=_accepted(request), liveblog=liveblog)
+        html = parts.pages.error_page(status, language=_accepted_language(request), liveblog=liveblog)
         return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
     return respond(request.scope, cached.representation)
 
 
-async def _page(parts: Container, admitted: Admission, look: WidgetOptions, ancestors: str) -> CachedPage:
-    view, embedding = await _view(parts, admitted, look.limit)
-    headers = _frame_headers(parts, ancestors, look.style)
+async def _page(parts: Container, admitted: Admission, options: WidgetOptions, ancestors: str) -> CachedPage:
+    view, embedding = await _view(parts, admitted, options.limit)
+    headers = _frame_headers(parts, ancestors, options.style)
     if admitted.partner is not None:
         headers["Cache-Control"] = POLL_CACHE
 
     def make() -> Representation:
-        return Representation(embedding.page(view, look).encode(), HTML, headers)
+        return Representation(embedding.page(view, options).encode(), HTML, headers)
 
     return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
-async def _there(request: Request, slug: str) -> Liveblog | None:
-    """The live blog, for a link to its own page."""
+async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
+    """Return the live blog, for a link to its own page; None if it doesn't exist."""
     with suppress(errors.NotFound):
         return await liveblog_of(request.scope, slug)
     return None
 
 
 async def fragment(request: Request) -> Response:
-    """HTML that a partner's CMS puts into a page of its own."""
-    parts, slug, look = services(request), request.path_params["slug"], _look(request)
-    admitted = await parts.partners.admit(slug, look.partner, request.scope["headers"])
-    look = _of_partner(look, admitted)
-    make = partial(_fragment, parts, admitted, look)
-    cached = await cached_answer_for(request, admitted, ("fragment", *look.variant), make)
+    """Answer with HTML that a partner's CMS puts into a page of its own."""
+    parts, slug, options = services(request), request.path_params["slug"], _options(request)
+    admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
+    options = _with_partner_defaults(options, admitted)
+    make = partial(_fragment, parts, admitted, options)
+    cached = await cached_answer_for(request, admitted, ("fragment", *options.variant), make)
     return respond(request.scope, cached.representation)
 
 
-async def _fragment(parts: Container, admitted: Admission, look: WidgetOptions) -> CachedPage:
-    view, embedding = await _view(parts, admitted, look.limit)
+async def _fragment(parts: Container, admitted: Admission, options: WidgetOptions) -> CachedPage:
+    view, embedding = await _view(parts, admitted, options.limit)
     headers = {**LOADABLE, **headers_for(admitted, CROWD_CACHE), **security_headers.FRAGMENT, "X-Robots-Tag": "noindex"}
 
     def make() -> Representation:
-        return Representation(embedding.fragment(view, look).encode(), HTML, headers)
+        return Representation(embedding.fragment(view, options).encode(), HTML, headers)
 
     return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
 async def preview(request: Request) -> Response:
-    """A page to try the widget."""
-    parts, slug, partner = services(request), request.path_params["slug"], _look(request).partner
+    """Answer with a page on which the widget can be tried."""
+    parts, slug, partner = services(request), request.path_params["slug"], _options(request).partner
     variant, make = ("embed-preview", partner), partial(_preview, parts, slug, partner)
     if partner is None:
         cached = await cached_answer(request, variant, make)
     else:
-        # Ids can be made up without end, and few people come for each.
+        # Not kept: anybody can invent ids without end, and few people ask for each.
         topic = Topic(slug)
-        cached = await parts.turns.made((topic, variant), make, requester_of(request.scope, topic))
+        cached = await parts.store_queue.run((topic, variant), make, requester_of(request.scope, topic))
     return respond(request.scope, cached.representation)
 
 
@@ -175,16 +175,16 @@ async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPa
 
 
 async def oembed(request: Request) -> Response:
-    """What a CMS asks when somebody pastes the address of a live blog (https://oembed.com)."""
+    """Answer a CMS in which somebody pasted the address of a live blog (https://oembed.com)."""
     parts, query = services(request), request.query_params
     if query.get("format", "json") != "json":
-        # 2.3.3: the format that we don't have.
+        # The specification asks for a 501 if the format isn't supported (2.3.3).
         return Response("only json\n", 501, ANYWHERE, "text/plain")
     if "url" not in query:
         raise errors.InvalidInput([errors.FieldError("?url", "is missing")])
-    most = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
+    limits = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
     liveblog = await liveblog_of(request.scope, parts.pages.urls.slug_of(query["url"]))
-    answer = parts.embedding.oembed(liveblog, max_width=most["maxwidth"], max_height=most["maxheight"])
+    answer = parts.embedding.oembed(liveblog, max_width=limits["maxwidth"], max_height=limits["maxheight"])
     readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
     headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
     return respond(request.scope, Representation(encoding.dumps(answer), "application/json", headers))
@@ -195,7 +195,7 @@ def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> d
 
 
 async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
-    """The page to show, and a renderer that has its entries prepared."""
+    """Read the entries to show, and return them with a renderer that has their HTML ready."""
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
     prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
@@ -207,17 +207,17 @@ def _rendition(liveblog: Liveblog, representation: Representation) -> CachedPage
 
 
 def _script(request: Request, body: bytes, cache: str) -> Response:
-    return respond(request.scope, _made(body, cache))
+    return respond(request.scope, _script_representation(body, cache))
 
 
 @lru_cache(maxsize=2)
-def _made(body: bytes, cache: str) -> Representation:
-    """Once for all: to pack the larger of the two takes a millisecond."""
+def _script_representation(body: bytes, cache: str) -> Representation:
+    """Return a script's representation. It is kept, as to gzip the larger of the two takes a millisecond."""
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 
 
-def _look(request: Request) -> WidgetOptions:
-    """What the query wishes; what it wishes in vain is left out, as nobody would read a complaint in a frame."""
+def _options(request: Request) -> WidgetOptions:
+    """Parse the query. Values that can't be used are ignored, as nobody would read an error in a frame."""
     query = request.query_params
     theme, limit = query.get("theme"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
@@ -230,21 +230,21 @@ def _look(request: Request) -> WidgetOptions:
     )
 
 
-def _of_partner(look: WidgetOptions, admitted: Admission) -> WidgetOptions:
-    """The same with what the newsroom has set for the partner, where the query wishes nothing else."""
+def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> WidgetOptions:
+    """Add the theme and attribution that are set for the partner. The query's scheme goes before the partner's."""
     if admitted.partner is None:
-        return look
+        return options
     theme, attribution = admitted.partner.theme, admitted.partner.attribution
     colours = tuple((name, value) for name, value in sorted(theme.items()) if name != "scheme")
-    return look._replace(theme=look.theme or theme.get("scheme"), attribution=attribution, colours=colours)
+    return options._replace(theme=options.theme or theme.get("scheme"), attribution=attribution, colours=colours)
 
 
 def _language(request: Request) -> str | None:
-    """The language of our own texts that the query names, if it is one that we have."""
+    """Return the language that the query asks for; None if there is none, or our own texts aren't in it."""
     return known_language(request.query_params.get("lang"))
 
 
-def _accepted(request: Request) -> str:
+def _accepted_language(request: Request) -> str:
     return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
 
 
@@ -256,7 +256,7 @@ def _pixels(value: str | None, name: str) -> int | None:
     return int(value)
 
 
-# Refusals too must be readable from anywhere.
+# Scripts of any site must be able to read refusals too.
 _READABLE = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"])]
 
 EMBED_ROUTES = [

@@ -1,1 +1,1 @@
-"""How requests are answered: representations, entity tags, caches, problems, security headers."""
+"""Answers to requests: representations, entity tags, caches, static files, security headers."""

@@ -1,4 +1,4 @@
-"""Entity tags: whether what a reader has still holds (RFC 9110, 8.8.3 and 13.1.2)."""
+"""Entity tags, by which a client asks whether its copy is still current (RFC 9110, 8.8.3 and 13.1.2)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from liveserver import __version__
 from liveserver.domain.ids import FORMER, Edition
 
 _EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
-"""The history and the version, and in an entry's tag what it looked like, which no edit depends on; or the version."""
+"""An edition's tag: history, version, and for an entry a hash of its looks, which edits ignore; or the version
+alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""The version and what it looked like: so tags were before they named the history, whose name is longer."""
+"""A tag of earlier releases: version and a hash of the looks. The name of a history is longer than a version."""
 
 TAGS_MAX = 2_048
-"""Characters of an `If-None-Match`: some fifty tags. A cache that has so many variants is sent the one it needs."""
+"""Characters of an `If-None-Match`: some fifty tags. With a longer header, the client is sent the body."""
 
 
 def tag_of(body: bytes) -> str:
-    """A strong entity tag for some bytes."""
+    """Return a strong entity tag for some bytes."""
     return f'"{hashlib.blake2b(body, digest_size=12, person=__version__.encode()[:16]).hexdigest()}"'
 
 
 def still_holds(if_none_match: str | None, tag: str) -> bool:
-    """Whether an `If-None-Match` header names the tag, by the weak comparison. One that is too long counts as none."""
+    """True if an `If-None-Match` header names the tag, by the weak comparison. A header that is too long is ignored."""
     if if_none_match is None or len(if_none_match) > TAGS_MAX:
         return False
     tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
@@ -31,17 +32,19 @@ def still_holds(if_none_match: str | None, tag: str) -> bool:
 
 
 def edition_tag(edition: Edition, body: bytes | None = None) -> str:
-    """The entity tag of something that can be edited; `body`: what it looks like, where that isn't in the version."""
+    """Return the entity tag of something that can be edited.
+
+    `body`: its bytes, if they can change while the version stays the same.
+    """
     looks = "" if body is None else f"-{hashlib.blake2b(body, digest_size=4).hexdigest()}"
     return f'"{edition.history}-{edition.number}{looks}"'
 
 
 def edition_of(tag: str) -> Edition | None:
-    """What such a tag names, or a version alone in quotation marks; None for what is neither.
+    """Return the edition that a tag names, or that a version alone in quotation marks names; None for any other text.
 
-    A tag as they once were is of no history that there is, so that it is answered as one that doesn't hold any more.
-
-    A weak tag counts as the strong one: proxies that compress make one of the other.
+    A tag of earlier releases gets a history that doesn't exist, so that it is refused as outdated. A weak tag counts as
+    the strong one: proxies that compress turn one into the other.
     """
     if former := _FORMER.fullmatch(tag):
         return Edition(int(former[1]), FORMER)

@@ -1,4 +1,4 @@
-"""Answering with a representation that is ready: the part of a request that is the same for a page and for the API."""
+"""Responses made of representations or files that are ready, for pages and the API alike."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from liveserver.http.responses.representation import RawHeaders, Representation
 
 CROWD_CACHE = "public, max-age=1, stale-while-revalidate=5"
-"""For what thousands of readers ask for at once.
+"""The Cache-Control of answers that thousands of readers ask for at once.
 
-A CDN asks us once a second, and hands out what it has while it asks: at six seconds at most, what was deleted has gone
-from it too. A browser may show a copy of that age as well, when the reader follows a link back; the page says its
-position, and the stream brings it up to date from there, deletions included. What has `no-cache` instead is looked at
-by programs, which mean what is there now.
+A CDN asks us once a second, and hands out its copy while it asks: six seconds after a deletion at most, the CDN doesn't
+have the entry any more. A browser may show a copy of that age as well, when the reader follows a link back; the page
+says its position, and the stream brings it up to date from there, deletions included. Answers for programs, which want
+the current state, have `no-cache` instead.
 """
 POLL_CACHE = "public, max-age=1"
-"""For what is asked again because something is missing: an older copy wouldn't have it either."""
+"""The Cache-Control of answers that clients ask for because they miss something: an older copy would miss it too."""
 
 
 _READABLE: dict[Readers, dict[str, str]] = {
-    # Whether or not the request names an origin: a CDN may keep the answer, and give it to requests of others.
+    # Even if the request has no Origin: a CDN may keep the answer, and give it to requests that have one.
     Readers.ANY: {"Access-Control-Allow-Origin": "*"},
     Readers.ASKING: {"Access-Control-Allow-Origin": "*", "Vary": "Origin"},
     Readers.NONE: {"Vary": "Origin"},
@@ -41,10 +41,10 @@ _READABLE: dict[Readers, dict[str, str]] = {
 
 
 def readable_by(readers: Readers) -> dict[str, str]:
-    """The headers that tell browsers whether a script of another site may read an answer.
+    """Return the headers that tell browsers whether a script of another site may read an answer.
 
-    What some sites may read has the permission only if one of them asked, so that who asks without an origin gets
-    nothing that would open it to all.
+    An answer that only some sites may read has the permission only if one of them asked. A request without an Origin
+    therefore gets no copy that would be readable by all.
     """
     return _READABLE[readers]
 
@@ -53,23 +53,23 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 
 
 class Steady(Response):
-    """A response of which a large body is sent in pieces, no faster than it is taken.
+    """A response whose body, if large, is sent in pieces, no faster than the client takes it.
 
-    What waits for somebody who reads slowly is encrypted already, if TLS is spoken: a copy for each.
+    With TLS, the bytes that wait for a slow client are encrypted already, so each client has a copy of its own.
     """
 
     lasting = False
-    """Its body stays in memory anyway."""
+    """True if the body stays in memory anyway, and so doesn't count as unread by its client."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         size = len(self.body)
         if size <= WRITE_BUFFER:
             await super().__call__(scope, receive, send)
             return
         extension = scope.get("extensions", {}).get(EXTENSION, {})
-        # While it is sent it counts for its reader (`utils/limits/unread_bytes.py`); the connection may stay open for
-        # long afterwards.
+        # While the body is being sent, it counts as unread by its client (`utils/limits/unread_bytes.py`). It is taken
+        # out afterwards, as the connection may stay open for long.
         extension["body"] = b"" if self.lasting else _whole(self.body)
         try:
             await self._send_in_pieces(send, size)
@@ -78,15 +78,15 @@ class Steady(Response):
 
     async def _send_in_pieces(self, send: Send, size: int) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        # No copies: all who read it slowly wait with the same bytes.
+        # Views and no copies: all slow clients of this body share the same bytes.
         body = memoryview(self.body)
-        for at in range(0, size, WRITE_BUFFER):
-            piece = body[at : at + WRITE_BUFFER]
-            await send({"type": "http.response.body", "body": piece, "more_body": at + WRITE_BUFFER < size})
+        for start in range(0, size, WRITE_BUFFER):
+            end = start + WRITE_BUFFER
+            await send({"type": "http.response.body", "body": body[start:end], "more_body": end < size})
 
 
 class PrebuiltResponse(Steady):
-    """A response whose headers needn't be made."""
+    """A response of headers that are ready to be sent."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.status_code = status
@@ -96,9 +96,9 @@ class PrebuiltResponse(Steady):
 
 
 def respond(scope: Scope, representation: Representation) -> Response:
-    """A 200, gzipped if the client takes that; a 304 if it has it already; no body to HEAD."""
+    """Return a 200, gzipped if the client accepts that; a 304 if the client has it already; for HEAD, no body."""
     accept_encoding = if_none_match = None
-    # One pass over the raw headers: this is what a rush consists of.
+    # One pass over the raw headers, as most requests of a rush come through here.
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
             accept_encoding = _joined(accept_encoding, value)
@@ -110,25 +110,27 @@ def respond(scope: Scope, representation: Representation) -> Response:
     return PrebuiltResponse(200, coded.head, b"" if scope["method"] == "HEAD" else coded.body)
 
 
-def part(content: bytes, wanted: str, headers: Mapping[str, str]) -> Response:
-    """The range of a file that is wanted (RFC 9110, 14); the whole, if several are, or it can't be read.
+def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Response:
+    """Return the requested range of a file (RFC 9110, 14).
 
-    `headers`: the whole's, with its type.
+    The whole file is returned if several ranges are requested, or the header can't be read. `range_header`: the Range
+    header's value. `headers`: those of the whole file, with its type.
     """
     size = len(content)
-    span = span_of(wanted, size)
+    span = span_of(range_header, size)
     if span is None:
         return Steady(content, headers=headers)
-    # Not a copy: there would be one for each who reads it slowly.
+    # A view and no copy: there would be one copy for each slow client.
     return partial_response(memoryview(content)[slice(*span)], span, size, headers)
 
 
-def span_of(wanted: str, size: int) -> tuple[int, int] | None:
-    """The first byte of the range that is wanted, and the one after its last; None where that is the whole.
+def span_of(range_header: str, size: int) -> tuple[int, int] | None:
+    """Return the first byte of the requested range and the one after its last; None if the whole file is to be sent.
 
-    It is empty if the file, of so many bytes, ends before.
+    `range_header`: the Range header's value. `size`: the file's, in bytes. The range is empty if it begins after the
+    file's end.
     """
-    match = _RANGE.fullmatch(wanted.replace(" ", ""))
+    match = _RANGE.fullmatch(range_header.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
         return None
     first, last = match.groups()
@@ -141,7 +143,7 @@ def span_of(wanted: str, size: int) -> tuple[int, int] | None:
 def partial_response(
     content: bytes | memoryview, span: tuple[int, int], size: int, headers: Mapping[str, str]
 ) -> Response:
-    """The answer with a range of a file of so many bytes; 416 where that is empty."""
+    """Return a 206 with a range of a file of `size` bytes; a 416 if the range is empty."""
     start, end = span
     if start >= end:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"})
@@ -149,7 +151,7 @@ def partial_response(
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
-    """Answer the handshake of a WebSocket as if it were any request; with 403 on a server that has nothing else."""
+    """Refuse the handshake of a WebSocket with this response, or with a bare 403 if the server can't do that."""
     websocket = WebSocket(scope, receive, send)
     if "websocket.http.response" in scope.get("extensions", {}):
         await websocket.send_denial_response(response)
@@ -162,6 +164,6 @@ def _whole(body: bytes | memoryview) -> bytes:
 
 
 def _joined(before: str | None, value: bytes) -> str:
-    """A header that stands more than once means the same as its values in a row (RFC 9110, 5.3)."""
+    """Append one more value of a header: repeated headers mean the same as a list of their values (RFC 9110, 5.3)."""
     text = value.decode("latin-1")
     return text if before is None else f"{before}, {text}"

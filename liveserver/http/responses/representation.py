@@ -1,6 +1,6 @@
-"""What a URL is answered with, ready to be sent: its bytes in each content coding, and the headers that go with them.
+"""Answers that are ready to be sent: the bytes in each content coding, with their headers.
 
-Everything is made once, whoever asks, and however many: the body, its gzip, the entity tags, the headers.
+The body, its gzip, the entity tags and the headers are made once for all requests.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 GZIP_LEVEL = 6
 GZIP_MIN = 512
-"""Bytes below which a body fits in the first packet anyway."""
+"""Bytes below which a body isn't gzipped, as it fits in the first packet anyway."""
 FRAME_BYTES = 512
-"""What a representation takes beside its bodies, tags and headers: the objects that hold them."""
+"""Bytes that a representation takes beside its bodies, tags and headers: the objects that hold them."""
 ACCEPT_ENCODING_MAX = 256
-"""Characters. No client names so many codings; one that does gets the body as it is."""
+"""Characters of an Accept-Encoding header. No client sends more; one that does gets the body without gzip."""
 
 
 class Coded(NamedTuple):
@@ -38,10 +38,10 @@ class Coded(NamedTuple):
 
 
 class Representation:
-    """A body as it is, and gzipped on first need.
+    """A body in plain form, and gzipped when that is first needed.
 
-    The two have entity tags of their own, as their bytes differ (RFC 9110, 8.8.3.3), and say `Vary: Accept-Encoding`,
-    so that no cache gives the one to who can take only the other.
+    Each of the two has its own entity tag, as their bytes differ (RFC 9110, 8.8.3.3), and `Vary: Accept-Encoding`, so
+    that no cache gives the gzip to a client that can't read it.
     """
 
     __slots__ = ("_gzipped", "_plain")
@@ -56,25 +56,25 @@ class Representation:
 
     @property
     def weight(self) -> int:
-        """The memory that it takes at most, in bytes: its gzip, which may be still to come, is no longer than it."""
+        """The bytes of memory taken at most. The gzip counts before it is made; it is never longer than the body."""
         body, tag, head, _ = self._plain
-        # The two heads of a coding share what they have in common.
+        # The two heads of a coding share the headers that both have.
         headers = sum(getsizeof(pair) + getsizeof(pair[1]) for pair in head)
         return 2 * (getsizeof(body) + getsizeof(tag) + headers) + FRAME_BYTES
 
     @property
     def packed(self) -> bool:
-        """Whether its gzip is made."""
+        """True once the gzip has been made."""
         return self._gzipped is not None
 
     def pack(self) -> Coded:
-        """Make its gzip, unless that is done."""
+        """Return the gzip, and make it first if necessary."""
         if self._gzipped is None:
             self._gzipped = self._gzip()
         return self._gzipped
 
     def coded(self, accept_encoding: str | None) -> Coded:
-        """What is sent to a client that accepts these content codings (RFC 9110, 12.5.3)."""
+        """Return the coding to send to a client with this Accept-Encoding header (RFC 9110, 12.5.3)."""
         if accept_encoding is None or len(accept_encoding) > ACCEPT_ENCODING_MAX or not accepts_gzip(accept_encoding):
             return self._plain
         return self.pack()
@@ -83,14 +83,15 @@ class Representation:
         body, tag, head, unmodified = self._plain
         if len(body) < GZIP_MIN:
             return self._plain
-        # Without a time in it, the same body has the same gzip in every process, and so has its tag.
+        # Without a time in the gzip, every process makes the same bytes and the same tag of a body.
         packed = gzip.compress(body, GZIP_LEVEL, mtime=0)
         if len(packed) >= len(body):
             return self._plain
         own_tag = f'{tag[:-1]}-gzip"'
-        own = {b"etag": own_tag.encode("latin-1"), b"content-length": str(len(packed)).encode()}
+        replaced = {b"etag": own_tag.encode("latin-1"), b"content-length": str(len(packed)).encode()}
         unmodified, of_body = (
-            [(name, own.get(name, value)) for name, value in part] for part in (unmodified, head[len(unmodified) :])
+            [(name, replaced.get(name, value)) for name, value in headers]
+            for headers in (unmodified, head[len(unmodified) :])
         )
         return Coded(packed, own_tag, [*unmodified, *of_body, (b"content-encoding", b"gzip")], unmodified)
 
@@ -101,20 +102,20 @@ def _raw(headers: Mapping[str, str]) -> RawHeaders:
 
 @lru_cache(maxsize=64)
 def _name(name: str) -> bytes:
-    """A header's name on the wire: once, for all that have it."""
+    """Return a header's name as bytes, the same object for all representations."""
     return name.lower().encode("latin-1")
 
 
 def unmodified(coded: Coded, if_none_match: str | None) -> bool:
-    """Whether the client has it already."""
+    """True if the client's If-None-Match header says that it has these bytes already."""
     return if_none_match is not None and still_holds(if_none_match, coded.tag)
 
 
 @lru_cache(maxsize=256)
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is acceptable, and no less so than the body as it is.
+    """True if an Accept-Encoding header accepts gzip, with no less weight than the plain body.
 
-    A coding with the weight 0 is refused; `*` stands for whatever isn't named; what can't be read is taken as absent.
+    A coding with the weight 0 is refused; `*` stands for all that aren't named; an item that can't be read is ignored.
     """
     weights: dict[str, float] = {}
     for item in accept_encoding.split(","):

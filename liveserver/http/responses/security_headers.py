@@ -1,7 +1,7 @@
-"""What browsers are told to forbid the pages of this server, kind by kind, in headers: all of them are made here.
+"""The headers by which browsers restrict this server's pages. All of them are made here, one set for each kind of page.
 
-A page gets what it uses and nothing else, so that a mistake elsewhere, in sanitising above all, stays one without
-consequences. Nothing here is needed for a page to be right; everything for it to stay so.
+A page is allowed what it uses and nothing else, so that a mistake elsewhere, in sanitising above all, has no
+consequences. Pages work without these headers: they are a second line of defence.
 """
 
 from __future__ import annotations
@@ -19,43 +19,44 @@ if TYPE_CHECKING:
 Headers = dict[str, str]
 
 TRUSTED = "liveserver liveserver-worker"
-"""The reader's page's policies of Trusted Types, which `web/src/dom/trusted-types.ts` and `register-worker.ts` make."""
+"""The Trusted Types policies of the reader's page. `web/src/dom/trusted-types.ts` and `register-worker.ts` make
+them."""
 
 UNUSED = (
     *("accelerometer", "camera", "clipboard-read", "display-capture", "geolocation", "gyroscope", "hid"),
     *("idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment", "publickey-credentials-create"),
     *("publickey-credentials-get", "screen-wake-lock", "serial", "usb", "window-management", "xr-spatial-tracking"),
 )
-"""Features that neither our pages use nor the frames in them.
+"""Browser features that neither our pages nor the frames in them use.
 
-Not named, and so the page's own: `clipboard-write` and `web-share`, to hand an address on; and `autoplay`,
-`encrypted-media`, `fullscreen` and `picture-in-picture`, which an embed's frame is given when the reader opens it
-(`allow`, web/src/reader/third-party-embeds.ts).
+Some features aren't in the list, and so stay allowed: `clipboard-write` and `web-share`, to hand an address on; and
+`autoplay`, `encrypted-media`, `fullscreen` and `picture-in-picture`, which an embed's frame is given when the reader
+opens it (`allow`, web/src/reader/third-party-embeds.ts).
 """
 
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in UNUSED)
 
 KEPT_APART = "same-origin"
-"""Of Cross-Origin-Opener-Policy: no window of another site has a hold of this one, nor this one of theirs."""
+"""A Cross-Origin-Opener-Policy: this window and those of other sites have no reference to each other."""
 
 OPENED_BY_NONE = "same-origin-allow-popups"
-"""The same, but frames may open windows and speak with them: those of embeds do, for people to sign in."""
+"""A Cross-Origin-Opener-Policy that lets frames open windows and speak with them: embeds do, for people to sign in."""
 
 
 def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """What every answer carries: no guessing of content types, and no way back from HTTPS to HTTP.
+    """Return the headers of every answer: against guessed content types, and with HTTPS, against going back to HTTP.
 
-    The latter is for this host alone, as we don't know what else its neighbours serve.
+    HSTS is for this host alone and not for its subdomains, as we don't know what they serve.
     """
     headers = [(b"x-content-type-options", b"nosniff")]
-    # Not for an address that is made up of what we listen on: the promise holds for the host name on every port.
+    # Only with a public URL that was set: the promise holds for the host name on every port.
     if settings.hsts and (settings.public_url or "").startswith("https://"):
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.hsts))
     return headers
 
 
 def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
-    """The headers of the reader's pages, whose frames are those of embeds: a reader opens them with a click."""
+    """Return the headers of the reader's pages. Only embeds may be framed: a reader opens each with a click."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
@@ -78,10 +79,10 @@ def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
 
 
 def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
-    """The headers of the page that partners show in a frame. Its origin may be null, for which `'self'` isn't enough.
+    """Return the headers of the page that partners show in a frame.
 
-    `ancestors`: the origins of pages that may show it, as `frame-ancestors` wants them. `style`: the text of the one
-    style sheet that stands in the page itself, if there is one.
+    `ancestors`: the origins of pages that may show it, as `frame-ancestors` has them. `style`: the text of the one
+    style sheet within the page, if there is one. The page's origin may be null, so `'self'` wouldn't be enough.
     """
     origin = _origin(urls.home)
     rules = [
@@ -95,7 +96,7 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     ]
-    # Not even `*` stands for pages whose origin is null: they may show what anybody may where nothing is said.
+    # Without the rule, any page may show it. With `*`, pages whose origin is null couldn't: `*` doesn't cover them.
     if ancestors != "*":
         rules.append(f"frame-ancestors {ancestors}")
     return {
@@ -107,17 +108,17 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
 
 
 FRAGMENT = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
-"""Of HTML for other sites' pages, which opened by itself is no page of ours."""
+"""The headers of HTML that other sites put into their pages: opened by itself, it may load nothing."""
 
 REACH = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": KEPT_APART,
     "Permissions-Policy": PERMISSIONS_POLICY,
-    # The link is what opens the page.
+    # The page's address is a secret: no other site may learn it.
     "Referrer-Policy": "no-referrer",
 }
-"""Of the page that a link opens, which has no script."""
+"""The headers of the page of audience figures, which a signed link opens and which has no script."""
 
 DOCS = {
     # Swagger UI sets style attributes, shows its icons from data: URLs, and writes HTML (with DOMPurify).
@@ -127,10 +128,10 @@ DOCS = {
     "Permissions-Policy": PERMISSIONS_POLICY,
     "Referrer-Policy": "no-referrer",
 }
-"""Of the page on which an API key is typed."""
+"""The headers of the API's documentation, on which people type an API key."""
 
 FILE = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-"""Of a picture: should a browser ever take one for something else, it can do nothing."""
+"""The headers of a picture's file: if a browser ever took it for a page, that page could do nothing."""
 
 
 def _policy(*rules: str) -> str:
@@ -138,10 +139,10 @@ def _policy(*rules: str) -> str:
 
 
 def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    split = urlsplit(url)
+    return f"{split.scheme}://{split.netloc}"
 
 
 def _digest(style: str) -> str:
-    """What a policy says of a style sheet (CSP 3, 2.3.1)."""
+    """Return the hash by which a policy allows a style sheet (CSP 3, 2.3.1)."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

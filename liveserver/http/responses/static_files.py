@@ -1,6 +1,6 @@
 """The built front end, under `/static/`: a few small files, read when the server starts, and served from memory.
 
-A file that is opened for a request takes a descriptor for as long as the reader does, and readers may take long.
+A file that is opened for a request takes a descriptor until the client has all of it, and slow clients take long.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HASHED = "assets/"
 
 
 class StaticFiles:
-    """ASGI application: answers with the files below a directory. What is put there later is not seen."""
+    """ASGI application: answers with the files that were below a directory when the server started."""
 
     def __init__(self, directory: Traversable) -> None:
         self._files = _files(directory)
@@ -52,7 +52,7 @@ class StaticFiles:
 
     async def _whole(self, file: Representation, scope: Scope) -> Response:
         if not file.packed:
-            # Once, and in a thread: of the largest it takes a tenth of a second.
+            # Once, and in a thread: to gzip the largest file takes a tenth of a second.
             async with self._packing:
                 await asyncio.to_thread(file.pack)
         return respond(scope, file)
@@ -65,12 +65,12 @@ def _files(directory: Traversable) -> dict[str, Representation]:
 
 
 def _representations(directory: Traversable, path: str) -> Iterator[tuple[str, Representation]]:
-    for found in directory.iterdir():
-        name = f"{path}{found.name}"
-        if found.is_dir():
-            yield from _representations(found, f"{name}/")
+    for child in directory.iterdir():
+        name = f"{path}{child.name}"
+        if child.is_dir():
+            yield from _representations(child, f"{name}/")
         else:
-            yield name, _representation(name, found.read_bytes())
+            yield name, _representation(name, child.read_bytes())
 
 
 def _representation(name: str, content: bytes) -> Representation:
@@ -79,7 +79,7 @@ def _representation(name: str, content: bytes) -> Representation:
     headers = {
         "Cache-Control": "public, max-age=31536000, immutable" if name.startswith(HASHED) else "public, max-age=300",
         "Accept-Ranges": "bytes",
-        # Other sites' pages load the widget's modules, which browsers allow only if this is said (and so it may be).
+        # Other sites' pages load the widget's modules, which browsers allow only with these headers.
         "Access-Control-Allow-Origin": "*",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
@@ -87,12 +87,14 @@ def _representation(name: str, content: bytes) -> Representation:
 
 
 def _part(file: Representation, scope: Scope) -> Response | None:
-    """The range of a file that is asked for, never packed; None where it is the whole."""
-    asked = Headers(scope=scope)
-    wanted = asked.get("range")
+    """Return the requested range of a file, never gzipped; None if the whole file is requested."""
+    request_headers = Headers(scope=scope)
+    range_header = request_headers.get("range")
     body, tag, head, _ = file.coded(None)
-    if wanted is None or scope["method"] != "GET" or "if-none-match" in asked or asked.get("if-range", tag) != tag:
+    if range_header is None or scope["method"] != "GET" or "if-none-match" in request_headers:
+        return None
+    if request_headers.get("if-range", tag) != tag:
         return None
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head}
     del headers["content-length"]
-    return part(body, wanted, headers)
+    return part(body, range_header, headers)

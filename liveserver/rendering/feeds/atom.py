@@ -1,6 +1,6 @@
 """A live blog as Atom (RFC 4287). Pure: the same feed gives the same bytes.
 
-Deleted entries are named (RFC 6721): of the feeds, this one alone can.
+It names deleted entries (RFC 6721), which the other formats can't.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
-    """Atom, with `deleted-entry` for what a reader may have kept."""
+    """Return the feed as Atom, with a `deleted-entry` for each entry that a feed reader may have to remove."""
     liveblog = feed.liveblog
     url = renderer.urls.liveblog(liveblog.slug)
     root = new_document(

@@ -1,7 +1,7 @@
 """An entry as the item of a feed: the name, time and content that all formats share. Pure.
 
-Items are named by their entry's UUID, which holds also when the site moves; pinned entries stand where their time puts
-them; deleted ones are absent.
+An item's id is its entry's UUID, which stays the same when the site moves. Pinned entries are ordered by their time
+like all others; deleted entries are absent.
 """
 
 from __future__ import annotations
@@ -20,41 +20,42 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?:\s[^\s"=>]+(?:="[^"]*")?)*\s*/?>', re.IGNORECASE)
 _RELATIVE = re.compile(r'="(?!https?://)|srcset="')
-"""The beginnings of values that may be relative addresses. HTML without any has absolute ones only."""
-# With a scheme and a host it is absolute; of a list, the others may not be.
+"""The beginnings of attributes whose values may be relative addresses. HTML without them has absolute addresses
+only."""
+# A single address that has a scheme and a host is absolute. A list of addresses (`srcset`) is always looked through.
 _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset)="([^"]*)")', re.IGNORECASE)
 
 
 def urn(entry_id: str) -> str:
-    """The name of an entry's item."""
+    """Return the id of an entry's item."""
     return f"urn:uuid:{entry_id}"
 
 
 def published(entry: Entry) -> datetime:
-    """The time of a published entry."""
+    """Return the time of publication of a published entry."""
     assert entry.published_at is not None
     return entry.published_at
 
 
 def content(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> str:
-    """The entry's HTML, whose addresses are absolute."""
+    """Return the entry's HTML for a feed, with absolute addresses."""
     return absolute(renderer.content(liveblog, entry), renderer.urls.entry(liveblog.slug, entry.id))
 
 
 def absolute(html: str, base: str) -> str:
-    """Serialised HTML whose addresses are absolute, for where nobody knows which page it stood on."""
+    """Make all addresses in serialised HTML absolute, as a feed reader doesn't know on which page the HTML stood."""
 
     def address(match: re.Match[str]) -> str:
         name, value = match[1] or match[3], unescape(match[2] or match[4] or "")
         if name.lower() == "srcset":
             candidates = (candidate.split() for candidate in value.split(", "))
-            joined = ", ".join(" ".join([_joined(base, parts[0]), *parts[1:]]) for parts in candidates if parts)
+            joined = ", ".join(" ".join([_joined(base, words[0]), *words[1:]]) for words in candidates if words)
         else:
             joined = _joined(base, value)
         return match[0] if joined == value else f'{name}="{escape(joined)}"'
 
     if _RELATIVE.search(html) is None:
-        # To see that takes a tenth of the time of going from tag to tag.
+        # This check takes a tenth of the time of going through all tags.
         return html
     return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag[0]), html)
 
@@ -63,5 +64,5 @@ def _joined(base: str, address: str) -> str:
     try:
         return urljoin(base, address)
     except ValueError:
-        # An address that was none to begin with, such as `https://[`.
+        # It wasn't an address in the first place, such as `https://[`.
         return address

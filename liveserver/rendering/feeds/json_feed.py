@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def json_feed(feed: Feed, renderer: EntryRenderer) -> bytes:
-    """JSON Feed. https://www.jsonfeed.org/version/1.1/"""
+    """Return the feed as JSON Feed 1.1 (https://www.jsonfeed.org/version/1.1/)."""
     liveblog = feed.liveblog
     items = []
     for entry in feed.entries:
@@ -56,7 +56,7 @@ def _attachments(illustrations: list[Illustration]) -> list[encoding.JSON]:
     for url, picture, alt, caption in illustrations:
         attachment: encoding.JSON = {"url": url, "mime_type": picture.media_type}
         title = alt or caption
-        # Two of the same title would be the same thing in two formats.
+        # Two attachments with the same title would mean one thing in two formats.
         if title and title not in titles:
             attachment["title"] = title
             titles.add(title)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def rss(feed: Feed, renderer: EntryRenderer) -> bytes:
-    """RSS 2.0 with the extensions that its readers know: content, dc:creator, atom:updated, media:content.
+    """Return the feed as RSS 2.0, with extensions that feed readers know: content, dc:creator, atom:updated, media.
 
-    Pictures are no enclosures: of those an item should have one at most, and the bytes of each are to be told.
+    Pictures aren't enclosures: an item should have one enclosure at most, and would have to name its size in bytes.
 
     https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile and
     https://www.rssboard.org/media-rss

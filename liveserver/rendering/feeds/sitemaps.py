@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/xml"
 
 NEWS_AGE = timedelta(hours=48)
-"""The time for which a live blog is news, by Google's rule."""
+"""The time for which a live blog is news, by Google's rules."""
 NEWS_LENGTH = 1_000
-"""Addresses in a news sitemap, by the same."""
+"""Addresses in a news sitemap at most, by Google's rules."""
 PAGE_LENGTH = 1_000
-"""Numbers of live blogs to a sitemap. An index may name 50,000 sitemaps."""
+"""Numbers of live blogs that one sitemap covers. An index may name 50,000 sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 
 
 def index(highest_number: int, urls: Urls) -> bytes:
-    """The index of the sitemaps: that of what is news, and those of all live blogs by their numbers."""
+    """Return the index of the sitemaps: the news sitemap, and those of all live blogs by their numbers."""
     root = new_document("sitemapindex", {"xmlns": _SITEMAP})
     names = ["sitemap-news.xml", *(f"sitemap-{page}.xml" for page in range(1, pages(highest_number) + 1))]
     for name in names:
@@ -43,17 +43,17 @@ def index(highest_number: int, urls: Urls) -> bytes:
 
 
 def pages(highest_number: int) -> int:
-    """The number of sitemaps that all live blogs take."""
+    """Return the number of sitemaps that all live blogs take."""
     return -(-highest_number // PAGE_LENGTH)
 
 
 def numbers(page: int) -> range:
-    """The numbers of the live blogs on a page; the first page is 1."""
+    """Return the numbers of the live blogs in a sitemap. `page`: the sitemap's number; the first is 1."""
     return range((page - 1) * PAGE_LENGTH + 1, page * PAGE_LENGTH + 1)
 
 
 def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
-    """The given live blogs, with when they last changed."""
+    """Return a sitemap of live blogs, with the times of their last changes."""
     root = new_document("urlset", {"xmlns": _SITEMAP})
     for listing in listings:
         _add_url(root, listing, urls)
@@ -61,10 +61,10 @@ def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
 
 
 def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: datetime) -> bytes:
-    """The given live blogs, marked as news while their first entry is no older than `NEWS_AGE`.
+    """Return a sitemap of live blogs, marked as news while their first entry is no older than `NEWS_AGE`.
 
-    One that goes on for longer is listed with its last change and without the mark, as Google asks. One without
-    entries is no article yet.
+    A live blog that goes on for longer is listed with its last change and without the mark, as Google asks. A live blog
+    without entries is no article yet, and isn't listed.
     """
     root = new_document("urlset", {"xmlns": _SITEMAP, "xmlns:news": _NEWS})
     for listing in listings:
@@ -83,7 +83,7 @@ def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: dateti
 
 
 def news_language(language: str) -> str:
-    """A BCP 47 tag as the news sitemap has it: ISO 639, and `zh-cn` or `zh-tw` for Chinese."""
+    """Return the news sitemap's code of a language (BCP 47): ISO 639, and `zh-cn` or `zh-tw` for Chinese."""
     base, *rest = language.lower().split("-")
     if base != "zh":
         return base
@@ -91,14 +91,17 @@ def news_language(language: str) -> str:
 
 
 def robots(urls: Urls) -> bytes:
-    """Everything may be read but what is no page; the pages themselves say which of them don't belong in an index."""
+    """Return `robots.txt`: crawlers may read all but the API and `/desk`.
+
+    Pages that don't belong in a search engine's index say so themselves.
+    """
     path = urlsplit(urls.home).path
     lines = ["User-agent: *", *(f"Disallow: {path}{name}" for name in ("api/", "desk")), ""]
     return "\n".join([*lines, f"Sitemap: {urls.home}sitemap.xml", ""]).encode()
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """The sitemap; of the home page where there is nothing else: the protocol allows none without an address."""
+    """Return the sitemap as bytes. An empty one gets the home page, as the protocol demands at least one address."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)

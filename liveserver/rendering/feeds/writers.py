@@ -18,4 +18,4 @@ LENGTH = 50
 """Entries in a feed."""
 
 WRITERS: dict[str, Callable[[Feed, EntryRenderer], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
-"""The writer of each of the `FEEDS` that have an address."""
+"""The function that writes a feed, by the ending of the feed's address."""

@@ -143,9 +143,9 @@ async def test_made_up_keys_are_looked_for_together(site: Site, monkeypatch: pyt
     # The next look is an hour off, and who was good before doesn't wait for it.
     assert (await keys.authenticate(f"Bearer {known}")) is not None
     assert (len(looks), len(single), any(task.done() for task in asked)) == (1, 1, False)
-    keys._look.cancel()
+    keys._query.cancel()
     await asyncio.gather(*asked, return_exceptions=True)
-    keys._next_look = 0.0
+    keys._next_query = 0.0
     answers = await asyncio.gather(
         *(keys.authenticate(f"Bearer {shown}") for shown in [*made_up, new, *made_up]), return_exceptions=True
     )

@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 
 
 class Workshop:
-    """Turns, and works that are under way until they are let go."""
+    """A fair queue, and jobs that are under way until they are let go."""
 
     def __init__(self, **bounds: int) -> None:
         self.now = 0.0
-        self.turns = FairQueue(clock=lambda: self.now, **bounds)
+        self.queue = FairQueue(clock=lambda: self.now, **bounds)
         self.begun: list[str] = []
-        """Names of works, in the order in which they began."""
+        """Names of jobs, in the order in which they began."""
         self.gone: set[str] = set()
-        """Lines whose askers have left."""
+        """Lines whose requesters have left."""
         self.unread: dict[str, int] = {}
-        """Bytes that the askers of a line haven't read."""
+        """Bytes that the requesters of a line haven't read."""
         self._ends: dict[str, asyncio.Event] = {}
         self._errors: dict[str, Exception] = {}
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
-        """Somebody of a line waits for a work."""
+        """A requester of a line waits for a job."""
         requester = Requester(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
-        return asyncio.ensure_future(self.turns.join(name, lambda: self._make(name), requester, ahead=ahead).result())
+        return asyncio.ensure_future(self.queue.join(name, lambda: self._make(name), requester, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
-        """Let works end."""
+        """Let jobs end."""
         for name in names:
             if error is not None:
                 self._errors[name] = error
@@ -68,13 +68,13 @@ async def workshop(**bounds: int) -> AsyncIterator[Workshop]:
     before = asyncio.all_tasks()
     found = Workshop(**bounds)
     yield found
-    await found.turns.close()
+    await found.queue.close()
     await settle()
     assert asyncio.all_tasks() == before
 
 
 async def test_lines_take_turns() -> None:
-    """However much the first has asked for, the others have theirs after one work of it."""
+    """However much the first has asked for, the others have theirs after one job of it."""
     async with workshop(at_once=1) as shop:
         flood = [shop.ask("a", f"a{number}") for number in range(50)]
         others = [shop.ask("b", "b0"), shop.ask("c", "c0"), shop.ask("b", "b1")]
@@ -95,19 +95,19 @@ async def close(tasks: list[asyncio.Task[str]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_of_each_line_one_work_is_under_way() -> None:
+async def test_of_each_line_one_job_is_under_way() -> None:
     """Of all together, as many as there are places."""
     async with workshop(at_once=3) as shop:
         waiting = [shop.ask(line, f"{line}{number}") for line in "abcd" for number in range(2)]
         await settle()
-        assert (shop.begun, shop.turns.waiting) == (["a0", "b0", "c0"], 5)
+        assert (shop.begun, shop.queue.waiting) == (["a0", "b0", "c0"], 5)
         await shop.end("b0")
         assert shop.begun[3:] == ["d0"]
         await shop.end("a0", "c0", "d0")
         assert sorted(shop.begun[4:]) == ["a1", "b1", "c1"]
         await shop.end("a1", "b1", "c1", "d1")
         await asyncio.gather(*waiting)
-        assert shop.turns.waiting == 0
+        assert shop.queue.waiting == 0
 
 
 def in_virtual_time(check: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -122,7 +122,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
 
     async def check() -> None:
         loop = asyncio.get_running_loop()
-        turns = FairQueue(at_once=3, clock=loop.time)
+        queue = FairQueue(at_once=3, clock=loop.time)
         began: dict[str, float] = {}
 
         async def make(name: str) -> None:
@@ -130,7 +130,7 @@ def test_a_line_rests_for_as_long_as_its_work_took(took: float, rest: float) -> 
             await asyncio.sleep(took)
 
         async def ask(line: str, name: str) -> None:
-            await turns.made(name, lambda: make(name), Requester(line))
+            await queue.run(name, lambda: make(name), Requester(line))
 
         await asyncio.gather(ask("a", "a0"), ask("a", "a1"), ask("b", "b0"))
         assert began == {"a0": 0.0, "b0": 0.0, "a1": pytest.approx(took + rest, abs=0.01)}
@@ -162,7 +162,7 @@ async def test_what_nobody_waits_for_is_not_done() -> None:
         shop.gone.clear()
         again = shop.ask("a", "a7")
         await shop.end("a7")
-        assert (await again, shop.begun, shop.turns.waiting) == ("A7", ["a0", "b0", "a7"], 0)
+        assert (await again, shop.begun, shop.queue.waiting) == ("A7", ["a0", "b0", "a7"], 0)
 
 
 async def test_what_several_wait_for_is_done_once_in_the_first_of_their_turns() -> None:
@@ -201,7 +201,7 @@ async def test_an_error_is_for_all_who_wait() -> None:
         await shop.end("x", error=NotFound("nothing"))
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [NotFound] * 2
-        assert shop.turns.find("x") is None
+        assert shop.queue.find("x") is None
 
 
 async def test_a_line_that_is_full_is_refused_alone() -> None:
@@ -226,13 +226,13 @@ async def test_what_room_is_left_is_shared() -> None:
             shop.ask("a", "a3")
         waiting += [shop.ask(line, f"{line}0", ahead=line == "d") for line in "bcd"]
         await settle()
-        assert (shop.begun, shop.turns.waiting) == (["a0", "d0"], 4)
+        assert (shop.begun, shop.queue.waiting) == (["a0", "d0"], 4)
         waiting.append(shop.ask("d", "d1"))
         with pytest.raises(Busy):
             shop.ask("d", "d2")
         await shop.end("a0", "a1", "a2", "b0", "c0", "d0", "d1")
         await asyncio.gather(*waiting)
-        assert shop.turns.waiting == 0
+        assert shop.queue.waiting == 0
 
 
 async def test_a_line_has_nothing_waiting_that_was_done_elsewhere() -> None:
@@ -284,11 +284,11 @@ async def test_what_goes_ahead_is_not_done_for_nobody_either() -> None:
             ClientGone,
             str,
         ]
-        assert shop.turns.waiting == 0
+        assert shop.queue.waiting == 0
 
 
 async def test_a_place_ahead_is_given_back_by_who_leaves() -> None:
-    """And the work, which waits in the line, may be asked for ahead again."""
+    """And the job, which waits in the line, may be asked for ahead again."""
     async with workshop(at_once=1) as shop:
         first = [shop.ask("b", "b0"), shop.ask("b", "often", ahead=True)]
         await settle()
@@ -345,17 +345,17 @@ async def test_nothing_is_kept_of_who_has_been_served() -> None:
             await task
         await asyncio.sleep(0)
         await settle()
-        assert vars(shop.turns)["_lines"] == {}
-        assert vars(shop.turns)["_works"] == {}
+        assert vars(shop.queue)["_lines"] == {}
+        assert vars(shop.queue)["_jobs"] == {}
 
 
-async def test_a_work_that_is_cancelled_ends_whoever_waits_for_it() -> None:
+async def test_a_job_that_is_cancelled_ends_whoever_waits_for_it() -> None:
     """As the end of what it waits for does at the process's; its line goes on."""
     async with workshop() as shop:
         first, second = shop.ask("a", "x"), shop.ask("b", "x")
         await settle()
         assert shop.begun == ["x"]
-        [task] = vars(shop.turns)["_running"]
+        [task] = vars(shop.queue)["_running"]
         task.cancel()
         outcomes = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
@@ -363,7 +363,7 @@ async def test_a_work_that_is_cancelled_ends_whoever_waits_for_it() -> None:
         assert await shop.ask("b", "y") == "Y"
 
 
-async def test_a_work_is_found_until_the_last_of_its_name_is_over() -> None:
+async def test_a_job_is_found_until_the_last_of_its_name_is_over() -> None:
     """The end of the one before doesn't hide the one that was asked for since."""
     async with workshop(at_once=2) as shop:
         first = shop.ask("a", "x")
@@ -372,18 +372,18 @@ async def test_a_work_is_found_until_the_last_of_its_name_is_over() -> None:
         await settle()
         assert shop.begun == ["x", "x"]
         third = shop.ask("c", "x")
-        waits = shop.turns.find("x")
+        waits = shop.queue.find("x")
         assert waits is not None
         first.cancel()
         # Tasks are numbered.
-        min(vars(shop.turns)["_running"], key=lambda task: int(task.get_name().rpartition("-")[2])).cancel()
+        min(vars(shop.queue)["_running"], key=lambda task: int(task.get_name().rpartition("-")[2])).cancel()
         await settle()
-        assert shop.turns.find("x") is waits
+        assert shop.queue.find("x") is waits
         await shop.end("x")
         await asyncio.gather(second, third, return_exceptions=True)
 
 
-async def test_who_joins_a_work_that_waits_ahead_keeps_it_there() -> None:
+async def test_who_joins_a_job_that_waits_ahead_keeps_it_there() -> None:
     """It is done for them when the one who asked first has gone."""
     async with workshop(at_once=1) as shop:
         busy = [shop.ask("a", "a0"), shop.ask("b", "ahead", ahead=True)]
@@ -402,6 +402,6 @@ async def test_closing_ends_what_is_under_way_and_what_waits() -> None:
     async with workshop(at_once=1) as shop:
         waiting = [shop.ask("a", f"a{number}") for number in range(3)]
         await settle()
-        await shop.turns.close()
+        await shop.queue.close()
         outcomes = await asyncio.gather(*waiting, return_exceptions=True)
         assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 3

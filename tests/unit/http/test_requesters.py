@@ -119,7 +119,7 @@ async def waits(site: LiveSite, number: int) -> None:
     """Return once so many works wait."""
 
     async def so_many() -> bool:
-        return site.parts.turns.waiting == number
+        return site.parts.store_queue.waiting == number
 
     await settled(so_many)
 
@@ -159,7 +159,7 @@ async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, m
     assert (await fetch(live_site, f"{ENTRIES}?tag=other", OTHER)).status_code == 200
     await live_site.idle()
     assert len(gate.reads) == 2
-    assert live_site.parts.turns.waiting == 0
+    assert live_site.parts.store_queue.waiting == 0
 
 
 async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ async def test_who_does_not_read_waits_and_is_refused(live_site: LiveSite, monke
     more = asyncio.create_task(fetch(live_site, f"{ENTRIES}?limit=3", FLOOD))
     await waits(live_site, 1)
     assert (await fetch(live_site, f"{ENTRIES}?limit=4", OTHER)).status_code == 200
-    assert (live_site.parts.turns.waiting, more.done()) == (1, False)
+    assert (live_site.parts.store_queue.waiting, more.done()) == (1, False)
     monkeypatch.setattr(fair_queue, "UNREAD_MOST", 1)
     monkeypatch.setattr(requesters, "UNREAD_MOST", 1)
     refused = [await fetch(live_site, path, FLOOD) for path in (f"{ENTRIES}?limit=5", f"/media/{'a' * 32}-9x9.webp")]
@@ -295,7 +295,7 @@ async def test_what_a_key_has_read_waits_for_its_turn(
     await waits(live_site, 1)
     third = asyncio.create_task(other.get(f"{path}{'&' if '?' in path else '?'}limit=2"))
     await settled(partial(begun, 2))
-    assert live_site.parts.turns.waiting == 1
+    assert live_site.parts.store_queue.waiting == 1
     gate.open.set()
     assert [answer.status_code for answer in await asyncio.gather(first, second, third)] == [200] * 3
 
@@ -303,7 +303,7 @@ async def test_what_a_key_has_read_waits_for_its_turn(
 async def test_a_page_of_errors_is_refused_without_a_look(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """To refuse must cost less than to serve."""
     entry = await live_site.publish()
-    fair_queue = live_site.parts.turns
+    fair_queue = live_site.parts.store_queue
     monkeypatch.setattr(fair_queue, "_per_line", 0)
     looks: list[object] = []
     monkeypatch.setattr(live_site.parts.store.liveblogs, "find", lambda *args: looks.append(args))

@@ -1,4 +1,4 @@
-"""`/openapi.json`, and `/docs` where it can be browsed and tried (Swagger UI, served from here)."""
+"""The API's documentation: `/openapi.json`, and `/docs` to browse and try it (Swagger UI, served from here)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from liveserver.protocol import encoding
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# Its links are relative: the public URL may have a path, which a proxy takes away.
+# The page's links are relative, as the public URL may have a path that a proxy takes away.
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -40,20 +40,20 @@ PAGE = """\
 
 
 async def openapi(request: Request) -> Response:
-    """The OpenAPI document."""
-    # Anybody writes what they like into a Host header, and caches keep this document. Where no address is set it is
-    # where the document is.
+    """Answer with the OpenAPI document."""
+    # Without a public URL, the server's address is `/`, relative to the document. It isn't taken from the Host header:
+    # anybody may send any, and caches keep this document.
     return respond(request.scope, _document(services(request).settings.public_url or "/"))
 
 
 @lru_cache(maxsize=1)
 def _document(address: str) -> Representation:
-    """It changes with the settings only, and takes milliseconds to make."""
+    """Return the document as a representation. It is kept, as it takes milliseconds to make and never changes."""
     return Representation(encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 
 async def docs(request: Request) -> Response:
-    """The document in Swagger UI."""
+    """Answer with the page of Swagger UI."""
     return HTMLResponse(PAGE, headers={**security_headers.DOCS, "Cache-Control": "public, max-age=300"})
 
 

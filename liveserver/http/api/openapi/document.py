@@ -56,10 +56,10 @@ TAGS = {
     "Pictures": "What entries show beside their words",
     "Partners": "Other sites, and what they may show",
 }
-"""What the operations with each tag are about."""
+"""The tags of operations, each with its description."""
 
 OF_ALL = (414, 421, KINDS[TooManyRequests].status)
-"""Problems that any operation may be answered with, before it is known which it is."""
+"""The statuses of problems that any operation may have, as they arise before it is known which operation is meant."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
@@ -69,10 +69,10 @@ PATH_PARAMETERS = {
 
 
 def document(base_url: str) -> JSON:
-    """The OpenAPI document of a server at `base_url`: its address, or `/` for wherever the document is."""
-    made = _document()
+    """Return the OpenAPI document of a server. `base_url`: its address, or `/` for the host that has the document."""
+    common = _document()
     contact = {"name": "The newsroom that runs this server", "url": base_url}
-    return {**made, "info": {**made["info"], "contact": contact}, "servers": [{"url": base_url}]}
+    return {**common, "info": {**common["info"], "contact": contact}, "servers": [{"url": base_url}]}
 
 
 @cache
@@ -80,8 +80,8 @@ def _document() -> JSON:
     models = sorted(_models(), key=lambda model: model.__name__)
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
     for name, schema in definitions["$defs"].items():
-        # What is absent from a PATCH stays as it is, whatever it is made with.
-        _tell_defaults(schema, told=name.endswith("Input"))
+        # Not for patches: a field that is absent from a PATCH stays as it is, whatever its default.
+        _move_defaults(schema, described=name.endswith("Input"))
     paths: dict[str, JSON] = {}
     for operation in OPERATIONS:
         paths.setdefault(f"/api/v1{operation.template}", {})[operation.method.lower()] = _operation(operation)
@@ -104,28 +104,28 @@ def _document() -> JSON:
     }
 
 
-def _tell_defaults(schema: JSON, *, told: bool) -> None:
-    """Take the defaults of a schema's fields out of it, and put what they say into words where it is to be told.
+def _move_defaults(schema: JSON, *, described: bool) -> None:
+    """Remove the defaults of a schema's fields, and if they are to be `described`, add them to the descriptions.
 
-    A field with a default is never absent, to generators of clients: those for TypeScript demand it in every request,
-    and have it in every answer.
+    Generators of clients take a field with a default for one that is never absent: those for TypeScript demand it in
+    every request, and expect it in every answer.
     """
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
         if isinstance(default, dict):
             default = {name: value for name, value in default.items() if value}
-        if told and default:
-            words = f"`{dumps(default).decode()}` where it is absent"
-            field["description"] = "; ".join(filter(None, [field.get("description"), words]))
+        if described and default:
+            sentence = f"`{dumps(default).decode()}` where it is absent"
+            field["description"] = "; ".join(filter(None, [field.get("description"), sentence]))
 
 
 def _models() -> set[type[BaseModel]]:
-    found: set[type[BaseModel]] = {Problem}
+    models: set[type[BaseModel]] = {Problem}
     for operation in OPERATIONS:
-        found |= {operation.body} if operation.body else set()
+        models |= {operation.body} if operation.body else set()
         for _, shape in operation.answers.values():
-            found |= set(_shapes(shape))
-    return found
+            models |= set(_shapes(shape))
+    return models
 
 
 def _shapes(shape: type[BaseModel] | tuple[type[BaseModel], ...] | None) -> tuple[type[BaseModel], ...]:
@@ -158,14 +158,14 @@ def _operation(operation: Operation) -> JSON:
         described["requestBody"] = {"required": True, "content": {"application/json": content}}
     if operation.content:
         content = {media_type: {"schema": deepcopy(schema)} for media_type, schema in operation.content.items()}
-        for described_as in content.values():
-            _tell_defaults(described_as["schema"], told=True)
+        for media in content.values():
+            _move_defaults(media["schema"], described=True)
         described["requestBody"] = {"required": True, "content": content}
     return described
 
 
 def _security(operation: Operation) -> list[JSON]:
-    """A key, none, or either: with a key, some readings show more."""
+    """Return the security schemes: a key, none, or either of them if an operation shows more with a key."""
     if operation.scope:
         return [{"key": []}]
     return [{}, {"key": []}] if 401 in operation.problems else []

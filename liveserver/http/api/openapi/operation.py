@@ -1,4 +1,4 @@
-"""An operation of the API, declared once: its route and its OpenAPI description come from the same place."""
+"""An operation of the API, declared once: its route and its OpenAPI description are made from the declaration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 WRITING = (401, 403, 413, 415, 422, 503)
-"""Problems that every request may meet that sends a body with a key."""
+"""The statuses of problems that any request with a key and a body may have."""
 
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
@@ -25,31 +25,32 @@ class Operation:
 
     method: str
     path: str
-    """As routes have it: each of its parameters with its form (`http/route_params.py`)."""
+    """The path as routes have it, each parameter with its form (`http/route_params.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
     answers: dict[int, tuple[str, type[BaseModel] | tuple[type[BaseModel], ...] | None]]
     """Status → description and shape, of the answers that are no problems."""
     problems: tuple[int, ...] = ()
+    """The statuses of the problems that this operation may have, beside those of all."""
     description: str = ""
     scope: str | None = None
-    """What the API key must be allowed to; None: no key is needed."""
+    """The scope that the API key needs; None if no key is needed."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Media type → schema of a request body that isn't JSON."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
-    """Request headers that it heeds."""
+    """The names of request headers that have a meaning for it."""
     media_type: str = "application/json"
 
     @property
     def template(self) -> str:
-        """The path as OpenAPI has it: its parameters by name alone."""
+        """The path as OpenAPI has it: parameters without their forms."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of its path, and the form of each."""
+        """The names of the path's parameters, each with its form."""
         return dict(_PARAMETER.findall(self.path))

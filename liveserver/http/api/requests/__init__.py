@@ -1,1 +1,1 @@
-"""Reading a request of the API, and answering it: what the resources have in common."""
+"""Code that all resources of the API share: reading a request, and answering it."""

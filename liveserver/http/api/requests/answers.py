@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 PUBLIC_CACHE = "public, no-cache"
-"""Anyone may keep it, and asks whether it still holds before using it."""
+"""The Cache-Control of answers that any cache may keep, and has to check with us before it uses them."""
 PRIVATE_CACHE = "private, no-store"
 
 
@@ -32,7 +32,10 @@ def answer(
     public: bool = True,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A JSON answer with an ETag (made from the content where none is given), or 304 if the reader has it."""
+    """Return a JSON answer with an ETag, or a 304 if the client has it already.
+
+    `etag`: None for one that is made from the content. `public`: False for an answer that no cache may keep.
+    """
     body = content if isinstance(content, bytes) else encoding.dumps(content)
     tag = etag or tag_of(body)
     head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
@@ -42,10 +45,13 @@ def answer(
 
 
 def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
-    """`Link: rel="next"` for a list that goes on (RFC 8288), with what of the query we know, and nothing else."""
+    """Return the header `Link: rel="next"` (RFC 8288) of a list that goes on; no header if it ends.
+
+    The link has the query's parameters that the operation knows, and no others.
+    """
     if next_cursor is None:
         return {}
-    said = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
-    words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in said.items()}
+    fields = query.model_dump(exclude={"cursor"}, exclude_defaults=True)
+    params = {name: str(value).lower() if isinstance(value, bool) else value for name, value in fields.items()}
     base = services(request).settings.base_url
-    return {"Link": f'<{base}{request.url.path}?{urlencode({**words, "cursor": next_cursor})}>; rel="next"'}
+    return {"Link": f'<{base}{request.url.path}?{urlencode({**params, "cursor": next_cursor})}>; rel="next"'}

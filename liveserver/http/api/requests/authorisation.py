@@ -1,4 +1,4 @@
-"""Whose key a request shows, what it may do with it, and for whom the request counts."""
+"""The API key of a request: its actor, its rights, and the limits against which the request counts."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ if TYPE_CHECKING:
 
 
 async def actor_of(request: Request) -> Actor | None:
-    """Who asks; None for an anonymous reader."""
+    """Return the actor of the request's API key; None without a key. Raises Unauthorized if the key isn't valid."""
     return await services(request).api_keys.authenticate(request.headers.get("authorization"))
 
 
 async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
-    """Who asks, if they may, and that for the live blog that the path names; raises Unauthorized or Forbidden.
+    """Return the actor if its key has the scope, for the live blog in the path; note it for the audit log.
 
-    A path that names none is for keys that aren't limited to live blogs; unless what is there is `shared` by all.
+    A path without a live blog needs a key that isn't limited to some, unless its resource is `shared` by all keys.
+    Raises Unauthorized or Forbidden.
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     peer = request.client
@@ -30,7 +31,7 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
 
 
 async def confirm(request: Request, actor: Actor) -> None:
-    """See that the actor's key is what it was when the request began: a body takes as long as its sender likes.
+    """Check that the actor's key hasn't changed since the request began, as a body may take long to come.
 
     Raises Unauthorized or Forbidden.
     """
@@ -39,16 +40,20 @@ async def confirm(request: Request, actor: Actor) -> None:
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
-    """The same for what confirms the key itself when it writes: without a look at the store for one seen before."""
+    """Return the actor if its key has the scope, and don't ask the store for a key that was seen before.
+
+    Only for an operation whose transaction confirms the key itself. Raises Unauthorized or Forbidden.
+    """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
     return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
 
 
 def count(request: Request, *, needs_key: bool) -> None:
-    """Count a request by the key that it shows, if that was seen before, else by the address. Raises TooManyRequests.
+    """Count a request by its key if that was seen before, else by its address. Raises TooManyRequests.
 
-    For an operation that needs a key, one that wasn't seen before counts for nothing yet: a good one shall work for who
-    shares an address with others, and one that isn't good is counted then (`http/rejections.py`).
+    `needs_key`: whether the operation needs a key. Then a key that wasn't seen before isn't counted yet. A good key
+    must work even if others use up the limit of the address; a key that isn't valid is counted when that is found out
+    (`http/rejections.py`).
     """
     parts, authorization = services(request), request.headers.get("authorization")
     actor = parts.api_keys.recall(authorization)

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 _DIGITS = 18
-"""Of a `Content-Length` that is a length at all."""
+"""Digits of a `Content-Length` that is a length at all."""
 
 
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
-    """The JSON body that the actor sends, and may send still when it has come.
+    """Read the JSON body that the actor sends, and check afterwards that its key hasn't changed meanwhile.
 
-    `confirms`: what is done with it confirms the key itself, as a part of it.
-    Raises TooLarge, TooManyRequests or Busy where they send too much at once, Unauthorized or Forbidden if the key is
-    no longer what it was, and InvalidInput naming every bad field.
+    `confirms`: True if the operation confirms the key itself when it writes; then the key isn't checked here.
+    Raises TooLarge, TooManyRequests or Busy if too much is being sent at once, Unauthorized or Forbidden if the key has
+    changed, UnsupportedMediaType, and InvalidInput naming every bad field.
     """
     parts = services(request)
-    most = parts.settings.max_body_size
-    with parts.bodies.room(actor.key_id, min(expected_size(request, most), most)):
-        raw = await _read(request, most)
+    limit = parts.settings.max_body_size
+    with parts.bodies.room(actor.key_id, min(expected_size(request, limit), limit)):
+        raw = await _read(request, limit)
     if not confirms:
         await confirm(request, actor)
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -42,9 +42,12 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
     return _parsed(raw, kind)
 
 
-async def simple_body_of(request: Request, kind: type[InputType], *, most: int) -> InputType:
-    """The same of a small body of any type: a page of another origin sends `text/plain` without asking first."""
-    return _parsed(await _read(request, most), kind)
+async def simple_body_of(request: Request, kind: type[InputType], *, limit: int) -> InputType:
+    """Read a JSON body of at most `limit` bytes, sent without a key and with any media type.
+
+    A page of another origin may send `text/plain` without asking first (CORS). Raises TooLarge and InvalidInput.
+    """
+    return _parsed(await _read(request, limit), kind)
 
 
 def _parsed(raw: bytearray, kind: type[InputType]) -> InputType:
@@ -69,12 +72,12 @@ def _is_utf8(raw: bytearray) -> bool:
 
 
 def expected_size(request: Request, limit: int) -> int:
-    """The bytes that the body has, as far as its head tells: without a length, as many as may come.
+    """Return the bytes that the body will have by its Content-Length; the limit if it has none.
 
-    More than the limit if it is too large.
+    The number is larger than the limit if the body is too large, and may then be wrong.
     """
     declared = request.headers.get("content-length", "")
-    # Of some digits that a header can have, `int` makes no number; and of thousands of digits neither.
+    # `int` can't read some characters that Unicode calls digits, nor thousands of digits.
     if not declared.isdecimal():
         return limit
     return int(declared) if len(declared) <= _DIGITS else limit + 1
@@ -83,7 +86,7 @@ def expected_size(request: Request, limit: int) -> int:
 async def _read(request: Request, limit: int) -> bytearray:
     if expected_size(request, limit) > limit:
         raise TooLarge(f"at most {limit} bytes")
-    # Not a list of what came: of small pieces each would take many times its bytes.
+    # Not a list of chunks: a small chunk would take many times its bytes.
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > limit:

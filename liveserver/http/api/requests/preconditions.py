@@ -1,4 +1,4 @@
-"""The version that an edit was made from, and the key under which a retry is the same request."""
+"""The headers `If-Match`, the version that was edited, and `Idempotency-Key`, by which retries are recognised."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
 def version_of(request: Request, *, required: bool) -> Edition | None:
-    """The version that `If-Match` names; None for `*` or, unless it is required, for none."""
+    """Return the edition that `If-Match` names; None for `*`, or without the header.
+
+    Raises PreconditionRequired without the header if it is `required`, and InvalidInput if it isn't one tag.
+    """
     header = request.headers.get("if-match")
     if header is None:
         if required:
@@ -34,7 +37,7 @@ def version_of(request: Request, *, required: bool) -> Edition | None:
 
 
 def idempotency_key_of(request: Request) -> str | None:
-    """The `Idempotency-Key`, if one was sent."""
+    """Return the `Idempotency-Key`; None if none was sent. Raises InvalidInput for characters that it can't have."""
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidInput([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class Query(BaseModel):
-    """Base of query parameters. Unknown ones are ignored: proxies and cache busters add their own."""
+    """Base of query parameters. Unknown parameters are ignored: proxies and cache busters add their own."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 def _cursor(value: str) -> str:
-    """A cursor as this server writes it, so that there is one for each place."""
+    """Return a cursor in the form in which this server writes it, so that each place has one cursor only."""
     try:
         return Place.parse(value).cursor()
     except InvalidInput as error:
@@ -33,7 +33,7 @@ def _cursor(value: str) -> str:
 
 
 class PageQuery(Query):
-    """Which page of a list."""
+    """The page of a list."""
 
     limit: int = Field(20, ge=1, le=100, description="Items on a page at most; fewer where they are long")
     cursor: Annotated[str, Field(max_length=500), AfterValidator(_cursor)] | None = Field(
@@ -42,13 +42,13 @@ class PageQuery(Query):
 
 
 class PartnerQuery(Query):
-    """With whom."""
+    """The partner with whom a reader comes."""
 
     partner: str | None = Field(None, max_length=100, description="The id of the partner on whose pages it is shown")
 
 
 class EntriesQuery(PageQuery, PartnerQuery):
-    """Which entries."""
+    """The selection and order of entries."""
 
     order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
     key_events: bool = Field(False, description="Key events only")
@@ -62,13 +62,13 @@ class EntriesQuery(PageQuery, PartnerQuery):
 
 
 class DeleteQuery(Query):
-    """How to delete."""
+    """The options of a deletion."""
 
     confirm: bool = Field(False, description="Ask every viewer to confirm that the entry is gone")
 
 
 class ReachQuery(Query):
-    """Of which days, and of whom."""
+    """The days and the partner of a report."""
 
     since: Day | None = Field(
         None, alias="from", description="The first day, in the live blog’s time zone; without it, 30 days in all"
@@ -80,25 +80,25 @@ class ReachQuery(Query):
 
 
 class SnapshotQuery(PartnerQuery):
-    """How much of a snapshot."""
+    """The size of a snapshot."""
 
     limit: int = Field(20, ge=1, le=100, description="The newest entries to include; fewer where they are long")
 
 
 class UploadQuery(Query):
-    """What is said of a picture that is the body itself."""
+    """The words of a picture that is the body itself."""
 
     alt: str | None = Field(None, description="As in the form; needed where the body is the picture")
     credit: str | None = Field(None, description="As in the form")
 
 
 class ChangesQuery(PartnerQuery):
-    """From where on."""
+    """The position after which changes are asked for."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
     limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")
 
 
 def query_of(request: Request, kind: type[InputType]) -> InputType:
-    """The query parameters; raises InvalidInput naming every bad one."""
+    """Parse the query parameters. Raises InvalidInput naming every bad one."""
     return parse(kind, dict(request.query_params), prefix="?")

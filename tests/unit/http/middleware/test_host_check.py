@@ -133,7 +133,7 @@ def told(requests: Sequence[tuple[str, dict[str, str]]], **given: str) -> list[t
     with capture_logs() as lines:
         for path, headers in requests:
             raw = [(field.lower().encode(), value.encode("latin-1")) for field, value in headers.items()]
-            name.look({"type": "http", "path": path, "headers": [(b"accept", b"*/*"), *raw]})
+            name.observe({"type": "http", "path": path, "headers": [(b"accept", b"*/*"), *raw]})
     assert all(line["event"] == "public_url.differs" and line["set"] == "LIVESERVER_PUBLIC_URL" for line in lines)
     return [(line["host"], line["public_url"]) for line in lines]
 

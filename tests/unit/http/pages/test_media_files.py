@@ -122,12 +122,12 @@ async def test_what_is_not_there(site: Site, reads: Reads, headers: dict[str, st
 
 async def test_one_address_reads_a_few_at_a_time(site: Site, reads: Reads, monkeypatch: pytest.MonkeyPatch) -> None:
     """And holds up nobody else: a flood of names costs a look at each when its turn comes, and no more."""
-    site.parts.reading._at_once = 100
+    site.parts.picture_queue._at_once = 100
     await kept(site, 1_000)
     reads.gate.clear()
     async with client(site) as flood, client(site, "203.0.113.8") as other:
         asked = [asyncio.create_task(flood.get(f"/media/{named(number)}")) for number in range(40)]
-        await until(lambda: site.parts.reading.waiting == 40 - media_files.LINES)
+        await until(lambda: site.parts.picture_queue.waiting == 40 - media_files.LINES)
         assert reads.under_way == media_files.LINES
         found = asyncio.create_task(other.get(f"/media/{named(1_000)}"))
         await until(lambda: reads.under_way == media_files.LINES + 1)
@@ -180,7 +180,7 @@ async def test_misses_are_counted_by_address(settings: Settings) -> None:
 
 async def test_more_than_may_wait(site: Site, reads: Reads) -> None:
     """They are told so."""
-    site.parts.reading._per_line = 1
+    site.parts.picture_queue._per_line = 1
     reads.gate.clear()
     async with client(site) as flood:
         asked = [asyncio.create_task(flood.get(f"/media/{named(number)}")) for number in range(40)]

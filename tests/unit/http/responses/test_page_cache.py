@@ -58,8 +58,8 @@ class Desk:
     def __init__(self, *, budget: int = 1_000_000, slugs: tuple[str, ...] = (MATCH,), in_all: int = WAITING) -> None:
         self.history = CountedHistory(*slugs)
         self.hub = hub_on(self.history, MemoryBus(Medium()), poll=NEVER, poll_fast=NEVER)
-        self.turns = FairQueue(in_all=in_all)
-        self.page_cache = PageCache(self.hub, self.history, self.turns, budget=budget)
+        self.queue = FairQueue(in_all=in_all)
+        self.page_cache = PageCache(self.hub, self.history, self.queue, budget=budget)
         self.made = 0
         self.error: Exception | None = None
         self.size = 0
@@ -109,7 +109,7 @@ async def desk(*, warm: bool = True, budget: int = 1_000_000, in_all: int = WAIT
         await found.hub.enter(WHOLE)
         found.history.queries.clear()
     yield found
-    await found.turns.close()
+    await found.queue.close()
     await found.page_cache.close()
     await found.hub.close()
     assert asyncio.all_tasks() == before
@@ -463,7 +463,7 @@ async def test_closing_ends_what_is_under_way() -> None:
         found.hold()
         asked = [asyncio.create_task(found.get(("older", "a"))), asyncio.create_task(found.get())]
         await settle()
-        await found.turns.close()
+        await found.queue.close()
         await found.page_cache.close()
         await asyncio.gather(*asked, return_exceptions=True)
 
@@ -521,18 +521,18 @@ async def test_what_may_be_some_seconds_old_is_made_once_in_that_time() -> None:
     async def shown(dated: DatedCache, key: str = "x") -> bytes:
         return (await dated.get(key, make, Requester("a"))).coded(None).body
 
-    turns = FairQueue()
-    dated = DatedCache(turns, seconds=NEVER)
+    queue = FairQueue()
+    dated = DatedCache(queue, seconds=NEVER)
     assert set(await asyncio.gather(*(shown(dated) for _ in range(READERS)))) == {b"1"}
     assert (await shown(dated), await shown(dated, "y")) == (b"1", b"2")
-    dated = DatedCache(turns, seconds=0.0)
+    dated = DatedCache(queue, seconds=0.0)
     assert (await shown(dated), await shown(dated)) == (b"3", b"4")
     failing = True
     with pytest.raises(StoreUnavailable):
         await shown(dated)
     failing = False
     assert await shown(dated) == b"6"
-    await turns.close()
+    await queue.close()
 
 
 async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
@@ -545,8 +545,8 @@ async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
         await go_on.wait()
         return Representation(str(made).encode(), "text/plain", {})
 
-    turns = FairQueue()
-    dated = DatedCache(turns, seconds=NEVER)
+    queue = FairQueue()
+    dated = DatedCache(queue, seconds=NEVER)
     first = asyncio.create_task(dated.get("x", make, Requester("a")))
     await settle()
     second = asyncio.create_task(dated.get("x", make, Requester("a")))
@@ -554,4 +554,4 @@ async def test_what_was_made_while_one_waited_is_not_made_again() -> None:
     go_on.set()
     assert await first is await second
     assert made == 1
-    await turns.close()
+    await queue.close()
