@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from liveserver.http.pages.share_cards import CARD_ROUTES
 from liveserver.http.pages.sitemaps import SITEMAP_ROUTES
 from liveserver.http.pages.widget import EMBED_ROUTES
 from liveserver.http.responses import security_headers
-from liveserver.http.responses.static_files import StaticFiles
+from liveserver.http.responses.static_files import StaticFiles, files_below
 from liveserver.http.route_params import nowhere, strict
 from liveserver.http.streams import STREAM_ROUTES
 from liveserver.server.error_responses import crash, ended, http_error, left, our_error
@@ -41,7 +42,14 @@ from liveserver.server.lifespan import running
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from liveserver.http.responses.representation import Representation
     from liveserver.settings import Settings
+
+
+@cache
+def _front_end() -> dict[str, Representation]:
+    """The built front end, read once in a process."""
+    return files_below(resources.files("liveserver.rendering") / "static")
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -69,7 +77,7 @@ def create_app(settings: Settings) -> Starlette:
             *OPERATOR_ROUTES,
             *DOCS_ROUTES,
             *FILE_ROUTES,
-            Mount("/static", StaticFiles(resources.files("liveserver.rendering") / "static")),
+            Mount("/static", StaticFiles(_front_end())),
             *PAGE_ROUTES,
             *FEED_ROUTES,
             *CARD_ROUTES,

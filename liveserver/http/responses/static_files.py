@@ -6,7 +6,6 @@ A file that is opened for a request takes a descriptor until the client has all 
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 from mimetypes import guess_type
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from liveserver.http.responses.prebuilt import Steady, deny, part, respond
 from liveserver.http.responses.representation import Representation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from importlib.resources.abc import Traversable
 
     from starlette.types import Receive, Scope, Send
@@ -31,8 +30,8 @@ HASHED = "assets/"
 class StaticFiles:
     """ASGI application: answers with the files that were below a directory when the server started."""
 
-    def __init__(self, directory: Traversable) -> None:
-        self._files = _files(directory)
+    def __init__(self, files: Mapping[str, Representation]) -> None:
+        self._files = files
         self._packing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,9 +57,8 @@ class StaticFiles:
         return respond(scope, file)
 
 
-@cache
-def _files(directory: Traversable) -> dict[str, Representation]:
-    """The files below a directory by their paths, read once in a process."""
+def files_below(directory: Traversable) -> dict[str, Representation]:
+    """Return the files below a directory by their paths, `/` between names."""
     return dict(_representations(directory, ""))
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import liveserver
 from liveserver.http.responses.representation import Representation
-from liveserver.http.responses.static_files import StaticFiles
+from liveserver.http.responses.static_files import StaticFiles, files_below
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.unread_bytes import WRITE_BUFFER
 from tests.support.api.site import problem
@@ -108,7 +108,7 @@ async def test_a_range_is_of_the_file_as_it_is(site: Site) -> None:
 @pytest.mark.parametrize("asked", [{}, {"Range": "bytes=1-"}], ids=["whole", "range"])
 async def test_who_reads_slowly_has_no_copy(asked: dict[str, str]) -> None:
     """What waits for a hundred is the file itself, which stays in memory anyway."""
-    assets = StaticFiles(BUILT)
+    assets = StaticFiles(files_below(BUILT))
     extension: dict[str, Any] = {}
     headers = [(name.lower().encode(), value.encode()) for name, value in asked.items()]
     scope = {"type": "http", "method": "GET", "path": f"/{LARGEST}", "headers": headers}
@@ -150,7 +150,7 @@ async def test_no_descriptor_is_held_for_who_reads_slowly(live_site: LiveSite) -
 
 async def test_a_large_file_is_handed_over_in_pieces() -> None:
     """The next one when the client has taken those before."""
-    assets = StaticFiles(BUILT)
+    assets = StaticFiles(files_below(BUILT))
     messages: list[MutableMapping[str, Any]] = []
     waiting, taken = asyncio.Event(), asyncio.Event()
 
@@ -182,7 +182,7 @@ async def test_a_file_is_packed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(gzip, "compress", counted)
     content = (BUILT / LARGEST).read_bytes()
     (tmp_path / "large.js").write_bytes(content)
-    assets = StaticFiles(tmp_path)
+    assets = StaticFiles(files_below(tmp_path))
 
     async def send(_: object) -> None:
         await asyncio.sleep(0)
