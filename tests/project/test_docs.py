@@ -52,6 +52,17 @@ def has(path: Path, symbol: str) -> bool:
     return True
 
 
+def _files_named(name: str) -> list[Path] | None:
+    """The files that a document may mean by a path; None for a bare name that may be anything but a module of ours."""
+    if "/" in name.strip("/"):
+        roots = (ROOT, ROOT / "liveserver", ROOT / "web", ROOT / "web/src", ROOT / "tests")
+        return [path for root in roots if (path := root / name).is_file()][:1]
+    if not name.endswith(".py"):
+        return None
+    folders = (ROOT / folder for folder in ("liveserver", "scripts", "tests"))
+    return [*ROOT.glob(name), *(path for folder in folders for path in folder.rglob(name))]
+
+
 def slug_of(heading: str) -> str:
     """The anchor that GitHub makes of a heading."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
@@ -69,16 +80,10 @@ def test_files_and_symbols_exist(document: str) -> None:
     missing = []
     for match in CODE.finditer(prose(document)):
         found = MODULE.fullmatch(match[1])
-        if (
-            found is None
-            or "/" not in found["path"].strip("/")
-            or found["path"].startswith("/")
-            or "<" in found["path"]
-        ):
+        if found is None or found["path"].startswith("/") or "<" in found["path"]:
             continue
-        roots = (ROOT, ROOT / "liveserver", ROOT / "web", ROOT / "web/src", ROOT / "tests")
-        path = next((root / found["path"] for root in roots if (root / found["path"]).is_file()), None)
-        if path is None or (found["symbol"] and not has(path, found["symbol"])):
+        named = _files_named(found["path"])
+        if named is not None and not any(not found["symbol"] or has(path, found["symbol"]) for path in named):
             missing.append(match[1])
     assert missing == []
 
