@@ -48,7 +48,7 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
     return error
 
 
-async def in_turn(scope: Scope) -> None:
+async def wait_for_turn(scope: Scope) -> None:
     """Wait until one more refusal may be sent to the client: a client that asks again at once is answered seldom."""
     seconds = scope["state"]["services"].limits.refusal_wait(scope.get("client"))
     if seconds:

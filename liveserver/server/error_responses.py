@@ -11,7 +11,7 @@ from starlette.responses import Response
 from liveserver.domain.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
 from liveserver.http.pages.reader import error_page, plain_error_page, too_many_page
 from liveserver.http.problems import KINDS, crash_problem, handle_error, http_problem
-from liveserver.http.rejections import in_turn, refused
+from liveserver.http.rejections import refused, wait_for_turn
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -33,7 +33,7 @@ async def our_error(request: Request, error: Exception) -> Response:
         return _to_nobody()
     error = refused(request.scope, error)
     if isinstance(error, TooManyRequests | Busy):
-        await in_turn(request.scope)
+        await wait_for_turn(request.scope)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
             # Without a look at the database: to refuse must cost less than to serve.

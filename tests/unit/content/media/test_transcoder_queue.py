@@ -19,7 +19,7 @@ async def entered(queue: TranscoderQueue, *owners: str) -> list[asyncio.Task[Non
     return tasks
 
 
-def in_turn(tasks: list[asyncio.Task[None]]) -> list[bool]:
+def wait_for_turn(tasks: list[asyncio.Task[None]]) -> list[bool]:
     """Which of them have it."""
     return [task.done() and not task.cancelled() for task in tasks]
 
@@ -28,13 +28,13 @@ async def test_one_at_a_time_of_each() -> None:
     """However many one sends, a place is left for another."""
     queue = TranscoderQueue(at_once=2, places=40)
     tasks = await entered(queue, "a", "a", "a", "b", "c")
-    assert in_turn(tasks) == [True, False, False, True, False]
+    assert wait_for_turn(tasks) == [True, False, False, True, False]
     queue.leave("a", 0.1)
     await asyncio.sleep(0)
-    assert in_turn(tasks) == [True, False, False, True, True]
+    assert wait_for_turn(tasks) == [True, False, False, True, True]
     queue.leave("b", 0.1)
     await asyncio.sleep(0)
-    assert in_turn(tasks) == [True, True, False, True, True]
+    assert wait_for_turn(tasks) == [True, True, False, True, True]
     for task in tasks:
         task.cancel()
 
