@@ -1,4 +1,4 @@
-"""From domain objects to the protocol: JSON objects of live blogs and entries, and the one frame of each change."""
+"""The presenter: turns domain objects into JSON objects of the protocol, and each change into its one frame."""
 
 from __future__ import annotations
 

@@ -141,10 +141,10 @@ class Reach:
     def _now(self, slug: str) -> dict[str, int]:
         """Return the viewers on all nodes, by partner."""
         keys = {Key(*name.split(" ", 1)) for name in self._presence.slugs() if " " in name}
-        here = self._meter.viewers()
+        viewers_here = self._meter.viewers()
         return {
-            key.partner: here.get(key, 0) + self._presence.elsewhere(_announced_name(key))
-            for key in keys | here.keys()
+            key.partner: viewers_here.get(key, 0) + self._presence.elsewhere(_announced_name(key))
+            for key in keys | viewers_here.keys()
             if key.slug == slug
         }
 

@@ -94,7 +94,7 @@ class WatchTimeMeter:
             hour.views += row.views
             hour.seconds += row.seconds
             hour.peak = max(hour.peak, row.peak)
-        for stale in sorted(self._hours, key=lambda kept: kept[1])[: max(0, len(self._hours) - KEPT_MAX)]:
+        for stale in sorted(self._hours, key=lambda hour_key: hour_key[1])[: max(0, len(self._hours) - KEPT_MAX)]:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:

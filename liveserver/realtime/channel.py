@@ -53,7 +53,7 @@ class Offer(Enum):
     DELIVERED = auto()
     KNOWN = auto()
     AHEAD = auto()
-    """There is a gap before the change: read the store."""
+    """The change is not the next one: read the store for the gap before it."""
     FOREIGN = auto()
     """The change is of another history: read the store."""
 
@@ -187,11 +187,11 @@ class Channel:
         if viewer:
             return Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
         # Viewers that come while nothing changes get the same bytes.
-        kept = self._hellos.get(resumed)
-        if kept is None or kept[0] != position:
+        last_hello = self._hellos.get(resumed)
+        if last_hello is None or last_hello[0] != position:
             frame = Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat))
-            kept = self._hellos[resumed] = (position, frame)
-        return kept[1]
+            last_hello = self._hellos[resumed] = (position, frame)
+        return last_hello[1]
 
     def _enter(self, viewer: Viewer, frames: list[Frame], reached: Position, now: float) -> None:
         for frame in frames:

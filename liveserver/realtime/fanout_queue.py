@@ -33,7 +33,7 @@ class Delivery:
     """The number of the first message. Messages are numbered in the order in which they are added to the queue."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """For each frame, the position of a viewer that has received everything before it."""
+    """The position of a viewer that has received everything before a frame, for each frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
     """The batches still to be written to, of those that existed when the writing began; None: it hasn't begun."""

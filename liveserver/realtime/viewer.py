@@ -59,7 +59,7 @@ class Viewer(ABC):
         self.partner = ""
         """The id of the partner whose page it is on; "" for none."""
         self.batch: ViewerBatch | None = None
-        """Its batch in a `ViewerSet`, which alone changes this."""
+        """The viewer's batch in a `ViewerSet`, which alone changes this; None if it is in no set."""
         self.index = 0
 
     @abstractmethod

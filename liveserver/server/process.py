@@ -1,4 +1,4 @@
-"""One serving process: the application in uvicorn, configured by the settings."""
+"""A serving process: the application in uvicorn, configured by the settings."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ def unknown_settings() -> dict[str, str | None]:
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
     """Return those of some environment variables that look like settings but aren't."""
-    known = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
+    known_names = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
     return sorted(
         name
         for name in {name.upper() for name in names}
-        if name.startswith("LIVESERVER_") and name not in known and not name.startswith("LIVESERVER_TEST_")
+        if name.startswith("LIVESERVER_") and name not in known_names and not name.startswith("LIVESERVER_TEST_")
     )
 
 
@@ -45,7 +45,7 @@ def nearest_setting(variable: str) -> str | None:
 
     def likeness(name: str) -> float:
         pairs = (words(variable), words(name)), (sorted(words(variable)), sorted(words(name)))
-        return max(SequenceMatcher(None, "_".join(one), "_".join(other)).ratio() for one, other in pairs)
+        return max(SequenceMatcher(None, "_".join(first), "_".join(second)).ratio() for first, second in pairs)
 
     nearest = max(sorted(_variables() | CLIENT_VARIABLES), key=likeness)
     return nearest if likeness(nearest) > LIKENESS else None

@@ -66,7 +66,7 @@ class ThreadConnections(Connections):
         self._opened: list[Connection] = []
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """See Connections. Raises TimeoutError if no connection becomes free in time."""
+        """Run a transaction in a thread. Raises TimeoutError if no connection becomes free in time. See Connections."""
         # Usually a connection is free, and setting up a timeout costs something.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
             await self._free.acquire()

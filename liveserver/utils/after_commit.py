@@ -16,8 +16,7 @@ T = TypeVar("T")
 class AfterCommit:
     """A runner of writes, each with a follow-up, which runs even if the caller is cancelled during the write.
 
-    A client may leave at any moment. What was written at that moment stays written, and needs its follow-up all the
-    same.
+    A client may leave at any moment. A write that succeeds at that moment needs its follow-up all the same.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class AfterCommit:
         try:
             written = await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(lambda done: None if _failed(done) else then(done.result()))
+            task.add_done_callback(lambda ended_task: None if _failed(ended_task) else then(ended_task.result()))
             raise
         then(written)
         return written

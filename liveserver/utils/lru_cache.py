@@ -56,15 +56,15 @@ class LruCache(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """Return the value, which is now the last to be forgotten; None if there is none."""
-        kept = self._often.get(key)
-        if kept is not None:
+        item = self._often.get(key)
+        if item is not None:
             self._often.move_to_end(key)
-            return kept[0]
-        kept = self._once.pop(key, None)
-        if kept is None:
+            return item[0]
+        item = self._once.pop(key, None)
+        if item is None:
             return None
-        self._keep_often(key, kept)
-        return kept[0]
+        self._keep_often(key, item)
+        return item[0]
 
     def put(self, key: K, value: V, weight: int) -> None:
         """Keep a value in place of the key's old one, and forget others until all fit."""
@@ -84,18 +84,18 @@ class LruCache(Generic[K, V]):
 
     def drop(self, key: K) -> None:
         """Forget a value, if there is one."""
-        kept = self._once.pop(key, None)
-        if kept is None:
-            kept = self._often.pop(key, None)
-            if kept is None:
+        item = self._once.pop(key, None)
+        if item is None:
+            item = self._often.pop(key, None)
+            if item is None:
                 return
-            self._often_weight -= kept[1]
-        self.weight -= kept[1]
+            self._often_weight -= item[1]
+        self.weight -= item[1]
 
-    def _keep_often(self, key: K, kept: tuple[V, int]) -> None:
-        self._often[key] = kept
-        self._often_weight += kept[1]
+    def _keep_often(self, key: K, item: tuple[V, int]) -> None:
+        self._often[key] = item
+        self._often_weight += item[1]
         while self._often_weight > self._budget * OFTEN_SHARE:
-            key, kept = self._often.popitem(last=False)
-            self._often_weight -= kept[1]
-            self._once[key] = kept
+            key, item = self._often.popitem(last=False)
+            self._often_weight -= item[1]
+            self._once[key] = item

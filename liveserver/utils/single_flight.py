@@ -1,4 +1,4 @@
-"""One piece of work that many callers share: they join the run under way, or wait for the next one."""
+"""Work that many callers share: they join the run under way, or wait for the next one."""
 
 from __future__ import annotations
 

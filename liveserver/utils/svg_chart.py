@@ -44,14 +44,14 @@ class Scale(NamedTuple):
             share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
-    def ticks(self, wanted: int = 4) -> list[float]:
+    def ticks(self, count: int = 4) -> list[float]:
         """Return some round values between the ends, about `wanted` of them if the scale is linear."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) < 3 else (1, 3)
             values = [step * 10.0**power for power in powers for step in steps]
             return [value for value in values if self.low * 0.999 <= value <= self.high * 1.001]
-        step = round_up((self.high - self.low) / wanted)
+        step = round_up((self.high - self.low) / count)
         first = math.ceil(self.low / step)
         return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 

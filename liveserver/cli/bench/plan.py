@@ -72,9 +72,9 @@ def shares(plan: Plan, address: str) -> list[range]:
             f"this machine can open {machine_limits.outgoing_ports():,} connections to one port of {address}, one from "
             f"each outgoing port, not {plan.viewers:,}: run bench on several machines"
         )
-    wanted = ceil(plan.viewers / min(PER_PROCESS, max(room, 1)))
+    preferred = ceil(plan.viewers / min(PER_PROCESS, max(room, 1)))
     needed = ceil(plan.viewers / max(room, 1))
-    processes = plan.processes or min(max(needed, min(wanted, os.cpu_count() or 1)), PROCESSES_MAX)
+    processes = plan.processes or min(max(needed, min(preferred, os.cpu_count() or 1)), PROCESSES_MAX)
     if plan.viewers > processes * room:
         raise Refused(
             f"{processes * room:,} viewers fit into {processes} process{'es' if processes > 1 else ''} under the limit "

@@ -92,7 +92,7 @@ class SyndicationCoordinator:
         self._publisher = publisher
         self._library = library
         self._sanitising = SanitiserPool(threads=1)
-        """One thread for all sources: however many long texts they send, editors' texts have threads of their own."""
+        """A single thread for all sources: however many long texts they send, editors' texts have their own threads."""
         self._settings = settings
         self._node = node
         self._look_now = asyncio.Event()

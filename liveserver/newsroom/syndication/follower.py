@@ -100,7 +100,7 @@ class Follower:
             source, store, library, settings, self._client, actor=self._actor, credit=self._name
         )
         self._writing = asyncio.Lock()
-        """One write at a time: an entry may come from the stream, and again with its pictures."""
+        """Allows one write at a time: an entry may come from the stream, and again with its pictures."""
         self._wait = 1.0
         """Seconds until the source is tried again."""
         self._again = AGAIN
@@ -208,7 +208,7 @@ class Follower:
             head = await client.snapshot(slug, limit=1)
         remote_position = remote_entry.position_of(head["epoch"], head["seq"])
         self._status.remote_position(remote_position.seq)
-        reached, seen = Position(remote_position.epoch, 0), set()
+        reached, present_ids = Position(remote_position.epoch, 0), set()
         change_count = empty_count = 0
         while True:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -220,9 +220,9 @@ class Follower:
                 await client.take_turn()
                 await self._apply(event, moving=False)
                 if event["type"] == "entry":
-                    seen.add(event["entry"]["id"])
+                    present_ids.add(event["entry"]["id"])
                 elif event["type"] in {"delete", "gone"}:
-                    seen.discard(event["id"])
+                    present_ids.discard(event["id"])
             change_count += len(answer["events"])
             if change_count > CHANGES_MAX:
                 raise ClientError(413, f"it has more than {CHANGES_MAX} changes")
@@ -235,7 +235,7 @@ class Follower:
                 if empty_count > EMPTY_MAX:
                     raise Broken(f"it stands at {remote_position}, and tells nothing after {reached}")
                 await asyncio.sleep(1)
-        for remote_id in (await self._store.sources.copies(self._slug)).keys() - seen:
+        for remote_id in (await self._store.sources.copies(self._slug)).keys() - present_ids:
             await self._write(Incoming(remote_id, 0, None), None)
         await self._store.sources.move(self._hold(), reached)
         self._position = reached

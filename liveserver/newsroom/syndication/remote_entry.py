@@ -89,7 +89,7 @@ def read(data: object) -> RemoteEntry:
 
 def pictures_of(body: str) -> dict[str, str]:
     """Return the pictures of a sanitised body: their descriptions, by the names of their files."""
-    alts = {kept.picture.name: unescape(kept.alt) for kept in body_pictures(body)}
+    alts = {body_picture.picture.name: unescape(body_picture.alt) for body_picture in body_pictures(body)}
     return dict(list(alts.items())[:PICTURES_MAX])
 
 

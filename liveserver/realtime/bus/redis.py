@@ -235,5 +235,5 @@ class RedisBus:
                             pipeline.publish(channel, message)
                         await pipeline.execute()
                 except Exception as error:
-                    # Whatever failed, later messages must still be sent.
+                    # After any error, later messages must still be sent.
                     log.warning("bus.publish_lost", messages=len(batch), error=str(error) or type(error).__name__)

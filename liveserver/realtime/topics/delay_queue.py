@@ -42,8 +42,8 @@ class DelayQueue:
 
     def is_behind(self, position: Position) -> bool:
         """True if a position of the live blog is beyond the last known one, or of another history."""
-        known = self.position
-        return known is None or position.epoch != known.epoch or position.seq > known.seq
+        last = self.position
+        return last is None or position.epoch != last.epoch or position.seq > last.seq
 
     def note_position(self, position: Position) -> None:
         """Note a position that the live blog has reached, in the same history."""

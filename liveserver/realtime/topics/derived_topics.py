@@ -123,12 +123,12 @@ class DerivedTopics:
     def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
         """Put a change into a topic's queue; `shown`: the change as converted for the topic."""
         position = change.position if isinstance(change, ChangeFrame) else change
-        known = delayed.queue.position
-        if known is None or position.epoch != known.epoch:
+        last_position = delayed.queue.position
+        if last_position is None or position.epoch != last_position.epoch:
             # The queue is being filled; or the history was replaced, which only the store knows for sure.
             self._check(delayed)
             return
-        if position.seq > known.seq + 1:
+        if position.seq > last_position.seq + 1:
             # A missing change may be a deletion, which must not wait. If it can't be read now, the poll will find it.
             self._check(delayed)
         else:

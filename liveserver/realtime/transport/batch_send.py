@@ -130,9 +130,9 @@ class IoUring:
         """The start of the queue when `_order` was written last."""
         self._data = b""
         """The data in the submissions: addresses and lengths stay there from one call to the next."""
-        words = rings.cast("I")
-        self._head, self._tail = words[sq_head // 4 : sq_head // 4 + 1], words[sq_tail // 4 : sq_tail // 4 + 1]
-        self._seen, self._done = words[cq_head // 4 : cq_head // 4 + 1], words[cq_tail // 4 : cq_tail // 4 + 1]
+        counters = rings.cast("I")
+        self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
+        self._seen, self._done = counters[cq_head // 4 : cq_head // 4 + 1], counters[cq_tail // 4 : cq_tail // 4 + 1]
         self._completions = rings[cqes : cqes + COMPLETION.size * completions]
         # The completions of a call in which every socket took everything.
         expected = bytearray(COMPLETION.size * ENTRIES)
@@ -178,11 +178,11 @@ class IoUring:
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         submitted = 0
         while submitted < count:
-            taken = self._syscall(SYS_ENTER, self._descriptor, count - submitted, count, GETEVENTS, 0, 0)
-            if taken <= 0:
+            accepted = self._syscall(SYS_ENTER, self._descriptor, count - submitted, count, GETEVENTS, 0, 0)
+            if accepted <= 0:
                 self._tail[0] = self._head[0]
                 break
-            submitted += taken
+            submitted += accepted
         return submitted
 
     def _completed(self, count: int) -> bytes:
@@ -190,11 +190,11 @@ class IoUring:
         head = self._seen[0]
         first = head * COMPLETION.size % len(self._completions)
         end = first + count * COMPLETION.size
-        taken = self._completions[first:end].tobytes()
+        completions = self._completions[first:end].tobytes()
         if end > len(self._completions):
-            taken += self._completions[: end - len(self._completions)].tobytes()
+            completions += self._completions[: end - len(self._completions)].tobytes()
         self._seen[0] = (head + count) & 0xFFFFFFFF
-        return taken
+        return completions
 
 
 def _ring() -> IoUring | None:

@@ -34,10 +34,10 @@ class _Count(NamedTuple):
 class Presence:
     """The announcements of one node, and those of the others."""
 
-    def __init__(self, node: str, what: str = "viewers") -> None:
-        """`what` names the counts in messages, so that there can be several kinds of counts."""
+    def __init__(self, node: str, counts_name: str = "viewers") -> None:
+        """`counts_name`: the field of the counts in messages, so that there can be several kinds of counts."""
         self._node = node
-        self._what = what
+        self._counts_name = counts_name
         self._announced: set[str] = set()
         """The live blogs that had viewers here at the last announcement."""
         self._elsewhere: dict[str, dict[str, _Count]] = {}
@@ -48,11 +48,11 @@ class Presence:
         rows = [*counts.items(), *((slug, 0) for slug in self._announced - counts.keys())]
         self._announced = set(counts)
         chunks = [rows[start : start + SLUGS_MAX] for start in range(0, len(rows), SLUGS_MAX)]
-        return [encoding.dumps({"node": self._node, self._what: dict(chunk)}) for chunk in chunks]
+        return [encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
         """Take a node's announcement. An unreadable one is ignored: a newer version may have another format."""
-        for node, slug, viewers in _read(message, self._what):
+        for node, slug, viewers in _read(message, self._counts_name):
             if node != self._node:
                 self._elsewhere.setdefault(slug, {})[node] = _Count(viewers, now)
 
@@ -67,9 +67,9 @@ class Presence:
     def forget(self, before: float) -> None:
         """Drop counts that were announced before a time."""
         for slug, nodes in list(self._elsewhere.items()):
-            kept = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
-            if kept:
-                self._elsewhere[slug] = kept
+            remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
+            if remaining:
+                self._elsewhere[slug] = remaining
             else:
                 del self._elsewhere[slug]
 
@@ -79,11 +79,11 @@ class Presence:
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 
 
-def _read(message: bytes, what: str) -> list[tuple[str, str, int]]:
+def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
     """Return node, slug and viewer count of each count in an announcement; nothing if it can't be read."""
     try:
         content: Any = orjson.loads(message)
-        node, viewers = content["node"], content[what]
+        node, viewers = content["node"], content[counts_name]
         return [(str(node), slug, int(count)) for slug, count in viewers.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []

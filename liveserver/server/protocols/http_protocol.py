@@ -387,7 +387,7 @@ class HttpProtocol(HttpToolsProtocol):
     def give_way(self) -> None:
         """End without an answer, to make room for another connection."""
         self._stop(Reason.GAVE_WAY)
-        # What it was sent is in the kernel; only the rest of a large body that it reads slowly is lost.
+        # Answers are in the kernel by now; only the rest of a large body that the client reads slowly is lost.
         self.transport.abort()
 
     def _turn_away(self, transport: asyncio.Transport) -> None:

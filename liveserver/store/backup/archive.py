@@ -55,7 +55,7 @@ class Holdings(NamedTuple):
 
     liveblogs: int
     entries: int
-    """Of every status but deleted."""
+    """Entries of every status but deleted."""
     changed_at: datetime | None
     """The time of the last change to any of it; None if there is nothing."""
 

@@ -62,7 +62,7 @@ class Written(NamedTuple):
     """The result of writing an entry."""
 
     liveblog: Liveblog
-    """As of the change, with its seq."""
+    """The live blog as of the change, with its seq."""
     entry: Entry
     change: Change | None
     """The change that readers see; None for drafts and scheduled entries, and if nothing was written."""

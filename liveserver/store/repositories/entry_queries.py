@@ -201,24 +201,24 @@ def _changes(
     items = sorted(
         [*changes, *(change for change in besides if after < change.seq <= last)], key=lambda change: change.seq
     )
-    taken, more_items = _taken(items, limit, PAGE_BYTES, _body_of)
-    return Changes(liveblog, taken, more=more or more_items)
+    batch, more_items = _take_while_fitting(items, limit, PAGE_BYTES, _body_of)
+    return Changes(liveblog, batch, more=more or more_items)
 
 
 def _body_of(change: Change) -> str:
     return _text_of(change.entry) if isinstance(change, EntryChanged) else ""
 
 
-def _taken(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
+def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
     """Return the first items, up to `limit` and until their bodies have `size` bytes; and True if there are more."""
-    taken: list[T] = []
+    fitting: list[T] = []
     for item in items:
-        if len(taken) == limit or size <= 0:
-            return taken, True
-        taken.append(item)
+        if len(fitting) == limit or size <= 0:
+            return fitting, True
+        fitting.append(item)
         text = body(item)
         size -= len(text) if text.isascii() else len(text.encode())
-    return taken, False
+    return fitting, False
 
 
 def _change(entry: Entry) -> Change:
@@ -277,8 +277,8 @@ def _has_tag(connection: Connection, tag: str) -> ColumnElement[bool]:
     if "\x00" in tag:
         raise InvalidInput([FieldError("?tag", "contains a character that no tag can have")])
     if connection.dialect.name == "sqlite":
-        each = func.json_each(_t.c.tags).table_valued("value")
-        return select(each.c.value).where(each.c.value == tag).exists()
+        element = func.json_each(_t.c.tags).table_valued("value")
+        return select(element.c.value).where(element.c.value == tag).exists()
     return _t.c.tags.op("?", is_comparison=True)(tag)
 
 
@@ -315,21 +315,21 @@ def _run(
         for entry in besides
         if (start is None or beyond(entry, start)) and (last is None or not beyond(entry, last))
     ]
-    taken, more_items = _taken(
+    page, more_items = _take_while_fitting(
         sorted([*entries_read, *others], key=SortKey.of, reverse=order == "newest"), limit, size, _text_of
     )
-    return taken, more or more_items
+    return page, more or more_items
 
 
 def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
-    """Return the first entries that a query finds, as many as `_taken` takes, and True if there are more."""
+    """Return the first entries of a query, as many as `_take_while_fitting` takes, and True if there are more."""
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
         # PostgreSQL sends all rows at once, on the event loop; SQLite reads only the rows that we take.
         texts = func.octet_length(_t.c.body) + func.octet_length(cast(_t.c.corrections, Text)) - len("[]")
         sizes = connection.execute(query.with_only_columns(texts).limit(limit)).scalars()
         limit = next((count for count, total in enumerate(accumulate(sizes), 1) if total >= size), limit)
     with connection.execute(query.limit(limit + 1)) as rows:
-        return _taken(map(entry_from, rows.mappings()), limit, size, _text_of)
+        return _take_while_fitting(map(entry_from, rows.mappings()), limit, size, _text_of)
 
 
 def _text_of(entry: Entry) -> str:

@@ -39,7 +39,7 @@ class Rules(NamedTuple):
     """The rules about who may embed which live blogs, as of one moment."""
 
     partners: dict[str, Partner]
-    """By id."""
+    """All partners, by id."""
     restricted: dict[str, EmbedPolicy]
     """The embed policies of the live blogs that not everyone may embed, by slug."""
 

@@ -51,10 +51,10 @@ class Histogram:
         if not total:
             return None
         rank = percent / 100 * total
-        seen = 0
+        cumulated = 0
         for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen >= rank:
+            cumulated += self.counts[bucket]
+            if cumulated >= rank:
                 return min(_upper(bucket), self.max)
         return self.max
 

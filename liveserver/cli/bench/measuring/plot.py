@@ -95,7 +95,7 @@ def _viewers(timeline: Sequence[Row], across: Scale) -> list[str]:
     points = [(across(row["second"] + 1), down(row["viewers"])) for row in timeline]
     points = [(across(0), bottom), *points]
     return [
-        *_frame(top, "viewers following", down, wanted=2),
+        *_frame(top, "viewers following", down, tick_count=2),
         svg_chart.area(points, bottom, "fill-one soft"),
         svg_chart.path(points, "line one"),
     ]
@@ -106,7 +106,7 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
     down = Scale(0, _room(timeline, name), bottom, top)
     width = across(1) - across(0)
     gap = min(width / 5, 2)
-    return _frame(top, label, down, wanted=2) + [
+    return _frame(top, label, down, tick_count=2) + [
         svg_chart.rectangle(
             across(row["second"]), down(row[name]), width - gap, bottom - down(row[name]), f"fill-{css} half"
         )
@@ -129,9 +129,9 @@ def _line(timeline: Sequence[Row], name: str, across: Scale, down: Scale, css: s
     return [svg_chart.path(points, f"line {css}") for points in pieces]
 
 
-def _frame(top: int, label: str, down: Scale, *, wanted: int = 4) -> list[str]:
+def _frame(top: int, label: str, down: Scale, *, tick_count: int = 4) -> list[str]:
     parts = [svg_chart.text(LEFT, top - 12, label, css="label")]
-    for tick in down.ticks(wanted):
+    for tick in down.ticks(tick_count):
         y = down(tick)
         parts.append(svg_chart.line(LEFT, y, RIGHT, y, "grid"))
         parts.append(svg_chart.text(LEFT - 8, y + 4, f"{tick:,.10g}", css="dim", anchor="end"))

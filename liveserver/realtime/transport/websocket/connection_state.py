@@ -45,7 +45,7 @@ class State(Enum):
     """The state of a connection (RFC 6455, 4 to 7)."""
 
     NEW = auto()
-    """Nothing has been read."""
+    """The request hasn't been read."""
     CONNECTING = auto()
     """The handshake was read; the application has not answered."""
     REFUSING = auto()
