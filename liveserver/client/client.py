@@ -75,7 +75,7 @@ class Client:
         version: int | None = None,
         epoch: str | None = None,
     ) -> Message:
-        """Edit an entry if it has a version (None: any), and return it.
+        """Edit an entry, if it still has that version (None: whichever it has), and return it.
 
         `epoch`: of the history in which the entry was read, if known. After a backup was restored, the same version
         may have other content.

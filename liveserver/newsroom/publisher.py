@@ -213,7 +213,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry that is due. Does nothing if it was published or rescheduled meanwhile."""
+        """Publish a scheduled entry that is due. Does nothing if somebody has changed that meanwhile."""
         at = self._clock()
 
         def edit(current: Entry) -> Entry:
@@ -264,7 +264,8 @@ class Publisher:
         return await self._commit(writing, announce)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
-        # At once, before the editor is answered: nobody who was answered may be shown an older state here.
+        # At once, and even without a change of ours, as another process may have written: an editor who was answered
+        # must not be shown an older state.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
             # In the next turn, so that the editor is answered first: the response is written in this turn of the loop.

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 WITHIN_MS = 5_000
-"""The least milliseconds within which viewers are to answer."""
+"""Milliseconds that viewers have to answer; more, if there are many (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
 """Answers in a millisecond that are no burden. With more viewers, they get more time."""
 WITHIN_MAX_MS = 20_000
+"""Milliseconds that viewers have to answer at most."""
 
 INTERVAL = 0.5
 """Seconds between a node's reports of its counts."""

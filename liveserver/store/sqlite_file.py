@@ -142,7 +142,7 @@ def check(address: str) -> None:
 def missing(address: str) -> Path | None:
     """Return the absolute path of a URL's file if it doesn't exist yet; None if it does, or for PostgreSQL.
 
-    Raises SettingsError if this user can't tell.
+    Raises SettingsError if this user may not look.
     """
     url = parse_url(address)
     path = Path(str(url.database)).absolute()

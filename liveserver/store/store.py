@@ -12,7 +12,7 @@ from liveserver.store.sqlite_file import use_write_ahead_log
 
 
 class Store:
-    """Live blogs, their entries and everything beside them, in SQLite or PostgreSQL; its queries are in groups.
+    """The store of live blogs, entries and everything else, in SQLite or PostgreSQL. Its queries are in groups.
 
     Each change that readers see takes the live blog's next seq in the transaction that writes it: seqs have no gaps,
     and their order is the order of commits. Each call is one transaction; one that raises has written nothing.

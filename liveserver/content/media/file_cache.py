@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SECONDS = 5.0
+"""Seconds for which a file is kept."""
 SIZE = 32 * 1024 * 1024
+"""Bytes of all kept files together."""
 
 
 class _Kept(NamedTuple):

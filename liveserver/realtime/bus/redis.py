@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus.port import Receiver
 
+# Seconds.
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
 PROBE_INTERVAL = 1.0
 PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
+
 OUTBOX_MESSAGES = 2_000
+"""Messages that may wait to be published; more are lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
+"""Bytes of messages that may wait to be published."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 

@@ -32,7 +32,7 @@ LAST_SECONDS = 1.0
 """Seconds that a viewer has to read its waiting messages when the server ends."""
 
 LINGER = 5.0
-"""Seconds after the end of a connection after which a peer that hasn't gone is cut off."""
+"""Seconds that a peer has to go once its connection is ended, before it is cut off."""
 
 LATE_FRAMES = 240
 """The weight, in frames (`realtime/transport/viewer_budget.py`), of data that is read and thrown away after the end of

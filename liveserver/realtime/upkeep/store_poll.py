@@ -40,7 +40,9 @@ class StorePoll:
         interval_without_bus: float,
         lag_timeout: float,
     ) -> None:
-        """`forget` drops a topic from memory. Seconds: between two polls, with the bus and without, and of a lag."""
+        """`forget` drops a topic from memory. Times are in seconds: between two polls, with the bus and without; of a
+        lag.
+        """
         self._registry = registry
         self._history = history
         self._bus = bus

@@ -96,7 +96,7 @@ class Answer(NamedTuple):
     """The server's answer that opens the stream."""
 
     size: int
-    """Bytes of the head."""
+    """The bytes of the answer's head."""
     deflated: bool
     """True if permessage-deflate was agreed on."""
     chunked: bool

@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     """The mark in the text of a benchmark's entry: its run, its number, and the time when its request was sent."""
 
     run: str
-    """Eight hexadecimal digits."""
+    """The run's id: eight hexadecimal digits."""
     number: int
     sent: float
     """Seconds of this machine's monotonic clock, which all processes share on Linux (clock_gettime(2))."""

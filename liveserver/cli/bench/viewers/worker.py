@@ -27,14 +27,19 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.messages import Mark
 
 REPORT_EVERY = 0.5
+"""Seconds between reports."""
 HANDSHAKES = 200
 """Handshakes that may be under way at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
+"""Seconds for a connection, and again for its stream to begin."""
 TRIES = 3
 """Attempts to connect a viewer for the first time."""
 PAUSE_MAX = 10.0
+"""The longest back-off of a viewer that comes back, in seconds."""
 LEAVE_SECONDS = 2.0
+"""Seconds to wait for viewers to leave at the end."""
 TICK = 0.02
+"""Seconds between two measurements of lateness."""
 REASONS = 20
 """Different reasons of failures that are counted apart; others are counted together."""
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.worker import Orders
 
 START_SECONDS = 30.0
+"""Seconds in which all processes must have sent their first report."""
 END_SECONDS = 15.0
+"""Seconds to wait for the last reports, and for a process to end."""
 
 
 class Member:
@@ -163,7 +165,7 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         for member in self._members:
             loop.remove_reader(member.connection.fileno())
-            # To a process that hears of no order this is one to stop.
+            # A process whose connection is closed stops, even if it never got an order.
             member.connection.close()
         for member in self._members:
             await asyncio.to_thread(member.process.join, END_SECONDS)

@@ -52,7 +52,7 @@ log = structlog.get_logger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """One WebSocket connection."""
+    """A WebSocket connection and the application that it serves."""
 
     # fmt: off
     __slots__ = (
