@@ -1,1 +1,1 @@
-"""The command line: its commands, and what they share."""
+"""The command line: its commands, and their shared parts."""

@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how each ends."""
+"""The command line: the list of commands, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from liveserver.domain.errors import LiveserverError, SettingsError
 from liveserver.settings import take_client_variables, unknown_settings
 
 GC_THRESHOLD = 50_000
-"""Objects more than before, until the collector looks for cycles. Imports make many that stay: going through them again
-and again was a fourteenth of the time that the server needs to start."""
+"""New objects after which the garbage collector looks for cycles. Imports make many objects that stay: going through
+them again and again took a fourteenth of the time that the server needs to start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
 """Advice for a user whose server doesn't answer."""
 
@@ -61,7 +61,7 @@ def callback(
 ) -> None:
     """A self-hosted, real-time live-blog server."""
     if context.invoked_subcommand not in LOGGING:
-        # A file that can't be read is told by the commands that need it.
+        # Commands that need a file report it if it can't be read.
         with suppress(OSError, UnicodeDecodeError):
             _tell_unknown_settings()
 
@@ -71,8 +71,8 @@ def _tell_unknown_settings() -> None:
         tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
-# In the order of the help. What takes long to import (the store, the server, the clients) is imported by the functions
-# that need it: together that takes longer than most commands do.
+# In the order of the help. Modules that take long to import (the store, the server, the clients) are imported by the
+# functions that need them: all these imports together take longer than most commands.
 for command in (
     serve.serve,
     demo.demo,
@@ -93,7 +93,7 @@ app.add_typer(partners.app, name="partners")
 
 
 def main() -> None:
-    """Run a command; every error of ours is one line and a non-zero status."""
+    """Run a command. Each error of ours becomes one line on standard error and a non-zero exit status."""
     leave_on_interrupt(INTERRUPTED)
     gc.set_threshold(GC_THRESHOLD)
     try:

@@ -1,4 +1,4 @@
-"""Backup files: where they are written and read, and the line that tells of each."""
+"""Backup files: writing and reading them, and the line to print about each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PIPE = Path("-")
 
 
 def write_backup(address: str, path: Path, *, force: bool) -> str:
-    """Back up a database to a file, which is there when it is whole; `force`: in place of one that is there already.
+    """Back up a database to a file, which appears when it is complete; `force`: replace an existing one.
 
     Returns the line to print. Raises SettingsError, Conflict and StoreUnavailable.
     """
@@ -41,7 +41,7 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
-    """Restore a database from a file; `force`: in place of the live blogs that it holds.
+    """Restore a database from a file; `force`: replace the live blogs that it holds.
 
     Returns the line to print. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
     """
@@ -55,7 +55,7 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
 
 @contextmanager
 def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """A file to write to, which only its owner may read: it holds drafts, and the hashes of the API keys."""
+    """Yield a file to write to, for its owner alone: it will hold drafts, and the hashes of the API keys."""
     if path == PIPE:
         if sys.stdout.isatty():
             raise SettingsError("a backup is nothing for a terminal: redirect standard output, or name a file")
@@ -67,7 +67,7 @@ def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         raise Conflict(f"{path} is no file")
     if path.exists() and not force:
         raise Conflict(f"{path} exists already; --force replaces it")
-    # Named before it is made: a signal at any moment leaves nothing behind.
+    # Named before the file is made, so that a signal at any moment leaves no file behind.
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with private_files.write_to(unfinished) as file:
@@ -92,7 +92,7 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def _input(path: Path) -> Iterator[Path]:
-    """A file that can be read twice: once to see that it is whole, once to restore it."""
+    """Yield a file that can be read twice: once to verify it, once to restore it. Standard input is copied."""
     if path != PIPE:
         yield path
         return

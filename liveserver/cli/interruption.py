@@ -1,8 +1,8 @@
-"""Commands that end at once on Ctrl+C; and those that tidy up before it, or a SIGTERM, ends them.
+"""Handling of Ctrl+C: commands that end at once; and commands that clean up first, also on SIGTERM.
 
-The latter not by KeyboardInterrupt: Python ends by SIGINT, after all its tidying up, if one was ever raised within
-`exec` of a string, as the standard library and SQLAlchemy use it, though it was caught there and then; and
-`asyncio.run` may end in a CancelledError if the signal comes before the task has begun.
+The latter don't use KeyboardInterrupt, for two reasons. If one was ever raised within `exec` of a string, which the
+standard library and SQLAlchemy use, Python ends itself by SIGINT after its clean-up, even if the exception was caught.
+And `asyncio.run` may end in a CancelledError if the signal comes before the task has begun.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def leave_on_interrupt(status: int) -> None:
-    """End with an exit status, at once and in silence, on Ctrl+C; while it serves, the server has a better way.
+    """Let Ctrl+C end the process at once and silently, with an exit status. A serving process handles it itself.
 
-    There is nothing to save: what the database has not committed was not promised.
+    There is nothing to save: nobody was promised anything that isn't committed.
     """
 
     def leave(*_: object) -> None:
@@ -43,7 +43,7 @@ def leave_on_interrupt(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Raise SystemExit wherever a signal finds the process within; from the main thread only."""
+    """Let a signal raise SystemExit within this context. For the main thread only."""
     former = [signal.getsignal(number) for number in SIGNALS]
     _handle(_leave)
     try:
@@ -56,7 +56,7 @@ def interruptible() -> Iterator[None]:
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine on a loop of its own and return its result; within `interruptible`, a signal cancels it.
 
-    Raises SystemExit once it has ended after a signal, however it ended, unless it had its result already.
+    Raises SystemExit if a signal came and the coroutine ended with any error. If it had its result already, returns it.
     """
     interrupted = False
 

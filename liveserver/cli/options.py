@@ -1,4 +1,4 @@
-"""Options that commands share: the settings as flags, and the server and the key of clients."""
+"""Options that commands share: settings as flags, and a client's server and key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGGING = {"serve", "demo"}
-"""Commands that report mistakes in `.env` and the environment to the log, as all else."""
+"""Commands that report mistakes in `.env` and the environment to the log."""
 
 ServerKey = Annotated[
     str | None,
@@ -28,8 +28,8 @@ ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="
 def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
 
-    A command that takes `flags` instead gets only those of the command line. `defaults`: texts of its help for settings
-    that it has itself, whatever the environment and `.env` say.
+    A command that takes `flags` instead gets only the values of the command line. `defaults`: help texts for settings
+    that the command sets itself, whatever the environment and `.env` say.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,8 +75,8 @@ def _flag(name: str, own: str | None) -> Any:
 
 
 def required_key(key: str | None) -> str:
-    """Return the API key of a client: as it was given, or from its file. Raises typer.Exit without any."""
-    found = key_of(key)
-    if found is None:
+    """Return the API key of a client, from the option or from its file. Raises typer.Exit if there is none."""
+    api_key = key_of(key)
+    if api_key is None:
         fail("an API key is needed: --key, LIVESERVER_KEY or LIVESERVER_KEY_FILE (see `liveserver keys create`)", 2)
-    return found
+    return api_key

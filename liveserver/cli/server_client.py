@@ -1,4 +1,4 @@
-"""The client of commands that talk to a server."""
+"""The client for commands that talk to a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def client_of(url: str, key: str | None = None) -> Client:
-    """Return a client of a server, which tells on standard error of pauses and of silence."""
+    """Return a client for a server; it reports pauses, and a server that doesn't answer, on standard error."""
     from liveserver.client import Client
 
     return Client(url, key, on_wait=tell_wait, on_silence=tell_silence)

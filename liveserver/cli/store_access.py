@@ -1,4 +1,4 @@
-"""The store of commands that work on the database itself, also while servers run; they notice within two seconds."""
+"""The store for commands that work on the database itself. Running servers notice within two seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> T:
     """Run a coroutine function on the store, and return its result. Raises as `existing_store` does.
 
-    `new`: make a database, and tell of it, where there is none.
+    `new`: if there is no database, make one, and print that.
     """
 
     async def run() -> T:
@@ -33,10 +33,10 @@ def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: 
 
 @asynccontextmanager
 async def existing_store(settings: Settings, *, new: bool = False) -> AsyncIterator[Store]:
-    """Open the store. Raises SettingsError where there is no database, unless it may be `new`: then one is made."""
+    """Open the store. If there is no database, raise SettingsError, or make one if `new`."""
     from liveserver.store.sqlite_file import missing
 
-    # What can only be read or changed is nowhere but in the database that is meant: an empty one would hide a mistake.
+    # A command that only reads or changes needs an existing database: an empty new one would hide a mistake.
     if (path := missing(settings.database_url)) is not None and not new:
         raise SettingsError(
             f"there is no database at {path}: give the server's own with --database (LIVESERVER_DATABASE_URL), "
@@ -50,11 +50,11 @@ async def existing_store(settings: Settings, *, new: bool = False) -> AsyncItera
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the store, and make a database where there is none."""
+    """Open the store; make a database if there is none."""
     from liveserver.server import log_config
     from liveserver.store import Store
 
-    # The log on standard error tells of changes, as a server's does; at a terminal the answer does.
+    # The log on standard error reports changes, as a server's does; at a terminal the command's output is enough.
     log_config.configure(settings.model_copy(update={"log_level": "warning"}) if attended() else settings)
     store = await Store.open(settings.database_url)
     try:

@@ -1,4 +1,4 @@
-"""What commands print: tables and JSON on standard output, and lines of their own on standard error."""
+"""The output of commands: tables and JSON on standard output, messages on standard error."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WORTH_TELLING = 1.0
-"""Seconds from which a pause is told: a shorter one is over before that is read."""
+"""Seconds from which a pause is reported: a shorter one is over before anybody has read that."""
 
 
 def attended() -> bool:
-    """Return whether standard error is a terminal, where somebody reads it as it is written."""
+    """True if standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 def tell(message: str) -> None:
-    """Print a line on standard error, which says that it is ours."""
+    """Print a line on standard error, beginning with our name."""
     typer.echo(f"liveserver: {message}", err=True)
 
 
-def tell_wait(why: str, seconds: float) -> None:
-    """Print why a command pauses, and for how many seconds; nothing for less than `WORTH_TELLING`."""
+def tell_wait(reason: str, seconds: float) -> None:
+    """Print the reason and the seconds of a pause; nothing if it is shorter than `WORTH_TELLING`."""
     if seconds >= WORTH_TELLING:
-        tell(f"{why}; trying again in {math.ceil(seconds)} s")
+        tell(f"{reason}; trying again in {math.ceil(seconds)} s")
 
 
 def tell_silence(url: str) -> None:
@@ -60,5 +60,5 @@ def print_json(value: Any) -> None:
 
 
 def expiry(expires_at: datetime) -> str:
-    """Return since when, or until when, something is good: `expired …`, `expires …`."""
+    """Return `expired …` or `expires …`, with the time."""
     return f"{'expired' if expires_at <= now() else 'expires'} {timestamp(expires_at)}"

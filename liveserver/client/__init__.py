@@ -1,4 +1,4 @@
-"""The Python client: publish, edit and delete over HTTP; follow a live blog over WebSocket without losing anything."""
+"""The Python client: publishes, edits and deletes over HTTP, and follows live blogs over WebSocket without loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client of one server: publish, edit and delete over HTTP, and follow a live blog over WebSocket."""
+"""The client for one server: requests over HTTP, and following a live blog over WebSocket."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 
 class Client:
-    """Client of one server. Use it as an asynchronous context manager.
+    """A client for one server. Use it as an asynchronous context manager.
 
-    Raises ClientError for what the server refuses; what got no answer, 429 or 503 is tried again first, not before the
-    time that the server names: that is safe, as every entry is sent with an Idempotency-Key.
+    Its methods raise ClientError if the server refuses a request. A request that gets no answer, 429 or 503 is first
+    repeated, not before the time that the server names. That is safe, as every entry is sent with an Idempotency-Key.
 
-    `partner`: id of the server's partner as which live blogs are read. `gate`: decides to which addresses connections
-    may go, for a client that mustn't connect to just any. `throttle`: messages that are taken of a server that isn't
-    trusted; the rest waits there, and a message that would take long to read isn't read. `on_wait` is called before a
-    pause that the server asks for, with the reason and the seconds; `on_silence` with the server's address, the first
-    time that a request gets no answer.
+    `partner`: id of the server's partner as which live blogs are read. `gate`: decides which addresses connections may
+    go to, for a client that mustn't connect to just any. `throttle`: limits the messages that are taken from a server
+    that isn't trusted; more messages wait there, and a message that would take long to parse is refused. `on_wait` is
+    called before a pause that the server asks for, with the reason and the seconds; `on_silence` with the server's
+    address, the first time that a request gets no answer.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Client:
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}")
 
     async def publish(self, slug: str, entry: Mapping[str, Any], *, idempotency_key: str | None = None) -> Message:
-        """Publish an entry, once."""
+        """Publish an entry, exactly once even if the request is repeated; return it."""
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
 
@@ -75,10 +75,10 @@ class Client:
         version: int | None = None,
         epoch: str | None = None,
     ) -> Message:
-        """Edit an entry, of that version or of whichever is there.
+        """Edit an entry, if it still has that version (None: whichever it has), and return it.
 
-        `epoch`: of the history in which it was read, if that is known: the same version may be another entry's in
-        one that a backup brought back.
+        `epoch`: of the history in which the entry was read, if known. After a backup was restored, the same version
+        may have other content.
         """
         edition = f"{version}" if epoch is None else f"{epoch}-{version}"
         headers = {"If-Match": "*" if version is None else f'"{edition}"'}
@@ -89,9 +89,9 @@ class Client:
         await self._requests.send("DELETE", _entry(slug, entry_id))
 
     async def take_down(self, slug: str, entry_id: str) -> Message | None:
-        """Delete an entry and ask viewers to confirm that it is gone; how that begins, or None if nobody ever saw it.
+        """Delete an entry, and ask viewers to confirm that; return the takedown, or None if nobody ever saw the entry.
 
-        For one that was deleted so before (a lost answer, perhaps), how far it has got.
+        If it was deleted in this way before (perhaps the answer was lost), returns that takedown as it is now.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
@@ -103,19 +103,19 @@ class Client:
         return takedown
 
     async def reach(self, slug: str, **query: str) -> Message:
-        """Read how many viewers there were; `query` as the API names it: `from`, `to`, `partner`."""
+        """Read the reach of a live blog; `query` has the API's parameters: `from`, `to`, `partner`."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
 
     async def reach_link(self, slug: str, *, days: int) -> Message:
-        """Make a link to the page that draws it, good for so many days: `url` and `expires_at`."""
+        """Make a link to the page with plots of the reach, good for so many days; return `url` and `expires_at`."""
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
 
     async def takedown(self, slug: str, entry_id: str) -> Message:
-        """Read how many viewers have confirmed that an entry is gone."""
+        """Read the counts of viewers that have confirmed that an entry is gone."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
-        """Read the newest entries, and the position that they are of."""
+        """Read the newest entries, and their position."""
         query = {"limit": limit, **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/snapshot", params=query)
 
@@ -125,18 +125,18 @@ class Client:
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
 
     async def embed(self, slug: str) -> Message:
-        """Read whether the live blog may be shown elsewhere, and how it is to be credited."""
+        """Read whether the live blog may be shown elsewhere, and how to credit it."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/embed", params=self._reading)
 
     async def file(self, path: str) -> bytes:
-        """Read a file of the server's, by its path; through a gate, of a bounded size."""
+        """Read a file of the server by its path. With a gate, its size is limited."""
         response = await self._requests.answer("GET", f"{self._requests.url}{path}")
         if not response.is_success:
             raise ClientError(response.status_code, f"{response.status_code} {path}")
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Wait until the server's next message may be taken, of so many bytes; the event loop has its turns."""
+        """Wait until the throttle lets the server's next message, of so many bytes, be taken."""
         await self._requests.take_turn(size)
 
     def follow(
@@ -153,15 +153,16 @@ class Client:
     ) -> AsyncGenerator[Message, None]:
         """Yield the changes of a live blog after a position (None: from now), each once and in order, for ever.
 
-        These are `entry`, `delete`, `gone` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot
-        when the position was void. It comes back by itself when the connection is lost; `on_state` hears of `live` and
-        `lost`, `on_message` of whatever the stream says, before it is heeded, and `on_error` of why it was lost.
+        These are `entry`, `delete`, `gone` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot if
+        the position was void. If the connection is lost, a new one is made. `on_state` is called with `live` and
+        `lost`, `on_message` with each message of the stream before it is handled, and `on_error` with the error that
+        ended a connection.
 
-        Raises ClientError where it is no use to come back: 403 for a partner that isn't let in, else 404; and Broken
-        for a server that doesn't keep to the protocol.
+        Raises ClientError if a new connection would be useless: 403 for a partner that isn't admitted, else 404; and
+        Broken if the server doesn't keep to the protocol.
 
-        `confirm`: tell the server, when the newsroom asks for it, that a deleted entry is gone here; for a caller that
-        takes it away before it asks for the next message. `known`: ids of the entries that it had before the first.
+        `confirm`: confirm to the server, if it asks for that, that a deleted entry is gone here. The caller must have
+        removed the entry before it asks for the next message. `known`: ids of the entries that it had before the first.
         """
         stream = LiveStream(
             self._requests,

@@ -1,4 +1,4 @@
-"""Reports of a follower to the server that a deleted entry is gone."""
+"""A follower's confirmations to the server that deleted entries are gone."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 WITHIN_MAX = 60.0
-"""Seconds within which a deletion is confirmed at most, whatever the server asks. Servers ask for twenty at most."""
+"""Seconds after which a deletion is confirmed at the latest. Servers ask for twenty at most."""
 
 
 class DeletionReporter:
-    """Entries that a follower has, and its answers to the server for those that are deleted."""
+    """The reporter of a follower: it knows the follower's entries, and confirms deletions to the server."""
 
     def __init__(self, known: Iterable[str]) -> None:
         self._has = set(known)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Note that the follower has applied a message; confirm it at a random moment, if the server asks for that."""
+        """Note that the follower has applied a message; confirm it at a random moment if the server asks for that."""
         match change["type"]:
             case "entry":
                 self._has.add(change["entry"]["id"])
@@ -46,7 +46,7 @@ class DeletionReporter:
                     task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
-        """Forget the answers that weren't sent yet: the connection is lost."""
+        """Drop the confirmations that weren't sent yet: the connection is lost."""
         for task in self._tasks:
             task.cancel()
 

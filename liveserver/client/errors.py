@@ -1,4 +1,4 @@
-"""Errors of a client: the server's refusals, its silence, and answers that are no liveserver's."""
+"""Errors of a client: a server that refuses, doesn't answer, or isn't a liveserver."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""Characters of a server's words in an error."""
+"""Characters of a server's text that an error message has."""
 
 
 class ClientError(LiveserverError):
-    """The server refused, or can't be reached. `status` is the HTTP status, 0 without an answer.
+    """The error of a request that the server refused, or that didn't reach it.
 
-    `server`: its address, if it answered and the message doesn't name it; empty otherwise.
+    `status`: the HTTP status; 0 if there was no answer. `server`: the server's address, if it answered and the message
+    doesn't name it; otherwise empty.
     """
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:
@@ -28,14 +29,14 @@ class ClientError(LiveserverError):
 
 
 class Unreachable(ClientError):
-    """Nobody answered, as often as it was tried."""
+    """The error of a request that got no answer, however often it was tried."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)
 
 
 class Broken(ClientError):
-    """The server doesn't answer as a liveserver does, and won't if it is asked again at once."""
+    """The error of a server that doesn't answer like a liveserver. It is useless to ask again at once."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

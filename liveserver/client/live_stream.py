@@ -1,4 +1,4 @@
-"""A live blog's stream over WebSocket: opened again when it is lost, and repaired by what it missed."""
+"""A live blog's stream over WebSocket: reopened when it is lost, and completed by the changes that it missed."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
 
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
-"""Bytes of a message of the stream. An entry of the longest body, which it has twice, takes half of that."""
+"""Bytes that a message of the stream may have. An entry with the longest body, which it has twice, takes half of it."""
 CONNECTION_MESSAGES = 100
-"""Messages that a connection counts for the throttle: a stream that ends at once isn't opened again and again."""
+"""Messages that a connection counts as for the throttle, so that a stream that ends at once isn't reopened at once."""
 QUEUE_MAX = 4
-"""Messages that wait to be read, beyond which a throttled server's stay there."""
+"""Messages of a throttled server that may wait here to be read; more wait at the server."""
 CLOSE_SECONDS = 2.0
-"""Seconds in which such a server ends the connection when it is told to."""
+"""Seconds in which a throttled server has to answer our close."""
 ROUNDS_MAX = 10
-"""Times that `changes` is asked again in a row, each of which brings something, but not all that the stream told of."""
+"""Times in a row that `changes` is read while each brings something, but not all up to the stream's message."""
 BACK_AFTER_MAX = 600.0
-"""Seconds after which a follower comes back at most, whatever a server says that goes away."""
+"""Seconds after which a follower comes back at the latest to a server that ends, whatever the server says."""
 FINAL_CODES = range(4500, 5000)
 """Close codes after which a follower doesn't come back."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
-"""Close codes with which we end a stream that is no WebSocket's, or whose messages are too large (RFC 6455, 7.4.1)."""
+"""Close codes with which we end a stream that breaks the protocol or has too large messages (RFC 6455, 7.4.1)."""
 
 _SLUG = re.compile(SLUG_PATTERN)
 _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
 
 
 class Reader(Protocol):
-    """Reads a live blog over HTTP. Everything raises ClientError."""
+    """A reader of a live blog over HTTP. Every method raises ClientError."""
 
     async def snapshot(self, slug: str) -> Message:
-        """Return the newest entries, and the position that they are of."""
+        """Return the newest entries, and their position."""
 
     async def changes(self, slug: str, after: Position) -> Message:
         """Return a page of the changes after a position."""
@@ -66,7 +66,7 @@ class Reader(Protocol):
 
 
 class Callbacks(NamedTuple):
-    """Functions that a follower is told by: see `Client.follow`."""
+    """The callbacks of a follower: see `Client.follow`."""
 
     on_state: Callable[[str], None]
     on_message: Callable[[Message], None]
@@ -74,7 +74,7 @@ class Callbacks(NamedTuple):
 
 
 class LiveStream:
-    """One live blog, followed from a position (None: from now).
+    """The stream of one live blog, from a position on (None: from now).
 
     `query`: parameters of the stream's address. `confirming`: the entries that the follower has, if it confirms
     deletions; None if it doesn't. `sleep`: waits for so many seconds.
@@ -101,19 +101,19 @@ class LiveStream:
         self._reporter = None if confirming is None else DeletionReporter(confirming)
         self._sleep = sleep
         self._backoff = BACKOFF_FIRST
-        """Seconds up to which the next pause between two connections lasts."""
+        """The longest next pause between two connections, in seconds."""
         self._back_at: float | None = None
-        """When to come back to a server that goes away, on the event loop's clock; None: it didn't say."""
+        """The time to come back to a server that ends, on the event loop's clock; None: the server didn't say."""
 
     async def messages(self) -> AsyncGenerator[Message]:
         """Yield every change once, in order, for ever. Raises ClientError, see `Client.follow`."""
         if not _SLUG.fullmatch(self._slug):
-            # The handshake would be refused again and again, as by a proxy that doesn't know the server yet.
+            # Else we would repeat the refused handshake for ever: a proxy may refuse one, too, while a server starts.
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:
             self._back_at = None
-            asked = 0.0
+            pause = 0.0
             try:
                 async with await self._connected() as connection:
                     self._callbacks.on_state("live")
@@ -123,13 +123,13 @@ class LiveStream:
                             if self._reporter is not None:
                                 self._reporter.saw(change, connection.send)
             except (*_LOST, ClientError) as error:
-                asked = await self._lost(error)
+                pause = await self._lost(error)
             finally:
                 if self._reporter is not None:
                     self._reporter.stop()
             self._callbacks.on_state("lost")
             if self._back_at is None:
-                await self._sleep(asked + random.uniform(0, self._backoff))
+                await self._sleep(pause + random.uniform(0, self._backoff))
             else:
                 await self._sleep(max(0.0, self._back_at - clock()))
             self._backoff = min(self._backoff * 2, BACKOFF_MAX)
@@ -139,15 +139,15 @@ class LiveStream:
         self._backoff = BACKOFF_FIRST
         self._callbacks.on_message(message)
         if message["type"] == "reconnect":
-            # It goes on delivering until then.
+            # The server goes on delivering until then.
             after = min(message["after_ms"] / 1000, BACK_AFTER_MAX)
             self._back_at = asyncio.get_running_loop().time() + after
             return
-        async for change in self._take(message):
+        async for change in self._apply(message):
             yield change
 
     async def _lost(self, error: Exception) -> float:
-        """Return the seconds for which the server asks to wait. Raises ClientError where it is no use to come back."""
+        """Return the seconds that the server asks to wait. Raises ClientError if it is useless to come back."""
         if isinstance(error, Broken):
             raise error
         if isinstance(error, ConnectionClosed):
@@ -155,28 +155,28 @@ class LiveStream:
                 raise await self._refusal(error.rcvd.code) from None
             if error.sent is not None and not error.rcvd_then_sent and error.sent.code in BROKEN_CODES:
                 raise Broken(f"its stream can't be read: {error}") from None
-        asked = 0.0
+        pause = 0.0
         if isinstance(error, InvalidStatus):
-            asked = self._requests.asked_pause(error.response.status_code, error.response.headers)
+            pause = self._requests.asked_pause(error.response.status_code, error.response.headers)
         self._callbacks.on_error(error)
-        return asked
+        return pause
 
-    async def _take(self, message: Message) -> AsyncIterator[Message]:
-        step, before = self._tracker.step(message), None
-        # What `changes` gives may end before the message that showed the gap, if a cache or a replica answers.
+    async def _apply(self, message: Message) -> AsyncIterator[Message]:
+        step, previous_position = self._tracker.step(message), None
+        # If a cache or a replica answers, `changes` may end before the message that showed the gap.
         for _ in range(ROUNDS_MAX):
-            if step is not Step.RESYNC or self._tracker.position == before:
+            if step is not Step.RESYNC or self._tracker.position == previous_position:
                 break
-            before = self._tracker.position
+            previous_position = self._tracker.position
             async for missed in self._missed():
                 yield missed
             step = self._tracker.step(message)
         if step is Step.APPLY:
             yield message
         elif step is Step.RESET:
-            yield await self._afresh()
+            yield await self._snapshot_message()
 
-    async def _afresh(self) -> Message:
+    async def _snapshot_message(self) -> Message:
         snapshot = await self._reader.snapshot(self._slug)
         self._tracker.caught_up(Position(snapshot["epoch"], snapshot["seq"]))
         return {"type": "reset", **snapshot}
@@ -186,7 +186,7 @@ class LiveStream:
         while True:
             answer = await self._reader.changes(self._slug, self._tracker.position)
             if answer.get("reset"):
-                yield await self._afresh()
+                yield await self._snapshot_message()
                 return
             check_progress(self._tracker.position, answer)
             for event in answer["events"]:
@@ -211,7 +211,7 @@ class LiveStream:
         options: dict[str, Any] = {"max_size": MESSAGE_MAX, "ssl": tls}
         if self._requests.throttle is not None:
             await asyncio.sleep(self._requests.throttle.spend(CONNECTION_MESSAGES))
-            # What is packed can be small and huge.
+            # A small compressed message can be huge when it is unpacked.
             options["compression"] = None
             options["max_queue"] = QUEUE_MAX
             options["close_timeout"] = CLOSE_SECONDS
@@ -235,15 +235,15 @@ class LiveStream:
 
 
 class _WithoutRedirects(connect):
-    """A connection that follows no redirect."""
+    """A connection that doesn't follow redirects."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the error: no redirect is followed."""
+        """Return the error, so that no redirect is followed."""
         return exc
 
 
 def check_progress(after: Position, answer: Message) -> None:
-    """Raises Broken for an answer of `changes` that promises more, and doesn't get on."""
+    """Raise Broken if an answer of `changes` promises more, but doesn't get any further."""
     events = answer["events"]
     if answer["more"] and not (events and min(answer["seq"], events[-1]["seq"]) > after.seq):
         raise Broken(f"it has more changes after {after}, and doesn't tell them")

@@ -1,4 +1,4 @@
-"""Requests to one server over HTTP: repeated where that is safe, and read no faster than a throttle lets them be."""
+"""Requests to one server over HTTP: repeated if that is safe, and read no faster than a throttle permits."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
-"""Seconds of a server's `Retry-After` that are waited for at most."""
+"""The most seconds of a server's `Retry-After` that we wait."""
 AGAIN = frozenset({429, 503})
-"""Statuses after which a request is sent again: too many at once, and not now. Nothing was done."""
+"""Statuses after which a request is repeated (too many requests, not now): the server has done nothing."""
 MESSAGE_BYTES = 20_000
-"""Bytes of a message, or of an answer, that count as one message more for the throttle."""
+"""Bytes of a message, or an answer, that count as one more message for the throttle."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
-"""Names of hosts (RFC 1123, 2.1), and those with an underscore, which containers have; IPv4 addresses, too."""
+"""Host names (RFC 1123, 2.1), also with underscores, which names of containers may have; and IPv4 addresses."""
 _HOST_MAX = 253
 _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """Decision to which addresses connections are made."""
+    """A decision about the addresses that connections may go to."""
 
     async def address(self, host: str, port: int) -> str:
-        """Return the address for a connection to a host. Raises OSError if there may be none."""
+        """Return the address for a connection to a host. Raises OSError if no connection is permitted."""
 
     def transport(self) -> httpx2.AsyncBaseTransport:
         """Return the transport of HTTP requests."""
 
 
 class Requests:
-    """Requests to the API of one server.
+    """The requests to the API of one server.
 
-    A request without an answer, or answered 429 or 503, is repeated up to `TRIES` times in all, not before the time
-    that the server names. `gate`, `throttle`, `on_wait` and `on_silence`: see `Client`.
+    A request that gets no answer, 429 or 503 is sent up to `TRIES` times in all, and not repeated before the time that
+    the server names. `gate`, `throttle`, `on_wait` and `on_silence`: see `Client`.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Requests:
         self._on_wait = on_wait
         self._on_silence = on_silence
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        through: dict[str, Any] = {"transport": gate.transport(), "trust_env": False} if gate else {}
+        gate_options: dict[str, Any] = {"transport": gate.transport(), "trust_env": False} if gate else {}
         self._http = httpx2.AsyncClient(
             base_url=f"{self.url}/api/v1",
             headers=headers,
             timeout=TIMEOUT,
             verify=client_context(urlsplit(self.url).scheme, trust_env=gate is None),
-            **through,
+            **gate_options,
         )
 
     async def close(self) -> None:
@@ -84,9 +84,9 @@ class Requests:
         await self._http.aclose()
 
     async def send(self, method: str, path: str, **options: Any) -> Message:
-        """Send a request, and return the object of its answer, which may be empty.
+        """Send a request, and return the JSON object of its answer, which may be empty.
 
-        Raises ClientError for what the server refuses, Unreachable, and Broken for an answer that is no object.
+        Raises ClientError if the server refuses, Unreachable, and Broken if the answer is no object.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -102,10 +102,10 @@ class Requests:
 
     async def answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
         """Send a request, and return its answer, whatever the status. Raises ClientError, and Unreachable."""
-        wait = BACKOFF_FIRST
-        silent = False
+        backoff = BACKOFF_FIRST
+        was_silent = False
         for attempt in range(1, TRIES + 1):
-            asked = 0.0
+            pause = 0.0
             try:
                 response = await self._http.request(method, path, **options)
             except httpx2.InvalidURL as error:
@@ -115,19 +115,19 @@ class Requests:
             except _UNREACHABLE as error:
                 if attempt == TRIES:
                     raise Unreachable(f"can't reach {self.url}: {str(error) or type(error).__name__}") from error
-                if not silent:
-                    silent = True
+                if not was_silent:
+                    was_silent = True
                     self._on_silence(self.url)
             else:
                 if response.status_code not in AGAIN or attempt == TRIES:
                     return response
-                asked = self.asked_pause(response.status_code, response.headers)
-            await asyncio.sleep(asked + random.uniform(wait / 2, wait))
-            wait *= 2
+                pause = self.asked_pause(response.status_code, response.headers)
+            await asyncio.sleep(pause + random.uniform(backoff / 2, backoff))
+            backoff *= 2
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return the seconds for which an answer asks to wait, 0 for none, and tell `on_wait` of them."""
+        """Return the seconds that an answer asks to wait (0: none), and call `on_wait` with them."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -135,12 +135,12 @@ class Requests:
         return seconds
 
     async def take_turn(self, size: int = 0) -> None:
-        """Wait until the server's next message may be taken, of so many bytes; the event loop has its turns."""
+        """Wait until the throttle lets the server's next message, of so many bytes, be taken."""
         if self.throttle is not None:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 
     async def read(self, text: bytes) -> Any:
-        """Decode JSON of the server's, when it is its turn. Raises Broken, and JSONDecodeError."""
+        """Decode JSON from the server, once the throttle permits it. Raises Broken, and JSONDecodeError."""
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):
             raise Broken(f"{self.url} sent a message of more than {VALUES_MAX} names, values and signs")
@@ -148,11 +148,11 @@ class Requests:
 
 
 def server_url(url: str) -> str:
-    """Return a server's URL as requests are made of it. Raises ClientError for any other text, and without a host."""
+    """Return a server's URL, without a trailing slash. Raises ClientError if the text is no such URL."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        # As it is looked up: in ASCII, whatever its letters are here.
+        # The host in ASCII, as it will be looked up.
         host = httpx2.URL(url).raw_host.decode("ascii")
         good = good and (":" in host or (len(host) <= _HOST_MAX and _HOST.fullmatch(host) is not None))
     except (ValueError, httpx2.InvalidURL):
@@ -163,7 +163,7 @@ def server_url(url: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """The seconds for which a server asks to wait (RFC 9110, 10.2.3); 0 if it doesn't, or names a date."""
+    """Return the seconds that a server asks to wait (RFC 9110, 10.2.3); 0 if it doesn't, or names a date."""
     text = headers.get("Retry-After", "")
     return min(float(text), RETRY_AFTER_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0
 

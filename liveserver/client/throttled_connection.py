@@ -1,8 +1,8 @@
-"""A WebSocket connection that reads no more than its server may send: the rest waits there.
+"""A WebSocket connection that reads only as fast as a throttle permits: the rest waits at the server.
 
-The protocol's parser takes whatever the socket holds in one go, a quarter of a megabyte, which can be a hundred
-thousand frames; and pings never wait for whoever reads the messages. Here it gets a few kilobytes in each turn of the
-event loop, none while messages wait to be read, and none before its pings and fragments are paid for.
+The library parses all data of the socket at once: a quarter of a megabyte, which can be a hundred thousand frames. And
+it handles pings even if nobody reads the messages. Here its parser gets a few kilobytes in each turn of the event loop:
+none while messages wait to be read, and none before pings and fragments are paid for.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.rate_limiter import Throttle
 
 MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
-"""Frames with which a message begins: whoever reads the message pays for it. Every other frame is paid for here."""
+"""Frames that begin a message: the reader of the message pays for them. Every other frame is paid for here."""
 
 SLICE = 2 * 1024
-"""Bytes that are parsed in a turn: a thousand frames at most, some 15 ms."""
+"""Bytes that are parsed in one turn of the event loop: at most a thousand frames, some 15 ms."""
 
 
 class ThrottledConnection(ClientConnection):
-    """A client's connection. `throttle`: what its server may send; each frame that begins no message takes one of it.
+    """A client's connection with a throttle, which each frame that begins no message is charged to.
 
-    A ping costs as much to parse as a message, and so does a fragment, be it empty. liveserver's own messages come in
-    one frame each; a proxy that cuts them up does so by kilobytes.
+    A ping takes as long to parse as a message, and so does a fragment, even an empty one. liveserver sends each message
+    in one frame; a proxy that divides them makes fragments of kilobytes.
     """
 
     def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
@@ -36,33 +36,33 @@ class ThrottledConnection(ClientConnection):
         self._throttle = throttle
         self._unread = bytearray()
         self._full = False
-        """As many messages wait to be read as may."""
+        """True while as many messages wait to be read as may."""
         self._unpaid = 0
-        """Frames since the last slice that begin no message."""
+        """Frames since the last slice that began no message."""
         self._next: asyncio.Handle | None = None
-        """The next slice's turn."""
+        """The scheduled call for the next slice."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin, and be told when messages wait to be read."""
         super().connection_made(transport)
         self.recv_messages.pause = self._pause
         self.recv_messages.resume = self._resume
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End; what wasn't parsed is lost."""
+        """End, and drop the data that wasn't parsed."""
         if self._next is not None:
             self._next.cancel()
         self._unread.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse some of it now, and the rest in the next turns."""
+        """Parse a slice of the data now, and the rest in later turns."""
         self._unread += data
         if self._next is None:
             self._go_on()
 
     def process_event(self, event: Any) -> None:
-        """Count what no reader pays for."""
+        """Count a frame that no reader pays for, and handle it."""
         if isinstance(event, Frame) and event.opcode not in MESSAGES:
             self._unpaid += 1
         super().process_event(event)
@@ -77,7 +77,7 @@ class ThrottledConnection(ClientConnection):
             wait = self._throttle.spend(self._unpaid) if self._unpaid else 0.0
             self._unpaid = 0
             if self.protocol.parser_exc is not None:
-                # It was told why. What else it sends isn't waited for.
+                # The server was told why. We don't wait for more of its data.
                 self.transport.abort()
         if self.transport.is_closing():
             return

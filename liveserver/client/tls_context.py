@@ -1,6 +1,7 @@
-"""The TLS contexts of the connections that we make: one for all, as each reads all certificates that are trusted.
+"""The TLS contexts of the connections that we make, made once each.
 
-That takes 50 to 130 ms of processor time, and isn't done before the first address that is `https`.
+A context reads all trusted certificates, which takes 50 to 130 ms of processor time. So it isn't made before the first
+`https` address.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import httpx2
 
 
 def client_context(scheme: str, *, trust_env: bool = True) -> ssl.SSLContext:
-    """The context for addresses of a scheme, `http` or `https`.
+    """Return the context for addresses of a scheme, `http` or `https`.
 
-    For `http` it trusts nobody: should such a connection ever turn to TLS, it fails. `trust_env`: whether the
-    environment (`SSL_CERT_FILE`, `SSL_CERT_DIR`) says whom to trust.
+    For `http` it trusts nobody: if such a connection ever turns to TLS, it fails. `trust_env`: True if the environment
+    (`SSL_CERT_FILE`, `SSL_CERT_DIR`) may name the trusted certificates.
     """
     return _trusting(trust_env) if scheme == "https" else _distrusting()
 

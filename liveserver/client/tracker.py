@@ -1,4 +1,4 @@
-"""The position of a follower in a live blog's stream, and what it does with each message. No I/O."""
+"""The position of a follower in a live blog's stream, and its next step for each message. No I/O."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from liveserver.domain.change import Position
 from liveserver.protocol.encoding import JSON
 
 Message = JSON
-"""A message of the stream, or an answer of the API: an object of JSON."""
+"""A message of the stream, or an answer of the API: a JSON object."""
 GONE_MAX = 10_000
-"""Entries taken away early that a follower knows of, so that it isn't told twice of the same."""
+"""Withdrawn entries that a follower remembers, so that it handles each `gone` once."""
 
 
 class Step(Enum):
-    """The action that a message asks of a follower."""
+    """The step that a follower has to take for a message."""
 
     APPLY = auto()
-    """It is new and the next: use it."""
+    """The message is the next one: use it."""
     IGNORE = auto()
-    """It is known, or carries nothing to show."""
+    """The message is known, or has nothing to show."""
     RESYNC = auto()
-    """Something is missing before it: ask `changes`."""
+    """Messages are missing before this one: ask `changes`."""
     RESET = auto()
     """The position is void: take a snapshot."""
 
 
 class Tracker:
-    """Position of a follower, and its judgement whether arriving messages are contiguous. No I/O."""
+    """The tracker of a follower's position, which tells whether messages are contiguous. No I/O."""
 
     def __init__(self, position: Position | None = None) -> None:
         self.position = position
         self._stream_epoch: str | None = None
-        """The history that the stream's seqs count in; until a snapshot of it is taken, they mean nothing here."""
+        """The epoch of the stream's seqs. If it isn't that of `position`, a snapshot must be taken first."""
         self._section_end = -1
-        """Up to this seq messages may skip: they are a replay of latest states."""
+        """The seq up to which seqs may skip: messages are a replay of latest states."""
         self._gone: dict[str, None] = {}
-        """Entries that were taken away before their deletion had its turn, on a stream that is late; oldest first."""
+        """Entries withdrawn before their deletion has its turn, on a stream with a delay; oldest first."""
 
     def step(self, message: Message) -> Step:
         """Take one message of the stream, and return what to do with it."""
@@ -44,16 +44,16 @@ class Tracker:
             case "hello":
                 return self._hello(message)
             case "reset":
-                # After the `hello` that told of it, the snapshot may have been taken already.
-                told = Position(message["epoch"], message["seq"])
-                self._stream_epoch = told.epoch
-                return Step.IGNORE if self._stands_at_or_after(told) else Step.RESET
+                # The snapshot may have been taken already, after the `hello` with this position.
+                position = Position(message["epoch"], message["seq"])
+                self._stream_epoch = position.epoch
+                return Step.IGNORE if self._stands_at_or_after(position) else Step.RESET
             case "heartbeat":
                 return self._heartbeat(message["seq"])
             case "entry" | "delete" | "liveblog":
                 return self._change(message["seq"])
             case "gone":
-                # It moves nobody, and may be told again and again.
+                # It doesn't change the position, and may come several times.
                 if message["id"] in self._gone:
                     return Step.IGNORE
                 if len(self._gone) >= GONE_MAX:
@@ -64,19 +64,19 @@ class Tracker:
                 return Step.IGNORE
 
     def caught_up(self, position: Position) -> None:
-        """Move to the position of a snapshot, or of an answer of `changes`, that was taken."""
+        """Move to the position of a snapshot, or of an answer of `changes`, that was applied."""
         self.position = position
         self._section_end = -1
 
     def _hello(self, message: Message) -> Step:
-        told = Position(message["epoch"], message["seq"])
-        self._stream_epoch = told.epoch
+        position = Position(message["epoch"], message["seq"])
+        self._stream_epoch = position.epoch
         if self.position is None:
-            self.position = told
+            self.position = position
             return Step.IGNORE
-        if told.epoch != self.position.epoch or (not message["resumed"] and told != self.position):
+        if position.epoch != self.position.epoch or (not message["resumed"] and position != self.position):
             return Step.RESET
-        self._section_end = told.seq
+        self._section_end = position.seq
         return Step.IGNORE
 
     def _stands_at_or_after(self, other: Position) -> bool:

@@ -1,4 +1,4 @@
-"""Typed blocks of an entry's body: pictures, galleries, quotations, embeds; each is kept in one form.
+"""Typed blocks of an entry's body: pictures, galleries, quotations, embeds. Each has one form in a stored body.
 
 ```
 <figure><img src="/media/NAME" alt="…"><figcaption>…</figcaption></figure>
@@ -7,9 +7,9 @@
 <figure class="embed"><a href="https://…">Title</a><figcaption>…</figcaption></figure>
 ```
 
-Captions may be absent. Pictures are kept without a host (`content/body_pictures.py`), embeds as links:
-`content/body_renderer.py` makes of them what readers get. So a body outlives the server's name, a CDN, and a player
-that moves.
+Captions may be absent. Pictures are stored without a host (`content/body_pictures.py`), and embeds as links;
+`content/body_renderer.py` renders them for readers. So a body stays good when the server's name, the CDN, or the
+address of a player changes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _FIGURES = {"figure", "figcaption", "img"}
 
 
 def normalised(html: str) -> str:
-    """Sanitised HTML with its typed blocks in the form in which they are kept.
+    """Bring the typed blocks of sanitised HTML to their one form.
 
-    Pictures that aren't ours are taken out. What stands in a figure and belongs to none of the forms is put after it.
-    Applied to its own result, it changes nothing.
+    Pictures that aren't ours are removed. Content of a figure that fits none of the forms is moved behind it. Applied
+    to its own result, this changes nothing.
     """
     if not _TYPED.search(html):
         return html
@@ -73,7 +73,7 @@ def normalised(html: str) -> str:
 
 
 def _open(token: str) -> str | None:
-    """The name of the element that a tag opens."""
+    """Return the name of the element that a tag opens; None for other tokens."""
     match = _NAME.match(token)
     return match[2] if match and not match[1] else None
 
@@ -84,25 +84,25 @@ def _is_one_of(token: str, names: Iterable[str]) -> bool:
 
 
 def _end(tokens: Sequence[str], at: int) -> int:
-    """The place after the end of the element that begins here."""
+    """Return the index after the end of the element that begins at `at`."""
     name = _open(tokens[at])
     depth = 0
-    for place in range(at, len(tokens)):
-        match = _NAME.match(tokens[place])
+    for index in range(at, len(tokens)):
+        match = _NAME.match(tokens[index])
         if match and match[2] == name:
             depth += -1 if match[1] else 1
             if depth == 0:
-                return place + 1
+                return index + 1
     return len(tokens)
 
 
 def _attributes(token: str) -> dict[str, str]:
-    """Names to values as they are written, references and all."""
+    """Return a tag's attributes, with values as they are written (character references stay)."""
     return dict(_ATTRIBUTE.findall(token))
 
 
 def _inline(tokens: Iterable[str]) -> str:
-    """A caption's content: what belongs in a line, and a space for all else."""
+    """Return a caption's content: inline elements and text, with a space in place of other tags."""
     return "".join(t if not t.startswith("<") or _is_one_of(t, _INLINE) else " " for t in tokens).strip(" \t\r\n\f")
 
 
@@ -111,7 +111,7 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """One of our pictures, whatever host it is said to be on; empty for any other."""
+    """Return the stored form of an `<img>` of ours, whatever its host; empty if it isn't ours."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -123,14 +123,14 @@ def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
 
 
 def _lone_picture(token: str) -> str:
-    """A paragraph with nothing but a picture, as Markdown makes it: its title is its caption."""
+    """Return the figure for a paragraph with only a picture, as Markdown makes it: its title becomes the caption."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 
-def _with_caption(kind: str, content: str, caption: str) -> str:
-    below = f"<figcaption>{caption}</figcaption>" if _has_text(caption) else ""
-    opening = f'<figure class="{kind}">' if kind else "<figure>"
-    return f"{opening}{content}{below}</figure>"
+def _with_caption(css_class: str, content: str, caption: str) -> str:
+    figcaption = f"<figcaption>{caption}</figcaption>" if _has_text(caption) else ""
+    opening = f'<figure class="{css_class}">' if css_class else "<figure>"
+    return f"{opening}{content}{figcaption}</figure>"
 
 
 def _figure(tokens: Sequence[str]) -> str:
@@ -138,7 +138,7 @@ def _figure(tokens: Sequence[str]) -> str:
     captions: list[str] = []
     quotes: list[str] = []
     rest: list[str] = []
-    # What the figure within this one, if there is one, began with.
+    # For a figure within this one: the index of its first picture, and its caption.
     first, caption = 0, ""
     depth = 0
     at = 0
@@ -173,27 +173,27 @@ def _figure(tokens: Sequence[str]) -> str:
             case _:
                 rest.append(token)
         at = end
-    kinds = unescape(_attributes(tokens[0]).get("class", "")).split()
-    return _assembled(kinds, pictures, " ".join(captions), "".join(quotes), "".join(rest))
+    css_classes = unescape(_attributes(tokens[0]).get("class", "")).split()
+    return _assembled(css_classes, pictures, " ".join(captions), "".join(quotes), "".join(rest))
 
 
-def _assembled(kinds: list[str], pictures: list[tuple[str, str]], caption: str, quote: str, rest: str) -> str:
-    if "embed" in kinds and not pictures and not quote and (embed := _embed(rest, caption)):
+def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption: str, quote: str, rest: str) -> str:
+    if "embed" in css_classes and not pictures and not quote and (embed := _embed(rest, caption)):
         return embed
-    after = rest if _has_text(rest) else ""
+    trailing = rest if _has_text(rest) else ""
     if len(pictures) > 1:
-        shown = "".join(_with_caption("", picture, own) for picture, own in pictures)
-        return _with_caption("gallery", shown, caption) + quote + after
+        figures = "".join(_with_caption("", picture, own_caption) for picture, own_caption in pictures)
+        return _with_caption("gallery", figures, caption) + quote + trailing
     if pictures:
-        (picture, own) = pictures[0]
-        return _with_caption("", picture, f"{own} {caption}".strip(" ")) + quote + after
+        (picture, own_caption) = pictures[0]
+        return _with_caption("", picture, f"{own_caption} {caption}".strip(" ")) + quote + trailing
     if quote and _has_text(caption):
-        return _with_caption("quote", quote, caption) + after
-    return quote + after + (f"<p>{caption}</p>" if _has_text(caption) else "")
+        return _with_caption("quote", quote, caption) + trailing
+    return quote + trailing + (f"<p>{caption}</p>" if _has_text(caption) else "")
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """The first link as an embed, which need not be one that is known: then it stays a link."""
+    """Return the first link as an embed; None if there is none. If no provider knows it, readers see a link."""
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):
         if _open(token) != "a":
@@ -202,9 +202,9 @@ def _embed(rest: str, caption: str) -> str | None:
         if not _HTTP.match(href):
             return None
         end = _end(tokens, at)
-        inside = "".join(tokens[at + 1 : end - 1])
-        named = _STRONG.search(inside)
-        title = " ".join(_TAG.sub("", named[1] if named else inside).split()) or href
+        content = "".join(tokens[at + 1 : end - 1])
+        strong = _STRONG.search(content)
+        title = " ".join(_TAG.sub("", strong[1] if strong else content).split()) or href
         link = f'<a href="{href}" rel="noopener noreferrer">{title}</a>'
         others = "".join([*tokens[:at], *tokens[end:]])
         return _with_caption("embed", link, caption) + (others if _has_text(others) else "")

@@ -1,10 +1,10 @@
-"""Pictures in the body of an entry, in the one form of `<img>` in which bodies are kept.
+"""Pictures in an entry's body, in the one form of `<img>` that stored bodies have.
 
 ```
 <img src="/media/NAME" alt="…">
 ```
 
-Nothing else of a picture is kept: no host, and nothing of how it is to be loaded.
+Nothing else is stored of a picture: no host, and no attributes for its loading.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MEDIA_PATH = "/media"
-"""The path under which pictures are served, and with which their addresses begin in a body that is kept."""
+"""The path that pictures are served under; their addresses in stored bodies begin with it."""
 
 IMG_PATTERN = rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">'
-"""A regular expression for such an `<img>`. Its groups: the picture's name; the description, as HTML has it."""
+"""A regular expression for such an `<img>`. Its groups: the picture's name, and the description as HTML."""
 
 _IMG = re.compile(IMG_PATTERN)
 
 
 class BodyPicture(NamedTuple):
-    """A picture as a body has it."""
+    """A picture in a body."""
 
     picture: Picture
     alt: str
-    """Its description, as an attribute has it: with references, without double quotes."""
+    """The description as in an attribute: with character references, and without double quotes."""
 
     @property
     def html(self) -> str:
-        """Its `<img>`."""
+        """The `<img>` of the picture."""
         return f'<img src="{MEDIA_PATH}/{self.picture.name}" alt="{self.alt}">'
 
 
 def body_pictures(body: str) -> Iterator[BodyPicture]:
-    """The pictures of a sanitised body, in its order."""
+    """Yield the pictures of a sanitised body, in order."""
     for name, alt in _IMG.findall(body):
         if picture := Picture.parse(name):
             yield BodyPicture(picture, alt)
 
 
 def replace_pictures(body: str, replacement: Callable[[BodyPicture], str]) -> str:
-    """A sanitised body with other HTML for each of its pictures."""
+    """Replace each picture of a sanitised body by other HTML."""
 
     def put(match: re.Match[str]) -> str:
         picture = Picture.parse(match[1])
@@ -57,5 +57,5 @@ def replace_pictures(body: str, replacement: Callable[[BodyPicture], str]) -> st
 
 
 def has_picture(body: str) -> bool:
-    """Whether a sanitised body has a picture."""
+    """True if a sanitised body has a picture."""
     return "<img " in body

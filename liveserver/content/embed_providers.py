@@ -1,7 +1,7 @@
-"""Videos, posts and sounds on other sites: which addresses are such, and the frame that shows them.
+"""Providers of embeds: recognising addresses of videos, posts and sounds on other sites, and their frames.
 
-Addresses come from whoever writes an entry, and are taken apart strictly: a host is the provider's to the letter, and
-nothing of the address gets into a frame's but ids of a known form.
+The authors of entries write the addresses, so they are parsed strictly: the host must be exactly the provider's, and
+only ids of a known form are copied from the address to the frame's.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ MASTODON_HOSTS = (
     *("mastodon.social", "mastodon.online", "mstdn.social", "mas.to", "mastodon.world", "fosstodon.org"),
     *("piaille.fr", "mamot.fr", "framapiaf.org", "journa.host", "newsie.social", "social.network.europa.eu"),
 )
-"""Servers known without a setting. Any site could answer as one, so there is no guessing from the path."""
+"""Mastodon servers that are known without a setting. They can't be recognised by the path: any site could have it."""
 
 LANDSCAPE = "16 / 9"
 PORTRAIT = "9 / 16"
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGNORECASE)
-"""Visible ASCII without the backslash, which browsers read as a slash."""
+"""Addresses of visible ASCII characters, without the backslash, which browsers read as a slash."""
 _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
 class EmbedFrame(NamedTuple):
-    """An embed: the page that an address leads to, and the frame that shows it."""
+    """The frame that shows an embed, and the page that its address leads to."""
 
     kind: str
     """`video`, `post` or `audio`."""
     url: str
     """The address of the page, without parameters that track readers."""
     src: str
-    """The frame's, on the host that tells the provider least of the reader."""
+    """The address of the frame, on the provider's host that learns least about the reader."""
     ratio: str | None = None
-    """Width to height as CSS writes it; None where the height is given."""
+    """The ratio of width to height, as CSS writes it; None if `height` is given."""
     height: int | None = None
-    """Pixels to begin with, where there is no ratio."""
+    """The initial height in pixels, if there is no ratio."""
 
 
 class Embed(NamedTuple):
-    """Something on another site that can be shown in a frame."""
+    """An embed: content of another site that can be shown in a frame."""
 
     provider: str
-    """`youtube`, `bluesky` …"""
+    """The key of the provider: `youtube`, `bluesky` …"""
     provider_name: str
     frame: EmbedFrame
 
 
 class Provider(NamedTuple):
-    """A site: its hosts, its frames' origin, and how an address on it is read."""
+    """A provider: its hosts, the origin of its frames, and the function that reads its addresses."""
 
     key: str
     name: str
@@ -63,20 +63,20 @@ class Provider(NamedTuple):
 
 
 class EmbedProviders:
-    """The providers that there are, with the newsroom's own Mastodon servers."""
+    """The known providers, with the Mastodon servers from the settings."""
 
     def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
 
     def recognise(self, address: str) -> Embed | None:
-        """The embed for an address; None if no frame is offered for it."""
+        """Return the embed for an address; None if we know no frame for it."""
         if not _ADDRESS.fullmatch(address):
             return None
         try:
             parts = urlsplit(address)
         except ValueError:
             return None
-        # No user, no port but HTTPS's own, no trailing dot: the netloc is a host, or it is nothing of ours.
+        # The netloc must be a host only: without user, without another port than 443, without a trailing dot.
         host = parts.netloc.lower()
         if not _HOST.fullmatch(host):
             return None
@@ -90,17 +90,17 @@ class EmbedProviders:
 
     @property
     def frame_sources(self) -> list[str]:
-        """The origins of all frames: what `frame-src` of a Content-Security-Policy must list."""
+        """The origins of all frames, for `frame-src` of a Content-Security-Policy."""
         return sorted({*(p.frames for p in PROVIDERS), *(f"https://{host}" for host in self._mastodon)})
 
 
 def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
-    """The path against a pattern; a slash at the end doesn't matter."""
+    """Match the path with a pattern; a slash at the end is optional."""
     return re.fullmatch(pattern + "/?", parts.path, re.ASCII)
 
 
 def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
-    """The parameter, if it is there once and has this form."""
+    """Return a parameter, if it occurs once and matches the pattern; otherwise None."""
     try:
         values = parse_qs(parts.query, max_num_fields=30).get(name, [])
     except ValueError:
@@ -109,7 +109,7 @@ def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
 
 
 def _seconds(text: str | None) -> int:
-    """`90`, `90s`, `1m30s`, `1h2m3s`."""
+    """Return the seconds of a text such as `90`, `90s`, `1m30s` or `1h2m3s`; 0 if it isn't one."""
     match = re.fullmatch(r"(?:(\d{1,2})h)?(?:(\d{1,3})m)?(?:(\d{1,5})s?)?", text or "", re.ASCII)
     if not match:
         return 0
@@ -132,12 +132,12 @@ def _youtube(parts: SplitResult) -> EmbedFrame | None:
         return None
     video = match[1]
     start = _seconds(_query(parts, "t", r"[0-9hms]{1,12}") or _query(parts, "start", r"[0-9]{1,6}"))
-    upright = parts.path.startswith("/shorts/")
-    url = f"https://www.youtube.com/shorts/{video}" if upright else f"https://www.youtube.com/watch?v={video}"
+    portrait = parts.path.startswith("/shorts/")
+    url = f"https://www.youtube.com/shorts/{video}" if portrait else f"https://www.youtube.com/watch?v={video}"
     frame = f"https://www.youtube-nocookie.com/embed/{video}?autoplay=1&playsinline=1"
     if start:
-        url, frame = f"{url}{'?' if upright else '&'}t={start}", f"{frame}&start={start}"
-    return EmbedFrame("video", url, frame, ratio=PORTRAIT if upright else LANDSCAPE)
+        url, frame = f"{url}{'?' if portrait else '&'}t={start}", f"{frame}&start={start}"
+    return EmbedFrame("video", url, frame, ratio=PORTRAIT if portrait else LANDSCAPE)
 
 
 def _vimeo(parts: SplitResult) -> EmbedFrame | None:
@@ -145,12 +145,12 @@ def _vimeo(parts: SplitResult) -> EmbedFrame | None:
     match = _match(pattern, parts)
     if match is None:
         return None
-    # What isn't listed can be seen with this word only.
-    word = match[2] or _query(parts, "h", "[0-9a-f]{6,20}")
+    # An unlisted video can be seen only with this hash.
+    unlisted_hash = match[2] or _query(parts, "h", "[0-9a-f]{6,20}")
     frame = f"https://player.vimeo.com/video/{match[1]}?dnt=1&autoplay=1"
     url = f"https://vimeo.com/{match[1]}"
-    if word:
-        url, frame = f"{url}/{word}", f"{frame}&h={word}"
+    if unlisted_hash:
+        url, frame = f"{url}/{unlisted_hash}", f"{frame}&h={unlisted_hash}"
     return EmbedFrame("video", url, frame, ratio=LANDSCAPE)
 
 
@@ -246,11 +246,11 @@ def _spotify(parts: SplitResult) -> EmbedFrame | None:
     )
     if match is None:
         return None
-    what = f"{match[1]}/{match[2]}"
+    path = f"{match[1]}/{match[2]}"
     return EmbedFrame(
         "audio",
-        f"https://open.spotify.com/{what}",
-        f"https://open.spotify.com/embed/{what}",
+        f"https://open.spotify.com/{path}",
+        f"https://open.spotify.com/embed/{path}",
         height=352 if match[1] in {"album", "playlist", "artist"} else 152,
     )
 

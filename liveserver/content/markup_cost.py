@@ -1,8 +1,8 @@
-"""The cost of parsing a body, estimated in one pass: a body that would cost too much is refused before it is parsed.
+"""The cost of parsing a body, estimated in one pass, so that a body that costs too much is refused before parsing.
 
-Parsers of HTML and Markdown are quadratic in what is left open (elements, emphasis, brackets), and a hundred kilobytes
-can be nothing else. What these bounds allow is made safe in half a second of a thread, whatever it says: a newsroom's
-longest list of results takes as long.
+Parsers of HTML and Markdown take quadratic time for constructs that are left open (elements, emphasis, brackets), and a
+hundred kilobytes may consist of nothing else. Any body within these limits is made safe in half a second of a thread;
+a newsroom's longest list of results takes as long.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TAGS_MAX = 10_000
-"""Tags of a body, opening and closing, some 8 µs each. A list of 2,000 results, a word of each in bold, has 8,000."""
+"""Tags that a body may have, opening and closing ones, of some 8 µs each. A list of 2,000 results with a bold word each
+has 8,000."""
 DEPTH_MAX = 64
-"""Elements within one another, those that were never closed among them. Lists in lists in quotes come to a dozen."""
+"""The deepest nesting of elements, counting those that were never closed. Lists in lists in quotes come to a dozen."""
 MARKDOWN_MAX = 50_000
-"""The most that a body's Markdown may cost (`Markdown.total`), in points of 5 to 9 µs each. 100,000 characters of prose
-come to 5,000 and, every sixth word in bold, in italics or a link, to 18,000; a list of 2,000 results to 42,000."""
+"""The most that a body's Markdown may cost (`Markdown.total`), in points of 5 to 9 µs. 100,000 characters of prose cost
+5,000 points; 18,000, if every sixth word is bold, in italics or a link; a list of 2,000 results costs 42,000."""
 PICTURES_MAX = 200
-"""Pictures of a body, of which readers get five times what is kept of them."""
+"""Pictures that a body may have. For readers, each takes five times the bytes that are stored."""
 SAFE_MAX = 200_000
-"""Characters of a body once it is safe: twice what is accepted, for the references that characters become."""
+"""Characters of a body after it was made safe: twice the accepted length, as characters may become references."""
 
 _VOID = frozenset(
     {
@@ -36,9 +37,9 @@ _VOID = frozenset(
 _FORMATTING = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
-"""What goes on in the next block, if it was left open in one."""
+"""Elements that continue in the next block if they were left open in one."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""What ends by itself where its like begins, or where that ends which it is in."""
+"""Elements that end where the next of their kind begins, or where their parent ends."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -51,7 +52,7 @@ _UNCLEAR = frozenset(
         *("style", "svg", "template", "textarea", "title", "xmp"),
     }
 )
-"""In these, what looks like a tag may be none, or the other way round."""
+"""Elements in which text may look like a tag, or a tag like text."""
 
 _CROSSED = {
     "p": _FORMATTING,
@@ -59,14 +60,14 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""What may be open within an element, and doesn't keep its end tag from closing it."""
+"""Elements that may be open within an element without keeping its end tag from closing it."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
 _ANY = re.compile(r"<[a-zA-Z/!?]")
 _VALUE = r"""(?>"[^"]*+"|'[^']*+'|[^ \t\r\n"'<>=`]++)"""
 _ATTRIBUTES = rf"""(?>[ \t\r\n]++(?>[^ \t\r\n"'<>/=]++(?>[ \t\r\n]*+=[ \t\r\n]*+{_VALUE})?+)?+)*+"""
-# What every parser reads alike; of scripts, frames and the like those with no tag in them.
+# Tags and comments that every parser reads alike; and scripts, frames and the like with no tag in them.
 _CLEAR = re.compile(
     rf"<(?:!--[^<>]*+(?<=--)>|(script|style|iframe|title|textarea){_ATTRIBUTES}>[^<]*+</\1[ \t\r\n]*+>"
     rf"|(/?)([a-z][a-z0-9-]*+){_ATTRIBUTES}/?>)",
@@ -74,34 +75,34 @@ _CLEAR = re.compile(
 )
 
 _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
-"""At each of these, Markdown tries its rules."""
+"""The characters at which Markdown tries its rules."""
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
-"""What these signs count beside the one: they may become an element each, a character by its name, or an address."""
+"""Extra points of these signs: each may become an element, a character reference, or a link."""
 _LINE = 8
-"""What a line counts, which may be an item of a list."""
+"""Points of a line, which may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
-# Nothing that is open within a line goes on beyond a blank one, nor into an item of a list that begins there for
-# certain: a bullet may follow anything, a number but one only an item.
+# Constructs that are open within a line end at a blank line, and at a line that certainly begins an item of a list. A
+# bullet may follow anything; a number other than one only an item.
 _NEXT = re.compile(rf"\n(?:[ \t\r]*+| {{0,3}}>[> \t\r]*+)\n|\n(?= {{0,3}}(?:[-*+]|1[.)]){_WORD})")
 _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,9}}[.)]{_WORD})", re.ASCII)
 
 
 class Markdown(NamedTuple):
-    """The cost of some Markdown, by its causes. One point is the work for one sign."""
+    """The cost of some Markdown, by cause. One point is the work for one sign."""
 
     lines: int
     signs: int
     brackets: int
-    """For each bracket, the rest of its paragraph is looked over for the one that closes it."""
+    """The cost of searching the rest of the paragraph, for each bracket, for the one that closes it."""
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The whole cost, in points."""
         return sum(self)
 
 
 def check_html(html: str) -> None:
-    """Raises InvalidInput for HTML with more tags, or more deeply nested, than a body may have."""
+    """Raise InvalidInput if HTML has more tags, or a deeper nesting, than a body may have."""
     if html.count("<") <= DEPTH_MAX:
         return
     if (tags := len(_ANY.findall(html))) > TAGS_MAX:
@@ -114,18 +115,18 @@ def check_html(html: str) -> None:
 
 
 def check_markdown(text: str) -> None:
-    """Raises InvalidInput for Markdown that makes more work than a body may make."""
-    found = markdown_cost(text)
-    if found.total > MARKDOWN_MAX:
+    """Raise InvalidInput if Markdown costs more than a body's may."""
+    cost = markdown_cost(text)
+    if cost.total > MARKDOWN_MAX:
         raise _refusal(
-            f"is too much Markdown for one entry: its lines come to {found.lines:,} points ({_LINE} each), its signs "
-            f"(* [ - and the like) to {found.signs:,}, brackets within one paragraph to {found.brackets:,}. That is "
-            f"{found.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, or send it as HTML"
+            f"is too much Markdown for one entry: its lines come to {cost.lines:,} points ({_LINE} each), its signs "
+            f"(* [ - and the like) to {cost.signs:,}, brackets within one paragraph to {cost.brackets:,}. That is "
+            f"{cost.total:,}, and {MARKDOWN_MAX:,} are allowed: {_SPLIT}, or send it as HTML"
         )
 
 
 def check_clean(html: str) -> None:
-    """Raises InvalidInput for HTML that is clean, but longer than what is kept of a body."""
+    """Raise InvalidInput if cleaned HTML is longer, or has more tags, than a stored body may have."""
     if len(html) > SAFE_MAX:
         raise _refusal(f"comes to {len(html):,} characters of safe HTML, and {SAFE_MAX:,} are allowed: {_SPLIT}")
     if (tags := html.count("<")) > TAGS_MAX:
@@ -133,21 +134,21 @@ def check_clean(html: str) -> None:
 
 
 def check_safe(html: str) -> None:
-    """Raises InvalidInput for sanitised HTML, other sites' pictures gone, that is more than is kept of a body."""
+    """Raise InvalidInput if sanitised HTML has more than a stored body may have: characters, tags or pictures."""
     check_clean(html)
     if (pictures := html.count("<img ")) > PICTURES_MAX:
         raise _refusal(f"has {pictures:,} pictures, and {PICTURES_MAX} are allowed: {_SPLIT}")
 
 
 def markdown_cost(text: str) -> Markdown:
-    """About how much work some Markdown makes."""
-    signs = sum(map(text.count, _SIGNS)) + sum(text.count(sign) * more for sign, more in _DEAR.items())
+    """Estimate the cost of some Markdown."""
+    signs = sum(map(text.count, _SIGNS)) + sum(text.count(sign) * extra for sign, extra in _DEAR.items())
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
     return Markdown(_LINE * lines, signs, sum(map(_bracket_cost, _paragraphs(text))) if "[" in text else 0)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Parts of some Markdown that contain its paragraphs, each one whole."""
+    """Yield parts of some Markdown, so that each paragraph is wholly in one of them."""
     for part in _NEXT.split(text):
         begin = 0
         while item := _ITEM.match(part, begin):
@@ -162,41 +163,43 @@ def _bracket_cost(text: str) -> int:
 
 
 def depth_of(html: str) -> int:
-    """The highest number of elements open at the same time, for any parser of HTML.
+    """Return the greatest number of elements open at the same time, in any HTML parser.
 
-    An end tag counts as such only where every parser closes an element at it. From the first place on that parsers may
-    read differently, nothing is taken to be closed any more.
+    An end tag counts only if every parser closes an element there. From the first place on that parsers may read
+    differently, no element is assumed to be closed.
     """
     opened: list[str] = []
-    deepest = at = 0
-    while found := _ANY.search(html, at):
-        token = _CLEAR.match(html, found.start())
+    deepest = position = 0
+    while match := _ANY.search(html, position):
+        token = _CLEAR.match(html, match.start())
         name = token[3].lower() if token and token[3] else ""
         if token is None or name in _UNCLEAR:
-            return max(deepest, len(opened) + len(_BEGINNING.findall(html, found.start())))
-        at = token.end()
+            return max(deepest, len(opened) + len(_BEGINNING.findall(html, match.start())))
+        position = token.end()
         if not name or name in _VOID:
             continue
         if token[2]:
             _close(opened, name)
             continue
         if name in _IMPLIED:
-            for like in ("dt", "dd") if name in {"dt", "dd"} else (name,):
-                _close(opened, like)
+            for sibling in ("dt", "dd") if name in {"dt", "dd"} else (name,):
+                _close(opened, sibling)
         opened.append(name)
         deepest = max(deepest, len(opened))
     return deepest
 
 
 def _close(opened: list[str], name: str) -> None:
-    """Take out an element that ends, and what ends with it; what is left open in it goes on in the next."""
+    """Remove an element that ends, and those that end with it; formatting left open in it goes on after it."""
     crossed = _CROSSED.get(name, _FORMATTING)
-    for place in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):
-        if opened[place] == name:
-            within = opened[place + 1 :]
-            opened[place:] = within if name in _FORMATTING else [each for each in within if each in _FORMATTING]
+    for index in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):
+        if opened[index] == name:
+            within = opened[index + 1 :]
+            opened[index:] = (
+                within if name in _FORMATTING else [element for element in within if element in _FORMATTING]
+            )
             return
-        if opened[place] not in crossed:
+        if opened[index] not in crossed:
             return
 
 

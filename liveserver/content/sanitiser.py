@@ -1,4 +1,4 @@
-"""Editors' HTML and Markdown, made safe on write. What is allowed is kept to the byte, typography included."""
+"""The sanitiser: makes editors' HTML and Markdown safe when it is written. Allowed content stays byte for byte."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ DROPPED_WITH_CONTENT = {
 }
 SCHEMES = {"http", "https", "mailto", "tel"}
 
-# What pasted texts use for a heading or a paragraph, and what it becomes here. Headings begin at h3: the page has the
-# live blog's title and the entry's heading above them.
+# Elements of pasted texts, and those that they become here. Headings begin at h3: the page has the live blog's title
+# and the entry's heading above them.
 _RENAMED = {
     "h1": "h3",
     "h2": "h3",
@@ -53,7 +53,7 @@ _TAG = re.compile(r"<(/?)([a-z0-9]+)")
 _END_TAG = re.compile(r"</[a-z0-9]+>")
 _VOID = {"br", "hr", "img"}
 _BLANKS = dict.fromkeys(map(ord, " \t\r\n\ufeff"))
-"""What HTML's parser drops or replaces in some places."""
+"""Characters that the HTML parser drops or replaces in some places."""
 
 _CITABLE = ("https://", "http://")
 
@@ -61,20 +61,20 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("st
 
 
 def sanitise(body: str, markup: str = "html") -> str:
-    """`body` as safe HTML. `markup` is `html` or `markdown`.
+    """Return a body as safe HTML. `markup`: `html` or `markdown`.
 
-    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are taken out; text, links,
-    emphasis, lists and quotes stay as they are; figures come to the forms of `content/blocks.py`. Other headings and
-    blocks become those that there are. HTML without any tag is plain text: blank lines part paragraphs.
+    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are removed; text, links,
+    emphasis, lists and quotes stay as they are; figures get the forms of `content/blocks.py`. Other headings and blocks
+    become permitted ones. HTML without any tag is plain text, in which blank lines separate paragraphs.
 
-    Raises InvalidInput for a body that would make too much work (`content/markup_cost.py`), before it is done.
+    Raises InvalidInput if a body would take too much work (`content/markup_cost.py`), before doing it.
     """
     if markup == "markdown":
         check_markdown(body)
         body = _markdown.render(body).rstrip("\n")
     check_html(body)
     html = _RENAMED_TAG.sub(lambda match: match[1] + _RENAMED[match[2].lower()], body)
-    # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French is full of it: give the character back.
+    # The HTML serialiser writes U+00A0 as a reference (HTML, 13.3). French uses it a lot: restore the character.
     clean = _cleaner.clean(html).replace("&nbsp;", "\u00a0")
     check_clean(clean)
     clean = normalised(CONTROL.sub("", clean))
@@ -84,7 +84,7 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """`sanitise` for a body that must not be empty. Raises InvalidInput also where neither text nor picture is left."""
+    """Sanitise a body that must not be empty. Raises InvalidInput also if neither text nor picture is left."""
     clean = sanitise(body, markup)
     if is_empty(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
@@ -92,10 +92,10 @@ def safe(body: str, markup: str = "html") -> str:
 
 
 def as_kept(body: str) -> str:
-    """`body`, which a file says was kept here: unchanged if `sanitise` may have left it, else made safe.
+    """Return a stored body from a backup: unchanged if `sanitise` may have made it, otherwise made safe.
 
-    What was made safe once isn't always read alike the second time: line ends, blanks at some edges, and where an
-    element ends that stood in a table. So it is unchanged if it is a tree with the same words and tags.
+    Sanitising a safe body again may change details: line ends, blanks at some edges, and the end of an element that was
+    in a table. So the body stays unchanged if it is a tree with the same words and tags.
 
     Raises InvalidInput as `sanitise` does.
     """
@@ -106,7 +106,7 @@ def as_kept(body: str) -> str:
 
 
 def _is_tree(html: str) -> bool:
-    """Whether each element ends, and within the one that it began in."""
+    """True if each element ends, and within the element in which it began."""
     opened: list[str] = []
     for end, name in _TAG.findall(html):
         if not end:
@@ -117,7 +117,7 @@ def _is_tree(html: str) -> bool:
 
 
 def _content(html: str) -> str:
-    """Words and opening tags, without what the parser drops or replaces in some places."""
+    """Return words and opening tags, without characters that the parser drops or replaces in some places."""
     return _END_TAG.sub("", _EMPTY_PARAGRAPH.sub("", html)).translate(_BLANKS)
 
 
@@ -130,13 +130,13 @@ def _paragraphs(clean: str) -> str:
 
 
 def _checked(_element: str, attribute: str, value: str) -> str | None:
-    # `url_schemes` doesn't look at these.
+    # `url_schemes` doesn't check this attribute.
     if attribute == "cite" and not value.startswith(_CITABLE):
         return None
     return value
 
 
-# Made once: to make it takes longer than to clean an entry.
+# Made once: making it takes longer than cleaning an entry.
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,

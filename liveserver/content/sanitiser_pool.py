@@ -1,7 +1,7 @@
 """A pool of threads that sanitise long texts, a few at a time; short ones are sanitised at once.
 
-The event loop has its turns meanwhile: what makes HTML safe lets other threads run, and Markdown lets them every few
-milliseconds. The threads aren't those that read the database.
+The event loop runs meanwhile: the HTML sanitiser releases Python's lock, and the Markdown parser, which is Python, lets
+other threads run every few milliseconds. These threads aren't those that read the database.
 """
 
 from __future__ import annotations
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SMALL = 4_000
-"""Characters of a body that is made safe at once: in a millisecond or two, whatever it says. Most are smaller."""
+"""Characters up to which a body is made safe at once, in a millisecond or two at most. Most bodies are shorter."""
 SMALL_MARKDOWN = 300
-"""The cost of Markdown that is made safe at once (`markup_cost.markdown_cost`)."""
+"""The cost up to which Markdown is made safe at once (`markup_cost.markdown_cost`)."""
 THREADS = 2
-"""Threads of one pool, and so texts at the same time."""
+"""Threads of one pool, that is texts at the same time."""
 WAITING_MAX = 50
-"""Dear texts that wait for a thread, 20 s of work if all are of the dearest; beyond, they are to come again."""
+"""Texts that may wait for a thread: 20 s of work, if all are of the slowest. More are refused for now."""
 WAITING_PER_OWNER = 20
-"""Those of one key, or of one source; an import that sends more at once is told to come again. And nobody has more than
-there is room left, so that a few who fill it up leave room for others."""
+"""Texts that may wait of one key or source; an import that sends more at once is refused for now. No owner may have
+more than there is room left either, so that a few busy owners leave some for others."""
 
 
 def is_dear(body: str, markup: str = "html") -> bool:
-    """Whether it takes too long to make a body safe while everybody waits."""
+    """True if making a body safe takes too long to do it on the event loop."""
     return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
 class SanitiserPool:
-    """Runs dear work in threads of its own, so much at a time."""
+    """A pool of threads for sanitising long texts."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = CapacityLimiter(threads)
         self._most = threads + WAITING_MAX
         self._inside = 0
-        """Texts in threads, and those that wait. The limiter counts them only after a turn of the loop."""
+        """The number of texts in threads and waiting. The limiter counts a text only after a turn of the loop."""
         self._of: Counter[Hashable] = Counter()
-        """Their number by owner."""
+        """The number of texts in threads and waiting, by owner."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
-        """Run `work` on a dear body in a thread. Raises as it does, and Busy if too many wait, of all or of the owner.
+        """Run `work` on a body in a thread. Raises its errors, and Busy if too many texts wait, in all or of the owner.
 
-        `owner`: whose texts they are that share what there is for one: a key, or a source.
+        `owner`: the key or source that the text counts for.
         """
         if self._of[owner] >= min(WAITING_PER_OWNER, self._most - self._inside):
             refusals.note(Reason.BUSY, characters=len(body), owner=owner)

@@ -1,4 +1,4 @@
-"""Our own texts, one file for each language, and how each language writes dates. Reads `locales/` of this package."""
+"""Our own texts and date formats, in one file for each language in `locales/` of this package."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ FALLBACK = "en"
 
 
 class Translations:
-    """The texts for one language. A text is named by its table and key in the file: `page.pinned`."""
+    """The texts for one language. The name of a text is its table and key in the file: `page.pinned`."""
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
-        """The tag of the language that the texts are in: not the live blog's own where we have no file for it."""
+        """The language tag of the texts. It isn't the live blog's, if we have no file for that."""
         self.tables = tables
         self._wanted = wanted
         self.attributes: dict[str, str] = {}
-        """Of an element with one of our texts inside the live blog: `lang` and `dir` where ours is another language."""
+        """`lang` and `dir` for an element with one of our texts; empty if our language is the live blog's."""
         if _base(language) != _base(wanted):
             self.attributes = {"lang": language, "dir": text_direction(language)}
         self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
-        """The same as HTML, with a space before each."""
+        """The attributes as HTML, with a space before each."""
         self._locale = Locale.parse(language, sep="-")
 
     def text(self, name: str, **values: str) -> str:
-        """The text, its `{placeholders}` replaced. Plain text: not escaped for HTML."""
+        """Return a text with its `{placeholders}` replaced. It is plain text, not escaped for HTML."""
         return self._pattern(name).format_map(values)
 
     def html(self, name: str, **values: str) -> Markup:
-        """The text as HTML, around what people wrote in the live blog's language, which is marked where ours isn't."""
+        """Return a text as HTML. Its values are in the live blog's language, and marked with it if ours is another."""
         if self.attributes:
             theirs = Markup('<bdi lang="{}">{}</bdi>')
             values = {key: theirs.format(self._wanted, value) for key, value in values.items()}
         return escape(self._pattern(name)).format(**values)
 
     def verification(self, name: str, source: str | None = None) -> str:
-        """The label that tells how sure the newsroom is, and whose claim it is: `Démenti : état-major`."""
+        """Return the label of a verification, with the source of the claim if there is one: `Démenti : état-major`."""
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
     def labelled(self, label: str, text: str) -> str:
-        """A text that stands alone, after its label; either may be empty: `Démenti : état-major – Le pont a cédé.`."""
+        """Return a text after its label; either may be empty: `Démenti : état-major – Le pont a cédé.`."""
         return self.text("entry.labelled", label=label, text=text) if label and text else label or text
 
     def time(self, moment: datetime) -> str:
-        """The hour and minute of `moment` on its own zone's clock: `14 h 07`.
+        """Return the hour and minute of a moment in its own time zone: `14 h 07`.
 
-        In the hour that a change of clocks repeats, with the offset, as the same time comes twice: `2 h 30 (UTC+2)`.
+        In the hour that is repeated when clocks are set back, the offset is added: `2 h 30 (UTC+2)`.
         """
         if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
             return self.text("dates.repeated", time=self._clock(moment), offset=_offset(moment))
@@ -66,28 +66,28 @@ class Translations:
         return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")
 
     def date(self, moment: datetime) -> str:
-        """The day in full: `dimanche 22 novembre 2026`."""
+        """Return the date in full: `dimanche 22 novembre 2026`."""
         return self._day("dates.date", moment)
 
     def short_date(self, moment: datetime) -> str:
-        """The day in short: `22 nov.`."""
+        """Return the date in short: `22 nov.`."""
         return self._day("dates.short_date", moment)
 
     def short_date_time(self, moment: datetime) -> str:
-        """Day and time in short: `22 nov. à 14 h 07`."""
+        """Return date and time in short: `22 nov. à 14 h 07`."""
         return self.before_time(moment) + self.time(moment)
 
     def before_time(self, moment: datetime) -> str:
-        """What makes of the time the day and time in short: `22 nov. à `."""
+        """Return the part of date and time in short that comes before the time: `22 nov. à `."""
         return self.text("dates.short_date_time", date=self.short_date(moment), time="")
 
     def date_time(self, moment: datetime) -> str:
-        """Day, time and time zone in full, which is unambiguous also in the hour that a change of clocks repeats."""
+        """Return date, time and time zone in full, which is unambiguous even in a repeated hour."""
         zone = _zone_name(self._locale, moment)
         return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
 
     def zone(self, timezone: str) -> str:
-        """The name of an IANA time zone for readers: its city."""
+        """Return the name of an IANA time zone for readers: its city."""
         return get_timezone_location(timezone, locale=self._locale, return_city=True)
 
     def _pattern(self, name: str) -> str:
@@ -103,7 +103,7 @@ class Translations:
 
 
 def _offset(moment: datetime) -> str:
-    """The offset of `moment` from UTC: `+2`, `−3:30`."""
+    """Return the offset of a moment from UTC: `+2`, `−3:30`."""
     minutes = (moment.utcoffset() or timedelta()) // timedelta(minutes=1)
     hours, rest = divmod(abs(minutes), 60)
     return ("\u2212" if minutes < 0 else "+") + str(hours) + (f":{rest:02}" if rest else "")
@@ -111,19 +111,19 @@ def _offset(moment: datetime) -> str:
 
 @lru_cache(maxsize=1024)
 def _parts(locale: Locale, day: date) -> dict[str, str]:
-    """The words of a day. Babel takes long over each, and a page has the same few days again and again."""
+    """Return the words for a date, cached: Babel is slow, and a page has the same few dates again and again."""
     patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
-    words = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
-    return {**words, "year": str(day.year)}
+    names = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
+    return {**names, "year": str(day.year)}
 
 
 ZONE_NAMES_MAX = 1_024
 _zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
-"""There are a few for each zone and language."""
+"""The names of time zones: a few for each zone and language."""
 
 
 def _zone_name(locale: Locale, moment: datetime) -> str:
-    """The zone's name in full: `heure d’été d’Europe centrale`. To Babel it is a tenth of rendering an entry."""
+    """Return a zone's name in full: `heure d’été d’Europe centrale`. Babel is slow: a tenth of rendering an entry."""
     key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
     name = _zone_names.get(key)
     if name is None:
@@ -135,41 +135,41 @@ def _zone_name(locale: Locale, moment: datetime) -> str:
 
 @lru_cache(maxsize=256)
 def texts_for(language: str) -> Translations:
-    """The texts for a BCP 47 tag: of the tag, else of its language alone, else English.
+    """Return the texts for a BCP 47 tag: those of the tag, else of its language alone, else English.
 
-    The dates of `fr-CA` are those of Canada also where the texts come from `fr.toml`.
+    `fr-CA` has Canada's dates even if the texts come from `fr.toml`.
     """
     for tag in (language, _base(language)):
         tables = _tables().get(tag.lower())
         if tables is not None:
-            known = language if babel_locale(language) else tag
-            return Translations(known, tables, wanted=language)
+            locale_tag = language if babel_locale(language) else tag
+            return Translations(locale_tag, tables, wanted=language)
     return Translations(FALLBACK, _tables()[FALLBACK], wanted=language)
 
 
 def read_languages() -> None:
-    """Read what Babel knows of the languages we have texts in, some 20 ms of each, before anybody waits for it."""
+    """Load Babel's data of the languages that we have texts in, before anybody waits: it takes some 20 ms for each."""
     moment = datetime.now(UTC)
     for language in _tables():
         texts_for(language).date_time(moment)
 
 
-def known_language(wanted: str | None) -> str | None:
-    """The tag as we have texts for it: `fr` for `fr` and for `FR-ca`; None where we have none."""
-    for tag in (wanted, _base(wanted)) if wanted is not None else ():
+def known_language(language: str | None) -> str | None:
+    """Return the tag of our texts for a language tag: `fr` for `fr` and for `FR-ca`; None if we have none."""
+    for tag in (language, _base(language)) if language is not None else ():
         if tag.lower() in _tables():
             return tag.lower()
     return None
 
 
 def text_direction(language: str) -> str:
-    """`rtl` or `ltr`, as the language is written."""
+    """Return the direction of a language's script: `rtl` or `ltr`."""
     locale = babel_locale(language) or babel_locale(_base(language))
     return str(locale.text_direction) if locale else "ltr"
 
 
 def babel_locale(language: str) -> Locale | None:
-    """The locale that Babel knows for a BCP 47 tag."""
+    """Return Babel's locale for a BCP 47 tag; None if it knows none."""
     try:
         return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):
@@ -182,9 +182,9 @@ def _base(language: str) -> str:
 
 @cache
 def _tables() -> dict[str, dict[str, dict[str, Any]]]:
-    found = (files("liveserver.content") / "locales").iterdir()
+    locale_files = (files("liveserver.content") / "locales").iterdir()
     return {
         file.name.removesuffix(".toml").lower(): tomllib.loads(file.read_text("utf-8"))
-        for file in found
+        for file in locale_files
         if file.name.endswith(".toml")
     }

@@ -1,1 +1,1 @@
-"""What editors do and learn: publishing, scheduling, takedowns, and the figures of who reads."""
+"""The editors' side: publishing, scheduling, takedowns, following other servers, and reach."""

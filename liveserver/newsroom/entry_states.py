@@ -1,4 +1,4 @@
-"""States of an entry: which may follow which, and the times that go with each. Decides; does no I/O."""
+"""The states of an entry: permitted changes between them, and the times of each. Decides; does no I/O."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ class Timing(NamedTuple):
 
 
 class TimingChange(NamedTuple):
-    """The state and the time that an editor asks for."""
+    """The state and the time that an editor requests."""
 
     status: EntryStatus | None
-    """None: not named."""
+    """None: the request names no state."""
     publish_at: datetime | None
     names_time: bool
-    """False: `publish_at` is absent, not null."""
+    """False: the request has no `publish_at`; True: it has one, perhaps null."""
 
     @property
     def time(self) -> datetime | None:
-        """The time that is asked for; None if there is none."""
+        """The requested time; None if there is none."""
         return self.publish_at if self.names_time else None
 
 
 def timing_of_new(change: TimingChange, at: datetime) -> Timing:
-    """The timing of an entry that is made at `at`. Raises InvalidInput if the time doesn't suit the state.
+    """Return the timing of an entry that is created at `at`. Raises InvalidInput if the time doesn't fit the state.
 
-    Where no state is named, it is published, or scheduled if its time is to come.
+    If the request names no state, the entry is published, or scheduled if its time lies ahead.
     """
     to_come = change.time is not None and change.time > at
     status = change.status or (EntryStatus.SCHEDULED if to_come else EntryStatus.PUBLISHED)
@@ -46,9 +46,10 @@ def timing_of_new(change: TimingChange, at: datetime) -> Timing:
 
 
 def timing_of_edited(current: Timing, change: TimingChange, at: datetime) -> Timing:
-    """The timing of an entry that is edited at `at`. Raises Conflict if it is published, InvalidInput as for a new one.
+    """Return the timing of an entry that is edited at `at`. Raises InvalidInput as for a new one, and Conflict.
 
-    Where no state is named, it keeps its own.
+    If the request names no state, the entry keeps its own. Conflict: it is published, which an edit can't undo or date
+    otherwise.
     """
     status = change.status or current.status
     return _RULES[current.status, status](current._replace(status=status), change, at)
@@ -69,7 +70,7 @@ def _schedule(timing: Timing, change: TimingChange, at: datetime) -> Timing:
 
 
 def _schedule_again(timing: Timing, change: TimingChange, at: datetime) -> Timing:
-    # The entry's own time may have gone by: it can be edited until the scheduler has taken it.
+    # The entry's own time may be past: it can be edited until the scheduler has published it.
     return _schedule(timing, change, at) if change.names_time else timing
 
 
@@ -107,8 +108,8 @@ _RULES: dict[tuple[EntryStatus | None, EntryStatus], Callable[[Timing, TimingCha
     (EntryStatus.PUBLISHED, EntryStatus.SCHEDULED): _unpublish,
     (EntryStatus.PUBLISHED, EntryStatus.PUBLISHED): _stay_published,
 }
-"""The rule for each state (None: a new entry) and the one that is to follow it.
+"""The rule for each state (None: a new entry) and each requested state.
 
-A rule gets the timing that there is with the new state in it. A deleted entry isn't here: none can be edited, and none
-is deleted by an edit.
+A rule gets the present timing, but with the requested state. There are no rules for deleted entries: they can't be
+edited, and an edit deletes none.
 """

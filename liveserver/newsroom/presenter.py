@@ -1,4 +1,4 @@
-"""Model to wire: what readers get of a live blog, an entry, a change. Here a change becomes a frame, once."""
+"""The presenter: turns domain objects into JSON objects of the protocol, and each change into its one frame."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ LIVEBLOG_KEY = "liveblog"
 
 
 class Presenter:
-    """Makes JSON objects and frames, with the HTML and the URLs that belong to them."""
+    """A maker of JSON objects and frames, with their HTML and URLs."""
 
     def __init__(self, renderer: EntryRenderer, confirmations: PendingConfirmations | None = None) -> None:
         self._renderer = renderer
         self._confirmations = PendingConfirmations() if confirmations is None else confirmations
 
     def liveblog(self, liveblog: Liveblog) -> encoding.JSON:
-        """A live blog as a JSON object."""
+        """Return a live blog as a JSON object."""
         return resources.liveblog_object(liveblog, url=self._renderer.urls.liveblog(liveblog.slug))
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> encoding.JSON:
-        """An entry as a JSON object. One that isn't published yet is rendered as it would look when due."""
+        """Return an entry as a JSON object. One that isn't published yet is rendered as it will look when it is."""
         return resources.entry_object(
             entry,
             html=self._renderer.article(liveblog, _as_due(entry)),
@@ -45,7 +45,7 @@ class Presenter:
         )
 
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[encoding.Encoded]:
-        """Entries for a list of them, each encoded at once; the event loop has its turn after each few milliseconds."""
+        """Return entries, each encoded already, for a list. The event loop has its turn every few milliseconds."""
         time_slice, encoded = TimeSlice(), []
         for entry in entries:
             encoded.append(encoding.encoded(self.entry(liveblog, entry)))
@@ -53,7 +53,7 @@ class Presenter:
         return encoded
 
     def media(self, media: Media) -> encoding.JSON:
-        """A picture as a JSON object, with the HTML that puts it into an entry."""
+        """Return a picture as a JSON object, with the HTML that puts it into an entry."""
         picture = Picture.of(media)
         base = self._renderer.urls.media
         srcset: list[encoding.JSON] = [
@@ -68,7 +68,7 @@ class Presenter:
         )
 
     async def snapshot(self, snapshot: Snapshot) -> encoding.JSON:
-        """A snapshot as a JSON object, made as `entries` are."""
+        """Return a snapshot as a JSON object. The event loop has its turns, as with `entries`."""
         liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:
             title, url = self._renderer.title(liveblog, entry), self._renderer.urls.entry(liveblog.slug, entry.id)
@@ -85,7 +85,7 @@ class Presenter:
         }
 
     async def frames(self, changes: Changes) -> list[ChangeFrame]:
-        """What the store read, as the messages of the stream, made as `entries` are."""
+        """Return changes from the store as frames. The event loop has its turns, as with `entries`."""
         time_slice, frames = TimeSlice(), []
         for change in changes.items:
             frames.append(self.frame(changes.liveblog, change))
@@ -93,7 +93,7 @@ class Presenter:
         return frames
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
-        """A change as the message that every viewer gets."""
+        """Return a change as the frame that every viewer gets."""
         match change:
             case EntryChanged(seq, entry):
                 key, message = entry.id, messages.entry_message(seq, self.entry(liveblog, entry))

@@ -1,4 +1,4 @@
-"""What editors do: validate, sanitise, store (which orders), and only then tell the hub."""
+"""The actions of editors: input is validated and sanitised, stored (which orders it), and only then announced."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Publisher:
-    """The editors' side of the server."""
+    """The actions of editors on live blogs and entries."""
 
     def __init__(
         self,
@@ -56,32 +56,32 @@ class Publisher:
         self.has_scheduled = asyncio.Event()
         """Set whenever an entry was scheduled here, or its time was changed."""
 
-    async def create_liveblog(self, given: LiveblogInput) -> Liveblog:
-        """A new live blog. Raises Conflict if the slug is taken."""
-        slug = given.slug or slugify(given.title)
+    async def create_liveblog(self, liveblog_input: LiveblogInput) -> Liveblog:
+        """Create a live blog. Raises Conflict if the slug is taken, InvalidInput if none can be made from the title."""
+        slug = liveblog_input.slug or slugify(liveblog_input.title)
         if not slug:
             raise InvalidInput([FieldError("/slug", "is needed: none can be made from the title")])
         at = self._clock()
         return await self._store.liveblogs.create(
             Liveblog(
                 slug=slug,
-                title=given.title,
-                summary=given.summary,
-                language=given.language,
-                timezone=given.timezone,
-                status=given.status,
+                title=liveblog_input.title,
+                summary=liveblog_input.summary,
+                language=liveblog_input.language,
+                timezone=liveblog_input.timezone,
+                status=liveblog_input.status,
                 version=1,
                 epoch=new_epoch(),
                 seq=0,
                 changed_seq=0,
                 created_at=at,
                 updated_at=at,
-                embedding=_embedding(given.embedding),
+                embedding=_embedding(liveblog_input.embedding),
             )
         )
 
     async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: Edition | None) -> Liveblog:
-        """Change a live blog's fields. `version`: the one that was edited (None: whichever is current)."""
+        """Edit a live blog's fields. `version`: the one edited (None: any). Raises NotFound, VersionConflict."""
         at = self._clock()
 
         def edit(current: Liveblog) -> Liveblog:
@@ -100,39 +100,39 @@ class Publisher:
     async def create_entry(
         self,
         slug: str,
-        given: EntryInput,
+        entry_input: EntryInput,
         *,
         actor: str,
         key_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Written:
-        """A new entry; the one that the same key made before, if it is a retry.
+        """Create an entry; if a request with the same idempotency key has created one, return that.
 
-        `key_id`: the API key that it is made with, which has to be good when the entry is written (else Unauthorized
-        or Forbidden), and within which an `idempotency_key` counts. Where a body is dear to make safe, it has to be
-        good before too.
+        `key_id`: the API key that the entry is created with. An `idempotency_key` is one of this API key's. Raises
+        Unauthorized or Forbidden unless the API key is good when the entry is written, and before that, too, if
+        making the body safe takes long.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
-            timing = timing_of_new(_timing_change(given), at)
+            timing = timing_of_new(_timing_change(entry_input), at)
         except InvalidInput as error:
-            # Its time was in order when the request came first, perhaps: whether it did, only the store can tell.
+            # The time may have been in order when the request came first. Only the store knows if this is a repeat.
             refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_id(),
             seq=None,
             version=1,
             status=timing.status,
-            heading=given.heading,
-            body=await self._safe(given.body, given.format, owner=key_id, key_id=key_id),
-            authors=tuple(given.authors),
-            key_event=given.key_event,
-            breaking=given.breaking,
-            pinned=given.pinned,
-            tags=tuple(given.tags),
-            verification=given.verification,
-            source=given.source,
+            heading=entry_input.heading,
+            body=await self._safe(entry_input.body, entry_input.format, owner=key_id, key_id=key_id),
+            authors=tuple(entry_input.authors),
+            key_event=entry_input.key_event,
+            breaking=entry_input.breaking,
+            pinned=entry_input.pinned,
+            tags=tuple(entry_input.tags),
+            verification=entry_input.verification,
+            source=entry_input.source,
             corrections=(),
             publish_at=timing.publish_at,
             published_at=timing.published_at,
@@ -141,7 +141,7 @@ class Publisher:
         )
         idempotency = None
         if key_id is not None and idempotency_key is not None:
-            content = encoding.dumps([slug, given.model_dump(mode="json", exclude_unset=True)])
+            content = encoding.dumps([slug, entry_input.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
         elif refusal is not None:
             raise refusal
@@ -166,13 +166,13 @@ class Publisher:
         actor: str,
         key_id: str | None = None,
     ) -> Written:
-        """Change an entry. `version`: the one that was edited (None: whichever is current).
+        """Edit an entry. `version`: the version that was edited (None: any).
 
-        `key_id`: the API key with which that is done, whose share of the server's time it takes; it has to be good at
-        the moment of the writing, or Unauthorized or Forbidden is raised.
+        `key_id`: the API key of the editor, which the server's work is charged to. Raises Unauthorized or Forbidden
+        unless it is good at the moment of writing.
         """
         at = self._clock()
-        # Before the transaction, in which others would wait for it.
+        # Before the transaction: others would wait for it.
         body = await self._safe(patch.body, patch.format, owner=key_id) if "body" in patch.model_fields_set else None
 
         def edit(current: Entry) -> Entry:
@@ -187,9 +187,9 @@ class Publisher:
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: Edition | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
-        """Take an entry away, for good. With `confirm`, viewers are asked to confirm that it is gone.
+        """Delete an entry for good. With `confirm`, viewers are asked to confirm that it is gone.
 
-        Returns how that begins; None without `confirm`, or if readers never saw the entry.
+        Returns the takedown that begins; None without `confirm`, or if readers never saw the entry.
         """
         takedown: Takedown | None = None
 
@@ -213,7 +213,7 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry whose time has come, unless somebody else has, or has thought better of it."""
+        """Publish a scheduled entry that is due. Does nothing if somebody has changed that meanwhile."""
         at = self._clock()
 
         def edit(current: Entry) -> Entry:
@@ -225,7 +225,7 @@ class Publisher:
         try:
             await self._write(self._store.entries.edit(slug, entry_id, edit, actor="schedule"))
         except Conflict:
-            # One pinned entry too many by now: better unpinned than not at all.
+            # There is one pinned entry too many by now: it is better to publish it unpinned than not at all.
             await self._write(
                 self._store.entries.edit(
                     slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
@@ -233,7 +233,7 @@ class Publisher:
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
-        """Have a change of a source written, and tell of what readers see of it."""
+        """Run the write of a source's change, and announce the change that readers see."""
 
         def announce(written: Written | None) -> None:
             if written is not None:
@@ -242,9 +242,9 @@ class Publisher:
         await self._commit(writing, announce)
 
     async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
-        """The body made safe, if the key, where one is named, is still good. Raises InvalidInput, Unauthorized, Busy.
+        """Return a body made safe. Raises InvalidInput, Busy, and Unauthorized if there is a key that isn't good.
 
-        `owner`: the key whose share of the threads it takes.
+        `key_id`: a key to check before long work. `owner`: the key whose share of the threads the work takes.
         """
         if not is_dear(body, markup):
             return safe(body, markup)
@@ -264,31 +264,32 @@ class Publisher:
         return await self._commit(writing, announce)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
-        # At once, and also of what another process has written: an editor who was answered must not be shown less.
+        # At once, and even without a change of ours, as another process may have written: an editor who was answered
+        # must not be shown an older state.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
-            # The editor is answered first: what the response writes goes out before this turn of the loop ends.
+            # In the next turn, so that the editor is answered first: the response is written in this turn of the loop.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
 
-def _embedding(given: EmbeddingInput) -> EmbedPolicy:
-    return EmbedPolicy(given.mode, tuple(given.origins))
+def _embedding(embedding_input: EmbeddingInput) -> EmbedPolicy:
+    return EmbedPolicy(embedding_input.mode, tuple(embedding_input.origins))
 
 
-def _timing_change(given: EntryInput | EntryPatch) -> TimingChange:
-    status = given.status if "status" in given.model_fields_set else None
-    names_time = "publish_at" in given.model_fields_set
+def _timing_change(timing_input: EntryInput | EntryPatch) -> TimingChange:
+    status = timing_input.status if "status" in timing_input.model_fields_set else None
+    names_time = "publish_at" in timing_input.model_fields_set
     return TimingChange(
-        EntryStatus(status) if status else None, given.publish_at if names_time else None, names_time=names_time
+        EntryStatus(status) if status else None, timing_input.publish_at if names_time else None, names_time=names_time
     )
 
 
 def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
-    """An entry as it was edited; `body` is the new one made safe, if there is one."""
-    given = patch.model_fields_set
-    fields: dict[str, Any] = {name: getattr(patch, name) for name in given & _PLAIN_FIELDS}
-    fields |= {name: tuple(getattr(patch, name)) for name in given & _LIST_FIELDS}
+    """Apply a patch to an entry. `body`: the new body, made safe; None if it isn't edited."""
+    names = patch.model_fields_set
+    fields: dict[str, Any] = {name: getattr(patch, name) for name in names & _PLAIN_FIELDS}
+    fields |= {name: tuple(getattr(patch, name)) for name in names & _LIST_FIELDS}
     if body is not None:
         fields["body"] = body
     entry = replace(current, **fields)
@@ -296,7 +297,7 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
         if len(current.corrections) >= CORRECTIONS_MAX:
             raise InvalidInput([FieldError("/correction", f"is one too many: an entry has at most {CORRECTIONS_MAX}")])
         entry = replace(entry, corrections=(*current.corrections, Correction(at, patch.correction)))
-    if given & {"status", "publish_at"}:
+    if names & {"status", "publish_at"}:
         current_timing = Timing(entry.status, entry.publish_at, entry.published_at)
         entry = replace(entry, **timing_of_edited(current_timing, _timing_change(patch), at)._asdict())
     if all(getattr(entry, name) == getattr(current, name) for name in _CONTENT_FIELDS):
@@ -308,4 +309,4 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""What an entry says. Where it stands on the page (pinned, key event, tags …) changes it, but not its `updated_at`."""
+"""The fields that change `updated_at`. Others are about an entry's place on the page (pinned, key event, tags …)."""

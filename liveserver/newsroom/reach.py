@@ -1,7 +1,7 @@
-"""Reach: who reads a live blog where, now and by the hour, without anything of any single one.
+"""Reach: the numbers of a live blog's viewers by partner, now and by the hour, without anything of any single viewer.
 
-Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), tells the others how many there are (as
-`realtime/upkeep/presence.py` does), and adds what it has counted to the store every minute.
+Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), announces their present numbers to the
+other nodes (by `realtime/upkeep/presence.py`), and adds its counts to the store every minute.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 FLUSH = 60.0
-"""Seconds between writes."""
+"""Seconds between writes to the store."""
 DAYS = 30
-"""Days that a report has where no first day is given."""
+"""Days of a report without a first day."""
 DAYS_MAX = 366
-"""Days that a report may have."""
+"""The most days of a report."""
 
 log = structlog.get_logger(__name__)
 
@@ -51,14 +51,14 @@ class Reach:
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
         self._flushed_at = 0.0
-        """The loop's time of the last write."""
+        """The event loop's time of the last write."""
 
     async def run(self) -> None:
-        """Tell the other nodes and write down what was counted, until cancelled."""
+        """Announce and write the counts periodically, until cancelled."""
         self._flushed_at = asyncio.get_running_loop().time()
-        await Periodic(self._tell, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
+        await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
 
-    async def _tell(self) -> None:
+    async def _announce_and_flush(self) -> None:
         self.announce()
         moment = asyncio.get_running_loop().time()
         if moment - self._flushed_at >= FLUSH:
@@ -66,52 +66,52 @@ class Reach:
             await self.flush()
 
     def announce(self) -> None:
-        """Tell the other nodes how many viewers there are here."""
+        """Announce the numbers of viewers here to the other nodes, if the bus is up."""
         if self._bus.up:
             self._presence.forget(self._clock() - presence.LIFETIME)
             for message in self._presence.announcements(
-                {_word(key): count for key, count in self._meter.viewers().items()}
+                {_announced_name(key): count for key, count in self._meter.viewers().items()}
             ):
                 self._bus.announce(message)
 
     async def flush(self) -> None:
-        """Add what was counted to the store; kept for the next time if the store is away."""
-        counted = self._meter.take(self._clock())
-        if not counted:
+        """Add the counts to the store; if it is unavailable, keep them for the next time."""
+        counts = self._meter.take(self._clock())
+        if not counts:
             return
         try:
-            await self._store.reach.add(counted)
+            await self._store.reach.add(counts)
         except StoreUnavailable as error:
             log.warning("reach.not_kept", error=str(error))
-            self._meter.give_back(counted)
+            self._meter.give_back(counts)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """A viewer was registered."""
+        """Count a viewer that was registered."""
         key = Key(slug, viewer.partner)
-        self._meter.came(key, self._clock(), self._presence.elsewhere(_word(key)))
+        self._meter.came(key, self._clock(), self._presence.elsewhere(_announced_name(key)))
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """A viewer that had come isn't there any more."""
+        """Count a viewer that has left."""
         self._meter.left(Key(slug, viewer.partner), self._clock())
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """A viewer sent something, which counts for nothing here."""
+        """Ignore a viewer's message."""
 
     def asked(self, slug: str, /) -> int:
-        """Nobody is asked for anything."""
+        """Return 0: no answers are asked for."""
         return 0
 
     def announced(self, message: bytes, /) -> None:
-        """A node says something, perhaps how many viewers it has."""
+        """Take a node's announcement; ignores those that aren't of reach."""
         self._presence.take(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
     ) -> ReachReport:
-        """From one day to another, both included, in the live blog's time zone; the last thirty if none are given.
+        """Report on the days from `since` to `until`, both included, in the live blog's time zone.
 
-        Raises NotFound, StoreUnavailable, and InvalidInput for days in the wrong order, or too many. What was counted
-        in the last minute is missing.
+        `until` None: today. `since` None: for thirty days. The counts of the last minute are missing. Raises NotFound,
+        StoreUnavailable, and InvalidInput for days in the wrong order, or too many.
         """
         liveblog = await self._store.liveblogs.find(slug)
         zone = ZoneInfo(liveblog.timezone)
@@ -125,27 +125,32 @@ class Reach:
             slug, _midnight(first, zone), _midnight(last + timedelta(days=1), zone), partner=partner
         )
         now = self._now(slug)
-        by_partner = {found: list(group) for found, group in groupby(hours, key=lambda hour: hour.partner)}
-        wanted = {*by_partner, *now} if partner is None else {partner}
-        found = [
-            PartnerReach(one, now.get(one, 0), by_partner.get(one, []), list(_days(by_partner.get(one, []), zone)))
-            for one in sorted(wanted)
+        by_partner = {name: list(group) for name, group in groupby(hours, key=lambda hour: hour.partner)}
+        partner_ids = {*by_partner, *now} if partner is None else {partner}
+        partners = [
+            PartnerReach(
+                partner_id,
+                now.get(partner_id, 0),
+                by_partner.get(partner_id, []),
+                list(_days(by_partner.get(partner_id, []), zone)),
+            )
+            for partner_id in sorted(partner_ids)
         ]
-        return ReachReport(liveblog, first, last, found)
+        return ReachReport(liveblog, first, last, partners)
 
     def _now(self, slug: str) -> dict[str, int]:
-        """Viewers on all nodes, by partner."""
-        keys = {Key(*word.split(" ", 1)) for word in self._presence.slugs() if " " in word}
-        here = self._meter.viewers()
+        """Return the viewers on all nodes, by partner."""
+        keys = {Key(*name.split(" ", 1)) for name in self._presence.slugs() if " " in name}
+        viewers_here = self._meter.viewers()
         return {
-            key.partner: here.get(key, 0) + self._presence.elsewhere(_word(key))
-            for key in keys | here.keys()
+            key.partner: viewers_here.get(key, 0) + self._presence.elsewhere(_announced_name(key))
+            for key in keys | viewers_here.keys()
             if key.slug == slug
         }
 
 
-def _word(key: Key) -> str:
-    """As nodes tell each other: no slug has a space."""
+def _announced_name(key: Key) -> str:
+    """Return the name of a key in announcements; no slug has a space."""
     return f"{key.slug} {key.partner}"
 
 
@@ -155,10 +160,10 @@ def _midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def _days(hours: Iterable[ReachHour], zone: ZoneInfo) -> Iterable[ReachDay]:
     for day, group in groupby(hours, key=lambda hour: hour.hour.astimezone(zone).date()):
-        found = list(group)
+        hours_of_day = list(group)
         yield ReachDay(
             day,
-            sum(hour.views for hour in found),
-            sum(hour.seconds for hour in found),
-            max(hour.peak for hour in found),
+            sum(hour.views for hour in hours_of_day),
+            sum(hour.seconds for hour in hours_of_day),
+            max(hour.peak for hour in hours_of_day),
         )

@@ -1,4 +1,4 @@
-"""What the clock brings: scheduled entries are published, by whichever process comes first; old keys are forgotten."""
+"""The scheduler: publishes entries that are due, in whichever process is first, and deletes old idempotency keys."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LOOK = 2.0
-"""Seconds between looks at the database: another process may have scheduled something, and ended since."""
+"""Seconds between queries: another process may have scheduled an entry, and ended since."""
 RETRY = 0.5
-"""Seconds until the next look after one that failed."""
+"""Seconds until the next query after one that failed."""
 BATCH = 20
 
 KEEP_IDEMPOTENCY = timedelta(hours=48)
-"""How long a repeated request is recognised."""
+"""The time for which a repeated request is recognised."""
 TIDY = 3600.0
-"""Seconds between looks for idempotency keys that are older."""
+"""Seconds between deletions of older idempotency keys."""
 
 log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """Looks for entries that are due, and publishes them; forgets idempotency keys after two days."""
+    """The scheduler of one process."""
 
     def __init__(self, store: Store, publisher: Publisher) -> None:
         self._store = store
         self._publisher = publisher
         self._tidied_at = float("-inf")
-        """The loop's time of the last look for old keys."""
+        """The event loop's time of the last deletion of old keys."""
 
     async def run(self) -> None:
-        """Go on until cancelled. A database that is away is waited for."""
+        """Work until cancelled. If the database is unavailable, wait for it."""
         await Periodic(
             self._look,
             lambda: LOOK,
@@ -52,7 +52,7 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish what is due, and now and then forget old keys; returns the seconds until the next look."""
+        """Publish entries that are due, and sometimes delete old keys; return the seconds until the next query."""
         wait = await self.publish_due()
         clock = asyncio.get_running_loop().time
         if clock() - self._tidied_at >= TIDY:
@@ -61,7 +61,7 @@ class Scheduler:
         return wait
 
     async def publish_due(self) -> float:
-        """Publish what is due; returns the seconds until the next look."""
+        """Publish entries that are due; return the seconds until the next query."""
         waiting = await self._store.entries.scheduled(limit=BATCH)
         moment = now()
         due = [entry for entry in waiting if entry.publish_at <= moment]
@@ -72,11 +72,11 @@ class Scheduler:
             except StoreUnavailable:
                 raise
             except LiveserverError as error:
-                # Deleted or edited in the same moment: whoever did that has decided.
+                # The entry was deleted or edited at the same moment, and that counts.
                 log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
                 passed_over += 1
             except Exception:
-                # One that can't be published mustn't hold up those behind it.
+                # An entry that can't be published mustn't hold up those behind it.
                 log.exception("scheduler.broken", liveblog=slug, entry=entry_id)
                 passed_over += 1
         if passed_over:

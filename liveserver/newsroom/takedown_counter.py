@@ -1,8 +1,8 @@
-"""The viewers of one node who are asked to confirm that a deleted entry is gone. Decides; does no I/O.
+"""Counting one node's viewers that confirm that a deleted entry is gone. Decides; does no I/O.
 
-Whoever was connected when it was deleted is asked. Who comes back with an older position is told of it too, and counts
-once it answers; so do those who poll, of whom nobody knows before. A viewer is named nowhere but here, and for as long
-as it is connected and the counting goes on.
+All viewers that were connected at the deletion are asked. A viewer that comes back later with an older position gets
+the deletion, too, and counts once it answers. So does a reader that polls, whom nobody knew before. Single viewers are
+remembered only here, while they are connected and the counting goes on.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 WORDS_MAX = 100_000
-"""Words of viewers that are remembered, lest one count twice. Beyond it only those count that were asked here: the
-others are anybody's."""
+"""Reply ids that are remembered, so that none counts twice. Beyond that number, only viewers that were asked here
+count: anybody can make up other ids."""
 
 BUCKETS = 4_096
-"""Parts of a memory of words, so that a full one looks through two dozen at each: in half a microsecond."""
+"""Buckets of a set of reply ids: a full set has two dozen ids in each, which are searched in half a microsecond."""
 
 
 class ReplyIds:
-    """A set of words of which it keeps eight bytes each: whoever posts makes them up, up to 64 characters long.
+    """A set of reply ids that takes eight bytes for each: clients can make up ids of up to 64 characters.
 
-    What is kept is what Python makes of a text by a secret of the process, so that nobody can look for two words that
-    are taken for one; among a hundred thousand there are two by chance once in four billion times.
+    It keeps Python's hash of a text, which depends on a secret of the process, so that nobody can find two ids with the
+    same hash. Among a hundred thousand, two are equal by chance once in four billion times.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class ReplyIds:
         return mark in self._buckets.get(mark % BUCKETS, ())
 
     def add(self, reply_id: str) -> None:
-        """Remember a word."""
+        """Add a reply id."""
         mark = hash(reply_id)
         bucket = self._buckets.get(mark % BUCKETS)
         if bucket is None:
@@ -54,31 +54,31 @@ class ReplyIds:
             self._count += 1
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all reply ids."""
         self._buckets.clear()
         self._count = 0
 
 
 class TakedownCounter:
-    """One node's part of a takedown."""
+    """The counts of one takedown on one node."""
 
     def __init__(self, viewers: Iterable[Viewer]) -> None:
         self.by_partner: dict[str, ConfirmationCounts] = {}
         self.closed = False
-        """Nothing more is counted."""
+        """True once nothing more is counted."""
         self._waiting = set(viewers)
         self._answered: set[Viewer] = set()
-        self._words: dict[str, Viewer] = {}
-        """Who of the waiting posts its answer, by its word."""
-        self._done = ReplyIds()
-        """Words that have had their say, or whose viewer has left."""
+        self._by_reply_id: dict[str, Viewer] = {}
+        """The viewers that are waited for and will answer by POST, by their reply ids."""
+        self._answered_ids = ReplyIds()
+        """Reply ids that have answered, or whose viewers have left."""
         for viewer in self._waiting:
             self._counts(viewer.partner).asked += 1
             if reply_id := viewer.reply_id:
-                self._words[reply_id] = viewer
+                self._by_reply_id[reply_id] = viewer
 
     def answered(self, viewer: Viewer, *, had: bool) -> None:
-        """A viewer says that the entry is gone. Only its first answer counts."""
+        """Count a viewer's confirmation. Only its first one counts."""
         if self.closed or viewer in self._answered:
             return
         counts = self._counts(viewer.partner)
@@ -91,14 +91,14 @@ class TakedownCounter:
         counts.had += had
 
     def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """The same by a word: of a viewer here that can't say it on its stream, or of one that polls."""
-        if self.closed or reply_id in self._done:
+        """Count a posted confirmation: of a viewer here that can't answer on its stream, or of a reader that polls."""
+        if self.closed or reply_id in self._answered_ids:
             return
-        if len(self._done) >= WORDS_MAX and reply_id not in self._words:
-            # Those who were asked are no more than the viewers.
+        if len(self._answered_ids) >= WORDS_MAX and reply_id not in self._by_reply_id:
+            # There are no more of those that were asked than viewers, so they may still be remembered.
             return
-        self._done.add(reply_id)
-        viewer = self._words.pop(reply_id, None)
+        self._answered_ids.add(reply_id)
+        viewer = self._by_reply_id.pop(reply_id, None)
         if viewer is not None:
             self.answered(viewer, had=had)
             return
@@ -108,19 +108,19 @@ class TakedownCounter:
         counts.had += had
 
     def left(self, viewer: Viewer) -> None:
-        """A viewer has left."""
+        """Note that a viewer has left."""
         if viewer in self._waiting:
             self._waiting.remove(viewer)
             self._counts(viewer.partner).gone += 1
         else:
             self._answered.discard(viewer)
-        if self._words.pop(viewer.reply_id, None) is not None:
-            self._done.add(viewer.reply_id)
+        if self._by_reply_id.pop(viewer.reply_id, None) is not None:
+            self._answered_ids.add(viewer.reply_id)
 
     def close(self) -> None:
-        """Leave the counts as they are, and forget the viewers."""
+        """Stop counting, keep the counts, and forget the viewers."""
         self.closed = True
-        for memory in (self._waiting, self._answered, self._words, self._done):
+        for memory in (self._waiting, self._answered, self._by_reply_id, self._answered_ids):
             memory.clear()
 
     def _counts(self, partner: str) -> ConfirmationCounts:
@@ -130,15 +130,15 @@ class TakedownCounter:
         return counts
 
 
-def total(parts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, ConfirmationCounts]:
-    """What the nodes have counted, added up by partner."""
-    added: dict[str, ConfirmationCounts] = {}
-    for part in parts:
-        for partner, counts in part.items():
-            added.setdefault(partner, ConfirmationCounts()).add(counts)
-    return added
+def total(node_counts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, ConfirmationCounts]:
+    """Add up the counts of several nodes, by partner."""
+    totals: dict[str, ConfirmationCounts] = {}
+    for by_partner in node_counts:
+        for partner, counts in by_partner.items():
+            totals.setdefault(partner, ConfirmationCounts()).add(counts)
+    return totals
 
 
 def waiting(by_partner: dict[str, ConfirmationCounts]) -> int:
-    """How many viewers are waited for."""
+    """Return the number of viewers that are waited for."""
     return sum(counts.waiting for counts in by_partner.values())

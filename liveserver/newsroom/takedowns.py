@@ -1,9 +1,9 @@
-"""Takedown with proof: which viewers have confirmed that a deleted entry is gone from their pages.
+"""Takedowns: viewers confirm that a deleted entry is gone from their pages, and are counted.
 
-The delete message asks for it (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by a
-POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and tells the others its totals again and
-again, as it does with viewers (`realtime/upkeep/presence.py`): messages for each node and interval, however many
-viewers there are. The node that deleted the entry ends the counting, and keeps the totals in the store.
+The delete message asks for that (`confirm`), and each viewer answers once, at a random moment: on its WebSocket, or by
+POST. Every node counts its own viewers (`newsroom/takedown_counter.py`) and announces its totals again and again, like
+its viewers (`realtime/upkeep/presence.py`): that is one message for each node and interval, however many viewers there
+are. The node that deleted the entry ends the counting, and writes the totals to the store.
 """
 
 from __future__ import annotations
@@ -33,55 +33,56 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 WITHIN_MS = 5_000
-"""Milliseconds within which viewers answer."""
+"""Milliseconds that viewers have to answer; more, if there are many (VIEWERS_PER_MS)."""
 VIEWERS_PER_MS = 2
-"""With more viewers than that makes, they get longer: so many answers a second are no burden."""
+"""Answers in a millisecond that are no burden. With more viewers, they get more time."""
 WITHIN_MAX_MS = 20_000
+"""Milliseconds that viewers have to answer at most."""
 
 INTERVAL = 0.5
 """Seconds between a node's reports of its counts."""
 MIN_EXTRA_SECONDS = 15.0
-"""Counting goes on for so long after the time to answer, though nobody is waited for: some readers poll."""
+"""Seconds of counting after the time to answer, even if no viewer is waited for: some readers poll."""
 MAX_SECONDS = 60.0
-"""Counting ends after so long, whatever viewers are still waited for."""
+"""Seconds after which counting ends, even if viewers are still waited for."""
 GRACE_SECONDS = 60.0
-"""The store may take so long to keep the totals. A node that reports nothing more is believed for as long."""
+"""Seconds after MAX_SECONDS in which the store must take the totals, and after which other nodes drop a takedown."""
 ACTIVE_MAX = 16
-"""Takedowns counted at a time: the oldest ends when there are more, so that memory is bounded."""
+"""Takedowns that are counted at a time: if there are more, the oldest ends, which limits memory."""
 POSTS_MAX = 1_000
-"""Answers for another node in one message; what is beyond waits for the next."""
+"""Answers for another node in one message; more wait for the next message."""
 ASKED_SECONDS = MAX_SECONDS + GRACE_SECONDS
-"""For how long a viewer may answer; a page in the background may do so a minute late, and all it was asked at once."""
+"""Seconds in which a viewer may answer; a page in the background may answer everything at once, a minute late."""
 ASKED_MAX = 1_000
-"""Answers that a viewer may owe: more deletions than that within `ASKED_SECONDS` aren't made by hand."""
+"""Answers that a viewer may owe: nobody makes more deletions by hand within `ASKED_SECONDS`."""
 PENDING_MAX = 20_000
-"""Answers that wait for that; others are lost, and their viewers waited for in vain."""
+"""Answers for other nodes that may wait; more are dropped, and their viewers are waited for in vain."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Counting:
-    """A takedown under way."""
+    """A takedown that is being counted."""
 
     slug: str
     entry_id: str
     seq: int
     at: datetime
     within: int
-    """Milliseconds."""
+    """Milliseconds in which viewers are to answer."""
     ours: bool
-    """Whether this node deleted the entry."""
+    """True if this node deleted the entry."""
     since: float
-    """On the loop's clock."""
+    """The time of the beginning, on the event loop's clock."""
     counter: TakedownCounter
     elsewhere: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
-    """What the other nodes have counted, by node and partner."""
+    """The counts of the other nodes, by node and partner."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
-    """Answers that came here for viewers of other nodes: the reply id, and whether the entry had been shown."""
+    """Answers that came here for viewers of other nodes: the reply id, and True if the entry had been shown."""
 
     def state(self, ended_at: datetime | None = None) -> Takedown:
-        """The takedown as it stands on all nodes, as they last reported."""
+        """Return the takedown with the counts of all nodes, as they last reported them."""
         by_partner = total([self.counter.by_partner, *self.elsewhere.values()])
         return Takedown(self.entry_id, self.seq, self.at, ended_at, by_partner)
 
@@ -98,7 +99,7 @@ class Takedowns:
         *,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`confirmations` are those that this asks for, and forgets."""
+        """`confirmations`: where pending confirmations are added and removed."""
         self._store = store
         self._hub = hub
         self._bus = bus
@@ -106,11 +107,11 @@ class Takedowns:
         self._clock = clock
         self._active: dict[str, Counting] = {}
         self._asked: dict[str, deque[float]] = {}
-        """By live blog: for each answer that its viewers were asked for, until when it may come, ascending."""
+        """The times up to which answers of a live blog's viewers may come, ascending, by slug: one for each request."""
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
-        """Ask all connected viewers. To be called when the deletion is committed, before its message is made."""
+        """Begin a takedown. To be called when the deletion is committed, before its message is made."""
         everyone = self._hub.count_everywhere(slug)
         within = min(WITHIN_MAX_MS, max(WITHIN_MS, everyone // VIEWERS_PER_MS))
         counting = self._begin(slug, entry_id, seq, self._clock(), within, ours=True)
@@ -118,14 +119,14 @@ class Takedowns:
         return counting.state()
 
     async def find(self, slug: str, entry_id: str) -> Takedown:
-        """The takedown as it stands. Raises NotFound and StoreUnavailable."""
+        """Return a takedown with its present counts. Raises NotFound and StoreUnavailable."""
         counting = self._active.get(entry_id)
         if counting is not None and counting.slug == slug:
             return counting.state()
         return await self._store.takedowns.find(slug, entry_id)
 
     def posted(self, slug: str, entry_id: str, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """An answer that came by itself, from a page of the partner's."""
+        """Take an answer that was posted, from a page of the partner ("": none)."""
         counting = self._active.get(entry_id)
         if counting is None or counting.slug != slug:
             return
@@ -137,16 +138,16 @@ class Takedowns:
             counting.counter.posted(reply_id, had=had, partner=partner)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """A viewer was registered: it counts once it answers."""
+        """Do nothing for a viewer that was registered: it counts once it answers."""
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """A viewer has left."""
+        """Count a viewer that has left."""
         for counting in self._active.values():
             if counting.slug == slug:
                 counting.counter.left(viewer)
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """A viewer sent something: perhaps its answer."""
+        """Take a viewer's message, if it is an answer."""
         if not self._active:
             return
         try:
@@ -160,18 +161,18 @@ class Takedowns:
                     counting.counter.answered(viewer, had=had)
 
     def asked(self, slug: str, /) -> int:
-        """How many answers each viewer of the live blog was asked for, of late."""
-        asked = self._asked.get(slug)
-        if asked is None:
+        """Return the number of answers that each viewer of the live blog was asked for lately."""
+        expiries = self._asked.get(slug)
+        if expiries is None:
             return 0
-        while asked and asked[0] <= self._now():
-            asked.popleft()
-        if not asked:
+        while expiries and expiries[0] <= self._now():
+            expiries.popleft()
+        if not expiries:
             del self._asked[slug]
-        return len(asked)
+        return len(expiries)
 
     def announced(self, message: bytes, /) -> None:
-        """A node reports what it has counted, or hands on answers."""
+        """Take a node's report of its counts, and of answers for viewers here."""
         try:
             content: Any = orjson.loads(message)
         except orjson.JSONDecodeError:
@@ -181,11 +182,11 @@ class Takedowns:
                 try:
                     self._take_report(entry_id, node, report)
                 except (KeyError, TypeError, ValueError, AttributeError):
-                    # A newer version may say it differently.
+                    # A newer version may have another format.
                     log.warning("takedowns.unreadable", node=node)
 
     async def close(self) -> None:
-        """End: keep what was counted by now."""
+        """Stop, and write the present counts to the store."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -196,7 +197,7 @@ class Takedowns:
 
     def _begin(self, slug: str, entry_id: str, seq: int, at: datetime, within: int, *, ours: bool) -> Counting:
         if sum(not counting.counter.closed for counting in self._active.values()) >= ACTIVE_MAX:
-            # It ends at the next turn, which may be after many more have begun: nothing of size is kept until then.
+            # The oldest ends at the next turn of `_run`. Many more may begin until then, so its memory is freed now.
             oldest = next(counting for counting in self._active.values() if not counting.counter.closed)
             oldest.since = self._now() - MAX_SECONDS
             oldest.counter.close()
@@ -210,18 +211,17 @@ class Takedowns:
         return counting
 
     def _ask(self, slug: str) -> None:
-        """Note that each viewer is to answer once more.
+        """Note that each viewer of a live blog is to answer once more.
 
-        They expire one after the other, a second apart: what a viewer was allowed to say at once takes up its time
-        (`realtime/transport/viewer_budget.py`), and must not count against it when all that it was asked for is
-        forgotten.
+        These notes expire one after the other, a second apart. A viewer that answers everything at once is charged for
+        it for a while (`realtime/transport/viewer_budget.py`), and would be over its limit if all expired at once.
         """
-        for known in list(self._asked):
-            # Those that have expired are forgotten.
-            self.asked(known)
-        asked = self._asked.setdefault(slug, deque(maxlen=ASKED_MAX))
-        last = asked[-1] + 1 if asked else 0.0
-        asked.append(max(last, self._now() + ASKED_SECONDS))
+        for known_slug in list(self._asked):
+            # This removes the notes that have expired.
+            self.asked(known_slug)
+        expiries = self._asked.setdefault(slug, deque(maxlen=ASKED_MAX))
+        last = expiries[-1] + 1 if expiries else 0.0
+        expiries.append(max(last, self._now() + ASKED_SECONDS))
 
     def _take_report(self, entry_id: str, node: str, report: dict[str, Any]) -> None:
         counting = self._active.get(entry_id)
@@ -232,7 +232,7 @@ class Takedowns:
         by_partner = {partner: ConfirmationCounts(*counts) for partner, counts in report["counts"].items()}
         if counting is None:
             if not report["ours"]:
-                # The node that deleted it reports when it has ended; others may not know that yet.
+                # The takedown has ended, or is unknown here. Only the node that deleted the entry may begin it.
                 return
             at = datetime.fromisoformat(report["at"])
             counting = self._begin(report["slug"], entry_id, report["seq"], at, report["within"], ours=False)
@@ -242,7 +242,7 @@ class Takedowns:
                 counting.counter.posted(str(reply_id), had=bool(had))
 
     def _report(self, counting: Counting, *, ended: bool = False) -> None:
-        """Report what this node has counted, changed or not: a message may have been lost."""
+        """Announce this node's counts, even if they haven't changed: a message may have been lost."""
         counts = {partner: astuple(counts) for partner, counts in counting.counter.by_partner.items()}
         posted, counting.pending = counting.pending[:POSTS_MAX], counting.pending[POSTS_MAX:]
         report = {
@@ -259,7 +259,7 @@ class Takedowns:
         self._bus.announce(encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """Report to the other nodes, and end takedowns in their time, while there are any."""
+        """Announce counts, and end takedowns when it is time, as long as there are any."""
         for counting in list(self._active.values()):
             if counting.ours:
                 await self._keep(counting, None)
@@ -281,7 +281,7 @@ class Takedowns:
             self._report(counting, ended=True)
 
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
-        """Have the store keep the counts. False: it is away, and is to be tried again."""
+        """Write the counts to the store; False if it is unavailable, and must be tried again."""
         try:
             await self._store.takedowns.keep(counting.state(ended_at))
         except StoreUnavailable as error:

@@ -1,1 +1,1 @@
-"""What travels to viewers: messages and resources as JSON, frames as bytes."""
+"""The protocol with viewers and API clients: messages and resources as JSON, frames as bytes."""

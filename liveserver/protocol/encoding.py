@@ -1,4 +1,4 @@
-"""JSON as bytes, and the form of moments in it."""
+"""Encoding of JSON as bytes, and of times in JSON."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import orjson
 
 JSON = dict[str, Any]
 Encoded = orjson.Fragment
-"""A part of an object that is JSON already: of a list of long entries, each is encoded by itself."""
+"""A part of an object that is JSON already. In a list of long entries, each is encoded by itself."""
 
 
 def dumps(value: Any) -> bytes:
-    """`value` as UTF-8 JSON.
+    """Encode a value as JSON in UTF-8.
 
-    A copy: orjson leaves what it returns in the buffer that it wrote to, which is up to ten times as large, and much of
-    this is kept.
+    Returns a copy: orjson's own result keeps the buffer that it was written to, which is up to ten times as large, and
+    many results are kept in memory.
     """
     return bytes(memoryview(orjson.dumps(value)))
 
 
 def encoded(value: Any) -> Encoded:
-    """`value` as a part of what `dumps` is given later."""
+    """Encode a value as a part of an object that is given to `dumps` later."""
     return Encoded(dumps(value))
 
 
 def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds: `2026-11-22T09:30:00.000Z`."""
+    """Return a moment in RFC 3339, in UTC, with milliseconds: `2026-11-22T09:30:00.000Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

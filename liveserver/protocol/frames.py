@@ -1,4 +1,4 @@
-"""One message as bytes: each encoding is made at most once, on first need, and shared by every viewer."""
+"""Frames: messages as bytes. Each encoding is made at most once, when it is first needed, for all viewers."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from liveserver.domain.change import Position
 from liveserver.protocol import messages
 
 DEFLATE_MIN = 128
-"""Bytes below which a message is sent as it is: deflating it would make it longer or hardly shorter."""
+"""Bytes below which a message isn't deflated: that would make it longer, or hardly shorter."""
 
 BUS_MESSAGE_MAX = 64 * 1024
-"""Above this many bytes a change travels on the bus as its position alone, and is read from the store."""
+"""Bytes above which only a change's position travels on the bus; the change is read from the store."""
 
 
 def deflate_extension() -> PerMessageDeflate:
-    """Make permessage-deflate without context takeover (RFC 7692, 7.1.1): one message serves all viewers."""
+    """Make permessage-deflate without context takeover (RFC 7692, 7.1.1): one deflated message serves all viewers."""
     return PerMessageDeflate(True, True, 15, 15)
 
 
 class Frame:
-    """A stream message and its encodings.
+    """A message of the stream, and its encodings.
 
-    `message` is the JSON in UTF-8, on one line (orjson escapes line breaks), as SSE needs it.
+    `message`: the JSON in UTF-8, on one line, as SSE needs it (orjson escapes line breaks).
     """
 
     def __init__(self, message: bytes, event_id: Position | None = None) -> None:
         self.message = message
         self.event_id = event_id
-        """The position that a viewer has reached with this message. None for messages that move nobody."""
+        """The position that a viewer has reached with this message; None if the message doesn't change it."""
 
     @cached_property
     def text(self) -> str:
@@ -43,12 +43,12 @@ class Frame:
 
     @cached_property
     def ws(self) -> bytes:
-        """A WebSocket text frame (RFC 6455, 5.2)."""
+        """The message as a WebSocket text frame (RFC 6455, 5.2)."""
         return _Frame(Opcode.TEXT, self.message).serialize(mask=False)
 
     @cached_property
     def ws_deflated(self) -> bytes:
-        """The same, deflated without context takeover (RFC 7692, 7.2.1), so that it decodes by itself for everyone."""
+        """The message as a deflated WebSocket text frame, which can be inflated by itself (RFC 7692, 7.2.1)."""
         if len(self.message) < DEFLATE_MIN:
             return self.ws
         deflate = deflate_extension()
@@ -56,25 +56,25 @@ class Frame:
 
     @cached_property
     def sse(self) -> bytes:
-        """The event of a text/event-stream (HTML, 9.2.5)."""
+        """The message as an event of a text/event-stream (HTML, 9.2.5)."""
         head = b"" if self.event_id is None else b"id: %s\n" % str(self.event_id).encode()
         return head + b"data: " + self.message + b"\n\n"
 
 
 class ChangeDetails(NamedTuple):
-    """What a change's message says that partners' topics depend on."""
+    """The details of a change that derived topics depend on."""
 
     tags: tuple[str, ...] | None = None
-    """The entry's; None for any change but that of an entry."""
+    """The entry's tags; None if the change isn't one of an entry's content."""
     confirm_within: int | None = None
     """The milliseconds that viewers have to confirm a deletion; None if they aren't asked to."""
 
 
 class ChangeFrame(Frame):
-    """The message of one change, with what the hub must know of it."""
+    """The frame of a change, with the facts that the hub needs."""
 
     def __init__(self, position: Position, key: str, message: bytes, details: ChangeDetails | None = None) -> None:
-        """Without `details`, those are read from `message` when they are needed first."""
+        """`details`: None to read them from `message` when they are first needed."""
         super().__init__(message, position)
         self.position = position
         self.key = key
@@ -84,38 +84,38 @@ class ChangeFrame(Frame):
 
     @cached_property
     def details(self) -> ChangeDetails:
-        """What the message says that partners' topics depend on."""
+        """The details that derived topics depend on, read from the message."""
         message: Any = orjson.loads(self.message)
         tags = tuple(message["entry"]["tags"]) if message["type"] == "entry" else None
         return ChangeDetails(tags, message["confirm"]["within"] if "confirm" in message else None)
 
     @property
     def seq(self) -> int:
-        """The change's number."""
+        """The seq of the change."""
         return self.position.seq
 
     @property
     def deletes(self) -> bool:
-        """Whether it takes an entry away."""
+        """True if the change deletes an entry."""
         return self.message.startswith(b'{"type":"delete",')
 
     def withdrawn(self) -> ChangeFrame:
-        """This change as a deletion that nobody is asked to confirm, for viewers that may not see the entry."""
+        """Return this change as a deletion without confirmation, for viewers that may not see the entry."""
         return ChangeFrame(self.position, self.key, messages.delete_message(self.seq, self.key), ChangeDetails())
 
 
 def pack(frame: ChangeFrame) -> bytes:
-    """A change as it travels on the bus: `epoch-seq key`, a line break, its JSON; too large, `epoch-seq` alone."""
+    """Encode a change for the bus: `epoch-seq key`, a line break, its JSON; only `epoch-seq` if it is too large."""
     if len(frame.message) > BUS_MESSAGE_MAX:
         return str(frame.position).encode()
     return b"%s %s\n%s" % (str(frame.position).encode(), frame.key.encode(), frame.message)
 
 
 def unpack(data: bytes) -> ChangeFrame | Position | None:
-    """The change that `pack` packed, or its position alone; None for anything else."""
+    """Decode a message that `pack` made: the change, or its position alone; None if it can't be read."""
     head, separator, message = data.partition(b"\n")
-    words = head.decode("ascii", "replace").split(" ")
-    position = Position.parse(words[0])
-    if position is None or len(words) > 2 or bool(separator) != (len(words) == 2):
+    fields = head.decode("ascii", "replace").split(" ")
+    position = Position.parse(fields[0])
+    if position is None or len(fields) > 2 or bool(separator) != (len(fields) == 2):
         return None
-    return ChangeFrame(position, words[1], message) if separator else position
+    return ChangeFrame(position, fields[1], message) if separator else position

@@ -1,4 +1,4 @@
-"""The stream's messages as JSON: what a viewer is told, and what it answers. docs/stream.md describes them."""
+"""The stream's messages to and from viewers, as JSON. docs/stream.md describes them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 INBOUND_MAX = 512
-"""Bytes. Public streams are receive-only: a larger message from a viewer closes its connection (1009)."""
+"""Bytes that a viewer's message may have. Public streams are receive-only: a larger one closes the stream (1009)."""
 
 HEARD_MAX = 256
-"""Bytes. A text message from a viewer that is larger isn't looked at."""
+"""Bytes above which a viewer's text message is ignored."""
 
 
 def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = "") -> bytes:
-    """The first message of a stream, and of every catching-up within it: the changes up to its seq may skip.
+    """Make the first message of a stream, and of every replay within it: seqs may skip up to its seq.
 
-    `viewer` is the word by which a viewer that can't answer on its own stream (SSE) is known when it posts.
+    `viewer`: the id by which a viewer that can't answer on its stream (SSE) is known when it posts an answer.
     """
     message: JSON = {
         "type": "hello",
@@ -34,12 +34,12 @@ def hello(position: Position, *, resumed: bool, heartbeat: int, viewer: str = ""
 
 
 def entry_message(seq: int, entry: JSON) -> bytes:
-    """Insert the entry, or replace the one with its id."""
+    """Make the message to insert an entry, or replace the one with its id."""
     return dumps({"type": "entry", "seq": seq, "entry": entry})
 
 
 def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> bytes:
-    """Take the entry away, and confirm it at some moment within so many milliseconds, if any are given."""
+    """Make the message to remove an entry, and, unless None, to confirm that within so many milliseconds."""
     message: JSON = {"type": "delete", "seq": seq, "id": entry_id}
     if within is not None:
         message["confirm"] = {"within": within}
@@ -47,14 +47,14 @@ def delete_message(seq: int, entry_id: str, *, within: int | None = None) -> byt
 
 
 def gone_answer(entry_id: str, *, had: bool) -> bytes:
-    """What a viewer answers: the entry isn't shown here (any more)."""
+    """Make a viewer's confirmation that it doesn't show an entry. `had`: True if it did before."""
     return dumps({"type": "gone", "id": entry_id, "had": had})
 
 
 def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
-    """Take the entry away at once; its `delete` follows in its turn, to readers who are late.
+    """Make the message to remove an entry at once, for viewers with a delay; its `delete` follows in its turn.
 
-    They are to confirm it at some moment within so many milliseconds, if any are given.
+    Unless None, they are to confirm it at some moment within so many milliseconds.
     """
     message: JSON = {"type": "gone", "id": entry_id}
     if within is not None:
@@ -63,31 +63,31 @@ def withdrawal_message(entry_id: str, *, within: int | None = None) -> bytes:
 
 
 def liveblog_message(seq: int, liveblog: JSON) -> bytes:
-    """The live blog's own fields changed."""
+    """Make the message that the live blog's own fields have changed."""
     return dumps({"type": "liveblog", "seq": seq, "liveblog": liveblog})
 
 
 def heartbeat(seq: int, viewers: int) -> bytes:
-    """The stream is alive and stands at `seq`; so many viewers are connected."""
+    """Make the message that the stream is alive and has reached `seq`, with the number of viewers."""
     return dumps({"type": "heartbeat", "seq": seq, "viewers": viewers})
 
 
 def reset(position: Position) -> bytes:
-    """The viewer's position is void: take a snapshot."""
+    """Make the message that the viewer's position is void, so that it takes a snapshot."""
     return dumps({"type": "reset", "epoch": position.epoch, "seq": position.seq})
 
 
 def reconnect(after_ms: int) -> bytes:
-    """This server is going away: come back after `after_ms` milliseconds."""
+    """Make the message that this server ends, and that viewers are to come back after so many milliseconds."""
     return dumps({"type": "reconnect", "after_ms": after_ms})
 
 
 def changes_object(position: Position, events: list[bytes], *, more: bool) -> bytes:
-    """The answer of `changes`, from messages that are already encoded."""
+    """Make the answer of `changes` from messages that are already encoded."""
     head = dumps({"epoch": position.epoch, "seq": position.seq, "more": more})
     return head[:-1] + b',"events":[' + b",".join(events) + b"]}"
 
 
 def changes_reset(position: Position) -> bytes:
-    """The answer of `changes` to a void position."""
+    """Make the answer of `changes` to a void position."""
     return dumps({"reset": True, "epoch": position.epoch, "seq": position.seq})

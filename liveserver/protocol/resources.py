@@ -1,4 +1,4 @@
-"""Resources as JSON objects, as the API and the stream show them: the one place that knows their fields."""
+"""Resources as JSON objects of the API and the stream. Their fields are defined here only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _optional(moment: datetime | None) -> str | None:
 
 
 def liveblog_object(liveblog: Liveblog, *, url: str) -> JSON:
-    """A live blog as the API and the stream show it."""
+    """Return a live blog as the API and the stream show it."""
     return {
         "slug": liveblog.slug,
         "title": liveblog.title,
@@ -40,7 +40,7 @@ def liveblog_object(liveblog: Liveblog, *, url: str) -> JSON:
 
 
 def partner_object(partner: Partner) -> JSON:
-    """A partner as the API shows it."""
+    """Return a partner as the API shows it."""
     return {
         "id": partner.id,
         "name": partner.name,
@@ -59,14 +59,14 @@ def partner_object(partner: Partner) -> JSON:
 
 
 def attribution_object(attribution: Attribution | None) -> JSON | None:
-    """How a partner's page says whose live blog it shows."""
+    """Return the attribution that a partner's page shows; None if there is none."""
     return None if attribution is None else attribution._asdict()
 
 
 def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
-    """An entry as the API and the stream show it. `publish_at` is there only while the entry isn't published.
+    """Return an entry as the API and the stream show it.
 
-    `via` is there only where it was taken over from another live blog.
+    It has `publish_at` only while it isn't published, and `via` only if it was taken over from another live blog.
     """
     value: JSON = {
         "id": entry.id,
@@ -96,7 +96,7 @@ def entry_object(entry: Entry, *, html: str, url: str) -> JSON:
 
 
 def source_object(source: Source) -> JSON:
-    """What a live blog follows, and how it stands."""
+    """Return a live blog's source, and its state, as the API shows them."""
     return {
         "url": source.page,
         "partner": source.partner,
@@ -111,13 +111,13 @@ def source_object(source: Source) -> JSON:
 
 
 def key_event_object(entry: Entry, *, title: str, url: str) -> JSON:
-    """One line of the summary of key events."""
+    """Return one line of the summary of key events."""
     assert entry.published_at is not None
     return {"id": entry.id, "title": title, "published_at": timestamp(entry.published_at), "url": url}
 
 
 def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str, html: str) -> JSON:
-    """A picture as the API shows it."""
+    """Return a picture as the API shows it."""
     return {
         "id": media.id,
         "version": media.version,
@@ -137,7 +137,7 @@ def media_object(media: Media, *, url: str, srcset: list[JSON], media_type: str,
 
 
 def takedown_object(takedown: Takedown) -> JSON:
-    """How far a takedown has got."""
+    """Return the counts of a takedown as the API shows them."""
     total = ConfirmationCounts()
     for counts in takedown.by_partner.values():
         total.add(counts)

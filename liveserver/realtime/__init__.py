@@ -1,1 +1,1 @@
-"""From a change to every viewer: the hub, its channels, presence, history and fan-out. It knows no sockets."""
+"""Delivery of changes to viewers: the hub, its channels, history, fan-out, presence, and the transports."""

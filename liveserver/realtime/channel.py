@@ -1,8 +1,8 @@
 """One topic in the hub's memory: its position, its recent changes, its viewers. Decides; does no I/O.
 
-What the memory promises: `recent` holds, for every position from `floor` on, the latest state of everything that
-changed after it. It need not hold every change (a later change of the same entry makes the earlier one superfluous), so
-a replay may skip seqs; a `hello` before it says up to where.
+The promise of the memory: for every position from `floor` on, `recent` holds the latest state of everything that
+changed after that position. It needn't hold every change, since a later change of an entry makes an earlier one
+superfluous. So a replay may skip seqs, and the `hello` before it has the seq up to which it may.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from liveserver.domain.change import Position
 from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame, Frame
 from liveserver.realtime.fanout_queue import FanoutQueue
-from liveserver.realtime.viewer import ROW, ViewerSet
+from liveserver.realtime.viewer import BATCH_SIZE, ViewerSet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,50 +25,50 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 AHEAD_MAX = 256
-"""Changes that came too early and are kept until the gap before them closes; beyond, the store has them anyway."""
+"""Changes that are kept while the gap before them is open. More of them can be read from the store."""
 
 RECENT_BYTES = 8 * 1024 * 1024
-"""The memory that a live blog's recent changes may take, whatever their number."""
+"""Bytes that the messages of a topic's recent changes may take, whatever their number."""
 
 
 _NOWHERE = Position("", 0)
-"""Where a viewer stands that hasn't taken its `reset` yet: no history has this epoch."""
+"""The position of a viewer that hasn't taken its `reset` yet: no history has this epoch."""
 
 
 class Replay(NamedTuple):
-    """What the store holds after a seq: the latest state of each thing that changed, ascending."""
+    """The changes that the store holds after a seq: the latest state of everything that changed, ascending by seq."""
 
     position: Position
-    """Where one stands after the frames; it may lie beyond the last of them."""
+    """The position after the frames; it may lie beyond the last of them."""
     floor: int
-    """The frames cover everything after this seq."""
+    """The seq after which the frames are complete."""
     frames: list[ChangeFrame]
     withdrawn: tuple[Withdrawal, ...] = ()
-    """Of a delayed topic: entries that it still shows, and must not show any more."""
+    """Entries that a delayed topic still shows, and must not show any more."""
 
 
 class Offer(Enum):
-    """What became of a change that was offered."""
+    """The result of offering a change to a channel."""
 
     DELIVERED = auto()
     KNOWN = auto()
     AHEAD = auto()
-    """There is a gap before it: read the store."""
+    """The change is not the next one: read the store for the gap before it."""
     FOREIGN = auto()
-    """It is of another history: read the store."""
+    """The change is of another history: read the store."""
 
 
 class Lag(NamedTuple):
-    """A viewer that is not written to at present."""
+    """The lag of a viewer, which isn't written to until it has drained."""
 
     position: Position
-    """The last position up to which it has everything."""
+    """The last position up to which the viewer has everything."""
     since: float
-    """The time at which it began to lag, in the caller's seconds."""
+    """The time at which the viewer began to lag, in seconds of the caller's clock."""
 
 
 class Channel:
-    """The viewers of one topic and what they have coming."""
+    """The channel of one topic: its viewers, and the changes that they get."""
 
     def __init__(self, topic: Topic, start: Replay, *, recent_max: int, heartbeat: int) -> None:
         self.topic = topic
@@ -80,23 +80,23 @@ class Channel:
         self.ahead: dict[int, ChangeFrame] = {}
         self.fanout_queue = FanoutQueue()
         self._hellos: dict[bool, tuple[Position, Frame]] = {}
-        """The last `hello` made, for viewers who resume and for those who don't."""
+        """The last `hello` that was made, for viewers that resume (True) and for those that don't (False)."""
         self._recent_bytes = 0
         self._recent_max = recent_max
         self._heartbeat = heartbeat
         self._withdrawn: dict[str, tuple[int, Frame]] = {}
-        """Entries that are gone before their deletion has its turn: its seq, and what viewers are told at once."""
+        """Withdrawn entries, by id, until their deletion has its turn: its seq, and the message for viewers."""
         self._note(start.withdrawn)
         for frame in start.frames:
             self._remember(self._shown(frame))
 
     @property
     def count(self) -> int:
-        """How many viewers are connected, the lagging ones included."""
+        """The number of connected viewers, the lagging ones included."""
         return len(self.viewers) + len(self.lagging)
 
     def everyone(self) -> list[Viewer]:
-        """All viewers, the lagging ones included."""
+        """Return all viewers, the lagging ones included."""
         return [*self.viewers, *self.lagging]
 
     def offer(self, frame: ChangeFrame, now: float) -> Offer:
@@ -114,9 +114,9 @@ class Channel:
         return Offer.DELIVERED
 
     def repair(self, replay: Replay, now: float) -> bool:
-        """Deliver what the store has beyond the channel's position, and with it what waited behind the gap.
+        """Deliver the changes of a replay beyond the channel's position, and those that waited behind the gap.
 
-        Returns False if the replay doesn't reach back to the channel's position: read again from there.
+        Returns False if the replay doesn't reach back to the channel's position; the caller reads again from there.
         """
         if replay.position.epoch != self.position.epoch:
             self._replace(replay, now)
@@ -135,19 +135,19 @@ class Channel:
         return True
 
     def withdraw(self, withdrawals: Iterable[Withdrawal], now: float) -> None:
-        """Tell viewers at once that entries are gone, and give their content to nobody any more."""
+        """Tell viewers at once that entries are gone, and show their content to nobody any more."""
         for frame in self._note(withdrawals):
             self._write(frame, self.position, now)
 
     def covers(self, after: Position) -> bool:
-        """Whether memory holds everything that came after `after`."""
+        """True if memory holds everything that changed after a position."""
         return after.epoch == self.position.epoch and self.floor <= after.seq <= self.position.seq
 
     def join(self, viewer: Viewer, after: Position | None, now: float, older: Iterable[ChangeFrame] = ()) -> None:
         """Register a viewer and bring it to the channel's position.
 
-        `older` are frames from the store that reach from `after` up to the memory's floor, for a viewer that memory
-        doesn't cover. Without `after`, the viewer starts from a snapshot; with a void one, it is told so.
+        `older`: frames from the store, from `after` up to the memory's floor, for a viewer that memory doesn't cover.
+        `after`: None if the viewer starts from a snapshot. If it is void, the viewer gets a `reset`.
         """
         if after is None:
             hello = self._hello(self.position, resumed=False, viewer=viewer.reply_id)
@@ -163,35 +163,35 @@ class Channel:
             self._enter(viewer, [hello, *replay, *self._gone()], after, now)
 
     def resume(self, viewer: Viewer, after: Position, now: float, older: Iterable[ChangeFrame] = ()) -> None:
-        """Bring a lagging viewer to the channel's position, as `join` does; one that doesn't lag is left alone."""
+        """Bring a lagging viewer to the channel's position, as `join` does. Does nothing if it doesn't lag."""
         if self.lagging.pop(viewer, None) is not None:
             self.join(viewer, after, now, older)
 
     def leave(self, viewer: Viewer) -> bool:
-        """Forget a viewer; False for one that is unknown."""
-        was_here = viewer in self.viewers or viewer in self.lagging
+        """Forget a viewer; False if it is unknown."""
+        was_known = viewer in self.viewers or viewer in self.lagging
         self.viewers.discard(viewer)
         self.fanout_queue.left(viewer)
         self.lagging.pop(viewer, None)
-        return was_here
+        return was_known
 
     def beat(self, now: float, elsewhere: int = 0) -> None:
-        """Send a heartbeat with the number of viewers, those of the other nodes included."""
+        """Send a heartbeat with the number of viewers here plus those `elsewhere`."""
         self._write(Frame(messages.heartbeat(self.position.seq, self.count + elsewhere)), self.position, now)
 
     def overdue(self, before: float) -> list[Viewer]:
-        """The viewers that have lagged since before that time."""
+        """Return the viewers that have lagged since before a time."""
         return [viewer for viewer, lag in self.lagging.items() if lag.since < before]
 
     def _hello(self, position: Position, *, resumed: bool, viewer: str = "") -> Frame:
         if viewer:
             return Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat, viewer=viewer))
-        # Who comes while nothing changes gets the same bytes as the one before.
-        made = self._hellos.get(resumed)
-        if made is None or made[0] != position:
+        # Viewers that come while nothing changes get the same bytes.
+        last_hello = self._hellos.get(resumed)
+        if last_hello is None or last_hello[0] != position:
             frame = Frame(messages.hello(position, resumed=resumed, heartbeat=self._heartbeat))
-            made = self._hellos[resumed] = (position, frame)
-        return made[1]
+            last_hello = self._hellos[resumed] = (position, frame)
+        return last_hello[1]
 
     def _enter(self, viewer: Viewer, frames: list[Frame], reached: Position, now: float) -> None:
         for frame in frames:
@@ -206,24 +206,24 @@ class Channel:
         return [frame for _, frame in self._withdrawn.values()]
 
     def _shown(self, frame: ChangeFrame) -> ChangeFrame:
-        """The change as it may be shown: one of an entry that is gone is its deletion."""
+        """Return the change as viewers may see it: as a deletion, if the entry is withdrawn."""
         return frame.withdrawn() if frame.key in self._withdrawn and not frame.deletes else frame
 
     def _note(self, withdrawals: Iterable[Withdrawal]) -> list[Frame]:
-        """Remember withdrawn entries; returns the messages that tell viewers of those that are new."""
-        news = {
+        """Remember withdrawn entries; return the messages about those that are new."""
+        new_withdrawals = {
             entry_id: (seq, Frame(messages.withdrawal_message(entry_id, within=within)))
             for entry_id, seq, within in withdrawals
             if seq > self.position.seq and entry_id not in self._withdrawn
         }
-        if news:
-            self._withdrawn.update(news)
+        if new_withdrawals:
+            self._withdrawn.update(new_withdrawals)
             self.recent = deque(map(self._shown, self.recent))
             self._recent_bytes = sum(len(frame.message) for frame in self.recent)
-        return [frame for _, frame in news.values()]
+        return [frame for _, frame in new_withdrawals.values()]
 
     def _forget_withdrawn(self) -> None:
-        """Forget those whose deletion has had its turn."""
+        """Forget the withdrawn entries whose deletion has had its turn."""
         if self._withdrawn:
             waiting = self._withdrawn.items()
             self._withdrawn = {key: value for key, value in waiting if value[0] > self.position.seq}
@@ -270,15 +270,15 @@ class Channel:
             self._write(reset, before, now)
 
     def pump(self, now: float) -> None:
-        """Write what is queued to the next row of viewers."""
+        """Write the next queued messages to the next batch of viewers."""
         self._mark(self.fanout_queue.pump(self.viewers), now)
 
     def _write(self, frame: Frame, before: Position, now: float) -> None:
-        if not self.fanout_queue and len(self.viewers) <= ROW:
-            for row in self.viewers.rows():
-                self._mark([(viewer, before) for viewer, _ in row.write([frame])], now)
+        if not self.fanout_queue and len(self.viewers) <= BATCH_SIZE:
+            for batch in self.viewers.batches():
+                self._mark([(viewer, before) for viewer, _ in batch.write([frame])], now)
         elif not self.fanout_queue.add(frame, before):
-            # To start afresh is less to carry than what waits.
+            # A fresh start takes less than the messages that wait.
             self.fanout_queue.replace(Frame(messages.reset(self.position)), _NOWHERE)
 
     def _mark(self, lagging: list[tuple[Viewer, Position]], now: float) -> None:
@@ -297,12 +297,12 @@ class Channel:
 
 
 def _floor(replay: Replay) -> int:
-    """From where on the frames are complete. A read from beyond the history's end is complete from its end on."""
+    """Return the seq after which a replay is complete; for a read from beyond the history's end, that is its end."""
     return min(replay.floor, replay.position.seq)
 
 
 def latest(frames: list[ChangeFrame], after: int) -> list[ChangeFrame]:
-    """Of ascending frames, those after a seq that no later one replaces."""
+    """Return those of ascending frames after a seq that no later frame replaces."""
     chosen: dict[str, ChangeFrame] = {}
     for frame in reversed(frames):
         if frame.seq <= after:

@@ -1,4 +1,4 @@
-"""The channels of the topics that somebody follows here: opened when they are asked for, and dropped again."""
+"""The channels of the topics that somebody follows here; they are opened on demand, and dropped later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 EARLY_MAX = 256
-"""Messages kept for a channel that is being opened. When the oldest is lost, the next one shows the gap."""
+"""Messages kept for a channel that is being opened. If the oldest is dropped, the next one shows the gap."""
 
 
 class ChannelRegistry:
@@ -46,12 +46,12 @@ class ChannelRegistry:
         self._recent_max = recent_max
         self._channels: dict[Topic, OpenChannel] = {}
         self._by_liveblog: dict[str, dict[Topic, OpenChannel]] = {}
-        """By the live blog's slug: the channels of the whole of it, and of parts."""
+        """The channels of each live blog and its editions, by slug."""
         self._opening: SingleFlight[Topic, OpenChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
         """Messages for channels that are being opened."""
-        self._wanted: set[Topic] = set()
-        """Topics whose positions the next query is to tell."""
+        self._to_locate: set[Topic] = set()
+        """Topics whose positions the next query is to return."""
         self._positions = FreshFlight(self._read_positions)
         self._tasks = BackgroundTasks()
 
@@ -59,11 +59,11 @@ class ChannelRegistry:
         return iter(list(self._channels.values()))
 
     def get(self, topic: Topic) -> OpenChannel | None:
-        """The topic's channel, if it is open."""
+        """Return the topic's channel; None if it isn't open."""
         return self._channels.get(topic)
 
     def ready(self, topic: Topic, message: TopicMessage) -> OpenChannel | None:
-        """The channel that a message is for, if it is open; one that is being opened takes the message afterwards."""
+        """Return the channel for a message; None if it isn't open. One that is being opened takes it afterwards."""
         early = self._early.get(topic)
         if early is not None:
             early.append(message)
@@ -71,15 +71,15 @@ class ChannelRegistry:
         return self._channels.get(topic)
 
     def of(self, slug: str) -> list[OpenChannel]:
-        """All channels of a live blog."""
+        """Return all channels of a live blog and its editions."""
         return list(self._by_liveblog.get(slug, {}).values())
 
     def liveblogs(self) -> list[str]:
-        """The slugs of the live blogs that have a channel."""
+        """Return the slugs of the live blogs that have a channel."""
         return list(self._by_liveblog)
 
     async def open(self, topic: Topic) -> OpenChannel:
-        """The topic's channel, opened if it isn't. Raises NotFound and StoreUnavailable."""
+        """Return the topic's channel; open it if it isn't open. Raises NotFound and StoreUnavailable."""
         open_channel = self._channels.get(topic)
         return await self._opening(topic) if open_channel is None else open_channel
 
@@ -91,7 +91,7 @@ class ChannelRegistry:
             del self._by_liveblog[slug]
 
     async def close(self) -> None:
-        """Forget all channels, and end what is being read for them."""
+        """Forget all channels, and end the reads for them."""
         running = [
             *self._tasks.cancel(),
             *self._positions.cancel(),
@@ -103,17 +103,17 @@ class ChannelRegistry:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _read_positions(self) -> dict[Topic, Position]:
-        wanted, self._wanted = self._wanted, set()
-        return await self._history.positions(wanted)
+        topics, self._to_locate = self._to_locate, set()
+        return await self._history.positions(topics)
 
     async def _open(self, topic: Topic) -> OpenChannel:
-        # Slugs can be made up without end: one query tells of all that are asked for at this moment, and nothing is
-        # made for a live blog that doesn't exist.
-        self._wanted.add(topic)
+        # Anybody can make up slugs: one query answers for all topics that are asked for at this moment, and nothing is
+        # kept for a live blog that doesn't exist.
+        self._to_locate.add(topic)
         position = (await self._positions()).get(topic)
         if position is None:
             raise NotFound(f"there is no live blog {topic.slug!r}")
-        # Subscribe before reading: what is committed after the read comes by the bus, and is kept in `_early`.
+        # Subscribe before reading: changes after the read come by the bus, and are kept in `_early`.
         self._early[topic] = deque(maxlen=EARLY_MAX)
         try:
             await self._bus.subscribe(topic)

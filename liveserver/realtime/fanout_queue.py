@@ -1,8 +1,8 @@
-"""Messages on their way to more viewers than are written to in one turn of the event loop.
+"""A queue of messages for more viewers than can be written to in one turn of the event loop.
 
-They go out in the order in which they came, a row of the viewers at a time. Messages that come faster than they go
-out are bundled, and written to each viewer together: one large write costs hardly more than a small one, so that a live
-blog under pressure gets later, but not further and further behind.
+Messages are written in order, to one batch of viewers at a time. If they come faster than that, they are bundled, and
+each viewer gets several in one write. One large write costs hardly more than a small one. So under pressure a live blog
+is late, but doesn't fall further and further behind.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer, ViewerBatch, ViewerSet
 
 BUNDLE_BYTES = 32 * 1024
-"""How large messages that are written together may be; a viewer's kernel buffer should have room for them."""
+"""Bytes of messages that are written together; a viewer's kernel buffer should have room for them."""
 
 BACKLOG_BYTES = 8 * 1024 * 1024
-"""How much may wait. It is reached only where changes come faster than this machine can ever write them."""
+"""Bytes of messages that may wait. More wait only if changes come faster than this machine can ever write them."""
 
 
 @dataclass(slots=True)
 class Delivery:
-    """Messages that are written to each viewer together."""
+    """A bundle of messages that each viewer gets in one write."""
 
     first: int
-    """The number of the first; each message that was ever added has one."""
+    """The number of the first message. Messages are numbered in the order in which they are added to the queue."""
     frames: list[Frame] = field(default_factory=list)
     before: list[Position] = field(default_factory=list)
-    """For each frame, the position of a viewer that has received everything before it."""
+    """The position of a viewer that has received everything before a frame, for each frame."""
     size: int = 0
     rest: Iterator[ViewerBatch] | None = None
-    """The rows that are still to be written to, of those that existed when it began. None: it hasn't begun."""
+    """The batches still to be written to, of those that existed when the writing began; None: it hasn't begun."""
 
     @property
     def last(self) -> int:
@@ -45,27 +45,27 @@ class Delivery:
 
 
 class FanoutQueue:
-    """Messages that are still to be written to a set of viewers. The caller calls `pump` until it is empty."""
+    """The queue of a set of viewers. The caller calls `pump` until it is empty."""
 
     def __init__(self) -> None:
         self._deliveries: deque[Delivery] = deque()
         self._number = 0
         self._size = 0
         self._has: dict[Viewer, int] = {}
-        """Viewers that were brought up to date while messages waited: each has those up to that number."""
+        """The number of the last message that a viewer has already, if it came up to date while messages waited."""
 
     def __bool__(self) -> bool:
         return bool(self._deliveries)
 
     def add(self, frame: Frame, before: Position) -> bool:
-        """Add a message; `before` is the position of a viewer that has all but it. False: too much waits already."""
+        """Add a message; False if too much waits already. `before`: the position of a viewer that lacks only this."""
         if self._size + len(frame.message) > BACKLOG_BYTES:
             return False
         self._put(frame, before)
         return True
 
     def replace(self, frame: Frame, before: Position) -> None:
-        """Add a message in place of all that hasn't begun to be written."""
+        """Add a message in place of all bundles whose writing hasn't begun."""
         while self._deliveries and self._deliveries[-1].rest is None:
             self._size -= self._deliveries.pop().size
         self._put(frame, before)
@@ -83,7 +83,7 @@ class FanoutQueue:
         last.size += size
 
     def joined(self, viewer: Viewer) -> None:
-        """Note that a viewer has all the messages that wait: it was brought up to date."""
+        """Note that a viewer was brought up to date, so that it has all the messages that wait."""
         if self._deliveries:
             self._has[viewer] = self._number
 
@@ -92,31 +92,33 @@ class FanoutQueue:
         self._has.pop(viewer, None)
 
     def pump(self, viewer_set: ViewerSet) -> list[tuple[Viewer, Position]]:
-        """Write one bundle to the next row. Returns the lagging viewers, each with its last complete position."""
+        """Write one bundle to the next batch; return the lagging viewers, each with its last complete position."""
         delivery = self._deliveries[0]
         if delivery.rest is None:
-            delivery.rest = iter(viewer_set.rows())
-        row = next(delivery.rest, None)
-        if row is None:
+            delivery.rest = iter(viewer_set.batches())
+        batch = next(delivery.rest, None)
+        if batch is None:
             self._deliveries.popleft()
             self._size -= delivery.size
             self._has = {viewer: number for viewer, number in self._has.items() if number > delivery.last}
             return []
-        partly = [viewer for viewer in row.viewers if viewer in self._has] if self._has else []
-        if partly:
-            lagging = self._write_rest(delivery, row.kind, partly)
-            lagging += row.kind.write_all(
-                [viewer for viewer in row.viewers if viewer not in self._has], delivery.frames
+        partly_served = [viewer for viewer in batch.viewers if viewer in self._has] if self._has else []
+        if partly_served:
+            lagging = self._write_rest(delivery, batch.viewer_class, partly_served)
+            lagging += batch.viewer_class.write_all(
+                [viewer for viewer in batch.viewers if viewer not in self._has], delivery.frames
             )
         else:
-            lagging = row.write(delivery.frames)
+            lagging = batch.write(delivery.frames)
         return [(viewer, delivery.before[taken]) for viewer, taken in lagging]
 
-    def _write_rest(self, delivery: Delivery, kind: type[Viewer], viewers: list[Viewer]) -> list[tuple[Viewer, int]]:
-        """Write to viewers that may have some of the messages already. Returns who lags, and how many each has."""
+    def _write_rest(
+        self, delivery: Delivery, viewer_class: type[Viewer], viewers: list[Viewer]
+    ) -> list[tuple[Viewer, int]]:
+        """Write to viewers that may have some of the messages; return the lagging ones, each with how many it has."""
         lagging = []
         for viewer in viewers:
             had = max(self._has[viewer] - delivery.first + 1, 0)
             if rest := delivery.frames[had:]:
-                lagging += [(one, had + taken) for one, taken in kind.write_all([viewer], rest)]
+                lagging += [(laggard, had + taken) for laggard, taken in viewer_class.write_all([viewer], rest)]
         return lagging

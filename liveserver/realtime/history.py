@@ -1,4 +1,4 @@
-"""The store, read as frames: what the hub and `changes` replay, of whole live blogs and of other views of them."""
+"""The store read as frames, for replays by the hub and the API: of whole live blogs, and of editions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 BATCH = 100
-"""Changes read and rendered at a time; between two batches the event loop has its turn."""
+"""Changes that are read and rendered at a time; between two batches the event loop has its turn."""
 
 
 class PendingChange(NamedTuple):
@@ -30,22 +30,22 @@ class PendingChange(NamedTuple):
 
     seq: int
     seconds: float
-    """Until it does, from when this was asked for; negative if it should already."""
+    """Seconds until the topic shows it, counted from the call of `pending`; negative if it should show it already."""
 
 
 class PendingChanges(NamedTuple):
-    """All that waits of a delayed topic."""
+    """All changes that a delayed topic doesn't show yet."""
 
     position: Position
-    """The whole live blog's."""
+    """The present position of the whole live blog."""
     changes: list[PendingChange]
     """Ascending by seq."""
     withdrawals: list[Withdrawal]
-    """What the topic still shows, and must not show any more."""
+    """Entries that the topic still shows, and must not show any more."""
 
 
 class StoreHistory:
-    """The history that the store holds."""
+    """The history of live blogs, as the store holds it. Implements `History`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class StoreHistory:
         self._clock = clock
 
     async def after(self, topic: Topic, position: Position) -> Replay:
-        """Everything after a position; the last changes, if it is of another history than the store's.
+        """Return everything after a position; if that is of another history than the store's, the last changes.
 
         A seq beyond the store's gives an empty replay at the store's position.
         """
@@ -69,69 +69,69 @@ class StoreHistory:
         seq = position.seq
         while True:
             changes, withdrawn = await self.changes(topic, seq, limit=BATCH)
-            here = Position(changes.liveblog.epoch, changes.liveblog.seq)
-            if here.epoch != position.epoch:
-                # Perhaps since the last batch: what was read before must not be mixed with what is there now.
-                return await self.recent(topic, here, BATCH)
+            store_position = Position(changes.liveblog.epoch, changes.liveblog.seq)
+            if store_position.epoch != position.epoch:
+                # The history may have been replaced since the last batch: the two must not be mixed.
+                return await self.recent(topic, store_position, BATCH)
             frames += await self._encoder.frames(changes)
             if not changes.more:
-                # A thing that changed again between two batches stands in both; the later state counts.
+                # An entry that changed again between two batches is in both; the later state counts.
                 newest = {frame.key: frame for frame in frames}
                 ascending = sorted(newest.values(), key=lambda frame: frame.seq)
-                return Replay(here, position.seq, ascending, tuple(withdrawn))
+                return Replay(store_position, position.seq, ascending, tuple(withdrawn))
             seq = changes.items[-1].seq
 
-    async def recent(self, topic: Topic, here: Position, count: int) -> Replay:
-        """The last changes, at most `count` of them up to `here`, where it stood a moment ago."""
-        return await self.after(topic, Position(here.epoch, max(0, here.seq - count)))
+    async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
+        """Return at most the last `count` changes up to `position`, which was the topic's a moment ago."""
+        return await self.after(topic, Position(position.epoch, max(0, position.seq - count)))
 
     async def positions(self, topics: Collection[Topic]) -> dict[Topic, Position]:
-        """Where each stands; of a live blog that isn't there, nothing."""
+        """Return the position of each topic; a topic of a live blog that doesn't exist is left out."""
         late = {topic: (topic.slug, self.moment(topic)) for topic in topics if topic.delay}
         prompt = {topic.slug for topic in topics if not topic.delay}
-        there = await self._store.changes.positions(prompt) if prompt else {}
-        then = await self._store.changes.positions_as_of(set(late.values())) if late else {}
-        found = {topic: there[topic.slug] for topic in topics if not topic.delay and topic.slug in there}
-        return found | {topic: then[moment] for topic, moment in late.items() if moment in then}
+        present = await self._store.changes.positions(prompt) if prompt else {}
+        past = await self._store.changes.positions_as_of(set(late.values())) if late else {}
+        positions = {topic: present[topic.slug] for topic in topics if not topic.delay and topic.slug in present}
+        return positions | {topic: past[moment] for topic, moment in late.items() if moment in past}
 
     def moment(self, topic: Topic) -> datetime:
-        """As of when a topic that is late shows the live blog."""
+        """Return the past moment as of which a delayed topic shows its live blog."""
         return self._clock() - timedelta(seconds=topic.delay)
 
     async def pending(self, topic: Topic) -> PendingChanges:
-        """What waits of a delayed topic. Raises NotFound and StoreUnavailable."""
+        """Return the changes that a delayed topic doesn't show yet. Raises NotFound and StoreUnavailable."""
         moment = self.moment(topic)
         position, changes, withdrawn = await self._store.changes.since(topic.slug, moment)
         waiting = [PendingChange(seq, (at - moment).total_seconds()) for seq, at in changes]
-        return PendingChanges(position, waiting, self._asking(withdrawn))
+        return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """What changed in a topic after a seq, and what its readers must not have any more.
+        """Return the changes of a topic after a seq, and the entries that its readers must not see any more.
 
-        What the topic doesn't show is deleted, as far as its readers are concerned: they may have had it before.
+        A change of an entry that the topic doesn't show counts as a deletion: its readers may have had the entry.
         """
         withdrawn: list[Withdrawal] = []
         if topic.delay:
             moment = self.moment(topic)
-            found, told = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
-            withdrawn = self._asking(told)
+            changes, withdrawals = await self._store.changes.after_as_of(topic.slug, after, limit=limit, moment=moment)
+            withdrawn = self._with_confirmation(withdrawals)
         else:
-            found = await self._store.changes.after(topic.slug, after, limit=limit)
+            changes = await self._store.changes.after(topic.slug, after, limit=limit)
         if topic.tags:
             items: list[Change] = [
                 EntryDeleted(change.seq, change.entry.id)
                 if isinstance(change, EntryChanged) and not topic.shows(change.entry.tags)
                 else change
-                for change in found.items
+                for change in changes.items
             ]
-            found = found._replace(items=items)
-        return found, withdrawn
+            changes = changes._replace(items=items)
+        return changes, withdrawn
 
-    def _asking(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-        """What the store says is gone, and whether readers are to confirm it."""
+    def _with_confirmation(self, withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
+        """Add to withdrawals from the store whether readers are to confirm them."""
         return [withdrawal._replace(within=self._confirmations.within(withdrawal.id)) for withdrawal in withdrawals]
 
     async def snapshot(self, topic: Topic, *, limit: int) -> Snapshot:
-        """What a page that shows a topic starts from."""
+        """Return the snapshot that a page of a topic starts with."""
         moment = self.moment(topic) if topic.delay else None
         return await self._store.liveblogs.snapshot(topic.slug, limit=limit, tags=topic.tags, moment=moment)

@@ -1,7 +1,8 @@
 """The hub: the topics that viewers of this process follow, kept complete.
 
-The bus hints and the store orders (see `docs/architecture.md`). A message that isn't the next one, and a poll that
-finds the store ahead, have what is missing read. The hub knows viewers by `realtime/viewer.py` alone, and no sockets.
+The bus hints and the store orders (see `docs/architecture.md`). If a message isn't the next one, or a poll finds the
+store ahead, the missing changes are read from the store. The hub knows viewers by `realtime/viewer.py` alone, and no
+sockets.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Hub:
-    """One process's viewers. All calls are made on the event loop."""
+    """The hub of one process. All calls are made on the event loop."""
 
     def __init__(
         self,
@@ -43,9 +44,9 @@ class Hub:
         lag_timeout: float = 15.0,
         recent_max: int = 200,
     ) -> None:
-        """Seconds: between heartbeats, between polls (`poll_fast`: while the bus is down), and of a lag.
+        """Times are in seconds: between heartbeats, between polls (`poll_fast`: while the bus is down), and of a lag.
 
-        `recent_max` is the number of changes that are kept in memory for each topic.
+        `recent_max`: changes that are kept in memory for each topic.
         """
         self.node = secrets.token_hex(8)
         """The id by which the other nodes know this one."""
@@ -68,7 +69,7 @@ class Hub:
             lag_timeout=lag_timeout,
         )
         self._joining: dict[Viewer, Topic] = {}
-        """Viewers that are being brought up to date, and what they follow."""
+        """Viewers that are about to join, and their topics."""
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
@@ -78,7 +79,7 @@ class Hub:
             self._tasks.spawn(upkeep)
 
     async def close(self) -> None:
-        """Stop, and forget everyone; `server/drain.py` comes before."""
+        """Stop, and forget all viewers; `server/drain.py` has closed them before."""
         await self._bus.close()
         running = self._tasks.cancel()
         await self._registry.close()
@@ -88,7 +89,7 @@ class Hub:
 
     @property
     def draining(self) -> bool:
-        """Whether the process is about to end."""
+        """True if the process is about to end."""
         return self._draining
 
     def begin_draining(self) -> None:
@@ -96,53 +97,53 @@ class Hub:
         self._draining = True
 
     async def flushed(self) -> None:
-        """Return once everything that was published has been written."""
+        """Return once all published messages have been written."""
         while any(channel.fanout_queue for channel in self.channels()):
             self._progress.clear()
             await self._progress.wait()
 
     async def deserted(self) -> None:
-        """Return once nobody is connected."""
+        """Return once no viewer is connected."""
         while any(channel.count for channel in self.channels()):
             self._progress.clear()
             await self._progress.wait()
 
-    # What there is
+    # Channels and viewers in memory
 
     def channels(self) -> Iterator[Channel]:
-        """The channels in memory."""
+        """Return the channels in memory."""
         return (open_channel.channel for open_channel in self._registry)
 
     def viewers(self) -> list[Viewer]:
-        """All viewers that are connected here."""
+        """Return all viewers that are connected here."""
         return [viewer for channel in self.channels() for viewer in channel.everyone()]
 
     def viewers_of(self, slug: str) -> list[Viewer]:
-        """A live blog's viewers that are connected here, those of its partners' topics included."""
+        """Return a live blog's viewers that are connected here, those of its editions included."""
         return [viewer for open_channel in self._registry.of(slug) for viewer in open_channel.channel.everyone()]
 
     def count(self, slug: str) -> int:
-        """The number of those."""
+        """Return the number of a live blog's viewers that are connected here, those of its editions included."""
         return self._counts.here(slug)
 
     def count_everywhere(self, slug: str) -> int:
-        """The number of a live blog's viewers on all nodes, as those last announced it: right within some seconds."""
+        """Return the number of a live blog's viewers on all nodes; it may be some seconds old."""
         return self._counts.everywhere(slug)
 
     def announce(self) -> None:
-        """Tell the other nodes how many viewers there are here, and not only when it is time to."""
+        """Tell the other nodes the numbers of viewers here, at once."""
         self._counts.announce()
 
     async def enter(self, topic: Topic) -> None:
-        """Have a topic in memory for viewers to come. Raises Draining, NotFound and StoreUnavailable."""
+        """Take a topic into memory, for viewers to come. Raises Draining, NotFound and StoreUnavailable."""
         if self._draining:
             raise Draining
         await self._registry.open(topic)
 
     def reached(self, topic: Topic) -> Position | None:
-        """The position that a topic is known to have reached; None if it isn't known here: ask the store.
+        """Return the position that a topic is known to have reached; None if only the store knows it.
 
-        Costs no I/O. Asking keeps the topic in memory, as a viewer does.
+        Costs no I/O. The call keeps the topic in memory for a while, as a viewer does.
         """
         open_channel = self._registry.get(topic)
         if open_channel is None:
@@ -153,13 +154,13 @@ class Hub:
     # Viewers
 
     def observe(self, observer: ViewerObserver) -> None:
-        """Have an observer hear of all viewers from now on."""
+        """Tell an observer of all viewers from now on."""
         self._observers.add(observer)
 
     async def join(self, topic: Topic, viewer: Viewer, after: Position | None) -> None:
-        """Register a viewer and send it `hello`, what it missed, and from then on what comes.
+        """Register a viewer, and send it `hello`, the changes that it missed, and from then on all changes.
 
-        Raises NotFound for an unknown live blog, StoreUnavailable if what it needs isn't in memory, and Draining. A
+        Raises NotFound for an unknown live blog, StoreUnavailable if the store must be read and can't, and Draining. A
         viewer that leaves meanwhile is not registered.
         """
         self._joining[viewer] = topic
@@ -176,47 +177,47 @@ class Hub:
             self._joining.pop(viewer, None)
 
     def leave(self, topic: Topic, viewer: Viewer) -> None:
-        """Forget a viewer; one that is unknown is no error."""
+        """Forget a viewer. Does nothing if it is unknown."""
         self._joining.pop(viewer, None)
         if (open_channel := self._registry.get(topic)) is not None:
             open_channel.leave(viewer)
 
     def resume(self, topic: Topic, viewer: Viewer) -> None:
-        """Bring a lagging viewer up to date: it can be written to again."""
+        """Bring a lagging viewer, which can be written to again, up to date."""
         if (open_channel := self._registry.get(topic)) is not None:
             open_channel.resume(viewer)
 
     def said(self, topic: Topic, viewer: Viewer, message: bytes) -> None:
-        """A viewer sent a short text message."""
+        """Pass on a short text message that a viewer has sent."""
         self._observers.said(topic.slug, viewer, message)
 
     def asked(self, topic: Topic) -> int:
-        """The number of answers that each viewer of a topic was asked for, of late."""
+        """Return the number of answers that each viewer of a topic was asked for lately."""
         return self._observers.asked(topic.slug)
 
     # Changes
 
     def committed(self, slug: str, position: Position) -> None:
-        """Note what this process has written, before `publish` delivers it: from now on `reached` is no less."""
+        """Note a position that this process has committed, before `publish` delivers the change; see `reached`."""
         if (open_channel := self._registry.ready(Topic(slug), position)) is not None:
             open_channel.note_position(position)
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
-        """Deliver a committed change to the viewers here, and hand it to the bus for those elsewhere."""
+        """Deliver a committed change to the viewers here, and hand it to the bus for other nodes."""
         self._bus.publish(slug, frame)
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
-        """A message of a topic, published here or elsewhere."""
+        """Take a message of a topic, published here or elsewhere."""
         if (open_channel := self._registry.ready(topic, message)) is not None:
             open_channel.take(message)
 
     def announced(self, message: bytes) -> None:
-        """A node, perhaps this one, has announced something to all others."""
+        """Take an announcement of a node, perhaps this one."""
         self._counts.announced(message)
         self._observers.announced(message)
 
     def link_changed(self, up: bool) -> None:
-        """The bus went down (poll faster), or came back (read what it lost)."""
+        """Note that the bus went down (poll faster), or came back (read the changes that it lost)."""
         self._poll.soon()
         if up:
             self._counts.renew()
@@ -225,5 +226,5 @@ class Hub:
         """Drop a topic from memory, unless somebody is joining it."""
         if topic not in self._joining.values():
             self._registry.drop(topic)
-            # Not awaited: a bus that hangs must not hold up the poll, which makes good what the bus loses.
+            # Not awaited: a bus that hangs must not hold up the poll, which repairs the bus's losses.
             self._tasks.spawn(self._bus.unsubscribe(topic))

@@ -1,7 +1,7 @@
-"""A channel in use: what its topic's changes and viewers go through, and what keeps it complete.
+"""A synced channel: a channel, the known position of the store, and the reads that keep the channel complete.
 
-A change that isn't the next one shows a gap, which is read from the store. What a viewer missed that memory doesn't
-hold is read too.
+A change that isn't the next one shows a gap, which is read from the store. Changes that a viewer missed are read, too,
+if memory doesn't hold them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from liveserver.utils.background import BackgroundTasks
 
 GAP_GRACE = 0.05
-"""Seconds that a missing change gets to arrive by itself before the store is read: messages often cross."""
+"""Seconds to wait for a missing change before the store is read: messages often arrive in another order."""
 
 log = structlog.get_logger(__name__)
 
 
 class OpenChannel:
-    """The channel of a topic that somebody follows here."""
+    """The synced channel of a topic that somebody follows here."""
 
     def __init__(
         self,
@@ -45,28 +45,28 @@ class OpenChannel:
         tasks: BackgroundTasks,
         progress: asyncio.Event,
     ) -> None:
-        """`tasks` take the reads under way. `progress` is set when a viewer has left, or queued messages were written.
+        """`tasks`: keeps the reads under way. `progress`: set when a viewer has left, or queued messages were written.
 
-        `observer` hears of viewers that come and leave.
+        `observer`: told of viewers that come and leave.
         """
         self.channel = channel
         self.liveblog = channel.topic.slug
-        """The slug of the live blog, all of which the viewers follow, or a part."""
+        """The slug of the live blog that the viewers follow, or an edition of it."""
         self.idle_since: float | None = now()
-        """The loop's time since which it has no viewers; None while it has."""
+        """The event loop's time since which it has no viewers; None while it has some."""
         self.refresh = FreshFlight(self._refresh)
-        """Reads what the store has beyond the channel, and delivers it. Raises NotFound and StoreUnavailable."""
+        """Reads the changes beyond the channel's position, and delivers them. Raises NotFound and StoreUnavailable."""
         self._store_position = channel.position
-        """The last position known of the store: the channel may be about to follow."""
+        """The last known position of the store; the channel may not have got there yet."""
         self._history = history
         self._observer = observer
         self._tasks = tasks
         self._progress = progress
         self._replays = ReplayCache(channel.topic, history)
         self._gap_waits = False
-        """Whether a missing change is being waited for."""
+        """True while a missing change is awaited."""
         self._pumping = False
-        """Whether the next row of viewers has its turn already."""
+        """True if the next pump is scheduled."""
 
     def cancel(self) -> list[asyncio.Task[Any]]:
         """Cancel the reads under way, and return them for the caller to gather."""
@@ -76,10 +76,10 @@ class OpenChannel:
 
     @property
     def reached(self) -> Position | None:
-        """The position that the topic is known to have reached; None if that isn't known here."""
+        """The position that the topic is known to have reached; None if only the store knows it."""
         delivered, stored = self.channel.position, self._store_position
         if stored.epoch != delivered.epoch:
-            # History was replaced, and the channel hasn't followed yet; or it has, and the poll is about to tell.
+            # The history was replaced, and either the channel hasn't followed yet, or the poll hasn't noticed yet.
             return None
         return stored if stored.seq > delivered.seq else delivered
 
@@ -95,21 +95,21 @@ class OpenChannel:
             self._repair()
 
     def stay(self) -> None:
-        """Begin the time without viewers anew, if there are none."""
+        """Restart the idle time of a channel without viewers."""
         if self.idle_since is not None:
             self.idle_since = now()
 
     # Changes
 
     def take(self, message: TopicMessage) -> None:
-        """Deliver a change, if it is the next one; else see to the gap before it. What can't be read is a gap too."""
+        """Deliver a change if it is the next one; else repair the gap before it. An unreadable message is a gap."""
         if isinstance(message, Withdrawal):
             self.channel.withdraw([message], now())
             self.pump_soon()
             return
         position = message.position if isinstance(message, ChangeFrame) else message
         if position is not None and position.epoch == self._store_position.epoch:
-            # A message of another epoch may be an old one, come late. Only the store replaces history.
+            # A message of another epoch may be an old one that comes late. Only the store replaces the history.
             self.note_position(position)
         if isinstance(message, ChangeFrame):
             self._offer(message)
@@ -117,12 +117,12 @@ class OpenChannel:
             self._repair()
 
     def beat(self, viewers_elsewhere: int) -> None:
-        """Send a heartbeat, with the number of all viewers of the live blog."""
+        """Send a heartbeat with the number of viewers here plus those elsewhere."""
         self.channel.beat(now(), viewers_elsewhere)
         self.pump_soon()
 
     def pump_soon(self) -> None:
-        """Have what waits written, row by row, each in a turn of the event loop of its own."""
+        """Schedule the writing of queued messages: one batch of viewers in each turn of the event loop."""
         if self.channel.fanout_queue and not self._pumping:
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
@@ -130,13 +130,13 @@ class OpenChannel:
     # Viewers
 
     def join(self, viewer: Viewer, after: Position | None, older: Iterable[ChangeFrame]) -> None:
-        """Register a viewer and bring it up to date: see `Channel.join`."""
+        """Register a viewer, and bring it up to date: see `Channel.join`."""
         self.idle_since = None
         self.channel.join(viewer, after, now(), older)
         self._observer.came(self.liveblog, viewer)
 
     def resume(self, viewer: Viewer) -> None:
-        """Bring a lagging viewer up to date, as soon as what it missed is read; one that doesn't lag is left alone."""
+        """Bring a lagging viewer up to date, once the changes it missed are read. Does nothing if it doesn't lag."""
         lag = self.channel.lagging.get(viewer)
         if lag is None:
             return
@@ -146,7 +146,7 @@ class OpenChannel:
             self._tasks.spawn(self._catch_up(viewer, lag))
 
     def leave(self, viewer: Viewer) -> None:
-        """Forget a viewer; one that is unknown is no error."""
+        """Forget a viewer. Does nothing if it is unknown."""
         if not self.channel.leave(viewer):
             return
         self._observer.left(self.liveblog, viewer)
@@ -160,22 +160,22 @@ class OpenChannel:
         viewer.close(code)
 
     async def bridge(self, after: Position) -> tuple[Position, list[ChangeFrame]]:
-        """Read what memory lacks for a viewer at `after`, until `join` can be called for it at once.
+        """Read the changes that memory lacks for a viewer at `after`, so that `join` can be called for it.
 
-        Returns the position and the older frames to call it with. The position is void if `after` lies too far back
-        to be replayed. Raises NotFound and StoreUnavailable.
+        Returns the position and the older frames for `join`. The position is void if `after` lies too far back to be
+        replayed. Raises NotFound and StoreUnavailable.
         """
         channel = self.channel
         if not self._replays.reaches(after, channel.position):
             return VOID_POSITION, []
         if after.epoch != channel.position.epoch or after.seq > channel.position.seq:
-            # It may come from another node, and know more than this one. Only the store can call its position void.
+            # The viewer may come from another node, and be ahead of this one. Only the store can tell that it is void.
             await self.refresh()
         while after.epoch == channel.position.epoch and after.seq < channel.floor:
             replay = await self._replays.read(after, channel.position)
             if replay.position.epoch == channel.position.epoch and replay.position.seq >= channel.floor:
                 return (after if after.seq >= replay.floor else VOID_POSITION), replay.frames
-            # Memory has gone on since, and forgotten what came after that read.
+            # Since that read, memory has gone on, and forgotten changes that came after it.
             self._replays.drop()
             await self.refresh()
         return after, []
@@ -186,7 +186,7 @@ class OpenChannel:
         except (StoreUnavailable, NotFound):
             self.close(viewer, close_codes.CLOSE_TOO_SLOW)
             return
-        # It may have left meanwhile, or have been caught up by an earlier report and lag anew.
+        # The viewer may have left meanwhile; or an earlier call has caught it up, and it lags again.
         if self.channel.lagging.get(viewer) is lag:
             self.channel.resume(viewer, position, now(), older)
 
@@ -208,7 +208,7 @@ class OpenChannel:
             self._tasks.spawn(self._repair_now())
 
     async def _repair_now(self) -> None:
-        # A read that fails leaves the gap; the poll finds it again.
+        # If the read fails, the gap stays; the poll will find it again.
         with suppress(StoreUnavailable, NotFound):
             await self.refresh()
 
@@ -237,5 +237,5 @@ class OpenChannel:
 
 
 def now() -> float:
-    """The event loop's time, in seconds."""
+    """Return the event loop's time, in seconds."""
     return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""What the channel's memory lacks for viewers that come back, read from the store once for many of them."""
+"""Replays for viewers that come back, beyond the channel's memory: read from the store once for many viewers."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from liveserver.realtime.ports import History
 
 REPLAY_MAX = 300
-"""Changes that are replayed one by one. A viewer further behind starts afresh, which is less to carry."""
+"""The most changes that are replayed. A viewer further behind starts afresh, which takes fewer bytes."""
 
 REPLAY_KEEP = 10.0
 """Seconds for which a replay is kept for the next viewers that memory doesn't cover.
 
-They come in waves: one read serves all of them, whatever their positions. Opening streams to have the store read causes
-no more than one read in that time.
+Viewers come in waves: one read serves all of them, whatever their positions. And nobody can cause more than one read in
+that time by opening streams.
 """
 
 REPLAY_BYTES = 8 * 1024 * 1024
-"""Bytes of messages in a replay, whatever their number. A viewer that would need more starts afresh."""
+"""The most bytes of messages in a replay, whatever their number. A viewer that needs more starts afresh."""
 
 
 class ReplayCache:
-    """The last replay of a topic that was read, or is being read."""
+    """The cache of a topic's last replay, which was read or is being read."""
 
     def __init__(self, topic: Topic, history: History) -> None:
         self._topic = topic
         self._history = history
         self._replay: tuple[Position, asyncio.Task[Replay]] | None = None
-        """Where the read starts, and its task, which is kept for a while when it is done."""
+        """The position where the read starts, and its task, which is kept for a while after it is done."""
 
     def reaches(self, after: Position, position: Position) -> bool:
-        """Whether a viewer at `after` is near enough to the channel's position to have a replay."""
+        """True if a viewer at `after` is near enough to the channel's position to get a replay."""
         return position.seq - after.seq <= REPLAY_MAX
 
     async def read(self, after: Position, position: Position) -> Replay:
-        """A replay from `after`, or from further back, up to the store's position at some moment since it was kept.
+        """Return a replay from `after`, or from further back; if it was cached, it ends some seconds in the past.
 
-        `position` is the channel's: the read starts so far back that it serves all viewers within reach. Raises
-        NotFound and StoreUnavailable.
+        `position`: the channel's. The read starts so far back that it serves all viewers within reach. Raises NotFound
+        and StoreUnavailable.
         """
         replay = self._replay
         if replay is None or replay[0].epoch != after.epoch or replay[0].seq > after.seq:
@@ -55,7 +55,7 @@ class ReplayCache:
         return await asyncio.shield(replay[1])
 
     def drop(self) -> None:
-        """Forget a replay that is too old, unless it is still being read."""
+        """Forget the replay, which is too old, unless it is still being read."""
         if self._replay is not None and self._replay[1].done():
             self._replay = None
 

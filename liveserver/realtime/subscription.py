@@ -1,4 +1,4 @@
-"""A viewer's link to the hub: what its connection reports to, and all that it knows of the hub."""
+"""A viewer's link to the hub, to which its connection reports. The connection knows nothing else of the hub."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ class Subscription:
     def __init__(self, hub: Hub, topic: Topic) -> None:
         self._hub = hub
         self.topic = topic
-        """What the viewer follows."""
+        """The topic that the viewer follows."""
         self.permit: Permit | None = None
-        """Released when the viewer goes."""
+        """The viewer's permit within its address's limit, released when it goes; None: it has none."""
 
     async def enter(self) -> None:
-        """Have the topic in memory. Raises Draining, NotFound and StoreUnavailable."""
+        """Take the topic into the hub's memory. Raises Draining, NotFound and StoreUnavailable."""
         await self._hub.enter(self.topic)
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Let the viewer in. Raises NotFound, StoreUnavailable and Draining."""
+        """Register the viewer with the hub. Raises NotFound, StoreUnavailable and Draining."""
         await self._hub.join(self.topic, viewer, after)
 
     def writable(self, viewer: Viewer, /) -> None:
-        """The viewer had refused a message, and can be written to again."""
+        """Report that the viewer, which lagged, can be written to again."""
         self._hub.resume(self.topic, viewer)
 
     def said(self, viewer: Viewer, message: bytes, /) -> None:
-        """The viewer sent a short text message."""
+        """Report a short text message of the viewer."""
         self._hub.said(self.topic, viewer, message)
 
     def asked(self) -> int:
-        """The number of answers that each viewer was asked for of late: it may send so many more messages."""
+        """Return the number of answers that each viewer was asked for lately; it may send as many more messages."""
         return self._hub.asked(self.topic)
 
     def gone(self, viewer: Viewer, /) -> None:
-        """The viewer's connection has ended."""
+        """Report that the viewer's connection has ended, and release its permit."""
         self._hub.leave(self.topic, viewer)
         permit, self.permit = self.permit, None
         if permit is not None:

@@ -1,4 +1,4 @@
-"""Viewers, as the hub sees them: one, a row that is written to in one step, and a set of rows."""
+"""Viewers, as the hub sees them: a viewer, a batch that is written to in one step, and a set of batches."""
 
 from __future__ import annotations
 
@@ -10,56 +10,56 @@ if TYPE_CHECKING:
 
     from liveserver.protocol.frames import Frame
 
-ROW = 512
-"""Viewers written to in one turn of the event loop: a few milliseconds, so that all else gets its turn too."""
+BATCH_SIZE = 512
+"""Viewers written to in one turn of the event loop: that takes a few milliseconds, so others get their turn soon."""
 
 
 class ViewerBatch:
-    """Viewers of one class who are written to together, in one step: at most `ROW`.
+    """A batch of at most `BATCH_SIZE` viewers of one class, which are written to in one step.
 
-    They stand without gaps, and about in the order in which they came, which is that in which they lie in memory.
+    `viewers` has no gaps. It is roughly in the order in which they came, which is also their order in memory.
     """
 
-    __slots__ = ("kind", "viewer_set", "viewers")
+    __slots__ = ("viewer_class", "viewer_set", "viewers")
 
-    def __init__(self, viewer_set: ViewerSet, kind: type[Viewer]) -> None:
+    def __init__(self, viewer_set: ViewerSet, viewer_class: type[Viewer]) -> None:
         self.viewer_set = viewer_set
-        self.kind = kind
+        self.viewer_class = viewer_class
         self.viewers: list[Viewer] = []
 
     def add(self, viewer: Viewer) -> None:
-        """Put a viewer at the end."""
-        viewer.row, viewer.index = self, len(self.viewers)
+        """Add a viewer at the end."""
+        viewer.batch, viewer.index = self, len(self.viewers)
         self.viewers.append(viewer)
 
     def discard(self, viewer: Viewer) -> None:
-        """Take a viewer out; the last one gets its place."""
+        """Remove a viewer; the last one gets its place."""
         last = self.viewers.pop()
         if last is not viewer:
             self.viewers[viewer.index] = last
             last.index = viewer.index
-        viewer.row = None
+        viewer.batch = None
 
     def write(self, frames: Sequence[Frame]) -> list[tuple[Viewer, int]]:
-        """Write messages to all of them; those that lag, each with how many of the messages it took."""
-        return self.kind.write_all(self.viewers, frames)
+        """Write messages to all viewers; return the lagging ones, each with the number of messages that it took."""
+        return self.viewer_class.write_all(self.viewers, frames)
 
 
 class Viewer(ABC):
-    """A viewer. No call raises, waits, or calls the hub back from within."""
+    """A viewer, as the hub knows it. No call raises, waits, or calls the hub."""
 
-    __slots__ = ("index", "partner", "reply_id", "row")
+    __slots__ = ("batch", "index", "partner", "reply_id")
 
-    row_type: ClassVar[type[ViewerBatch]] = ViewerBatch
-    """How viewers of this class are written to together."""
+    batch_type: ClassVar[type[ViewerBatch]] = ViewerBatch
+    """The class of batches for viewers of this class."""
 
     def __init__(self, reply_id: str = "") -> None:
         self.reply_id = reply_id
-        """By what it is known when it posts, as its `hello` says; "" for one that can answer on its own stream."""
+        """The id from its `hello` that it gives when it answers by POST; "" if it can answer on its stream."""
         self.partner = ""
-        """The partner on whose pages it reads; "" for none."""
-        self.row: ViewerBatch | None = None
-        """Its row in a `ViewerSet`, which alone changes this."""
+        """The id of the partner whose page it is on; "" for none."""
+        self.batch: ViewerBatch | None = None
+        """The viewer's batch in a `ViewerSet`, which alone changes this; None if it is in no set."""
         self.index = 0
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Viewer(ABC):
 
     @classmethod
     def write_all(cls, viewers: Sequence[Viewer], frames: Sequence[Frame], /) -> list[tuple[Viewer, int]]:
-        """Write messages to many viewers of this class; those that lag, each with how many of the messages it took."""
+        """Write messages to many viewers of this class; return the lagging ones, each with how many it took."""
         lagging = []
         for viewer in viewers:
             for taken, frame in enumerate(frames):
@@ -83,56 +83,56 @@ class Viewer(ABC):
 
 
 class ViewerSet:
-    """Many viewers, in rows. A viewer is in one set at most."""
+    """A set of viewers, in batches. A viewer is in one set at most."""
 
     def __init__(self) -> None:
-        self._rows: dict[ViewerBatch, None] = {}
+        self._batches: dict[ViewerBatch, None] = {}
         self._open: dict[type[Viewer], dict[ViewerBatch, None]] = {}
-        """Those with room."""
+        """The batches with room for more, by viewer class."""
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[Viewer]:
-        for row in self._rows:
-            yield from row.viewers
+        for batch in self._batches:
+            yield from batch.viewers
 
     def __contains__(self, viewer: Viewer) -> bool:
-        return viewer.row is not None and viewer.row.viewer_set is self
+        return viewer.batch is not None and viewer.batch.viewer_set is self
 
     def add(self, viewer: Viewer) -> None:
-        """Put a viewer in; one that is there is no error."""
+        """Add a viewer. Does nothing if it is in the set already."""
         if viewer in self:
             return
-        kind = type(viewer)
-        having_room = self._open.setdefault(kind, {})
-        row = next(iter(having_room), None)
-        if row is None:
-            row = kind.row_type(self, kind)
-            self._rows[row] = having_room[row] = None
-        row.add(viewer)
+        viewer_class = type(viewer)
+        with_room = self._open.setdefault(viewer_class, {})
+        batch = next(iter(with_room), None)
+        if batch is None:
+            batch = viewer_class.batch_type(self, viewer_class)
+            self._batches[batch] = with_room[batch] = None
+        batch.add(viewer)
         self._count += 1
-        if len(row.viewers) >= ROW:
-            del having_room[row]
+        if len(batch.viewers) >= BATCH_SIZE:
+            del with_room[batch]
 
     def discard(self, viewer: Viewer) -> None:
-        """Take a viewer out; one that isn't there is no error."""
-        row = viewer.row
-        if row is None or row.viewer_set is not self:
+        """Remove a viewer. Does nothing if it isn't in the set."""
+        batch = viewer.batch
+        if batch is None or batch.viewer_set is not self:
             return
-        row.discard(viewer)
+        batch.discard(viewer)
         self._count -= 1
-        having_room = self._open[row.kind]
-        if row.viewers:
-            having_room[row] = None
+        with_room = self._open[batch.viewer_class]
+        if batch.viewers:
+            with_room[batch] = None
         else:
-            having_room.pop(row, None)
-            del self._rows[row]
+            with_room.pop(batch, None)
+            del self._batches[batch]
 
-    def rows(self) -> list[ViewerBatch]:
-        """All rows that there are now.
+    def batches(self) -> list[ViewerBatch]:
+        """Return the present batches.
 
-        A viewer that comes later gets a place in any row; one that is in a row stays in it until it leaves.
+        A new viewer may be added to any of them; a viewer stays in its batch until it leaves.
         """
-        return list(self._rows)
+        return list(self._batches)

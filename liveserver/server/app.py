@@ -1,4 +1,4 @@
-"""The application: which path leads to which endpoint, and what every request goes through."""
+"""The application: its routes, its middleware, and its error handlers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _front_end() -> dict[str, Representation]:
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The ASGI application. Its parts are in `app.state.services` while it runs."""
+    """Make the ASGI application. Its parts are in `app.state.services` while it runs."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, Any]]:
@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> Starlette:
         expose_headers=EXPOSED_HEADERS,
         max_age=86_400,
     )
-    # A redirect to the path without its last slash would go to whatever the Host header says.
+    # A redirect to the path without its last slash would go to the host that the Host header names.
     api = Router([*STREAM_ROUTES, *API_ROUTES], redirect_slashes=False, default=nowhere)
     app = Starlette(
         routes=[

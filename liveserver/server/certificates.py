@@ -1,4 +1,4 @@
-"""TLS in the process: the certificate that the server shows, and the terms on which it speaks (RFC 9325)."""
+"""TLS in the process: the server's certificate, and its TLS settings (RFC 9325)."""
 
 from __future__ import annotations
 
@@ -12,53 +12,55 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-"""For TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
+"""The ciphers for TLS 1.2: those with forward secrecy and authenticated encryption. TLS 1.3 has no others."""
 
 MISMATCHES = {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED"}
-"""How OpenSSL says that a key is another certificate's; the last is that of a key of another kind (RSA, EC)."""
+"""OpenSSL's reasons if a key belongs to another certificate; the last one if it is of another type (RSA, EC)."""
 
 
 class Certificate:
-    """A certificate, with those that vouch for it, and its key, in two files of PEM. `context` is for uvicorn.
+    """A certificate with its chain, and its key, read from two PEM files. `context` is for uvicorn.
 
-    Raises SettingsError for files that can't be read, are no such thing, or don't go together.
+    Raises SettingsError if the files can't be read, aren't a certificate and a key, or don't belong together.
     """
 
     def __init__(self, certificate: str, key: str) -> None:
         self._files = (certificate, key)
-        self.context = self._made()
-        """What the server listens with. Each connection is given the newest one as it begins."""
+        self.context = self._new_context()
+        """The context that the server listens with. Each connection gets the newest context as it begins."""
         self._newest = self.context
-        self.context.sni_callback = self._renewed
+        self.context.sni_callback = self._use_newest
 
     def read(self) -> None:
-        """Read the files once more: whoever connects from now on gets what is in them; who is connected keeps theirs.
+        """Read the files again, for new connections; open connections keep their certificate.
 
-        Raises SettingsError, and goes on with what there was.
+        Raises SettingsError if they can't be used; the certificate then stays as it was.
         """
-        self._newest = self._made()
+        self._newest = self._new_context()
 
-    def _renewed(self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
-        """Go on with the newest context; OpenSSL calls this as a handshake begins, also for who names no server."""
+    def _use_newest(
+        self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
+    ) -> None:
+        """Give a connection the newest context. OpenSSL calls this for each handshake, even without a server name."""
         connection.context = self._newest
 
-    def _made(self) -> ssl.SSLContext:
-        """A context of what is in the files: a new one, as an old certificate would stay beside one of another kind."""
+    def _new_context(self) -> ssl.SSLContext:
+        """Make a context from the files. It is a new one: an old certificate would stay beside one of another type."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
-        # Another handshake amid a connection (TLS 1.2): older versions of OpenSSL let clients ask for it.
+        # No second handshake within a connection (TLS 1.2): older versions of OpenSSL let clients ask for one.
         context.options |= ssl.OP_NO_RENEGOTIATION
         context.set_alpn_protocols(["http/1.1"])
         self._load(context)
         return context
 
     def _load(self, context: ssl.SSLContext) -> None:
-        for path, what in zip(self._files, ("certificate", "key"), strict=True):
+        for path, name in zip(self._files, ("certificate", "key"), strict=True):
             try:
                 Path(path).read_bytes()
             except OSError as error:
-                raise SettingsError(f"can't read the TLS {what} {path}: {error.strerror}") from None
+                raise SettingsError(f"can't read the TLS {name} {path}: {error.strerror}") from None
         certificate, key = self._files
         try:
             context.load_cert_chain(certificate, key, password=self._no_password)
@@ -68,13 +70,13 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Asked for by OpenSSL, which would else ask at the terminal."""
+        """Raise SettingsError. OpenSSL calls this for a key with a password; otherwise it would ask at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 
 
 def configured_certificate(settings: Settings) -> Certificate | None:
-    """The certificate that the settings name; None if they name none. Raises SettingsError if it can't be read."""
+    """Read the certificate that the settings name; None if they name none. Raises SettingsError if it can't be read."""
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return Certificate(settings.tls_certificate, settings.tls_key)

@@ -1,4 +1,4 @@
-"""How many connections a process may have: each takes a descriptor, and what else it opens must get one, too."""
+"""The number of connections that a process may have: each takes a descriptor, as do its other files and sockets."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import resource
 from typing import NamedTuple
 
 OWN = 128
-"""Descriptors that the process needs beside its connections to readers and to the database: listening sockets, Redis,
-files that are being sent, pictures' processes, and a few connections that are being turned away."""
+"""Descriptors that the process needs besides its connections to clients and to the database: for listening sockets,
+Redis, files that are being sent, picture processes, and a few connections that are being turned away."""
 
 FILES = 3
-"""Descriptors for each connection to the database: SQLite has its file, the WAL and their index open."""
+"""Descriptors for each connection to the database: SQLite opens its file, the WAL and the WAL's index."""
 
 SHARE = 10
 RESERVE_MAX = 1_000
-"""Connections that are no streams, at most: where there is room for 10,000 and more, a page needs its own for
-milliseconds only."""
+"""The most connections that are kept for requests, streams apart. A request needs its connection for milliseconds only,
+so this is enough even where there is room for 10,000 and more."""
 
 UNLIMITED = 1_048_576
-"""What the kernel allows a process that nothing else limits (`fs.nr_open`)."""
+"""Descriptors that the kernel allows a process without a limit of its own (`fs.nr_open`)."""
 
 
 class Capacity(NamedTuple):
-    """How many connections a process may have, and with how many it still lets in streams."""
+    """The number of connections that a process may have, and the number up to which it accepts new streams."""
 
     connections: int
     streams: int
 
 
 def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capacity:
-    """What goes into so many descriptors; `most`: no more connections than that, unless it is 0.
+    """Compute the capacity for so many descriptors; `most`: an upper limit of connections (0: none).
 
-    A tenth, a thousand at most, is kept for requests: who reads the page, publishes or looks after the server gets in
-    when there is no room for one more stream.
+    A tenth of the connections, at most a thousand, is kept for requests: pages, the API and monitoring still work when
+    there is no room for one more stream.
     """
     room = max(1, descriptors - OWN - 2 * FILES * database_pool)
     connections = min(room, most) if most else room
@@ -40,6 +40,6 @@ def capacity(descriptors: int, *, most: int = 0, database_pool: int = 0) -> Capa
 
 
 def descriptors() -> int:
-    """How many files and sockets this process may have open."""
+    """Return the number of files and sockets that this process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return UNLIMITED if soft == resource.RLIM_INFINITY else soft

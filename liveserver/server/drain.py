@@ -1,8 +1,8 @@
-"""Taking leave of the viewers before the process ends.
+"""The drain: viewers leave one by one before the process ends.
 
-All at once they would be a stampede on the nodes that remain. So each is told a moment of its own, gets what is
-published until then, and is let go at that moment: one that comes back at once meets few others, and one that heeds
-nothing of what it is told does too.
+If all left at once, they would all connect to the remaining nodes at once. So each viewer is told a moment of its own,
+gets the changes until then, and is closed at that moment. When it connects again, few others do so with it, even if it
+ignores what it was told.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 SLOTS = 1_000
-"""Different moments; more viewers than that share them."""
+"""The number of different moments; if there are more viewers, several share one."""
 
 PATIENCE = 1.0
-"""Seconds for what was on its way when the end began, and for connections to end that were let go last."""
+"""Seconds to wait for messages under way when the drain begins, and for the last closed connections to end."""
 
 
 def timetable(count: int, window: float) -> list[int]:
-    """When so many viewers leave, in milliseconds from now: evenly spread over `window` seconds, ascending."""
+    """Return when each of `count` viewers leaves: milliseconds from now, within `window` seconds, ascending."""
     slots = min(count, SLOTS)
     moments = [round(1000 * window * (slot + random.uniform(0.25, 0.75)) / slots) for slot in range(slots)]
     return [moments[number * slots // count] for number in range(count)]
 
 
 async def farewell(hub: Hub, window: float) -> None:
-    """Take no more viewers, and send off those that are there within `window` seconds.
+    """Accept no more viewers, and close those that are connected within `window` seconds.
 
-    Returns when all have gone; a second after the window at the latest, when only those are left who don't read.
+    Returns when all have gone, or a second after the window: then only viewers that don't read are left.
     """
     hub.begin_draining()
     with suppress(TimeoutError):
@@ -47,27 +47,27 @@ async def farewell(hub: Hub, window: float) -> None:
     turns: dict[int, list[Viewer]] = {}
     for moment, viewer in zip(timetable(len(viewers), window), viewers, strict=True):
         turns.setdefault(moment, []).append(viewer)
-    seeing_off = asyncio.create_task(_see_off(turns))
+    closing = asyncio.create_task(_close_in_turn(turns))
     try:
         with suppress(TimeoutError):
             async with asyncio.timeout(window + PATIENCE):
                 await hub.deserted()
     finally:
-        seeing_off.cancel()
-        await asyncio.wait([seeing_off])
+        closing.cancel()
+        await asyncio.wait([closing])
     hub.announce()
 
 
-async def _see_off(turns: dict[int, list[Viewer]]) -> None:
+async def _close_in_turn(turns: dict[int, list[Viewer]]) -> None:
     clock = asyncio.get_running_loop().time
-    began = clock()
+    start = clock()
     for moment, viewers in turns.items():
         frame = Frame(messages.reconnect(moment))
         for viewer in viewers:
-            # Who lags is let go without having been told.
+            # A lagging viewer isn't told, but is closed all the same.
             viewer.write(frame)
         await asyncio.sleep(0)
     for moment, viewers in turns.items():
-        await asyncio.sleep(began + moment / 1000 - clock())
+        await asyncio.sleep(start + moment / 1000 - clock())
         for viewer in viewers:
             viewer.close(close_codes.CLOSE_RESTART)

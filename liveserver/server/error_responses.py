@@ -1,4 +1,4 @@
-"""Answers to what went wrong: pages for people, problems (RFC 9457) for programs."""
+"""Answers to errors: pages for people, problem documents (RFC 9457) for programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _for_people(request: Request) -> bool:
 
 
 async def our_error(request: Request, error: Exception) -> Response:
-    """For an error of ours: a page for people, a problem for programs."""
+    """Answer an error of ours: with a page for people, a problem document for programs."""
     assert isinstance(error, LiveserverError)
     if isinstance(error, ClientGone):
         return _to_nobody()
@@ -36,24 +36,24 @@ async def our_error(request: Request, error: Exception) -> Response:
         await wait_for_turn(request.scope)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
-            # Without a look at the database: to refuse must cost less than to serve.
+            # This page needs no database: refusing must cost less than serving.
             return too_many_page(request, error)
         if isinstance(error, Busy):
             return plain_error_page(request, 503)
-        kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
-        return await error_page(request, kind.status)
+        problem_kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
+        return await error_page(request, problem_kind.status)
     return await handle_error(request, error)
 
 
 async def ended(request: Request) -> Response:
-    """For a request that the server's end overtook."""
+    """Answer a request that was still waiting when the server ended."""
     if _for_people(request):
         return plain_error_page(request, 503)
     return await handle_error(request, StoreUnavailable("the server ends before the database has answered"))
 
 
 async def http_error(request: Request, error: Exception) -> Response:
-    """For what Starlette refuses: no such route, no such method."""
+    """Answer a request that Starlette refuses: no such route, no such method."""
     assert isinstance(error, HTTPException)
     if error.status_code == 404 and _for_people(request):
         return await error_page(request, 404)
@@ -61,17 +61,17 @@ async def http_error(request: Request, error: Exception) -> Response:
 
 
 async def left(_request: Request, _error: Exception) -> Response:
-    """For a client that went before its request was complete."""
+    """End the request of a client that went before its request was complete."""
     return _to_nobody()
 
 
 def _to_nobody() -> Response:
-    """The client went before its request was complete, or answered: nobody reads this, and there is nothing to log."""
+    """Return an answer that nobody reads: the client has gone. There is nothing to log either."""
     return Response(status_code=400)
 
 
 async def crash(request: Request, error: Exception) -> Response:
-    """For an error that nobody expected; the log has its traceback."""
+    """Answer a request that failed by an unexpected error, and log its traceback."""
     log.error("request.failed", path=request.url.path, exc_info=error)
     if _for_people(request):
         return plain_error_page(request, 500)

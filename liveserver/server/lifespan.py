@@ -1,4 +1,4 @@
-"""The parts of one process: which there are, how they are put together, and in which order they start and end."""
+"""The composition root: makes and connects the parts of one process, starts them in order, and ends them."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Container]:
-    """The parts of one process, started; stopped at the end. Raises SettingsError if they can't be.
+    """Start the parts of one process, yield them, and end them. Raises SettingsError if one can't start.
 
-    Each part is in the stack before the next one is made: what fails to start ends those that have. They end in the
-    opposite order: first what works on its own, the store last.
+    Each part is in the exit stack before the next one is made: if one fails to start, those before it are ended. Parts
+    end in the opposite order: first those that work on their own, the store last.
     """
     entries = EntryRenderer(
         Urls(settings.base_url, media_url=settings.media_public_url),

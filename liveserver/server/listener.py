@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 SEND_BUFFER = 64 * 1024
-"""Bytes in the kernel for one connection (Linux doubles it, for its own bookkeeping)."""
+"""Bytes of the kernel's send buffer for one connection (Linux doubles it, for its own bookkeeping)."""
 
 
 @contextmanager
 def listening(settings: Settings) -> Iterator[socket.socket]:
-    """A socket that listens at the address of the settings. Raises SettingsError where it can't."""
+    """Yield a socket that listens at the address of the settings. Raises SettingsError if it can't."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit these. The kernel's buffer is a queue too, of megabytes if left to grow, in which a slow
-        # viewer's lag would hide; and a peer that takes nothing for so long is cut off by the kernel, as a transport
-        # that is asked to close waits for its buffer to be read.
+        # Connections inherit these options. The kernel's buffer is a queue, too: if it grew to megabytes, it would hide
+        # a slow viewer's lag. And the kernel cuts off a peer that reads nothing for the lag timeout: a transport
+        # that was told to close would wait until its buffer is read.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if sys.platform == "linux":
             patience = round(settings.lag_timeout * 1000)
@@ -46,5 +46,5 @@ def listening(settings: Settings) -> Iterator[socket.socket]:
 
 
 def address_of(settings: Settings) -> str:
-    """Host and port, as a URL has them."""
+    """Return host and port as they stand in a URL."""
     return f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"

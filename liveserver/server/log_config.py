@@ -1,4 +1,4 @@
-"""Logs: one event a line, readable at a terminal and JSON elsewhere; the libraries' too."""
+"""Logs, ours and those of libraries: one event a line, readable at a terminal, JSON elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def configure(settings: Settings) -> None:
-    """Send every log of this process to standard error in the format that the settings ask for."""
+    """Send every log of this process to standard error, in the format of the settings."""
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     common: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -52,9 +52,9 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # What uvicorn says of its start and its end, we say ourselves; its warnings stay.
+    # We log start and end ourselves; only uvicorn's warnings stay.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # It warns of each form that a stranger sent malformed.
+    # It warns about every malformed form that anyone sends.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     for chatty in ("httpx2", "httpcore2", "asyncio", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

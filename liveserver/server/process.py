@@ -1,4 +1,4 @@
-"""One process that serves: the application in uvicorn, with what the settings say of it."""
+"""A serving process: the application in uvicorn, configured by the settings."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
 ACCEPTORS = 8
-"""Connections accepted in one turn of the event loop. uvloop takes one from each listening descriptor, and a turn in
-which a row of viewers is written to takes milliseconds."""
+"""Connections accepted in one turn of the event loop. uvloop accepts one from each listening descriptor, and a turn in
+which a batch of viewers is written to takes milliseconds."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
         access_log=False,
         server_header=False,
         proxy_headers=True,
-        # uvicorn knows the star by itself only.
+        # uvicorn understands the star only if it is the whole value.
         forwarded_allow_ips="*" if "*" in settings.forwarded_allow_ips else settings.forwarded_allow_ips,
         ws="liveserver.viewer_protocol:ViewerProtocol",
         ws_max_size=4096,
@@ -65,7 +65,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
         ),
         timeout_graceful_shutdown=max(1, round(settings.graceful_timeout)),
         backlog=BACKLOG,
-        # Of requests in a row on one connection each has its own: what is noted of who makes one isn't the next one's.
+        # Each request on a connection gets context variables of its own: they say who makes this very request.
         reset_contextvars=True,
         ssl_context_factory=None if certificate is None else lambda _config, _default: certificate.context,
     )
@@ -82,8 +82,8 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
             pid=os.getpid(),
         )
 
-    # A socket that came from another process doesn't know that it is non-blocking, and its copies would make it block:
-    # in all processes that share it, whose event loops would then stand still in `accept`.
+    # A socket from another process is taken for a blocking one, and copying it would really make it block, in all
+    # processes that share it. Their event loops would then hang in `accept`.
     listener.setblocking(False)
     with _quiet_end():
         server = Server(config, app, started, beside, certificate)
@@ -92,7 +92,7 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 
 @contextmanager
 def _quiet_end() -> Iterator[None]:
-    """uvicorn raises the signal that ended it once more; by then everything is closed, and the end is a clean one."""
+    """Ignore the ending signal, which uvicorn raises again at its end, when everything has been closed properly."""
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

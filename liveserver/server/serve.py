@@ -1,4 +1,4 @@
-"""Serving, from the settings on: what is checked first, and in how many processes it runs."""
+"""Running a server by its settings: checks first, then one process or several."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 def serve(settings: Settings, *, beside: Beside | None = None) -> None:
-    """Run until SIGINT or SIGTERM. Raises SettingsError if the server can't start.
+    """Run a server until SIGINT or SIGTERM. Raises SettingsError if the server can't start.
 
     `beside` runs on the event loop while connections are accepted, and is cancelled before the server's parts are
     closed; with several workers it never runs.
@@ -44,13 +44,13 @@ def serve(settings: Settings, *, beside: Beside | None = None) -> None:
     if unknown := unknown_settings():
         log.warning("settings.unknown", meant=unknown)
     if settings.tls_certificate is not None:
-        # Until somebody heeds it, a signal to read the certificate again would end us.
+        # Until there is a handler, the signal to read the certificate again would end us.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    # Before the lock is made beside it, which would stay.
+    # Before the lock file is made, which would stay beside a file that is no database.
     check(settings.database_url)
     with listening(settings) as listener, _alone(settings):
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-        # What is wrong with the database is told once, in one line, and before any process is started for it.
+        # So an error of the database is reported once, in one line, before any process is started.
         asyncio.run(_check(settings))
         if settings.workers == 1:
             process.run(settings, listener, beside)
@@ -66,7 +66,7 @@ async def _check(settings: Settings) -> None:
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
-    """Without Redis, one server to a SQLite file: a second one's readers would not hear of the first one's changes."""
+    """Allow one server to an SQLite file without Redis: two wouldn't hear of each other's changes. Returns its lock."""
     if settings.redis_url is not None:
         return nullcontext()
     complaint = f"another server runs on {settings.database_url}: more than one process needs Redis"

@@ -1,4 +1,4 @@
-"""Several processes on one listening socket: one that dies is replaced, and all end together."""
+"""Several processes on one listening socket. A process that dies is replaced; all end together."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from liveserver.settings import Settings
 
     Worker = Callable[[Settings, socket.socket], None]
-    """What a process runs; a function that can be pickled by its name."""
+    """The function that a process runs; it must be one that can be pickled."""
 
 OVERTIME = 5.0
-"""Seconds after all that a process may wait for at its end, until it is killed."""
+"""Seconds that a process gets in addition to its longest regular end, before it is killed."""
 RESTART_PAUSE = 1.0
-"""Seconds before a process that died is replaced, so that one that can't start doesn't fill the log."""
+"""Seconds before a process that died is replaced, so that one that can't start doesn't flood the log."""
 
 log = structlog.get_logger(__name__)
 
 
 class Supervisor:
-    """The first process, which serves nothing itself: it starts the others, and hands signals on to them."""
+    """The first process: it starts the others, and passes signals on to them. It serves nothing itself."""
 
     def __init__(self, worker: Worker, settings: Settings, listener: socket.socket) -> None:
         self._worker = worker
@@ -43,11 +43,11 @@ class Supervisor:
         self._processes: list[SpawnProcess] = []
         self._stopping = False
         self._blocked = {signal.SIGINT}
-        """Signals that a process is started with blocked."""
+        """Signals that each new process inherits as blocked."""
 
     def run(self) -> None:
         """Keep the processes running until SIGINT or SIGTERM; return once all of them have ended."""
-        # Started later, it would undo the blocking of signals in `_start`.
+        # If it were started later, it would undo the blocking of signals in `_start`.
         resource_tracker.ensure_running()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -85,7 +85,7 @@ class Supervisor:
             self._start()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
-        # The second time, too: the processes know what it means.
+        # A second signal is passed on, too: it makes the processes end at once.
         self._stopping = True
         for process in self._processes:
             process.terminate()
@@ -109,7 +109,7 @@ def _run(worker: Worker, settings: Settings, listener: socket.socket) -> None:
 
 
 def _end_with_parent() -> None:
-    """End when the first process does: killed without a chance to tell, it would leave this one holding the port."""
+    """End this process when the first one ends. If that was killed, this one would go on holding the port."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,4 +1,4 @@
-"""uvicorn's server, which drains: viewers leave before its own shutdown cuts them off."""
+"""uvicorn's server with a drain: viewers leave before uvicorn's shutdown cuts them off."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.tls_listener import Handshake
 
     Beside = Callable[[Container], Coroutine[object, object, None]]
-    """What runs on the event loop beside the server, with its parts."""
+    """A coroutine function that gets the server's parts, and runs on the event loop beside the server."""
 
 GC_THRESHOLD = 50_000
-"""Objects more than before, until the collector looks for cycles again."""
+"""New objects after which the garbage collector looks for cycles again."""
 CTRL_C_SECONDS = 1.0
-"""What the drain window shrinks to for somebody who sits at the terminal and waits."""
+"""The longest drain, in seconds, after Ctrl+C: somebody sits at the terminal and waits."""
 SECOND = 1.0
-"""How long the Date header is good for."""
+"""Seconds for which the Date header is good."""
 TICK = 0.1
-"""Seconds between looks whether a second signal has come."""
+"""Seconds between checks for a second signal."""
 FORCED_SECONDS = 2.0
-"""How long the database may take to be closed after a second signal."""
+"""Seconds to close the database after a second signal."""
 
 log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which takes leave of the viewers before its own shutdown cuts them off."""
+    """uvicorn's server, which drains before its own shutdown, and accepts TLS connections by `TlsListener`."""
 
     def __init__(
         self,
@@ -71,28 +71,28 @@ class Server(uvicorn.Server):
         self._beside = beside
         self._work: asyncio.Task[None] | None = None
         self._interrupted = False
-        """Ctrl+C was the first signal."""
+        """True if the first signal was Ctrl+C."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending = asyncio.Event()
         """Set by a signal."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
+        """Start accepting connections, and call `on_start`."""
         asyncio.get_running_loop().set_exception_handler(exhausted)
         if self._certificate is not None:
-            # uvicorn asks the event loop for each listening socket.
+            # uvicorn calls this for each listening socket.
             asyncio.get_running_loop().create_server = self._listen  # type: ignore[method-assign,assignment]
         await super().startup(sockets)
         if self.started:
             read_languages()
-            # What start-up has made stays for good; going through it at every collection would cost each connect a
-            # third of its time. What comes and goes is freed by its reference count.
+            # Objects made by start-up stay for good: going through them at every collection would cost each connect a
+            # third of its time. Short-lived objects are freed by their reference counts.
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD)
             if self._certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, self._certificate)
-                # A worker is started with it blocked, and may have been sent it already.
+                # A worker starts with this signal blocked, and may have been sent it already.
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
             parts = self._app.state.services
             self._on_start(parts)
@@ -100,23 +100,25 @@ class Server(uvicorn.Server):
                 self._work = asyncio.create_task(self._beside(parts))
 
     async def _listen(
-        self, made: Callable[[], EncryptedHttpProtocol], *, sock: socket.socket, ssl: SSLContext, **_: object
+        self, make: Callable[[], EncryptedHttpProtocol], *, sock: socket.socket, ssl: SSLContext, **_: object
     ) -> TlsListener:
-        """Accept connections of which each begins with a handshake; the time for a head is its time, too."""
+        """Listen for TLS connections. A handshake has as much time as a request's head."""
 
-        def after(handshake: Handshake) -> EncryptedHttpProtocol:
-            protocol = made()
+        def make_after_handshake(handshake: Handshake) -> EncryptedHttpProtocol:
+            protocol = make()
             protocol.handshake = handshake
             return protocol
 
-        kind = cast("type[HttpProtocol]", self.config.http_protocol_class)
-        terms = Terms(ssl, kind.room.limits.head_seconds, LINGER)
+        protocol_class = cast("type[HttpProtocol]", self.config.http_protocol_class)
+        terms = Terms(ssl, protocol_class.room.limits.head_seconds, LINGER)
         state = self.server_state
-        return TlsListener(after, terms, HandshakeRoom(kind.room, state.connections), state.tasks, sock)
+        return TlsListener(
+            make_after_handshake, terms, HandshakeRoom(protocol_class.room, state.connections), state.tasks, sock
+        )
 
     @staticmethod
     def _renew(certificate: Certificate) -> None:
-        """Read the certificate again, as somebody has put a newer one there."""
+        """Read the certificate again: SIGHUP says that there is a newer one."""
         try:
             certificate.read()
         except SettingsError as error:
@@ -125,7 +127,7 @@ class Server(uvicorn.Server):
             log.info("certificate.read", pid=os.getpid())
 
     async def main_loop(self) -> None:
-        """Serve until it is time to end. uvicorn's looks ten times a second; each look wakes an idle machine."""
+        """Serve until a signal comes. uvicorn's own loop looks ten times a second, which wakes an idle machine."""
         loop = self._loop = asyncio.get_running_loop()
         departures = heap.Departures()
         # With 0, `on_tick` also brings the Date header up to date.
@@ -137,7 +139,7 @@ class Server(uvicorn.Server):
                     await self._ending.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Not ready from this moment on. A second signal, whichever it is, ends it at once."""
+        """Begin to end: the server isn't ready from now on. A second signal, whichever it is, ends it at once."""
         if self.should_exit:
             self.force_exit = True
         elif self.started:
@@ -145,16 +147,16 @@ class Server(uvicorn.Server):
             self._app.state.services.hub.begin_draining()
         super().handle_exit(sig, frame)
         if self._loop is not None:
-            # From a signal's handler: only this wakes a loop that waits.
+            # In a signal handler, only this wakes a waiting loop.
             self._loop.call_soon_threadsafe(self._ending.set)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Send the viewers off, then end what uvicorn has running.
+        """Drain, then run uvicorn's shutdown.
 
-        uvicorn begins by closing the listening socket and cutting WebSockets off. So it comes last: until the viewers
-        have gone, everything but new viewers is served, and a balancer has the time to notice.
+        uvicorn's shutdown begins by closing the listening socket and cutting WebSockets off. So it comes last: until
+        the viewers have gone, all but new viewers is served, and a load balancer has time to notice.
         """
-        begun = time.monotonic()
+        start = time.monotonic()
         parts = self._app.state.services
         window = min(parts.settings.drain, CTRL_C_SECONDS) if self._interrupted else parts.settings.drain
         log.info("server.stopping", viewers=len(parts.hub.viewers()), drain=window)
@@ -169,22 +171,22 @@ class Server(uvicorn.Server):
         if isinstance(outcome, Exception):
             log.error("server.farewell_failed", exc_info=outcome)
         if self.config.timeout_graceful_shutdown is not None:
-            # Requests have had the window's time too.
-            spent = round(time.monotonic() - begun)
+            # The drain counts towards the time that requests have.
+            spent = round(time.monotonic() - start)
             self.config.timeout_graceful_shutdown = max(1, self.config.timeout_graceful_shutdown - spent)
         await super().shutdown(sockets)
         if self.force_exit:
-            # The database is still closed properly, which uvicorn leaves out.
+            # uvicorn leaves this out, but the database is to be closed properly.
             with suppress(TimeoutError):
                 async with asyncio.timeout(FORCED_SECONDS):
                     await self.lifespan.shutdown()
-        log.info("server.stopped", seconds=round(time.monotonic() - begun, 1), forced=self.force_exit, pid=os.getpid())
+        log.info("server.stopped", seconds=round(time.monotonic() - start, 1), forced=self.force_exit, pid=os.getpid())
 
 
 def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Handle what nobody has caught: of a connection for which no descriptor or memory is left, one line in a while.
+    """Handle an error that nobody has caught; if descriptors or memory ran out, count it as a refusal.
 
-    The loops tell of each with a traceback of some kilobytes.
+    The event loops would log each such error with a traceback of some kilobytes.
     """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():

@@ -1,7 +1,7 @@
-"""Settings: a flag, an environment variable `LIVESERVER_…` or a line of `.env` each; the first of these wins.
+"""Settings, each from a flag, an environment variable `LIVESERVER_…` or a line of `.env`; the first of these wins.
 
-For those that hold a password, a variable or a line `LIVESERVER_…_FILE` may name a file that has it: command lines and
-environments are for others on the machine to see.
+For settings with a password, a variable or line `LIVESERVER_…_FILE` may name a file that has the value, since others on
+the machine can see command lines and environments.
 """
 
 from __future__ import annotations

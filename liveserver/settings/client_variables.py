@@ -1,4 +1,4 @@
-"""Variables of commands that are clients: the address of a server, and an API key for it."""
+"""Environment variables of commands that are clients: the address of a server, and an API key for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from liveserver.settings.definitions import Settings
 from liveserver.settings.sources import secret_in
 
 CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
-"""Variables that `publish` and `tail` read; they are no settings of the server."""
+"""Variables that client commands read; they aren't settings of the server."""
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key: as it was given, or from the file that LIVESERVER_KEY_FILE names; None without any.
+    """Return a client's API key: the given one, or that in the file LIVESERVER_KEY_FILE; None if there is none.
 
     Raises SettingsError if the file can't be read, or the environment has both.
     """
@@ -29,16 +29,16 @@ def key_of(given: str | None) -> str | None:
 
 
 def take_client_variables() -> None:
-    """Put the client variables of `.env` into the environment, unless they are there; likewise our server's URL."""
-    said: dict[str, str] = {}
-    # A file that can't be read is told of by what needs it.
+    """Put missing client variables into the environment: from `.env`, and the URL of the server set up here."""
+    variables: dict[str, str] = {}
+    # Commands that need the file report it if it can't be read.
     with suppress(OSError, ValueError):
-        said = {name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items() if value}
-    port = os.environ.get("LIVESERVER_PORT") or said.get("LIVESERVER_PORT")
-    if port and not (os.environ.get("LIVESERVER_TLS_CERTIFICATE") or said.get("LIVESERVER_TLS_CERTIFICATE")):
-        said.setdefault("LIVESERVER_URL", f"http://localhost:{port}")
+        variables = {name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items() if value}
+    port = os.environ.get("LIVESERVER_PORT") or variables.get("LIVESERVER_PORT")
+    if port and not (os.environ.get("LIVESERVER_TLS_CERTIFICATE") or variables.get("LIVESERVER_TLS_CERTIFICATE")):
+        variables.setdefault("LIVESERVER_URL", f"http://localhost:{port}")
     secret = {"LIVESERVER_KEY", "LIVESERVER_KEY_FILE"}
-    for name in CLIENT_VARIABLES & set(said):
-        # One of the two ways to give a key is enough, and the environment's comes first.
+    for name in CLIENT_VARIABLES & set(variables):
+        # A key in the environment, given in either way, comes before one in the file.
         if name not in os.environ and not (name in secret and secret & set(os.environ)):
-            os.environ[name] = said[name]
+            os.environ[name] = variables[name]

@@ -1,4 +1,4 @@
-"""The settings themselves: names, types, defaults and descriptions, and the values that each may have."""
+"""The definitions of the settings: names, types, defaults, descriptions, and checks."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then the environment, then `.env`; the latter two with the files that they name."""
+        """Return the sources in order: flags, then the environment, then `.env`, the latter two with secret files."""
         return (
             init_settings,
             SecretFilesSource(settings_cls, env_settings),
@@ -231,7 +231,7 @@ class Settings(BaseSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _proxies(cls, value: str) -> str:
-        # A name would be compared with addresses, which it never equals: nobody would be trusted, without a word.
+        # A host name would be compared with addresses, and never match: no proxy would be trusted, and nothing said.
         names = _listed(value)
         if (networks := _networks(name for name in names if name != "*")) is None:
             raise ValueError(
@@ -245,7 +245,7 @@ class Settings(BaseSettings):
     def _hosts(cls, value: str) -> str:
         hosts = [host.lower() for host in _listed(value)]
         for host in hosts:
-            # They become a part of the page's Content-Security-Policy.
+            # The hosts become a part of the page's Content-Security-Policy.
             if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", host, re.ASCII):
                 raise ValueError("must be host names with commas between, for example social.example.org")
         return ",".join(hosts)
@@ -282,7 +282,7 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """The public URL without a trailing slash; made from host and port where none is set."""
+        """The public URL without a trailing slash; made from host and port if none is set."""
         if self.public_url:
             return self.public_url
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
@@ -291,30 +291,30 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The names by which requests may come; none: by any."""
+        """The host names that requests may have; empty: any."""
         if not self.allowed_hosts:
             return frozenset()
         return frozenset({*self.allowed_hosts.split(","), urlsplit(self.base_url).hostname or "", "localhost"})
 
     @property
     def media_directory(self) -> Path:
-        """Where the pictures' files are, unless there is a bucket."""
+        """The directory of the pictures' files, if there is no bucket."""
         if self.media_dir is not None:
             return Path(self.media_dir)
         file = self.database_url.removeprefix("sqlite:///")
         return Path(file).parent / "media" if file != self.database_url else Path("media")
 
     def redacted(self) -> dict[str, Any]:
-        """Every setting, passwords in URLs and the bucket's secret replaced by `***`."""
+        """Return every setting, with passwords in URLs and the bucket's secret replaced by `***`."""
         return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
 
 
 def _listed(value: str) -> list[str]:
-    return [each.strip() for each in value.split(",") if each.strip()]
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _networks(names: Iterable[str]) -> list[str] | None:
-    """The addresses and networks, without the bits that a network leaves to its hosts; None if one is neither."""
+    """Normalise addresses and networks, without the host bits of networks; None if one is neither."""
     try:
         return [str(ip_network(name, strict=False)) if "/" in name else str(ip_address(name)) for name in names]
     except ValueError:

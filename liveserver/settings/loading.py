@@ -1,4 +1,4 @@
-"""Loading: flags, environment and `.env` become settings, or one line that names each bad one."""
+"""Loading settings from flags, environment and `.env`, or reporting all bad ones in one line."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""Flags of some settings, beside those that they have by their names."""
+"""Short flags of some settings, besides those made from their names."""
 
 
 def load(**flags: Any) -> Settings:
     """Return the settings: flags first (None: not given), then the environment, then `.env`.
 
-    Raises SettingsError with one line that names every bad setting, or `.env` where it can't be read.
+    Raises SettingsError, with one line that names every bad setting, or `.env` if it can't be read.
     """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        given = {name for name, value in flags.items() if value is not None}
-        raise SettingsError("; ".join(_line(e["loc"], e["msg"], given) for e in error.errors())) from None
+        from_flags = {name for name, value in flags.items() if value is not None}
+        raise SettingsError(
+            "; ".join(_line(detail["loc"], detail["msg"], from_flags) for detail in error.errors())
+        ) from None
     except UnicodeDecodeError:
         raise SettingsError(f"{DOTENV.absolute()} is no text in UTF-8") from None
     except OSError as error:
@@ -40,7 +42,7 @@ def flag_of(name: str) -> str:
 
 
 def _line(location: tuple[int | str, ...], message: str, flags: Collection[str]) -> str:
-    """Return the error of a setting, which is named as it was given."""
+    """Return the error message of a setting, named by its flag if it came from one, else by its variable."""
     text = message.removeprefix("Value error, ")
     if not location:
         return text

@@ -1,4 +1,4 @@
-"""Sources of settings: the environment and `.env`, and files that hold a secret."""
+"""Sources of settings: the environment and `.env`, and the secret files that they name."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 DOTENV = Path(".env")
-"""The file of settings in the folder that a command is started in."""
+"""The file of settings in the working directory."""
 
 SECRETS = ("database_url", "redis_url", "media_secret_key")
-"""Settings that may be in a file of their own."""
+"""Settings that may come from a secret file."""
 
 
-# It tells of a bad line each time that it reads the file, and doesn't name it: `unreadable_lines` does.
+# It logs a bad line each time that it reads the file, without the file's name; we have `unreadable_lines` instead.
 logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class SecretFilesSource(PydanticBaseSettingsSource):
-    """The environment, or `.env`; a secret may be in a file that it names instead."""
+    """A source (the environment, or `.env`) that may name files for secrets instead of having them."""
 
     def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)
@@ -38,22 +38,22 @@ class SecretFilesSource(PydanticBaseSettingsSource):
         return self._source.get_field_value(field, field_name)
 
     def __call__(self) -> dict[str, Any]:
-        """Return all settings that the source gives. Raises SettingsError for a secret that is given twice."""
-        given = self._source()
+        """Return all settings of the source. Raises SettingsError if it has both a secret and its file."""
+        values = self._source()
         variables: dict[str, str | None] = getattr(self._source, "env_vars", {})
         for name in SECRETS:
             variable = f"LIVESERVER_{name.upper()}_FILE"
             path = variables.get(variable.lower())
-            # What was given before this (a flag, say) wins, as ever.
+            # A value from a source before this one, such as a flag, wins as always.
             if path and name not in self.current_state:
-                if given.get(name):
+                if values.get(name):
                     raise SettingsError(f"{variable.removesuffix('_FILE')} and {variable} are both set: leave out one")
-                given[name] = secret_in(variable, path)
-        return given
+                values[name] = secret_in(variable, path)
+        return values
 
 
 def secret_in(variable: str, path: str) -> str:
-    """Return the text of the file at a path, without the line's end. Raises SettingsError, which names the variable."""
+    """Return the text of a secret file, without its line break. Raises SettingsError, which names the variable."""
     try:
         secret = Path(path).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
@@ -66,8 +66,8 @@ def secret_in(variable: str, path: str) -> str:
 
 
 def unreadable_lines() -> list[str]:
-    """Return the lines of `.env` that aren't like NAME=value and are left out, each as path and number."""
+    """Return the lines of `.env` that are ignored, as they aren't like NAME=value: each as path and number."""
     if not DOTENV.is_file():
         return []
     with DOTENV.open(encoding="utf-8") as file:
-        return [f"{DOTENV.absolute()}:{each.original.line}" for each in parse_stream(file) if each.error]
+        return [f"{DOTENV.absolute()}:{binding.original.line}" for binding in parse_stream(file) if binding.error]

@@ -1,4 +1,4 @@
-"""Names in the environment that look like settings and are none: the misspelt ones."""
+"""Misspelt settings: names in the environment and `.env` that look like settings but aren't."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 LIKENESS = 0.6
-"""Likeness to a setting's name from which a name is taken for that, misspelt (`difflib`: 1 is the same)."""
+"""The least similarity at which a name is taken for a misspelt setting (`difflib`: 1 is equality)."""
 
 
 def unknown_settings() -> dict[str, str | None]:
-    """Return the names in the environment and `.env` that look like settings and are none, each with the likely one."""
+    """Return the names in the environment and `.env` that look like settings but aren't, each with the likely one."""
     lines = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
     return {name: nearest_setting(name) for name in unknown_variables([*os.environ, *lines])}
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """Return, of the names of environment variables, those that look like settings and are none."""
-    known = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
+    """Return those of some environment variables that look like settings but aren't."""
+    known_names = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
     return sorted(
         name
         for name in {name.upper() for name in names}
-        if name.startswith("LIVESERVER_") and name not in known and not name.startswith("LIVESERVER_TEST_")
+        if name.startswith("LIVESERVER_") and name not in known_names and not name.startswith("LIVESERVER_TEST_")
     )
 
 
 def nearest_setting(variable: str) -> str | None:
-    """Return the variable of ours that is most like this one, its words in any order; None if none is much like it."""
-    # Imported by what needs it: most commands don't.
+    """Return our variable that is most similar, with words in any order; None if none is similar enough."""
+    # Imported here, since most commands don't need it.
     from difflib import SequenceMatcher
 
     def words(name: str) -> list[str]:
@@ -45,10 +45,10 @@ def nearest_setting(variable: str) -> str | None:
 
     def likeness(name: str) -> float:
         pairs = (words(variable), words(name)), (sorted(words(variable)), sorted(words(name)))
-        return max(SequenceMatcher(None, "_".join(one), "_".join(other)).ratio() for one, other in pairs)
+        return max(SequenceMatcher(None, "_".join(first), "_".join(second)).ratio() for first, second in pairs)
 
-    found = max(sorted(_variables() | CLIENT_VARIABLES), key=likeness)
-    return found if likeness(found) > LIKENESS else None
+    nearest = max(sorted(_variables() | CLIENT_VARIABLES), key=likeness)
+    return nearest if likeness(nearest) > LIKENESS else None
 
 
 def _variables() -> set[str]:

@@ -1,4 +1,4 @@
-"""The database behind liveserver: SQLite or PostgreSQL, one code for both."""
+"""The store: the database, which is SQLite or PostgreSQL, with the same code for both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections: how a transaction begins on each database, and what it may be kept waiting by."""
+"""Connections: the way a transaction begins on each database, and the longest that it may wait."""
 
 from __future__ import annotations
 
@@ -26,35 +26,35 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds for which a statement, a lock or a free connection is waited for."""
+"""Seconds to wait for a statement, a lock or a free connection."""
 
 RESTORE_PATIENCE = 60.0
-"""Seconds for which a restore waits for a lock: every write that is under way has to end."""
+"""Seconds that a restore waits for a lock: every write that is under way has to end first."""
 
 
 def to_json(value: Any) -> str:
-    """Return JSON text with every character as itself."""
+    """Return a value as JSON text, in which no character is escaped that needn't be."""
     return orjson.dumps(value).decode()
 
 
 class Connections(ABC):
-    """Connections that begin their transactions alike. A transaction is one function, run from begin to commit."""
+    """Connections whose transactions all begin in one way. A transaction is one function, run from begin to commit."""
 
     engine: Engine
 
     @abstractmethod
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin, call `work`, commit; or leave nothing if it raises."""
+        """Begin a transaction, call `work`, and commit; roll back if it raises."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection, when what runs has ended."""
+        """Close every connection, once the transactions under way have ended."""
 
 
 class ThreadConnections(Connections):
-    """SQLite: each transaction runs in a thread, as a whole, and each thread has a connection of its own.
+    """Connections to SQLite: a transaction runs as a whole in one thread, and each thread has its own connection.
 
-    To go to the thread and back for every statement, as asynchronous drivers do, costs more than the statements.
+    Asynchronous drivers go to the thread and back for every statement, which costs more than the statements themselves.
     """
 
     def __init__(self, engine: Engine, size: int, patience: float) -> None:
@@ -66,12 +66,12 @@ class ThreadConnections(Connections):
         self._opened: list[Connection] = []
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """See Connections. Raises TimeoutError if no connection becomes free."""
-        # Mostly there is a free one, and a timeout isn't for nothing.
+        """Run a transaction in a thread. Raises TimeoutError if no connection becomes free in time. See Connections."""
+        # Usually a connection is free, and setting up a timeout costs something.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
             await self._free.acquire()
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
-        # The caller may be cancelled; the thread goes on, and so does its claim.
+        # If the caller is cancelled, the thread still works, and its connection is free only when it has ended.
         running.add_done_callback(lambda _: self._free.release())
         return await asyncio.shield(running)
 
@@ -92,7 +92,7 @@ class ThreadConnections(Connections):
 
 
 class LoopConnections(Connections):
-    """PostgreSQL: transactions run on the event loop, and wait there for the network."""
+    """Connections to PostgreSQL: transactions run on the event loop, and wait there for the network."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine.sync_engine
@@ -109,10 +109,10 @@ class LoopConnections(Connections):
 
 
 def server_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
-    """Return the connections of a server: those that write, and those whose transactions see one moment each.
+    """Return a server's connections: those that write, and those that read; a reading transaction sees one state.
 
-    `pool_size`: connections of each kind, of which SQLite writes with one. `patience`: seconds for which a statement,
-    a lock or a free connection is waited for.
+    `pool_size`: connections of each kind; SQLite writes with one only. `patience`: seconds to wait for a statement, a
+    lock or a free connection.
     """
     connect = _sqlite_connections if is_sqlite(url) else _postgresql_connections
     return connect(url, pool_size, patience)
@@ -132,7 +132,7 @@ def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas:
         pool_timeout=patience,
         json_serializer=to_json,
         json_deserializer=orjson.loads,
-        # The driver must not begin transactions by itself; and waits so many seconds for another's lock.
+        # The driver must not begin transactions by itself. `timeout`: seconds that it waits for another's lock.
         connect_args={"isolation_level": None, "timeout": patience},
     )
     _sqlite_events(engine, begin, ("synchronous=FULL", *pragmas))
@@ -150,9 +150,9 @@ def _sqlite_events(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None
         dbapi_connection.driver_connection.execute(begin)
 
     event.listen(engine, "connect", set_pragmas)
-    # Its documentation has the event "begin" execute this, through all that it does for a statement with results.
-    # A dialect of our own would be registered by a name, and the two kinds of connections begin differently: so the one
-    # method of this engine's dialect is replaced, which mypy allows nobody.
+    # SQLAlchemy's documentation executes BEGIN in the event "begin", which does all the work of a statement with
+    # results. A dialect of our own would be registered under one name, but our two kinds of connections begin
+    # differently. So one method of this engine's dialect is replaced, which mypy doesn't allow.
     engine.dialect.do_begin = do_begin  # type: ignore[method-assign]
 
 
@@ -170,7 +170,7 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
             "command_timeout": patience,
             "server_settings": {
                 "application_name": "liveserver",
-                # A server that we can't reach any more must not hold a live blog's lock for us.
+                # If we lose the connection, PostgreSQL must not go on holding a live blog's lock for us.
                 "lock_timeout": str(milliseconds),
                 "idle_in_transaction_session_timeout": str(3 * milliseconds),
             },
@@ -184,7 +184,7 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
 
 
 def snapshot_connections(url: URL) -> Connections:
-    """One connection, whose transactions see one moment each, write nothing, and may take their time."""
+    """Return one connection for long transactions that only read; each sees one state of the database."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN", pragmas=("query_only=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -193,7 +193,7 @@ def snapshot_connections(url: URL) -> Connections:
 
 
 def restoring_connections(url: URL) -> Connections:
-    """One connection, for a transaction that replaces everything."""
+    """Return one connection, for a transaction that replaces everything."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -203,7 +203,7 @@ def restoring_connections(url: URL) -> Connections:
 def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
     settings = {
         "application_name": f"liveserver {purpose}",
-        # What the server may forbid its other clients: one transaction that lasts, and waits for a slow reader of ours.
+        # The transaction is long, and idle while a slow reader takes its rows: the server's usual limits don't apply.
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
         "lock_timeout": str(int(RESTORE_PATIENCE * 1000)),
@@ -220,9 +220,9 @@ def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
 
 
 def migration_connections(url: URL) -> Connections:
-    """One connection for changing the schema: patient, and without SQLite's foreign keys.
+    """Return one connection for changing the schema: it waits long for locks, and has no foreign keys on SQLite.
 
-    Alembic replaces a table by dropping it, which would take with it what refers to it.
+    Alembic replaces a table by dropping it, which would delete the rows that refer to it.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}

@@ -1,4 +1,4 @@
-"""Opaque cursors: the place in a list after which its next page begins. What is inserted meanwhile moves nothing."""
+"""Opaque cursors: the sort key after which a list's next page begins, whatever is inserted meanwhile."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ if TYPE_CHECKING:
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_PLACE = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
+_SORT_KEY = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
 
 
-class Place(NamedTuple):
-    """Where a row stands in a list: by its time, and by an entry's id or a live blog's number."""
+class SortKey(NamedTuple):
+    """The position of a row in a list: its time, then an entry's id or a live blog's number."""
 
     at: datetime
     name: str
 
     @classmethod
-    def of(cls, entry: Entry) -> Place:
-        """An entry's place: that of its publication, else of the time when it is due, else of its creation."""
+    def of(cls, entry: Entry) -> SortKey:
+        """Return an entry's sort key: the time of its publication, else its due time, else its creation; and its id."""
         return cls(entry.published_at or entry.publish_at or entry.created_at, entry.id)
 
     def cursor(self) -> str:
-        """The place as base64url."""
-        place = f"{(self.at - _EPOCH) // _MICROSECOND}.{self.name}"
-        return urlsafe_b64encode(place.encode()).decode().rstrip("=")
+        """Return the sort key as base64url."""
+        text = f"{(self.at - _EPOCH) // _MICROSECOND}.{self.name}"
+        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, cursor: str) -> Place:
-        """The place that `cursor` made. Raises InvalidInput for anything else."""
+    def parse(cls, cursor: str) -> SortKey:
+        """Return the sort key that a cursor stands for. Raises InvalidInput if `cursor` didn't make it."""
         try:
             text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
-            match = _PLACE.fullmatch(text)
+            match = _SORT_KEY.fullmatch(text)
             if match:
                 return cls(_EPOCH + int(match[1]) * _MICROSECOND, match[2])
         except (ValueError, OverflowError):
@@ -47,5 +47,5 @@ class Place(NamedTuple):
 
 
 def bad_cursor() -> InvalidInput:
-    """The error of a cursor that isn't ours."""
+    """Return the error for a cursor that this server didn't make."""
     return InvalidInput([FieldError("?cursor", "is not a cursor that this server gave")])

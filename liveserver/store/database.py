@@ -21,10 +21,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 HISTORY_LOCK = 0x6C697665_73657276
-"""The PostgreSQL advisory lock that writes share, and that a migration or a restore has alone.
+"""The PostgreSQL advisory lock that writes share, and that a migration or a restore holds alone.
 
-So a write is wholly before a restore or wholly after it: what it looked up at its beginning still holds at its end. Any
-number would do, if no other program that shares the database uses it.
+A write is therefore wholly before a restore or wholly after it: what it read at its beginning still holds at its end.
+Any number would do, if no other program that shares the database uses it.
 """
 
 
@@ -33,25 +33,25 @@ _OWN_HISTORY = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=HISTO
 
 
 def own_history(connection: Connection) -> None:
-    """Let nobody else write until this transaction ends; wait for those who do. On SQLite it is so already."""
+    """Wait for writes under way, and let nobody else write until this transaction ends. On SQLite that holds anyway."""
     if connection.dialect.name != "sqlite":
         connection.execute(_OWN_HISTORY)
 
 
 class Database:
-    """Two kinds of connections to one database: one that writes, and one whose transactions see one moment each."""
+    """A database, with connections for writing, and others for reading in transactions that see one state each."""
 
     def __init__(self, url: URL, *, pool_size: int, patience: float) -> None:
         self.url = url
         self.writer, self.reader = server_connections(url, pool_size, patience)
         self._in_doubt = False
-        """Whether the last write failed: that one could begin doesn't say that it would end well (a full disk)."""
+        """True if the last write failed. A write that can begin may still fail at its end (full disk)."""
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A transaction that commits when `work` returns, and leaves nothing if it raises.
+        """Run `work` in a transaction, which commits when it returns and rolls back if it raises.
 
-        StoreUnavailable while it commits may also mean that only the answer was lost: the caller repeats what it
-        asked with the same idempotency key, or reads the state again.
+        Raises StoreUnavailable. While it commits, that may also mean that only the answer was lost: the caller repeats
+        its request with the same idempotency key, or reads the state again.
         """
 
         def transact(connection: Connection) -> T:
@@ -61,26 +61,26 @@ class Database:
 
         try:
             with outages():
-                done = await self.writer.run(transact)
+                result = await self.writer.run(transact)
         except StoreUnavailable:
             self._in_doubt = True
             raise
         self._in_doubt = False
-        return done
+        return result
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """A transaction that writes nothing, and in which all statements see the same state."""
+        """Run `work` in a transaction that only reads and sees one state throughout. Raises StoreUnavailable."""
         with outages():
             return await self.reader.run(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
-        """Raises StoreUnavailable unless a write could begin now; after one that failed, unless one succeeds."""
+        """Raise StoreUnavailable if no write can begin now; after a write that failed, try a small one."""
         await self.write(self._check)
 
     def _check(self, connection: Connection) -> None:
         if self._in_doubt:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        # On SQLite BEGIN IMMEDIATE has just proved it.
+        # On SQLite, BEGIN IMMEDIATE has just shown that we can write.
         if not is_sqlite(self.url) and connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise StoreUnavailable("the database is read only")
 

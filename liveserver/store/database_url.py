@@ -1,4 +1,4 @@
-"""Addresses of databases: what a URL means, and how it is shown."""
+"""Database URLs: parsing them, and showing them in messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUERY_NAMES = frozenset({"host", "port", "ssl", "sslmode"})
 
 
 def parse_url(address: str) -> URL:
-    """Return the URL, with its driver, of an address as users write it.
+    """Parse a database's address as users write it; return it with its driver.
 
     `sqlite:///live.db`, `sqlite:////var/lib/live.db`, `postgresql://user:password@host/database` (or `postgres:`),
     the latter with `sslmode`, `host` and `port` as parameters. Raises SettingsError for anything else.
@@ -49,11 +49,11 @@ def parse_url(address: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return the URL as users wrote it, for messages: without the driver and the password."""
+    """Return the URL for messages: without driver, password and parameters."""
     plain = url.set(drivername=url.get_backend_name(), query={})
     return plain.render_as_string(hide_password=True)
 
 
 def is_sqlite(url: URL) -> bool:
-    """Return whether the URL names a file."""
+    """True if the URL is of an SQLite file."""
     return url.get_backend_name() == "sqlite"

@@ -1,4 +1,4 @@
-"""Rows and documents of the store to the model's values, and back."""
+"""Conversions between rows and JSON documents of the store and the domain's values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 
 def liveblog_from(row: RowMapping) -> Liveblog:
-    """A row of `liveblogs`."""
+    """Return the live blog of a row of `liveblogs`."""
     return Liveblog(
         slug=row["slug"],
         title=row["title"],
@@ -35,12 +35,12 @@ def liveblog_from(row: RowMapping) -> Liveblog:
 
 
 def embedding_from(document: Values | None) -> EmbedPolicy:
-    """What the column `embedding` says; None is what it says of most."""
+    """Return the embed policy of the column `embedding`; None stands for the default, that anyone may embed."""
     return EmbedPolicy(document["mode"], tuple(document["origins"])) if document else EmbedPolicy()
 
 
 def liveblog_values(liveblog: Liveblog) -> Values:
-    """The columns of `liveblogs`, without its internal id."""
+    """Return the values of a row of `liveblogs`, without the internal id."""
     return {
         "slug": liveblog.slug,
         "title": liveblog.title,
@@ -59,7 +59,7 @@ def liveblog_values(liveblog: Liveblog) -> Values:
 
 
 def liveblog_document(liveblog: Liveblog) -> Values:
-    """The live blog's own fields as JSON, as `moments` keep them."""
+    """Return the live blog's own fields as JSON, as the table `moments` keeps them."""
     return {
         "title": liveblog.title,
         "summary": liveblog.summary,
@@ -73,7 +73,7 @@ def liveblog_document(liveblog: Liveblog) -> Values:
 
 
 def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
-    """The live blog as it was; who may show it is a rule, and as it is."""
+    """Return the live blog as it was. Its embed policy is the current one: rules have no past."""
     return replace(
         current,
         **{
@@ -85,7 +85,7 @@ def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
 
 
 def entry_from(row: RowMapping | Values) -> Entry:
-    """A row of `entries`."""
+    """Return the entry of a row of `entries`."""
     return Entry(
         id=row["id"],
         seq=row["seq"],
@@ -110,7 +110,7 @@ def entry_from(row: RowMapping | Values) -> Entry:
 
 
 def entry_values(entry: Entry) -> Values:
-    """The columns of `entries`, without the live blog's."""
+    """Return the values of a row of `entries`, without the live blog's id."""
     return {
         "id": entry.id,
         "seq": entry.seq,
@@ -139,7 +139,7 @@ _MOMENTS = ("publish_at", "published_at", "created_at", "updated_at")
 
 
 def entry_document(entry: Entry) -> Values:
-    """The whole entry as JSON: what a revision keeps."""
+    """Return the whole entry as JSON, as a revision keeps it."""
     document = entry_values(entry)
     del document["sort_at"]
     for name in _MOMENTS:
@@ -149,7 +149,7 @@ def entry_document(entry: Entry) -> Values:
 
 
 def revision_from(row: RowMapping) -> Revision:
-    """A row of `revisions`."""
+    """Return the revision of a row of `revisions`."""
     document: Values = row["entry"]
     moments = {name: None if document[name] is None else datetime.fromisoformat(document[name]) for name in _MOMENTS}
     return Revision(

@@ -1,4 +1,4 @@
-"""Failures of a database: which are outages, and which say that it can't be opened."""
+"""Failures of a database, turned into StoreUnavailable or SettingsError."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OUTAGES = ("08", "28", "3D", "40", "55P03", "53", "57", "58", "25006")
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raises StoreUnavailable, with its cause, where the database can't be reached, is locked, full or too slow."""
+    """Raise StoreUnavailable, with its cause, if the database can't be reached, or is locked, full or too slow."""
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
@@ -51,7 +51,7 @@ def _is_outage(error: Exception) -> bool:
         return state.startswith(_OUTAGES)
     if isinstance(error.orig, BaseException) and isinstance(error.orig.__cause__, ValueError):
         return False  # asyncpg calls a value that it can't encode an InterfaceError
-    # DatabaseError itself, not its kinds, is how SQLite says that the file is damaged.
+    # SQLite reports a damaged file by DatabaseError itself, not by one of its subclasses.
     return (
         error.connection_invalidated
         or isinstance(error, (OperationalError, InterfaceError))
@@ -61,7 +61,7 @@ def _is_outage(error: Exception) -> bool:
 
 @contextmanager
 def opening(url: URL) -> Iterator[None]:
-    """Raises SettingsError, naming the database in one line, where it can't be opened."""
+    """Raise SettingsError, with a message of one line that names the database, if it can't be opened."""
     try:
         yield
     except (StoreUnavailable, DBAPIError, sqlite3.Error, OSError) as error:
@@ -69,8 +69,8 @@ def opening(url: URL) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first cause of an error, in a line."""
-    # What is no Exception is how a timeout came about: it says less than the timeout.
+    """Return the message of an error's first cause, in one line."""
+    # A timeout is caused by a CancelledError, which isn't an Exception, and says less than the timeout.
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return "no answer" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__).splitlines()[0]

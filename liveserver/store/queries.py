@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class QueryGroup:
-    """Queries of one resource, on one database."""
+    """Base of the groups: queries of one resource, on one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,7 +27,7 @@ class QueryGroup:
 
 
 class Read(Generic[P, T]):
-    """A query as a method of a `QueryGroup`, in a transaction that writes nothing and sees one state."""
+    """A query as a method of a `QueryGroup`, run in a transaction that only reads and sees one state."""
 
     def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
         self._query = query
@@ -44,7 +44,7 @@ class Read(Generic[P, T]):
 
 
 class Write(Generic[P, T]):
-    """A query as a method of a `QueryGroup`, in a transaction that commits when it returns."""
+    """A query as a method of a `QueryGroup`, run in a transaction that commits when the query returns."""
 
     def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
         self._query = query

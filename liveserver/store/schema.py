@@ -1,4 +1,4 @@
-"""The schema's version: what it is, and how it becomes the newest. Alembic does the steps, in one transaction."""
+"""The schema's revision, and bringing it up to date. Alembic runs the migrations, in one transaction."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
-    """Bring the schema to the newest revision, or up to another; the one before (None: empty) and the one after.
+    """Bring the schema to the newest revision, or to `to`; return the revision before (None: empty) and after.
 
-    Safe to run from several processes at once: one does it, the others wait and find it done. Raises SettingsError
-    if the database can't be opened, or was made by a newer liveserver.
+    Several processes may do this at once: one migrates, the others wait and find it done. Raises SettingsError if the
+    database can't be opened, or was made by a newer liveserver.
     """
     url = parse_url(address)
     connections = migration_connections(url)
@@ -45,7 +45,7 @@ async def is_current(address: str) -> bool:
 
 
 async def revision(address: str) -> str | None:
-    """The schema's revision; None if there are no tables yet. Raises SettingsError as `migrate` does."""
+    """Return the schema's revision; None if there are no tables yet. Raises SettingsError as `migrate` does."""
     url = parse_url(address)
     connections = migration_connections(url)
     try:
@@ -57,20 +57,20 @@ async def revision(address: str) -> str | None:
 
 @cache
 def newest() -> str:
-    """The revision that this code reads and writes."""
+    """Return the revision that this code reads and writes."""
     head = _script().get_current_head()
     assert head is not None
     return head
 
 
 def is_known(revision: str) -> bool:
-    """Whether a revision is this one or an earlier."""
+    """True if a revision is the newest or an earlier one."""
     return revision in {script.revision for script in _script().walk_revisions()}
 
 
 def _config() -> Config:
     config = Config()
-    # A path with a percent sign would be interpolated.
+    # A percent sign in the path would be interpolated.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
 
@@ -80,7 +80,7 @@ def _script() -> ScriptDirectory:
 
 
 def revision_of(connection: Connection, url: URL) -> str | None:
-    """The schema's revision, as a transaction sees it; None if there are no tables yet. Raises SettingsError."""
+    """Return the schema's revision, as a transaction sees it; None if there are no tables yet. Raises SettingsError."""
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is not None and not is_known(revision):
         raise SettingsError(f"the database {shown(url)} was made by a newer liveserver (revision {revision})")

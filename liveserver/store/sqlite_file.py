@@ -1,4 +1,4 @@
-"""The file of an SQLite database: whether it can be one, who may read it, its journal, and its lock."""
+"""The file of an SQLite database: checking it, keeping it private, its journal, and its lock."""
 
 from __future__ import annotations
 
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
 
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
-"""Endings of the files that SQLite puts beside the database, with its mode; and of our lock."""
+"""Endings of the files beside the database: those that SQLite makes, with the database's mode, and our lock."""
 
-# The standard library's: commands open the store, too, and have their standard output for what they were asked for.
+# The standard library's logger: commands open the store, too, and their standard output is for their results.
 log = logging.getLogger(__name__)
 
 
 def look_at(path: Path) -> None:
-    """See that a file is, or can become, an SQLite database that we can write to. Nothing is changed, and none is made.
+    """Check that a file is, or can become, an SQLite database that we can write to. Changes nothing, makes no file.
 
-    Raises OSError and sqlite3.Error, which say what is wrong.
+    Raises OSError and sqlite3.Error, whose messages name the fault.
     """
     path = path.resolve()
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
-        found = None
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        raise OSError("it is a folder" if stat.S_ISDIR(found.st_mode) else "it is no file")
+        status = None
+    if status is not None and not stat.S_ISREG(status.st_mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(status.st_mode) else "it is no file")
     if not path.parent.is_dir():
         raise OSError(f"there is no folder {path.parent}")
-    if found is not None and not private_files.may_write(path):
+    if status is not None and not private_files.may_write(path):
         raise OSError("this user may not read and write it")
     if not private_files.may_write(path.parent):
         raise OSError(f"this user may not write in the folder {path.parent}, where SQLite keeps files beside it")
-    if found is not None and found.st_size:
+    if status is not None and status.st_size:
         _read_head(path)
 
 
 def _read_head(path: Path) -> None:
-    # By SQLite: to open and close the file ourselves would undo the locks that this process has on it (fcntl).
-    # Immutable: without locks, and without files beside it.
+    # SQLite opens the file: if we opened and closed it ourselves, this process would lose its locks on it (fcntl).
+    # `immutable`: SQLite takes no lock, and makes no files beside it.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         connection.execute("PRAGMA schema_version").fetchone()
 
 
 def keep_private(path: Path) -> None:
-    """See that only its owner may read an SQLite file, and what is beside it; make it so if there is none.
+    """Let only the owner read an SQLite file and the files beside it; create the file if there is none.
 
-    It holds drafts, the words of what was corrected and deleted, and the hashes of API keys.
+    It holds drafts, earlier texts of entries that were corrected or deleted, and the hashes of API keys.
     """
     path = path.resolve()
-    # Where none can be made, SQLite says so in its own words.
+    # If the file can't be created, SQLite will say why.
     with suppress(OSError):
         private_files.create(path)
     for file in (path, *(path.with_name(path.name + ending) for ending in _BESIDE)):
@@ -79,9 +79,9 @@ def keep_private(path: Path) -> None:
 
 @contextmanager
 def alone(address: str, complaint: str) -> Iterator[None]:
-    """Hold the lock of an SQLite file; nothing, of a PostgreSQL database. Raises SettingsError if another holds it.
+    """Hold the lock of an SQLite file; PostgreSQL needs none. Raises SettingsError(complaint) if another holds it.
 
-    It is a file beside the database, and ends with the process that holds it.
+    The lock is a file beside the database, and ends with the process that holds it.
     """
     if not address.startswith("sqlite:///"):
         yield
@@ -100,11 +100,10 @@ def alone(address: str, complaint: str) -> Iterator[None]:
 
 
 async def use_write_ahead_log(url: URL) -> None:
-    """Put the SQLite file, which keeps the mode, into WAL: readers and the writer don't wait for each other.
+    """Set the SQLite file to WAL, in which readers and the writer don't wait for each other. The file keeps the mode.
 
-    The file is made, for its owner alone, if there is none.
-
-    Raises SettingsError where the file system can't do that; and what `look_at` raises, before anything is changed.
+    The file is created, for its owner alone, if there is none. Raises SettingsError if the file system can't do WAL;
+    and the errors of `look_at`, before anything is changed.
     """
     await asyncio.to_thread(look_at, Path(str(url.database)))
     await asyncio.to_thread(keep_private, Path(str(url.database)))
@@ -113,7 +112,7 @@ async def use_write_ahead_log(url: URL) -> None:
         try:
             mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
         except sqlite3.OperationalError as error:
-            # SQLite's own timeout doesn't help two processes that both start on a new file: it refuses one at once.
+            # If two processes start on a new file, SQLite refuses one of them at once, whatever its timeout.
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.05)
@@ -130,14 +129,14 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 def _journal_mode(path: str, mode: str) -> str:
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
-        found: str = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
-        return found
+        new_mode: str = connection.execute(f"PRAGMA journal_mode={mode}").fetchone()[0]
+        return new_mode
 
 
 def check(address: str) -> None:
-    """Look at the database of a URL, before anything is made for it or beside it. Of PostgreSQL, at the URL only.
+    """Check that a URL can name a database, before any file is made. For PostgreSQL, only the URL is checked.
 
-    Raises SettingsError where it can't be a database.
+    Raises SettingsError if it can't.
     """
     url = parse_url(address)
     if is_sqlite(url):
@@ -146,9 +145,9 @@ def check(address: str) -> None:
 
 
 def missing(address: str) -> Path | None:
-    """Return the absolute path of a URL's file if it isn't there yet; None if it is, or for PostgreSQL.
+    """Return the absolute path of a URL's file if it doesn't exist yet; None if it does, or for PostgreSQL.
 
-    Raises SettingsError where this user can't look.
+    Raises SettingsError if this user may not look.
     """
     url = parse_url(address)
     path = Path(str(url.database)).absolute()

@@ -1,4 +1,4 @@
-"""The store: the only truth, and what orders it."""
+"""The store: the only truth, in which every change gets its number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from liveserver.store.sqlite_file import use_write_ahead_log
 
 
 class Store:
-    """Live blogs, their entries and everything beside them, in SQLite or PostgreSQL; its queries are in groups.
+    """The store of live blogs, entries and everything else, in SQLite or PostgreSQL. Its queries are in groups.
 
     Each change that readers see takes the live blog's next seq in the transaction that writes it: seqs have no gaps,
     and their order is the order of commits. Each call is one transaction; one that raises has written nothing.
@@ -37,11 +37,11 @@ class Store:
     async def open(
         cls, url: str, *, migrate: bool | None = None, pool_size: int = 5, patience: float = PATIENCE
     ) -> Store:
-        """Connect, and see that the schema fits.
+        """Connect to the database, and check that its schema is up to date.
 
         `migrate`: bring the schema up to date first (None: for an SQLite file only). `pool_size`: connections for
-        writing and as many for reading; SQLite writes with one. `patience`: seconds for which a statement, a lock or
-        a free connection is waited for. Raises SettingsError if the database can't be opened or isn't migrated.
+        writing and as many for reading; SQLite writes with one. `patience`: seconds to wait for a statement, a lock or
+        a free connection. Raises SettingsError if the database can't be opened or isn't migrated.
         """
         parsed = parse_url(url)
         if is_sqlite(parsed):
@@ -65,5 +65,5 @@ class Store:
         await self._database.close()
 
     async def ping(self) -> None:
-        """Raises StoreUnavailable unless a write could begin now."""
+        """Raise StoreUnavailable if no write can begin now."""
         await self._database.ping()

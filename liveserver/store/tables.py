@@ -1,4 +1,4 @@
-"""The tables, as the code reads and writes them. `migrations/` makes them; a test holds the two together."""
+"""The tables, as the code reads and writes them. `migrations/` makes them; a test compares the two."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """UTC, without its zone where the database keeps none. Naive times are refused: they name no moment."""
+        """Return the moment in UTC, without a zone for SQLite, which keeps none. Raises ValueError for a naive time."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -45,14 +45,14 @@ class UTCDateTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Aware, in UTC."""
+        """Return an aware moment, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 def _name(length: int) -> String:
-    # Byte order on PostgreSQL too: the order of ids is part of "newest first", and a locale's order is not ours.
+    # Byte order on PostgreSQL too: ids are part of the order "newest first", which mustn't depend on a locale.
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -111,9 +111,9 @@ entries = Table(
     Column("published_at", UTCDateTime),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
-    # When it was published, else when it is due, else when it was made: what every list is ordered by.
+    # When it was published, else when it is due, else when it was made. Every list is ordered by this.
     Column("sort_at", UTCDateTime, nullable=False),
-    # Whose it is; None: ours.
+    # The source that it was taken over from; None: it is ours.
     Column("via", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
     # Unique, so that a seq can never be taken twice, whatever the code does.
@@ -126,7 +126,7 @@ Index(
     sqlite_where=liveblogs.c.embedding.is_not(None),
     postgresql_where=liveblogs.c.embedding.is_not(None),
 )
-# SQLite uses a partial index only for a query that says its condition in the same words.
+# SQLite uses a partial index only for a query with the very same condition.
 Index(
     "ix_entries_key_events",
     entries.c.liveblog_id,
@@ -237,17 +237,17 @@ partners = Table(
     Index("ix_partners_created_at", "created_at", "id"),
 )
 
-# When each change was made, and what it replaced: for readers who are late. Kept for hours, not for ever.
+# When each change was made, and what it replaced, for editions with a delay. Kept for hours, not for ever.
 moments = Table(
     "moments",
     metadata,
     Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    # Of an entry's change: which version of it that made. None: the live blog's own fields changed.
+    # The entry that changed, and the version that the change made. None: the live blog's own fields changed.
     Column("entry_id", _name(36)),
     Column("version", Integer),
-    # What the live blog's own fields were before.
+    # The live blog's own fields before the change.
     Column("before", DOCUMENT),
     PrimaryKeyConstraint("liveblog_id", "seq"),
     Index("ix_moments_at", "liveblog_id", "at", "seq"),
@@ -270,12 +270,12 @@ sources = Table(
     Column("told", BigInteger),
     Column("heard_at", UTCDateTime),
     Column("created_at", UTCDateTime, nullable=False),
-    # The process that follows it, and until when it has that to itself.
+    # The process that follows it, and until when no other may.
     Column("holder", String(32)),
     Column("held_until", UTCDateTime),
 )
 
-# Entries of sources, by their ids there. They outlive their source, so that the same one followed again is known.
+# Entries of sources, by their ids there. They outlive their source, in case it is followed again.
 copies = Table(
     "copies",
     metadata,
@@ -283,7 +283,7 @@ copies = Table(
     Column("remote_id", _name(36), nullable=False),
     Column("entry_id", _name(36), ForeignKey("entries.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
-    # Whether the source has taken it away; one that was deleted here isn't, and stays deleted.
+    # Whether the source has taken it away. An entry that was deleted here isn't gone in this sense, and stays deleted.
     Column("gone", Boolean, nullable=False),
     Column("complete", Boolean, nullable=False),
     PrimaryKeyConstraint("liveblog_id", "remote_id"),
@@ -299,7 +299,7 @@ api_keys = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime),
     Column("revoked_at", UTCDateTime),
-    # The slugs of those that it is limited to; none, if to none.
+    # The slugs of the live blogs that it is limited to; None: it isn't limited.
     Column("liveblogs", DOCUMENT),
 )
 

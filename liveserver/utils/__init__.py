@@ -1,1 +1,1 @@
-"""What knows nothing of live blogs."""
+"""General-purpose modules, which know nothing of live blogs."""

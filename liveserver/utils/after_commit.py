@@ -1,4 +1,4 @@
-"""Commits that are followed by what belongs to them, whatever becomes of the one who waits for it."""
+"""Commits with a follow-up that is never left out, even if the caller is cancelled meanwhile."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ T = TypeVar("T")
 
 
 class AfterCommit:
-    """Carries out writes, each with what is to follow it: that too if whoever waits is cancelled meanwhile.
+    """A runner of writes, each with a follow-up, which runs even if the caller is cancelled during the write.
 
-    A client may leave at any moment, and what is written in that moment is written: it must be told of as well.
+    A client may leave at any moment. A write that succeeds at that moment needs its follow-up all the same.
     """
 
     def __init__(self) -> None:
         self._under_way = BackgroundTasks()
 
     async def __call__(self, writing: Coroutine[Any, Any, T], then: Callable[[T], None]) -> T:
-        """What was written; `then` was called with it. Raises what `writing` raises, and then nothing follows."""
+        """Run `writing`, call `then` with its result, and return that. If `writing` raises, `then` isn't called."""
         task = self._under_way.spawn(writing)
         try:
             written = await asyncio.shield(task)
         except asyncio.CancelledError:
-            task.add_done_callback(lambda done: None if _failed(done) else then(done.result()))
+            task.add_done_callback(lambda ended_task: None if _failed(ended_task) else then(ended_task.result()))
             raise
         then(written)
         return written

@@ -1,4 +1,4 @@
-"""The audit log: changes of keys and partners, each told to the log together with who did it and by what way."""
+"""The audit log: changes of keys and partners, each logged with its actor and the way it was made."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NOBODY: Mapping[str, object] = MappingProxyType({})
 _by: ContextVar[Mapping[str, object]] = ContextVar("by", default=_NOBODY)
 
 
-def by(**who: object) -> None:
-    """From now on this task acts for somebody: an API key's id, an address, a route; or a command."""
-    _by.set(who)
+def by(**actor: object) -> None:
+    """Set the actor for this task from now on: an API key's id, an address, a route; or a command."""
+    _by.set(actor)
 
 
-def done(event: str, **what: object) -> None:
-    """Tell of a change that is written. Each is told: to make them takes a good key, or the machine."""
-    # Not bound at import: commands say where logs go once they know their settings.
-    structlog.get_logger(__name__).info(event, **what, by=dict(_by.get()))
+def done(event: str, **fields: object) -> None:
+    """Log a change that was written. There is no limit to these lines: a change takes a good key, or the machine."""
+    # Not bound at import: commands configure their logs once they know their settings.
+    structlog.get_logger(__name__).info(event, **fields, by=dict(_by.get()))

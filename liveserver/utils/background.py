@@ -1,4 +1,4 @@
-"""Work that goes on beside requests: tasks that nobody awaits, and calls that are repeated."""
+"""Background work: tasks that nobody awaits, and calls that are repeated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """Running tasks. The event loop has no strong reference to a task: here each is kept until it ends."""
+    """Running tasks, each kept until it ends: the event loop has no strong reference to a task."""
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[Any]] = set()
@@ -46,7 +46,7 @@ class BackgroundTasks:
 
 
 class Periodic:
-    """Calls `work` again and again until it is cancelled, whatever an exception says."""
+    """A call that is repeated until it is cancelled, even if it raises."""
 
     def __init__(
         self,
@@ -62,9 +62,10 @@ class Periodic:
     ) -> None:
         """`work` returns the seconds until the next call, or None: that is `interval()` then.
 
-        An `expected` exception is passed over. Any other is logged as `failure_event`, with its traceback. After
-        either, `retry()` seconds go by (by default `interval()`). Setting `wake` ends a wait. It is cleared before each
-        call, so that what is set during one leads to another. With `wait_first` the first call comes after a wait.
+        An `expected` exception is ignored. Any other is logged as `failure_event`, with its traceback. After either,
+        the next call comes in `retry()` seconds (by default `interval()`). Setting `wake` ends a wait. It is cleared
+        before each call, so setting it during a call leads to another call at once. With `wait_first` the first call
+        comes after a wait.
         """
         self._work = work
         self._interval = interval
@@ -76,7 +77,7 @@ class Periodic:
         self._wait_first = wait_first
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Call `work` again and again until cancelled."""
         if self._wait_first:
             await self._wait(self._interval())
         while True:

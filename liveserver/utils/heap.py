@@ -1,4 +1,4 @@
-"""The C library's heap, where it is glibc's: what large answers and many connections took goes back to the system."""
+"""The heap of glibc: memory that large answers and many connections took is given back to the system."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import ctypes
 import platform
 
 LARGE = 128 * 1024
-"""Bytes from which an allocation is a mapping of its own.
+"""Bytes from which an allocation gets a mapping of its own.
 
-It is what glibc begins with (mallopt(3)). Unless it is set, it grows with the largest allocation that was freed:
-answers of hundreds of entries then stand between small things that stay, and leave holes."""
+This is glibc's initial value (mallopt(3)). Unless it is set, it grows with the largest allocation that was freed. Then
+answers of hundreds of entries are allocated between small objects that stay, and leave holes."""
 
 TRIM = 4 * 1024 * 1024
 """Bytes at the heap's end that may be free before they are given back.
 
-With 128 KB, viewers that connect made the heap's end go back and forth: 156 instead of 138 µs a connect, medians of 6
-(docs/performance.md)."""
+With 128 KB, connecting viewers made the heap's end go back and forth: a connect took 156 instead of 138 µs, medians of
+6 (docs/performance.md)."""
 
 LEFT = 500
-"""Connections fewer than there were, from which on what lies free between those that stay is given back.
+"""Connections that must have left before the heap is trimmed.
 
-A thousand TLS connections that have left leave some 30 MB, which glibc gives back only from the heap's end."""
+A thousand TLS connections leave some 30 MB behind, which glibc by itself gives back only at the heap's end."""
 
 LEFT_SECONDS = 10.0
-"""Seconds until that may be done again: it takes 5 ms for 50 MB, and ten times as long where the machine is busy."""
+"""Seconds before it may be trimmed again: trimming takes 5 ms for 50 MB, and ten times as long on a busy machine."""
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 
 
 def give_back() -> bool:
-    """Let it be so for this process; whether the C library can."""
+    """Set LARGE and TRIM for this process; True if the C library can do that."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
@@ -38,22 +38,25 @@ def give_back() -> bool:
 
 
 def trim() -> bool:
-    """Give back what is free now, wherever it lies; whether there was any."""
+    """Give back all free memory, wherever it lies; True if there was any."""
     if platform.libc_ver()[0] != "glibc":
         return False
     return bool(ctypes.CDLL(None).malloc_trim(0))
 
 
 class Departures:
-    """Counts the connections that have left, to tell when to trim the heap. Pure; times are in seconds."""
+    """A count of connections that have left, which says when to trim the heap. Pure; times are in seconds."""
 
     def __init__(self) -> None:
         self._most = 0
-        """Connections there were at once since it was last done."""
+        """The most connections at a time since the heap was trimmed last."""
         self._not_before = 0.0
 
     def many(self, connections: int, now: float) -> bool:
-        """Whether so many have left, of which so many are there now, that it is worth while: ask each second or so."""
+        """True if so many connections have left that the heap should be trimmed. Call this each second or so.
+
+        `connections`: the present number.
+        """
         self._most = max(self._most, connections)
         if self._most - connections < LEFT or now < self._not_before:
             return False

@@ -1,4 +1,4 @@
-"""Files and directories that are nobody else's to read, whatever the umask, and from the moment when they are made."""
+"""Files and directories that only their owner may read, whatever the umask, from the moment when they are created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OTHERS = 0o077
 
 
 def write_to(path: Path) -> BinaryIO:
-    """Open a file to be written anew: its owner's alone, whether it is made or was there (and is ours)."""
+    """Open a file to write it anew; only its owner may read it. An existing file of another user keeps its mode."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE)
     if stat.S_IMODE(os.fstat(descriptor).st_mode) & _OTHERS:
         with suppress(PermissionError):
@@ -25,16 +25,16 @@ def write_to(path: Path) -> BinaryIO:
 
 
 def create(path: Path) -> None:
-    """Make an empty file for its owner alone; one that is there is left as it is."""
+    """Create an empty file for its owner alone; an existing file is left as it is."""
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE))
 
 
 def tighten(path: Path) -> bool:
-    """Leave a file to its owner alone; whether it wasn't before. Nothing is done where there is none, nor to a folder.
+    """Take all rights to a file from others; True if they had any. Does nothing for a missing file or a folder.
 
-    By its name, as to open and close a file that SQLite has open would undo SQLite's locks (fcntl, of a process).
-    Raises PermissionError for a file of somebody else's.
+    The file isn't opened: closing it would undo the locks that SQLite has on it in this process (fcntl). Raises
+    PermissionError for another user's file.
     """
     try:
         mode = path.stat().st_mode
@@ -47,12 +47,12 @@ def tighten(path: Path) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """Whether this user may write to a file, or make files in a folder; on a disk that is read only, nobody may."""
+    """True if this user may read and write a file, or create files in a folder; False on a read-only disk."""
     return os.access(path, os.W_OK | (os.X_OK if path.is_dir() else os.R_OK), effective_ids=True)
 
 
 def make_directories(path: Path, mode: int = DIRECTORY) -> None:
-    """Make a directory and those above it that aren't there, with at most these rights; others stay as they are."""
+    """Create a directory, and missing ones above it, with at most these rights; existing ones stay as they are."""
     for directory in (*reversed(path.parents), path):
         if not directory.is_dir():
             directory.mkdir(mode, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One piece of work for many callers at once: they join the run under way, or share the next."""
+"""Work that many callers share: they join the run under way, or wait for the next one."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Runs `work` for a key once at a time: a call during a run is answered by that run."""
+    """Work that runs once at a time for each key; a call during a run gets the result of that run."""
 
     def __init__(self, work: Callable[[K], Coroutine[Any, Any, T]]) -> None:
         self._work = work
         self._running: dict[K, asyncio.Task[T]] = {}
 
     async def __call__(self, key: K) -> T:
-        """The result of the run for `key` that is under way, or else of one that begins now. Raises what it raises.
+        """Return the result of the run for `key` under way, or of one that begins now. Raises the errors of the run.
 
-        The run goes on when a caller is cancelled.
+        The run goes on if a caller is cancelled.
         """
         task = self.start(key)
         try:
             return await asyncio.shield(task)
         finally:
-            # An exception of the task's refers to this frame. Through `task` that would be a reference cycle, which
-            # keeps the caller's frames, and all in them, until the garbage collector runs.
+            # The task's exception refers to this frame, and this frame to the task: a reference cycle, which would keep
+            # the callers' frames, and everything in them, until the garbage collector runs.
             del task
 
     def start(self, key: K) -> asyncio.Task[T]:
-        """The run for `key` that is under way, begun if there is none."""
+        """Return the run for `key` under way; begin one if there is none."""
         task = self._running.get(key)
         if task is None:
             task = self._running[key] = asyncio.create_task(self._work(key))
@@ -41,11 +41,11 @@ class SingleFlight(Generic[K, T]):
         return task
 
     def abandon(self, key: K) -> None:
-        """Have nobody join the run for `key` any more. It ends for those who have: `is_current` tells it."""
+        """Let no more callers join the run for `key`. It goes on for the others, but `is_current` is False in it."""
         self._running.pop(key, None)
 
     def is_current(self, key: K) -> bool:
-        """Whether the task that calls this is the run for `key`, and wasn't abandoned."""
+        """True if the calling task is the run for `key`, and wasn't abandoned."""
         return self._running.get(key) is asyncio.current_task()
 
     def cancel(self) -> list[asyncio.Task[T]]:
@@ -61,9 +61,9 @@ class SingleFlight(Generic[K, T]):
 
 
 class FreshFlight(Generic[T]):
-    """Runs `work` once at a time: a call during a run is answered by the next run, which all such calls share.
+    """Work that runs once at a time; calls during a run share the result of the next run.
 
-    A `SingleFlight` would answer with the run under way, whose read may have begun before the change that the caller
+    A `SingleFlight` would give them the run under way, which may have read its data before a change that the callers
     must see.
     """
 
@@ -73,14 +73,14 @@ class FreshFlight(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """The result of a run that begins after this call."""
+        """Return the result of a run that begins after this call."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._running))
         return await asyncio.shield(self._next)
 
     @property
     def pending(self) -> bool:
-        """Whether a run is about to begin that would answer a call made now."""
+        """True if a run is about to begin whose result a call made now would get."""
         return self._next is not None
 
     def cancel(self) -> list[asyncio.Task[T]]:
@@ -90,9 +90,9 @@ class FreshFlight(Generic[T]):
             task.cancel()
         return tasks
 
-    async def _run(self, before: asyncio.Task[T] | None) -> T:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _run(self, previous: asyncio.Task[T] | None) -> T:
+        if previous is not None:
+            await asyncio.wait([previous])
         self._running, self._next = self._next, None
         try:
             return await self._work()

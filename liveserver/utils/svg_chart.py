@@ -1,4 +1,4 @@
-"""Drawing by hand: scales, lines and text as SVG that needs no script, and suits light and dark. Pure."""
+"""Charts as SVG: scales, lines and text, without scripts, for light and dark pages. Pure."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ svg { --paper: #ffffff; --ink: #1c2128; --dim: #656d76; --grid: #e2e6ea;
 
 
 class Scale(NamedTuple):
-    """Values to coordinates, linear or logarithmic."""
+    """A conversion of values to coordinates, linear or logarithmic."""
 
     low: float
     high: float
     start: float
-    """Where `low` is drawn."""
+    """The coordinate of `low`."""
     end: float
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """The coordinate of a value; what lies beyond the ends is drawn at them."""
+        """Return the coordinate of a value; a value beyond an end is drawn at that end."""
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = math.log(value / self.low) / math.log(self.high / self.low)
@@ -44,20 +44,20 @@ class Scale(NamedTuple):
             share = (value - self.low) / (self.high - self.low)
         return self.start + share * (self.end - self.start)
 
-    def ticks(self, wanted: int = 4) -> list[float]:
-        """Round values between the ends."""
+    def ticks(self, count: int = 4) -> list[float]:
+        """Return some round values between the ends, about `wanted` of them if the scale is linear."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             steps = (1,) if len(powers) > 4 else (1, 2, 5) if len(powers) < 3 else (1, 3)
             values = [step * 10.0**power for power in powers for step in steps]
             return [value for value in values if self.low * 0.999 <= value <= self.high * 1.001]
-        step = round_up((self.high - self.low) / wanted)
+        step = round_up((self.high - self.low) / count)
         first = math.ceil(self.low / step)
         return [number * step for number in range(first, math.floor(self.high / step + 1e-9) + 1)]
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 2.5, 5, 10, 20, 25 …"""
+    """Round up to the next of 1, 2, 2.5, 5, 10, 20, 25 …"""
     if value <= 0:
         return 1.0
     power: float = 10.0 ** math.floor(math.log10(value))
@@ -65,31 +65,31 @@ def round_up(value: float) -> float:
 
 
 def text(x: float, y: float, content: str, *, css: str = "", anchor: str = "start") -> str:
-    """A line of text."""
+    """Return a line of text."""
     return f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}">{escape(content)}</text>'
 
 
 def line(x1: float, y1: float, x2: float, y2: float, css: str) -> str:
-    """A straight line."""
+    """Return a straight line."""
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{css}"/>'
 
 
 def rectangle(x: float, y: float, width: float, height: float, css: str) -> str:
-    """A filled rectangle."""
+    """Return a filled rectangle."""
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 0):.1f}" height="{max(height, 0):.1f}" class="{css}"/>'
 
 
 def path(points: Sequence[tuple[float, float]], css: str) -> str:
-    """A line through points; a single point is a dot."""
+    """Return a line through points; a single point is a dot."""
     if len(points) == 1:
         ((x, y),) = points
-        # Of no length, but with round ends.
+        # A line without length, but with round ends.
         return f'<path d="M{x:.1f} {y:.1f}h0" class="{css}" stroke-linecap="round" stroke-width="4"/>'
     return f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y in points)}" class="{css}"/>'
 
 
 def area(points: Sequence[tuple[float, float]], bottom: float, css: str) -> str:
-    """What lies between points and the bottom."""
+    """Return the area between points and the bottom."""
     if not points:
         return ""
     outline = [(points[0][0], bottom), *points, (points[-1][0], bottom)]
@@ -97,7 +97,7 @@ def area(points: Sequence[tuple[float, float]], bottom: float, css: str) -> str:
 
 
 def document(width: int, height: int, title: str, parts: Iterable[str]) -> str:
-    """A whole picture."""
+    """Return a whole SVG document."""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         f'role="img" aria-label="{escape(title, {chr(34): "&quot;"})}" style="max-width:100%;height:auto">\n'

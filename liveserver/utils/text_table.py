@@ -1,4 +1,4 @@
-"""Rows of words as lines, for a terminal."""
+"""Tables as lines of text, for a terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def aligned(rows: Sequence[Sequence[str]], *, figures: bool = False) -> Iterator[str]:
-    """The rows, their columns below one another; with `figures`, all but the first end at one place."""
+    """Yield rows with aligned columns; with `figures`, all columns but the first are aligned to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         first, *rest = zip(row, widths, strict=True)

@@ -26,7 +26,7 @@ from liveserver.domain.errors import (
 from liveserver.domain.ids import new_id, now
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.store import ApiKey, Idempotency, ReachLink, Store
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import entries
 from tests.support.store_samples import (
     NOON,
@@ -343,7 +343,7 @@ async def test_pages_of_revisions(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert await pages(5) == [[1], [2], [3], [4], [5]]
     monkeypatch.undo()
     _, cursor = await store.entries.revisions("match", entry.id, limit=4)
-    for other in ("x", Place(NOON, "abc").cursor(), Place(NOON, "9" * 30).cursor()):
+    for other in ("x", SortKey(NOON, "abc").cursor(), SortKey(NOON, "9" * 30).cursor()):
         with pytest.raises(InvalidInput):
             await store.entries.revisions("match", entry.id, cursor=other)
     await store.entries.delete("match", entry.id, fine, actor="desk", at=at(1))

@@ -14,7 +14,7 @@ from liveserver.domain.change import Change, EntryChanged, EntryDeleted, Liveblo
 from liveserver.domain.entry import Correction, EntryStatus, Verification
 from liveserver.domain.errors import InvalidInput, NotFound
 from liveserver.domain.ids import new_id
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import entry_queries
 from tests.support.effort import examples
 from tests.support.store_samples import NOON, a_draft, a_liveblog, a_scheduled, an_entry, at, fine
@@ -165,7 +165,7 @@ async def test_other_statuses(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["", "x", "é", "====", "MTIz", "\x00", Place(NOON, "x").cursor()[:-3] + "/w", "9" * 999]
+    "cursor", ["", "x", "é", "====", "MTIz", "\x00", SortKey(NOON, "x").cursor()[:-3] + "/w", "9" * 999]
 )
 async def test_a_bad_cursor(store: Store, cursor: str) -> None:
     """Invalid, and names the parameter."""
@@ -179,13 +179,13 @@ async def test_a_bad_cursor(store: Store, cursor: str) -> None:
 @given(st.text(alphabet=st.characters(max_codepoint=255)), st.integers(-(10**18), 10**18))
 def test_cursors_of_any_text_are_places_or_invalid(text: str, number: int) -> None:
     """No other error comes of what a stranger puts into a URL."""
-    for cursor in (text, Place(NOON, "x").cursor() + text):
+    for cursor in (text, SortKey(NOON, "x").cursor() + text):
         try:
-            Place.parse(cursor)
+            SortKey.parse(cursor)
         except InvalidInput:
             continue
-    place = Place(at(number % 10**9), new_id())
-    assert Place.parse(place.cursor()) == place
+    place = SortKey(at(number % 10**9), new_id())
+    assert SortKey.parse(place.cursor()) == place
 
 
 async def test_liveblogs_newest_created_first(store: Store) -> None:

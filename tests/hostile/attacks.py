@@ -521,13 +521,13 @@ async def variants_unread(enemy: Enemy) -> None:
 async def _refused(enemy: Enemy, path: str) -> None:
     enemy.be_limited()
     await enemy.repeat(
-        lambda: enemy.ask(*(get(f"{path}{random.getrandbits(64):x}") for _ in range(50))), clients=1_000, pause=0.2
+        lambda: enemy.ask(*(get(f"{path}{random.getrandbits(64):x}") for _ in range(50))), clients=200, pause=0.2
     )
 
 
 @attack
 async def refused_pages(enemy: Enemy) -> None:
-    """Pages that don't exist, by 1,000 clients of four limited addresses, each again as soon as it is refused."""
+    """Pages that don't exist, by 200 clients of four limited addresses, each again as soon as it is refused."""
     await _refused(enemy, "/live/")
 
 

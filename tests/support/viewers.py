@@ -87,10 +87,10 @@ def _short(message: Message) -> str:
     return " ".join(words)
 
 
-def set_row(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
+def set_batch_size(monkeypatch: pytest.MonkeyPatch, viewers: int) -> None:
     """How many viewers are written to in one turn."""
-    monkeypatch.setattr(channel, "ROW", viewers)
-    monkeypatch.setattr(viewer, "ROW", viewers)
+    monkeypatch.setattr(channel, "BATCH_SIZE", viewers)
+    monkeypatch.setattr(viewer, "BATCH_SIZE", viewers)
 
 
 async def settle() -> None:

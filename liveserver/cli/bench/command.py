@@ -1,4 +1,4 @@
-"""`liveserver bench` behind its options: asks for what it must be sure of, runs, and writes what came of it."""
+"""`liveserver bench` behind its options: checks the request, asks the operator, runs, and writes the result."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Request:
-    """What the operator asks for."""
+    """The operator's request for a benchmark."""
 
     url: str
     plan: Plan
     slug: str | None = None
     key: str | None = None
     sure: bool = False
-    """Publishing into the live blog that is named is really meant."""
+    """True if publishing into the named live blog is confirmed."""
     keep: bool = False
-    """Leave the entries where they are."""
+    """True if the entries are not to be deleted afterwards."""
     pids: tuple[int, ...] = ()
     json: Path | None = None
     html: Path | None = None
@@ -55,7 +55,7 @@ class Request:
 
 
 def bench(request: Request, confirm: Callable[[str], bool]) -> int:
-    """Do it; returns the exit status. `confirm` asks the operator. Raises Refused and ClientError."""
+    """Run a benchmark; return the exit status. `confirm` asks the operator. Raises Refused and ClientError."""
     request.plan.check()
     for path in (request.json, request.html, request.svg):
         if path is not None and not path.parent.is_dir():
@@ -122,22 +122,22 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
 
 def _end_on_interrupt(run: Run) -> None:
-    """The first Ctrl+C ends the run early; a second one ends at once, as it does everywhere else."""
-    at_once = signal.getsignal(signal.SIGINT)
+    """Let the first Ctrl+C end the run early, and a second one the process at once, as everywhere else."""
+    former_handler = signal.getsignal(signal.SIGINT)
 
     def end() -> None:
         run.stop.set()
         asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, at_once)
+        signal.signal(signal.SIGINT, former_handler)
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, end)
 
 
 async def _clean_up(newsroom: Publisher) -> None:
-    left = await newsroom.clean_up()
-    if left:
-        ids = ", ".join(left[:10]) + (" …" if len(left) > 10 else "")
-        sys.stderr.write(f"liveserver: {len(left)} entries could not be deleted from {newsroom.slug}: {ids}\n")
+    remaining = await newsroom.clean_up()
+    if remaining:
+        ids = ", ".join(remaining[:10]) + (" …" if len(remaining) > 10 else "")
+        sys.stderr.write(f"liveserver: {len(remaining)} entries could not be deleted from {newsroom.slug}: {ids}\n")
 
 
 def _write(request: Request, result: Result) -> None:

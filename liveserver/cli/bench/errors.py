@@ -1,4 +1,4 @@
-"""What ends a benchmark before it has a result."""
+"""Errors that end a benchmark, or the connection of one of its viewers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from liveserver.domain.errors import LiveserverError
 
 
 class Refused(LiveserverError):
-    """It can't or mustn't be done as asked; the message is one line for the operator."""
+    """The error of a benchmark that can't or mustn't be run as requested; its message is one line for the operator."""
 
 
 class Broken(LiveserverError):
-    """The server sent what its protocol forbids."""
+    """The error of a server that sent data against its protocol."""

@@ -1,4 +1,4 @@
-"""What is asked for: so many viewers, at that rate, for so long; and whether that is within bounds."""
+"""The plan of a benchmark: viewers, rate and duration, its limits, and the division among processes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""Viewers in each process, where nothing else is asked for and there are processors enough."""
+"""Viewers in each process, if the operator doesn't say, and there are enough processors."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A benchmark's measures. Times are in seconds."""
+    """The plan of a benchmark. Times are in seconds."""
 
     viewers: int
     transport: Transport = Transport.WS
@@ -33,19 +33,19 @@ class Plan:
     """Entries a second; 0 only watches."""
     duration: float = 30.0
     ramp: float = 0.0
-    """Viewers connect evenly over that time; 0: as fast as they are let in."""
+    """The time over which viewers connect evenly; 0: they connect as fast as the server accepts them."""
     processes: int = 0
-    """0: as many as are needed."""
+    """The number of processes that hold viewers; 0: as many as are needed."""
     size: int = 400
     """Bytes of an entry's text."""
 
     @property
     def entries(self) -> int:
-        """How many entries are published."""
+        """The number of entries to publish."""
         return round(self.rate * self.duration)
 
     def check(self) -> None:
-        """Raises Refused for what is out of bounds."""
+        """Raise Refused if a value is out of bounds."""
         bounds: list[tuple[str, float, float, float]] = [
             ("--viewers", self.viewers, 1, VIEWERS_MAX),
             ("--rate", self.rate, 0, RATE_MAX),
@@ -54,17 +54,17 @@ class Plan:
             ("--processes", self.processes, 0, PROCESSES_MAX),
             ("--size", self.size, SIZE_MIN, SIZE_MAX),
         ]
-        for name, value, least, most in bounds:
-            if not least <= value <= most:
-                raise Refused(f"{name} must be from {least:g} to {most:g}, not {value:g}")
+        for name, value, low, high in bounds:
+            if not low <= value <= high:
+                raise Refused(f"{name} must be from {low:g} to {high:g}, not {value:g}")
         if self.rate and not self.entries:
             raise Refused(f"nothing would be published at {self.rate:g} a second in {self.duration:g} s")
 
 
 def shares(plan: Plan, address: str) -> list[range]:
-    """The numbers of the viewers that each process holds. Raises Refused when they don't fit.
+    """Return the numbers of the viewers that each process holds. Raises Refused if they don't fit.
 
-    `address` is the server's.
+    `address`: the server's IP address.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():
@@ -72,9 +72,9 @@ def shares(plan: Plan, address: str) -> list[range]:
             f"this machine can open {machine_limits.outgoing_ports():,} connections to one port of {address}, one from "
             f"each outgoing port, not {plan.viewers:,}: run bench on several machines"
         )
-    wanted = ceil(plan.viewers / min(PER_PROCESS, max(room, 1)))
+    preferred = ceil(plan.viewers / min(PER_PROCESS, max(room, 1)))
     needed = ceil(plan.viewers / max(room, 1))
-    processes = plan.processes or min(max(needed, min(wanted, os.cpu_count() or 1)), PROCESSES_MAX)
+    processes = plan.processes or min(max(needed, min(preferred, os.cpu_count() or 1)), PROCESSES_MAX)
     if plan.viewers > processes * room:
         raise Refused(
             f"{processes * room:,} viewers fit into {processes} process{'es' if processes > 1 else ''} under the limit "

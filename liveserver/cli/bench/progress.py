@@ -1,4 +1,4 @@
-"""What is shown while a benchmark runs: a display that is redrawn at a terminal, a line now and then elsewhere."""
+"""The progress of a benchmark: a display that is redrawn at a terminal, or a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.run import Moment, Stage
 
 LINE_EVERY = 5.0
-"""Seconds between lines where nothing can be redrawn."""
+"""Seconds between lines if the display can't be redrawn."""
 
 
 class Progress(Protocol):
-    """Shows moments. It is a context manager."""
+    """A progress display. It is a context manager."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
     ) -> None: ...
     def show(self, moment: Moment, /) -> None:
-        """Show how the run stands."""
+        """Show the state of the run."""
 
 
 class Display:
-    """Bars and figures that are redrawn."""
+    """A display of bars and figures that is redrawn."""
 
     def __init__(self, plan: Plan, console: Console, *, publisher: bool) -> None:
         self._plan = plan
@@ -49,7 +49,7 @@ class Display:
         self._live.stop()
 
     def show(self, moment: Moment) -> None:
-        """Draw it."""
+        """Draw the state of the run."""
         plan, measurements = self._plan, moment.measurements
         rows = Table.grid(padding=(0, 2))
         rows.add_column(min_width=11)
@@ -75,13 +75,13 @@ class Display:
 
 
 class Lines:
-    """A line for each stage, and one every few seconds."""
+    """A display that prints a line for each stage, and one every few seconds."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan
         self._console = console
         self._stage: Stage | None = None
-        self._told = 0.0
+        self._printed_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -92,11 +92,11 @@ class Lines:
         pass
 
     def show(self, moment: Moment) -> None:
-        """Print it, if it is time."""
-        if moment.stage is self._stage and moment.elapsed < self._told + LINE_EVERY:
+        """Print the state of the run, if it is time for a line."""
+        if moment.stage is self._stage and moment.elapsed < self._printed_at + LINE_EVERY:
             return
         self._stage = moment.stage
-        self._told = moment.elapsed
+        self._printed_at = moment.elapsed
         measurements = moment.measurements
         parts = [
             f"{moment.elapsed:5.0f} s  {moment.stage}: {measurements.following:,} of {self._plan.viewers:,} viewers"
@@ -108,7 +108,7 @@ class Lines:
 
 
 def progress_for(plan: Plan, *, publisher: bool) -> Progress:
-    """What suits standard error."""
+    """Return the display that suits standard error."""
     console = Console(stderr=True)
     return Display(plan, console, publisher=publisher) if console.is_terminal else Lines(plan, console)
 

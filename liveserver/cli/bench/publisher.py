@@ -1,4 +1,4 @@
-"""What a benchmark publishes: entries that say that they are a benchmark, and are deleted afterwards."""
+"""The publisher of a benchmark: its entries say that they are no news, and are deleted afterwards."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 SLUG = "benchmark"
 TITLE = "Benchmark (not news)"
-"""Of the live blog that a benchmark makes for itself, and by which a later one knows it again."""
+"""The title of the live blog that a benchmark makes for itself, and by which later ones recognise it."""
 
 DELETING = 8
-"""Entries that are being deleted at once."""
+"""Entries that are deleted at the same time."""
 
 _TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
 
 
 class Publisher:
-    """Publishes into one live blog of one server."""
+    """A publisher into one live blog of one server."""
 
     def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:
         self.slug = slug
@@ -35,33 +35,33 @@ class Publisher:
 
     @classmethod
     async def own_liveblog(cls, client: Client) -> str:
-        """Make the live blog of benchmarks, unless it is there; returns its slug. Raises Refused or ClientError."""
+        """Make the live blog of benchmarks, unless it exists; return its slug. Raises Refused or ClientError."""
         try:
             liveblog = await client.liveblog(SLUG)
         except ClientError as error:
             if error.status != 404:
                 raise
-            wanted = {"slug": SLUG, "title": TITLE, "language": "en", "timezone": "UTC", "status": "upcoming"}
-            liveblog = await client.create_liveblog(wanted)
+            fields = {"slug": SLUG, "title": TITLE, "language": "en", "timezone": "UTC", "status": "upcoming"}
+            liveblog = await client.create_liveblog(fields)
         if liveblog["title"] != TITLE:
             raise Refused(f"the live blog {SLUG} isn't a benchmark's: it is called “{liveblog['title']}”")
         return SLUG
 
     async def rehearse(self) -> None:
-        """Write a draft, which nobody sees, and delete it: the key is good for publishing. Raises ClientError."""
+        """Check that the key may publish: write a draft, which nobody sees, and delete it. Raises ClientError."""
         draft = await self._client.publish(self.slug, {"body": _TEXT, "status": "draft"})
         await self._client.delete(self.slug, draft["id"])
 
     async def publish(self, number: int) -> int:
-        """Publish an entry now; returns the seq that it got. Raises ClientError."""
+        """Publish an entry now, and return its seq. Raises ClientError."""
         mark = Mark(self._run, number, time.monotonic())
         entry = await self._client.publish(self.slug, entry_of(mark, self._size))
         self._entries.append(entry["id"])
         return int(entry["seq"])
 
     async def clean_up(self) -> list[str]:
-        """Delete what was published; returns the ids of entries that are still there."""
-        left: list[str] = []
+        """Delete the published entries; return the ids of those that couldn't be deleted."""
+        remaining: list[str] = []
         waiting = iter(self._entries)
 
         async def work() -> None:
@@ -69,16 +69,16 @@ class Publisher:
                 try:
                     await self._client.delete(self.slug, entry)
                 except ClientError as error:
-                    # 404 and 410: somebody else was faster.
+                    # 404 and 410: somebody else has deleted it.
                     if error.status not in {404, 410}:
-                        left.append(entry)
+                        remaining.append(entry)
 
         await asyncio.gather(*(work() for _ in range(DELETING)))
-        self._entries = left
-        return left
+        self._entries = remaining
+        return remaining
 
 
 def entry_of(mark: Mark, size: int) -> Message:
-    """The entry to publish: its text carries the mark, and is about `size` bytes long."""
+    """Return an entry to publish, whose text has the mark and about `size` bytes."""
     filler = (_TEXT * (size // len(_TEXT) + 1)).encode()[: max(size - len(str(mark)) - 1, 0)].decode(errors="ignore")
     return {"heading": "Benchmark", "body": f"<p>{mark} {filler.strip()}</p>", "tags": ["benchmark"]}

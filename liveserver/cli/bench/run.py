@@ -1,4 +1,4 @@
-"""One run, from the first connection to the result."""
+"""A run of a benchmark, from the first connection to the result."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.handshake import Opening
 
 SETTLE_SECONDS = 2.0
-"""Between the last connection and the first entry: what connecting has left to do is done then."""
+"""Seconds between the last connection and the first entry, so that the server has finished the work of connecting."""
 PATIENCE = 10.0
-"""Without any delivery for so long, what is missing counts as lost."""
+"""Seconds without any delivery after which missing changes count as lost."""
 CONNECT_SECONDS = 120.0
-"""What connecting may take beyond the ramp."""
+"""Seconds that connecting may take beyond the ramp."""
 PUBLISHING = 32
-"""Entries that may wait for their answers at once."""
+"""Publish requests that may wait for their answers at the same time."""
 
 
 class Stage(StrEnum):
-    """What a run is doing."""
+    """The stage of a run."""
 
     STARTING = "starting"
     CONNECTING = "connecting"
@@ -48,33 +48,33 @@ class Stage(StrEnum):
 
 
 class Source(Protocol):
-    """Where changes come from."""
+    """A source of changes."""
 
     async def publish(self, number: int, /) -> int:
-        """Publish an entry now, marked with its time; returns its seq. Raises LiveserverError."""
+        """Publish an entry now, marked with its time; return its seq. Raises LiveserverError."""
 
 
 class Present(Protocol):
-    """Asks the server how far its stream has come."""
+    """A function that asks the server for its present position."""
 
     async def __call__(self) -> int:
-        """The last change's seq."""
+        """Return the last change's seq."""
 
 
 @dataclass
 class Moment:
-    """How a run stands: what a progress display shows."""
+    """The state of a run, for a progress display."""
 
     stage: Stage
     elapsed: float
     measurements: Measurements
     published: int
     recent: Second
-    """The last whole second."""
+    """The counts of the last full second."""
 
 
 class Run:
-    """Connects the viewers, publishes, waits for what is on its way, and counts."""
+    """A run: connects the viewers, publishes, waits for deliveries under way, and counts."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class Run:
         self._result = Result(plan, target.url, slug, datetime.now(UTC))
 
     async def __call__(self) -> Result:
-        """Run. Raises Refused."""
+        """Run, and return the result. Raises Refused."""
         result = self._result
         async with WorkerPool(self._orders()) as pool:
             showing = asyncio.create_task(self._report(pool))
@@ -147,11 +147,11 @@ class Run:
         cpu = meter.cpu() if meter else 0.0
         memory = meter.memory() if meter else 0
         self._stage = Stage.CONNECTING
-        began = time.monotonic()
-        pool.connect(began, plan.ramp)
+        start = time.monotonic()
+        pool.connect(start, plan.ramp)
         await self._until(pool, lambda: pool.settled, plan.ramp + CONNECT_SECONDS)
         connecting = pool.measurements
-        result.connect_seconds = max(connecting.opened_at - began, 0.0)
+        result.connect_seconds = max(connecting.opened_at - start, 0.0)
         connect_cpu = meter.cpu() - cpu if meter else 0.0
         if self.stop.is_set() or not connecting.opened:
             result.interrupted = self.stop.is_set()
@@ -160,9 +160,9 @@ class Run:
         await self._pause(SETTLE_SECONDS)
         memory = meter.memory() - memory if meter else 0
         cpu = meter.cpu() if meter else 0.0
-        busy = pool.cpu
+        cpu_before = pool.cpu
         before = pool.measurements
-        began = time.monotonic()
+        start = time.monotonic()
         if self._source is not None and plan.rate:
             self._stage = Stage.PUBLISHING
             await self._publish(self._source)
@@ -172,13 +172,13 @@ class Run:
         result.interrupted = self.stop.is_set()
         self._stage = Stage.DRAINING
         await self._drain(pool)
-        ended = pool.measurements
-        result.received = ended.received - before.received
-        result.deliver_seconds = max(ended.arrived_at - began, 0.0)
-        elapsed = time.monotonic() - began
-        result.busiest = max((now - then) / elapsed for now, then in zip(pool.cpu, busy, strict=True))
+        after = pool.measurements
+        result.received = after.received - before.received
+        result.deliver_seconds = max(after.arrived_at - start, 0.0)
+        elapsed = time.monotonic() - start
+        result.busiest = max((later - earlier) / elapsed for later, earlier in zip(pool.cpu, cpu_before, strict=True))
         if meter is not None:
-            delivered = ended.delivered - before.delivered
+            delivered = after.delivered - before.delivered
             result.usage = Usage(
                 meter.pids,
                 connect_cpu / connecting.tries * 1e6,
@@ -187,12 +187,12 @@ class Run:
             )
 
     async def _publish(self, source: Source) -> None:
-        """Publish at the plan's rate, whatever the answers take; wait for the last one."""
-        began = time.monotonic()
+        """Publish at the plan's rate, however long the answers take; wait for all of them."""
+        start = time.monotonic()
         free = asyncio.Semaphore(PUBLISHING)
         async with asyncio.TaskGroup() as group:
             for number in range(self._plan.entries):
-                await self._pause(began + number / self._plan.rate - time.monotonic())
+                await self._pause(start + number / self._plan.rate - time.monotonic())
                 await free.acquire()
                 if self.stop.is_set():
                     break
@@ -214,7 +214,7 @@ class Run:
             free.release()
 
     async def _drain(self, pool: WorkerPool) -> None:
-        """Wait until every viewer has the last change, or nothing has come for a while."""
+        """Wait until every viewer has the last change, or nothing has come for PATIENCE seconds."""
         if self._present is not None:
             try:
                 self._final = max(self._final, await self._present())
@@ -234,7 +234,7 @@ class Run:
         await pool.until(lambda: condition() or self.stop.is_set(), seconds)
 
     async def _pause(self, seconds: float) -> None:
-        """Sleep, unless the run is to end."""
+        """Sleep; return early if the run is to end."""
         if seconds > 0 and not self.stop.is_set():
             try:
                 async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""`liveserver bench`: viewers on a server of one's own, and how fast entries reach them."""
+"""`liveserver bench`: viewers on one's own server, and the time in which entries reach them."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def bench(
     from liveserver.cli.bench.errors import Refused
     from liveserver.cli.bench.plan import Plan
 
-    # A key on the command line is there for this; one in the environment may be there for something else.
+    # A key on the command line is meant for this; one in the environment may be meant for something else.
     source = context.get_parameter_source("key")
-    given = source is not None and source.name == "COMMANDLINE"
+    key_given = source is not None and source.name == "COMMANDLINE"
     request = Request(
         url=url,
         plan=Plan(viewers, transport, deflate, rate, duration, ramp, processes, size),
         slug=slug,
         key=key_of(key),
-        sure=yes or given,
+        sure=yes or key_given,
         keep=keep,
         pids=tuple(pid or ()),
         json=as_json,

@@ -70,13 +70,13 @@ def demo(
     # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
     own = {"database_url": f"sqlite:///{directory}/live.db", "redis_url": "", "log_level": "warning"}
     own |= {"media_dir": f"{directory}/media", "media_url": ""}
-    # One process: it is the one that writes.
+    # One process: it writes the live blog itself.
     settings = load(**{**own, **flags, "workers": 1})
     script = load_script()
 
     async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
-        # Before anybody is told where it is.
+        # Before the addresses are printed.
         await newsroom.open()
         typer.echo(
             WELCOME.format(
@@ -98,12 +98,12 @@ async def make_key(settings: Settings, path: Path) -> str:
     """Make a key for this run, and revoke those of earlier runs, whose secrets nobody knows any more."""
     from liveserver.access.api_keys import new_key
 
-    stored, shown = new_key("demo", SCOPES)
+    stored_key, key = new_key("demo", SCOPES)
     async with open_store(settings) as store:
-        for old in await store.keys.all():
-            if old.name == "demo" and old.revoked_at is None:
-                await store.keys.revoke(old.id, now())
-        await store.keys.add(stored)
+        for earlier_key in await store.keys.all():
+            if earlier_key.name == "demo" and earlier_key.revoked_at is None:
+                await store.keys.revoke(earlier_key.id, now())
+        await store.keys.add(stored_key)
     with private_files.write_to(path) as file:
-        file.write(f"{shown}\n".encode())
-    return shown
+        file.write(f"{key}\n".encode())
+    return key

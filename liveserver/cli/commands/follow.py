@@ -1,4 +1,4 @@
-"""`liveserver follow`: a live blog of another server, which one of ours follows."""
+"""`liveserver follow`: has a live blog follow one of another server."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def follow(
         raise typer.BadParameter("is needed with --credit-url", param_hint="--credit")
     if stop and address is not None:
         raise typer.BadParameter("goes without a URL", param_hint="--stop")
-    given: dict[str, Any] = {"url": address, "partner": partner}
-    given |= {"attribution": {"text": credit, "url": credit_url}} if credit else {}
+    fields: dict[str, Any] = {"url": address, "partner": partner}
+    fields |= {"attribution": {"text": credit, "url": credit_url}} if credit else {}
 
     async def work(store: Store) -> Source | None:
         from liveserver.domain.inputs.bodies import SourceInput
         from liveserver.domain.inputs.parsing import parse
-        from liveserver.newsroom.syndication.coordinator import made
+        from liveserver.newsroom.syndication.coordinator import new_source
 
         if stop:
             await store.sources.remove(slug)
             return None
         if address is not None:
-            return await store.sources.add(made(slug, parse(SourceInput, given), now(), settings))
+            return await store.sources.add(new_source(slug, parse(SourceInput, fields), now(), settings))
         return await store.sources.find(slug, now())
 
     source = on_store(settings, work)

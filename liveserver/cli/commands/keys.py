@@ -1,4 +1,4 @@
-"""`liveserver keys …`: API keys, of which the database has but a hash."""
+"""`liveserver keys …`: API keys. The database has only hashes of them."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def keys_create(
     if not name.strip():
         fail("the name must not be blank", 2)
     expires_at = now() + timedelta(days=expires_in_days) if expires_in_days else None
-    stored, shown = new_key(name, scope, expires_at, liveblog or None)
+    stored_key, printed_key = new_key(name, scope, expires_at, liveblog or None)
 
-    on_store(settings, lambda store: store.keys.add(stored), new=True)
+    on_store(settings, lambda store: store.keys.add(stored_key), new=True)
     typer.echo(f"A key for the server on {database_of(settings)}, shown this once:", err=True)
-    typer.echo(shown)
+    typer.echo(printed_key)
     typer.echo("Programs send it as Authorization: Bearer …; commands take it from LIVESERVER_KEY, or --key.", err=True)
 
 
@@ -93,10 +93,10 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
     typer.echo(f"Revoked {key_id}.")
 
 
-def _no_key(given: str, keys: list[ApiKey]) -> str:
-    """Return the error of an id that no key has. Of a whole key, its secret isn't repeated."""
-    if given.startswith("lv_"):
-        return f"that is a whole key: give its id only, which is {given.split('_')[1]}"
-    if named := [key.id for key in keys if key.name == given]:
-        return f"{given} is a key's name: give its id, {' or '.join(named)}"
-    return f"no key has the id {given}: `liveserver keys list` shows which there are"
+def _no_key(text: str, keys: list[ApiKey]) -> str:
+    """Return the error message for an id that no key has. If it is a whole key, its secret isn't repeated."""
+    if text.startswith("lv_"):
+        return f"that is a whole key: give its id only, which is {text.split('_')[1]}"
+    if ids := [key.id for key in keys if key.name == text]:
+        return f"{text} is a key's name: give its id, {' or '.join(ids)}"
+    return f"no key has the id {text}: `liveserver keys list` shows which there are"

@@ -61,7 +61,7 @@ Clear = Annotated[
 def with_rules(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of a partner's rules, in place of its parameter `rules`.
 
-    That is what was given on the command line, as the API takes it.
+    The command gets the rules from the command line, in the form that the API takes.
     """
 
     @functools.wraps(command)
@@ -215,7 +215,7 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
 
 
 def _tell_missing(slugs: list[str]) -> None:
-    """Print that the rules name live blogs which aren't there: perhaps misspelt, perhaps to be opened."""
+    """Print that the rules name live blogs that don't exist: they may be misspelt, or opened later."""
     for slug in slugs:
         tell(f"there is no live blog {slug} so far: the partner may show it once it is opened")
 

@@ -1,4 +1,4 @@
-"""`liveserver reach`: how many read a live blog, by partner and day; or a link to the plots of it."""
+"""`liveserver reach`: the reach of a live blog by partner and day; or a link to a page with plots."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def reach(
     if link:
         typer.echo(asyncio.run(link_to(url, key, slug, days=days)))
         return
-    asked = {"from": since, "to": until, "partner": partner}
-    query = {name: value for name, value in asked.items() if value is not None}
+    parameters = {"from": since, "to": until, "partner": partner}
+    query = {name: value for name, value in parameters.items() if value is not None}
     asyncio.run(show(url, key, slug, query, as_json=as_json))
 
 
@@ -49,7 +49,7 @@ async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
-    """Print a line for each partner, and under it one for each day."""
+    """Print a line for each partner, followed by one for each day."""
     async with client_of(url, key) as client:
         report = await client.reach(slug, **query)
     if as_json:

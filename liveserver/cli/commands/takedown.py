@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 INTERVAL = 0.5
-"""Seconds between two questions to the server."""
+"""Seconds between two requests to the server."""
 MIN_SECONDS = 2.0
-"""Seconds until every node has said which viewers it waits for."""
+"""Seconds to wait until every node has reported the viewers that it waits for."""
 
 
 def takedown(
@@ -34,48 +34,48 @@ def takedown(
 ) -> None:
     """Delete an entry, and show live how many viewers have confirmed that it is gone."""
     key = required_key(key)
-    found = entry_id.rstrip("/").rpartition("/")[2]
-    if not re.fullmatch(ID_PATTERN, found):
+    bare_id = entry_id.rstrip("/").rpartition("/")[2]
+    if not re.fullmatch(ID_PATTERN, bare_id):
         fail(f"{entry_id} is neither an entry's id nor its permalink, …/live/{slug}/entries/ID", 2)
-    raise typer.Exit(asyncio.run(watch(url, key, slug, found, as_json=as_json)))
+    raise typer.Exit(asyncio.run(watch(url, key, slug, bare_id, as_json=as_json)))
 
 
 async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) -> int:
-    """Delete, and show the figures until every viewer has confirmed or left, or none is waited for any more.
+    """Delete an entry, and show the counts until every viewer has confirmed or left, or the takedown has ended.
 
-    Returns the exit status: 1 if some are left who may still show the entry.
+    Returns the exit status: 1 if some viewers may still show the entry.
     """
     clock = asyncio.get_running_loop().time
     async with client_of(url, key) as client:
-        found = await client.take_down(slug, entry_id)
-        if found is None:
+        counts_now = await client.take_down(slug, entry_id)
+        if counts_now is None:
             typer.echo("Deleted. No reader ever saw it.", err=as_json)
             return 0
         typer.echo("Deleted.", err=as_json)
-        begun, last = clock(), ""
+        start, last = clock(), ""
         while True:
-            if (line := figures(found)) != last:
+            if (line := figures(counts_now)) != last:
                 _show(line, again=bool(last), err=as_json)
                 last = line
-            if found["ended_at"] is not None or (found["waiting"] == 0 and clock() - begun >= MIN_SECONDS):
+            if counts_now["ended_at"] is not None or (counts_now["waiting"] == 0 and clock() - start >= MIN_SECONDS):
                 break
             await asyncio.sleep(INTERVAL)
-            found = await client.takedown(slug, entry_id)
+            counts_now = await client.takedown(slug, entry_id)
     if as_json:
-        typer.echo(dumps(found).decode())
-        return 1 if found["waiting"] else 0
-    for partner, counts in found["by_partner"].items():
+        typer.echo(dumps(counts_now).decode())
+        return 1 if counts_now["waiting"] else 0
+    for partner, partner_counts in counts_now["by_partner"].items():
         if partner:
-            typer.echo(f"  {partner}: {figures(counts)}")
-    if found["waiting"]:
-        typer.echo(f"{found['waiting']} haven’t answered, and may still show it.")
+            typer.echo(f"  {partner}: {figures(partner_counts)}")
+    if counts_now["waiting"]:
+        typer.echo(f"{counts_now['waiting']} haven’t answered, and may still show it.")
         return 1
     typer.echo("Nobody who was asked still shows it.")
     return 0
 
 
 def figures(counts: Message) -> str:
-    """Return the figures in words: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
+    """Return the counts as a text: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
     return (
         f"{counts['asked']} asked, {counts['confirmed']} confirmed ({counts['had']} had it), "
         f"{counts['gone']} left, {counts['waiting']} waited for"
@@ -83,6 +83,6 @@ def figures(counts: Message) -> str:
 
 
 def _show(line: str, *, again: bool, err: bool) -> None:
-    """Print a line; on a terminal in the place of the line before."""
+    """Print a line; on a terminal, `again` overwrites the line before."""
     over = "\x1b[1A\x1b[2K" if again and (sys.stderr if err else sys.stdout).isatty() else ""
     typer.echo(over + line, err=err)

@@ -1,1 +1,1 @@
-"""A live blog that is being written while you look."""
+"""The demo: a live blog that is written while you look."""

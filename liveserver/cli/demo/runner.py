@@ -1,4 +1,4 @@
-"""Plays the script: the first part at once, as if it had happened during the last hours, the rest step by step."""
+"""The player of the demo's script: its first part at once, dated in the last hours; the rest step by step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BACKLOG = 14
 """Steps that have happened already when the demo is started for the first time."""
 BACKLOG_STEP = timedelta(minutes=7)
 REST = 5
-"""Intervals between the end of the story and its beginning again."""
+"""Intervals between the end of the story and its next beginning."""
 
 
 class Newsroom:
@@ -45,29 +45,29 @@ class Newsroom:
         return (len(self._script.steps) - BACKLOG + REST) * self._interval
 
     async def open(self) -> None:
-        """Open the live blog, unless an earlier run has."""
+        """Open the live blog, unless an earlier run has done so."""
         try:
             await self._parts.store.liveblogs.find(self.slug)
         except NotFound:
             await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
 
     async def run(self) -> None:
-        """Write for ever: when the story is over, it is taken away and begins again. So it does at each start."""
+        """Write for ever: at each start, and whenever the story is over, it is deleted and begins again."""
         while True:
             await self._clear()
-            await self._tell()
+            await self._play()
             await asyncio.sleep(self._interval * REST)
 
-    async def _tell(self) -> None:
-        begun = now() - BACKLOG_STEP * BACKLOG
+    async def _play(self) -> None:
+        start = now() - BACKLOG_STEP * BACKLOG
         for number, step in enumerate(self._script.steps[:BACKLOG]):
-            await self._take(step, {"publish_at": (begun + BACKLOG_STEP * number).isoformat()})
+            await self._do(step, {"publish_at": (start + BACKLOG_STEP * number).isoformat()})
         for step in self._script.steps[BACKLOG:]:
             await asyncio.sleep(self._interval)
-            await self._take(step)
+            await self._do(step)
 
     async def _clear(self) -> None:
-        """Take away what an earlier telling left; what others have published stays."""
+        """Delete the entries of earlier runs; entries of other authors stay."""
         self._ids.clear()
         cursor: str | None = None
         while True:
@@ -82,12 +82,12 @@ class Newsroom:
             if cursor is None:
                 return
 
-    async def _take(self, step: Step, more: dict[str, Any] | None = None) -> None:
+    async def _do(self, step: Step, extra_fields: dict[str, Any] | None = None) -> None:
         publisher = self._parts.publisher
         match step:
             case Publish(ref, entry):
-                given = parse(EntryInput, {**entry, **(more or {})})
-                written = await publisher.create_entry(self.slug, given, actor=ACTOR)
+                fields = parse(EntryInput, {**entry, **(extra_fields or {})})
+                written = await publisher.create_entry(self.slug, fields, actor=ACTOR)
                 self._ids[ref] = written.entry.id
             case Edit(ref, entry, correction):
                 patch = parse(EntryPatch, {**entry, "correction": correction})

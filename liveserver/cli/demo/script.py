@@ -1,4 +1,4 @@
-"""The demo's script: what its newsroom publishes, corrects and deletes, in order. The text is `script.json`."""
+"""The demo's script: the entries that its newsroom publishes, corrects and deletes. It is in `script.json`."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """A new entry."""
+    """A step that publishes an entry."""
 
     ref: str
-    """What later steps call it."""
+    """The name by which later steps refer to the entry."""
     entry: dict[str, Any]
     """The fields of `POST …/entries`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A change to an entry that was published before."""
+    """A step that edits an entry."""
 
     ref: str
     entry: dict[str, Any]
     """The fields of `PATCH …/entries/{id}` that change."""
     correction: str
-    """What was corrected, for readers."""
+    """The note for readers about the correction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """An entry taken back."""
+    """A step that deletes an entry."""
 
     ref: str
 
@@ -41,7 +41,7 @@ Step = Publish | Edit | Delete
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A live blog and everything that happens in it."""
+    """A script: a live blog, and all that happens in it."""
 
     liveblog: dict[str, Any]
     """The fields of `POST /api/v1/liveblogs`."""
@@ -49,7 +49,7 @@ class Script:
 
 
 def load() -> Script:
-    """The script that comes with the package."""
+    """Load the script that comes with the package."""
     text = resources.files("liveserver.cli.demo").joinpath("script.json").read_text(encoding="utf-8")
     value = json.loads(text)
     return Script(value["liveblog"], tuple(_step(step) for step in value["steps"]))

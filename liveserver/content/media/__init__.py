@@ -1,1 +1,1 @@
-"""Pictures: decoded and encoded anew in processes of their own, kept in a directory or in an S3 bucket."""
+"""Pictures: transcoded in processes of their own, and stored in a directory or an S3 bucket."""

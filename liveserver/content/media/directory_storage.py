@@ -1,4 +1,4 @@
-"""Files in a directory."""
+"""Storage of pictures in a directory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READABLE = 0o755, 0o644
-"""Of the directory and its files: they are public, and a web server of another user may serve them."""
+"""The modes of the directory and of its files: they are public, and a web server of another user may serve them."""
 
 AT_ONCE = 4
-"""Reads in threads: fewer than there are threads, so that other work has some."""
+"""Reads in threads at a time: fewer than there are threads, so that some are left for other work."""
 
 log = structlog.get_logger(__name__)
 
 
 class DirectoryStorage:
-    """See MediaStorage. The directory is made when the first file is written."""
+    """A storage in a directory, which is made when the first file is written. See MediaStorage."""
 
     at_once = AT_ONCE
 
@@ -35,12 +35,12 @@ class DirectoryStorage:
         self.path = path
 
     def look(self) -> None:
-        """See that files can be written here. Nothing is made. Raises OSError, which says why they can't."""
-        there = self._nearest()
-        if not there.is_dir():
-            raise OSError(f"{there} is no folder")
-        if not private_files.may_write(there):
-            raise OSError(f"this user may not write in the folder {there}")
+        """Check that files can be written here; make nothing. Raises OSError, with the reason, if they can't."""
+        nearest = self._nearest()
+        if not nearest.is_dir():
+            raise OSError(f"{nearest} is no folder")
+        if not private_files.may_write(nearest):
+            raise OSError(f"this user may not write in the folder {nearest}")
 
     async def write(self, name: str, content: bytes) -> None:
         with self._failures("write"):
@@ -76,12 +76,12 @@ class DirectoryStorage:
             await asyncio.to_thread(self._remove, name)
 
     def _nearest(self) -> Path:
-        """The directory, or what is there of its path."""
-        return next(each for each in (self.path, *self.path.absolute().parents) if each.exists())
+        """Return the directory, or its nearest parent that exists."""
+        return next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
 
     def _free(self) -> int:
-        found = os.statvfs(self._nearest())
-        return found.f_bavail * found.f_frsize
+        stats = os.statvfs(self._nearest())
+        return stats.f_bavail * stats.f_frsize
 
     def _read_part(self, name: str, start: int, end: int) -> bytes:
         with (self.path / name).open("rb") as file:
@@ -90,7 +90,7 @@ class DirectoryStorage:
 
     def _write(self, name: str, content: bytes) -> None:
         private_files.make_directories(self.path, READABLE[0])
-        # Beside it under another name first: nobody reads half a file, and a crash leaves none.
+        # First under another name beside it: nobody can read half a file, and a crash leaves none.
         descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -112,7 +112,7 @@ class DirectoryStorage:
         self._sync()
 
     def _sync(self) -> None:
-        """A name, too, is on the disk only when its directory is."""
+        """Write the directory to the disk: only then the names of its files are there, too."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Files that many ask for at the same time, read once and kept for moments."""
+"""A cache of picture files for a few seconds: each is read once for all requests at the same time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SECONDS = 5.0
+"""Seconds for which a file is kept."""
 SIZE = 32 * 1024 * 1024
+"""Bytes of all kept files together."""
 
 
 class _Kept(NamedTuple):
@@ -21,10 +23,10 @@ class _Kept(NamedTuple):
 
 
 class FileCache:
-    """Keeps what `read` finds for `seconds`, and `size` bytes in all; what was asked for longest ago goes first.
+    """A cache of files for `seconds`, of at most `size` bytes; the least recently used files are dropped first.
 
-    Files don't change, but other processes may remove them, and nobody tells: hence moments, and not for ever. Ten
-    thousand readers of one picture are then one read in every few seconds.
+    Files never change, but other processes may remove them without telling us: so they are kept for seconds only. Even
+    then, ten thousand readers of one picture cause one read every few seconds.
     """
 
     def __init__(
@@ -42,24 +44,24 @@ class FileCache:
         self._fetches: SingleFlight[str, bytes | None] = SingleFlight(self._fetch)
 
     async def get(self, name: str) -> bytes | None:
-        """The file's content, or None if there is none; raises what `read` raises."""
+        """Return a file's content; None if there is no file. Raises the errors of `read`."""
         content = self.kept(name)
         if content is not None:
             return content
         return await self._fetches(name)
 
     def kept(self, name: str) -> bytes | None:
-        """The file's content if it is kept; nothing is read."""
+        """Return a file's content if it is in the cache; otherwise None. Reads nothing."""
         kept = self._kept.get(name)
         return kept.content if kept is not None and kept.until > self._clock() else None
 
     def forget(self, name: str) -> None:
-        """It was removed: neither what is kept nor what is being read is given out to those who ask from now on."""
+        """Drop a file that was removed. A read under way is not used for later calls either."""
         self._kept.drop(name)
         self._fetches.abandon(name)
 
     async def _fetch(self, name: str) -> bytes | None:
-        # As of before the read: what is removed while it goes on counts from then.
+        # Counted from before the read: the file may be removed during it.
         until = self._clock() + self._seconds
         content = await self._read(name)
         if self._fetches.is_current(name):

@@ -1,4 +1,4 @@
-"""The newsroom's pictures: what is known of them in the store, their files beside it."""
+"""The newsroom's pictures: their descriptions in the store, and their files in a storage."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class MediaLibrary:
-    """Takes pictures in, and gives out their files.
+    """The library of pictures: adds them, and returns their files.
 
-    A picture's files are there before it is known, and gone before it is: at no moment does anybody get the address of
-    a file that isn't kept, and what is said to be deleted is. An upload that fails leaves no files; unless the store
-    doesn't say whether it has the picture: then they stay, as they are never removed on a guess.
+    A picture's files are written before the store knows it, and removed before the store forgets it. So nobody ever
+    gets the address of a missing file, and a picture that is reported as deleted is. An upload that fails leaves no
+    files, except if the store doesn't answer whether it has the picture: then the files stay.
     """
 
     def __init__(
@@ -54,43 +54,43 @@ class MediaLibrary:
         self._clock = clock
 
     async def close(self) -> None:
-        """End what is being developed."""
+        """End the transcoding of pictures under way."""
         await self._transcoder_pool.close()
         await self._missing.close()
 
     async def check_room(self, owner: Hashable) -> None:
-        """See that there is room for one more picture of the owner's. Raises MediaFull, TooManyRequests."""
+        """Check that there is room for one more picture of an owner. Raises MediaFull, TooManyRequests."""
         await self._quota.check(owner)
 
     async def add(
         self,
         file: BinaryIO,
-        given: MediaInput,
+        media_input: MediaInput,
         *,
         actor: str,
         owner: Hashable,
         key_id: str | None = None,
         media_id: str | None = None,
     ) -> Media:
-        """A new picture.
+        """Add a picture.
 
-        `owner`: the key or the source that sends it, with which it shares turns and room. `key_id`: an API key, which
-        has to be good at the moment of the writing. `media_id`: its id, a UUID that no other picture has or had, if it
-        isn't to be a new one. Raises InvalidInput if the file can't be served, Busy, MediaUnavailable, TooManyRequests,
+        `owner`: the key or source that sends it, whose turns and quota it counts for. `key_id`: an API key that must be
+        good at the moment of writing. `media_id`: the id, a UUID that no other picture has or had; None: a new one.
+        Raises InvalidInput if the file can't be served, Busy, MediaFull, MediaUnavailable, TooManyRequests,
         Unauthorized.
         """
         await self.check_room(owner)
-        developed = await self._transcoder_pool.develop(file, owner=owner)
+        transcoded = await self._transcoder_pool.develop(file, owner=owner)
         media_id = media_id or new_id()
-        largest = developed.variants[-1]
-        # The id is in it: the same file sent twice makes two pictures, each with files that can go with it.
+        largest = transcoded.variants[-1]
+        # The hash includes the id: the same file sent twice makes two pictures, whose files can be removed separately.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]
-        named = [
-            (Picture(digest, variant.width, variant.height, developed.suffix).name, variant.content)
-            for variant in developed.variants
+        named_files = [
+            (Picture(digest, variant.width, variant.height, transcoded.suffix).name, variant.content)
+            for variant in transcoded.variants
         ]
-        self._quota.add(owner, sum(len(content) for _, content in named))
-        await self._write(named)
+        self._quota.add(owner, sum(len(content) for _, content in named_files))
+        await self._write(named_files)
         at = self._clock()
         media = Media(
             id=media_id,
@@ -98,10 +98,10 @@ class MediaLibrary:
             digest=digest,
             width=largest.width,
             height=largest.height,
-            suffix=developed.suffix,
+            suffix=transcoded.suffix,
             size=len(largest.content),
-            alt=given.alt,
-            credit=given.credit,
+            alt=media_input.alt,
+            credit=media_input.credit,
             actor=actor,
             created_at=at,
             updated_at=at,
@@ -109,26 +109,26 @@ class MediaLibrary:
         try:
             return await self._store.media.add(media, key_id=key_id)
         except StoreUnavailable:
-            # It may be there all the same.
+            # The store may have the picture all the same.
             raise
         except Exception:
-            await self._remove([name for name, _ in named])
+            await self._remove([name for name, _ in named_files])
             raise
 
-    async def _write(self, named: Sequence[tuple[str, bytes]]) -> None:
-        """Keep all files, or none of them. Raises MediaUnavailable."""
-        writes = [self._files.write(name, content) for name, content in named]
-        failures = [each for each in await asyncio.gather(*writes, return_exceptions=True) if each is not None]
+    async def _write(self, named_files: Sequence[tuple[str, bytes]]) -> None:
+        """Write all files, or none of them. Raises MediaUnavailable."""
+        writes = [self._files.write(name, content) for name, content in named_files]
+        failures = [failure for failure in await asyncio.gather(*writes, return_exceptions=True) if failure is not None]
         if failures:
-            await self._remove([name for name, _ in named])
+            await self._remove([name for name, _ in named_files])
             raise failures[0]
 
     async def _remove(self, names: Sequence[str]) -> None:
-        """Take away, as far as possible, what nobody got the address of."""
+        """Remove files whose addresses nobody got, as far as that is possible."""
         await asyncio.gather(*(self._files.remove(name) for name in names), return_exceptions=True)
 
     async def edit(self, media_id: str, patch: MediaPatch, *, version: Edition | None) -> Media:
-        """Change a picture's words. `version`: the one that was edited (None: whichever is current)."""
+        """Edit a picture's texts. `version`: the version that was edited (None: any)."""
         at = self._clock()
 
         def edit(current: Media) -> Media:
@@ -139,7 +139,7 @@ class MediaLibrary:
         return await self._store.media.edit(media_id, edit)
 
     async def delete(self, media_id: str, *, version: Edition | None) -> None:
-        """Take a picture away, for good. After MediaUnavailable or StoreUnavailable, call it again."""
+        """Delete a picture for good. After MediaUnavailable or StoreUnavailable, call this again."""
         media = await self._store.media.find(media_id)
         check_version(media, version, media.edition.history)
         for picture in Picture.of(media).variants:
@@ -149,25 +149,25 @@ class MediaLibrary:
         await self._store.media.delete(media_id, version=version, at=self._clock())
 
     def kept(self, picture: Picture) -> bytes | None:
-        """A picture's file, if it is in memory."""
+        """Return a picture's file if it is in memory; otherwise None."""
         return self._file_cache.kept(picture.name)
 
     def check(self, picture: Picture) -> None:
-        """Raises NotFound or Gone if the file wasn't there some seconds ago. Nothing is read."""
+        """Raise NotFound or Gone if the file was missing some seconds ago. Reads nothing."""
         self._missing.check(picture)
 
     async def content(self, picture: Picture) -> bytes | None:
-        """A picture's file; None if there is none."""
+        """Return a picture's file; None if there is none."""
         return await self._file_cache.get(picture.name)
 
     async def part(self, picture: Picture, start: int, end: int) -> bytes | None:
-        """Some of the file's bytes, which aren't kept; None if there is no file."""
+        """Return some of a file's bytes, without caching them; None if there is no file."""
         return await self._files.read_part(picture.name, start, end)
 
     async def size(self, picture: Picture) -> int | None:
-        """The file's bytes; None if there is none."""
+        """Return the size of a file in bytes; None if there is none."""
         return await self._files.size(picture.name)
 
     async def missing(self, picture: Picture) -> NotFound | Gone:
-        """The error to raise for a file that isn't there. Raises StoreUnavailable."""
+        """Return the error to raise for a missing file. Raises StoreUnavailable."""
         return await self._missing.explain(picture)

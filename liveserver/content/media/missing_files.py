@@ -1,4 +1,4 @@
-"""Names of which there is no file: to make one up costs nothing, so that to answer must cost little."""
+"""Names without files: anybody can make them up at no cost, so answering must cost little."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 SECONDS = 5.0
-"""For which it is remembered that a file isn't there. Its picture may be restored from a backup."""
+"""Seconds for which a missing file is remembered. Its picture may be restored from a backup."""
 NAMES_MAX = 10_000
-"""Names that are remembered: 3 MB."""
+"""Names that are remembered, in 3 MB."""
 PAUSE = 0.05
-"""Seconds between two looks at the store for pictures that aren't there, however many are asked for meanwhile."""
+"""Seconds between two queries for missing pictures, however many are requested meanwhile."""
 
 
 class MissingFiles:
-    """Tells why files aren't there.
+    """The reasons why files are missing: their pictures were deleted, or never existed.
 
-    `deleted`: of some digests, those that pictures had which were deleted. It is asked for all names together, once in
-    `PAUSE` seconds, so that one connection to the database is enough for all of them.
+    `deleted`: returns those of some digests whose pictures were deleted. It is called for all names together, once in
+    `PAUSE` seconds, so that one connection to the database is enough for them.
     """
 
     def __init__(
@@ -38,42 +38,42 @@ class MissingFiles:
     ) -> None:
         self._deleted = deleted
         self._clock = clock
-        self._known: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
-        """Until when each name is remembered, and whether it was deleted."""
-        self._wanted: set[str] = set()
-        """Digests for the next look."""
-        self._look = FreshFlight(self._find)
-        self._next_look = 0.0
-        """When there may be one, by the event loop's clock."""
+        self._remembered: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
+        """The time up to which a name is remembered, and True if its picture was deleted."""
+        self._digests: set[str] = set()
+        """Digests for the next query."""
+        self._query = FreshFlight(self._find)
+        self._next_query = 0.0
+        """The earliest time of the next query, on the event loop's clock."""
 
     def check(self, picture: Picture) -> None:
-        """Raises NotFound, or Gone, for a file that wasn't there some seconds ago."""
-        known = self._known.get(picture.name)
-        if known is not None and known[0] > self._clock():
-            raise _error(picture, deleted=known[1])
+        """Raise NotFound or Gone for a file that was missing some seconds ago."""
+        remembered = self._remembered.get(picture.name)
+        if remembered is not None and remembered[0] > self._clock():
+            raise _error(picture, deleted=remembered[1])
 
     async def explain(self, picture: Picture) -> NotFound | Gone:
-        """The error to raise for a file that isn't there. Raises StoreUnavailable."""
+        """Return the error to raise for a missing file. Raises StoreUnavailable."""
         until = self._clock() + SECONDS
-        self._wanted.add(picture.digest)
-        deleted = picture.digest in await self._look()
-        self._known.put(picture.name, (until, deleted), 1)
+        self._digests.add(picture.digest)
+        deleted = picture.digest in await self._query()
+        self._remembered.put(picture.name, (until, deleted), 1)
         return _error(picture, deleted=deleted)
 
     def forget(self, picture: Picture) -> None:
-        """Its file came to be, or was removed."""
-        self._known.drop(picture.name)
+        """Forget a name, whose file was written or removed."""
+        self._remembered.drop(picture.name)
 
     async def close(self) -> None:
-        """End the look that is under way."""
-        await asyncio.gather(*self._look.cancel(), return_exceptions=True)
+        """End the query under way."""
+        await asyncio.gather(*self._query.cancel(), return_exceptions=True)
 
     async def _find(self) -> Collection[str]:
         clock = asyncio.get_running_loop().time
-        await asyncio.sleep(self._next_look - clock())
-        wanted, self._wanted = self._wanted, set()
-        self._next_look = clock() + PAUSE
-        return await self._deleted(sorted(wanted))
+        await asyncio.sleep(self._next_query - clock())
+        digests, self._digests = self._digests, set()
+        self._next_query = clock() + PAUSE
+        return await self._deleted(sorted(digests))
 
 
 def _error(picture: Picture, *, deleted: bool) -> NotFound | Gone:

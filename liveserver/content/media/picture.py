@@ -1,8 +1,7 @@
-"""Pictures by their names: what a name tells of its file, and the HTML that shows it.
+"""Pictures by the names of their files, and the HTML that shows them.
 
-A name is `<digest>-<width>x<height>.<jpg|webp>`. It never means other bytes, so its file may be cached for ever; and it
-says what the other widths of the picture are called, so that the whole `srcset` follows from one name, without a look
-at the database.
+A name is `<digest>-<width>x<height>.<jpg|webp>`. It never means other bytes, so its file may be cached for ever. The
+names of the picture's other widths follow from it, and so does the whole `srcset`, without a database query.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
-"""Pixels. Every picture is kept in those of these widths that are smaller than its own, and in its own.
+"""Widths in pixels. Every picture is stored in its own width, and in those of these that are smaller.
 
-Names that were given out count on it: other widths need names of another form.
+Names that are in use depend on this: other widths would need names of another form.
 """
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
 
-# `auto` is the width it is laid out in, for browsers that know it: the same HTML stands in a page, a gallery, a widget.
+# `auto` is the width in the layout, for browsers that know it: a page, a gallery and a widget have the same HTML.
 SIZES = "auto, (min-width: 45rem) 38rem, 100vw"
 
 NAME = r"([0-9a-f]{32})-([1-9][0-9]{0,4})x([1-9][0-9]{0,4})\.(jpg|webp)"
@@ -30,22 +29,22 @@ _NAME = re.compile(NAME, re.ASCII)
 
 
 class Picture(NamedTuple):
-    """One file of a picture: in one width."""
+    """A file of a picture, in one width."""
 
     digest: str
-    """32 hexadecimal digits, of this picture alone."""
+    """32 hexadecimal digits that identify the picture."""
     width: int
     height: int
     suffix: str
 
     @classmethod
     def of(cls, media: Media) -> Picture:
-        """The largest file of a picture of the newsroom's."""
+        """Return the largest file of a picture in the store."""
         return cls(media.digest, media.width, media.height, media.suffix)
 
     @classmethod
     def parse(cls, name: str) -> Picture | None:
-        """The picture of that name; None if it is no picture's."""
+        """Parse a file's name; None if it isn't a picture's."""
         match = _NAME.fullmatch(name)
         return cls(match[1], int(match[2]), int(match[3]), match[4]) if match else None
 
@@ -56,12 +55,12 @@ class Picture(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """The value of `Content-Type`."""
+        """The media type of the file, for `Content-Type`."""
         return MEDIA_TYPES[self.suffix]
 
     @property
     def variants(self) -> list[Picture]:
-        """This picture in every width that there is of it, narrowest first, itself last."""
+        """The picture's files of this and all smaller widths, narrowest first, itself last."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
     def _height(self, width: int) -> int:
@@ -69,21 +68,21 @@ class Picture(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A picture of an entry, for whoever shows it apart from the body: all in plain text."""
+    """A picture of an entry, to be shown apart from the body; all texts are plain."""
 
     url: str
-    """Absolute: of the largest file."""
+    """The absolute URL of the largest file."""
     picture: Picture
     alt: str
-    """The description; empty where there is none."""
+    """The description; empty if there is none."""
     caption: str
-    """The text below it, or below its gallery; empty where there is none."""
+    """The caption of the picture, or of its gallery; empty if there is none."""
 
 
 def img_html(picture: Picture, alt: str, media_url: str) -> str:
-    """An `<img>` that takes its place before it is loaded, and loads no more than it shows.
+    """Return an `<img>` that has its size before it is loaded, and loads only the width that it needs.
 
-    `alt` is plain text; `media_url` is what stands before the slash and the name.
+    `alt` is plain text. `media_url`: the address before the slash and the name.
     """
     candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.variants)
     return (
@@ -93,11 +92,11 @@ def img_html(picture: Picture, alt: str, media_url: str) -> str:
 
 
 def figure_html(picture: Picture, alt: str, credit: str | None, media_url: str) -> str:
-    """A picture as an editor puts it into an entry, with its credit."""
+    """Return the HTML that an editor puts into an entry for a picture, with its credit."""
     caption = f"<figcaption><small>{escape(credit, quote=False)}</small></figcaption>" if credit else ""
     return f"<figure>{img_html(picture, alt, media_url)}{caption}</figure>"
 
 
 def _attribute(text: str) -> str:
-    # As the sanitiser writes attributes, so that its output isn't changed without need.
+    # As the sanitiser writes attributes, so that its output stays the same.
     return escape(text, quote=False).replace('"', "&quot;")

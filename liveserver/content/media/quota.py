@@ -1,4 +1,4 @@
-"""How much the newsroom's pictures may take: all together, and those that one key or source sends."""
+"""Quotas of pictures: for all together, and for those of one key or source."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 COUNTED_FOR = 60.0
 """Seconds after which the total is counted again: other processes add pictures, too, and some are deleted."""
 NARROWER = 1.5
-"""What a picture takes, of its largest file, with the narrower ones: 960 and 480 of 1600 pixels are 0.45 of it."""
+"""The bytes of all files of a picture, as a multiple of its largest: 960 and 480 of 1600 pixels add 0.45 of it."""
 DAY = 86_400
-"""Seconds."""
+"""The seconds of a day."""
 
 
 class QuotaTerms(NamedTuple):
-    """The bounds, in bytes; 0 is none."""
+    """The limits, in bytes; 0: no limit."""
 
     total: int
-    """Of all pictures together, as the store counts them."""
+    """The limit for all pictures together, as the store counts them."""
     daily: int
-    """Of what one owner (a key, a source) sends at once, and in a day from then on."""
+    """The limit for one owner (a key, a source): at once, and in each day after that."""
     free: int
-    """That have to be left on the disk: the database needs some, to publish."""
+    """The bytes that must stay free on the disk: the database needs some."""
 
 
 class MediaQuota:
-    """Whether there is room for one more picture.
+    """The quota of pictures.
 
-    `count`: the bytes of the largest files of all pictures; `free`: those that are left on the disk, or None where
-    nobody can tell. What was deleted in the last day counts for its owner all the same.
+    `count`: returns the bytes of the largest files of all pictures. `free`: returns the free bytes on the disk;
+    None if that is unknown. For its owner, a picture counts even if it was deleted on the same day.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """As it was counted last, and what was added here since."""
+        """The bytes of all files at the last count, and those added here since."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
 
     async def check(self, owner: Hashable) -> None:
-        """Raises MediaFull if there is no room for one more picture, and TooManyRequests if there is none of the owner.
+        """Raise MediaFull if there is no room for one more picture, TooManyRequests if the owner's quota is used up.
 
-        The last one may exceed a bound by what it takes.
+        The last picture may exceed a limit by its own size.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)
@@ -80,7 +80,7 @@ class MediaQuota:
                 raise MediaFull("there are as many pictures as there may be (LIVESERVER_MEDIA_TOTAL): delete some")
 
     def add(self, owner: Hashable, size: int) -> None:
-        """Count a picture of the owner's: the bytes of all its files."""
+        """Count a picture of an owner; `size`: the bytes of all its files."""
         self._total += size
         if self._sent is not None:
             self._sent.take(owner)

@@ -1,4 +1,4 @@
-"""Files in an S3-compatible bucket."""
+"""Storage of pictures in an S3-compatible bucket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 RETRIES = 2
 AT_ONCE = 16
-"""Reads under way: they wait for the service, and take little of this process."""
+"""Reads at a time: they wait for the service, and take little of this process."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -31,24 +31,24 @@ log = structlog.get_logger(__name__)
 
 
 class Access(NamedTuple):
-    """How a bucket is reached. What is None comes from where the AWS tools look (`AWS_…`, the machine's role)."""
+    """The access to a bucket. Where a field is None, the usual AWS sources are used (`AWS_…`, the machine's role)."""
 
     endpoint: str | None = None
-    """For example `https://s3.example.org`; None: Amazon's."""
+    """The service's address, for example `https://s3.example.org`; None: Amazon's."""
     region: str | None = None
     access_key: str | None = None
     secret_key: str | None = None
 
 
 class S3Storage:
-    """See MediaStorage. `prefix` is what names begin with in the bucket, without a slash at the end; may be empty."""
+    """A storage in a bucket. `prefix`: a folder in it, without a last slash; may be empty. See MediaStorage."""
 
     at_once = AT_ONCE
 
     def __init__(self, bucket: str, prefix: str = "", access: Access | None = None) -> None:
         access = access or Access()
         config: S3Config = {
-            # Not every service knows the request that removes several at once.
+            # Not every service supports the request that deletes several files at once.
             "disable_bulk_delete": True,
             "virtual_hosted_style_request": False,
         }
@@ -75,7 +75,7 @@ class S3Storage:
     async def write(self, name: str, content: bytes) -> None:
         picture = Picture.parse(name)
         assert picture is not None
-        # What a CDN before the bucket passes on.
+        # Headers that a CDN in front of the bucket passes on.
         attributes = {"Content-Type": picture.media_type, "Cache-Control": IMMUTABLE}
         with self._failures("write"):
             await obstore.put_async(self._store, name, content, attributes=attributes, use_multipart=False)
@@ -83,8 +83,8 @@ class S3Storage:
     async def read(self, name: str) -> bytes | None:
         with self._failures("read"):
             try:
-                found = await obstore.get_async(self._store, name)
-                return bytes(await found.bytes_async())
+                result = await obstore.get_async(self._store, name)
+                return bytes(await result.bytes_async())
             except FileNotFoundError:
                 return None
 

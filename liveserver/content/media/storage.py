@@ -1,6 +1,6 @@
-"""Storage of pictures' files: a few hundred kilobytes each, written once, never changed.
+"""The storage of picture files, in a directory or an S3-compatible bucket.
 
-In a directory, or in an S3-compatible bucket.
+Files have a few hundred kilobytes, are written once, and never change.
 """
 
 from __future__ import annotations
@@ -20,37 +20,37 @@ log = structlog.get_logger(__name__)
 
 
 class MediaStorage(Protocol):
-    """Files by their names, which `Picture` makes: safe in a path and in a URL.
+    """A storage of files by name. `Picture` makes the names, which are safe in paths and URLs.
 
-    Every call raises MediaUnavailable when it can't be carried out. Several processes may use the same files.
+    Every call raises MediaUnavailable if it can't be carried out. Several processes may use the same files.
     """
 
     at_once: int
-    """Reads that may go on side by side without standing in each other's way."""
+    """Reads that may go on at the same time."""
 
     async def write(self, name: str, content: bytes) -> None:
-        """Keep a file; when this returns, it outlives a power cut. Written again, it is the same as before."""
+        """Write a file; when this returns, it survives a power cut. Writing the same file again is no error."""
 
     async def read(self, name: str) -> bytes | None:
-        """The file's content; None if there is none of that name."""
+        """Return a file's content; None if there is no such file."""
 
     async def read_part(self, name: str, start: int, end: int) -> bytes | None:
-        """The bytes from `start` to before `end`, fewer where the file ends; None if there is no such file."""
+        """Return bytes from `start` to before `end`, fewer if the file ends; None if there is no such file."""
 
     async def size(self, name: str) -> int | None:
-        """The file's bytes, without reading them; None if there is no file of that name."""
+        """Return the size of a file in bytes; None if there is no such file."""
 
     async def free(self) -> int | None:
-        """Bytes that there is room for on the disk; None where nobody can tell."""
+        """Return the bytes that are free on the disk; None if that is unknown."""
 
     async def remove(self, name: str) -> None:
-        """Keep it no more. One that isn't there is none the less gone."""
+        """Remove a file. Does nothing if there is none."""
 
 
 def check(settings: Settings) -> None:
-    """See that pictures can be written to their directory. Raises SettingsError where the one that is named won't do.
+    """Check that pictures can be written to their directory. Raises SettingsError if the named one can't be used.
 
-    Where none is named, a server that takes no pictures needs none: the log tells of it.
+    If the settings name none, only a warning is logged: a server without pictures needs no directory.
     """
     if settings.media_url is not None:
         return
@@ -63,11 +63,11 @@ def check(settings: Settings) -> None:
 
 
 def connect(settings: Settings) -> MediaStorage:
-    """The files of these settings. Raises SettingsError if what a bucket needs isn't installed."""
+    """Make the storage for these settings. Raises SettingsError if the package for buckets isn't installed."""
     if settings.media_url is None:
         return DirectoryStorage(settings.media_directory)
     try:
-        # Imported here: who keeps pictures in a directory needn't have it.
+        # Imported here: a server with a directory needn't have the package.
         from liveserver.content.media.s3_storage import Access, S3Storage
     except ImportError:
         raise SettingsError("a bucket for pictures needs more: pip install 'liveserver[s3]'") from None

@@ -1,7 +1,7 @@
 """A pool of processes that transcode pictures, a few at a time.
 
-A picture is the one thing that a stranger's tool makes and native code takes apart here. A file that crashes its
-decoder, or never ends, costs that file alone; and the work is the kernel's to put behind the server's own.
+Pictures are the only data here that native code parses and unknown tools have made. If a file crashes its decoder, or
+decoding never ends, only that file is lost. And the kernel can give the server's own work priority.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 
 AT_ONCE = 2
 WAITING_MAX = 40
-"""Pictures that wait, beside those that are developed. One key or source has half of the places at most, and sends
-sixteen at once (`access/body_budget.py`)."""
+"""Pictures that may wait, besides those that are transcoded. One key or source has at most half of the places, and
+sends sixteen at once (`access/body_budget.py`)."""
 PATIENCE = 60.0
-"""Seconds, by the clock; the process itself gets fewer of the processor's."""
+"""Seconds of real time for a picture. The process gets fewer seconds of processor time."""
 
-# What the interpreter and its libraries need. Nothing else: settings have passwords in them.
+# The variables that the interpreter and its libraries need. No others: settings have passwords in them.
 _VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 
 log = structlog.get_logger(__name__)
 
 
 class TranscoderPool:
-    """Develops pictures. `at_once` is how many processes run; `waiting_max` more callers wait, and no others.
+    """The pool of transcoding processes: `at_once` of them run, and `waiting_max` more callers may wait.
 
-    Those who send them take turns (`content/media/transcoder_queue.py`).
+    The owners of pictures take turns (`content/media/transcoder_queue.py`).
     """
 
     def __init__(
@@ -65,33 +65,33 @@ class TranscoderPool:
         self._closed = False
 
     async def develop(self, file: BinaryIO, *, owner: Hashable) -> TranscodedPicture:
-        """The picture in a file that is open for reading, from its beginning.
+        """Transcode the picture in a file that is open for reading, from its beginning.
 
-        `owner`: whose it is, of those who take turns: a key, or a source. Raises InvalidInput, naming `/file`, if it
-        can't be served; Busy if too many wait already, of the owner or of all.
+        `owner`: the key or source that sends the picture. Raises InvalidInput, which names `/file`, if it can't be
+        served; Busy if too many wait already, of the owner or in all.
         """
         await self._queue.enter(owner)
-        began = time.monotonic()
-        # A descriptor of its own: whoever waits may be cancelled, and the file be closed, while the thread goes on.
+        start = time.monotonic()
+        # A descriptor of its own: the caller may be cancelled and close the file while the thread goes on.
         job = asyncio.get_running_loop().run_in_executor(self._threads, self._run, os.dup(file.fileno()))
-        job.add_done_callback(partial(self._done, owner, began))
+        job.add_done_callback(partial(self._done, owner, start))
         try:
             return await asyncio.shield(job)
         except Unreadable as refusal:
             raise InvalidInput([FieldError("/file", str(refusal))]) from None
 
     async def close(self) -> None:
-        """End what runs."""
+        """Kill the running processes."""
         with self._lock:
             self._closed = True
             for process in self._running:
                 process.kill()
         await asyncio.to_thread(self._threads.shutdown)
 
-    def _done(self, owner: Hashable, began: float, job: asyncio.Future[TranscodedPicture]) -> None:
-        self._queue.leave(owner, time.monotonic() - began)
+    def _done(self, owner: Hashable, start: float, job: asyncio.Future[TranscodedPicture]) -> None:
+        self._queue.leave(owner, time.monotonic() - start)
         if not job.cancelled():
-            # Whoever waited may be gone: nobody else asks how it ended.
+            # Retrieve the exception: the caller may be gone, and asyncio would log that nobody did.
             job.exception()
 
     def _run(self, descriptor: int) -> TranscodedPicture:
@@ -101,7 +101,7 @@ class TranscoderPool:
         finally:
             os.close(descriptor)
         try:
-            output, complaint = process.communicate(timeout=self._patience)
+            output, stderr = process.communicate(timeout=self._patience)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
@@ -113,7 +113,7 @@ class TranscoderPool:
         if process.returncode != 0:
             if self._closed:
                 raise Busy("the server is stopping")
-            log.warning("picture.decoder_failed", status=process.returncode, error=complaint.decode(errors="replace"))
+            log.warning("picture.decoder_failed", status=process.returncode, error=stderr.decode(errors="replace"))
             if process.returncode == -signal.SIGXCPU:
                 raise Unreadable("takes too long to be decoded: send it smaller")
             raise Unreadable("can't be decoded: it broke the decoder")

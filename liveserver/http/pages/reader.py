@@ -25,7 +25,7 @@ from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import ID, SLUG
 from liveserver.rendering.cooperative import offloaded, prepared
 from liveserver.rendering.page_models import EntryPageView, Only, Order, PageView
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -117,7 +117,7 @@ def _choice(query: QueryParams) -> Choice:
         raise errors.InvalidInput([errors.FieldError("?verification", "is none of them")])
     return Choice(
         "oldest" if query.get("order") == "oldest" else "newest",
-        None if cursor is None else Place.parse(cursor).cursor(),
+        None if cursor is None else SortKey.parse(cursor).cursor(),
         tag,
         query.get("key_events") == "true",
         Verification(verification) if verification else None,
@@ -133,7 +133,7 @@ async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
     page = await parts.store.entries.page(slug, limit=PAGE_SIZE, **choice._asdict())
     # A page that begins at a cursor has entries before it, and links back to them from its first entry. If all of those
     # have been deleted meanwhile, the first entry is as good a place as any.
-    before = Place.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
+    before = SortKey.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
     newest = choice.order == "newest"
     view = PageView(
         page.liveblog,

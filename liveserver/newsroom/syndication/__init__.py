@@ -1,1 +1,1 @@
-"""Following live blogs of other servers: what is published, edited and deleted there, is here."""
+"""Following live blogs of other servers: entries published, edited and deleted there are so here, too."""

@@ -1,8 +1,8 @@
-"""Following live blogs of other servers: what is published, edited and deleted there, is here.
+"""The coordinator: decides which process follows which source.
 
-One process follows a source at a time: it holds it for a few seconds, and takes hold again and again; when it dies,
-another one finds the source free. What it writes says whom it believes to hold the source, and up to where it believes
-to have got, so two that overlap do no harm (`store/repositories/sources.py`).
+One process follows a source at a time. It holds the source by a lease of a few seconds, which it renews again and
+again; when it dies, another process finds the source free. Each of its writes names the holder and the position that it
+assumes, so two processes that overlap do no harm (`store/repositories/sources.py`).
 
 `newsroom/syndication/follower.py` follows one source.
 """
@@ -39,16 +39,16 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LEASE = timedelta(seconds=5)
-"""The time for which a process has a source to itself."""
+"""The time for which a process holds a source, unless it renews the lease."""
 LOOK = 1.5
-"""Seconds between looks for sources: with LEASE, that is how long one is without a follower at most."""
+"""Seconds between queries for free sources. A source is without a follower for LEASE and this at most."""
 
 log = structlog.get_logger(__name__)
 
 
-def made(slug: str, given: SourceInput, at: datetime, settings: Settings) -> Source:
-    """A source, to be stored. Raises InvalidInput."""
-    server, remote_slug = live_page(given.url)
+def new_source(slug: str, source_input: SourceInput, at: datetime, settings: Settings) -> Source:
+    """Make a source from input, to be stored. Raises InvalidInput."""
+    server, remote_slug = live_page(source_input.url)
     try:
         server_url(server)
     except ClientError:
@@ -62,9 +62,9 @@ def made(slug: str, given: SourceInput, at: datetime, settings: Settings) -> Sou
         slug=slug,
         server=server,
         remote_slug=remote_slug,
-        partner=given.partner,
-        name=given.attribution.text if given.attribution else None,
-        url=given.attribution.url if given.attribution else None,
+        partner=source_input.partner,
+        name=source_input.attribution.text if source_input.attribution else None,
+        url=source_input.attribution.url if source_input.attribution else None,
         position=None,
         state=SourceState.WAITING,
         error=None,
@@ -78,12 +78,12 @@ def _is_private(host: str) -> bool:
     try:
         return not is_public(host)
     except ValueError:
-        # A name, which is judged when it is looked up.
+        # It is a name, whose addresses are checked when it is looked up.
         return host == "localhost"
 
 
 class SyndicationCoordinator:
-    """One process's part in following: it looks for sources that nobody follows, and follows them."""
+    """The coordinator of one process: it looks for free sources, and follows them."""
 
     def __init__(
         self, store: Store, publisher: Publisher, library: MediaLibrary, settings: Settings, *, node: str
@@ -92,41 +92,41 @@ class SyndicationCoordinator:
         self._publisher = publisher
         self._library = library
         self._sanitising = SanitiserPool(threads=1)
-        """For all sources: however many dear texts they send, editors' have threads of their own."""
+        """A single thread for all sources: however many long texts they send, editors' texts have their own threads."""
         self._settings = settings
         self._node = node
         self._look_now = asyncio.Event()
         self._following: dict[str, asyncio.Task[None]] = {}
 
-    async def follow(self, slug: str, given: SourceInput) -> Source:
-        """Have a live blog follow another. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
-        source = await self._store.sources.add(made(slug, given, now(), self._settings))
+    async def follow(self, slug: str, source_input: SourceInput) -> Source:
+        """Let a live blog follow another one. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
+        source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings))
         self._look_now.set()
         return source
 
     async def source(self, slug: str) -> Source:
-        """The source that a live blog follows. Raises NotFound."""
+        """Return the source that a live blog follows. Raises NotFound."""
         return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str) -> None:
-        """Follow it no more. Raises NotFound."""
+        """Let a live blog follow its source no more. Raises NotFound."""
         await self._store.sources.remove(slug)
         self._look_now.set()
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Look for sources until cancelled."""
         await Periodic(
             self._look,
             lambda: LOOK,
             log=log,
             failure_event="syndication.broken",
-            # What is followed is still ours as far as we know; who writes is asked by the store.
+            # We go on following: our sources are still ours as far as we know, and the store checks that at each write.
             expected=(StoreUnavailable,),
             wake=self._look_now,
         ).run()
 
     async def close(self) -> None:
-        """Stop following, and leave the sources to others."""
+        """Stop following, and free the sources for other processes."""
         await self._cancel(list(self._following))
         with suppress(StoreUnavailable):
             await self._store.sources.release(self._node)

@@ -1,4 +1,4 @@
-"""The status of following one source: how it stands there, as editors are shown it."""
+"""The status of following one source, as editors see it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from liveserver.store import Hold, Store
 
 REPORT_SECONDS = 5.0
-"""The time between two notes in the store, if nothing happens."""
+"""The longest time between two writes to the store, in seconds."""
 ERROR_MAX = 500
-"""Characters of an error."""
+"""Characters of an error that are kept."""
 
 log = structlog.get_logger(__name__)
 
 
 class FollowStatus:
-    """Holds the state of a connection to a source, and notes it in the store.
+    """The state of the connection to a source, which is written to the store.
 
-    `hold`: tells by which right this process writes of the source at present.
+    `hold`: returns this process's present claim to follow the source.
     """
 
     def __init__(self, source: Source, store: Store, hold: Callable[[], Hold]) -> None:
@@ -40,12 +40,12 @@ class FollowStatus:
         self._state = SourceState.CONNECTING
         self._error: str | None = None
         self._remote_seq = source.told
-        """The last change that the source has told of."""
+        """The last seq that the source has reported."""
         self._heard_at = source.heard_at
         self._changed = asyncio.Event()
 
     def connecting(self) -> None:
-        """Note that a connection is being made; the last error stands until it is."""
+        """Note that a connection is being made; the last error stays until it has been."""
         self._set(SourceState.CONNECTING, self._error)
 
     def connection(self, state: str) -> None:
@@ -60,11 +60,11 @@ class FollowStatus:
         self._set(state, error)
 
     def complaint(self, error: str) -> None:
-        """Note an error that is no reason not to go on."""
+        """Note an error that doesn't end the following."""
         self._set(self._state, error[:ERROR_MAX])
 
     def connection_error(self, error: Exception) -> None:
-        """Keep the error that a connection ended with, for when it is noted as lost."""
+        """Keep the error that ended a connection, until the connection is noted as lost."""
         self._error = str(error)[:ERROR_MAX] or type(error).__name__
 
     def message(self, message: dict[str, Any]) -> None:
@@ -74,7 +74,7 @@ class FollowStatus:
             self.remote_position(remote_entry.position_of("any", message["seq"]).seq)
 
     def remote_position(self, seq: int) -> None:
-        """Note the last change that the source has."""
+        """Note the seq of the source's last change."""
         self._remote_seq = seq
 
     async def report(self) -> None:

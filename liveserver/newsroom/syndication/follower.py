@@ -1,7 +1,7 @@
-"""Following one live blog of another server: what is published, edited and deleted there, is here.
+"""Following one live blog of another server: its entries are taken over, edited and deleted here, too.
 
-Where it begins, and where the source's history was replaced, all that there is is taken over (`changes` from the
-beginning), and what the source doesn't have is taken away. From there on the stream is followed.
+At the beginning, and whenever the source's history was replaced, all entries of the source are taken over (`changes`
+from the start), and entries that it doesn't have are deleted here. After that, its stream is followed.
 """
 
 from __future__ import annotations
@@ -45,33 +45,34 @@ if TYPE_CHECKING:
 
 
 AGAIN = 60.0
-"""Seconds after which a source that doesn't let us in is asked again, and one that doesn't answer as a liveserver."""
+"""Seconds until a source that doesn't admit us, or doesn't answer like a liveserver, is tried again."""
 AGAIN_MAX = 600.0
-"""The latter is asked again after twice as long each time, up to this, until something of it can be taken over."""
+"""The longest such pause for a source that doesn't answer like a liveserver: it doubles each time until it does."""
 BACKOFF_MAX = 30.0
 
 PAGE = 25
-"""Changes that are asked for at a time."""
+"""Changes that are requested at a time."""
 CHANGES_MAX = 100_000
-"""The most changes of a source: nothing is taken over of one that has more."""
+"""The most changes that a source may have to be followed."""
 EMPTY_MAX = 60
-"""Answers without changes, one a second, before what the source told of must be there: a cache's may be old."""
+"""Answers without changes, one a second, that are accepted before the source's position is reached: a cache's may be
+old."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""A page of the longest entries. It is parsed in one go: 30 ms of usual text, 80 ms if all of it needs four bytes a
-character."""
+"""Bytes of an answer: a page of the longest entries. It is parsed at once, which takes 30 ms for usual text, and 80 ms
+if all characters need four bytes."""
 
 MESSAGES_MOST = 2_000
-"""Messages of one source, whatever they say, that are taken in one go, as when it is followed first. Their bytes count
-(`requests.MESSAGE_BYTES`), and 2,000 characters of a body as one more."""
+"""Messages of one source that are taken at once, for example when it is followed first. Their bytes count, too
+(`requests.MESSAGE_BYTES`), and each 2,000 characters of a body as one more message."""
 MESSAGES_RATE = 50.0
-"""Messages a second from then on: a newsroom sends a few a minute, and what comes faster waits at the source."""
+"""Messages a second after that. A newsroom sends a few a minute; more wait at the source."""
 MESSAGE_CHARACTERS = 2_000
 
 log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """Follows one source, while this process holds it."""
+    """A follower of one source, while this process holds the source."""
 
     def __init__(
         self,
@@ -99,15 +100,15 @@ class Follower:
             source, store, library, settings, self._client, actor=self._actor, credit=self._name
         )
         self._writing = asyncio.Lock()
-        """An entry is written by one at a time: with what the stream brings, or with its pictures."""
+        """Allows one write at a time: an entry may come from the stream, and again with its pictures."""
         self._wait = 1.0
         """Seconds until the source is tried again."""
         self._again = AGAIN
-        """Seconds until a source that doesn't answer as a liveserver does is tried again."""
+        """Seconds until a source that doesn't answer like a liveserver is tried again."""
 
     async def run(self) -> None:
-        """Go on until cancelled, or until another process follows the source, or nobody is to."""
-        tasks = [asyncio.create_task(work) for work in (self._go_on(), self._status.report(), self._complete())]
+        """Follow until cancelled, or until this process doesn't hold the source any more."""
+        tasks = [asyncio.create_task(work) for work in (self._follow_on(), self._status.report(), self._complete())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
@@ -118,8 +119,8 @@ class Follower:
                 task.cancel()
             await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
-    async def _go_on(self) -> None:
-        """Follow, and come back after whatever goes wrong; returns when it isn't ours to follow any more."""
+    async def _follow_on(self) -> None:
+        """Follow, again and again after errors; return when this process doesn't hold the source any more."""
         while True:
             try:
                 await self._follow()
@@ -137,7 +138,7 @@ class Follower:
             except (KeyError, TypeError, ValueError, InvalidInput) as error:
                 self._broken(repr(error))
             except Exception:
-                # A defect of ours. Were it the end, the next look would begin anew, and so on for ever.
+                # A defect of ours. If the task ended here, the coordinator would start it again and again.
                 log.exception("syndication.failed", liveblog=self._slug, source=self._source.page)
                 self._failed(
                     SourceState.LOST, "following it failed, for a reason that the server's log has", wait=AGAIN
@@ -150,18 +151,18 @@ class Follower:
         self._again = min(self._again * 2, AGAIN_MAX)
 
     def _failed(self, state: SourceState, error: str, *, wait: float | None = None) -> None:
-        again = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
-        self._wait = wait or again
+        pause = AGAIN if state is SourceState.REFUSED else min(self._wait * 2, BACKOFF_MAX)
+        self._wait = wait or pause
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow until the source's history is replaced; then all is taken over again."""
+        """Follow until the source's history is replaced, and take over everything again then."""
         source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
             raise NotHeld("it follows another live blog")
         self._position = source.position
         async with self._client() as client:
-            await self._introduce(client)
+            await self._check_admission(client)
             if self._position is None:
                 await self._take_all(client)
             stream = client.follow(
@@ -177,7 +178,7 @@ class Follower:
                 async for change in stream:
                     if change["type"] == "reset":
                         break
-                    await self._take(change, moving=True)
+                    await self._apply(change, moving=True)
             await self._take_all(client)
 
     def _client(self, gate: SsrfGuard | None = None) -> Client:
@@ -185,26 +186,30 @@ class Follower:
             self._source.server, partner=self._source.partner, gate=gate or self._gate, throttle=self._throttle
         )
 
-    async def _introduce(self, client: Client) -> None:
-        """Hear whether we are let in, and what is to be said of whose it is."""
+    async def _check_admission(self, client: Client) -> None:
+        """Check that the source admits us, and read its attribution. Raises ClientError if it doesn't admit us."""
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await client.embed(self._source.remote_slug)
         if not answer["allowed"]:
             raise ClientError(403, f"{self._source.server} doesn't let us in: {answer['reason']}")
-        wish = answer["attribution"]
-        if self._source.name is None and wish is not None and (name := remote_entry.line_of(wish["text"])):
+        attribution = answer["attribution"]
+        if (
+            self._source.name is None
+            and attribution is not None
+            and (name := remote_entry.line_of(attribution["text"]))
+        ):
             self._name = self._pictures.credit = name
 
     async def _take_all(self, client: Client) -> None:
-        """Take over everything that the source has, and take away what it doesn't have."""
+        """Take over all entries of the source, and delete copies of entries that it doesn't have."""
         self._status.connecting()
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
             head = await client.snapshot(slug, limit=1)
-        told = remote_entry.position_of(head["epoch"], head["seq"])
-        self._status.remote_position(told.seq)
-        reached, seen = Position(told.epoch, 0), set()
-        taken = empty = 0
+        remote_position = remote_entry.position_of(head["epoch"], head["seq"])
+        self._status.remote_position(remote_position.seq)
+        reached, present_ids = Position(remote_position.epoch, 0), set()
+        change_count = empty_count = 0
         while True:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await client.changes(slug, reached, limit=PAGE)
@@ -213,31 +218,31 @@ class Follower:
             check_progress(reached, answer)
             for event in answer["events"]:
                 await client.take_turn()
-                await self._take(event, moving=False)
+                await self._apply(event, moving=False)
                 if event["type"] == "entry":
-                    seen.add(event["entry"]["id"])
+                    present_ids.add(event["entry"]["id"])
                 elif event["type"] in {"delete", "gone"}:
-                    seen.discard(event["id"])
-            taken += len(answer["events"])
-            if taken > CHANGES_MAX:
+                    present_ids.discard(event["id"])
+            change_count += len(answer["events"])
+            if change_count > CHANGES_MAX:
                 raise ClientError(413, f"it has more than {CHANGES_MAX} changes")
             reached = remote_entry.position_of(answer["epoch"], answer["seq"])
-            if not answer["more"] and reached.seq >= told.seq:
+            if not answer["more"] and reached.seq >= remote_position.seq:
                 break
             if not answer["events"]:
-                # A cache has answered with what was before the snapshot.
-                empty += 1
-                if empty > EMPTY_MAX:
-                    raise Broken(f"it stands at {told}, and tells nothing after {reached}")
+                # A cache has answered with a state from before the snapshot.
+                empty_count += 1
+                if empty_count > EMPTY_MAX:
+                    raise Broken(f"it stands at {remote_position}, and tells nothing after {reached}")
                 await asyncio.sleep(1)
-        for remote_id in (await self._store.sources.copies(self._slug)).keys() - seen:
+        for remote_id in (await self._store.sources.copies(self._slug)).keys() - present_ids:
             await self._write(Incoming(remote_id, 0, None), None)
         await self._store.sources.move(self._hold(), reached)
         self._position = reached
         self._again = AGAIN
 
-    async def _take(self, change: Message, *, moving: bool) -> None:
-        """Do here what a message says; a long one, when it is the source's turn again."""
+    async def _apply(self, change: Message, *, moving: bool) -> None:
+        """Apply a message here, once the throttle permits its length. `moving`: True to move our position to it."""
         await asyncio.sleep(self._throttle.spend(_length(change) / MESSAGE_CHARACTERS))
         seq, reached = 0, None
         if "seq" in change:
@@ -256,39 +261,40 @@ class Follower:
         if moving:
             self._again = AGAIN
 
-    async def _write(self, given: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
-        """Have it written; with `unless_newer`, only if nothing else was taken over of the entry meanwhile."""
+    async def _write(self, incoming: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
+        """Write an entry; with `unless_newer`, only if no later state of it was taken over meanwhile."""
         async with self._writing:
             if unless_newer:
-                there = (await self._store.sources.copies(self._slug)).get(given.id)
-                if there is None or there.seq != given.seq:
+                copy = (await self._store.sources.copies(self._slug)).get(incoming.id)
+                if copy is None or copy.seq != incoming.seq:
                     return
             try:
-                await self._publisher.take_over(self._taking(given, reached))
+                await self._publisher.take_over(self._take_over(incoming, reached))
             except NotHeld:
                 raise
             except Conflict:
-                # One pinned entry too many: better unpinned than not at all.
-                assert given.entry is not None
-                given = given._replace(entry=replace(given.entry, pinned=False))
-                await self._publisher.take_over(self._taking(given, reached))
+                # There is one pinned entry too many: it is better to take it over unpinned than not at all.
+                assert incoming.entry is not None
+                incoming = incoming._replace(entry=replace(incoming.entry, pinned=False))
+                await self._publisher.take_over(self._take_over(incoming, reached))
             if reached is not None:
                 self._position = reached
 
-    def _taking(self, given: Incoming, reached: Position | None) -> Coroutine[Any, Any, Any]:
-        return self._store.sources.take_over(self._slug, self._hold(), reached, given, actor=self._actor, at=now())
+    def _take_over(self, incoming: Incoming, reached: Position | None) -> Coroutine[Any, Any, Any]:
+        return self._store.sources.take_over(self._slug, self._hold(), reached, incoming, actor=self._actor, at=now())
 
     def _hold(self) -> Hold:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """The entry as it is to be here. One that can't be is taken away: what it said before it says no more."""
+        """Return an entry as it is to be here. One that can't be taken over is deleted: its old text is outdated."""
         try:
             entry = remote_entry.read(data)
         except InvalidInput as error:
             return self._unfit(remote_entry.id_of(data["id"]), seq, error)
         if entry.via is not None:
-            # What they have from others, others are to be followed for: two who follow each other would never end.
+            # The source has it from another server, which can be followed itself. Two servers that follow each other
+            # would otherwise never end.
             return Incoming(entry.id, seq, None)
         try:
             body = await self._made_safe(sanitise, entry.body)
@@ -307,12 +313,12 @@ class Follower:
         return await self._sanitising.run(work, body, owner=self._source.id)
 
     def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
-        """An entry that can't be taken over, to be taken away here."""
+        """Note an entry that can't be taken over, and return its deletion here."""
         self._status.complaint(f"the entry {entry_id} can't be taken over: {error}")
         return Incoming(entry_id, seq, None)
 
     async def _complete(self) -> None:
-        """Put pictures into entries that had to go without, once they are here."""
+        """Put pictures that come late into their entries."""
         while True:
             await self._pictures.late()
             try:
@@ -330,12 +336,12 @@ class Follower:
         for remote_id in self._pictures.due(copies):
             copy = copies[remote_id]
             async with self._client() as client, asyncio.timeout(ANSWER_SECONDS):
-                before = Position(position.epoch, copy.seq - 1)
-                answer = await client.changes(self._source.remote_slug, before, limit=1)
-            found = [event for event in answer.get("events", ()) if event["type"] == "entry"]
-            if not found or found[0]["entry"]["id"] != remote_id or found[0]["seq"] != copy.seq:
+                previous = Position(position.epoch, copy.seq - 1)
+                answer = await client.changes(self._source.remote_slug, previous, limit=1)
+            entry_events = [event for event in answer.get("events", ()) if event["type"] == "entry"]
+            if not entry_events or entry_events[0]["entry"]["id"] != remote_id or entry_events[0]["seq"] != copy.seq:
                 continue
-            incoming = await self._incoming(found[0]["entry"], copy.seq)
+            incoming = await self._incoming(entry_events[0]["entry"], copy.seq)
             if incoming.complete:
                 await self._write(incoming, None, unless_newer=True)
 
@@ -346,7 +352,7 @@ class Follower:
 
 
 def _length(change: Message) -> int:
-    """The characters of a message's body."""
+    """Return the characters of a message's body; 0 if it has none."""
     match change:
         case {"entry": {"body": str(body)}}:
             return len(body)

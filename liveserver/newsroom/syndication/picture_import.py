@@ -1,4 +1,4 @@
-"""The import of a source's pictures: each is fetched once, and becomes a picture of this server."""
+"""The import of a source's pictures: each is fetched once, and becomes one of ours."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 60.0
 TOO_MANY = 429
-"""The status that refuses nothing but the moment."""
+"""The HTTP status of a refusal that may be tried again."""
 
 PICTURES_WAIT = 3.0
-"""Seconds that an entry waits for its pictures; those that come later are put into it."""
+"""Seconds that an entry waits for its pictures. Pictures that come later are put into it then."""
 PICTURES_AGAIN = 30.0
-"""Seconds after which what couldn't be fetched is tried again, twice as long each time."""
+"""Seconds until a picture that couldn't be fetched is tried again; they double each time."""
 PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
-"""Pictures of one source that are fetched in one go."""
+"""Pictures of one source that are fetched at once."""
 PICTURES_RATE = 5.0
-"""Pictures a second from then on: more than one thread decodes."""
+"""Pictures a second after that: more than one thread can decode."""
 FETCHING_MAX = 20
-"""Entries whose pictures are awaited at a time; further ones are published in words, and have them later."""
+"""Entries that wait for pictures at a time. More are published without, and get their pictures later."""
 COMPLETED_MOST = 20
-"""Entries for whose pictures a source is asked again in one go."""
+"""Entries whose pictures are tried again at a time."""
 TRIED_BYTES = 500_000
-"""Memory for the times of those retries: a thousand entries. A forgotten one is tried as if it were new."""
+"""Bytes for the times of retries, for a thousand entries. A forgotten entry is tried as if it were new."""
 MISSING_INTERVAL = 60.0
-"""Seconds between two lines of the log about pictures that can't be had, at least."""
+"""The least seconds between two log lines about pictures that couldn't be fetched."""
 
 log = structlog.get_logger(__name__)
 
 
 class Imported(NamedTuple):
-    """The pictures of a body that are here."""
+    """The pictures of a body that have been imported."""
 
     pictures: dict[str, Picture]
-    """Ours, by the names of their files at the source."""
+    """Our pictures, by the names of their files at the source."""
     complete: bool
-    """Whether the others never will be here."""
+    """True if no more will come: the others can't be imported."""
 
 
 class PictureImport:
-    """Fetches the pictures of one source, and remembers which entries still go without some of theirs.
+    """The import of one source's pictures, with the retries for entries that still lack some.
 
-    `connect`: makes a client of the source that keeps to a guard. `credit`: the name that pictures are credited to.
+    `connect`: makes a client for the source that uses a guard. `credit`: the name that pictures are credited to.
     """
 
     def __init__(
@@ -89,27 +89,27 @@ class PictureImport:
         self._one_at_a_time = asyncio.Lock()
         self._throttle = Throttle(PICTURES_MOST, PICTURES_RATE)
         self._missing = 0
-        """Pictures that couldn't be had since the last line of the log."""
+        """Pictures that couldn't be fetched since the last log line."""
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
-        """For each entry, the loop's time of the next retry, and the pause before it."""
+        """The event loop's time of an entry's next retry, and the pause before it, by remote id."""
         self._fetching: set[asyncio.Task[Imported]] = set()
         self._late = asyncio.Event()
-        """Set when pictures have come that an entry didn't wait for."""
+        """Set when pictures have come too late for their entry."""
 
     async def pictures(self, entry_id: str, body: str) -> Imported:
-        """The body's pictures that are here within `PICTURES_WAIT`; the others are fetched in the background."""
+        """Import a body's pictures; those that take longer than `PICTURES_WAIT` are fetched in the background."""
         names = remote_entry.pictures_of(body)
         if not names:
             return Imported({}, complete=True)
         if len(self._fetching) >= FETCHING_MAX:
             return Imported({}, complete=False)
-        fetching = asyncio.create_task(self._fetch(names))
-        self._fetching.add(fetching)
-        done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
+        task = asyncio.create_task(self._fetch(names))
+        self._fetching.add(task)
+        done, _ = await asyncio.wait({task}, timeout=PICTURES_WAIT)
         if done:
-            self._fetching.discard(fetching)
-            return fetching.result()
+            self._fetching.discard(task)
+            return task.result()
 
         def fetched(task: asyncio.Task[Imported]) -> None:
             self._fetching.discard(task)
@@ -117,22 +117,22 @@ class PictureImport:
                 self._retries.drop(entry_id)
                 self._late.set()
 
-        fetching.add_done_callback(fetched)
+        task.add_done_callback(fetched)
         return Imported({}, complete=False)
 
     async def late(self) -> None:
-        """Wait until pictures have come that an entry didn't wait for, or until it is time to look for such entries."""
+        """Wait until pictures have come too late for their entry, `PICTURES_AGAIN` seconds at most."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PICTURES_AGAIN):
                 await self._late.wait()
         self._late.clear()
 
     def due(self, copies: Mapping[str, ImportedEntry]) -> Iterator[str]:
-        """The remote ids of a few entries that lack pictures and whose turn it is. Each has another turn later."""
+        """Yield the remote ids of a few entries that lack pictures and are due for a retry; schedule their next one."""
         clock = asyncio.get_running_loop().time
         retries = {key: self._retries.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
         due = [key for key, (at, _) in retries.items() if copies[key].seq and at <= clock()]
-        # The first are those that were never tried, the newest before the others.
+        # Entries that were never tried come first, the newest of them before the others.
         due.sort(key=lambda key: (retries[key][0], -copies[key].seq))
         for remote_id in due[:COMPLETED_MOST]:
             pause = min(retries[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN
@@ -147,8 +147,8 @@ class PictureImport:
         await asyncio.gather(*self._fetching, return_exceptions=True)
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
-        """Fetch pictures by their names there, each with its description."""
-        found: dict[str, Picture] = {}
+        """Fetch pictures, given the names of their files at the source, and their descriptions."""
+        pictures: dict[str, Picture] = {}
         complete = True
         async with self._connect(self._gate) as client:
             for name, alt in names.items():
@@ -160,11 +160,11 @@ class PictureImport:
                     complete = False
                 else:
                     if picture is not None:
-                        found[name] = picture
-        return Imported(found, complete)
+                        pictures[name] = picture
+        return Imported(pictures, complete)
 
     def _log_missing(self, name: str, error: Exception) -> None:
-        """Log a picture that can't be had, once in a while."""
+        """Count a picture that can't be fetched, and log that once in a while."""
         self._missing += 1
         moment = asyncio.get_running_loop().time()
         if moment - self._missing_logged_at >= MISSING_INTERVAL:
@@ -178,9 +178,9 @@ class PictureImport:
             self._missing, self._missing_logged_at = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """The source's picture as one of ours; None if it can't be.
+        """Return a picture of the source as one of ours, fetched if need be; None if it can't be imported.
 
-        Raises ClientError, Unavailable, TimeoutError, and TooManyRequests where the source sent too many for a day.
+        Raises ClientError, Unavailable, TimeoutError, and TooManyRequests if the source has used up its daily quota.
         """
         media_id = remote_entry.media_id_of(self._source.slug, self._source.server, name)
         try:
@@ -196,13 +196,13 @@ class PictureImport:
                 content = await client.file(f"/media/{name}")
             if len(content) > self._media_max:
                 return None
-            words = " ".join(alt.split())[:1_000] or self.credit
-            given = MediaInput.model_construct(alt=words, credit=self.credit)
+            description = " ".join(alt.split())[:1_000] or self.credit
+            media_input = MediaInput.model_construct(alt=description, credit=self.credit)
             with TemporaryFile() as file:
                 await asyncio.to_thread(file.write, content)
                 file.seek(0)
                 media = await self._library.add(
-                    file, given, actor=self._actor, owner=self._source.id, media_id=media_id
+                    file, media_input, actor=self._actor, owner=self._source.id, media_id=media_id
                 )
         except ClientError as error:
             if 400 <= error.status < 500 and error.status != TOO_MANY:

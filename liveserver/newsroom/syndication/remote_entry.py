@@ -1,4 +1,4 @@
-"""An entry of another server, made one of ours. Nothing that it says is believed: it is checked as an editor's is."""
+"""Converting entries of other servers into ours. Nothing is trusted: they are checked like an editor's input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 PICTURES_MAX = 20
-"""Pictures of one entry that are taken over."""
+"""Pictures of one entry that are taken over; more are dropped."""
 
 NAME_MAX = 100
 
@@ -32,14 +32,14 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def id_of(value: object) -> str:
-    """The id of an entry. Raises ValueError for anything else."""
+    """Return a value that is an entry's id. Raises ValueError if it isn't one."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise ValueError("is no entry's id")
     return value
 
 
 def position_of(epoch: object, seq: object) -> Position:
-    """The position of a live blog there. Raises ValueError for anything else."""
+    """Return a position in the source. Raises ValueError if the values make none."""
     position = Position.parse(f"{epoch}-{seq}")
     if position is None:
         raise ValueError("is no position")
@@ -47,19 +47,19 @@ def position_of(epoch: object, seq: object) -> Position:
 
 
 def line_of(value: object) -> str:
-    """A name, as it can be shown and kept; empty if nothing is left of it."""
+    """Return a name so that it can be shown and kept, on one line; empty if nothing is left of it."""
     return " ".join(CONTROL.sub("", value).split())[:NAME_MAX] if isinstance(value, str) else ""
 
 
 class RemoteCorrection(BaseModel):
-    """A note on what was corrected there."""
+    """A correction of an entry of another server."""
 
     at: Moment
     note: Note
 
 
 class RemoteEntry(BaseModel):
-    """The fields of an entry there that are read; any others are ignored."""
+    """The fields that we read of an entry of another server; others are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -79,22 +79,22 @@ class RemoteEntry(BaseModel):
     updated_at: Moment
     url: Link
     via: Any = None
-    """The origin of an entry that they have from another server; None for their own."""
+    """The origin of an entry that the other server has taken over itself; None for its own."""
 
 
 def read(data: object) -> RemoteEntry:
-    """An entry as the other server sends it. Raises InvalidInput."""
+    """Parse an entry as the other server sends it. Raises InvalidInput."""
     return parse(RemoteEntry, data)
 
 
 def pictures_of(body: str) -> dict[str, str]:
-    """The pictures of a sanitised body: the names of their files there, and their descriptions."""
-    alts = {kept.picture.name: unescape(kept.alt) for kept in body_pictures(body)}
+    """Return the pictures of a sanitised body: their descriptions, by the names of their files."""
+    alts = {body_picture.picture.name: unescape(body_picture.alt) for body_picture in body_pictures(body)}
     return dict(list(alts.items())[:PICTURES_MAX])
 
 
 def media_id_of(slug: str, server: str, name: str) -> str:
-    """The id that such a picture has here, so that it is taken over once: a UUIDv8 (RFC 9562, 5.8)."""
+    """Compute our id of a source's picture, so that it is imported only once: a UUIDv8 (RFC 9562, 5.8)."""
     value = int.from_bytes(hashlib.sha256(f"{slug}\n{server}\n{name}".encode()).digest()[:16])
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0b11 << 62) | 0b10 << 62
@@ -102,7 +102,7 @@ def media_id_of(slug: str, server: str, name: str) -> str:
 
 
 def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
-    """A sanitised body with our pictures for theirs, and without those that aren't here; never empty."""
+    """Replace a sanitised body's pictures by ours, and drop those that we don't have. The result is never empty."""
 
     def ours(theirs: BodyPicture) -> str:
         picture = pictures.get(theirs.picture.name)
@@ -113,12 +113,12 @@ def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
     replaced = sanitise(replace_pictures(body, ours))
     if not is_empty(replaced):
         return replaced
-    words = " ".join(alt for alt in pictures_of(body).values() if alt) or "…"
-    return f"<p>{escape(words, quote=False)}</p>"
+    descriptions = " ".join(alt for alt in pictures_of(body).values() if alt) or "…"
+    return f"<p>{escape(descriptions, quote=False)}</p>"
 
 
 def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
-    """The entry as it is to be here, for the store, which gives it its id, seq and version."""
+    """Make our entry from a remote one, for the store, which sets its id, seq and version."""
     return Entry(
         id="",
         seq=None,
@@ -136,7 +136,7 @@ def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
         corrections=tuple(Correction(correction.at, correction.note) for correction in remote.corrections),
         publish_at=None,
         published_at=remote.published_at,
-        # What was backdated there isn't marked as edited, here either.
+        # An entry that was backdated there isn't marked as edited, so it isn't here either.
         created_at=remote.updated_at if remote.version == 1 else remote.published_at,
         updated_at=remote.updated_at,
         via=via,

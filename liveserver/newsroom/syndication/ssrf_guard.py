@@ -1,8 +1,8 @@
-"""Connections to servers that somebody named: to public addresses only, and with bounds on what they answer.
+"""Connections to servers that users have named: to public addresses only, and with limits on their answers.
 
-Else whoever may name a server could have this one ask what only it can reach: a database's port, a cloud's metadata
-(https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The name is looked up here, and the connection
-made to the address that was judged: a second look-up could have another answer.
+Otherwise a user could let this server send requests to addresses that only it can reach: a database's port, a cloud's
+metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The name is looked up here, and the
+connection goes to the very address that was checked: a second look-up could return another one.
 """
 
 from __future__ import annotations
@@ -22,60 +22,63 @@ if TYPE_CHECKING:
 
 LOOKUP_SECONDS = 5.0
 HEAD_SECONDS = 20.0
-"""Seconds until an answer's head must be there: interim ones before it (RFC 9110, 15.2) may go on for ever."""
+"""Seconds in which an answer's head must come: interim answers before it (RFC 9110, 15.2) may go on for ever."""
 PIECE_LEAST = 256
-"""Bytes that the pieces of an answer have at least, on the average: each is some 50 µs of work, were it of one."""
+"""The least average bytes of an answer's pieces: each piece takes some 50 µs of work, even one of a single byte."""
 PIECES_AT_ONCE = 100
-"""Pieces after which the event loop has its turn, however many are there."""
+"""Pieces after which the event loop has its turn."""
 
 log = structlog.get_logger(__name__)
 
 WEB_PORTS = frozenset({80, 443})
 UNPRIVILEGED = 1024
-"""The first of the ports that anybody may listen on. Below are the servers of mail, shells and directories, which
-might make something of a request."""
+"""The first of the ports that every user may listen on. Below are servers of mail, shells and directories, which might
+act on a request."""
 
 
 class Forbidden(OSError):
-    """The host has no address, or not at this port, that may be connected to."""
+    """The error of a host, or a port of it, that connections mustn't go to."""
 
 
 class SsrfGuard:
-    """Lets connections out to web servers at public addresses. `private`: to all others; `most`: bytes of an answer."""
+    """A guard that permits connections to web servers at public addresses only.
+
+    `private`: True to permit all other addresses and ports, too. `most`: bytes that an answer may have.
+    """
 
     def __init__(self, *, private: bool, most: int) -> None:
         self._private = private
         self._most = most
 
     async def address(self, host: str, port: int) -> str:
-        """The address to connect to. Raises Forbidden, OSError and TimeoutError."""
+        """Look up a host, and return the address to connect to. Raises Forbidden, OSError and TimeoutError."""
         if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
             raise Forbidden(f"no web server of {host}'s is at port {port}")
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(LOOKUP_SECONDS):
             try:
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except UnicodeError:
                 raise Forbidden(f"{host} is no name of a host") from None
-        addresses = [str(sockaddr[0]) for *_, sockaddr in found]
+        addresses = [str(sockaddr[0]) for *_, sockaddr in infos]
         allowed = [address for address in addresses if self._private or is_public(address)]
         if not allowed:
-            # Which address that is, is for who runs the server: an editor would learn what is in its network.
+            # The address is only for the log: it would tell an editor about the operator's network.
             log.info("outgoing.private", host=host, addresses=sorted(set(addresses)))
             raise Forbidden(f"{host} is at a private address")
         return allowed[0]
 
     def transport(self) -> httpx2.AsyncBaseTransport:
-        """The transport of HTTP requests that keeps to the guard."""
+        """Return a transport for HTTP requests that uses the guard."""
         return _Guarded(self, self._most)
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is on the open internet, as far as its number tells."""
+    """True if an address is one of the public internet. Raises ValueError if it is no address."""
     number = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(number, ipaddress.IPv6Address):
         if number in _MAPPED or number in _NAT64:
-            # The system, or a gateway, makes the IPv4 address of it that it ends with.
+            # The system, or a gateway, connects to the IPv4 address at its end.
             return is_public(str(ipaddress.IPv4Address(int(number) & 0xFFFF_FFFF)))
         return number in _UNICAST and not any(number in special for special in _SPECIAL_IPV6)
     return not any(number in special for special in _SPECIAL_IPV4)
@@ -87,31 +90,31 @@ _SPECIAL_IPV4 = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # What Azure's machines ask for their metadata and secrets. The other clouds' are in one of the others.
+        # Azure's address for metadata and secrets. Those of other clouds are in the other networks.
         "168.63.129.16/32",
     )
 )
-"""All that IANA's registry of special-purpose addresses names (RFC 6890), and multicast (RFC 5771).
+"""All networks in IANA's registry of special-purpose addresses (RFC 6890), and multicast (RFC 5771).
 
-Those among them that it calls reachable are anycast services of the network's own, and no web servers. `is_global` of
-Python's own differs between its releases.
+Those that the registry calls reachable are anycast services of the network itself, and no web servers. Python's own
+`is_global` differs between releases.
 """
 
 _UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All that is given out for the open internet (RFC 4291, 2.4); whatever lies outside is for something else."""
+"""All addresses that are assigned for the public internet (RFC 4291, 2.4)."""
 
 _SPECIAL_IPV6 = tuple(
     ipaddress.IPv6Network(network)
-    # Protocols' own, Teredo's tunnels among them; documentation; 6to4's tunnels; AS 112; documentation once more.
+    # For protocols, Teredo's tunnels among them; documentation; 6to4's tunnels; AS 112; documentation again.
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
 """The special-purpose networks within that, by IANA's registry."""
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-"""An IPv4 address in the form that a socket of both kinds takes (RFC 4291, 2.5.5.2)."""
+"""IPv4 addresses in the form for sockets of both IP versions (RFC 4291, 2.5.5.2)."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""An IPv4 address as a network without IPv4 reaches it (RFC 6052)."""
+"""IPv4 addresses as a network without IPv4 reaches them (RFC 6052)."""
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
@@ -127,10 +130,10 @@ class _Guarded(httpx2.AsyncBaseTransport):
             address = await self._gate.address(host, port)
         except (OSError, TimeoutError) as error:
             raise httpx2.ConnectError(str(error) or f"{host} can't be looked up") from error
-        # The Host header was made with the request, and stays; the certificate is that of the name.
+        # The Host header was made with the request, and stays. The certificate is checked for the name.
         request.url = request.url.copy_with(host=address)
         request.extensions = {**request.extensions, "sni_hostname": host}
-        # What is packed can be small and huge.
+        # A small compressed answer can be huge when it is unpacked.
         request.headers["Accept-Encoding"] = "identity"
         try:
             async with asyncio.timeout(HEAD_SECONDS):

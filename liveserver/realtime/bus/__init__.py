@@ -9,10 +9,10 @@ __all__ = ["Bus", "Medium", "MemoryBus", "Receiver", "connect"]
 
 
 def connect(redis_url: str | None, *, prefix: str) -> Bus:
-    """The bus of these settings, not started yet."""
+    """Make the bus for these settings; it isn't started yet."""
     if not redis_url:
         return MemoryBus()
-    # Not imported where there is no Redis: it is a fifteenth of the time that the server needs to start.
+    # Imported only if Redis is used: the import takes a fifteenth of the time that the server needs to start.
     from liveserver.realtime.bus.redis import RedisBus
 
     return RedisBus(redis_url, prefix=prefix)

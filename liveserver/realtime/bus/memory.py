@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 class Medium:
-    """What the ends of in-process buses have in common."""
+    """The connection between the ends of an in-process bus."""
 
     def __init__(self) -> None:
         self.ends: set[MemoryBus] = set()
 
 
 class MemoryBus:
-    """One end of an in-process bus. Alone on its medium, it brings each message back to its publisher only."""
+    """One end of an in-process bus. If it is alone on its medium, it delivers messages to their publisher only."""
 
     def __init__(self, medium: Medium | None = None) -> None:
         self._medium = medium or Medium()
@@ -52,7 +52,7 @@ class MemoryBus:
         self._slugs.discard(slug)
 
     def deliver(self, slug: str, message: bytes) -> None:
-        """Hand a message to this end's receiver, if it subscribes to the live blog."""
+        """Hand a message to this end's receiver, if this end subscribes to the live blog."""
         if self._receiver is not None and slug in self._slugs:
             self._receiver.received(slug, message)
 

@@ -1,4 +1,4 @@
-"""The bus: what carries changes from the process that published them to the others. Fast, and allowed to lose."""
+"""The bus carries changes from the process that published them to the others. It is fast, and may lose messages."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from typing import Protocol
 
 
 class Receiver(Protocol):
-    """What a bus calls, from the event loop. No call may block or raise."""
+    """The receiver that a bus calls, on the event loop. No call may block or raise."""
 
     def received(self, slug: str, message: bytes) -> None:
-        """A message of a live blog that is subscribed. It may be late, doubled, or the receiver's own."""
+        """Take a message of a subscribed live blog. It may be late, doubled, or the receiver's own."""
 
     def announced(self, message: bytes) -> None:
-        """What a process, perhaps the receiver's own, told all others. It may be late or doubled."""
+        """Take an announcement of a process, perhaps the receiver's own. It may be late or doubled."""
 
     def link_changed(self, up: bool) -> None:
-        """The bus went down, or came back. What was published while it was down is lost."""
+        """Note that the bus went down, or came back. Messages published while it was down are lost."""
 
 
 class Bus(Protocol):
     """One process's end of the bus.
 
-    `publish` neither waits nor raises: what a bus that is down or full can't take is lost, and the store repairs.
-    `subscribe` and `unsubscribe` may be called while it is down; the wish is kept and carried out when it is back.
+    `publish` neither waits nor raises: if the bus is down or full, the message is lost, and the hub repairs that from
+    the store. `subscribe` and `unsubscribe` may be called while the bus is down; they take effect when it is back.
     """
 
     @property
     def up(self) -> bool:
-        """Whether messages can be expected to arrive."""
+        """True if messages can be expected to arrive."""
 
     async def start(self, receiver: Receiver) -> None:
         """Begin to deliver to `receiver`. A bus that can't be reached yet is down, not an error."""
 
     async def close(self) -> None:
-        """Stop delivering, and free what is held."""
+        """Stop delivering, and free all resources."""
 
     def publish(self, slug: str, message: bytes) -> None:
         """Hand `message` to every process that subscribes to the live blog, this one included."""
@@ -42,7 +42,7 @@ class Bus(Protocol):
         """Hand `message` to every other process, whatever it subscribes to."""
 
     async def subscribe(self, slug: str) -> None:
-        """Deliver the live blog's messages from now on; returns when that is in force, or when the bus is down."""
+        """Deliver the live blog's messages from now on; return when that has taken effect, or when the bus is down."""
 
     async def unsubscribe(self, slug: str) -> None:
-        """Deliver them no more."""
+        """Deliver the live blog's messages no more."""

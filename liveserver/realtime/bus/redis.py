@@ -1,8 +1,8 @@
-"""The bus over Redis pub/sub: one channel for each live blog, subscribed while somebody here reads it, and one for all.
+"""The bus over Redis pub/sub: a Redis channel for each live blog that is read here, and one for all nodes.
 
-Redis delivers at most once, and a subscription can go deaf without an error (a half-open connection, a subscriber that
-was dropped for its full buffer; redis-py #2417, python-socketio #1581). So the subscriber probes itself: it publishes
-to a channel of its own, and builds the connection anew when the probe doesn't come back.
+Redis delivers at most once, and a subscription can stop receiving without an error (a half-open connection, a
+subscriber that was dropped for its full buffer; redis-py #2417, python-socketio #1581). So the subscriber tests itself:
+it publishes to a channel of its own, and makes a new connection if that probe doesn't come back.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus.port import Receiver
 
+# Seconds.
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
 PROBE_INTERVAL = 1.0
 PROBE_TIMEOUT = 4.0
 BACKOFF_MAX = 2.0
+
 OUTBOX_MESSAGES = 2_000
+"""Messages that may wait to be published; more are lost."""
 OUTBOX_BYTES = 32 * 1024 * 1024
+"""Bytes of messages that may wait to be published."""
 
 _FAILURES = (RedisError, OSError, TimeoutError)
 
@@ -41,7 +45,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deaf(Exception):
-    """The subscription is open, but nothing arrives on it."""
+    """The error of a subscription that is open but receives nothing."""
 
 
 class RedisBus:
@@ -57,7 +61,7 @@ class RedisBus:
         self._receiver: Receiver | None = None
         self._pubsub: PubSub | None = None
         self._commands = asyncio.Lock()
-        """Keeps SUBSCRIBE and UNSUBSCRIBE of one live blog in the order in which they were asked for."""
+        """Keeps SUBSCRIBE and UNSUBSCRIBE commands in the order of the calls."""
         self._up = False
         self._heard_at = 0.0
         self._outbox: deque[tuple[str, bytes]] = deque()
@@ -80,7 +84,7 @@ class RedisBus:
 
     async def close(self) -> None:
         # Once isn't enough: redis-py sends by `asyncio.wait_for`, which up to Python 3.11 swallows a cancellation that
-        # comes as what it waits for is done (bpo-37658).
+        # comes just as the awaited call is done (bpo-37658).
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
                 task.cancel()
@@ -109,7 +113,7 @@ class RedisBus:
         if pubsub is None:
             return
         confirmed = self._confirmed.setdefault(slug, asyncio.Event())
-        # Any exception: the listener may be losing the same connection at this moment, and redis-py isn't made for two.
+        # Any exception: the listener may be losing this connection now, and redis-py isn't made for two users of one.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(COMMAND_TIMEOUT):
                 async with self._commands:
@@ -129,14 +133,14 @@ class RedisBus:
         return f"{self._prefix}:liveblog:{slug}"
 
     def _forget_confirmations(self) -> None:
-        # Who waits for one needn't any longer: the bus is down.
+        # Wake all that wait for a confirmation: the bus is down, and none will come.
         for confirmed in self._confirmed.values():
             confirmed.set()
         self._confirmed.clear()
 
     def _client(self) -> Redis:
-        # An error must come up to the loops here, which know what to do: redis-py's own retries would subscribe again
-        # in silence, and nobody would read what was lost in between.
+        # Errors must reach our loops, which handle them: redis-py's own retries would subscribe again silently, and
+        # nobody would read from the store the messages that were lost in between.
         return Redis.from_url(
             self._url,
             retry=Retry(NoBackoff(), 0),
@@ -159,7 +163,7 @@ class RedisBus:
                     log.warning("bus.down", url=hide_password(self._url), error=str(error) or type(error).__name__)
                 failures += 1
             except Exception:
-                # Nobody would notice a subscriber that has ended: it must outlive any defect.
+                # Nobody would notice that the subscriber has ended, so it goes on after any error.
                 log.exception("bus.broken")
                 failures += 1
             finally:
@@ -170,7 +174,7 @@ class RedisBus:
             await asyncio.sleep(random.uniform(0.1, min(BACKOFF_MAX, 0.1 * 2 ** min(failures, 10))))
 
     async def _open(self, pubsub: PubSub) -> set[str]:
-        """Subscribe to everything wanted; returns what that was when it is in force."""
+        """Subscribe to all wanted live blogs; return their slugs once Redis has confirmed that."""
         slugs = set(self._wanted)
         missing = {self._probe_channel, self._nodes_channel, *(self._channel(slug) for slug in slugs)}
         async with asyncio.timeout(CONNECT_TIMEOUT + COMMAND_TIMEOUT):
@@ -235,5 +239,5 @@ class RedisBus:
                             pipeline.publish(channel, message)
                         await pipeline.execute()
                 except Exception as error:
-                    # Whatever it was, what is published next must still go out.
+                    # After any error, later messages must still be sent.
                     log.warning("bus.publish_lost", messages=len(batch), error=str(error) or type(error).__name__)

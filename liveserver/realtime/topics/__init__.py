@@ -1,1 +1,1 @@
-"""What viewers follow: topics made of live blogs' changes as they are published here or arrive on the bus."""
+"""Topics, which viewers follow, made of live blogs' changes that are published here or arrive on the bus."""

@@ -1,4 +1,4 @@
-"""The changes that wait for their time in a delayed topic. Decides; does no I/O, and has no clock of its own."""
+"""The queue of changes that wait for their time in a delayed topic. Decides; does no I/O, and has no clock."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
 
 QUEUE_BYTES = 8 * 1024 * 1024
-"""Bytes of messages that wait in one queue. Of a change beyond them its position waits; the store is read later."""
+"""Bytes of messages that wait in one queue. Beyond them, only a change's position waits; the store is read later."""
 
 
 class DelayQueue:
-    """The changes of one topic that nobody may see yet. Times are those of the caller's clock, in seconds."""
+    """A queue of one topic's changes that nobody may see yet. Times are seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self.position: Position | None = None
-        """The last position known of the live blog; None: it hasn't been read yet."""
+        """The last known position of the live blog; None: it hasn't been read yet."""
         self._released = 0
         """The seq up to which nothing waits any more."""
         self._waiting: dict[int, ChangeFrame | Position] = {}
-        """By seq. Of a position alone the change is read from the store when its time comes."""
+        """The waiting changes by seq. If there is only a position, the change is read from the store at its time."""
         self._due: list[tuple[float, int]] = []
         """A heap of times and seqs."""
         self._size = 0
 
     @property
     def due(self) -> float | None:
-        """The time of the next change; None while nothing waits."""
+        """The time when the next change is due; None while nothing waits."""
         return self._due[0][0] if self._due else None
 
     def restart(self, position: Position, released: int) -> None:
-        """Begin anew, with a history at `position`, of which nothing waits up to the seq `released`."""
+        """Empty the queue for a history at `position`; changes up to the seq `released` don't wait any more."""
         self._waiting.clear()
         self._due.clear()
         self._size = 0
         self.position, self._released = position, released
 
     def is_behind(self, position: Position) -> bool:
-        """Whether a position of the live blog is news to the queue."""
-        known = self.position
-        return known is None or position.epoch != known.epoch or position.seq > known.seq
+        """True if a position of the live blog is beyond the last known one, or of another history."""
+        last = self.position
+        return last is None or position.epoch != last.epoch or position.seq > last.seq
 
     def note_position(self, position: Position) -> None:
         """Note a position that the live blog has reached, in the same history."""
@@ -51,7 +51,7 @@ class DelayQueue:
             self.position = position
 
     def put(self, seq: int, change: ChangeFrame | Position, due: float) -> None:
-        """Have a change wait, unless its time is over; one that waits already keeps its time."""
+        """Add a change, unless its time is over; a change that waits already keeps its time."""
         waiting = self._waiting.get(seq)
         if seq <= self._released or isinstance(waiting, ChangeFrame):
             return
@@ -69,15 +69,15 @@ class DelayQueue:
         seqs = []
         while self._due and self._due[0][0] <= now:
             seqs.append(heapq.heappop(self._due)[1])
-        taken = [self._waiting.pop(seq) for seq in sorted(seqs)]
-        self._size -= sum(len(change.message) for change in taken if isinstance(change, ChangeFrame))
+        changes = [self._waiting.pop(seq) for seq in sorted(seqs)]
+        self._size -= sum(len(change.message) for change in changes if isinstance(change, ChangeFrame))
         self._released = max([self._released, *seqs])
-        return taken
+        return changes
 
     def withdraw(self, entry_id: str) -> None:
-        """Make each change of an entry that waits its deletion."""
+        """Turn all waiting changes of an entry into deletions."""
         for seq, change in self._waiting.items():
             if isinstance(change, ChangeFrame) and change.key == entry_id and not change.deletes:
-                emptied = change.withdrawn()
-                self._size += len(emptied.message) - len(change.message)
-                self._waiting[seq] = emptied
+                deletion = change.withdrawn()
+                self._size += len(deletion.message) - len(change.message)
+                self._waiting[seq] = deletion

@@ -1,11 +1,11 @@
-"""The topics that are made of a live blog's changes: those with certain tags only, and those that are delayed.
+"""Derived topics, made of a live blog's changes: those with certain tags only, and those that are delayed.
 
-Each change is made one of each derived topic, once for all its viewers. An entry that the topic doesn't show becomes a
-deletion. What is delayed waits in a queue. A deletion doesn't wait: the topic's viewers are told at once that the entry
-is gone, and what waits of it loses its content.
+For each derived topic, a change is converted once for all its viewers. A change of an entry that the topic doesn't show
+becomes a deletion. Delayed changes wait in a queue. A deletion doesn't wait: the topic's viewers are told at once that
+the entry is gone, and its waiting changes lose their content.
 
-As all that the bus brings, these changes are hints. What is missing the hub reads from the store, as of the topic's
-moment.
+Like everything from the bus, these changes are hints. If some are missing, the hub reads them from the store, as of the
+topic's moment.
 """
 
 from __future__ import annotations
@@ -31,31 +31,31 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicReceiver
 
 MARGIN = 0.002
-"""Seconds by which what is read from the store comes later: moments are kept in milliseconds."""
+"""Seconds that are added to times read from the store, which are kept in milliseconds."""
 
 
 @dataclass(slots=True, eq=False)
 class DelayedTopic:
-    """A topic that is delayed, and what waits for its time."""
+    """A delayed topic, and the queue of its changes."""
 
     topic: Topic
     check: FreshFlight[None]
-    """Reads from the store what the queue doesn't know."""
+    """Reads from the store the changes that the queue lacks."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
-    """Rings when the next change is due."""
+    """The timer of the next change; None while nothing waits."""
     rings_at: float = 0.0
-    """When that is, by the event loop's clock. uvloop's handle of a moment that has come can't tell."""
+    """The timer's time, by the event loop's clock. (uvloop's handle doesn't know it once the time has come.)"""
 
     def stop(self) -> None:
-        """Release nothing of what waits."""
+        """Stop the timer: no waiting change is released any more."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
 
 class DerivedTopics:
-    """Derives changes of topics from those of live blogs. Topics that are neither filtered nor delayed pass it by."""
+    """The derived topics of one process. Topics that are neither filtered nor delayed don't come here."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history
@@ -77,33 +77,33 @@ class DerivedTopics:
         await asyncio.gather(*running, return_exceptions=True)
 
     def add(self, topic: Topic) -> None:
-        """Have changes for a topic wait from now on, if it is delayed; they do once `prepare` has returned."""
+        """Add a topic: if it is delayed, its changes wait in a queue, once `prepare` has returned."""
         if topic.delay and topic not in self._delayed:
             self._delayed[topic] = DelayedTopic(topic, FreshFlight(partial(self._read_into, topic)))
 
     async def prepare(self, topic: Topic) -> None:
-        """Read what waits of a delayed topic, unless it was removed. Raises NotFound and StoreUnavailable."""
+        """Read the waiting changes of a delayed topic, unless it was removed. Raises NotFound and StoreUnavailable."""
         if (delayed := self._delayed.get(topic)) is not None:
             await delayed.check()
 
     def remove(self, topic: Topic) -> None:
-        """Drop what waits of a topic; one that is unknown is no error."""
+        """Remove a topic, and drop its waiting changes. Does nothing if it is unknown."""
         if (delayed := self._delayed.pop(topic, None)) is not None:
             delayed.stop()
 
     def origins(self, topics: Iterable[Topic]) -> set[Topic]:
-        """The whole live blogs of those topics that are delayed."""
+        """Return the topics of the whole live blogs behind those topics that are delayed."""
         return {Topic(topic.slug) for topic in topics if topic in self._delayed}
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Have read what was lost, given the store's positions of topics and of their `origins`."""
+        """Read lost changes of delayed topics, given the store's positions of topics and of their `origins`."""
         for topic, delayed in self._delayed.items():
             origin = positions.get(Topic(topic.slug)) if topic in positions else None
             if origin is not None and delayed.queue.is_behind(origin):
                 self._check(delayed)
 
     def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
-        """Make a live blog's change one of each of these topics of it, all of which are derived, and deliver them."""
+        """Convert a live blog's change for each of its derived topics given here, and deliver or queue it."""
         deletion: ChangeFrame | None = None
         for topic in topics:
             shown = change
@@ -121,21 +121,21 @@ class DerivedTopics:
             self._receiver.received(topic, message)
 
     def _queue(self, delayed: DelayedTopic, change: ChangeFrame | Position, shown: ChangeFrame | Position) -> None:
-        """Put a change into a queue; `shown` is what the topic makes of it."""
+        """Put a change into a topic's queue; `shown`: the change as converted for the topic."""
         position = change.position if isinstance(change, ChangeFrame) else change
-        known = delayed.queue.position
-        if known is None or position.epoch != known.epoch:
-            # The queue is being filled; or the history was replaced, which only the store can tell.
+        last_position = delayed.queue.position
+        if last_position is None or position.epoch != last_position.epoch:
+            # The queue is being filled; or the history was replaced, which only the store knows for sure.
             self._check(delayed)
             return
-        if position.seq > known.seq + 1:
-            # What is missing may be a deletion, which must not wait: if it can't be read now, the poll is to find it.
+        if position.seq > last_position.seq + 1:
+            # A missing change may be a deletion, which must not wait. If it can't be read now, the poll will find it.
             self._check(delayed)
         else:
             delayed.queue.note_position(position)
         deletes = isinstance(change, ChangeFrame) and change.deletes
         if isinstance(change, ChangeFrame) and deletes:
-            # Viewers are asked to confirm it now, by the withdrawal, not once more in its turn.
+            # Viewers confirm the withdrawal now, and not the deletion once more in its turn.
             shown = change.withdrawn()
         delayed.queue.put(position.seq, shown, self._now() + delayed.topic.delay)
         self._wind(delayed)
@@ -147,7 +147,7 @@ class DerivedTopics:
         self._deliver(delayed.topic, withdrawal)
 
     def _wind(self, delayed: DelayedTopic) -> None:
-        """Set the timer to what is due next."""
+        """Set the timer for the next due change."""
         due = delayed.queue.due
         if due is not None and (delayed.timer is None or delayed.rings_at > due):
             delayed.stop()
@@ -155,7 +155,7 @@ class DerivedTopics:
             delayed.timer = asyncio.get_running_loop().call_at(due, self._release, delayed)
 
     def _release(self, delayed: DelayedTopic) -> None:
-        """Deliver what is due."""
+        """Deliver the changes that are due."""
         delayed.timer = None
         for change in delayed.queue.take(self._now()):
             self._deliver(delayed.topic, change)
@@ -166,16 +166,16 @@ class DerivedTopics:
             self._tasks.spawn(self._check_now(delayed))
 
     async def _check_now(self, delayed: DelayedTopic) -> None:
-        # What isn't read now, the next poll finds.
+        # If the read fails, the next poll finds the changes.
         with suppress(StoreUnavailable, NotFound):
             await delayed.check()
 
     async def _read_into(self, topic: Topic) -> None:
-        """Put what waits in the store into the topic's queue."""
+        """Put the pending changes in the store into the topic's queue."""
         delayed = self._delayed.get(topic)
         if delayed is None:
             return
-        queue, began = delayed.queue, self._now()
+        queue, start = delayed.queue, self._now()
         position, changes, withdrawals = await self._history.pending(topic)
         if self._delayed.get(topic) is not delayed:
             return
@@ -184,7 +184,7 @@ class DerivedTopics:
             queue.restart(position, changes[0].seq - 1 if changes else position.seq)
         queue.note_position(position)
         for change in changes:
-            queue.put(change.seq, Position(position.epoch, change.seq), began + change.seconds + MARGIN)
+            queue.put(change.seq, Position(position.epoch, change.seq), start + change.seconds + MARGIN)
         self._wind(delayed)
         for withdrawal in withdrawals:
             self._withdraw(delayed, withdrawal)

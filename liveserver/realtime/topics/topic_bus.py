@@ -1,6 +1,6 @@
-"""The bus as a hub sees it: changes of topics, where the bus itself carries bytes of live blogs.
+"""The bus as a hub sees it: with changes of topics, while the bus itself carries bytes of live blogs.
 
-What this process publishes reaches its own topics as it is. Only what the bus brings has to be unpacked.
+Changes that this process publishes reach its own topics directly. Only messages from the bus are unpacked.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 class TopicReceiver(Protocol):
-    """What a `TopicBus` calls, from the event loop. No call may block or raise."""
+    """The receiver that a `TopicBus` calls, on the event loop. No call may block or raise."""
 
     def received(self, topic: Topic, message: TopicMessage, /) -> None:
-        """A message of a topic that is subscribed. It may be late, doubled, or the receiver's own."""
+        """Take a message of a subscribed topic. It may be late, doubled, or the receiver's own."""
 
     def announced(self, message: bytes, /) -> None:
-        """A process, perhaps the receiver's own, announced something to all others."""
+        """Take an announcement of a process, perhaps the receiver's own."""
 
     def link_changed(self, up: bool, /) -> None:
-        """The bus went down, or came back. What was published while it was down is lost."""
+        """Note that the bus went down, or came back. Messages published while it was down are lost."""
 
 
 class TopicBus:
-    """One process's end of a bus. Brings each change of a live blog to all its topics that are subscribed here.
+    """One process's end of a bus, which delivers each change of a live blog to all its topics subscribed here.
 
-    What `Bus` says of its calls holds here too. Implements the bus's `Receiver`.
+    Calls behave as those of `Bus`. Implements the bus's `Receiver`.
     """
 
     def __init__(self, bus: Bus, derived: DerivedTopics) -> None:
@@ -45,11 +45,11 @@ class TopicBus:
         self._topics: dict[str, set[Topic]] = {}
         """The topics that are subscribed, by their live blog's slug."""
         self._publishing: bytes | None = None
-        """The message that the bus is being handed."""
+        """The message that is being handed to the bus; None at other times."""
 
     @property
     def up(self) -> bool:
-        """Whether messages can be expected to arrive."""
+        """True if messages can be expected to arrive."""
         return self._bus.up
 
     async def start(self, receiver: TopicReceiver) -> None:
@@ -59,7 +59,7 @@ class TopicBus:
         await self._bus.start(self)
 
     async def close(self) -> None:
-        """Stop delivering, and free what is held."""
+        """Stop delivering, and free all resources."""
         await self._bus.close()
         self._receiver = None
         await self._derived.close()
@@ -67,10 +67,10 @@ class TopicBus:
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a live blog's change to its topics here, and hand it to the bus for every other process."""
         try:
-            # Not when it comes back: the bus may be down.
+            # Here, and not when the message comes back: the bus may be down.
             self._deliver(slug, frame)
         finally:
-            # Whatever becomes of it here, the viewers elsewhere are to have it.
+            # Even if the delivery here fails, viewers elsewhere get the change.
             self._publishing = pack(frame)
             self._bus.publish(slug, self._publishing)
             self._publishing = None
@@ -80,7 +80,7 @@ class TopicBus:
         self._bus.announce(message)
 
     async def subscribe(self, topic: Topic) -> None:
-        """Deliver a topic's messages from now on. Raises NotFound and StoreUnavailable for one that is delayed."""
+        """Deliver a topic's messages from now on. Raises NotFound and StoreUnavailable if it is delayed."""
         self._topics.setdefault(topic.slug, set()).add(topic)
         self._derived.add(topic)
         await self._bus.subscribe(topic.slug)
@@ -96,31 +96,31 @@ class TopicBus:
             await self._bus.unsubscribe(topic.slug)
 
     def origins(self, topics: Collection[Topic]) -> set[Topic]:
-        """The whole live blogs whose positions `check` needs as well, to find what the bus lost for these topics."""
+        """Return the whole live blogs whose positions `check` needs, too, to find changes that the bus lost."""
         return self._derived.origins(topics)
 
     def check(self, positions: Mapping[Topic, Position]) -> None:
-        """Have what the bus lost read for delayed topics, given the store's positions of topics and their origins."""
+        """Read changes of delayed topics that the bus lost, given the store's positions of topics and their origins."""
         self._derived.check(positions)
 
     def received(self, slug: str, message: bytes) -> None:
-        """A message of a live blog."""
-        # The in-process bus brings one's own message back at once.
+        """Take a message of a live blog."""
+        # The in-process bus brings our own message back at once: it has been delivered already.
         if message is not self._publishing:
             self._deliver(slug, unpack(message))
 
     def announced(self, message: bytes) -> None:
-        """A process announced something to all others."""
+        """Pass on an announcement of a process."""
         if self._receiver is not None:
             self._receiver.announced(message)
 
     def link_changed(self, up: bool) -> None:
-        """The bus went down, or came back."""
+        """Pass on that the bus went down, or came back."""
         if self._receiver is not None:
             self._receiver.link_changed(up)
 
     def _deliver(self, slug: str, change: ChangeFrame | Position | None) -> None:
-        """Deliver a live blog's change to its topics; None is a message that can't be read."""
+        """Deliver a live blog's change to its topics; None stands for a message that can't be read."""
         topics, whole = self._topics.get(slug, set()), Topic(slug)
         if self._receiver is not None and whole in topics:
             self._receiver.received(whole, change)

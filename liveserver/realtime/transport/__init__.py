@@ -1,1 +1,1 @@
-"""Viewers on sockets: WebSocket connections (RFC 6455), event streams, and writing to many at once."""
+"""Viewers on sockets: WebSocket connections (RFC 6455), event streams, and writing to many sockets at once."""

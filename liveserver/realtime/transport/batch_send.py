@@ -1,8 +1,8 @@
-"""The same bytes to many sockets, in one call into the kernel where Linux allows it (io_uring(7), since 6.1).
+"""Sending the same bytes to many sockets, in one system call where Linux allows it (io_uring(7), since 6.1).
 
-A loop of writes pays twice for each socket: for the interpreter's way to the system call, and for the call. Through a
-ring of submissions in memory that the kernel shares, one call takes hundreds of writes. Where that is refused (another
-system, an older kernel, the seccomp profile of Docker, `kernel.io_uring_disabled`), the loop does the same.
+A loop of writes pays twice for each socket: for the interpreter's work, and for the system call. With a ring of
+submissions in memory shared with the kernel, one call does hundreds of writes. Where that is refused (another system,
+an older kernel, the seccomp profile of Docker, `kernel.io_uring_disabled`), a loop does the same.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import ClassVar
 import structlog
 
 ENTRIES = 512
-"""Writes in one call: a power of two."""
+"""Writes in one call. It must be a power of two."""
 
 FEW = 4
-"""So many are written sooner by themselves than a submission is filled in."""
+"""Sockets up to which separate writes are faster than a submission."""
 
 # include/uapi/linux/io_uring.h; the two calls have these numbers on every architecture but Alpha.
 SYS_SETUP, SYS_ENTER = 425, 426
@@ -43,10 +43,10 @@ log = structlog.get_logger(__name__)
 
 
 def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
-    """Write to each of the sockets (an array of C ints), which must be such as don't block.
+    """Write data to sockets (an array of C ints), which must be non-blocking.
 
-    Returns those that didn't take the whole: their places in `descriptors`, each with the number of bytes that it took,
-    or with a negative errno. Never raises.
+    Returns the sockets that didn't take all of it: their indices in `descriptors`, each with the number of bytes that
+    it took, or with a negative errno. Never raises.
     """
     ring = _ring() if len(descriptors) > FEW else None
     if ring is None:
@@ -58,7 +58,7 @@ def send_all(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 
 
 def batched() -> bool:
-    """Whether one call writes to many, in this thread."""
+    """True if io_uring is used in this thread."""
     return _ring() is not None
 
 
@@ -82,10 +82,10 @@ def _one_by_one(descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
 
 
 class IoUring:
-    """A queue of submissions and one of completions, for the thread that makes it and no other.
+    """A queue of submissions and one of completions, for the thread that makes them and no other.
 
-    What is submitted is done when the call returns, in whole, in part, or not at all: a request with MSG_DONTWAIT is
-    never kept by the kernel. So both queues are empty between two calls, and neither side waits for the other.
+    When the call returns, each submission has been done in whole, in part, or not at all: the kernel never keeps a
+    request with MSG_DONTWAIT. So both queues are empty between two calls, and neither side waits for the other.
 
     Raises OSError if the kernel refuses.
 
@@ -123,18 +123,18 @@ class IoUring:
         self._sockets = submissions.cast("i")[1::16]
         self._addresses = submissions.cast("Q")[2::8]
         self._lengths = submissions.cast("I")[6::16]
-        # The order of submission is a queue by itself, of places among the submissions; it always begins at the first.
+        # The order of submissions is a queue of its own, of indices; we always begin with submission 0.
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
         self._start = -1
-        """Where the queue stood when that order was last laid down."""
+        """The start of the queue when `_order` was written last."""
         self._data = b""
-        """What the submissions send now: addresses and lengths stay from one call to the next."""
-        words = rings.cast("I")
-        self._head, self._tail = words[sq_head // 4 : sq_head // 4 + 1], words[sq_tail // 4 : sq_tail // 4 + 1]
-        self._seen, self._done = words[cq_head // 4 : cq_head // 4 + 1], words[cq_tail // 4 : cq_tail // 4 + 1]
+        """The data in the submissions: addresses and lengths stay there from one call to the next."""
+        counters = rings.cast("I")
+        self._head, self._tail = counters[sq_head // 4 : sq_head // 4 + 1], counters[sq_tail // 4 : sq_tail // 4 + 1]
+        self._seen, self._done = counters[cq_head // 4 : cq_head // 4 + 1], counters[cq_tail // 4 : cq_tail // 4 + 1]
         self._completions = rings[cqes : cqes + COMPLETION.size * completions]
-        # What they look like when all has gone well.
+        # The completions of a call in which every socket took everything.
         expected = bytearray(COMPLETION.size * ENTRIES)
         for index in range(ENTRIES):
             COMPLETION.pack_into(expected, COMPLETION.size * index, index, 0, 0)
@@ -146,10 +146,10 @@ class IoUring:
             os.close(self._descriptor)
 
     def send(self, descriptors: array[int], data: bytes) -> list[tuple[int, int]]:
-        """As `send_all`, for at most `ENTRIES` sockets."""
+        """Write data to at most `ENTRIES` sockets; see `send_all`."""
         count, size = len(descriptors), len(data)
         if data is not self._data:
-            self._lay(data)
+            self._set_data(data)
         self._sockets[:count] = memoryview(descriptors)
         start = -self._tail[0] % ENTRIES
         if start != self._start:
@@ -160,11 +160,11 @@ class IoUring:
         if completions == self._expected[: COMPLETION.size * count].tobytes():
             return []
         rest = [(index, sent) for index, sent, _ in COMPLETION.iter_unpack(completions) if sent != size]
-        # What couldn't even be submitted goes through the transport, like what finds a full buffer.
+        # Sockets that couldn't be submitted are treated like those with a full buffer: the transport writes to them.
         return rest + [(index, -errno.EAGAIN) for index in range(submitted, count)]
 
-    def _lay(self, data: bytes) -> None:
-        """Have all submissions send these bytes."""
+    def _set_data(self, data: bytes) -> None:
+        """Make all submissions send this data."""
         address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
         lengths = memoryview(array("I", [len(data)]) * ENTRIES)
         self._addresses[:] = memoryview(array("Q", [address]) * ENTRIES)
@@ -173,28 +173,28 @@ class IoUring:
         self._data = data
 
     def _submit(self, count: int) -> int:
-        """Hand the first submissions to the kernel; how many it took."""
+        """Hand the first submissions to the kernel; return how many it took."""
         tail = self._tail[0]
         self._tail[0] = (tail + count) & 0xFFFFFFFF
         submitted = 0
         while submitted < count:
-            taken = self._syscall(SYS_ENTER, self._descriptor, count - submitted, count, GETEVENTS, 0, 0)
-            if taken <= 0:
+            accepted = self._syscall(SYS_ENTER, self._descriptor, count - submitted, count, GETEVENTS, 0, 0)
+            if accepted <= 0:
                 self._tail[0] = self._head[0]
                 break
-            submitted += taken
+            submitted += accepted
         return submitted
 
     def _completed(self, count: int) -> bytes:
-        """Take the next completions off the queue, which may go on at its beginning."""
+        """Take the next completions off the queue, which is circular."""
         head = self._seen[0]
         first = head * COMPLETION.size % len(self._completions)
         end = first + count * COMPLETION.size
-        taken = self._completions[first:end].tobytes()
+        completions = self._completions[first:end].tobytes()
         if end > len(self._completions):
-            taken += self._completions[: end - len(self._completions)].tobytes()
+            completions += self._completions[: end - len(self._completions)].tobytes()
         self._seen[0] = (head + count) & 0xFFFFFFFF
-        return taken
+        return completions
 
 
 def _ring() -> IoUring | None:
@@ -202,10 +202,10 @@ def _ring() -> IoUring | None:
 
 
 class _Local(threading.local):
-    """Called anew in each thread."""
+    """The ring of each thread; `__init__` is called once in each."""
 
     allowed: ClassVar = True
-    """In all of them."""
+    """False if io_uring mustn't be used, in any thread."""
 
     def __init__(self) -> None:
         self.ring: IoUring | None = None

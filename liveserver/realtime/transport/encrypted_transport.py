@@ -1,8 +1,8 @@
-"""A TLS transport that encrypts no more than its peer takes: what waits beyond are the bytes that viewers share.
+"""A TLS transport that encrypts only as much as its peer takes; the rest waits as the bytes that viewers share.
 
-TLS encrypts at once whatever it is given, for each connection anew, and two layers buffer it: with 64 KB in each,
-viewers that don't read took 130 KB and more apiece, and the C library's heap kept that. Here TLS is given another piece
-when the socket has taken the one before.
+TLS encrypts everything at once, for each connection anew, and two layers buffer the result. With 64 KB in each, a
+viewer that doesn't read took 130 KB and more, and the C library's heap kept them. Here TLS gets the next piece when the
+socket has taken the one before.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from collections import deque
 from typing import Any, cast
 
 PIECE = 16 * 1024
-"""Bytes that are encrypted at once: the most that a record holds (RFC 8446, 5.1)."""
+"""Bytes that are encrypted at a time: the content of a full record (RFC 8446, 5.1)."""
 
 WAITING_MAX = 128 * 1024
-"""Bytes that wait unencrypted before the viewer is told to pause: as many as the two layers of TLS held.
+"""Bytes that may wait unencrypted before the viewer is told to pause: as many as the two layers of TLS held.
 
-They are the hub's own, which all viewers of an encoding share: here they cost a reference."""
+The hub owns these bytes, and all viewers of an encoding share them: here they cost a reference."""
 
 ANY = 1
-"""The high-water mark of TLS: it pauses when the socket doesn't take everything. (With 0 it would always do so.)"""
+"""The high-water mark of TLS, in bytes: it pauses if the socket doesn't take everything. (With 0 it always would.)"""
 
 
 class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
-    """Stands between a TLS transport and its protocol, and is either's other side."""
+    """A layer between a TLS transport and its protocol: the transport of the one, and the protocol of the other."""
 
-    __slots__ = ("_closing", "_paused", "_protocol", "_telling", "_tls", "_waiting", "_waiting_bytes")
+    __slots__ = ("_closing", "_paused", "_protocol", "_tls", "_told_to_pause", "_waiting", "_waiting_bytes")
 
     def __init__(self, tls: asyncio.Transport, protocol: asyncio.Protocol) -> None:
         super().__init__()
         self._tls = tls
         self._protocol = protocol
         self._waiting: deque[memoryview[Any]] | None = None
-        """What TLS wasn't given yet; None as long as there never was any: an empty one takes 700 bytes."""
+        """Data that TLS wasn't given yet; None if there is none: an empty deque takes 700 bytes."""
         self._waiting_bytes = 0
-        self._telling = False
-        """The protocol was told to pause."""
+        self._told_to_pause = False
+        """True while the protocol is told to pause."""
         self._closing = False
-        """The transport is closed when nothing waits any more."""
+        """True if the transport is closed, or is to be closed once nothing waits."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """TLS takes nothing until it says so."""
+        """True while TLS takes no more data."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 
@@ -56,8 +56,8 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
                 self._waiting = deque()
             self._waiting.append(view)
             self._waiting_bytes += len(view)
-            if self._waiting_bytes > WAITING_MAX and not self._telling:
-                self._telling = True
+            if self._waiting_bytes > WAITING_MAX and not self._told_to_pause:
+                self._told_to_pause = True
                 self._protocol.pause_writing()
 
     def close(self) -> None:
@@ -113,27 +113,27 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._protocol = cast("asyncio.Protocol", protocol)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what the peer says."""
+        """Pass on data from the peer."""
         self._protocol.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Pass on that the peer says nothing more."""
+        """Pass on that the peer sends nothing more."""
         return self._protocol.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Pass on that the connection has ended; nothing waits any more."""
+        """Drop waiting data, and pass on that the connection has ended."""
         self._closing = True
         self._forget()
         self._protocol.connection_lost(exc)
-        # What is in a circle waits for the garbage collector.
+        # A reference cycle would stay in memory until the garbage collector runs.
         del self._protocol
 
     def pause_writing(self) -> None:
-        """TLS holds something that the socket doesn't take."""
+        """Note that TLS holds data that the socket doesn't take."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """The socket has taken it: encrypt more of what waits."""
+        """Encrypt more of the waiting data: the socket has taken everything."""
         self._paused = False
         waiting = self._waiting
         while waiting and not self._paused:
@@ -149,12 +149,12 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._waiting = None
         if self._closing:
             self._tls.close()
-        elif self._telling:
-            self._telling = False
+        elif self._told_to_pause:
+            self._told_to_pause = False
             self._protocol.resume_writing()
 
     def _encrypt(self, view: memoryview[Any]) -> memoryview[Any]:
-        """Give TLS as much as it takes; the rest."""
+        """Give TLS as much as it takes, and return the rest."""
         while view and not self._paused:
             self._tls.write(view[:PIECE])
             view = view[PIECE:]

@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 
 
 class EventStreamViewer(SocketViewer):
-    """A viewer of a text/event-stream whose end is the end of the connection."""
+    """A viewer of a text/event-stream. The stream ends with its connection."""
 
     __slots__ = ()
 
     @staticmethod
     def encoded(frame: Frame) -> bytes:
-        """An event of a text/event-stream."""
+        """Return the message as an event of a text/event-stream."""
         return frame.sse
 
     def close(self, code: int) -> None:
-        """End the stream after what was written."""
+        """End the stream after the messages that were written."""
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
-            self._part()
+            self._close_when_read()
 
     def data_received(self, data: bytes) -> None:
-        """An HTTP client has nothing to say while it is being answered."""
+        """Count data, of which an HTTP client should send none now, and end the connection if there is too much."""
         if self._state is State.CLOSED:
             self._came_late(len(data))
         elif not self._affords(viewer_budget.weight(1, len(data))):

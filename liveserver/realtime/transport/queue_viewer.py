@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from liveserver.protocol.frames import Frame
 
 QUEUE_BYTES = 512 * 1024
-"""While so much waits in this process for one viewer, beside what its transport holds, nothing more is taken."""
+"""Bytes that may wait for one viewer, besides those in its transport; beyond them no message is taken."""
 
 
 class QueueViewer(Viewer):
@@ -31,9 +31,9 @@ class QueueViewer(Viewer):
         self._running: asyncio.Task[object] | None = None
 
     def write(self, frame: Frame) -> bool:
-        """Queue a frame; False when the queue is full.
+        """Queue a frame; False if the queue is full.
 
-        What counts is what waits already: a frame larger than the whole queue must get through too.
+        Only frames that wait already count: a frame larger than the whole queue must get through, too.
         """
         if self._close_code is not None:
             return True
@@ -46,16 +46,16 @@ class QueueViewer(Viewer):
         return True
 
     def close(self, code: int) -> None:
-        """End after what is queued; at once if the viewer lags."""
+        """End the connection after the queued messages, or at once if the viewer lags."""
         if self._close_code is None:
             self._close_code = code
             self._filled.set()
             if self._lagging and self._running is not None:
-                # It sits in a send that may never return: whoever doesn't read must not keep what is queued.
+                # `send` may never return: a viewer that doesn't read must not keep its queue in memory.
                 self._running.cancel()
 
     async def run(self, send: Callable[[Frame], Awaitable[None]]) -> int:
-        """Send what comes, until the hub closes; returns its close code."""
+        """Send queued messages until the hub closes the viewer; return the close code."""
         self._running = asyncio.current_task()
         try:
             return await self._run(send)

@@ -1,16 +1,16 @@
-"""The ASGI scope's extension by which an endpoint knows its connection, and hands it over to become a viewer."""
+"""The extension of the ASGI scope by which an endpoint hands its connection over to the hub."""
 
 from __future__ import annotations
 
 EXTENSION = "liveserver.viewer"
-"""The extension's name in `scope["extensions"]`. It is a dictionary, of which only `hand_over` is there on every
-connection:
+"""The extension's name in `scope["extensions"]`. Its value is a dictionary, in which only `hand_over` is there on
+every connection:
 
-| key | of | meaning |
+| key | kind of scope | meaning |
 |---|---|---|
 | `hand_over` | both | makes the connection a viewer; the endpoint returns without sending anything |
-| `full` | both | whether the connections that are left are kept for requests |
+| `full` | both | whether the remaining connections are kept for requests, so that no stream is accepted |
 | `gone` | HTTP | whether the client has gone |
 | `unread` | HTTP | bytes that an address was sent and hasn't read |
-| `body` | HTTP | set by who answers: the body that is being sent |
+| `body` | HTTP | the body that is being sent; set by the code that answers |
 """

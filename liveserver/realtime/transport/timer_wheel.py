@@ -1,6 +1,6 @@
 """One timer for all connections: a wheel of slots, a second apart (Varghese and Lauck, 1987; centrifuge does the same).
 
-A timer for each of 20,000 viewers is 20,000 heap entries that are pushed and cancelled; a place in a set is not.
+Timers for 20,000 viewers would be 20,000 entries of a heap, to be pushed and cancelled. A member of a set is cheaper.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import asyncio
 
 SLOTS = 128
-"""Seconds that the wheel can look ahead, and one more."""
+"""Slots of the wheel: one more than the seconds that it can look ahead."""
 
 SLICE = 256
-"""Members that are called before others on the loop have their turn."""
+"""Members that are called in one turn of the event loop."""
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +25,14 @@ class Timed(Protocol):
     """A connection on the wheel."""
 
     slot: int
-    """Where it stands; kept by the wheel."""
+    """The member's slot, set by the wheel."""
 
     def due(self) -> int | None:
-        """Its time has come. Returns after how many seconds it wants to be called again; None for never."""
+        """Do the work that is due; return the seconds until the next call, or None for no more."""
 
 
 class TimerWheel:
-    """Calls its members when they are due. It runs while it has any."""
+    """A timer wheel, which calls its members when they are due. It runs while it has any."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -44,7 +44,7 @@ class TimerWheel:
         return sum(map(len, self._slots))
 
     def add(self, member: Timed, seconds: int) -> None:
-        """Call the member after so many seconds (1 to 127), once."""
+        """Call a member once, after so many seconds (1 to 127)."""
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS
@@ -54,11 +54,11 @@ class TimerWheel:
             self._loop.call_later(1.0, self._turn)
 
     def discard(self, member: Timed) -> None:
-        """Don't call the member."""
+        """Remove a member, so that it isn't called."""
         slot = self._slots[member.slot]
         slot.discard(member)
         if not slot:
-            # An empty set keeps the room of all it has ever held.
+            # An emptied set keeps the memory that it once needed, unless it is cleared.
             slot.clear()
 
     def _turn(self) -> None:
@@ -66,25 +66,25 @@ class TimerWheel:
         self._call()
 
     def _call(self) -> None:
-        """Call a slice of those who are due."""
+        """Call the next members that are due, SLICE at most."""
         due = self._slots[self._at]
-        most = SLICE
-        while due and most:
-            most -= 1
+        calls_left = SLICE
+        while due and calls_left:
+            calls_left -= 1
             member = due.pop()
             try:
-                again = member.due()
+                seconds = member.due()
             except Exception:
                 log.exception("keepalive.failed")
                 continue
-            if again is not None:
-                self.add(member, again)
+            if seconds is not None:
+                self.add(member, seconds)
         if due:
             self._loop.call_soon(self._call)
             return
         due.clear()
         if any(self._slots):
-            # From now, not from when it should have been: who was pinged late has its time all the same.
+            # A second from now, even if this call was late: a peer that was pinged late has its full time to answer.
             self._loop.call_later(1.0, self._turn)
         else:
             self._running = False
@@ -94,11 +94,11 @@ _wheels: dict[asyncio.AbstractEventLoop, TimerWheel] = {}
 
 
 def wheel_of(loop: asyncio.AbstractEventLoop) -> TimerWheel:
-    """The timer that all connections of a loop share."""
+    """Return the wheel that all connections of an event loop share."""
     wheel = _wheels.get(loop)
     if wheel is None:
-        # No weak references: what stands on a wheel leads back to its loop.
-        for ended in [known for known in _wheels if known.is_closed()]:
-            del _wheels[ended]
+        # Weak references wouldn't help: the members of a wheel refer to its loop.
+        for closed_loop in [known_loop for known_loop in _wheels if known_loop.is_closed()]:
+            del _wheels[closed_loop]
         wheel = _wheels[loop] = TimerWheel(loop)
     return wheel

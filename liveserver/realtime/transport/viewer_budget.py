@@ -1,7 +1,7 @@
-"""How much a viewer may say. It is there to listen: pongs, the answer to a takedown and a close are all it has to say.
+"""The budget of what a viewer may send. It is there to read: it needs to send pongs, confirmations and a close only.
 
-What it says takes up time, and it may be so far ahead of the clock (`utils/limits/rate_limiter.py`; it keeps its one
-number itself). So much may come at once, and that much again in each such time. Pure.
+Each frame is charged some seconds, and the sum may be ahead of the clock by SECONDS, as in
+`utils/limits/rate_limiter.py`; the viewer keeps that one number itself. Pure.
 """
 
 from __future__ import annotations
@@ -9,31 +9,31 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 FRAMES = 30
-"""Frames that a viewer may send at once, and in each `SECONDS` again.
+"""Frames that a viewer may send at once, and again in each `SECONDS`.
 
 A browser sends one pong in twenty seconds, a library that pings by itself perhaps one frame a second. A frame costs
-some 20 µs of processor time: a thousand viewers at this bound take 6 % of a core.
+some 20 µs of processor time: a thousand viewers at this limit take 6 % of a core.
 """
 
 SECONDS = 10.0
 
 FRAME_SECONDS = SECONDS / FRAMES
-"""The time that a frame takes up."""
+"""Seconds that a frame is charged with."""
 
 FRAME_BYTES = 273
-"""Bytes that count as a frame, so that 8 KB may come in `SECONDS`; the largest answer to a takedown counts as one."""
+"""Bytes that count as a frame, so that 8 KB may come in `SECONDS`. The largest confirmation counts as one frame."""
 
 
 def weight(frames: int, size: int) -> float:
-    """As how many frames they count that have so many bytes together."""
+    """Return the weight, in frames, of so many frames with so many bytes together."""
     return max(frames, size / FRAME_BYTES)
 
 
 def spent(until: float, now: float, frames: float) -> float:
-    """Until when what a viewer has said takes up, if it was `until`, and frames of that weight come now."""
+    """Charge frames of a weight to a viewer that is charged up to `until`; return the new time."""
     return charged(until, now, frames * FRAME_SECONDS)
 
 
 def allowed(until: float, now: float, asked: int = 0) -> bool:
-    """Whether a viewer may have said that much, of whom so many answers were asked. Half a frame is no matter."""
+    """True if a viewer that was asked for `asked` answers may be charged up to `until`. Half a frame is tolerated."""
     return until - now < SECONDS + (asked + 0.5) * FRAME_SECONDS

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.transport.timer_wheel import TimerWheel
 
 UNFINISHED_SECONDS = 10.0
-"""How long a viewer may be amid a frame, or a message in fragments: they are small, and arrive in one or two pieces."""
+"""Seconds in which a frame, or a message in fragments, must be complete: they are small, and come in few pieces."""
 
 PING = WebSocketFrame(Opcode.PING, b"").serialize(mask=False)
 
 
 class WebSocketViewer(SocketViewer):
-    """A viewer of uncompressed text messages. What it sends is parsed only when it sends."""
+    """A viewer of uncompressed text messages. A parser exists only while the viewer sends."""
 
     __slots__ = ("_held", "_interval", "_parser", "_silent", "_wheel", "slot")
 
@@ -47,35 +47,38 @@ class WebSocketViewer(SocketViewer):
         self._interval = interval
         self._silent = False
         self._held = b""
-        """Bytes of a frame that isn't complete."""
+        """The bytes so far of a frame that isn't complete."""
         self._parser: ServerProtocol | None = None
-        """Kept only while a fragmented message is under way."""
+        """The parser, kept only while a fragmented message is under way."""
         self.slot = 0
         if interval:
             wheel.add(self, interval)
 
     @staticmethod
     def encoded(frame: Frame) -> bytes:
-        """A WebSocket text frame."""
+        """Return the message as a WebSocket text frame."""
         return frame.ws
 
     def close(self, code: int) -> None:
-        """Send a close frame after what was written, and end."""
+        """End the connection with a close frame, after the messages that were written."""
         if self._state is not State.CLOSED:
             self.open()
             self._ended()
-            self._say(code)
-            self._part()
+            self._send_close(code)
+            self._close_when_read()
 
     def due(self) -> int | None:
-        """Ping it; end it if nothing has come since the last ping (the wheel calls this)."""
+        """Ping the viewer; end the connection if nothing came since the last ping. The timer wheel calls this.
+
+        Returns seconds until the next call; None if there is none.
+        """
         if self._state is State.CLOSED:
             return None
         if self._state is State.FOLLOWING:
             if self._silent:
                 self._send(close_frame(close_codes.CLOSE_NO_PONG))
                 self._ended()
-                # A peer that is gone acknowledges nothing: don't wait for what is still in the buffers.
+                # A peer that is gone acknowledges nothing: don't wait until the buffers are empty.
                 self._transport.abort()
                 return None
             self._silent = True
@@ -83,13 +86,13 @@ class WebSocketViewer(SocketViewer):
         return self._interval
 
     def data_received(self, data: bytes) -> None:
-        """What the viewer says: pongs, pings, a close, a short text; anything else is read and forgotten."""
+        """Take data from the viewer: pongs, pings, a close, a short text. Anything else is read and ignored."""
         self._silent = False
         if self._state is State.CLOSED:
             self._came_late(len(data))
             return
         self.open()
-        # A read costs about as much as a frame, though it bring a single byte. Of what is too much nothing is parsed.
+        # A read of a single byte costs about as much as a frame. If there is too much, nothing of it is parsed.
         weight = viewer_budget.weight(1, len(data))
         data = self._held + data if self._held else data
         if not self._affords(weight):
@@ -105,22 +108,22 @@ class WebSocketViewer(SocketViewer):
         self._finish_in_time()
 
     def resume_writing(self) -> None:
-        """The transport has drained."""
-        # Who takes what waited is alive; its pong may be in what was not read meanwhile.
+        """End the lag: the transport has drained."""
+        # A viewer that reads is alive, even if its pong is in data that wasn't read while it lagged.
         self._silent = False
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Report that the connection has ended."""
         self._wheel.discard(self)
         super().connection_lost(exc)
 
     def extensions(self) -> list[PerMessageDeflate]:
-        """What the parser must undo."""
+        """Return the extensions that the parser must undo."""
         return []
 
     def _parse(self, data: bytes) -> bool:
-        """Heed whole frames; False if they have ended the connection."""
+        """Handle complete frames; False if they have ended the connection."""
         parser = self._parser
         if parser is None:
             parser = ServerProtocol(state=OPEN, max_size=messages.INBOUND_MAX)
@@ -132,34 +135,34 @@ class WebSocketViewer(SocketViewer):
                 self._events.said(self, bytes(event.data))
         if replies := b"".join(parser.data_to_send()):
             self._transport.write(replies)
-            # They may wait there, half written: what follows must not overtake them.
-            self._turn(INDIRECT)
+            # They may wait in the transport, half written: later messages mustn't overtake them.
+            self._redirect(INDIRECT)
         if parser.state is OPEN:
             self._parser = None if parser.current_size is None else parser
             return True
         self._ended()
         if parser.parser_exc is None:
-            self._part()
+            self._close_when_read()
         else:
             self._hang_up()
         return False
 
     def _finish_in_time(self) -> None:
-        """What was begun must be whole in a while."""
+        """Start a timer if a frame or message is incomplete; stop it if none is."""
         if not self._held and self._parser is None:
-            self._wait_no_more()
+            self._cancel_timer()
         elif self._patience is None:
             self._patience = asyncio.get_running_loop().call_later(UNFINISHED_SECONDS, self._unfinished)
 
     def _unfinished(self) -> None:
         self._patience = None
         if self._state is State.LAGGING:
-            # The rest may have come, and isn't read meanwhile.
+            # The rest may have come, but isn't read while the viewer lags.
             self._finish_in_time()
         else:
             self._dismiss()
 
-    def _say(self, code: int) -> None:
+    def _send_close(self, code: int) -> None:
         self._transport.write(close_frame(code))
 
     def _ended(self) -> None:
@@ -174,18 +177,18 @@ class DeflatedViewer(WebSocketViewer):
 
     @staticmethod
     def encoded(frame: Frame) -> bytes:
-        """A WebSocket text frame, deflated."""
+        """Return the message as a deflated WebSocket text frame."""
         return frame.ws_deflated
 
     def extensions(self) -> list[PerMessageDeflate]:
-        """What the parser must undo."""
+        """Return the extensions that the parser must undo."""
         return [deflate_extension()]
 
 
 def whole_frames(data: bytes) -> tuple[int, int]:
-    """How many of the bytes make up whole frames (RFC 6455, 5.2), and how many frames these are.
+    """Return the number of bytes that make up complete frames (RFC 6455, 5.2), and the number of these frames.
 
-    A frame that says it is too large counts as whole at once: the parser refuses it by its head.
+    A frame whose head says that it is too large counts as complete at once: the parser refuses it by its head.
     """
     end, frames, size = 0, 0, len(data)
     while (sizes := _sizes(data, end)) is not None:
@@ -200,13 +203,13 @@ def whole_frames(data: bytes) -> tuple[int, int]:
 
 
 def says_too_large(data: bytes) -> bool:
-    """Whether the first frame says by its head that it is."""
+    """True if the head of the first frame says that it is too large."""
     sizes = _sizes(data, 0)
     return sizes is not None and sizes[1] > messages.INBOUND_MAX
 
 
 def _sizes(data: bytes, start: int) -> tuple[int, int] | None:
-    """The bytes of a frame's head, and of what follows it; None if the head doesn't say so yet."""
+    """Return the bytes of a frame's head and of its payload; None if the head isn't complete."""
     if len(data) - start < 2:
         return None
     length = data[start + 1] & 0x7F

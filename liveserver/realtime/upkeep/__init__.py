@@ -1,1 +1,1 @@
-"""What a hub does by the clock: it polls the store, sends heartbeats, and tells other nodes its viewers' numbers."""
+"""The periodic work of a hub: polling the store, sending heartbeats, and announcing its viewer counts."""

@@ -1,8 +1,8 @@
-"""How many viewers each live blog has on the other nodes. Decides; does no I/O.
+"""Presence: the number of viewers that each live blog has on the other nodes. Decides; does no I/O.
 
-Every node announces again and again how many viewers it has, and that counts until it has announced nothing for a
-while: a message for each node and interval, however many viewers there are. A node that was killed is soon forgotten,
-and one message that the bus lost is not noticed.
+Every node announces its viewer counts periodically: that is one message for each node and interval, however many
+viewers there are. The counts are good until the node has announced nothing for a while. So a node that was killed is
+soon forgotten, and a single lost message has no effect.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ INTERVAL = 2.0
 """Seconds between the announcements of a node."""
 
 LIFETIME = 2.5 * INTERVAL
-"""Seconds for which an announcement counts."""
+"""Seconds for which an announcement is good."""
 
 SLUGS_MAX = 1_000
-"""Live blogs in one message: one that is too large would hold up the changes behind it."""
+"""Live blogs in one message: a message that is too large would hold up the changes behind it."""
 
 
 class _Count(NamedTuple):
@@ -32,58 +32,58 @@ class _Count(NamedTuple):
 
 
 class Presence:
-    """What one node announces to the others, and what they have announced."""
+    """The announcements of one node, and those of the others."""
 
-    def __init__(self, node: str, what: str = "viewers") -> None:
-        """`what` names the counts in messages, so that several can be announced."""
+    def __init__(self, node: str, counts_name: str = "viewers") -> None:
+        """`counts_name`: the field of the counts in messages, so that there can be several kinds of counts."""
         self._node = node
-        self._what = what
+        self._counts_name = counts_name
         self._announced: set[str] = set()
-        """The live blogs that had viewers here when that was last announced."""
+        """The live blogs that had viewers here at the last announcement."""
         self._elsewhere: dict[str, dict[str, _Count]] = {}
-        """What the other nodes have announced, by live blog and node."""
+        """The counts of the other nodes, by live blog and node."""
 
     def announcements(self, counts: Mapping[str, int]) -> list[bytes]:
-        """Messages that announce the viewers of live blogs. One that has lost its last viewer is named once more."""
+        """Return messages that announce viewer counts. A live blog that has lost its last viewer is named once more."""
         rows = [*counts.items(), *((slug, 0) for slug in self._announced - counts.keys())]
         self._announced = set(counts)
-        parts = [rows[start : start + SLUGS_MAX] for start in range(0, len(rows), SLUGS_MAX)]
-        return [encoding.dumps({"node": self._node, self._what: dict(part)}) for part in parts]
+        chunks = [rows[start : start + SLUGS_MAX] for start in range(0, len(rows), SLUGS_MAX)]
+        return [encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
-        """Take what a node has announced. What can't be read is ignored: a newer version may say it differently."""
-        for node, slug, viewers in _read(message, self._what):
+        """Take a node's announcement. An unreadable one is ignored: a newer version may have another format."""
+        for node, slug, viewers in _read(message, self._counts_name):
             if node != self._node:
                 self._elsewhere.setdefault(slug, {})[node] = _Count(viewers, now)
 
     def elsewhere(self, slug: str) -> int:
-        """The viewers of a live blog on the other nodes."""
+        """Return the number of a live blog's viewers on the other nodes."""
         return sum(count.viewers for count in self._elsewhere.get(slug, {}).values())
 
     def slugs(self) -> list[str]:
-        """The live blogs of which another node has announced anything."""
+        """Return the slugs of the live blogs that another node has announced."""
         return list(self._elsewhere)
 
     def forget(self, before: float) -> None:
-        """Drop the counts of nodes that have announced nothing since then."""
+        """Drop counts that were announced before a time."""
         for slug, nodes in list(self._elsewhere.items()):
-            kept = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
-            if kept:
-                self._elsewhere[slug] = kept
+            remaining = {node: count for node, count in nodes.items() if count.at >= before and count.viewers}
+            if remaining:
+                self._elsewhere[slug] = remaining
             else:
                 del self._elsewhere[slug]
 
     def renew(self, now: float) -> None:
-        """Take all counts as announced just now: nothing could arrive for a while."""
+        """Treat all counts as announced just now, since nothing could arrive for a while."""
         for nodes in self._elsewhere.values():
             nodes.update({node: count._replace(at=now) for node, count in nodes.items()})
 
 
-def _read(message: bytes, what: str) -> list[tuple[str, str, int]]:
-    """Node, live blog and viewers of each count in an announcement."""
+def _read(message: bytes, counts_name: str) -> list[tuple[str, str, int]]:
+    """Return node, slug and viewer count of each count in an announcement; nothing if it can't be read."""
     try:
-        said: Any = orjson.loads(message)
-        node, viewers = said["node"], said[what]
+        content: Any = orjson.loads(message)
+        node, viewers = content["node"], content[counts_name]
         return [(str(node), slug, int(count)) for slug, count in viewers.items()]
     except (ValueError, TypeError, KeyError, AttributeError):
         return []

@@ -1,4 +1,4 @@
-"""The poll of the store: it finds what the bus has lost, and ends what is of no use any more."""
+"""The poll of the store: it finds changes that the bus has lost, and drops idle topics and lagging viewers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicBus
 
 IDLE_KEEP = 60.0
-"""Seconds that a topic without viewers stays in memory, so that one who reloads finds it warm."""
+"""Seconds that a topic without viewers stays in memory, so that a reloaded page finds it there."""
 
 log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """Looks at all open channels again and again: in the store, for their positions, and at their viewers."""
+    """The periodic check of all open channels: their positions in the store, and their viewers."""
 
     def __init__(
         self,
@@ -40,7 +40,9 @@ class StorePoll:
         interval_without_bus: float,
         lag_timeout: float,
     ) -> None:
-        """`forget` drops a topic from memory. Seconds: between two polls, with the bus and without, and of a lag."""
+        """`forget` drops a topic from memory. Times are in seconds: between two polls, with the bus and without; of a
+        lag.
+        """
         self._registry = registry
         self._history = history
         self._bus = bus
@@ -48,7 +50,7 @@ class StorePoll:
         self._lag_timeout = lag_timeout
         self._wake = asyncio.Event()
         self._is_failing = False
-        # The poll is what makes lost messages good: it must outlive any defect, as a `Periodic` does.
+        # The poll repairs lost messages, so it must go on after any error, as a `Periodic` does.
         self._periodic = Periodic(
             self._poll,
             lambda: interval if bus.up else interval_without_bus,
@@ -59,7 +61,7 @@ class StorePoll:
         )
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Poll until cancelled."""
         await self._periodic.run()
 
     def soon(self) -> None:
@@ -99,7 +101,7 @@ class StorePoll:
                 continue
             position = positions.get(topic)
             if position is None:
-                # A backup was restored that is older than the live blog.
+                # A backup was restored from before the live blog was made.
                 for viewer in open_channel.channel.everyone():
                     open_channel.close(viewer, close_codes.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(topic)

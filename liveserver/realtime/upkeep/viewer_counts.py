@@ -1,4 +1,4 @@
-"""The numbers of viewers, here and on all nodes, and how the other nodes and the viewers get to know them."""
+"""The numbers of viewers, here and on all nodes, and their announcement to other nodes and to viewers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 class ViewerCounts:
-    """Counts the viewers of live blogs. Announces them to the other nodes, and to viewers with each heartbeat."""
+    """The viewer counts of live blogs, announced to the other nodes, and to viewers with each heartbeat."""
 
     def __init__(self, registry: ChannelRegistry, bus: TopicBus, node: str, *, heartbeat: float) -> None:
-        """`node` is this node's id; `heartbeat` the seconds between heartbeats."""
+        """`node`: this node's id. `heartbeat`: seconds between heartbeats."""
         self._registry = registry
         self._bus = bus
         self._presence = presence.Presence(node)
@@ -33,15 +33,15 @@ class ViewerCounts:
         )
 
     def here(self, slug: str) -> int:
-        """The viewers of a live blog that are connected here, those of its partners' topics included."""
+        """Return the number of a live blog's viewers that are connected here, those of its editions included."""
         return sum(open_channel.channel.count for open_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
-        """The viewers on all nodes, as far as those have announced them: right within some seconds."""
+        """Return the number of a live blog's viewers on all nodes; it may be some seconds old."""
         return self.here(slug) + self._presence.elsewhere(slug)
 
     def announce(self) -> None:
-        """Tell the other nodes how many viewers there are here."""
+        """Announce the viewer counts of this node to the others, if the bus is up."""
         if self._bus.up:
             self._presence.forget(now() - presence.LIFETIME)
             counts = {slug: count for slug in self._registry.liveblogs() if (count := self.here(slug))}
@@ -49,11 +49,11 @@ class ViewerCounts:
                 self._bus.announce(message)
 
     def announced(self, message: bytes) -> None:
-        """Take what a node, perhaps this one, has announced."""
+        """Take the announcement of a node, perhaps this one."""
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Let the other nodes' numbers count for a while longer: the bus was down, and nobody could announce any."""
+        """Keep the other nodes' counts for a while longer: while the bus was down, none could be announced."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:
@@ -61,7 +61,7 @@ class ViewerCounts:
         await self._heartbeats.run()
 
     async def run_announcements(self) -> None:
-        """Announce the numbers to the other nodes until cancelled."""
+        """Announce the viewer counts to the other nodes until cancelled."""
         await self._announcements.run()
 
     async def _announce(self) -> None:
@@ -73,5 +73,5 @@ class ViewerCounts:
             try:
                 open_channel.beat(elsewhere)
             except Exception:
-                # Whatever a single viewer does, the others need their heartbeat.
+                # If a single channel fails, the others still need their heartbeat.
                 log.exception("hub.beat_broken", liveblog=open_channel.liveblog)

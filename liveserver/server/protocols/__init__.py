@@ -1,1 +1,1 @@
-"""uvicorn's HTTP and WebSocket protocols, made for viewers, and the limits that hold before an application is asked."""
+"""Our versions of uvicorn's HTTP and WebSocket protocols, with limits that hold before the application is called."""

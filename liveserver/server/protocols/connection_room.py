@@ -1,4 +1,4 @@
-"""Room for connections: how many there may be, and who gives way where there is no more."""
+"""Room for connections: their limit, and the choice of one that must end to make room for another."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.tls_listener import Handshake
 
 LEAVING_MAX = 64
-"""Connections for which there was no room, and which are read for a moment longer, so that they see why."""
+"""Refused connections that may be kept open for a moment at a time, so that their peers can read the answer."""
 
 LEAVING_SECONDS = 1.0
-"""That moment."""
+"""Seconds for which a refused connection is kept open."""
 
 
 class ConnectionLimits(NamedTuple):
-    """What an HTTP connection, and all of a server's together, may take."""
+    """The limits of an HTTP connection, and of all connections of a server together."""
 
     head_seconds: int = 10
-    """From the connection's first moment, or from the first byte of a further request, to the end of the head."""
+    """Seconds to the end of the head, from the connection's beginning or the first byte of a later request."""
     body_seconds: int = 30
-    """For the body, and again for as long as it comes at `BODY_RATE`."""
+    """Seconds for the body; again and again, as long as it comes at `BODY_RATE`."""
     connections: int = sys.maxsize
     streams: int = sys.maxsize
-    """With so many connections no more streams are let in."""
+    """The number of connections beyond which no new streams are accepted."""
 
 
 class Resting(Protocol):
     """A connection that can be ended to make room for another."""
 
     def give_way(self) -> None:
-        """End without a word, as if its time were over."""
+        """End without an answer, as if its time were over."""
 
 
 class ConnectionRoom:
-    """The connections of a server that may have to leave: those that rest, and those that are being turned away."""
+    """The room for connections in a server, and the connections that may be ended to make room."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         """`limits`: None for the defaults."""
         self.limits = limits or ConnectionLimits()
         self.leaving: set[object] = set()
-        """Connections there is no room for, while they are told."""
+        """Refused connections that are kept open for a moment, so that their peers can read the answer."""
         self.resting: dict[Resting, None] = {}
-        """Connections on which nothing is asked for, the one that rests for longest first.
+        """Connections without a request under way, the longest idle one first.
 
-        They give way where there is no more room: nobody can hold places without asking for something, from however
-        many addresses, and behind a proxy, whose own connections all come from one.
+        They are ended when room is needed. So nobody can occupy connections without making requests, from however many
+        addresses; nor behind a proxy, whose connections all come from one address.
         """
         self.unread = UnreadBytes()
 
     def has_room(self, connections: set[Any]) -> bool:
-        """Whether there is room for one more beside these, if need be for the price of another one."""
-        return len(connections) < self.limits.connections or self._make(connections)
+        """True if there is room for one more connection besides these; ends another one if that is necessary."""
+        return len(connections) < self.limits.connections or self._make_room(connections)
 
     def note_refusal(self, address: str | None) -> None:
-        """Count a connection that there was no room for."""
+        """Count a connection that was refused for want of room."""
         refusals.note(Reason.TOO_MANY_CONNECTIONS, address=address, most=self.limits.connections)
 
     def full(self, connections: set[Any]) -> bool:
-        """Whether the connections that are left are kept for requests: no more streams are let in."""
+        """True if the remaining connections are kept for requests, so that no new stream is accepted."""
         return len(connections) > self.limits.streams
 
-    def _make(self, connections: set[Any]) -> bool:
-        """End the connection that has rested for longest; where none does, one of those who take many and read slowly.
+    def _make_room(self, connections: set[Any]) -> bool:
+        """End the connection that has been idle for longest; if none is idle, one that reads its answer slowly.
 
-        False if there is none of these either.
+        False if there is none of either.
         """
         longest = next(iter(self.resting), None) or cast("Resting | None", self.unread.slowest())
         if longest is None:
             return False
-        # Its place is free at once, and its descriptor in the next turn of the loop.
+        # It stops counting at once; its descriptor is free in the next turn of the event loop.
         self.resting.pop(longest, None)
         connections.discard(longest)
         self.unread.resumed(longest)
@@ -82,14 +82,14 @@ class ConnectionRoom:
 
 
 class HandshakeRoom:
-    """The same room, for connections that are still amid a TLS handshake (`server/protocols/tls_listener.py`)."""
+    """A view of the room for connections in their TLS handshake (`server/protocols/tls_listener.py`)."""
 
     def __init__(self, room: ConnectionRoom, connections: set[Any]) -> None:
         self._room = room
         self._connections = connections
 
     def take(self, handshake: Handshake) -> bool:
-        """Whether there is room for one more: it rests until it is more than a handshake."""
+        """Add a connection, as an idle one, if there is room; False if there isn't."""
         if not self._room.has_room(self._connections):
             self._room.note_refusal(handshake.address)
             return False
@@ -98,6 +98,6 @@ class HandshakeRoom:
         return True
 
     def leave(self, handshake: Handshake) -> None:
-        """It has ended; nothing happens if it left before."""
+        """Remove a connection whose handshake has ended. Does nothing if it was removed before."""
         self._connections.discard(handshake)
         self._room.resting.pop(handshake, None)

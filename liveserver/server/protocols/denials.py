@@ -1,4 +1,4 @@
-"""What a connection is told that breaks a rule before any application sees its request: a whole answer each. Pure."""
+"""Denials: complete answers to requests that break a rule, sent before the application is called. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 RETRY_AFTER = 2
-"""Seconds after which to try again what there was no room for."""
+"""Seconds after which a client that found no room may try again."""
 
 
 class Denial(NamedTuple):
-    """Why a request isn't served, and how that is told."""
+    """The reason why a request isn't served, and the answer to it."""
 
     reason: Reason
     status: HTTPStatus
@@ -26,7 +26,7 @@ class Denial(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def answer(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The answer, a problem document (RFC 9457), with those headers too. The connection ends with it."""
+        """Return the answer, a problem document (RFC 9457), with these headers added. It closes the connection."""
         body = encoding.dumps(
             {
                 "type": f"urn:liveserver:problem:{self.status.phrase.lower().replace(' ', '-')}",
@@ -71,7 +71,7 @@ TOO_MANY_CONNECTIONS = Denial(
     "this server has as many connections as it can have",
     (
         (b"retry-after", b"%d" % RETRY_AFTER),
-        # A widget on another site's page is to know how long to wait.
+        # So that a widget on another site's page can read how long to wait.
         (b"access-control-allow-origin", b"*"),
         (b"access-control-expose-headers", b"Retry-After"),
     ),
@@ -79,7 +79,7 @@ TOO_MANY_CONNECTIONS = Denial(
 
 
 class Denied(Exception):
-    """Raised through the parser: the request that is being parsed isn't served."""
+    """The error, raised through the parser, of a request that is denied while it is being parsed."""
 
     def __init__(self, denial: Denial) -> None:
         super().__init__(denial.detail)
@@ -87,4 +87,4 @@ class Denied(Exception):
 
 
 class TooManyWaiting(Exception):
-    """The same, where the answers to others are due: nothing else can be said, and the last of them is the end."""
+    """The error of one request too many on a connection, which can't be answered before the earlier ones are."""

@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 class EncryptedHttpProtocol(HttpProtocol):
-    """The same after a handshake, of which it takes the place over."""
+    """An HTTP connection over TLS, which takes the place of its handshake in the room for connections."""
 
     __slots__ = ("handshake",)
 
     handshake: Handshake
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The handshake is complete."""
+        """Begin, once the handshake is complete."""
         HandshakeRoom(self.room, self.connections).leave(self.handshake)
-        # As in the clear: the event loops' own is eight times as much, for each client that doesn't read.
+        # As without TLS: the event loops' default is eight times as much, for each client that doesn't read.
         transport.set_write_buffer_limits(WRITE_BUFFER)
         super().connection_made(transport)
 
     def on_headers_complete(self) -> None:
-        """A request came in a record that carries something."""
+        """Pay for a TLS record with the request that came."""
         self.handshake.records.pay()
         super().on_headers_complete()
 
 
 def limited(limits: ConnectionLimits, *, encrypted: bool = False) -> type[HttpProtocol]:
-    """uvicorn's `http` for a server with such limits."""
-    kind = EncryptedHttpProtocol if encrypted else HttpProtocol
-    return type("HttpProtocol", (kind,), {"__slots__": (), "__doc__": kind.__doc__, "room": ConnectionRoom(limits)})
+    """Return the protocol class, uvicorn's `http`, for a server with these limits."""
+    base = EncryptedHttpProtocol if encrypted else HttpProtocol
+    return type("HttpProtocol", (base,), {"__slots__": (), "__doc__": base.__doc__, "room": ConnectionRoom(limits)})

@@ -1,54 +1,54 @@
-"""How much may come over a connection that is no body: heads, the sizes and extensions of chunks, trailers. Pure.
+"""Limits on the bytes of a connection that aren't body: heads, chunk sizes and extensions, trailers. Pure.
 
-A parser of HTTP keeps what isn't complete, and puts it together anew for every piece that comes: a header of 80 MB
-takes it 14 seconds. So what it is given is counted before, and not what it makes of it.
+The HTTP parser keeps an incomplete header, and joins it anew for every piece that comes: a header of 80 MB takes it
+14 seconds. So bytes are counted before they go into the parser, not after.
 """
 
 from __future__ import annotations
 
 HEAD_MAX = 32 * 1024
-"""Bytes of a request's head. Browsers send one or two thousand, and cookies of a whole site, four times as many; Apache
-and nginx take 8 KB for each line."""
+"""Bytes that a request's head may have. Browsers send one or two thousand, and four times as many with a whole site's
+cookies; Apache and nginx allow 8 KB for each line."""
 
 HEADERS_MAX = 100
-"""Headers of a request, as in Apache. A browser behind two proxies sends thirty."""
+"""Headers that a request may have, as in Apache. A browser behind two proxies sends thirty."""
 
 TARGET_MAX = 2 * 1024
-"""Bytes of a path and its query together. The longest that means something here has a cursor of 500."""
+"""Bytes that a path and its query may have together. The longest that we use has a cursor of 500."""
 
 FRAMING_MAX = 16 * 1024
-"""Bytes that may come before, between and after the bytes of a body, beyond what they pay for."""
+"""Bytes of framing that a body may have free: before, between and after its own bytes."""
 
 FRAMING_RATIO = 8
-"""For how many bytes of framing one byte of a body pays: a chunk of a single byte has five."""
+"""Bytes of framing that each byte of a body allows: a chunk of a single byte has five."""
 
 UNWANTED_RATIO = 64
-"""Bytes of a body after its answer that pay for one of framing: what large chunks need, and chunks of a byte don't get.
-They are read so that a client that sends first sees its answer; to parse small ones costs most."""
+"""Bytes of a body that allow one byte of framing once the request is answered: enough for large chunks, not for chunks
+of one byte, which cost the most to parse. The body is still read, since some clients see the answer only after it."""
 
 
 class Allowance:
-    """Counts down what may still come of a request's head, or of the framing of its body.
+    """The bytes that may still come of a request's head, or of the framing of its body.
 
-    It is told by the parser where heads and messages end, but not at which byte: what came in the same piece is free
-    for whatever follows. So a piece is never larger than `left`, and a head that begins within one may be longer than
-    `HEAD_MAX` by the rest of that piece.
+    The parser reports the ends of heads and messages, but not the byte where they end: the rest of the same piece isn't
+    counted. So a piece is never larger than `left`, and a head that begins within a piece may be longer than `HEAD_MAX`
+    by the rest of that piece.
     """
 
     __slots__ = ("begun", "body", "in_body", "left")
 
     def __init__(self) -> None:
         self.left = HEAD_MAX
-        """Bytes that may be parsed next; 0: it's too much."""
+        """Bytes that may be parsed next; 0: too many have come."""
         self.begun = False
-        """Whether a part of a message is there, and the rest is awaited."""
+        """True while a message has begun and isn't complete."""
         self.in_body = False
-        """Whether a head is complete whose message isn't."""
+        """True while a message isn't complete but its head is."""
         self.body = 0
         """Bytes of the message's body that have come."""
 
     def take(self, size: int) -> int:
-        """How many of so many bytes are to be parsed next; they count as having come. 0: what came is too much."""
+        """Return how many of `size` bytes may be parsed next, and count them. 0: too many have come."""
         left = self.left
         if size > left:
             size = left
@@ -57,17 +57,17 @@ class Allowance:
         return size
 
     def head_ended(self) -> None:
-        """The head is complete; what follows is the body, if there is one."""
+        """Go on to the body: the head is complete."""
         self.left = FRAMING_MAX
         self.in_body = True
         self.body = 0
 
     def body_came(self, size: int, *, wanted: bool = True) -> None:
-        """So many of the bytes taken are of the body, which is `wanted` as long as its request isn't answered."""
+        """Count bytes of a body, which is `wanted` until its request is answered; they allow more framing."""
         self.left = min(FRAMING_MAX, self.left + size + (size * FRAMING_RATIO if wanted else size // UNWANTED_RATIO))
         self.body += size
 
     def message_ended(self) -> None:
-        """The message is complete; what follows is another's head."""
+        """Go on to the next head: the message is complete."""
         self.left = HEAD_MAX
         self.in_body = self.begun = False

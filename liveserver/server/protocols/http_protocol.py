@@ -1,11 +1,11 @@
-"""uvicorn's HTTP protocol, made for viewers: bounded in what a head may weigh, in time, and in how many there are.
+"""uvicorn's HTTP protocol, made for viewers: with limits on the size of heads, on time, and on connections.
 
-An upgrade is handed over as it was parsed. The scope has an extension, `liveserver.viewer`: a function by which an
-endpoint hands its connection over, and returns. From then on the connection is a viewer: no task, no queue, no parser
+An upgrade is handed on as it was parsed. The scope has an extension, `liveserver.viewer`, by which an endpoint hands
+its connection over, and returns. From then on the connection is a viewer, without task, queue or parser
 (`realtime/transport/socket_viewer.py`).
 
-What is used of uvicorn beside `Config.ws` and `Config.http` is listed in
-`tests/unit/server/protocols/test_websocket_protocol.py`, which fails when a release changes it.
+`tests/unit/server/protocols/test_websocket_protocol.py` lists the parts of uvicorn that we use besides `Config.ws` and
+`Config.http`, and fails when a release changes them.
 """
 
 from __future__ import annotations
@@ -42,36 +42,44 @@ if TYPE_CHECKING:
     from liveserver.server.protocols.denials import Denial
 
 BODY_RATE = 1024
-"""Bytes a second at which a body may come for as long as it takes: a picture is sent from a telephone in a place where
-everybody telephones."""
+"""Bytes a second that a body needs to be given more time: pictures are sent by telephone, from places where everybody
+telephones."""
 
 WAITING_MAX = 16
-"""Requests that may wait on a connection while one is answered. Browsers don't do that at all (pipelining), proxies
-neither; each takes some kilobytes."""
+"""Requests that may wait on a connection while one is answered (pipelining). Neither browsers nor proxies do that; each
+waiting request takes some kilobytes."""
 
 LATE_BYTES = 1024 * 1024
-"""Bytes that are read, and thrown away, of a peer that was told why it isn't served. More waits in the kernel: reading
-costs time, too, and ends with the connection."""
+"""Bytes that are read and thrown away after a denial. More waits in the kernel until the connection ends: reading costs
+time, too."""
 
 BODY_WAITING = 16 * 1024
-"""Bytes of a body that wait for the application before the rest does in the kernel; beside what comes with the last of
-them in one piece. JSON has come in whole by then."""
+"""Bytes of a body that wait here for the application, apart from the rest of the last piece. More waits in the kernel.
+Most JSON bodies fit in."""
 
 BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-"""Methods of which no body means anything (RFC 9110, 9.3): nobody would ever take it."""
+"""Methods whose body has no meaning (RFC 9110, 9.3): no endpoint would ever read it."""
 
 
 class HttpProtocol(HttpToolsProtocol):
     """An HTTP connection of uvicorn, on httptools.
 
-    What it is sent is bounded, in bytes (`server/protocols/framing.py`) and in time: the wheel that pings viewers calls
-    it (`due`) when a head or a body has not come to its end.
+    Bytes that aren't body are limited (`server/protocols/framing.py`), and so is time: the timer wheel, which also
+    pings viewers, calls `due` when a head or a body isn't complete in time.
     """
 
-    # uvicorn's has nearly as many attributes as objects of a class keep without a dictionary for each.
+    # uvicorn's class has nearly as many attributes as Python keeps in an object without a dictionary of its own.
     # fmt: off
     __slots__ = (
-        "_allowance", "_answering", "_late", "_looked", "_over", "_patience", "_timed", "_upgrading", "_wheel",
+        "_allowance",
+        "_answering",
+        "_body_seen",
+        "_end_timer",
+        "_late",
+        "_on_wheel",
+        "_stopped",
+        "_upgrading",
+        "_wheel",
         "slot",
     )
     # fmt: on
@@ -79,73 +87,73 @@ class HttpProtocol(HttpToolsProtocol):
     room: ClassVar[ConnectionRoom] = ConnectionRoom()
 
     slot: int
-    _patience: asyncio.TimerHandle | None
+    _end_timer: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Await a request, unless there is no room for one more connection."""
+        """Wait for a request; turn the connection away if there is no room for it."""
         self._allowance = Allowance()
         self._answering: RequestResponseCycle | None = None
-        """The request that the application was given last: uvicorn knows the one that came last."""
-        self._looked = 0
-        """Of the body, what had come when the wheel looked last."""
-        self._over = False
-        """Nothing that comes is parsed any more."""
+        """The request that the application is answering. uvicorn's `cycle` is the one that came last."""
+        self._body_seen = 0
+        """Bytes of the body that had come when the wheel called `due` last."""
+        self._stopped = False
+        """True once nothing more is parsed."""
         self._late = 0
-        """Bytes that have come since."""
-        self._patience = None
-        """Runs while it has been told why it was turned away, and hasn't gone."""
-        self._timed = False
-        """It stands on the wheel."""
+        """Bytes that have come since then."""
+        self._end_timer = None
+        """The timer that closes the connection some time after its last answer; None if it isn't running."""
+        self._on_wheel = False
+        """True while it is on the timer wheel."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
-        # Here and below by its name: `super()` takes three times as long, and every viewer's connect has it.
+        # Here and below, called by name: `super()` takes three times as long, and every viewer's connect pays for it.
         HttpToolsProtocol.connection_made(self, transport)
         self.room.resting[self] = None
-        self._timed = True
+        self._on_wheel = True
         self._wheel = wheel_of(self.loop)
         self._wheel.add(self, self.room.limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
-        self._untime()
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        """Forget the connection, which has ended."""
+        self._leave_wheel()
+        if self._end_timer is not None:
+            self._end_timer.cancel()
+            self._end_timer = None
         self.room.leaving.discard(self)
         self.room.resting.pop(self, None)
         self.room.unread.resumed(self)
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
-            # uvicorn tells the newest request only. Of one with others behind it the answer would be written to nobody.
+            # uvicorn tells only the newest request. An earlier one would go on writing its answer, to nobody.
             answering.disconnected = True
             answering.message_event.set()
         super().connection_lost(exc)
-        # uvicorn does so only of one that was ended in order; its timer would keep what was asked for.
+        # uvicorn does this only if the connection ended in order; else the timer would keep the requests in memory.
         self._unset_keepalive_if_required()
 
     def pause_writing(self) -> None:
-        """The client reads more slowly than it is answered."""
+        """Note that the client reads its answer too slowly."""
         HttpToolsProtocol.pause_writing(self)
         cycle = self._answering
         client = self.client if cycle is None else cycle.scope["client"]
         if client is not None:
             extensions: Any = {} if cycle is None else cycle.scope["extensions"]
             body: bytes | None = extensions.get(EXTENSION, {}).get("body")
-            # In the clear it is the body itself that waits; encrypted, a part of it that is this client's alone.
+            # Without TLS, the shared body itself waits. With TLS, an encrypted part of it waits, for this client alone.
             own = no_bytes if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
             self.room.unread.paused(self, client[0], body, own)
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Note that the client has caught up."""
         HttpToolsProtocol.resume_writing(self)
         self.room.unread.resumed(self)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what comes, in pieces that the allowance lets pass."""
+        """Parse data, in pieces that the allowance permits."""
         self._unset_keepalive_if_required()
-        if self._over:
+        if self._stopped:
             self._late += len(data)
             if self._late > LATE_BYTES and not self.transport.is_closing():
                 self.transport.pause_reading()
@@ -163,12 +171,12 @@ class HttpProtocol(HttpToolsProtocol):
                 if self._upgrading:
                     self.handle_websocket_upgrade()
                     return
-                # What isn't understood is ignored, and the request is as good as any (RFC 9110, 7.8).
+                # An upgrade that we don't know is ignored, and the request is served as usual (RFC 9110, 7.8).
                 size = upgrade.args[0]
             except HttpParserError as error:
                 cause = error.__context__
                 if cause is not None:
-                    # It leads back to this frame, and what came would wait for the garbage collector.
+                    # The traceback refers to this frame, which would keep `data` until the garbage collector runs.
                     cause.__traceback__ = None
                 if isinstance(cause, TooManyWaiting):
                     self._end_after_answers(Reason.TOO_MANY_WAITING)
@@ -177,40 +185,43 @@ class HttpProtocol(HttpToolsProtocol):
                 return
             at += size
         if not allowance.begun:
-            if self._timed:
-                self._untime()
-        elif not self._timed:
-            self._timed = True
-            self._looked = 0
+            if self._on_wheel:
+                self._leave_wheel()
+        elif not self._on_wheel:
+            self._on_wheel = True
+            self._body_seen = 0
             seconds = self.room.limits.body_seconds if allowance.in_body else self.room.limits.head_seconds
             self._wheel.add(self, seconds)
 
     def due(self) -> int | None:
-        """End a connection whose head or body isn't complete in time (the wheel calls this)."""
+        """End a connection whose head or body isn't complete in time. The timer wheel calls this.
+
+        Returns seconds to the next call; None if there is none.
+        """
         allowance, limits = self._allowance, self.room.limits
         seconds = limits.body_seconds if allowance.in_body else limits.head_seconds
         if self.flow.read_paused:
-            # The application keeps the client waiting.
+            # We don't read: the client waits for the application.
             return seconds
         if allowance.in_body:
-            came, self._looked = allowance.body - self._looked, allowance.body
+            came, self._body_seen = allowance.body - self._body_seen, allowance.body
             if came >= BODY_RATE * seconds and not self._answered:
                 return seconds
         elif not self._answered:
-            # What it sends next is its own affair while it waits for an answer.
+            # While it waits for an answer, the next request has time.
             return seconds
-        self._timed = False
+        self._on_wheel = False
         if allowance.begun:
             self._deny(denials.BODY_TOO_SLOW if allowance.in_body else denials.HEAD_TOO_SLOW)
         else:
-            # It has asked for nothing, and is told nothing: browsers connect in advance.
+            # Nothing was asked, so nothing is answered: browsers connect in advance.
             self.transport.close()
         return None
 
     def handle_websocket_upgrade(self) -> None:
-        """Give the request to the WebSocket protocol as it was parsed."""
+        """Hand the parsed request to the WebSocket protocol."""
         if not self._answered:
-            # The connection is another request's, which may hand it over, too.
+            # An earlier request still has the connection, and may hand it over itself.
             self._end_after_answers(Reason.MALFORMED)
             return
         if self.ws_protocol_class is not ViewerProtocol:
@@ -227,29 +238,29 @@ class HttpProtocol(HttpToolsProtocol):
         self._retire()
 
     def on_headers_complete(self) -> None:
-        """Offer the hand-over to the endpoint of this request, if it is one to be served."""
+        """Check the head, and offer the hand-over to the endpoint of the request. Raises Denied, TooManyWaiting."""
         if len(self.url) > TARGET_MAX:
             raise Denied(denials.TARGET_TOO_LONG)
         if len(self.headers) > HEADERS_MAX:
             raise Denied(denials.HEAD_TOO_LARGE)
         hosts = [name for name, _ in self.headers].count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
-            # With two, a proxy may have gone by the other one.
+            # With two, a proxy may have used the other one.
             raise Denied(denials.HOSTS)
         if self.pipeline and len(self.pipeline) >= WAITING_MAX:
             raise TooManyWaiting
-        before = self.cycle
+        previous_cycle = self.cycle
         HttpToolsProtocol.on_headers_complete(self)
         if not self.pipeline:
             self._answering = self.cycle
         self._allowance.head_ended()
-        if self._timed:
-            self._timed = False
+        if self._on_wheel:
+            self._on_wheel = False
             self._wheel.discard(self)
-        self._upgrading = self.cycle is before
+        self._upgrading = self.cycle is previous_cycle
         if not self._upgrading:
             self.room.resting.pop(self, None)
-            # Weakly, as the scope is ours: what is in a circle waits for the garbage collector.
+            # Weak references, as we own the scope: a cycle would stay in memory until the garbage collector runs.
             self.scope["extensions"] = {
                 EXTENSION: {
                     "hand_over": partial(hand_over, ref(self)),
@@ -258,23 +269,23 @@ class HttpProtocol(HttpToolsProtocol):
                     "unread": self.room.unread.size_of,
                 }
             }
-            # Trailers come as headers do. The application has the list of the request's own.
+            # Trailers are added to this list like headers. The application keeps the list of the request's own headers.
             self.headers = []
 
     def on_response_complete(self) -> None:
-        """Go on with the request that waits; without one the connection rests again."""
+        """Go on with the next waiting request; if there is none, the connection is idle again."""
         answered = self._answering
         if answered is not None and answered.body:
-            # What nobody has taken by now.
+            # Nobody will read the rest of the request's body any more.
             answered.body = bytearray()
         if self.pipeline:
             self._answering = self.pipeline[-1][0]
-        elif self._answered and not self._over and not self.transport.is_closing():
+        elif self._answered and not self._stopped and not self.transport.is_closing():
             self.room.resting[self] = None
         super().on_response_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Count, and pass on what somebody may want. The rest waits in the kernel for the answer."""
+        """Count bytes of a body, and pass them on if the endpoint may read them. More waits in the kernel."""
         cycle = self.cycle
         wanted = not (self._upgrading or cycle.response_complete)
         self._allowance.body_came(len(body), wanted=wanted)
@@ -288,10 +299,10 @@ class HttpProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
 
     def on_message_complete(self) -> None:
-        """What follows is another request."""
+        """Note that the message is complete, and that another request may follow."""
         self._allowance.message_ended()
         cycle = self.cycle
-        # As uvicorn's own, which would look through all headers of an upgrade once more.
+        # As uvicorn's method, but without its second look through the headers for an upgrade.
         if not self._upgrading and not cycle.response_complete:
             cycle.more_body = False
             cycle.message_event.set()
@@ -301,8 +312,8 @@ class HttpProtocol(HttpToolsProtocol):
     ) -> SocketViewer:
         """Answer the request with a stream that ends with the connection, and make the connection its viewer.
 
-        The application is to return without sending anything. Raises Conflict if other requests wait behind this one,
-        which would never be answered.
+        The application then returns without sending anything. Raises Conflict if other requests wait behind this one,
+        since they would never be answered; and ClientDisconnected if the client has gone.
         """
         cycle = self.cycle
         if self.pipeline:
@@ -311,12 +322,12 @@ class HttpProtocol(HttpToolsProtocol):
             raise ClientDisconnected
         if cycle.response_started:
             raise RuntimeError("a request can be handed over while it hasn't been answered")
-        # To uvicorn the client has gone: it neither answers nor waits for an answer.
+        # uvicorn is told that the client has gone: so it neither answers nor waits for an answer.
         cycle.disconnected = True
         cycle.message_event.set()
         self.connections.discard(self)
         self._unset_keepalive_if_required()
-        # A request with a body, which nobody wants: how should it be seen else that the viewer has gone?
+        # Reading may be paused by a body that nobody reads; without reading we wouldn't notice that the viewer goes.
         self.flow.resume_reading()
         answer = answer_head(status, (*self.server_state.default_headers, *headers, (b"connection", b"close"))) + body
         viewer = EventStreamViewer(self.transport, events, self.connections, answer)
@@ -324,45 +335,45 @@ class HttpProtocol(HttpToolsProtocol):
         return viewer
 
     def _retire(self) -> None:
-        """Nothing comes here any more. The parser, which holds our methods, would keep the transport with us."""
-        self._untime()
+        """Let go of the connection, which has another protocol now. The parser holds our methods, so it goes, too."""
+        self._leave_wheel()
         self.room.unread.resumed(self)
         del self.parser
 
     @property
     def _answered(self) -> bool:
-        """Whether no request waits for its answer."""
+        """True if no request waits for its answer."""
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
     def _full(self) -> bool:
-        """Whether the connections that are left are kept for requests. (This one is among those that there are.)"""
+        """True if no new stream is accepted: the remaining connections are kept for requests."""
         return self.room.full(self.connections)
 
-    def _untime(self) -> None:
-        """Nothing is awaited."""
-        if self._timed:
-            self._timed = False
+    def _leave_wheel(self) -> None:
+        """Leave the timer wheel: no head or body is awaited."""
+        if self._on_wheel:
+            self._on_wheel = False
             self._wheel.discard(self)
 
     def _stop(self, reason: Reason) -> None:
-        """Parse nothing more of it."""
+        """Count a refusal, and parse nothing more."""
         refusals.note(reason, address=self.client[0] if self.client else None)
-        self._over = True
-        self._untime()
+        self._stopped = True
+        self._leave_wheel()
 
     def _end_after_answers(self, reason: Reason) -> None:
-        """End the connection with the last answer that is due."""
+        """Parse nothing more, and end the connection after the answers to earlier requests."""
         self._stop(reason)
         self.cycle.keep_alive = False
 
     def _deny(self, denial: Denial) -> None:
-        """End the connection, after what was asked for before, and with an answer that tells why."""
+        """End the connection after the answers to earlier requests, and with an answer that gives the reason."""
         self._stop(denial.reason)
         cycle, in_body = self.cycle, self._allowance.in_body
         if self._answered:
-            # Where only a body's end was missing, the request has its answer.
-            self._part(b"" if in_body else denial.answer(self.server_state.default_headers))
+            # If only the end of a body is missing, the request has been answered.
+            self._answer_and_end(b"" if in_body else denial.answer(self.server_state.default_headers))
         elif not in_body:
             cycle.keep_alive = False
         else:
@@ -371,29 +382,29 @@ class HttpProtocol(HttpToolsProtocol):
             if cycle.response_started or self.pipeline:
                 self.transport.close()
             else:
-                self._part(denial.answer(self.server_state.default_headers))
+                self._answer_and_end(denial.answer(self.server_state.default_headers))
 
     def give_way(self) -> None:
-        """End without a word, as if its time were over."""
+        """End without an answer, to make room for another connection."""
         self._stop(Reason.GAVE_WAY)
-        # What it was sent is in the kernel; only of a large body, which it reads slowly, something is lost.
+        # Answers are in the kernel by now; only the rest of a large body that the client reads slowly is lost.
         self.transport.abort()
 
     def _turn_away(self, transport: asyncio.Transport) -> None:
-        """There is no room for this connection."""
+        """Refuse a connection that there is no room for, with an answer that says so."""
         denial = denials.TOO_MANY_CONNECTIONS
         address = get_remote_addr(transport)
         self.room.note_refusal(address[0] if address else None)
-        self._over = True
+        self._stopped = True
         self.transport = transport
         if len(self.room.leaving) < LEAVING_MAX:
             self.room.leaving.add(self)
-            self._part(denial.answer(self.server_state.default_headers), LEAVING_SECONDS)
+            self._answer_and_end(denial.answer(self.server_state.default_headers), LEAVING_SECONDS)
         else:
             transport.write(denial.answer(self.server_state.default_headers))
             transport.close()
 
-    def _part(self, answer: bytes, seconds: float = LINGER) -> None:
-        """Say a last word, and read on for so long: a peer that still sends would else be reset before it reads it."""
+    def _answer_and_end(self, answer: bytes, seconds: float = LINGER) -> None:
+        """Send a last answer, and read on for `seconds`: a peer that still sends would be reset before it reads it."""
         self.transport.write(answer)
-        self._patience = hang_up(self.transport, seconds)
+        self._end_timer = hang_up(self.transport, seconds)

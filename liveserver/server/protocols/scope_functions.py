@@ -1,4 +1,4 @@
-"""What an endpoint may ask of its HTTP connection, by functions in the scope's extension."""
+"""The functions of the scope's extension, by which an endpoint talks to its HTTP connection."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def hand_over(
     body: bytes,
 ) -> SocketViewer:
     """Hand a connection over: see `HttpProtocol.hand_over`. Raises ClientDisconnected if there is none any more."""
-    alive = protocol()
-    if alive is None:
+    connection = protocol()
+    if connection is None:
         raise ClientDisconnected
-    return alive.hand_over(events, status, headers, body)
+    return connection.hand_over(events, status, headers, body)
 
 
 def is_gone(request: ref[RequestResponseCycle]) -> bool:
-    """Whether a request's client has gone, which its application isn't told unless it asks.
+    """True if a request's client has gone. Its application isn't told that unless it asks.
 
-    Behind a request that waits on the same connection that isn't known: what follows is read when the answer is sent.
+    While another request waits on the same connection, that isn't known: nothing is read before the answer is sent.
     """
-    alive = request()
-    return alive is None or alive.disconnected
+    cycle = request()
+    return cycle is None or cycle.disconnected
 
 
 def no_bytes() -> int:
-    """How much of a body waits that others wait for, too: it counts as theirs."""
+    """Return 0, the bytes that a client holds alone while the body that it reads is shared with others."""
     return 0
 
 
 answer_head = lru_cache(maxsize=4)(head)
-"""The head of an answer. All that are answered alike within a second get the same: the date is a part of it."""
+"""The head of an answer, cached: equal answers within one second have equal heads, which include the date."""

@@ -1,10 +1,10 @@
-"""Accepting connections whose first bytes are a TLS handshake: from the first moment on each is one of those there are.
+"""Accepting TLS connections: each one counts from its first moment, before its handshake.
 
-The event loops' own TLS servers tell their protocol of a connection when its handshake is complete. Until then nobody
-counts it, and peers that never begin one take all descriptors. So we accept ourselves.
+The event loops' TLS servers report a connection only when its handshake is complete. Until then nobody would count it,
+and peers that never begin a handshake could take all descriptors. So we accept connections ourselves.
 
-Nor do they tell of what a peer sends that carries nothing for the protocol. So we read ourselves, too: between the
-socket and TLS stands a `RecordGate`.
+Nor do those servers report TLS records without content for the protocol. So we read ourselves, too: a `RecordGate`
+stands between the socket and TLS.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ ACCEPTED = 16
 """Connections accepted in one turn of the event loop."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-"""What the kernel says to `accept` when the process, or the machine, can have no more connections."""
+"""Errors of `accept` if the process, or the machine, can have no more connections."""
 
 EXHAUSTED_SECONDS = 0.1
-"""Seconds until another is accepted then: the listening socket stays ready all the while."""
+"""Seconds without accepting after such an error: the listening socket would stay ready, and the loop would spin."""
 
 READ_SIZE = 16 * 1024
-"""Bytes read of a connection in one turn of the event loop, as many as a record holds."""
+"""Bytes read from a connection in one turn of the event loop: the size of a full record."""
 
 
 class Terms(NamedTuple):
-    """What holds for all TLS connections of a server. Times are in seconds."""
+    """The settings of all TLS connections of a server. Times are in seconds."""
 
     context: SSLContext
     handshake_seconds: float
@@ -55,30 +55,30 @@ class Handshake:
         self.records = RecordBudget(asyncio.get_running_loop().time())
 
     def give_way(self) -> None:
-        """End: another connection needs the place."""
+        """End, to make room for another connection."""
         refusals.note(Reason.GAVE_WAY, address=self.address)
         self.shutdown()
 
     def shutdown(self) -> None:
-        """End without a word."""
+        """End without an answer."""
         with suppress(OSError):
             self._sock.shutdown(SHUT_RDWR)
 
 
-class Places(Protocol):
-    """The connections that there are, and how many there may be."""
+class HandshakePlaces(Protocol):
+    """The room for handshakes among a server's connections, as the listener needs it."""
 
     def take(self, handshake: Handshake) -> bool:
-        """Whether there is room for one more, which is kept until `leave`, or until another needs it more."""
+        """Add a handshake if there is room; False if there isn't. It may be ended later to make room for another."""
         ...
 
     def leave(self, handshake: Handshake) -> None:
-        """It has ended; nothing happens if it left before."""
+        """Remove a handshake that has ended. Does nothing if it was removed before."""
         ...
 
 
 class RecordGate(asyncio.BufferedProtocol):
-    """Stands between a socket's transport and the event loop's TLS, and counts what comes before it costs anything."""
+    """A gate between a socket's transport and the event loop's TLS, which counts records before they cost anything."""
 
     __slots__ = ("_address", "_buffer", "_loop", "_records", "_tls", "_transport", "_waiting")
 
@@ -88,14 +88,14 @@ class RecordGate(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._tls: asyncio.BufferedProtocol | None = None
         self._waiting: bytes | None = b""
-        """What comes while TLS can't take it; None: it can."""
+        """Data that came while TLS couldn't take it yet; None once it can."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection was accepted."""
+        """Keep the transport of a connection that was accepted."""
         self._transport = cast("asyncio.Transport", transport)
 
     def stand_before(self) -> None:
-        """Take the place of TLS, which the transport has been given, and which is told of it right after this."""
+        """Step in front of TLS, which is the transport's protocol by now, and will be told so right after this."""
         tls = self._transport.get_protocol()
         if tls is not None:
             self._tls = cast("asyncio.BufferedProtocol", tls)
@@ -103,7 +103,7 @@ class RecordGate(asyncio.BufferedProtocol):
             self._loop.call_soon(self._open)
 
     def _open(self) -> None:
-        """Pass on what has come."""
+        """Pass on the data that has come so far."""
         waiting, self._waiting = self._waiting, None
         if waiting and not self._transport.is_closing():
             assert self._tls is not None
@@ -113,7 +113,7 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """A place for what comes next: that of TLS, but for so much that it can be counted before more comes."""
+        """Return a buffer for the next data: that of TLS, but no larger than what is to be counted at a time."""
         tls = self._tls
         if tls is None or self._waiting is not None:
             self._buffer = memoryview(bytearray(READ_SIZE))
@@ -122,7 +122,7 @@ class RecordGate(asyncio.BufferedProtocol):
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Pass on what has come, unless that is too many records: then it is the end, without a word."""
+        """Pass data on; if it has too many records, end the connection without an answer."""
         data = self._buffer[:nbytes]
         del self._buffer
         if not self._records.came(data, self._loop.time()):
@@ -133,33 +133,33 @@ class RecordGate(asyncio.BufferedProtocol):
             self._transport.pause_reading()
         elif self._tls is not None:
             self._tls.buffer_updated(nbytes)
-            # There may be more: others come first. (TLS may wait for its own reader.)
+            # There may be more to read; other connections come first. (TLS may have paused reading itself.)
             if nbytes == READ_SIZE and self._transport.is_reading():
                 self._transport.pause_reading()
                 self._loop.call_soon(self._transport.resume_reading)
 
     def eof_received(self) -> bool | None:
-        """The peer has ended it."""
+        """Pass on that the peer has ended."""
         return None if self._tls is None else self._tls.eof_received()
 
     def pause_writing(self) -> None:
-        """The peer reads slowly."""
+        """Pass on that the peer reads slowly."""
         if self._tls is not None:
             self._tls.pause_writing()
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Pass on that the peer has caught up."""
         if self._tls is not None:
             self._tls.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Pass on that the connection has ended."""
         if self._tls is not None:
             self._tls.connection_lost(exc)
 
 
 class EarlyData(asyncio.Protocol):
-    """Holds what comes before the protocol is told of its connection: with the last of a handshake, on some loops."""
+    """A holder of data that comes before the protocol has its connection: some loops deliver it with the handshake."""
 
     def __init__(self) -> None:
         self.data = b""
@@ -170,24 +170,24 @@ class EarlyData(asyncio.Protocol):
 
 
 class TlsListener:
-    """One listening socket, as far as uvicorn needs `asyncio.Server`.
+    """A listening socket for TLS, with the part of `asyncio.Server` that uvicorn needs.
 
-    `made`: the protocol that follows a handshake; it is told of the connection when that is complete.
+    `make_protocol`: makes the protocol for a handshake that is complete; it gets the connection then.
     """
 
     def __init__(
         self,
-        made: Callable[[Handshake], asyncio.Protocol],
+        make_protocol: Callable[[Handshake], asyncio.Protocol],
         terms: Terms,
-        places: Places,
+        room: HandshakePlaces,
         tasks: set[asyncio.Task[None]],
         sock: socket,
     ) -> None:
-        """`tasks`: they hold on to handshakes that are under way."""
+        """`tasks`: a set that keeps the tasks of handshakes alive."""
         self.sockets = (sock,)
-        self._made = made
+        self._make_protocol = make_protocol
         self._terms = terms
-        self._places = places
+        self._room = room
         self._tasks = tasks
         self._sock = sock
         self._again: asyncio.TimerHandle | None = None
@@ -195,7 +195,7 @@ class TlsListener:
         self._listen()
 
     def close(self) -> None:
-        """Accept no more. The socket is its owner's."""
+        """Accept no more. The socket stays open: its owner closes it."""
         if self._again is not None:
             self._again.cancel()
         self._loop.remove_reader(self._sock)
@@ -222,7 +222,7 @@ class TlsListener:
                 return
             sock.setblocking(False)
             handshake = Handshake(sock, peer[0])
-            if not self._places.take(handshake):
+            if not self._room.take(handshake):
                 sock.close()
                 continue
             task = self._loop.create_task(self._encrypt(sock, handshake))
@@ -236,7 +236,7 @@ class TlsListener:
             raw, _ = await loop.connect_accepted_socket(lambda: gate, sock)
             if raw.is_closing():
                 return
-            # Before `start_tls` has its own called: the transport's protocol is another by then, and nothing was read.
+            # Scheduled before `start_tls` schedules anything: when it runs, TLS is the protocol, and nothing was read.
             loop.call_soon(gate.stand_before)
             transport = await loop.start_tls(
                 raw,
@@ -248,15 +248,15 @@ class TlsListener:
             )
             if transport is None or transport.is_closing() or raw.is_closing():
                 return
-            # TLS holds back what the socket doesn't take: a second buffer of 64 KB for each peer that doesn't read.
+            # TLS keeps unsent data itself; this would be a second buffer of 64 KB for each peer that doesn't read.
             raw.set_write_buffer_limits(0)
-            protocol = self._made(handshake)
+            protocol = self._make_protocol(handshake)
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             if early.data:
                 protocol.data_received(early.data)
         except OSError:
-            # It speaks no TLS, or none that we do, or nothing at all; it was told so as far as TLS tells.
+            # The peer speaks no TLS, or no version of ours, or nothing at all. TLS has sent an alert if it could.
             pass
         finally:
-            self._places.leave(handshake)
+            self._room.leave(handshake)

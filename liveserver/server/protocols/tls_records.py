@@ -1,9 +1,9 @@
-"""How many TLS records a connection may send that carry little. Pure.
+"""A limit on the small TLS records that a connection may send. Pure.
 
-Each record costs processor time before any protocol is told of it, and some never are: the peer may change its key as
-often as it likes (RFC 8446, 4.6.3), at 26 µs for 27 bytes, or send records without content. Which those are is
-encrypted. So all are counted, by their length in the clear, as they come from the socket; large ones pay for small
-ones, and each request for one more.
+Each record costs processor time before any protocol sees it, and some are never seen: the peer may change its key as
+often as it likes (RFC 8446, 4.6.3), which takes 26 µs for 27 bytes, or send records without content. Encryption hides
+which records those are. So all of them are counted as they come from the socket, by their lengths, which aren't
+encrypted. Large records pay for small ones, and each request pays for one more.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ from __future__ import annotations
 from liveserver.utils.limits.rate_limiter import charged
 
 RECORDS = 250
-"""Records that a connection may send at once, beyond what they pay for, and in each `SECONDS` again.
+"""Records that a connection may send at once, besides those that are paid for, and again in each `SECONDS`.
 
-A pong is one. Some four hundred answers to takedowns fit in, of a viewer who was in a tunnel meanwhile."""
+A pong is one record. Some four hundred confirmations fit in, of a viewer that was without a network meanwhile."""
 
 SECONDS = 5.0
 
 RECORDS_FIRST = 50
-"""Of these, as many as a new connection may send at once. A handshake is six.
+"""Records that a new connection may send at once, besides those that are paid for. A handshake has six.
 
-They cost as much as the handshake: who is ended for them, and comes again, gains little."""
+They cost as much as the handshake: a client that is cut off after them, and connects again, gains little."""
 
 RECORD_SECONDS = SECONDS / RECORDS
-"""The time that a record takes up."""
+"""Seconds that a record is charged with."""
 
 RECORD_BYTES = 512
-"""Bytes that pay for a record: what the smallest devices divide a body into (RFC 6066, 4). Browsers send 16 KB."""
+"""Bytes that pay for one record: the record size of the smallest devices (RFC 6066, 4). Browsers send 16 KB."""
 
 HEADER = 5
-"""Bytes before each record (RFC 8446, 5.1). The last two are the length of what follows."""
+"""Bytes of a record's header (RFC 8446, 5.1). The last two are the length of the rest."""
 
 
 class RecordBudget:
-    """Counts the records of what comes over one connection."""
+    """The budget of TLS records for one connection."""
 
     __slots__ = ("_ahead", "_begun", "_until")
 
     def __init__(self, now: float) -> None:
         self._until = now + SECONDS - RECORDS_FIRST * RECORD_SECONDS
-        """Until when what has come takes up."""
+        """The time up to which the records so far are charged."""
         self._ahead = 0
-        """Bytes that are still to come of a record whose header has."""
+        """Bytes of the current record that are still to come."""
         self._begun = b""
-        """The beginning of a header that isn't complete."""
+        """The first bytes of a header that isn't complete."""
 
     def came(self, data: memoryview, now: float) -> bool:
-        """Count what came; False if it is too much, and nothing of it is to be looked at."""
+        """Count the records in data that came; False if they are too many, and the data must not be processed."""
         size = len(data)
         if self._begun:
             data = memoryview(self._begun + data)
@@ -60,5 +60,5 @@ class RecordBudget:
         return self._until - now <= SECONDS
 
     def pay(self) -> None:
-        """A request has come, which is counted elsewhere: one record of it is free."""
+        """Make one record free: a request has come, which is counted elsewhere."""
         self._until -= RECORD_SECONDS

@@ -25,9 +25,9 @@ _terms: WeakKeyDictionary[Config, WebSocketSettings] = WeakKeyDictionary()
 
 
 def terms_of(config: Config) -> WebSocketSettings:
-    """What uvicorn's settings say of WebSockets, read once.
+    """Return uvicorn's settings for WebSockets, read once for each configuration.
 
-    The wheel that times the pings counts whole seconds.
+    Times are rounded to whole seconds, which the timer wheel counts.
     """
     terms = _terms.get(config)
     if terms is None:
@@ -61,7 +61,7 @@ class ViewerProtocol(Connection):
         super().__init__(terms_of(config), server_state, app_state)
 
     def data_received(self, data: bytes) -> None:
-        """The request, as uvicorn's own HTTP protocols put it together again, then frames."""
+        """Take the request, as uvicorn's own HTTP protocols write it out again; after that, frames."""
         if self._state is not State.NEW:
             super().data_received(data)
             return
@@ -71,7 +71,7 @@ class ViewerProtocol(Connection):
 
 
 def _request(data: bytes) -> Request:
-    """A request that one of uvicorn's HTTP protocols, which has checked it, wrote out again."""
+    """Parse a request that one of uvicorn's HTTP protocols has checked and written out again."""
     first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
     method, target, _ = first.split(b" ", 2)
     headers = []

@@ -1,1 +1,1 @@
-"""Backups: everything that a database holds, as one file, and back."""
+"""Backups: writing the whole content of a database to one file, and restoring it."""

@@ -1,12 +1,12 @@
-"""The backup's file: a zip archive of named sections, and a manifest that says what must be in them.
+"""The backup's file: a zip archive of named sections, and a manifest with their row counts and hashes.
 
-`liveblogs.jsonl`, `entries.jsonl` …  a section each: a row a line, as a JSON object; moments in RFC 3339, in UTC
+`liveblogs.jsonl`, `entries.jsonl` …  one file a section, one row a line, as a JSON object; times are RFC 3339, in UTC
 `manifest.json`                       written last, so that an archive without one is known to be unfinished:
                                       `{"format": 1, "made_by", "schema", "created_at", "holds": {"liveblogs",
                                       "entries", "changed_at"}, "sections": {name: {"rows", "sha256"}}}`
 
-The rows are those of neither database in particular: what SQLite gave, PostgreSQL takes, and the other way round. A
-later format may add sections that are not rows; a reader refuses what it doesn't know.
+The rows are independent of the database: a backup of SQLite can be restored to PostgreSQL, and the other way round. A
+later format may add sections that are not rows; a reader refuses sections that it doesn't know.
 """
 
 from __future__ import annotations
@@ -35,41 +35,41 @@ MANIFEST_MAX = 1024 * 1024
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
-"""Rows are read up to so many at a time, or as many as make so many bytes of JSON."""
+"""Bytes of JSON after which a batch ends, even if it has fewer than BATCH_ROWS rows."""
 
 LINE_MAX = 4 * 1024 * 1024
-"""Bytes of a row. The largest that there can be has a body of 200,000 characters and fifty corrections, some 1.2 MB."""
+"""Bytes that a row may have. The largest possible has a body of 200,000 characters and fifty corrections: 1.2 MB."""
 
 COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""How members may be packed: those of which `zipfile` unpacks no more at a time than it is asked for."""
+"""Compression methods that members may have: with these, `zipfile` unpacks no more at a time than it is asked for."""
 
 SHOWN = 100
-"""Characters of what an archive says of itself, in an error."""
+"""Characters of a text from an archive that an error message shows."""
 
 _CHUNK = 64 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
 
 
 class Holdings(NamedTuple):
-    """What a database holds, in figures."""
+    """Figures about the content of a database."""
 
     liveblogs: int
     entries: int
-    """Of every status but deleted."""
+    """Entries of every status but deleted."""
     changed_at: datetime | None
-    """When anything of it was last changed."""
+    """The time of the last change to any of it; None if there is nothing."""
 
 
 class Section(NamedTuple):
-    """What a section must contain."""
+    """The row count and the hash of a section."""
 
     rows: int
     sha256: str
-    """Of the section as it is before compression, in hex."""
+    """The hash of the section before compression, in hex."""
 
 
 class Manifest(NamedTuple):
-    """What an archive says of itself."""
+    """The content of an archive's manifest."""
 
     schema: str
     """The revision of the schema that the rows fit."""
@@ -79,9 +79,9 @@ class Manifest(NamedTuple):
 
 
 class ArchiveWriter:
-    """Writes an archive to a file that needn't be seekable, in one pass. Close it, whatever happens.
+    """A writer of an archive, in one pass, to a file that needn't be seekable. Close it, whatever happens.
 
-    Everything raises SettingsError where the file can't be written.
+    Every method raises SettingsError if the file can't be written.
     """
 
     def __init__(self, file: BinaryIO, *, schema: str, created_at: datetime) -> None:
@@ -93,16 +93,16 @@ class ArchiveWriter:
     @contextmanager
     def section(self, name: str) -> Iterator[Callable[[Iterable[Row]], None]]:
         """Begin a section; the function that is yielded writes rows to it."""
-        digest, count = hashlib.sha256(), 0
+        digest, row_count = hashlib.sha256(), 0
         with _writing():
             member = self._zip.open(self._member(_file_of(name)), "w", force_zip64=True)
 
         def write(rows: Iterable[Row]) -> None:
-            nonlocal count
+            nonlocal row_count
             lines = [orjson.dumps(row, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE) for row in rows]
             text = b"".join(lines)
             digest.update(text)
-            count += len(lines)
+            row_count += len(lines)
             with _writing():
                 member.write(text)
 
@@ -111,10 +111,10 @@ class ArchiveWriter:
         finally:
             with _writing():
                 member.close()
-        self._sections[name] = Section(count, digest.hexdigest())
+        self._sections[name] = Section(row_count, digest.hexdigest())
 
     def finish(self, holds: Holdings) -> Manifest:
-        """Write the manifest: what came before is complete."""
+        """Write the manifest, after all sections; return it."""
         content = {
             "format": FORMAT,
             "made_by": f"liveserver {__version__}",
@@ -129,20 +129,20 @@ class ArchiveWriter:
         return Manifest(self._schema, self._created_at, holds, self._sections)
 
     def close(self) -> None:
-        """Write the archive's directory, without which it can't be read."""
+        """Write the directory of the zip file, without which it can't be read."""
         with _writing():
             self._zip.close()
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name, self._created_at.timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
-        # What is unpacked is nobody else's to read either: there are drafts in it.
+        # An unpacked file is for its owner alone, too: there are drafts in it.
         info.external_attr = 0o600 << 16
         return info
 
 
 class Archive:
-    """An archive to read from. Everything raises BadBackup where the file isn't what `ArchiveWriter` made."""
+    """An archive to read from. Every method raises BadBackup if `ArchiveWriter` didn't make the file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -161,9 +161,9 @@ class Archive:
         self._zip.close()
 
     def verify(self) -> None:
-        """Read all of it, and see that nothing is missing, was added, or was altered.
+        """Read the whole archive, and check that nothing is missing, was added, or was altered.
 
-        No more is unpacked than the rows that the manifest names can have.
+        Unpacks no more than the number of rows in the manifest can need.
         """
         for name, section in self.manifest.sections.items():
             digest, lines, line = hashlib.sha256(), 0, 0
@@ -171,7 +171,7 @@ class Archive:
                 while lines <= section.rows and (chunk := member.read(_CHUNK)):
                     digest.update(chunk)
                     lines += chunk.count(b"\n")
-                    # Of several lines in a chunk the inner ones are short.
+                    # Only the lines at a chunk's ends can be too long: the others fit into it.
                     line = line + len(chunk) if b"\n" not in chunk else len(chunk) - chunk.rindex(b"\n") - 1
                     if line > LINE_MAX:
                         raise self._too_long(name)
@@ -179,7 +179,7 @@ class Archive:
                 raise BadBackup(f"{self.path} is damaged: its {printable(name)} are not those that were backed up")
 
     def batches(self, name: str) -> Iterator[list[Row]]:
-        """The rows of a section, some at a time; none of a section that isn't there."""
+        """Yield the rows of a section in batches; nothing if there is no such section."""
         if name not in self.manifest.sections:
             return
         batch: list[Row] = []
@@ -195,7 +195,7 @@ class Archive:
             yield batch
 
     def _lines(self, name: str, member: IO[bytes]) -> Iterator[bytes]:
-        """What `verify` has seen; the file may have become another one since."""
+        """Yield the lines of a section. The file may have changed since `verify`, so their length is checked again."""
         rest = b""
         while chunk := member.read(_CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -216,12 +216,12 @@ class Archive:
             content = orjson.loads(file.read(MANIFEST_MAX))
         if content["format"] != FORMAT:
             raise BadBackup(f"{self.path} was made by a newer liveserver ({printable(str(content['made_by']))})")
-        held = content["holds"]
-        changed_at = None if held["changed_at"] is None else _moment(held["changed_at"])
+        holds = content["holds"]
+        changed_at = None if holds["changed_at"] is None else _moment(holds["changed_at"])
         manifest = Manifest(
             str(content["schema"]),
             _moment(content["created_at"]),
-            Holdings(_number(held["liveblogs"]), _number(held["entries"]), changed_at),
+            Holdings(_number(holds["liveblogs"]), _number(holds["entries"]), changed_at),
             {name: Section(_number(s["rows"]), str(s["sha256"])) for name, s in content["sections"].items()},
         )
         if sorted(members) != sorted([MANIFEST, *(_file_of(name) for name in manifest.sections)]):
@@ -251,12 +251,12 @@ def _file_of(section: str) -> str:
 
 
 def printable(text: str) -> str:
-    """What an archive says as a terminal may show it: one line, not long, and nothing that moves a cursor."""
+    """Return a text from an archive so that a terminal may show it: short, on one line, without control characters."""
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[:SHOWN])
 
 
 def _moment(value: str) -> datetime:
-    """Raises ValueError for what names none."""
+    """Parse an RFC 3339 time. Raises ValueError if it isn't one."""
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
@@ -264,7 +264,7 @@ def _moment(value: str) -> datetime:
 
 
 def _number(value: object) -> int:
-    """Raises ValueError for what counts nothing."""
+    """Return a value that is a count. Raises ValueError if it isn't an integer from 0."""
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no number of anything")
     return value

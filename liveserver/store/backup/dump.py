@@ -1,4 +1,4 @@
-"""Backing up: everything that a database holds is written to an archive, as of one moment, while others write."""
+"""Backing up: writing the whole database to an archive, as of one moment, while others write to it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ ROWS = 100
 
 
 async def backup(address: str, file: BinaryIO) -> Manifest:
-    """Write everything that the database holds, as of one moment, to a file that needn't be seekable.
+    """Write the whole database, as of one moment, to an archive in a file that needn't be seekable.
 
-    Others may write meanwhile. A database of an earlier liveserver is taken as it is. Raises SettingsError if the
+    Others may write meanwhile. The tables of an earlier schema are written as they are. Raises SettingsError if the
     database can't be opened or has no tables, or the file can't be written, and StoreUnavailable.
     """
     url = parse_url(address)
@@ -47,7 +47,7 @@ async def backup(address: str, file: BinaryIO) -> Manifest:
 
 
 def _see_that_it_exists(url: URL) -> None:
-    # To open a file would be to make it.
+    # Opening it would create it.
     if not Path(str(url.database)).is_file():
         raise SettingsError(f"there is no database {shown(url)}")
 
@@ -55,22 +55,22 @@ def _see_that_it_exists(url: URL) -> None:
 def _back_up(connection: Connection, url: URL, file: BinaryIO, transaction: LongTransaction) -> Manifest:
     revision = schema.revision_of(connection, url)
     assert revision is not None, "a database doesn't lose its tables"
-    found = tables_in(connection)
+    tables = tables_in(connection)
     writer = ArchiveWriter(file, schema=revision, created_at=now())
     try:
-        for name, table in found.items():
+        for name, table in tables.items():
             with writer.section(name) as write:
                 for rows in _read(connection, table):
                     transaction.step()
                     write(rows)
-        return writer.finish(holdings_in(connection, found))
+        return writer.finish(holdings_in(connection, tables))
     finally:
         writer.close()
 
 
 def _read(connection: Connection, table: Table) -> Iterator[list[Row]]:
     query = select(table).order_by(*table.primary_key).execution_options(yield_per=ROWS)
-    # SQLAlchemy's names are of a kind of their own.
+    # SQLAlchemy's names are of a type of their own.
     names = [str(name) for name, _ in table.c.items()]
     with connection.execute(query) as result:
         for rows in result.partitions():

@@ -1,4 +1,4 @@
-"""A transaction that takes its time, and can be stopped on its way."""
+"""A transaction that takes long, and can be stopped on its way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The caller of the transaction was cancelled: it must leave nothing."""
+    """The error that rolls back a transaction whose caller was cancelled."""
 
 
 class LongTransaction:
@@ -36,7 +36,7 @@ class LongTransaction:
             raise Stopped
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin, call `work`, commit; or leave nothing if it raises, or is stopped. Close the connection then."""
+        """Begin, call `work`, and commit; roll back if it raises or is stopped. Close the connections afterwards."""
         try:
             with outages():
                 return await self._connections.run(work)

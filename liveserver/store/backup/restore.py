@@ -1,7 +1,7 @@
-"""Restoring: everything that a database holds is replaced by an archive, whichever database that was of.
+"""Restoring: replacing the whole content of a database by an archive, of whichever database.
 
-It is one transaction, so that readers find the old state or the new one. Every live blog then begins a new history: its
-epoch changes, which makes void what readers knew of the old one, while its seq stays.
+That is one transaction, so that readers find either the old state or the new one. Every live blog then begins a new
+history: its seq stays, but its epoch changes, which makes readers' positions in the old history void.
 """
 
 from __future__ import annotations
@@ -47,33 +47,33 @@ if TYPE_CHECKING:
 
 
 Safe = Callable[[str], str]
-"""Makes the body of an entry such that it may be shown. Raises InvalidInput for one that can't be."""
+"""A function that makes an entry's body safe to show. Raises InvalidInput if it can't be shown."""
 
 
 class Restored(NamedTuple):
-    """Figures of a restore: what the database held before, and what it holds now."""
+    """Figures about the content of the database before and after a restore."""
 
     replaced: Holdings
     now: Holdings
 
 
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
-    """Replace everything that the database holds by a backup, in one transaction. API keys are added, not replaced.
+    """Replace the whole content of the database by a backup, in one transaction. API keys are added, not replaced.
 
-    `safe`: makes the body of an entry safe, for a file that somebody else may have written.
+    `safe`: makes the body of an entry safe, since somebody else may have written the file.
 
-    An SQLite file is made or brought up to date first, as is an empty PostgreSQL database; a backup of an earlier
-    schema is brought up to date on the way. Raises BadBackup and SettingsError before anything is touched, Conflict if
-    there are live blogs already and they aren't to be replaced, and StoreUnavailable.
+    An SQLite file is created or migrated first, and an empty PostgreSQL database is migrated; a backup of an earlier
+    schema is migrated on the way. Raises BadBackup and SettingsError before anything is changed, Conflict if there are
+    live blogs already and `replace` is False, and StoreUnavailable.
     """
     url = parse_url(address)
-    with Archive(path) as given:
-        if not schema.is_known(given.manifest.schema):
-            raise BadBackup(f"{path} was made by a newer liveserver (schema {printable(given.manifest.schema)})")
-        if unknown := sorted(given.manifest.sections.keys() - set(SECTIONS)):
+    with Archive(path) as original:
+        if not schema.is_known(original.manifest.schema):
+            raise BadBackup(f"{path} was made by a newer liveserver (schema {printable(original.manifest.schema)})")
+        if unknown := sorted(original.manifest.sections.keys() - set(SECTIONS)):
             raise BadBackup(f"{path} was made by a newer liveserver (it has {printable(unknown[0])})")
-        given.verify()
-        async with _up_to_date(given) as archive:
+        original.verify()
+        async with _up_to_date(original) as archive:
             await _prepare(address, url)
             transaction = LongTransaction(restoring_connections(url))
             return await transaction.run(
@@ -89,20 +89,20 @@ async def _prepare(address: str, url: URL) -> None:
 
 
 @asynccontextmanager
-async def _up_to_date(given: Archive) -> AsyncIterator[Archive]:
-    """The archive; made anew from a temporary database if the schema has moved on since."""
-    if given.manifest.schema == schema.newest():
-        yield given
+async def _up_to_date(original: Archive) -> AsyncIterator[Archive]:
+    """Yield the archive; if it is of an earlier schema, one made anew from a temporary database that was migrated."""
+    if original.manifest.schema == schema.newest():
+        yield original
         return
     with TemporaryDirectory(prefix="liveserver-") as directory:
         address, path = f"sqlite:///{directory}/earlier.db", Path(directory, "current.zip")
-        await schema.migrate(address, to=given.manifest.schema)
+        await schema.migrate(address, to=original.manifest.schema)
         transaction = LongTransaction(restoring_connections(parse_url(address)))
-        await transaction.run(lambda connection: _load(connection, tables_in(connection), given, transaction, None))
+        await transaction.run(lambda connection: _load(connection, tables_in(connection), original, transaction, None))
         try:
             await schema.migrate(address)
         except (SQLAlchemyError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise BadBackup(f"{given.path} can't be brought up to date: it is no backup of liveserver's") from error
+            raise BadBackup(f"{original.path} can't be brought up to date: it is no backup of liveserver's") from error
         with await asyncio.to_thread(private_files.write_to, path) as file:
             await backup(address, file)
         with Archive(path) as archive:
@@ -113,45 +113,47 @@ def _replace(
     connection: Connection, url: URL, archive: Archive, transaction: LongTransaction, safe: Safe, *, replace: bool
 ) -> Restored:
     own_history(connection)
-    found = tables_in(connection)
-    replaced = holdings_in(connection, found)
+    present = tables_in(connection)
+    replaced = holdings_in(connection, present)
     if replaced.liveblogs and not replace:
         raise Conflict(
             f"the database {shown(url)} holds {describe(replaced)}; the backup holds "
             f"{describe(archive.manifest.holds)}. --force replaces the one by the other"
         )
-    for table in reversed(found.values()):
+    for table in reversed(present.values()):
         if table.name != tables.api_keys.name:
             connection.execute(delete(table))
-    _load(connection, found, archive, transaction, safe)
+    _load(connection, present, archive, transaction, safe)
     _begin_histories(connection)
     if not is_sqlite(url):
         connection.execute(_NEXT_ID)
-    restored = Restored(replaced, holdings_in(connection, found))
+    restored = Restored(replaced, holdings_in(connection, present))
     transaction.step()
     return restored
 
 
 def _load(
-    connection: Connection, found: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
+    connection: Connection, present: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
 ) -> None:
-    """Insert all rows. `safe`: None for those of an earlier schema, which are looked at once they are up to date."""
+    """Insert all rows. `safe` is None for rows of an earlier schema, which are checked once they are migrated."""
     for name in SECTIONS:
-        done = 0
-        for given in archive.batches(name):
+        count = 0
+        for batch in archive.batches(name):
             transaction.step()
-            rows = [_row(archive, name, done + at, row, found[name], safe) for at, row in enumerate(given, 1)]
-            query = _insertion(connection, found[name])
+            rows = [
+                _row(archive, name, count + number, row, present[name], safe) for number, row in enumerate(batch, 1)
+            ]
+            query = _insertion(connection, present[name])
             try:
                 _insert(connection, query, rows)
             except _Refused:
-                for at, row in enumerate(rows, 1):
+                for number, row in enumerate(rows, 1):
                     try:
                         _insert(connection, query, [row])
                     except _Refused as error:
-                        raise _bad(archive, name, done + at, str(error)) from error
+                        raise _bad(archive, name, count + number, str(error)) from error
                 raise
-            done += len(rows)
+            count += len(rows)
 
 
 def _row(archive: Archive, name: str, number: int, row: object, table: Table, safe: Safe | None) -> Row:
@@ -166,33 +168,33 @@ def _row(archive: Archive, name: str, number: int, row: object, table: Table, sa
     return values
 
 
-def _bad(archive: Archive, name: str, number: int, why: str) -> BadBackup:
-    return BadBackup(f"{archive.path} can't be restored: row {number:,} of its {name}: {printable(why)}")
+def _bad(archive: Archive, name: str, number: int, reason: str) -> BadBackup:
+    return BadBackup(f"{archive.path} can't be restored: row {number:,} of its {name}: {printable(reason)}")
 
 
 class _Refused(Exception):
-    """The database takes a row for none of that table, alone or beside others."""
+    """The error of a row that the database doesn't accept in its table."""
 
 
 def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
-    """Insert rows, or none of them. Raises _Refused, in the database's words, and StoreUnavailable."""
+    """Insert all of the rows or none. Raises _Refused, with the database's message, and StoreUnavailable."""
     try:
         with outages(), connection.begin_nested():
             connection.execute(query, rows)
     except (SQLAlchemyError, ValueError, TypeError, OverflowError) as error:
-        words = str(getattr(error, "orig", None) or error) or type(error).__name__
-        raise _Refused(words.splitlines()[0].rpartition(">: ")[2]) from error
+        message = str(getattr(error, "orig", None) or error) or type(error).__name__
+        raise _Refused(message.splitlines()[0].rpartition(">: ")[2]) from error
 
 
 def _insertion(connection: Connection, table: Table) -> Executable:
     if table.name != tables.api_keys.name:
         return insert(table)
-    # A key that was made since the backup goes on to work, and one that was revoked on either side stays revoked.
+    # A key made since the backup stays good. A key revoked in the database or in the backup stays revoked.
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(table)
     revoked_at = func.coalesce(table.c.revoked_at, query.excluded.revoked_at)
-    either: Executable = query.on_conflict_do_update(index_elements=[table.c.id], set_={"revoked_at": revoked_at})
-    return either
+    statement: Executable = query.on_conflict_do_update(index_elements=[table.c.id], set_={"revoked_at": revoked_at})
+    return statement
 
 
 def _begin_histories(connection: Connection) -> None:
@@ -200,10 +202,10 @@ def _begin_histories(connection: Connection) -> None:
     ids = connection.scalars(select(t.c.id)).all()
     if ids:
         query = update(t).where(t.c.id == bindparam("liveblog")).values(epoch=bindparam("new_epoch"))
-        connection.execute(query, [{"liveblog": key, "new_epoch": new_epoch()} for key in ids])
+        connection.execute(query, [{"liveblog": liveblog_id, "new_epoch": new_epoch()} for liveblog_id in ids])
 
 
-# The sequence only ever rises: that it was set isn't undone with the transaction.
+# The sequence is only ever raised: a rollback doesn't undo setting it.
 _NEXT_ID = text(
     "SELECT setval(s, greatest(coalesce(pg_sequence_last_value(s), 1), (SELECT coalesce(max(id), 1) FROM liveblogs)))"
     " FROM (SELECT pg_get_serial_sequence('liveblogs', 'id')::regclass AS s) AS sequence"

@@ -1,7 +1,8 @@
-"""Rows of a backup, held to what liveserver writes: whoever has a file to restore may have it from somebody else.
+"""Checks of a backup's rows: could liveserver have written them? The file may come from somebody else.
 
-Types come from the tables' columns; what a server can't read, or would show to readers unsafe, is checked by name, with
-the types that the API's inputs have. Longer texts and older forms than the API takes today are no harm, and pass.
+Types come from the tables' columns. Columns that a server couldn't read, or would show to readers unsafely, are checked
+by name, with the types of the API's inputs. Texts that are longer than the API allows today, and older forms, do no
+harm, and pass.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
     from liveserver.store.backup.archive import Row
 
 YEARS = range(1970, 9999)
-"""Of moments: beyond these a time zone's offset leads out of what `datetime` can hold."""
+"""The years of moments: beyond them, the offset of a time zone may lead out of the range of `datetime`."""
 
 EntryId = Annotated[str, Field(pattern=ID_PATTERN)]
 PlainText = Annotated[str, AfterValidator(clean)]
-"""A name that commands write to a terminal."""
+"""A name without control characters, since commands write it to a terminal."""
 PartnerId = Annotated[str, Field(pattern=PARTNER_ID_PATTERN)]
 
 
@@ -47,7 +48,7 @@ Moment = Annotated[str, AfterValidator(_rfc3339)]
 
 
 class _Document(BaseModel):
-    """Base of documents: a name that isn't known may be one that the reader can't take."""
+    """Base of JSON documents. Unknown fields are refused: the code that reads the document might fail on them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -75,7 +76,7 @@ class _Counts(_Document):
 
 
 class _Entry(_Document):
-    """What a revision keeps."""
+    """The document of a revision."""
 
     id: EntryId
     seq: int | None
@@ -99,7 +100,7 @@ class _Entry(_Document):
 
 
 class _Liveblog(_Document):
-    """What a moment keeps of a live blog's own fields."""
+    """The document of a moment: a live blog's own fields."""
 
     title: str
     summary: str
@@ -156,18 +157,18 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "liveblogs": list[Slug] | None,
     },
 }
-"""What columns hold beyond their types."""
+"""The types of columns that are checked more closely, by table and column."""
 
 
 def values_of(row: Row, table: Table) -> Row:
-    """The row, which has the table's columns, as they take it. Raises ValueError as `check` does."""
+    """Return a row with its values as the table's columns take them. Raises ValueError as `check` does."""
     return {column.name: _value(row[column.name], column) for column in table.c}
 
 
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
-    """Look at what a row of the newest schema says, and make the bodies in it safe, by `safe`, which may change none.
+    """Check a row of the newest schema, and make its body safe by `safe` (which may leave it as it is).
 
-    Raises ValueError, in words, for what no liveserver has written.
+    Raises ValueError, with a message for people, for values that no liveserver has written.
     """
     for column, adapter in _adapters(name):
         try:
@@ -186,7 +187,7 @@ def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
 
 
 def moment_of(value: object) -> datetime:
-    """What a text names. Raises ValueError where it names no moment, or one that is too far from now."""
+    """Parse an RFC 3339 time. Raises ValueError if it isn't one, or lies beyond YEARS."""
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
@@ -200,12 +201,12 @@ def moment_of(value: object) -> datetime:
 
 @cache
 def _adapters(name: str) -> tuple[tuple[str, TypeAdapter[Any]], ...]:
-    return tuple((column, TypeAdapter(kind)) for column, kind in _FIELDS.get(name, {}).items())
+    return tuple((column, TypeAdapter(column_type)) for column, column_type in _FIELDS.get(name, {}).items())
 
 
 def _value(value: Any, column: Column[Any]) -> Any:
     if value is None:
-        # Where there must be something, the database says so.
+        # The database refuses it if the column needs a value.
         return None
     try:
         return _typed(value, column.type)
@@ -213,15 +214,15 @@ def _value(value: Any, column: Column[Any]) -> Any:
         raise ValueError(f"{column.name} {error}") from None
 
 
-def _typed(value: Any, kind: object) -> Any:
-    match kind:
+def _typed(value: Any, column_type: object) -> Any:
+    match column_type:
         case tables.UTCDateTime():
             return moment_of(value)
         case Boolean():
             if not isinstance(value, bool):
                 raise ValueError("is neither true nor false")
         case Integer():
-            bits = 63 if isinstance(kind, BigInteger) else 31
+            bits = 63 if isinstance(column_type, BigInteger) else 31
             if type(value) is not int or not 0 <= value < 1 << bits:
                 raise ValueError(f"is no number from 0 to 2^{bits} - 1")
         case JSON():
@@ -236,7 +237,7 @@ def _typed(value: Any, kind: object) -> Any:
 
 
 def _texts(document: Any) -> Iterator[str]:
-    """All that a document says. It may be as deep as the parser goes."""
+    """Yield all texts of a document. No recursion: a document may be nested as deep as the parser allows."""
     rest = [document]
     while rest:
         match rest.pop():

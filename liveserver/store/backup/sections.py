@@ -1,4 +1,4 @@
-"""The sections of a backup: a table each, as it is in the database."""
+"""The sections of a backup: one for each table, as it is in the database."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ SECTIONS = (
     "api_keys",
     "reach_links",
 )
-"""Every table, each before those that refer to it. An earlier schema needn't have them all."""
+"""All tables, each before those that refer to it. An earlier schema may lack some."""
 
 Tables = dict[str, Table]
 
 
-def holdings_in(connection: Connection, found: Tables) -> Holdings:
-    """Count what these tables of a database hold."""
-    blogs, entries = found["liveblogs"], found["entries"]
-    there = entries.c.status != EntryStatus.DELETED.value
+def holdings_in(connection: Connection, present: Tables) -> Holdings:
+    """Count the live blogs and entries in these tables of a database."""
+    blogs, entries = present["liveblogs"], present["entries"]
+    not_deleted = entries.c.status != EntryStatus.DELETED.value
     liveblog_count, blogs_at = connection.execute(
         select(func.count(), func.max(blogs.c.updated_at)).select_from(blogs)
     ).one()
-    entry_count = connection.execute(select(func.count()).select_from(entries).where(there)).scalar_one()
+    entry_count = connection.execute(select(func.count()).select_from(entries).where(not_deleted)).scalar_one()
     entries_at = connection.execute(select(func.max(entries.c.updated_at))).scalar_one()
     moments = [moment for moment in (blogs_at, entries_at) if moment is not None]
     return Holdings(liveblog_count, entry_count, max(moments, default=None))
@@ -61,7 +61,7 @@ def tables_in(connection: Connection) -> Tables:
     inspector = inspect(connection)
     present = set(inspector.get_table_names())
     metadata = MetaData()
-    found: Tables = {}
+    tables_present: Tables = {}
     for name in SECTIONS:
         if name in present:
             key = inspector.get_pk_constraint(name)["constrained_columns"]
@@ -69,23 +69,23 @@ def tables_in(connection: Connection) -> Tables:
                 Column(column["name"], _kind(column["type"]), primary_key=column["name"] in key)
                 for column in inspector.get_columns(name)
             ]
-            found[name] = Table(name, metadata, *columns)
-    return found
+            tables_present[name] = Table(name, metadata, *columns)
+    return tables_present
 
 
-def _kind(kind: Any) -> Any:
-    """Return the type that the code uses for a column's: it means the same on both databases."""
-    if isinstance(kind, DateTime):
+def _kind(column_type: Any) -> Any:
+    """Return the type that our tables use in place of a column's, and that means the same on both databases."""
+    if isinstance(column_type, DateTime):
         return tables.UTCDateTime()
-    return tables.DOCUMENT if isinstance(kind, JSON) else kind
+    return tables.DOCUMENT if isinstance(column_type, JSON) else column_type
 
 
 def describe(holdings: Holdings) -> str:
-    """Return the figures in words: `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
-    words = f"{_count(holdings.liveblogs, 'live blog', 's')} and {_count(holdings.entries, 'entr', 'ies', 'y')}"
+    """Return the figures as a text: `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
+    counts = f"{_count(holdings.liveblogs, 'live blog', 's')} and {_count(holdings.entries, 'entr', 'ies', 'y')}"
     if holdings.changed_at is None:
-        return words
-    return f"{words}, last changed {holdings.changed_at:%Y-%m-%d %H:%M:%S} UTC"
+        return counts
+    return f"{counts}, last changed {holdings.changed_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _count(number: int, stem: str, plural: str, singular: str = "") -> str:

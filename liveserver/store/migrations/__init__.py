@@ -1,1 +1,1 @@
-"""The steps by which the schema came about, run by Alembic from `liveserver.store.schema`."""
+"""The migrations of the schema, which `liveserver.store.schema` has Alembic run."""

@@ -1,4 +1,4 @@
-"""Runs the steps in the connection and transaction that `liveserver.store.schema` hands over."""
+"""Alembic's environment: runs the migrations in the transaction that `liveserver.store.schema` hands over."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Queries, one module for each resource: each function is one part of a transaction."""
+"""Queries, one module for each resource. Each function runs within a transaction that its caller has begun."""

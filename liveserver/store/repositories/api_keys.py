@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _t = tables.api_keys
 AT_ONCE = 500
-"""Keys that one statement looks for: a database takes so many parameters and no more (SQLite once 999)."""
+"""Keys that one statement looks up: databases limit the parameters of a statement (an old SQLite to 999)."""
 UNKNOWN = "the API key is unknown (was it made on another database?)"
 
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
@@ -30,7 +30,7 @@ _TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).wher
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key: who may write, and what."""
+    """An API key: its name, rights and term, and the hash of its secret."""
 
     id: str
     name: str
@@ -41,10 +41,10 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     liveblogs: frozenset[str] | None = None
-    """The slugs of those that it is limited to; None: it isn't."""
+    """The slugs of the live blogs that it is limited to; None: it isn't limited."""
 
     def check(self) -> None:
-        """Raises Unauthorized for a key that isn't good any more."""
+        """Raise Unauthorized if the key was revoked or has expired."""
         _check(self.revoked_at, self.expires_at)
 
 
@@ -56,7 +56,7 @@ def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
 
 
 def check_liveblog(name: str, liveblogs: Collection[str] | None, slug: str | None) -> None:
-    """Raises Forbidden where a key that is limited to live blogs is used for another, or (None) for the whole site."""
+    """Raise Forbidden if a key that is limited to live blogs is used for another, or for the whole site (None)."""
     if liveblogs is not None and slug not in liveblogs:
         raise Forbidden(f"the key “{name}” is limited to {', '.join(sorted(liveblogs))}")
 
@@ -75,7 +75,7 @@ def _key(row: RowMapping) -> ApiKey:
 
 
 def add(connection: Connection, key: ApiKey) -> None:
-    """Insert a key. Raises NotFound if it is limited to a live blog that isn't there."""
+    """Insert a key. Raises NotFound if it is limited to a live blog that doesn't exist."""
     if key.liveblogs is not None:
         unknown = sorted(key.liveblogs - liveblogs.positions(connection, key.liveblogs).keys())
         if unknown:
@@ -101,7 +101,7 @@ def every(connection: Connection) -> list[ApiKey]:
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    """Return the key, whether or not it is still good."""
+    """Return the key, even if it was revoked or has expired; None if there is none."""
     if "\x00" in key_id:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
@@ -109,12 +109,12 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 
 
 def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-    """Return those of some keys that exist, by id, whether or not they are still good."""
-    found: dict[str, ApiKey] = {}
+    """Return those of the keys that exist, by id, even if they were revoked or have expired."""
+    keys: dict[str, ApiKey] = {}
     for start in range(0, len(key_ids), AT_ONCE):
-        some = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
-        found.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": some}).mappings())
-    return found
+        chunk = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
+        keys.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": chunk}).mappings())
+    return keys
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:
@@ -127,7 +127,7 @@ def confirm(connection: Connection, key_id: str, slug: str) -> None:
 
 
 def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
-    """The same of what all keys may do, whichever live blogs they are limited to. Raises Unauthorized."""
+    """Check that the key is still good, whichever live blogs it is limited to. Raises Unauthorized."""
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:
         raise Unauthorized(UNKNOWN)
@@ -136,7 +136,7 @@ def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:
-    """Mark a key as revoked; one that already is keeps its first time. Raises NotFound."""
+    """Mark a key as revoked; a key that is revoked already keeps its first time. Raises NotFound."""
     if find(connection, key_id) is None:
         raise NotFound(f"there is no key {key_id!r}")
     connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

@@ -1,4 +1,4 @@
-"""Noting when each change is made, in the transaction that makes it."""
+"""The times of changes, recorded in the transactions that make them."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from liveserver.store.mappers import Values
 
 KEEP = timedelta(seconds=2 * DELAY_MAX)
-"""For how long the moments are kept: nobody is later than half of it."""
+"""The age up to which moments are kept: twice the longest delay that a partner may have."""
 
 SWEEP = 64
-"""With every so many changes, the moments that are too old are forgotten."""
+"""Changes of a live blog after which its old moments are deleted."""
 
 _t = tables.moments
 _INSERT = insert(_t)
 
 
 def record(connection: Connection, liveblog_id: int, seq: int, entry: Entry) -> None:
-    """Note that an entry's version was made by this change, just now."""
+    """Record that this change has just made a version of an entry."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "entry_id": entry.id, "version": entry.version})
 
 
 def record_liveblog(connection: Connection, liveblog_id: int, seq: int, before: Liveblog) -> None:
-    """Note what the live blog's own fields were before this change, made just now."""
+    """Record that this change was made just now, and the live blog's own fields before it."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "before": liveblog_document(before)})
 
 
 def _record(connection: Connection, values: Values) -> None:
-    # Not when it was asked for: it may have waited for others since.
+    # Not the time of the request: it may have waited for other transactions since.
     at = now()
     connection.execute(_INSERT, {"entry_id": None, "version": None, "before": None, "at": at, **values})
     if values["seq"] % SWEEP == 0:

@@ -1,4 +1,4 @@
-"""Writing entries: each function is one part of a transaction, which takes a seq if readers see the change.
+"""Writing entries. Each function runs within a transaction, and takes a seq if readers see the change.
 
 Locks are always taken in the order idempotency key, entry, live blog.
 """
@@ -17,7 +17,7 @@ from liveserver.domain.entry import Entry, EntryStatus, Revision
 from liveserver.domain.errors import Conflict, Gone, KeyReused, NeverSeen, NotFound, check_history
 from liveserver.domain.ids import ID_PATTERN
 from liveserver.store import tables
-from liveserver.store.cursors import Place, bad_cursor
+from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from
 from liveserver.store.repositories import api_keys, change_times, liveblogs
 
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 
 _t = tables.entries
 
-# Made once, like those of liveblogs.
+# These statements are made once, for the reason given in liveblogs.
 _FIND = select(_t).where(_t.c.id == bindparam("entry_id"), _t.c.liveblog_id == bindparam("blog_id"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
 REVISIONS_CHARS = 1_000_000
-"""Characters of an entry's states on one page, beyond the first."""
+"""Characters of JSON that a page of an entry's states may have; its first state may be longer."""
 VERSION_MAX = 999_999_999
-"""No entry is edited so often."""
+"""The greatest version that a cursor may name: no entry is edited so often."""
 _INSERT_REVISION = insert(tables.revisions)
 _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
 
 PINNED_MAX = 10
-"""Pinned entries of a live blog: they stand at the top of the page, all of them, whatever their age."""
+"""Pinned entries of a live blog: all of them are shown at the top of the page, whatever their age."""
 
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
 class Idempotency(NamedTuple):
-    """The name that an API key gave to a request, and what tells the request from another."""
+    """The idempotency key that came with a request of an API key, and a hash that identifies the request."""
 
     key_id: str
     key: str
@@ -59,36 +59,39 @@ class Idempotency(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a write of an entry did."""
+    """The result of writing an entry."""
 
     liveblog: Liveblog
-    """As of the change, with its seq."""
+    """The live blog as of the change, with its seq."""
     entry: Entry
     change: Change | None
-    """What readers see of it: None for drafts and scheduled entries, and if nothing was written."""
+    """The change that readers see; None for drafts and scheduled entries, and if nothing was written."""
     replayed: bool
     """True if an earlier request with the same idempotency key had made the entry."""
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
-    """The entry; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone, NeverSeen."""
+    """Return an entry that isn't deleted, locked until the transaction ends if `lock`.
+
+    Raises NotFound, Gone if it was deleted, and NeverSeen if it was deleted before readers saw it.
+    """
     entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
-        # What readers never saw never took a number.
+        # An entry that readers never saw never took a seq.
         raise (NeverSeen if entry.seq is None else Gone)(f"entry {entry_id} was deleted")
     return entry
 
 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """The entry and its live blog. Raises NotFound, Gone, NeverSeen."""
+    """Return the live blog and the entry. Raises NotFound, Gone, NeverSeen as `find` does."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
 
 
 def _find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
     if _ID.fullmatch(entry_id):
-        which = {"entry_id": entry_id, "blog_id": liveblog_id}
-        row = connection.execute(_FIND_LOCKED if lock else _FIND, which).mappings().one_or_none()
+        values = {"entry_id": entry_id, "blog_id": liveblog_id}
+        row = connection.execute(_FIND_LOCKED if lock else _FIND, values).mappings().one_or_none()
         if row is not None:
             return entry_from(row)
     raise NotFound(f"there is no entry {entry_id!r}")
@@ -104,7 +107,7 @@ def create(
     idempotency: Idempotency | None = None,
     refusal: LiveserverError | None = None,
 ) -> Written:
-    """Insert the entry, or raise `refusal`, unless the idempotency key has already made one."""
+    """Insert the entry, or raise `refusal`; if the idempotency key has made an entry already, return that one."""
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
@@ -137,9 +140,9 @@ def edit(
     key_id: str | None = None,
     epoch: str | None = None,
 ) -> Written:
-    """Apply `change` to the current state; an equal result writes nothing.
+    """Replace the entry by the result of `change`; an equal result writes nothing.
 
-    Raises Conflict for an entry that was taken over from a source that is still followed: it is changed there alone.
+    Raises Conflict for an entry that was taken over from a source that is still followed: only the source edits it.
     With `key_id`, raises Unauthorized and Forbidden as `create` does.
     """
     if key_id is not None:
@@ -150,7 +153,7 @@ def edit(
 def edit_as_source(
     connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
 ) -> Written:
-    """Apply a change that the entry's source has made; an equal result writes nothing."""
+    """Replace the entry by the result of `change`, as its source has edited it; an equal result writes nothing."""
     return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
 
 
@@ -200,7 +203,7 @@ def remove(
     at: datetime,
     epoch: str | None = None,
 ) -> Written:
-    """Leave a tombstone in the entry's place: its id, seq and times, and nothing of what it said."""
+    """Replace the entry by a tombstone: its id, seq and times, without its content."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
     check_history(old, epoch, liveblog.epoch)
@@ -239,13 +242,13 @@ def remove(
 def revisions(
     connection: Connection, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
 ) -> tuple[list[Revision], str | None]:
-    """A page, oldest first, also of a deleted entry; and the cursor of the next."""
+    """Return a page of an entry's revisions, oldest first, and the next cursor (None: no more). It may be deleted."""
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
     _find(connection, liveblog_id, entry_id)
     t = tables.revisions
     of_entry = t.c.entry_id == entry_id
-    # An editor may make hundreds, each of the largest body that is accepted: look first how many go on a page.
+    # An entry may have hundreds, each with the longest body that is accepted: find out first how many fit on a page.
     sizes = select(t.c.version, func.length(cast(t.c.entry, Text))).where(of_entry, t.c.version > start)
     versions: list[int] = []
     size, more = 0, False
@@ -257,25 +260,25 @@ def revisions(
         versions.append(version)
     last = versions[-1] if versions else start
     query = select(t).where(of_entry, t.c.version > start, t.c.version <= last).order_by(t.c.version)
-    found = [revision_from(row) for row in connection.execute(query).mappings()]
-    return found, Place(found[-1].at, str(last)).cursor() if more else None
+    page = [revision_from(row) for row in connection.execute(query).mappings()]
+    return page, SortKey(page[-1].at, str(last)).cursor() if more else None
 
 
 def _version_of(cursor: str) -> int:
-    name = Place.parse(cursor).name
+    name = SortKey.parse(cursor).name
     if not name.isdecimal() or len(name) > len(str(VERSION_MAX)):
         raise bad_cursor()
     return int(name)
 
 
 def forget_idempotency(connection: Connection, before: datetime) -> int:
-    """Delete the idempotency keys that were first used before; how many there were."""
+    """Delete the idempotency keys that were first used before a moment; return their number."""
     t = tables.idempotency
     return connection.execute(delete(t).where(t.c.created_at < before)).rowcount
 
 
 def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
-    """Refuse one pinned entry too many. The live blog's row is locked by now, so no other can slip in."""
+    """Raise Conflict for one pinned entry too many. The live blog's row is locked, so none is pinned meanwhile."""
     if not entry.pinned:
         return
     others = select(func.count()).where(
@@ -311,7 +314,7 @@ def _record(
 
 
 def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
-    """True for the first request of that key. A racing one waits here until the first has committed or failed."""
+    """True for the first request with a key. A concurrent one waits here until the first has committed or failed."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(tables.idempotency).values(
         api_key_id=idempotency.key_id,

@@ -1,4 +1,4 @@
-"""Live blogs: finding, listing, changing them, and taking the next seq."""
+"""Live blogs: finding, listing and changing them, and taking the next seq."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
-from liveserver.store.cursors import Place, bad_cursor
+from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import liveblog_from, liveblog_values
 from liveserver.store.repositories import change_times
 
@@ -31,19 +31,18 @@ _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
-# Made once and given their values when executed: making a statement costs more than SQLite takes to answer it.
+# Made once, and executed with their values: making a statement takes longer than SQLite needs to execute it.
 _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
-# Not FOR UPDATE: that would also stop drafts, which only refer to the live blog.
+# Not FOR UPDATE: that would also block the insertion of drafts, which only refer to the live blog.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
-_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("its_slug")).values(seq=_t.c.seq + 1).returning(_t)
+_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.c.seq + 1).returning(_t)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
 
 _CHUNK = 1_000
-"""Slugs that are looked up at a time: whoever makes them up decides how many there are, and a statement has room for
-some 30,000."""
+"""Slugs that one statement looks up: a request may name any number, and a statement takes some 30,000 parameters."""
 
-# The entry that the last change was of: its seq is the live blog's own. None if that changed the live blog's fields.
+# The entry that changed last: its seq is the live blog's. There is none if the live blog's own fields changed last.
 _last = tables.entries.alias("last")
 _any = tables.entries.alias("any")
 _changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
@@ -74,7 +73,7 @@ def _is_slug(text: str) -> bool:
 
 
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
-    """The live blog; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
+    """Return the live blog, locked until the transaction ends if `lock`. Raises NotFound."""
     return _one(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
 
 
@@ -87,20 +86,21 @@ def _one(connection: Connection, statement: Executable, values: dict[str, str], 
 
 
 def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
-    """The live blog of an entry."""
+    """Return the live blog with an internal id that is known to exist."""
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
 def take_seq(connection: Connection, slug: str) -> Found:
-    """The live blog with its next seq taken. Others that want one wait until this commits. Raises NotFound.
+    """Take the live blog's next seq, and return the live blog with it. Raises NotFound.
 
-    That makes the order of seqs the order of commits, and a transaction that fails leaves no gap.
+    Other transactions that take one wait until this one ends. So the order of seqs is the order of commits, and a
+    transaction that fails leaves no gap.
     """
-    return _one(connection, _TAKE_SEQ, {"its_slug": slug}, slug)
+    return _one(connection, _TAKE_SEQ, {"blog_slug": slug}, slug)
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
-    """Insert a live blog, as new. Raises Conflict if the slug is taken."""
+    """Insert a live blog, with version 1 and seq 0. Raises Conflict if the slug is taken."""
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
         connection.execute(_INSERT, liveblog_values(liveblog))
@@ -110,10 +110,10 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
-    """Return a page, newest created first. Cursors tell no slugs, of which some are for some readers only."""
+    """Return a page, newest created first, and the next cursor. A cursor reveals no slug: some aren't for everyone."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
-        at, number = Place.parse(cursor)
+        at, number = SortKey.parse(cursor)
         if not _NUMBER.fullmatch(number):
             raise bad_cursor()
         slug = func.coalesce(select(_t.c.slug).where(_t.c.id == int(number)).scalar_subquery(), "")
@@ -121,11 +121,11 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     rows = connection.execute(query).mappings().all()
     items = [liveblog_from(row) for row in rows[:limit]]
     more = len(rows) > limit
-    return items, Place(items[-1].created_at, str(rows[limit - 1]["id"])).cursor() if more else None
+    return items, SortKey(items[-1].created_at, str(rows[limit - 1]["id"])).cursor() if more else None
 
 
 def listing(connection: Connection, liveblog_id: int) -> Listing:
-    """The live blog, with when it began and when it last changed."""
+    """Return the live blog, with the times when it began and when it last changed."""
     return _listing(connection.execute(_LISTING, {"liveblog_id": liveblog_id}).mappings().one())
 
 
@@ -154,7 +154,7 @@ def _listing(row: RowMapping) -> Listing:
 def edit(
     connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog]
 ) -> tuple[Liveblog, LiveblogChanged | None]:
-    """Apply `change` to the current state; an equal result writes nothing."""
+    """Replace the live blog's own fields by the result of `change`; an equal result writes nothing."""
     liveblog_id, old = find(connection, slug, lock=True)
     new = replace(
         change(old),
@@ -176,9 +176,9 @@ def edit(
 
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
     """Return the epoch and seq of each of these live blogs that exists."""
-    asked = [slug for slug in slugs if _is_slug(slug)]
-    found: dict[str, Position] = {}
-    for start in range(0, len(asked), _CHUNK):
-        query = _POSITIONS.where(_t.c.slug.in_(asked[start : start + _CHUNK]))
-        found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
-    return found
+    valid = [slug for slug in slugs if _is_slug(slug)]
+    positions_found: dict[str, Position] = {}
+    for start in range(0, len(valid), _CHUNK):
+        query = _POSITIONS.where(_t.c.slug.in_(valid[start : start + _CHUNK]))
+        positions_found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
+    return positions_found

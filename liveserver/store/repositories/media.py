@@ -1,4 +1,4 @@
-"""Pictures: what is known of them. Their files are elsewhere."""
+"""Pictures: their descriptions. The files aren't in the store."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from liveserver.domain.errors import Gone, NotFound, check_version
 from liveserver.domain.ids import ID_PATTERN
 from liveserver.domain.media import Media
 from liveserver.store import tables
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 from liveserver.store.repositories import api_keys
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _t = tables.media
 AT_ONCE = 500
-"""Digests that one statement looks for: a database takes so many parameters and no more (SQLite once 999)."""
+"""Digests that one statement looks up: databases limit the parameters of a statement (an old SQLite to 999)."""
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
@@ -34,7 +34,7 @@ def _media(row: RowMapping) -> Media:
 
 
 def add(connection: Connection, media: Media, *, key_id: str | None = None) -> Media:
-    """Insert it. With `key_id`, raises Unauthorized unless that API key is good."""
+    """Insert a picture. With `key_id`, raises Unauthorized unless that API key is good."""
     if key_id is not None:
         api_keys.confirm_good(connection, key_id)
     connection.execute(insert(_t).values(asdict(media)))
@@ -42,35 +42,35 @@ def add(connection: Connection, media: Media, *, key_id: str | None = None) -> M
 
 
 def find(connection: Connection, media_id: str) -> Media:
-    """The picture. Raises NotFound, Gone."""
+    """Return the picture. Raises NotFound, and Gone if it was deleted."""
     return _find(connection, media_id)
 
 
 def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
-    """The picture; with `lock`, nobody else changes it until the transaction ends. Raises NotFound, Gone."""
+    """Return the picture, locked until the transaction ends if `lock`. Raises NotFound, and Gone if it was deleted."""
     if _ID.fullmatch(media_id):
         query = select(_t).where(_t.c.id == media_id)
         row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
         if row is not None:
-            found = _media(row)
-            if found.deleted_at is not None:
+            media = _media(row)
+            if media.deleted_at is not None:
                 raise Gone(f"picture {media_id} was deleted")
-            return found
+            return media
     raise NotFound(f"there is no picture {media_id!r}")
 
 
 def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Those of some digests that pictures had which were deleted."""
-    found: set[str] = set()
+    """Return those of the digests whose pictures were deleted."""
+    digests_deleted: set[str] = set()
     for start in range(0, len(digests), AT_ONCE):
-        some = digests[start : start + AT_ONCE]
-        query = select(_t.c.digest).where(_t.c.digest.in_(some), _t.c.deleted_at.is_not(None))
-        found.update(connection.execute(query).scalars())
-    return found
+        chunk = digests[start : start + AT_ONCE]
+        query = select(_t.c.digest).where(_t.c.digest.in_(chunk), _t.c.deleted_at.is_not(None))
+        digests_deleted.update(connection.execute(query).scalars())
+    return digests_deleted
 
 
 def size(connection: Connection) -> int:
-    """The bytes of the largest files of all pictures that there are."""
+    """Return the bytes of the largest files of all pictures, added up."""
     query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
@@ -79,17 +79,17 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     """Return a page of pictures, newest first, and the cursor of the next."""
     query = select(_t).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
-        at, media_id = Place.parse(cursor)
+        at, media_id = SortKey.parse(cursor)
         query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), media_id))
     items = [_media(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
     if len(items) <= limit:
         return items, None
     items = items[:limit]
-    return items, Place(items[-1].created_at, items[-1].id).cursor()
+    return items, SortKey(items[-1].created_at, items[-1].id).cursor()
 
 
 def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
-    """Apply `change` to the current state; an equal result writes nothing."""
+    """Replace the picture by the result of `change`; an equal result writes nothing. Raises NotFound, Gone."""
     old = _find(connection, media_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
     if new == old:
@@ -100,7 +100,7 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
 
 
 def remove(connection: Connection, media_id: str, *, version: Edition | None, at: datetime) -> None:
-    """Leave a tombstone, emptied of words. Raises NotFound, Gone, VersionConflict."""
+    """Replace the picture by a tombstone without texts. Raises NotFound, Gone, VersionConflict."""
     old = _find(connection, media_id, lock=True)
     check_version(old, version, old.edition.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)

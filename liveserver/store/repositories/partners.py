@@ -1,4 +1,4 @@
-"""Partners, and the live blogs that not everyone may show."""
+"""Partners, and the live blogs that not everyone may embed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from liveserver.domain.errors import Conflict, NotFound, check_version
 from liveserver.domain.ids import PARTNER_ID_PATTERN
 from liveserver.domain.partner import Attribution, Partner
 from liveserver.store import tables
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 from liveserver.store.mappers import embedding_from
 
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ _l = tables.liveblogs
 _ID = re.compile(PARTNER_ID_PATTERN, re.ASCII)
 
 PARTNERS_MAX = 1_000
-"""Partners that there may be: every process has all their rules, and reads them anew each second or two."""
+"""The greatest number of partners: every process keeps all their rules, and reads them anew each second or two."""
 
 _EVERY = select(_t)
 _RESTRICTED = select(_l.c.slug, _l.c.embedding).where(_l.c.embedding.is_not(None))
 
 
 class Rules(NamedTuple):
-    """Who may show what, as of one moment."""
+    """The rules about who may embed which live blogs, as of one moment."""
 
     partners: dict[str, Partner]
-    """By id."""
+    """All partners, by id."""
     restricted: dict[str, EmbedPolicy]
-    """By slug, the live blogs that not just anyone may show."""
+    """The embed policies of the live blogs that not everyone may embed, by slug."""
 
 
 def rules(connection: Connection) -> Rules:
@@ -52,7 +52,7 @@ def rules(connection: Connection) -> Rules:
 
 
 def add(connection: Connection, partner: Partner) -> Partner:
-    """Insert a partner, with version 1. Raises Conflict where there are as many as there may be."""
+    """Insert a partner, with version 1. Raises Conflict if there are PARTNERS_MAX already."""
     if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
         raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
     partner = replace(partner, version=1)
@@ -61,12 +61,12 @@ def add(connection: Connection, partner: Partner) -> Partner:
 
 
 def find(connection: Connection, partner_id: str) -> Partner:
-    """The partner. Raises NotFound."""
+    """Return the partner. Raises NotFound."""
     return _find(connection, partner_id)
 
 
 def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
-    """The partner; with `lock`, nobody else changes it until the transaction ends. Raises NotFound."""
+    """Return the partner, locked until the transaction ends if `lock`. Raises NotFound."""
     if _ID.fullmatch(partner_id):
         query = select(_t).where(_t.c.id == partner_id)
         row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
@@ -79,17 +79,17 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
     """Return a page of partners, newest first, and the cursor of the next."""
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.id.desc())
     if cursor is not None:
-        at, partner_id = Place.parse(cursor)
+        at, partner_id = SortKey.parse(cursor)
         query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), partner_id))
     items = [_partner(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
     if len(items) <= limit:
         return items, None
     items = items[:limit]
-    return items, Place(items[-1].created_at, items[-1].id).cursor()
+    return items, SortKey(items[-1].created_at, items[-1].id).cursor()
 
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
-    """Apply `change` to the current state; an equal result writes nothing."""
+    """Replace the partner by the result of `change`; an equal result writes nothing. Raises NotFound."""
     old = _find(connection, partner_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
     if new == old:

@@ -1,7 +1,7 @@
-"""The past of a live blog: when each change was made, and with that the state of a while ago.
+"""The past of a live blog: the times of its changes, and its state at a past moment.
 
-An entry that hasn't changed since a moment is now what it was then. For the others, the first version made since tells
-which version there was before, and the revisions have that one. So the past costs as much as has changed since.
+An entry that hasn't changed since a moment is now as it was then. For any other, the first version made since that
+moment gives the version before it, which is among the revisions. The cost is proportional to the changes since then.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _CHUNK = 200
-"""Entries that are looked up at a time."""
+"""Entries that one statement looks up."""
 
 _t = tables.moments
 _r = tables.revisions
@@ -40,23 +40,23 @@ _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bin
 
 
 class Past(NamedTuple):
-    """What a live blog was at a moment, where it differs from what it is."""
+    """The state of a live blog at a moment, as far as it differs from the present one."""
 
     liveblog: Liveblog
-    """As it was; its seq says up to where changes had been made."""
+    """The live blog as it was, with the seq that it had."""
     changed: list[Entry]
-    """Published then, changed since, and not deleted: as they were."""
+    """The entries that were published then, have changed since, and aren't deleted: as they were."""
     withdrawn: list[tuple[int, Withdrawal]]
-    """Published then, and deleted by now; with the last change that each had seen then."""
+    """The entries that were published then and have been deleted since; each after the seq that it had then."""
 
 
 class Pending(NamedTuple):
-    """What has happened to a live blog since a moment."""
+    """The changes and withdrawals of a live blog since a moment."""
 
     position: Position
-    """Where it stands now."""
+    """The present position."""
     changes: list[tuple[int, datetime]]
-    """The seq of each change, ascending, and when it was made."""
+    """The seq of each change, ascending, and the time when it was made."""
     withdrawn: list[Withdrawal]
 
 
@@ -67,56 +67,60 @@ def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, momen
 
 
 def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
-    """Return the state at a moment; `liveblog` is the state now."""
+    """Return the state at a moment; `liveblog` is the present one."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
         return Past(liveblog, [], [])
-    first: dict[str, int] = {}
-    then: Liveblog | None = None
+    first_version: dict[str, int] = {}
+    past_liveblog: Liveblog | None = None
     for row in connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings():
         if row["entry_id"] is None:
-            then = then or liveblog_of_document(row["before"], liveblog)
+            past_liveblog = past_liveblog or liveblog_of_document(row["before"], liveblog)
         else:
-            first.setdefault(row["entry_id"], row["version"])
+            first_version.setdefault(row["entry_id"], row["version"])
     entries = [
         revision.entry
-        for some in _chunks([(entry_id, version - 1) for entry_id, version in first.items()])
+        for chunk in _chunks([(entry_id, version - 1) for entry_id, version in first_version.items()])
         for revision in map(
             revision_from,
-            connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(some))).mappings(),
+            connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk))).mappings(),
         )
-        # Drafts aren't there for readers.
+        # Readers see no drafts.
         if revision.entry.status is EntryStatus.PUBLISHED
     ]
     deleted: dict[str, int] = {}
-    for some in _chunks([entry.id for entry in entries]):
-        query = select(_e.c.id, _e.c.seq).where(_e.c.id.in_(some), _e.c.status == EntryStatus.DELETED.value)
+    for chunk in _chunks([entry.id for entry in entries]):
+        query = select(_e.c.id, _e.c.seq).where(_e.c.id.in_(chunk), _e.c.status == EntryStatus.DELETED.value)
         deleted.update((entry_id, at) for entry_id, at in connection.execute(query))
     return Past(
-        replace(then or liveblog, seq=seq),
+        replace(past_liveblog or liveblog, seq=seq),
         [entry for entry in entries if entry.id not in deleted],
         [(entry.seq or 0, Withdrawal(entry.id, deleted[entry.id])) for entry in entries if entry.id in deleted],
     )
 
 
 def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
-    """Return what has happened since a moment. Raises NotFound."""
+    """Return the changes and withdrawals since a moment. Raises NotFound."""
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     rows = connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings()
     changes = [(row["seq"], row["at"]) for row in rows]
     withdrawn = past(connection, liveblog_id, liveblog, moment).withdrawn if changes else []
-    return Pending(Position(liveblog.epoch, liveblog.seq), changes, [each for _, each in withdrawn])
+    return Pending(Position(liveblog.epoch, liveblog.seq), changes, [withdrawal for _, withdrawal in withdrawn])
 
 
-def positions(connection: Connection, wanted: Collection[tuple[str, datetime]]) -> dict[tuple[str, datetime], Position]:
-    """Return the position of each live blog at its moment; those that don't exist are missing."""
-    found: dict[tuple[str, datetime], Position] = {}
-    for slug, moment in wanted:
+def positions(
+    connection: Connection, moments: Collection[tuple[str, datetime]]
+) -> dict[tuple[str, datetime], Position]:
+    """Return the position of each live blog at its moment; live blogs that don't exist are left out."""
+    positions_found: dict[tuple[str, datetime], Position] = {}
+    for slug, moment in moments:
         with suppress(NotFound):
             liveblog_id, liveblog = liveblogs.find(connection, slug)
-            found[slug, moment] = Position(liveblog.epoch, seq_then(connection, liveblog_id, liveblog, moment))
-    return found
+            positions_found[slug, moment] = Position(
+                liveblog.epoch, seq_then(connection, liveblog_id, liveblog, moment)
+            )
+    return positions_found
 
 
 def _chunks(items: Sequence[object]) -> Iterator[Sequence[object]]:

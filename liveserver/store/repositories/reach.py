@@ -1,4 +1,4 @@
-"""Reach: viewers by live blog, partner and hour. Nothing of any single one."""
+"""Reach: counts of viewers by live blog, partner and hour. Nothing is stored of any single viewer."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 _t = tables.reach
 
 
-def add(connection: Connection, counted: Sequence[tuple[str, ReachHour]]) -> None:
-    """Add a node's counts to those of the others; the higher peak stays. A live blog that isn't there is left out."""
+def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
+    """Add a node's counts to the stored ones, of which the higher peak stays. Skips live blogs that don't exist."""
     blogs = tables.liveblogs
-    query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counted}))
+    query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counts}))
     ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    # In one order in every process: two that write the same rows would wait for each other for ever.
-    rows = sorted((ids[slug], hour) for slug, hour in counted if slug in ids)
+    # Sorted: two processes that write the same rows in different orders would wait for each other for ever.
+    rows = sorted((ids[slug], hour) for slug, hour in counts if slug in ids)
     for liveblog_id, hour in rows:
         statement = dialect.insert(_t).values(liveblog_id=liveblog_id, **hour._asdict())
         new = statement.excluded
@@ -46,12 +46,12 @@ def add(connection: Connection, counted: Sequence[tuple[str, ReachHour]]) -> Non
 def find(
     connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None = None
 ) -> list[ReachHour]:
-    """The hours that begin within that time, of all partners or of one, by partner and hour. Raises NotFound."""
+    """Return the hours that begin from `since` and before `until`, by partner and hour. Raises NotFound."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)
     if partner is not None:
         if "\x00" in partner:
-            # PostgreSQL knows no such text.
+            # PostgreSQL has no text with a NUL.
             return []
         query = query.where(_t.c.partner == partner)
     rows = connection.execute(query.order_by(_t.c.partner, _t.c.hour)).mappings()

@@ -1,4 +1,4 @@
-"""Links to the page of a live blog's reach, as the store keeps them: a hash of what is in the address, never that."""
+"""Links to the page of a live blog's reach. The store keeps a hash of a link's secret, never the secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _t = tables.reach_links
 _l = tables.liveblogs
 
 LINKS_MAX = 100
-"""Links of a live blog that are good at a time: with one more, the oldest is void."""
+"""Links that a live blog may have at a time: one more, and the oldest is deleted."""
 
 _FIND = (
     select(_l.c.slug, _t.c.key_id, _t.c.created_at, _t.c.expires_at)
@@ -28,18 +28,18 @@ _FIND = (
 
 
 class ReachLink(NamedTuple):
-    """A link to the page of a live blog's reach, and until when it is good."""
+    """A link to the page of a live blog's reach, and the time when it expires."""
 
     slug: str
     key_id: str
-    """The API key that made it, with which it ends."""
+    """The API key that made it. The link is good as long as the key is."""
     created_at: datetime
     expires_at: datetime
 
 
 def add(connection: Connection, digest: str, link: ReachLink) -> None:
-    """Insert a link; delete those that have expired, and the oldest of too many. Raises NotFound."""
-    # Locked: two at once would each see room for one.
+    """Insert a link; delete expired links, and the oldest if there are too many. Raises NotFound."""
+    # Locked: two transactions at once would each see room for one link.
     liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
     connection.execute(delete(_t).where(_t.c.expires_at <= link.created_at))
     values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
@@ -51,6 +51,6 @@ def add(connection: Connection, digest: str, link: ReachLink) -> None:
 
 
 def find(connection: Connection, digest: str) -> ReachLink | None:
-    """Return the link of a hash, also one that has expired; None if there is none."""
+    """Return the link of a hash, even if it has expired; None if there is none."""
     row = connection.execute(_FIND, {"digest": digest}).one_or_none()
     return None if row is None else ReachLink(*row)

@@ -1,8 +1,8 @@
 """Sources: live blogs of other servers that are followed, and the entries that were taken over from them.
 
-What a change of the source does here, and that it was done, is one transaction: nothing is taken over twice, or left
-out, whenever the process ends. It begins with the source's row, which says who follows it and up to where it has got;
-whoever isn't that any more writes nothing.
+A change of the source is applied here, and its position recorded, in one transaction. So nothing is taken over twice or
+left out, whenever the process ends. The transaction first locks the source's row, which names the process that follows
+it and the position reached. A process that isn't named there any more writes nothing.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ _EVERY = select(_t, _l.c.slug).join(_l, _l.c.id == _t.c.liveblog_id)
 
 
 class NotHeld(Conflict):
-    """Another process follows the source, or it is another source by now, or has got elsewhere: look again."""
+    """The error of a process that doesn't follow the source any more, or has another position for it than the store."""
 
 
 class Hold(NamedTuple):
-    """Who writes what comes from a source."""
+    """A process's claim to follow a source."""
 
     source_id: str
     holder: str
-    """The process."""
+    """The name of the process."""
     position: Position | None
-    """Up to where it knows the source's changes to be in the store."""
+    """The position up to which the source's changes are in the store, as the process knows; None: none are."""
 
 
 class Incoming(NamedTuple):
-    """An entry as it is at the source."""
+    """An entry of the source, as it is there."""
 
     id: str
     seq: int
     entry: Entry | None
-    """As it is to be here, whatever its id, seq and version; None: it isn't to be here (any more)."""
+    """The entry as it is to be here (id, seq and version don't count); None: it isn't to be here, or not any more."""
     complete: bool = True
 
 
@@ -82,7 +82,7 @@ def add(connection: Connection, source: Source) -> Source:
 
 
 def find(connection: Connection, slug: str, at: datetime) -> Source:
-    """The source of a live blog, waiting if nobody follows it at that moment. Raises NotFound."""
+    """Return the source of a live blog; its state is waiting if no process holds it at `at`. Raises NotFound."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = connection.execute(_EVERY.where(_t.c.liveblog_id == liveblog_id)).mappings().one_or_none()
     if row is None:
@@ -93,19 +93,19 @@ def find(connection: Connection, slug: str, at: datetime) -> Source:
 
 
 def remove(connection: Connection, slug: str) -> None:
-    """Forget the source; what was taken over stays. Raises NotFound."""
+    """Delete the source; entries that were taken over stay. Raises NotFound."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     if not connection.execute(delete(_t).where(_t.c.liveblog_id == liveblog_id)).rowcount:
         raise NotFound(f"{slug} follows no live blog")
 
 
 def exist(connection: Connection) -> bool:
-    """Return whether anything is followed at all."""
+    """True if there is any source."""
     return connection.execute(select(_t.c.id).limit(1)).first() is not None
 
 
 def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-    """The sources that this process follows from now on for so long: its own, and those that nobody has."""
+    """Let a process hold its own sources and all free ones until `at` plus `lease`; return them."""
     free = or_(_t.c.holder.is_(None), _t.c.holder == holder, _t.c.held_until.is_(None), _t.c.held_until <= at)
     connection.execute(update(_t).where(free).values(holder=holder, held_until=at + lease))
     rows = connection.execute(_EVERY.where(_t.c.holder == holder)).mappings()
@@ -113,7 +113,7 @@ def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) ->
 
 
 def release(connection: Connection, holder: str) -> None:
-    """Leave the sources of a process to another one."""
+    """Free the sources that a process holds."""
     connection.execute(update(_t).where(_t.c.holder == holder).values(holder=None, held_until=None))
 
 
@@ -126,7 +126,7 @@ def note(
     told: int | None,
     heard_at: datetime | None,
 ) -> None:
-    """Write down the state of a source; where it isn't held any more, nothing is written."""
+    """Record how a source is being followed. Writes nothing if the process doesn't hold it any more."""
     values = {"state": state.value, "error": error, "told": told, "heard_at": heard_at}
     connection.execute(update(_t).where(_is(hold)).values(values))
 
@@ -136,37 +136,38 @@ def take(
     slug: str,
     hold: Hold,
     reached: Position | None,
-    given: Incoming,
+    incoming: Incoming,
     *,
     actor: str,
     at: datetime,
 ) -> Written | None:
-    """Do here what was done to an entry there, and move on to `reached` (None: stay); None if that is nothing.
+    """Apply here a change that the source made to an entry, and move to position `reached` (None: stay).
 
-    What the newsroom has deleted here stays so. Raises NotHeld, and Conflict for one pinned entry too many.
+    Returns None if there is nothing to do. An entry that the newsroom has deleted here stays deleted. Raises
+    NotHeld, and Conflict for one pinned entry too many.
     """
     _hold_on(connection, hold, reached)
     liveblog_id, _ = liveblogs.find(connection, slug)
-    known = and_(_c.c.liveblog_id == liveblog_id, _c.c.remote_id == given.id)
-    row = connection.execute(select(_c).where(known)).mappings().one_or_none()
-    new = given.entry
+    of_entry = and_(_c.c.liveblog_id == liveblog_id, _c.c.remote_id == incoming.id)
+    row = connection.execute(select(_c).where(of_entry)).mappings().one_or_none()
+    new = incoming.entry
     if row is None or row["gone"]:
         if new is None:
             return None
         new = replace(new, id=new_id())
         written = entries.create(connection, slug, new, actor=actor)
-        values = {"entry_id": new.id, "seq": given.seq, "gone": False, "complete": given.complete}
+        values = {"entry_id": new.id, "seq": incoming.seq, "gone": False, "complete": incoming.complete}
         if row is None:
-            connection.execute(insert(_c).values(liveblog_id=liveblog_id, remote_id=given.id, **values))
+            connection.execute(insert(_c).values(liveblog_id=liveblog_id, remote_id=incoming.id, **values))
         else:
-            connection.execute(update(_c).where(known).values(values))
+            connection.execute(update(_c).where(of_entry).values(values))
         return written
-    # Locked: the newsroom may be about to delete it.
+    # Locked: the newsroom may be deleting it at this moment.
     query = select(_e.c.status).where(_e.c.id == row["entry_id"]).with_for_update(key_share=True)
-    here = connection.scalar(query) != EntryStatus.DELETED.value
-    gone = here and new is None
-    connection.execute(update(_c).where(known).values(seq=given.seq, complete=given.complete, gone=gone))
-    if not here:
+    exists = connection.scalar(query) != EntryStatus.DELETED.value
+    gone = exists and new is None
+    connection.execute(update(_c).where(of_entry).values(seq=incoming.seq, complete=incoming.complete, gone=gone))
+    if not exists:
         return None
     if new is None:
         return entries.remove(connection, slug, row["entry_id"], lambda _: None, actor=actor, at=at)
@@ -175,12 +176,12 @@ def take(
 
 
 def move(connection: Connection, hold: Hold, reached: Position) -> None:
-    """Move on past what does nothing here. Raises NotHeld."""
+    """Move to a position, past changes that do nothing here. Raises NotHeld."""
     _hold_on(connection, hold, reached)
 
 
 def copies(connection: Connection, slug: str) -> dict[str, ImportedEntry]:
-    """The source's entries that are here, by their ids there."""
+    """Return our copies of the source's entries, by their ids at the source."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_c).join(_e, _e.c.id == _c.c.entry_id)
     query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status != EntryStatus.DELETED.value)
@@ -197,13 +198,13 @@ def _is(hold: Hold) -> ColumnElement[bool]:
 
 
 def _hold_on(connection: Connection, hold: Hold, reached: Position | None) -> None:
-    """Lock the source's row, and move on. Raises NotHeld."""
+    """Lock the source's row, and move to position `reached` (None: stay). Raises NotHeld."""
     if reached is None:
         held = connection.execute(select(_t.c.id).where(_is(hold)).with_for_update()).first() is not None
     else:
         epoch, seq = hold.position or (None, None)
-        there = and_(_is(hold), _t.c.epoch.is_not_distinct_from(epoch), _t.c.seq.is_not_distinct_from(seq))
-        query = update(_t).where(there).values(epoch=reached.epoch, seq=reached.seq)
+        unmoved = and_(_is(hold), _t.c.epoch.is_not_distinct_from(epoch), _t.c.seq.is_not_distinct_from(seq))
+        query = update(_t).where(unmoved).values(epoch=reached.epoch, seq=reached.seq)
         held = connection.execute(query).rowcount == 1
     if not held:
         raise NotHeld("another process follows the source, or has got elsewhere")

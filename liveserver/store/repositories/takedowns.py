@@ -1,4 +1,4 @@
-"""Takedowns: what became of the viewers who were asked to confirm a deletion."""
+"""Takedowns: counts of the viewers that were asked to confirm a deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert a takedown, or replace the counts that were kept before."""
+    """Insert a takedown, or replace its earlier counts."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(

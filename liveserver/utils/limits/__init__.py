@@ -1,1 +1,1 @@
-"""Counting and limiting by key: rates, numbers of things at once, bytes unread, refusals."""
+"""Limits by key: rates, numbers at a time, unread bytes; and counts of refusals."""

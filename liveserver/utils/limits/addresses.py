@@ -1,4 +1,4 @@
-"""Network addresses as limits see them: whose a request is, where one may have very many."""
+"""Network addresses, as limits count them: one client may have very many IPv6 addresses."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ if TYPE_CHECKING:
 
 _MAPPED = bytes(10) + b"\xff\xff"
 _NETWORK = 8
-"""Bytes of an IPv6 address that tell one connection to the internet from others (RFC 6177): the rest is its user's."""
+"""Bytes of an IPv6 address that identify a connection to the internet (RFC 6177). Its user chooses the rest."""
 
 
 def packed(host: str) -> bytes | None:
-    """The four bytes of an IPv4 address, the sixteen of an IPv6 one; None for what is no address.
+    """Return the four bytes of an IPv4 address, or the sixteen of an IPv6 address; None if it is no address.
 
-    An IPv4 address is the same when it is written as an IPv6 one (`::ffff:192.0.2.1`).
+    An IPv4 address that is written as an IPv6 one (`::ffff:192.0.2.1`) has four bytes, too.
     """
     try:
         if ":" not in host:
             return inet_pton(AF_INET, host)
-        found = inet_pton(AF_INET6, host.partition("%")[0])
+        address = inet_pton(AF_INET6, host.partition("%")[0])
     except (OSError, ValueError):
         return None
-    return found[12:] if found.startswith(_MAPPED) else found
+    return address[12:] if address.startswith(_MAPPED) else address
 
 
 def network_prefix(address: bytes) -> bytes:
-    """What addresses have in common that one person may have: all of an IPv4 address, the /64 of an IPv6 one."""
+    """Return the part of an address that limits count by: the whole of an IPv4 address, the /64 of an IPv6 one."""
     return address[:_NETWORK]
 
 
 class Networks:
-    """Addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` names them. What is neither is left out."""
+    """A set of addresses and networks, as `LIVESERVER_FORWARDED_ALLOW_IPS` names them. Other names are ignored."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._single: set[bytes] = set()
         self._ranges: dict[int, list[tuple[int, int]]] = {4: [], 16: []}
-        """By the length of the addresses: the mask, and what is common to them under it."""
+        """The mask and the common prefix of each network, by the length of its addresses in bytes."""
         for name in names:
             try:
                 network = ip_network(name.strip(), strict=False)
@@ -55,4 +55,4 @@ class Networks:
         if address in self._single:
             return True
         number = int.from_bytes(address, "big")
-        return any(number & mask == common for mask, common in self._ranges[len(address)])
+        return any(number & mask == prefix for mask, prefix in self._ranges[len(address)])

@@ -1,4 +1,4 @@
-"""How many there may be at the same time, for each of many keys: the streams that are held from one address."""
+"""A limit on a number at a time, for each of many keys: the open streams of each address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Permit:
-    """What the streams of one address hold. All of them share it, so that each costs a reference."""
+    """A permit that all streams of one address share, so that each costs a reference only."""
 
     __slots__ = ("_held", "_key", "count")
 
@@ -17,28 +17,28 @@ class Permit:
         self._held = held
         self._key = key
         self.count = 0
-        """How many hold it."""
+        """The number of its holders."""
 
     def release(self) -> None:
-        """One of them has gone. Each says so once."""
+        """Give the permit back. Each holder does so once."""
         self.count -= 1
         if not self.count:
             del self._held[self._key]
 
 
 class ConcurrencyLimiter:
-    """Allows so many at the same time for each key. Nothing is kept for a key of which there is none."""
+    """A limiter that allows `most` holders at a time for each key. It keeps nothing for keys without holders."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        """For one key."""
+        """The greatest number of holders of one key."""
         self._held: dict[Hashable, Permit] = {}
 
     def __len__(self) -> int:
         return len(self._held)
 
     def acquire(self, key: Hashable) -> Permit | None:
-        """The key's permit, which one more holds; None if as many do as may."""
+        """Return the key's permit, with one more holder; None if it has `most` already."""
         permit = self._held.get(key)
         if permit is None:
             permit = self._held[key] = Permit(self._held, key)

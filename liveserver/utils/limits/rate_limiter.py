@@ -1,8 +1,8 @@
-"""How often something may happen: the generic cell rate algorithm. Its state is one float, `paid_off`.
+"""Limits on rates, by the generic cell rate algorithm. Its state is one float, `paid_off`.
 
-Each event takes up time, as a debt that time pays off. So much of it may be owed at once, and no more: that is a token
-bucket, told by when it will be full. `RateLimiter` keeps the float of each of many keys, `Throttle` one of its own, and
-a viewer has its own in itself (`realtime/transport/viewer_budget.py`).
+Each event adds some seconds to a debt, which time pays off, and the debt is limited. That is a token bucket, expressed
+by the time when it will be full. `RateLimiter` keeps that float for each of many keys, `Throttle` keeps one, and a
+viewer has its own (`realtime/transport/viewer_budget.py`).
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 DEBTORS_MAX = 16_384
-"""Keys of one limiter, some 3 MB of them. Going through them takes 5 ms, and at least half as many new keys to come."""
+"""Keys that a limiter keeps, some 3 MB. Going through them takes 5 ms, once in at least half as many new keys."""
 
 INEXACT = 1e-9
-"""Seconds by which sums of a clock's may be off: who has waited for as long as it was told is let in."""
+"""Seconds by which sums of times may be off: a client that has waited as long as it was told must be let in."""
 
 
 def charged(paid_off: float, now: float, seconds: float) -> float:
-    """When a debt will be paid off that was to be so by `paid_off`, once so many seconds are added to it."""
+    """Add seconds to a debt that is paid off at `paid_off`; return the time when it will be paid off then."""
     return paid_off + seconds if paid_off > now else now + seconds
 
 
 class RateLimiter:
-    """Allows `rate` events a second for each key, and as many as `burst` at once after a pause.
+    """A limiter that allows `rate` events a second for each key, and up to `burst` at once after a pause.
 
-    Each event puts its key `1 / rate` seconds into debt, which time pays off; one that would put it more than `burst`
-    such steps into debt is refused. Keys out of debt are as good as unknown and are forgotten when there are too many;
-    if not enough are, so are those who owe least. To have a debt forgotten takes as many other keys that owe more.
+    Each event adds `1 / rate` seconds to its key's debt, which time pays off; an event that would make the debt more
+    than `burst` such steps is refused. When there are too many keys, those without debt are forgotten, which changes
+    nothing for them; if they are too few, so are the keys with the smallest debts. To get a debt forgotten, one needs
+    as many other keys with larger debts.
 
-    `clock`: seconds, of any beginning.
+    `clock` returns seconds from any beginning.
     """
 
     __slots__ = ("_clock", "_paid_off", "_step", "_tolerance", "burst", "rate")
@@ -44,15 +45,15 @@ class RateLimiter:
         self._clock = clock
         self._step = 1 / rate
         self._tolerance = (burst - 1) / rate
-        """Seconds of debt with which one more is allowed."""
+        """Seconds of debt up to which one more event is allowed."""
         self._paid_off: dict[Hashable, float] = {}
-        """When each key will be out of debt."""
+        """The time at which each key's debt will be paid off."""
 
     def __len__(self) -> int:
         return len(self._paid_off)
 
     def take(self, key: Hashable) -> float:
-        """0 for an event that is allowed, and counted; else the seconds until the next one will be."""
+        """Count an event if it is allowed, and return 0; else return the seconds until one will be allowed."""
         now = self._clock()
         paid_off = self._paid_off.get(key)
         if paid_off is None:
@@ -65,14 +66,14 @@ class RateLimiter:
         return 0.0
 
     def wait(self, key: Hashable) -> float:
-        """The seconds until an event of the key will be allowed, 0 if one is; nothing is counted."""
+        """Return the seconds until an event of the key will be allowed; 0 if one is allowed now. Counts nothing."""
         owed = self._paid_off.get(key, -math.inf) - self._clock()
         return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
     def reserve(self, key: Hashable, longest: float) -> float:
-        """Count an event that happens in any case, and return the seconds that it is to wait for: `longest` at most.
+        """Count an event that happens in any case; return the seconds that it must wait, at most `longest`.
 
-        What waits for so long pays off no more than what waited before it: those who ask without end wait no longer.
+        The debt is limited accordingly: however many events a key has, none of them waits for longer than that.
         """
         now = self._clock()
         wait = self.take(key)
@@ -82,24 +83,24 @@ class RateLimiter:
         return wait
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events that have happened already, of a key that is allowed or not: the next ones wait for longer."""
+        """Count events of a key in debt that have happened already, allowed or not: its next ones wait longer."""
         paid_off = self._paid_off.get(key)
         if paid_off is not None:
             self._paid_off[key] = charged(paid_off, self._clock(), events * self._step)
 
     def _forget(self, now: float) -> None:
-        """Make room for half as many keys as there may be, at least."""
+        """Forget at least half of DEBTORS_MAX keys."""
         self._keep(now)
         if len(self._paid_off) > DEBTORS_MAX // 2:
             self._keep(sorted(self._paid_off.values())[-DEBTORS_MAX // 2])
 
-    def _keep(self, least: float) -> None:
-        """Forget who will be out of debt by then."""
-        self._paid_off = {key: paid_off for key, paid_off in self._paid_off.items() if paid_off > least}
+    def _keep(self, after: float) -> None:
+        """Keep only keys whose debts will be paid off after a time."""
+        self._paid_off = {key: paid_off for key, paid_off in self._paid_off.items() if paid_off > after}
 
 
 class Throttle:
-    """What somebody may spend: `most` at once, and `rate` a second from then on. `clock`: as above."""
+    """A limiter of amounts: `most` at once, and `rate` a second. `clock` returns seconds from any beginning."""
 
     __slots__ = ("_clock", "_paid_off", "_rate", "_tolerance")
 
@@ -110,7 +111,7 @@ class Throttle:
         self._paid_off = clock()
 
     def spend(self, amount: float) -> float:
-        """Take an amount, be it there or not; the seconds that it is to be waited for. The next one waits longer."""
+        """Spend an amount in any case; return the seconds to wait until it is allowed. Later amounts wait longer."""
         now = self._clock()
         self._paid_off = charged(self._paid_off, now, amount / self._rate)
         return max(0.0, self._paid_off - now - self._tolerance)

@@ -1,4 +1,4 @@
-"""What was turned away, counted by reason and logged once in a while, lest an attack fill the disk with its own log.
+"""Refusals, counted by reason, and logged once in a while, so that an attack can't fill the disk with log lines.
 
 A process has one `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
 """
@@ -17,62 +17,62 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 INTERVAL = 10.0
-"""Seconds between two lines of the log for the same reason, at least."""
+"""The least seconds between two log lines for the same reason."""
 
 log = structlog.get_logger(__name__)
 
 
 class Reason(StrEnum):
-    """Why something was turned away. A fixed set: nothing that a client sends becomes a metric's label."""
+    """The reason of a refusal. The set is fixed, so that nothing a client sends becomes a metric's label."""
 
     HEAD_TOO_LARGE = "head-too-large"
     """A request's head, its trailers or its chunks' extensions."""
     TARGET_TOO_LONG = "target-too-long"
-    """A path and query together."""
+    """The path and query of a request, together."""
     MALFORMED = "malformed"
-    """What is no HTTP/1.1."""
+    """Bytes that aren't an HTTP/1.1 request."""
     HEAD_TOO_SLOW = "head-too-slow"
     BODY_TOO_SLOW = "body-too-slow"
     TOO_MANY_WAITING = "too-many-waiting"
     """Requests sent on one connection before those sent earlier were answered."""
     TOO_MANY_RECORDS = "too-many-records"
-    """TLS records that carry little, or nothing."""
+    """TLS records with little or no content."""
     TOO_MANY_CONNECTIONS = "too-many-connections"
-    """No descriptor is left for it."""
+    """A connection for which there is no descriptor left."""
     GAVE_WAY = "gave-way"
-    """A connection on which nothing was asked for, when there was no room for another."""
+    """A connection that was ended to make room for another one."""
     TOO_MANY_STREAMS = "too-many-streams"
-    """The descriptors that are left are kept for requests."""
+    """A stream, when the remaining connections were kept for requests."""
     TOO_TALKATIVE = "too-talkative"
-    """A viewer that sends more than a viewer has to say."""
+    """A viewer that sends more than viewers need to send."""
     RATE = "rate"
-    """More requests, or streams, of one address or key than its share."""
+    """More requests, or new streams, of one address or key than its share."""
     STREAMS_HELD = "streams-held"
     """More streams at once from one address than its share."""
     BODIES = "bodies"
-    """More bodies on their way at once, of one key or of all, than are taken in."""
+    """More bodies being received at a time, of one key or of all, than are accepted."""
     KEY = "key"
-    """A key that isn't good, or lacks the scope."""
+    """An API key that isn't good, or lacks the scope."""
     NOT_ADMITTED = "not-admitted"
     """A partner, or a page, that may not show the live blog."""
     BUSY = "busy"
-    """More pages, or more work on texts, at once than is taken on."""
+    """More work on pages or texts at a time than is accepted."""
     STORAGE = "storage"
-    """A picture for which there is no room."""
+    """A picture for which there is no room in the storage."""
     HOST = "host"
-    """A Host that isn't among the allowed ones."""
+    """A Host header that isn't among the allowed ones."""
 
 
 @dataclass(slots=True)
 class _Silence:
-    """What happened of one reason since its last line in the log."""
+    """The refusals of one reason since its last log line."""
 
     until: float
     unlogged: int = 0
 
 
 class Refusals:
-    """Counts of refusals. `clock`: seconds, of any beginning."""
+    """The counts of refusals. `clock` returns seconds from any beginning."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -81,14 +81,14 @@ class Refusals:
 
     @property
     def counts(self) -> Mapping[Reason, int]:
-        """How many there were of each reason since the process began; 0 where there were none."""
+        """The number of refusals for each reason since the process began; 0 if there were none."""
         return {reason: self._counts[reason] for reason in Reason}
 
     def note(self, reason: Reason, **details: object) -> None:
-        """Count a refusal, and log it, unless one of the same reason was logged less than `INTERVAL` ago.
+        """Count a refusal; log it, unless one of the same reason was logged less than `INTERVAL` seconds ago.
 
-        A line says how many there were since the line before (`count`, this one included), and of this one the
-        details: an address, a route, a key's id, never a secret.
+        A line has the number of refusals since the last one (`count`, this one included), and the details of this one:
+        an address, a route, a key's id, never a secret.
         """
         self._counts[reason] += 1
         now = self._clock()
@@ -102,4 +102,4 @@ class Refusals:
 
 
 refusals = Refusals()
-"""Those of this process."""
+"""The refusals of this process."""

@@ -1,8 +1,9 @@
-"""Bytes that an address was sent and hasn't read, as far as they are in memory for its sake.
+"""Bytes that wait in memory because a client doesn't read them, counted by address.
 
-A connection tells when its transport has more to send than it takes at once, and when that has gone. In between the
-body that it sends counts for its client's address: once, to however many connections of that address it goes. So an
-address with much of it can be made to read first (`http/fair_queue.py`), while a client that reads costs nothing here.
+A connection reports when its transport can't send at once, and when it can again. Between the two, the body that it
+sends counts for its client's address, but only once if several connections of that address are sent the same body. So
+an address with many unread bytes can be made to read first (`http/fair_queue.py`), and a client that reads costs
+nothing here.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WRITE_BUFFER = 64 * 1024
-"""Bytes that wait in a transport before the application does, which sends large bodies in pieces of so many."""
+"""Bytes that may wait in a transport before the application has to. It sends large bodies in pieces of this size."""
 SLOW_MIN = 10
-"""Connections of one address that are read slowly at the same time, from which on they give way: browsers have six."""
+"""Slowly read connections of one address, from which on they may be ended to make room. Browsers have six."""
 
 
 class _Paused(NamedTuple):
@@ -28,21 +29,21 @@ class _Paused(NamedTuple):
 
 
 class UnreadBytes:
-    """The connections of a server whose clients read more slowly than they are answered."""
+    """The connections of a server whose clients read their answers too slowly."""
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
         self._of: dict[bytes, dict[object, None]] = {}
-        """The connections of each address, by what it is counted; the one that paused first comes first."""
+        """The connections by address prefix; the one that paused first comes first."""
 
     def __len__(self) -> int:
         return len(self._paused)
 
     def paused(self, connection: object, host: str, body: bytes | None, own: Callable[[], int]) -> None:
-        """A connection can't send on.
+        """Note that a connection can't send on.
 
-        `body`: what it sends, if others may be sent the same; b"" if that stays in memory anyway. `own`: how many bytes
-        wait for it alone, at any time until it has `resumed`.
+        `body`: the body that it sends, if others may be sent the same one; b"" if that stays in memory anyway. `own`
+        returns the bytes that wait for this connection alone, until it has `resumed`.
         """
         self.resumed(connection)
         prefix = _prefix_of(host)
@@ -51,7 +52,7 @@ class UnreadBytes:
             self._of.setdefault(prefix, {})[connection] = None
 
     def resumed(self, connection: object) -> None:
-        """It sends on, or has ended; nothing happens if it never paused."""
+        """Note that a connection sends on, or has ended. Does nothing if it never paused."""
         paused = self._paused.pop(connection, None)
         if paused is not None:
             connections = self._of[paused.prefix]
@@ -60,12 +61,12 @@ class UnreadBytes:
                 del self._of[paused.prefix]
 
     def slowest(self) -> object | None:
-        """Of the address with most of them, the connection that has been paused for longest; None if it has few."""
-        most = max(self._of.values(), key=len, default={})
-        return next(iter(most)) if len(most) >= SLOW_MIN else None
+        """Return the longest paused connection of the address that has most of them; None if it has few."""
+        connections = max(self._of.values(), key=len, default={})
+        return next(iter(connections)) if len(connections) >= SLOW_MIN else None
 
     def size_of(self, prefix: bytes) -> int:
-        """How many bytes wait for an address, or a network."""
+        """Return the bytes that wait for an address prefix."""
         size = 0
         bodies: dict[int, int] = {}
         for connection in self._of.get(prefix, ()):

@@ -127,7 +127,9 @@ def test_a_closed_one_keeps_its_counts_and_nobody() -> None:
     counter.posted("w", had=True)
     counter.left(third)
     assert counts(counter) == (3, 1, 1, 0)
-    assert [len(kept) for kept in (counter._waiting, counter._answered, counter._words, counter._done)] == [0] * 4
+    assert [
+        len(kept) for kept in (counter._waiting, counter._answered, counter._by_reply_id, counter._answered_ids)
+    ] == [0] * 4
 
 
 def test_no_viewer_is_held_once_it_has_left() -> None:
@@ -137,7 +139,7 @@ def test_no_viewer_is_held_once_it_has_left() -> None:
         if number % 2:
             counter.answered(one, had=True)
         counter.left(one)
-    assert [*counter._waiting, *counter._answered, *counter._words] == []
+    assert [*counter._waiting, *counter._answered, *counter._by_reply_id] == []
 
 
 def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

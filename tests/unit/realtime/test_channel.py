@@ -10,7 +10,7 @@ from liveserver.realtime import channel as channel_module
 from liveserver.realtime import fanout_queue
 from liveserver.realtime.channel import AHEAD_MAX, Channel, Offer, latest
 from tests.support.memory_history import EPOCH, LIVEBLOG, MemoryHistory
-from tests.support.viewers import ListSink, set_row
+from tests.support.viewers import ListSink, set_batch_size
 
 MATCH = "match"
 NOW = 100.0
@@ -367,15 +367,15 @@ def test_who_leaves_is_forgotten_and_leaving_twice_is_no_error() -> None:
 
 
 class Crowd(World):
-    """More viewers than a row, of whom two are written to in a turn."""
+    """More viewers than a batch, of whom two are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *committed: str, viewers: int = 5) -> None:
-        set_row(monkeypatch, 2)
+        set_batch_size(monkeypatch, 2)
         super().__init__(*committed)
         self.viewer_set = [self.join() for _ in range(viewers)]
 
     def turn(self) -> list[ListSink]:
-        """Go on by a row; who of the crowd was written to."""
+        """Go on by a batch; who of the crowd was written to."""
         before = [len(viewer.frames) for viewer in self.viewer_set]
         self.channel.pump(NOW)
         return [viewer for viewer, had in zip(self.viewer_set, before, strict=True) if len(viewer.frames) > had]

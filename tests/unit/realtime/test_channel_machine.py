@@ -27,7 +27,7 @@ from liveserver.domain.topic import Topic
 from liveserver.realtime.channel import Channel, Lag, Replay
 from tests.support.effort import examples
 from tests.support.memory_history import LIVEBLOG, MemoryHistory
-from tests.support.viewers import ListSink, Message, set_row
+from tests.support.viewers import ListSink, Message, set_batch_size
 
 if TYPE_CHECKING:
     from liveserver.domain.change import Position
@@ -283,7 +283,7 @@ class SlicedMachine(ChannelMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        set_row(self.patch, 1)
+        set_batch_size(self.patch, 1)
 
     @rule(target=ChannelMachine.readers, registry=st.lists(st.sampled_from([None, 1, 2]), min_size=2, max_size=4))
     def join_together(self, registry: list[int | None]) -> object:

@@ -9,7 +9,7 @@ from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime import fanout_queue as fanout_queue_module
 from liveserver.realtime.fanout_queue import FanoutQueue
 from liveserver.realtime.viewer import ViewerSet
-from tests.support.viewers import ListSink, set_row
+from tests.support.viewers import ListSink, set_batch_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Scene:
     """A crowd and its backlog; two viewers are written to in a turn."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, viewers: int = 3) -> None:
-        set_row(monkeypatch, 2)
+        set_batch_size(monkeypatch, 2)
         self.fanout_queue = FanoutQueue()
         self.viewer_set = ViewerSet()
         self.viewers = [self.join() for _ in range(viewers)]
@@ -204,7 +204,10 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
     for viewer in (one, two, other, two):
         viewer_set.add(viewer)
     assert (len(viewer_set), list(viewer_set)) == (3, [one, two, other])
-    assert [(row.kind, row.viewers) for row in viewer_set.rows()] == [(ListSink, [one, two]), (CountingSink, [other])]
+    assert [(batch.viewer_class, batch.viewers) for batch in viewer_set.batches()] == [
+        (ListSink, [one, two]),
+        (CountingSink, [other]),
+    ]
     for _ in range(2):
         viewer_set.discard(two)
     assert (len(viewer_set), two in viewer_set, other in viewer_set) == (2, False, True)
@@ -215,30 +218,32 @@ def test_a_crowd_counts_lists_and_forgets() -> None:
 
 
 def test_rows_have_no_gaps_and_room_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And whoever stays keeps its row: a delivery that goes through them must not miss it."""
-    set_row(monkeypatch, 4)
+    """And whoever stays keeps its batch: a delivery that goes through them must not miss it."""
+    set_batch_size(monkeypatch, 4)
     viewer_set = ViewerSet()
     viewers = [ListSink() for _ in range(10)]
     for viewer in viewers:
         viewer_set.add(viewer)
-    stood = {viewer: viewer.row for viewer in viewer_set}
+    stood = {viewer: viewer.batch for viewer in viewer_set}
     for place in (0, 2, 6, 8, 9):
         viewer_set.discard(viewers[place])
-    assert [row.viewers for row in viewer_set.rows()] == [
+    assert [batch.viewers for batch in viewer_set.batches()] == [
         [viewers[3], viewers[1]],
         [viewers[4], viewers[5], viewers[7]],
     ]
     assert all(
-        viewer.row is row and row.viewers[viewer.index] is viewer for row in viewer_set.rows() for viewer in row.viewers
+        viewer.batch is batch and batch.viewers[viewer.index] is viewer
+        for batch in viewer_set.batches()
+        for viewer in batch.viewers
     )
-    assert all(viewer.row is stood[viewer] for viewer in viewer_set)
+    assert all(viewer.batch is stood[viewer] for viewer in viewer_set)
     new = [ListSink() for _ in range(4)]
     for viewer in new:
         viewer_set.add(viewer)
-    assert [len(row.viewers) for row in viewer_set.rows()] == [4, 4, 1]
+    assert [len(batch.viewers) for batch in viewer_set.batches()] == [4, 4, 1]
     assert sorted(map(id, viewer_set)) == sorted(map(id, [*(viewers[place] for place in (1, 3, 4, 5, 7)), *new]))
     for one in list(viewer_set):
         viewer_set.discard(one)
-    assert (len(viewer_set), viewer_set.rows()) == (0, [])
+    assert (len(viewer_set), viewer_set.batches()) == (0, [])
     viewer_set.add(new[0])
-    assert [row.viewers for row in viewer_set.rows()] == [[new[0]]]
+    assert [batch.viewers for batch in viewer_set.batches()] == [[new[0]]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_TOO_SLOW
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster
-from tests.support.viewers import set_row, settle
+from tests.support.viewers import set_batch_size, settle
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +21,7 @@ SECOND_TO_FIFTH = [(2, "b"), (3, "c"), (4, "d"), (5, "e")]
 
 async def test_a_large_fan_out_lets_others_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Publishing returns before anybody is written to; what else is to run gets its turn between two slices."""
-    set_row(monkeypatch, 2)
+    set_batch_size(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await node.join() for _ in range(7)]
         loop = asyncio.get_running_loop()
@@ -45,7 +45,7 @@ async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However they came about: published, from the bus, read from the store, by the clock."""
-    set_row(monkeypatch, 2)
+    set_batch_size(monkeypatch, 2)
     async with cluster(nodes=2, heartbeat=SOON, poll=SOON) as [here, there]:
         viewers = [await here.join() for _ in range(5)]
         here.publish("a")
@@ -60,7 +60,7 @@ async def test_changes_and_heartbeats_of_a_crowd_come_by_themselves_and_in_order
 
 
 async def test_who_drains_while_others_are_written_to_gets_everything_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_row(monkeypatch, 2)
+    set_batch_size(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await node.join() for _ in range(9)]
         slow = viewers[4]

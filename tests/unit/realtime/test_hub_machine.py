@@ -21,7 +21,7 @@ from liveserver.domain.topic import Topic
 from tests.faults.reading import CHANGES, Line
 from tests.support.effort import examples
 from tests.support.memory_history import LIVEBLOG, MemoryHistory, hub_on
-from tests.support.viewers import ListSink, Message, set_row
+from tests.support.viewers import ListSink, Message, set_batch_size
 from tests.support.virtual_time import VirtualTimeLoop
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule()
     def make_two_a_crowd(self) -> None:
         """From now on one viewer is written to in a turn of the loop."""
-        set_row(self.patch, 1)
+        set_batch_size(self.patch, 1)
 
     @rule(target=messages, node=NODES, key=KEYS, deleted=st.booleans(), size=st.sampled_from([0, 0, 0, 70_000]))
     def publish(self, node: int, key: str, deleted: bool, size: int) -> object:

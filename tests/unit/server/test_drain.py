@@ -14,7 +14,7 @@ from liveserver.domain.topic import Topic
 from liveserver.server import drain as module
 from liveserver.server.drain import SLOTS, farewell, timetable
 from tests.support.hub_cluster import MATCH, WHOLE, cluster
-from tests.support.viewers import PATIENCE, ListSink, set_row
+from tests.support.viewers import PATIENCE, ListSink, set_batch_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -103,7 +103,7 @@ async def test_changes_are_delivered_until_one_leaves() -> None:
 
 
 async def test_what_was_on_its_way_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_row(monkeypatch, 2)
+    set_batch_size(monkeypatch, 2)
     async with cluster() as [node]:
         viewers = [await join(node) for _ in range(50)]
         node.publish("a")

@@ -1,4 +1,4 @@
-"""What is counted: latencies in a histogram, and everything by the second. Pure."""
+"""The counts of a benchmark: latencies in a histogram, and everything by the second. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 _BITS = 6
 _STEPS = 1 << _BITS
-"""Buckets to each power of two: a percentile is off by less than 1/64."""
+"""Buckets for each power of two: a percentile is off by less than 1/64."""
 
 
 class Histogram:
-    """Latencies in log-linear buckets of microseconds, as HdrHistogram has them (Tene, 2012). The largest is exact."""
+    """A histogram of latencies in log-linear buckets of microseconds, like HdrHistogram (Tene, 2012)."""
 
     def __init__(self) -> None:
         self.counts: dict[int, int] = {}
         self.max = 0.0
-        """Seconds."""
+        """The largest latency, in seconds."""
 
     def add(self, seconds: float) -> None:
-        """Count one latency. It is called for every delivery, and so made of the fewest steps."""
+        """Count one latency. This is called for every delivery, so it has as few steps as possible."""
         if seconds > self.max:
             self.max = seconds
         bucket = int(seconds * 1e6)
@@ -35,32 +35,32 @@ class Histogram:
             counts[bucket] = 1
 
     def merge(self, other: Histogram) -> None:
-        """Count everything of the other one."""
+        """Add all counts of another histogram."""
         for bucket, count in other.counts.items():
             self.counts[bucket] = self.counts.get(bucket, 0) + count
         self.max = max(self.max, other.max)
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of latencies."""
         return sum(self.counts.values())
 
     def percentile(self, percent: float) -> float | None:
-        """The latency in seconds that so many percent don't exceed (nearest rank); None without any."""
+        """Return the latency in seconds that so many percent don't exceed (nearest rank); None if there are none."""
         total = self.count
         if not total:
             return None
         rank = percent / 100 * total
-        seen = 0
+        cumulated = 0
         for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen >= rank:
+            cumulated += self.counts[bucket]
+            if cumulated >= rank:
                 return min(_upper(bucket), self.max)
         return self.max
 
 
 def _upper(bucket: int) -> float:
-    """The end of a bucket, in seconds."""
+    """Return the upper end of a bucket, in seconds."""
     if bucket < 2 * _STEPS:
         return (bucket + 1) / 1e6
     shift = (bucket >> _BITS) - 1
@@ -69,17 +69,17 @@ def _upper(bucket: int) -> float:
 
 @dataclass
 class Second:
-    """One second of a run."""
+    """The counts of one second of a run."""
 
     latency: Histogram = field(default_factory=Histogram)
     delivered: int = 0
     following: int = 0
-    """Viewers at the second's end."""
+    """Viewers that follow at the second's end."""
 
 
 @dataclass
 class Measurements:
-    """What became of a number of viewers."""
+    """The counts of a number of viewers."""
 
     opened: int = 0
     """Viewers whose stream began, each counted once."""
@@ -88,17 +88,17 @@ class Measurements:
     following: int = 0
     """Viewers that follow at present."""
     failed: int = 0
-    """Those that gave up: they could not be connected."""
+    """Viewers that gave up, since they could not be connected."""
     tries: int = 0
-    """Connections that were tried."""
+    """Attempts to connect."""
     reconnects: int = 0
     """Streams that began once more after they had broken off."""
     resets: int = 0
     """Viewers that were told to start afresh."""
     delivered: int = 0
-    """Changes that viewers got, each in its turn."""
+    """Changes that viewers got in order."""
     duplicated: int = 0
-    """Changes that came again, or after a later one."""
+    """Changes that came twice, or after a later one."""
     lost: int = 0
     """Changes that a viewer never got."""
     superseded: int = 0
@@ -106,27 +106,27 @@ class Measurements:
     received: int = 0
     """Bytes of answers; TLS isn't counted."""
     behind: int = 0
-    """Viewers that have not reached the last change; known once that is."""
+    """Viewers that have not reached the last change; 0 until that is known."""
     opened_at: float = 0.0
-    """When the last of the viewers was opened, on the monotonic clock."""
+    """The time when the last viewer's stream began, on the monotonic clock."""
     arrived_at: float = 0.0
-    """When the last change arrived."""
+    """The time when the last change arrived, on the monotonic clock."""
     cpu: float = 0.0
     """Seconds of processor time that the viewers' process used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """How late the viewers' process was for appointments of its own, once all were connected."""
+    """Delays of timers in the viewers' process, after all were connected."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Why connections failed or broke off."""
+    """Failed or broken connections, by reason."""
 
     def merge(self, other: Measurements) -> None:
-        """Add everything of the other one."""
+        """Add the counts of other viewers."""
         for name, value in vars(other).items():
-            mine = getattr(self, name)
+            own = getattr(self, name)
             if isinstance(value, Counter):
-                mine.update(value)
+                own.update(value)
             elif isinstance(value, Histogram):
-                mine.merge(value)
+                own.merge(value)
             elif name.endswith("_at"):
-                setattr(self, name, max(mine, value))
+                setattr(self, name, max(own, value))
             else:
-                setattr(self, name, mine + value)
+                setattr(self, name, own + value)

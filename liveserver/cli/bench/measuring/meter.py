@@ -1,4 +1,4 @@
-"""What a server's processes on this machine use: processor time and memory, as Linux's /proc tells."""
+"""Processor time and memory of a server's processes on this machine, read from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ _PROC = Path("/proc")
 
 
 class Meter:
-    """Reads the processes of a server. Their children are theirs too."""
+    """A meter of a server's processes and all their descendants."""
 
     def __init__(self, pids: Sequence[int]) -> None:
-        self.pids = tuple(dict.fromkeys(pid for named in pids for pid in _family(named)))
+        self.pids = tuple(dict.fromkeys(pid for parent in pids for pid in _family(parent)))
         self.cpu()
         self.memory()
 
     def cpu(self) -> float:
-        """Seconds on a processor, of all threads that live. Raises Refused if a process can't be read."""
+        """Return the processor time of all living threads, in seconds. Raises Refused if a process can't be read."""
         return sum(_cpu(pid) for pid in self.pids)
 
     def memory(self) -> int:
-        """Bytes of memory: the proportional set size, which counts what processes share once. Raises Refused."""
+        """Return bytes of memory: the proportional set size, which counts shared memory once. Raises Refused."""
         return sum(_memory(pid) for pid in self.pids)
 
 
 def _family(pid: int) -> list[int]:
-    """The process and all that descend from it, but for those that have ended and weren't waited for yet."""
-    found = [pid]
+    """Return a process and all its descendants, without those that have ended and weren't waited for yet."""
+    pids = [pid]
     with suppress(OSError):
         for thread in (_PROC / str(pid) / "task").iterdir():
             for child in map(int, (thread / "children").read_text().split()):
                 if not _has_ended(child):
-                    found += _family(child)
-    return found
+                    pids += _family(child)
+    return pids
 
 
 def _has_ended(pid: int) -> bool:
-    """Its state stands behind its name, which is in brackets and may have others in it (proc(5))."""
+    """True if a process is a zombie, or is gone."""
+    # The state comes after the name, which is in brackets, and may itself contain brackets (proc(5)).
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
     except OSError:
@@ -51,7 +52,7 @@ def _has_ended(pid: int) -> bool:
 
 
 def _cpu(pid: int) -> float:
-    """By the scheduler's account, which is in nanoseconds; /proc/PID/stat counts in hundredths of a second."""
+    """Return a process's seconds, by the scheduler, which counts nanoseconds; /proc/PID/stat has hundredths only."""
     total = 0
     try:
         for thread in (_PROC / str(pid) / "task").iterdir():

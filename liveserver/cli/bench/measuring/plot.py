@@ -1,4 +1,4 @@
-"""A run as a picture: latency, viewers, deliveries and publishes over time; alone (SVG) or in a page (HTML). Pure."""
+"""Plots of a run: latency, viewers, deliveries and publishes over time, as SVG or in an HTML page. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 WIDTH = 960
 LEFT, RIGHT = 72, 936
 PANELS = ((104, 320), (372, 448), (500, 576), (628, 688))
-"""Top and bottom of each."""
+"""Top and bottom of each panel."""
 HEIGHT = 736
 GAP = 3
-"""Seconds without a value after which a line breaks off."""
+"""Seconds without a value after which a line is interrupted."""
 
 Row = dict[str, Any]
 
 
 def as_svg(result: Result) -> str:
-    """The picture."""
+    """Return the plots as SVG."""
     values = report.as_json(result)
     timeline: list[Row] = values["timeline"]
     across = Scale(0, max((row["second"] for row in timeline), default=0) + 1, LEFT, RIGHT)
@@ -49,7 +49,7 @@ def as_svg(result: Result) -> str:
 
 
 def as_html(result: Result) -> str:
-    """A page with the picture and the figures, complete in itself."""
+    """Return a self-contained page with the plots and the figures."""
     rows = "\n".join(
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in report.as_rows(result)
     )
@@ -79,9 +79,9 @@ def _subtitle(result: Result) -> str:
 
 def _latency(timeline: Sequence[Row], across: Scale) -> list[str]:
     top, bottom = PANELS[0]
-    known = [row[name] for row in timeline for name in ("p50_ms", "max_ms") if row[name]]
-    low = 10.0 ** math.floor(math.log10(min(known, default=1.0)))
-    down = Scale(low, max([low * 10, *known]) * 1.15, bottom, top, logarithmic=True)
+    latencies = [row[name] for row in timeline for name in ("p50_ms", "max_ms") if row[name]]
+    low = 10.0 ** math.floor(math.log10(min(latencies, default=1.0)))
+    down = Scale(low, max([low * 10, *latencies]) * 1.15, bottom, top, logarithmic=True)
     parts = _frame(top, "latency, ms (logarithmic)", down)
     names = (("max_ms", "three", "max"), ("p99_ms", "two", "p99"), ("p50_ms", "one", "p50"))
     for name, css, _ in names:
@@ -95,7 +95,7 @@ def _viewers(timeline: Sequence[Row], across: Scale) -> list[str]:
     points = [(across(row["second"] + 1), down(row["viewers"])) for row in timeline]
     points = [(across(0), bottom), *points]
     return [
-        *_frame(top, "viewers following", down, wanted=2),
+        *_frame(top, "viewers following", down, tick_count=2),
         svg_chart.area(points, bottom, "fill-one soft"),
         svg_chart.path(points, "line one"),
     ]
@@ -106,7 +106,7 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
     down = Scale(0, _room(timeline, name), bottom, top)
     width = across(1) - across(0)
     gap = min(width / 5, 2)
-    return _frame(top, label, down, wanted=2) + [
+    return _frame(top, label, down, tick_count=2) + [
         svg_chart.rectangle(
             across(row["second"]), down(row[name]), width - gap, bottom - down(row[name]), f"fill-{css} half"
         )
@@ -116,22 +116,22 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
 
 
 def _line(timeline: Sequence[Row], name: str, across: Scale, down: Scale, css: str) -> list[str]:
-    """A line through the middles of seconds, broken where there is nothing for long."""
+    """Return a line through the middles of seconds, interrupted where values are missing for long."""
     pieces: list[list[tuple[float, float]]] = []
-    before = -GAP - 1
+    previous_second = -GAP - 1
     for row in timeline:
         if row[name] is None:
             continue
-        if row["second"] - before > GAP:
+        if row["second"] - previous_second > GAP:
             pieces.append([])
         pieces[-1].append((across(row["second"] + 0.5), down(row[name])))
-        before = row["second"]
+        previous_second = row["second"]
     return [svg_chart.path(points, f"line {css}") for points in pieces]
 
 
-def _frame(top: int, label: str, down: Scale, *, wanted: int = 4) -> list[str]:
+def _frame(top: int, label: str, down: Scale, *, tick_count: int = 4) -> list[str]:
     parts = [svg_chart.text(LEFT, top - 12, label, css="label")]
-    for tick in down.ticks(wanted):
+    for tick in down.ticks(tick_count):
         y = down(tick)
         parts.append(svg_chart.line(LEFT, y, RIGHT, y, "grid"))
         parts.append(svg_chart.text(LEFT - 8, y + 4, f"{tick:,.10g}", css="dim", anchor="end"))

@@ -1,4 +1,4 @@
-"""A result as JSON and as a table. The JSON's keys are described in docs/performance.md, and stay."""
+"""A result as JSON and as a table. docs/performance.md describes the JSON's keys, which don't change."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""Of a processor: above it, latency is partly that of the viewers' own process."""
+"""The share of a processor above which part of the latency comes from the viewers' own process."""
 FRESH = 512
-"""Bytes for each viewer, less than which no server needs."""
+"""Bytes for each viewer: any server that starts fresh needs more than that."""
 LATE = 0.01
-"""Seconds: so late a process may be without a remark."""
+"""Seconds by which a process may be late without a remark."""
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """The result as plain values."""
+    """Return the result as plain values for JSON."""
     plan, measurements, usage = result.plan, result.measurements, result.usage
     return {
         "format": 1,
@@ -81,7 +81,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def as_rows(result: Result) -> list[tuple[str, str]]:
-    """The result for people: what, and how much."""
+    """Return the result for people, as pairs of a name and a value."""
     plan, measurements, usage = result.plan, result.measurements, result.usage
     rows = [
         ("server", f"{result.url}  {result.slug}"),
@@ -114,30 +114,30 @@ def as_rows(result: Result) -> list[tuple[str, str]]:
 
 
 def notes(result: Result) -> list[str]:
-    """What whoever reads the figures must know: failures, and doubts."""
+    """Return remarks that a reader of the figures needs: failures, and doubts."""
     measurements = result.measurements
-    found = [f"{count:,} × {reason}" for reason, count in measurements.errors.most_common(5)]
-    found += [f"{count:,} × publishing: {reason}" for reason, count in result.publish_errors.most_common(5)]
+    remarks = [f"{count:,} × {reason}" for reason, count in measurements.errors.most_common(5)]
+    remarks += [f"{count:,} × publishing: {reason}" for reason, count in result.publish_errors.most_common(5)]
     if result.interrupted:
-        found.append("interrupted: these are the figures up to then")
+        remarks.append("interrupted: these are the figures up to then")
     if measurements.superseded:
-        found.append(f"{measurements.superseded:,} changes were left out of replays, as later states replaced them")
+        remarks.append(f"{measurements.superseded:,} changes were left out of replays, as later states replaced them")
     late, latency = measurements.lateness.percentile(99), result.latency.percentile(99)
     if result.busiest > BUSY or (late and latency and late > latency / 2 and late > LATE):
-        found.append(
+        remarks.append(
             f"the viewers' own processes were late by up to {(late or 0) * 1e3:.0f} ms (p99), and the busiest used "
             f"{result.busiest:.0%} of a processor: part of the latency is theirs. Take more --processes, or run bench "
             "on another machine than the server"
         )
     if result.usage is not None and result.usage.viewer_bytes < FRESH:
-        found.append("the server still had memory from earlier viewers: measure memory on one that has just started")
+        remarks.append("the server still had memory from earlier viewers: measure memory on one that has just started")
     if not result.plan.rate:
-        found.append("without publishing there is no latency to measure")
-    return found
+        remarks.append("without publishing there is no latency to measure")
+    return remarks
 
 
 def transport_of(result: Result) -> str:
-    """How viewers follow, in words."""
+    """Return the transport of the viewers, in words."""
     if result.plan.transport == "sse":
         return "SSE"
     if result.measurements.deflated:

@@ -20,11 +20,11 @@ class Usage:
 
     pids: tuple[int, ...]
     connect_us: float
-    """Microseconds of processor time for each connection that was tried."""
+    """Microseconds of processor time for each attempt to connect."""
     delivery_us: float | None
-    """The same for each delivery, publishing included; None if nothing was delivered."""
+    """Microseconds of processor time for each delivery, publishing included; None if nothing was delivered."""
     viewer_bytes: float
-    """Memory (PSS) for each viewer that follows."""
+    """Bytes of memory (PSS) for each viewer that follows."""
 
 
 @dataclass
@@ -38,16 +38,16 @@ class Result:
     interrupted: bool = False
     measurements: Measurements = field(default_factory=Measurements)
     expected: int = 0
-    """Deliveries that there should have been."""
+    """The number of deliveries that there should have been."""
     published: int = 0
     publish_errors: Counter[str] = field(default_factory=Counter)
     answers: Histogram = field(default_factory=Histogram)
-    """How long the server took to answer publish requests."""
+    """The times that the server took to answer publish requests."""
     connect_seconds: float = 0.0
     received: int = 0
     """Bytes that viewers got while entries were delivered; TLS isn't counted."""
     deliver_seconds: float = 0.0
-    """From the first publish, or the beginning of watching, to the last delivery."""
+    """Seconds from the first publish, or the beginning of watching, to the last delivery."""
     seconds: dict[int, Second] = field(default_factory=dict)
     publishes: Counter[int] = field(default_factory=Counter)
     """Entries published in each second."""
@@ -65,7 +65,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """Every viewer was connected, everything was published, and every change came to everyone exactly once."""
+        """True if every viewer was connected, all entries were published, and everyone got each change exactly once."""
         measurements = self.measurements
         return (
             measurements.opened == self.plan.viewers

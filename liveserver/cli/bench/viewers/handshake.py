@@ -1,4 +1,4 @@
-"""The request that opens a viewer's connection, and how its answer is checked (RFC 6455, 4; RFC 7692, 7.1). Pure."""
+"""The request that opens a viewer's stream, and the check of its answer (RFC 6455, 4; RFC 7692, 7.1). Pure."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import NamedTuple
 from liveserver.cli.bench.errors import Broken
 
 HEAD_MAX = 16 * 1024
-"""Bytes of an answer's head."""
+"""Bytes that an answer's head may have."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
 
 class Transport(StrEnum):
-    """How a viewer follows the stream."""
+    """The transport of a viewer's stream."""
 
     WS = "ws"
     SSE = "sse"
 
 
 def random_key() -> str:
-    """A value for `Sec-WebSocket-Key`."""
+    """Return a value for `Sec-WebSocket-Key`."""
     return b64encode(secrets.token_bytes(16)).decode()
 
 
 @dataclass(frozen=True)
 class Opening:
-    """How a viewer asks for its stream. One for all viewers of a run, the WebSocket key included."""
+    """The opening request of a stream. All viewers of a run have the same one, with the same WebSocket key."""
 
     transport: Transport
     authority: str
@@ -40,11 +40,11 @@ class Opening:
     path: str
     """The stream's path, without a query."""
     deflate: bool = True
-    """Whether permessage-deflate is offered (WebSocket only)."""
+    """True if permessage-deflate is offered (WebSocket only)."""
     key: str = field(default_factory=random_key)
 
     def request(self, after: str | None = None) -> bytes:
-        """The request's bytes; `after` is the position to go on from."""
+        """Return the request's bytes; `after`: the position to resume at."""
         target = f"{self.path}?after={after}" if after else self.path
         lines = [f"GET {target} HTTP/1.1", f"Host: {self.authority}", "User-Agent: liveserver-bench"]
         if self.transport is Transport.SSE:
@@ -57,11 +57,11 @@ class Opening:
 
     @property
     def accept(self) -> str:
-        """What `Sec-WebSocket-Accept` must be."""
+        """The value that `Sec-WebSocket-Accept` must have."""
         return b64encode(sha1(self.key.encode() + _GUID, usedforsecurity=False).digest()).decode()
 
     def read(self, data: bytes) -> Answer | None:
-        """The answer at the beginning of `data`; None while its head isn't whole. Raises Broken if it is a refusal."""
+        """Read the answer at the beginning of data; None if its head isn't complete. Raises Broken for a refusal."""
         head, separator, _ = data.partition(b"\r\n\r\n")
         if not separator:
             if len(data) > HEAD_MAX:
@@ -87,17 +87,17 @@ class Opening:
     def _deflated(self, fields: dict[str, str]) -> bool:
         agreed = fields.get("sec-websocket-extensions", "")
         if agreed and not (self.deflate and "server_no_context_takeover" in agreed):
-            # Each message is inflated alone; a server that ignores the offer's parameter breaks RFC 7692, 7.1.1.1.
+            # We inflate each message alone. A server that ignores the offered parameter breaks RFC 7692, 7.1.1.1.
             raise Broken(f"answered with an extension that wasn't offered: {agreed}")
         return bool(agreed)
 
 
 class Answer(NamedTuple):
-    """How the stream was opened."""
+    """The server's answer that opens the stream."""
 
     size: int
-    """Bytes of the head."""
+    """The bytes of the answer's head."""
     deflated: bool
-    """permessage-deflate was agreed on."""
+    """True if permessage-deflate was agreed on."""
     chunked: bool
-    """The body comes in chunks (HTTP/1.1)."""
+    """True if the body comes in chunks (HTTP/1.1)."""

@@ -1,8 +1,8 @@
-"""What a viewer reads from its connection: WebSocket frames or server-sent events, and what they say. Pure.
+"""Parsing a viewer's data: WebSocket frames or server-sent events, and the messages in them. Pure.
 
-All viewers of a stream get the same bytes. So what bytes mean is a function of the bytes alone: `read_frames` and
-`read_events` take what has come and return the messages that are complete, and how many bytes they were. Nothing is
-consumed of a message that isn't complete.
+All viewers of a stream get the same bytes, so parsing depends on the bytes alone: `read_frames` and `read_events` take
+the data so far, and return the messages that are complete, and the number of their bytes. Nothing of an incomplete
+message is consumed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from liveserver.cli.bench.errors import Broken
 
 MESSAGE_MAX = 16 * 1024 * 1024
-"""Bytes of one message, beyond which the server is taken to be broken."""
+"""Bytes that a message may have; a server that sends a longer one is taken to be broken."""
 
 _MARK = re.compile(rb"bench-([0-9a-f]{8})-([0-9]{7})-([0-9]{15})")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
@@ -26,26 +26,26 @@ _FIN, _DEFLATED, _RESERVED = 0x80, 0x40, 0x30
 
 
 class Mark(NamedTuple):
-    """What an entry of a benchmark carries in its text: whose it is, and when its request was sent."""
+    """The mark in the text of a benchmark's entry: its run, its number, and the time when its request was sent."""
 
     run: str
-    """Eight hexadecimal digits."""
+    """The run's id: eight hexadecimal digits."""
     number: int
     sent: float
-    """Seconds on this machine's monotonic clock, which on Linux all processes share (clock_gettime(2))."""
+    """Seconds of this machine's monotonic clock, which all processes share on Linux (clock_gettime(2))."""
 
     def __str__(self) -> str:
         return f"bench-{self.run}-{self.number:07d}-{round(self.sent * 1e6):015d}"
 
     @classmethod
     def find(cls, text: bytes) -> Mark | None:
-        """The first mark in the text."""
-        found = _MARK.search(text)
-        return None if found is None else cls(found[1].decode(), int(found[2]), int(found[3]) / 1e6)
+        """Return the first mark in a text; None if there is none."""
+        match = _MARK.search(text)
+        return None if match is None else cls(match[1].decode(), int(match[2]), int(match[3]) / 1e6)
 
 
 class Hello(NamedTuple):
-    """The stream's first message, and one before changes that may skip."""
+    """The first message of a stream; also sent before changes whose seqs may skip."""
 
     epoch: str
     seq: int
@@ -53,33 +53,33 @@ class Hello(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An entry, a deletion or a change of the live blog."""
+    """A change: an entry, a deletion, or the live blog's own fields."""
 
     seq: int
     mark: Mark | None
 
 
 class Reset(NamedTuple):
-    """The position is void."""
+    """The message that the viewer's position is void."""
 
     epoch: str
     seq: int
 
 
 class Farewell(NamedTuple):
-    """The server is going away; come back after so many seconds."""
+    """The message that the server ends, and after how many seconds to come back."""
 
     after: float
 
 
 class Ping(NamedTuple):
-    """To be answered with the same payload."""
+    """A ping, to be answered with the same payload."""
 
     payload: bytes
 
 
 class End(NamedTuple):
-    """The WebSocket's close frame; 1005 if it gives no code (RFC 6455, 7.4.1)."""
+    """A close frame; the code is 1005 if it has none (RFC 6455, 7.4.1)."""
 
     code: int
 
@@ -88,23 +88,23 @@ Message = Hello | Change | Reset | Farewell | Ping | End
 
 
 def read_frames(data: bytes) -> tuple[list[Message], int]:
-    """The messages of the whole WebSocket messages at the beginning of `data` (RFC 6455, 5), and their length in bytes.
+    """Read the complete WebSocket messages at the beginning of data (RFC 6455, 5); return them and their bytes.
 
     Frames may be deflated without context takeover (RFC 7692, 7.2.2). Raises Broken.
     """
     messages: list[Message] = []
     consumed = 0
     while True:
-        found, end = _read_one(data, consumed)
+        read, end = _read_one(data, consumed)
         if end == consumed:
             return messages, consumed
-        messages += found
+        messages += read
         consumed = end
 
 
 def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
-    """One message with the control frames that came between its fragments; nothing and `start` if it isn't whole."""
-    found: list[Message] = []
+    """Read one message, and control frames among its fragments; return nothing and `start` if it isn't complete."""
+    messages: list[Message] = []
     fragments: list[bytes] = []
     deflated = False
     at = start
@@ -115,9 +115,9 @@ def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
         first, payload, at = frame
         opcode = first & 0x0F
         if opcode >= _CLOSE:
-            found += _control(opcode, payload)
+            messages += _control(opcode, payload)
             if not fragments:
-                return found, at
+                return messages, at
             continue
         if bool(fragments) != (opcode == _CONTINUATION):
             raise Broken("a fragment is out of place")
@@ -126,12 +126,12 @@ def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
         fragments.append(payload)
         if first & _FIN:
             message = b"".join(fragments)
-            found += meaning(_inflate(message) if deflated else message)
-            return found, at
+            messages += meaning(_inflate(message) if deflated else message)
+            return messages, at
 
 
 def _frame(data: bytes, at: int) -> tuple[int, bytes, int] | None:
-    """A frame's first byte, its payload, and where it ends; None if it isn't whole."""
+    """Read a frame; return its first byte, its payload, and the index of its end; None if it isn't complete."""
     if len(data) - at < 2:
         return None
     first, length = data[at], data[at + 1]
@@ -169,7 +169,7 @@ def _inflate(payload: bytes) -> bytes:
 
 
 def read_events(data: bytes) -> tuple[list[Message], int]:
-    """The messages of the whole events at the beginning of `data` (HTML, 9.2.6), and their length in bytes.
+    """Read the complete events at the beginning of data (HTML, 9.2.6); return their messages and their bytes.
 
     Raises Broken.
     """
@@ -187,9 +187,9 @@ def read_events(data: bytes) -> tuple[list[Message], int]:
 
 
 def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
-    """What the whole chunks at the beginning of `data` carry (RFC 9112, 7.1), and their length.
+    """Read the complete chunks at the beginning of data (RFC 9112, 7.1); return their content and their bytes.
 
-    Also returns whether the last of them ends the body. Raises Broken.
+    The third value is True if the last of them ends the body. Raises Broken.
     """
     content: list[bytes] = []
     consumed = 0
@@ -211,7 +211,7 @@ def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
 
 
 def meaning(text: bytes) -> list[Message]:
-    """What a JSON message of the stream says; nothing for types that don't matter here. Raises Broken."""
+    """Parse a JSON message of the stream; return nothing for types that don't matter here. Raises Broken."""
     try:
         message = orjson.loads(text)
         match message["type"]:

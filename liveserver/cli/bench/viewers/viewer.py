@@ -1,7 +1,7 @@
-"""One viewer: a connection that follows a live stream, and keeps account of what it gets.
+"""One viewer: a connection that follows a live stream, and counts the changes that it gets.
 
-It is light enough for 20,000 to fit: a transport and a few numbers. Chunks of bytes that arrive at a viewer with
-nothing half read are looked up first: what the same bytes mean has usually been worked out for another viewer.
+It consists of a transport and a few numbers, so that 20,000 fit into memory. If no data is incomplete, the next bytes
+are first looked up in a cache: they have usually been parsed for another viewer already.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.messages import Mark
 
 FINAL_CODES = range(4500, 5000)
-"""Close codes after which one doesn't come back (docs/stream.md)."""
+"""Close codes after which a viewer doesn't come back (docs/stream.md)."""
 
 MEANINGS = 512
-"""Chunks whose meaning is remembered."""
+"""Pieces of data whose messages are cached."""
 
 
 class Meanings:
-    """What chunks of bytes said that arrived before. Mostly it is the one that arrived last."""
+    """The cache of messages by data that arrived before; usually the data is that of the last call."""
 
     def __init__(self) -> None:
         self._last = b""
-        self._found: list[Message] = []
-        self._known: dict[bytes, list[Message]] = {}
+        self._last_messages: list[Message] = []
+        self._messages: dict[bytes, list[Message]] = {}
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._messages)
 
     def get(self, data: bytes) -> list[Message] | None:
-        """What these bytes say, if they came before."""
-        # To compare two kilobytes takes a twentieth of the time in which they are hashed.
+        """Return the messages of some data; None if it isn't cached."""
+        # Comparing two kilobytes takes a twentieth of the time of hashing them.
         if data == self._last:
-            return self._found
-        found = self._known.get(data)
-        if found is not None:
-            self._last, self._found = data, found
-        return found
+            return self._last_messages
+        messages = self._messages.get(data)
+        if messages is not None:
+            self._last, self._last_messages = data, messages
+        return messages
 
-    def keep(self, data: bytes, found: list[Message]) -> None:
-        """Remember what these bytes say."""
-        if len(self._known) >= MEANINGS:
-            self._known.clear()
-        self._known[data] = found
-        self._last, self._found = data, found
+    def keep(self, data: bytes, messages: list[Message]) -> None:
+        """Cache the messages of some data."""
+        if len(self._messages) >= MEANINGS:
+            self._messages.clear()
+        self._messages[data] = messages
+        self._last, self._last_messages = data, messages
 
 
 class Stage(Enum):
-    """Where a viewer stands."""
+    """The stage of a viewer."""
 
     AWAY = auto()
-    """It has no connection."""
+    """The viewer has no connection."""
     OPENING = auto()
     """The request was sent."""
     GREETING = auto()
@@ -73,30 +73,30 @@ class Stage(Enum):
 
 
 _FOLLOWING = Stage.FOLLOWING
-"""To look a member up on its class is slow, and this one is asked for with every delivery."""
+"""A copy, since looking up a member of an Enum is slow, and this one is needed for every delivery."""
 
 
 class ViewerEvents(Protocol):
-    """What viewers of one process share."""
+    """The receiver of viewers' events, with the state that the viewers of one process share."""
 
     opening: Opening
     greeted: bool
-    """The server says `hello`. One that doesn't (in comparisons) counts from 1."""
+    """True if the server sends `hello`. One that doesn't (in comparisons) counts changes from 1."""
     measurements: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
-        """A viewer got a change, in its turn."""
+        """Note that a viewer got a change, in order."""
 
     def began(self, viewer: Viewer, /) -> None:
-        """A viewer's stream has begun."""
+        """Note that a viewer's stream has begun."""
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None, /) -> None:
-        """A viewer's connection is gone. It is to come back after the pause (in seconds), if it was told one."""
+        """Note that a viewer's connection has ended. `pause`: seconds until it is to come back; None: as it likes."""
 
 
 class Viewer(asyncio.Protocol):
-    """One viewer, through as many connections as it takes."""
+    """One viewer, over one connection after the other."""
 
     __slots__ = (
         "_chunked",
@@ -118,9 +118,9 @@ class Viewer(asyncio.Protocol):
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1
-        """The seq at which it began; -1: it has never followed."""
+        """The seq at which the viewer began; -1: it has never followed."""
         self.seq = -1
-        """The last change that it got."""
+        """The seq of the last change that the viewer got."""
         self._events = events
         self._epoch = ""
         self._section_end = -1
@@ -133,11 +133,11 @@ class Viewer(asyncio.Protocol):
 
     @property
     def away(self) -> bool:
-        """It has no connection and is making none."""
+        """True if the viewer has no connection, and is making none."""
         return self.stage is Stage.AWAY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the stream, from where this viewer stands."""
+        """Request the stream, from this viewer's position on."""
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self.stage = Stage.OPENING
@@ -149,28 +149,28 @@ class Viewer(asyncio.Protocol):
         self._transport.write(self._events.opening.request(after))
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Read data, and handle the messages in it."""
         events = self._events
         events.measurements.received += len(data)
         at_rest = self.stage is _FOLLOWING and not self._held and not self._raw
-        found = events.meanings.get(data) if at_rest else None
+        parsed = events.meanings.get(data) if at_rest else None
         try:
-            if found is None:
+            if parsed is None:
                 if self.stage is Stage.ENDING:
                     return
-                found = self._read(data)
+                parsed = self._read(data)
                 if at_rest and not self._held and not self._raw:
-                    events.meanings.keep(data, found)
-            for message in found:
+                    events.meanings.keep(data, parsed)
+            for message in parsed:
                 self._take(message)
         except Broken as error:
             self.leave(str(error), code=1002)
 
     def eof_received(self) -> None:
-        """The server has ended: the transport closes."""
+        """Let the transport close: the server has ended the stream."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
+        """Report that the connection has ended."""
         if self.stage is Stage.FOLLOWING:
             self._events.measurements.following -= 1
         if self.stage is not Stage.ENDING and exc is not None:
@@ -181,13 +181,13 @@ class Viewer(asyncio.Protocol):
         self._events.ended(self, self._reason, self._pause)
 
     def leave(self, reason: str, *, code: int | None = None, pause: float | None = None) -> None:
-        """End the connection, with a close frame if a code is given and it is a WebSocket's."""
+        """End the connection, with a close frame if there is a code and it is a WebSocket."""
         if self._transport is None or self.stage is Stage.ENDING:
             return
         if self.stage is Stage.FOLLOWING:
             self._events.measurements.following -= 1
         if code is not None and self.stage is not Stage.OPENING and self._is_websocket:
-            self._say(Opcode.CLOSE, Close(code, "").serialize())
+            self._send(Opcode.CLOSE, Close(code, "").serialize())
         self.stage = Stage.ENDING
         self._reason = reason
         self._pause = pause
@@ -203,19 +203,19 @@ class Viewer(asyncio.Protocol):
     def _is_websocket(self) -> bool:
         return self._events.opening.transport is Transport.WS
 
-    def _say(self, opcode: Opcode, payload: bytes) -> None:
+    def _send(self, opcode: Opcode, payload: bytes) -> None:
         assert self._transport is not None
         self._transport.write(Frame(opcode, payload).serialize(mask=True))
 
     def _read(self, data: bytes) -> list[Message]:
         ended = False
         if self.stage is Stage.OPENING:
-            whole = self._held + data
-            answer = self._events.opening.read(whole)
+            held_and_new = self._held + data
+            answer = self._events.opening.read(held_and_new)
             if answer is None:
-                self._held = whole
+                self._held = held_and_new
                 return []
-            data, self._held = whole[answer.size :], b""
+            data, self._held = held_and_new[answer.size :], b""
             self._chunked = answer.chunked
             self._events.measurements.deflated += answer.deflated
             self._reason = "closed without a close frame" if self._is_websocket else "the stream ended"
@@ -224,13 +224,13 @@ class Viewer(asyncio.Protocol):
                 self._follow()
         if self._chunked:
             raw = self._raw + data
-            data, used, ended = messages.read_chunks(raw)
-            self._raw = raw[used:]
-        whole = self._held + data if self._held else data
+            data, consumed, ended = messages.read_chunks(raw)
+            self._raw = raw[consumed:]
+        held_and_new = self._held + data if self._held else data
         read = messages.read_frames if self._is_websocket else messages.read_events
-        found, used = read(whole)
-        self._held = whole[used:]
-        return [*found, End(1000)] if ended else found
+        parsed, consumed = read(held_and_new)
+        self._held = held_and_new[consumed:]
+        return [*parsed, End(1000)] if ended else parsed
 
     def _take(self, message: Message) -> None:
         if type(message) is Change and self.stage is _FOLLOWING:
@@ -246,7 +246,7 @@ class Viewer(asyncio.Protocol):
             case Reset(epoch, seq):
                 self._start_afresh(epoch, seq)
             case Ping(payload):
-                self._say(Opcode.PONG, payload)
+                self._send(Opcode.PONG, payload)
             case Farewell(after):
                 self.leave("asked to come back", code=1000, pause=after)
             case End(code) if self._is_websocket:
@@ -281,16 +281,16 @@ class Viewer(asyncio.Protocol):
             self._follow()
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
-        """The position is void. A reader would take a snapshot; what lies between never came by the stream."""
+        """Go on at a new position: the old one is void. A reader would take a snapshot; changes between are lost."""
         measurements = self._events.measurements
         if epoch != self._epoch:
-            # What was missed of another history can't be known.
+            # The number of missed changes of another history can't be known.
             measurements.resets += 1
         elif seq > self.seq:
             measurements.resets += 1
             measurements.lost += seq - self.seq
         else:
-            # The `hello` before it has said so already, or there is nothing between.
+            # The `hello` before has done this already, or there are no changes between.
             return
         self._epoch, self.seq, self._section_end = epoch, seq, -1
 

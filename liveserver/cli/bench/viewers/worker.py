@@ -1,4 +1,4 @@
-"""A process that holds viewers: what it is told, what it does, what it reports."""
+"""A process that holds viewers: its orders, its work, its reports."""
 
 from __future__ import annotations
 
@@ -27,74 +27,79 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.messages import Mark
 
 REPORT_EVERY = 0.5
+"""Seconds between reports."""
 HANDSHAKES = 200
-"""Handshakes that may be under way at once, all processes together."""
+"""Handshakes that may be under way at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
+"""Seconds for a connection, and again for its stream to begin."""
 TRIES = 3
 """Attempts to connect a viewer for the first time."""
 PAUSE_MAX = 10.0
+"""The longest back-off of a viewer that comes back, in seconds."""
 LEAVE_SECONDS = 2.0
+"""Seconds to wait for viewers to leave at the end."""
 TICK = 0.02
+"""Seconds between two measurements of lateness."""
 REASONS = 20
-"""Different reasons for failures that are told apart."""
+"""Different reasons of failures that are counted apart; others are counted together."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What a process is to do. Everything in it can be pickled."""
+    """The orders for a process. Everything in them can be pickled."""
 
     opening: Opening
     greeted: bool
-    """The server says `hello`."""
+    """True if the server sends `hello`."""
     address: tuple[str, int]
     """The server's IP address and port."""
     tls_name: str | None
-    """The name that its certificate must bear; None: no TLS."""
+    """The name that the server's certificate must have; None: no TLS."""
     many_sources: bool
-    """Connections may come from several addresses of the loopback network."""
+    """True if connections may come from several addresses of the loopback network."""
     viewers: range
-    """The numbers of the viewers held by this process."""
+    """The numbers of the viewers that this process holds."""
     of: int
-    """The viewers of all processes."""
+    """The number of viewers of all processes."""
     handshakes: int
     run: str
-    """The marks of this run's entries."""
+    """The run's id, which is in the marks of its entries."""
     origin: float
-    """Second 0 on the monotonic clock."""
+    """The time of second 0, on the monotonic clock."""
 
 
 class Connect(NamedTuple):
-    """Connect all viewers: the first at `at` (monotonic), the last `ramp` seconds later."""
+    """The order to connect all viewers: the first at `at` (monotonic clock), the last `ramp` seconds later."""
 
     at: float
     ramp: float
 
 
 class Finish(NamedTuple):
-    """The last change is `seq`: count who has it."""
+    """The order to count the viewers that lack the last change, whose seq is `seq`."""
 
     seq: int
 
 
 class Stop(NamedTuple):
-    """Leave, report once more, and end."""
+    """The order to leave, report once more, and end."""
 
 
 class Report(NamedTuple):
-    """How things stand in one process, since its beginning."""
+    """A report of one process, about the time since its beginning."""
 
     measurements: Measurements
     seconds: dict[int, Second]
-    """What each second since the last report but one has come to."""
+    """The counts of each second since the last report but one."""
     settled: bool
-    """Every viewer was opened or has given up."""
+    """True if every viewer was opened or has given up."""
     final: int
-    """The last change, by which `behind` was counted; -1: not told yet."""
+    """The seq of the last change, for which `behind` was counted; -1: it isn't known yet."""
     last: bool
 
 
 class Worker:
-    """The viewers of one process. It is their `Audience`."""
+    """The viewers of one process. Implements their `ViewerEvents`."""
 
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
         self.opening = orders.opening
@@ -109,19 +114,19 @@ class Worker:
         self._seconds: dict[int, Second] = {}
         self._current = Second()
         self._current_end = 0.0
-        """When the second under way is over, on the monotonic clock."""
+        """The end of the current second, on the monotonic clock."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = False
         self._final = -1
         self._stopping = asyncio.Event()
-        self._here = 0
-        """Viewers that are still to leave, at the end."""
+        self._remaining = 0
+        """The number of viewers that still have to leave, at the end."""
         self._left = asyncio.Event()
         self._failure: BaseException | None = None
         self._tls = None if orders.tls_name is None else ssl.create_default_context()
 
     def order(self, order: Connect | Finish | Stop) -> None:
-        """Do what the first process says."""
+        """Carry out an order of the first process."""
         match order:
             case Connect():
                 self._start(self._connect(order))
@@ -132,7 +137,7 @@ class Worker:
                 self._stopping.set()
 
     async def run(self) -> None:
-        """Report until it is over."""
+        """Report until the order to stop; then let all viewers leave."""
         while not self._stopping.is_set():
             self._report()
             with suppress(TimeoutError):
@@ -146,14 +151,14 @@ class Worker:
         self._report(last=True)
         for viewer in self._viewers:
             viewer.leave("left", code=1000)
-        self._here = sum(not viewer.away for viewer in self._viewers)
-        if self._here:
+        self._remaining = sum(not viewer.away for viewer in self._viewers)
+        if self._remaining:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await self._left.wait()
 
     def arrived(self, mark: Mark | None) -> None:
-        """A viewer got a change."""
+        """Count a change that a viewer got."""
         now = time.monotonic()
         self.measurements.arrived_at = now
         second = self._current
@@ -164,7 +169,7 @@ class Worker:
             second.latency.add(now - mark.sent)
 
     def began(self, viewer: Viewer) -> None:
-        """A viewer's stream has begun, for the first time or again."""
+        """Count a viewer's stream that has begun, for the first time or again."""
         waiting = self._opened.get(viewer)
         if waiting is None:
             self.measurements.reconnects += 1
@@ -174,10 +179,10 @@ class Worker:
             waiting.set_result(True)
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None) -> None:
-        """A viewer's connection is gone."""
+        """Note that a viewer's connection has ended, and why."""
         if self._stopping.is_set():
-            self._here -= 1
-            if not self._here:
+            self._remaining -= 1
+            if not self._remaining:
                 self._left.set()
             return
         self._blame(reason)
@@ -189,7 +194,7 @@ class Worker:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Open every viewer, so many at once."""
+        """Open every viewer, with a limited number of handshakes at the same time."""
         numbered = iter(self._viewers)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._orders.handshakes, len(self._viewers))):
@@ -199,7 +204,7 @@ class Worker:
         await self._watch_the_clock()
 
     async def _watch_the_clock(self) -> None:
-        """Find out how late this process notices things: so much of every latency is its own."""
+        """Measure how late this process runs its timers: that much of every latency is its own."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + TICK
@@ -229,7 +234,7 @@ class Worker:
         self.measurements.failed += 1
 
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
-        """Connect a viewer again, as a reader's page does: with back-off, from where it stands."""
+        """Connect a viewer again, as a reader's page does: with back-off, and from its position on."""
         wait = 1.0
         while viewer.away:
             await asyncio.sleep(random.uniform(0, wait) if pause is None else pause)
@@ -238,7 +243,7 @@ class Worker:
             await self._dial(viewer)
 
     async def _dial(self, viewer: Viewer) -> bool:
-        """Make a connection for the viewer. The stream is not yet open then."""
+        """Make a connection for a viewer, whose stream isn't open yet; False if that fails."""
         orders = self._orders
         loop = asyncio.get_running_loop()
         self.measurements.tries += 1
@@ -247,7 +252,7 @@ class Worker:
         try:
             connection.setblocking(False)
             if orders.many_sources:
-                # The port is chosen with the connection: otherwise it would have to be free for every destination.
+                # Let the kernel choose the port when it connects: else it would have to be free for every destination.
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((machine_limits.source_of(viewer.number), 0))
             async with asyncio.timeout(OPEN_SECONDS):
@@ -291,24 +296,24 @@ class Worker:
         self._second(now).following = self.measurements.following
         self.measurements.cpu = time.process_time()
         self.measurements.behind = sum(viewer.start >= 0 and viewer.seq < self._final for viewer in self._viewers)
-        lost = self.measurements.lost
+        lost_in_all = self.measurements.lost
         if last and self._final >= 0:
-            lost += sum(max(self._final - viewer.seq, 0) for viewer in self._viewers if viewer.start >= 0)
-        measurements = replace(self.measurements, lost=lost, errors=Counter(self.measurements.errors))
+            lost_in_all += sum(max(self._final - viewer.seq, 0) for viewer in self._viewers if viewer.start >= 0)
+        measurements = replace(self.measurements, lost=lost_in_all, errors=Counter(self.measurements.errors))
         self._send(Report(measurements, dict(self._seconds), self._settled, self._final, last))
-        # What lies so far back won't change any more, and has been reported.
+        # Seconds that far back won't change any more, and have been reported.
         current = int(now - self._orders.origin)
         for number in [number for number in self._seconds if number < current - 1]:
             del self._seconds[number]
 
 
 IP_BIND_ADDRESS_NO_PORT = 24
-"""linux/in.h; the socket module doesn't have it before Python 3.14."""
+"""The constant of linux/in.h, which the socket module doesn't have before Python 3.14."""
 
 
 def main(orders: Orders, connection: Connection) -> None:
-    """Be that process, until it is told to stop or the first process is gone."""
-    # Ctrl+C at a terminal goes to every process; the first one tells what follows from it.
+    """Run a worker process until it is told to stop, or the first process is gone."""
+    # Ctrl+C at a terminal goes to every process; the first one decides, and gives orders.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     machine_limits.raise_open_files()
@@ -334,7 +339,7 @@ async def _attend(orders: Orders, connection: Connection) -> None:
         except (EOFError, OSError):
             worker.order(Stop())
 
-    # What viewers are made of stays; looking through it again and again would cost more than all else.
+    # The viewers' objects stay. Collecting garbage among them again and again would cost more than all else.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)

@@ -1,4 +1,4 @@
-"""The processes that hold the viewers, as the first process sees them."""
+"""The worker processes, as the first process sees them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.worker import Orders
 
 START_SECONDS = 30.0
+"""Seconds in which all processes must have sent their first report."""
 END_SECONDS = 15.0
+"""Seconds to wait for the last reports, and for a process to end."""
 
 
 class Member:
-    """One process and what it last reported."""
+    """One process, and its last report."""
 
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
@@ -40,7 +42,7 @@ class Member:
 
 
 class WorkerPool:
-    """Starts the processes, hands orders to them, and adds up what they report. Use it as a context manager."""
+    """The pool of processes: starts them, gives them orders, and adds up their reports. It is a context manager."""
 
     def __init__(self, orders: Sequence[Orders]) -> None:
         self._orders = orders
@@ -50,7 +52,7 @@ class WorkerPool:
     async def __aenter__(self) -> WorkerPool:
         context = multiprocessing.get_context("spawn")
         loop = asyncio.get_running_loop()
-        # Started later, it would undo the blocking of signals below.
+        # If it were started later, it would undo the blocking of signals below.
         resource_tracker.ensure_running()
         try:
             for orders in self._orders:
@@ -77,7 +79,7 @@ class WorkerPool:
 
     @property
     def measurements(self) -> Measurements:
-        """What all viewers have come to."""
+        """The counts of all viewers."""
         total = Measurements()
         for member in self._members:
             total.merge(member.measurements)
@@ -85,12 +87,12 @@ class WorkerPool:
 
     @property
     def settled(self) -> bool:
-        """Every viewer was connected or has given up."""
+        """True if every viewer was connected or has given up."""
         return all(member.settled for member in self._members)
 
     @property
     def final(self) -> int:
-        """The last change, by which all processes have counted who is behind; -1: not yet."""
+        """The seq of the last change, for which all processes have counted `behind`; -1: not all have yet."""
         return min(member.final for member in self._members)
 
     @property
@@ -99,32 +101,32 @@ class WorkerPool:
         return [member.measurements.cpu for member in self._members]
 
     def seconds(self, since: int = 0) -> dict[int, Second]:
-        """Every second of the run from that one on."""
+        """Return the counts of each second of the run, from `since` on."""
         total: dict[int, Second] = {}
         for member in self._members:
             for number in [number for number in member.seconds if number >= since]:
                 second = member.seconds[number]
-                sum_ = total.setdefault(number, Second())
-                sum_.latency.merge(second.latency)
-                sum_.delivered += second.delivered
-                sum_.following += second.following
+                sums = total.setdefault(number, Second())
+                sums.latency.merge(second.latency)
+                sums.delivered += second.delivered
+                sums.following += second.following
         return dict(sorted(total.items()))
 
     def connect(self, at: float, ramp: float) -> None:
-        """Have all viewers connect, the first at a time of the monotonic clock."""
+        """Let all viewers connect: the first at `at` (monotonic clock), the last `ramp` seconds later."""
         self._tell(Connect(at, ramp))
 
     def finish(self, seq: int) -> None:
-        """Tell which change is the last one."""
+        """Tell the processes the seq of the last change."""
         self._tell(Finish(seq))
 
     async def stop(self) -> None:
-        """Have all viewers leave; what they report then is complete."""
+        """Let all viewers leave, and wait for the last reports."""
         self._tell(Stop())
         await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for reports until a condition holds; whether it does. Raises Refused if a process has died."""
+        """Wait for reports until a condition holds; False if it takes too long. Raises Refused if a process died."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -163,7 +165,7 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         for member in self._members:
             loop.remove_reader(member.connection.fileno())
-            # To a process that hears of no order this is one to stop.
+            # A process whose connection is closed stops, even if it never got an order.
             member.connection.close()
         for member in self._members:
             await asyncio.to_thread(member.process.join, END_SECONDS)

@@ -10,7 +10,7 @@ from liveserver.domain.entry import TAG_MAX
 from liveserver.domain.errors import InvalidInput
 from liveserver.domain.inputs.fields import Day, clean
 from liveserver.domain.inputs.parsing import parse
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,7 +27,7 @@ class Query(BaseModel):
 def _cursor(value: str) -> str:
     """Return a cursor in the form in which this server writes it, so that each place has one cursor only."""
     try:
-        return Place.parse(value).cursor()
+        return SortKey.parse(value).cursor()
     except InvalidInput as error:
         raise ValueError(error.errors[0].detail) from None
 

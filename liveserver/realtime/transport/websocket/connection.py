@@ -1,8 +1,9 @@
 """One WebSocket connection and the ASGI application that it serves (RFC 6455; ASGI's WebSocket specification 2.4).
 
-It knows no server, only a transport and a request's head. The scope's extension (`scope_extension.py`) lets an
-application hand the connection over; from then on it is a viewer: no task, no queue, no parser. When the peer ends it,
-the application first gets what came before, and its answers are sent; the close frame waits for them (5.5.1).
+It depends on no server, only on a transport and a request's head. By the scope's extension (`scope_extension.py`) an
+application hands the connection over; from then on it is a viewer, without task, queue or parser. If the peer ends the
+connection, the application first gets the messages that came before, and its answers are sent; our close frame waits
+for them (5.5.1).
 """
 
 from __future__ import annotations
@@ -45,18 +46,33 @@ READ_AHEAD = 16
 """Messages that may wait for the application before reading pauses."""
 
 CLOSE_TIMEOUT = 10.0
-"""Seconds that the peer has to answer a close frame, and the application to answer what came before the peer's."""
+"""Seconds for the peer to answer a close frame, and for the application to answer messages before the peer's."""
 
 log = structlog.get_logger(__name__)
 
 
 class Connection(asyncio.Protocol):
-    """One WebSocket connection."""
+    """A WebSocket connection and the application that it serves."""
 
     # fmt: off
     __slots__ = (
-        "_app_state", "_awaited", "_early", "_heard", "_inbound", "_incoming", "_last", "_late", "_offer",
-        "_reading", "_server", "_settings", "_state", "_timer", "_transport", "_writable", "slot",
+        "_app_state",
+        "_awaits_pong",
+        "_close_frame",
+        "_early",
+        "_heard",
+        "_inbound",
+        "_incoming",
+        "_late",
+        "_offer",
+        "_reading",
+        "_server",
+        "_settings",
+        "_state",
+        "_timer",
+        "_transport",
+        "_writable",
+        "slot",
     )
     # fmt: on
 
@@ -70,19 +86,19 @@ class Connection(asyncio.Protocol):
         self._writable: asyncio.Future[None] | None = None
         self._reading = True
         self._heard = False
-        """Something came since the last ping."""
-        self._awaited = False
-        """A ping's answer is looked for when the wheel calls next."""
+        """True if data came since the last ping."""
+        self._awaits_pong = False
+        """True if the next call of the wheel is to check for the answer to a ping."""
         self._early = b""
-        self._last = b""
-        """The close frame that waits for the application."""
+        self._close_frame = b""
+        """Our close frame, while it waits for the application's answers."""
         self._late = 0
-        """Bytes that came after the end."""
+        """Bytes that came after the end of the connection."""
         self._timer: asyncio.TimerHandle | None = None
         self.slot = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is ours; its request comes by `begin`."""
+        """Take the connection; its request comes by `begin`."""
         # uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self._server.connections.add(self)
@@ -96,7 +112,7 @@ class Connection(asyncio.Protocol):
         *,
         full: bool = False,
     ) -> None:
-        """Read the handshake of a request, and start the application. `full`: there is no room for one more stream."""
+        """Read the handshake of a request, and start the application. `full`: True if there is no room for a stream."""
         settings = self._settings
         self._state = State.CONNECTING
         try:
@@ -104,7 +120,7 @@ class Connection(asyncio.Protocol):
         except handshake.BadHandshake as error:
             self._refuse(error.status, error.detail.encode(), error.headers)
             return
-        # Not kept here: it leads back to us, and what is in a circle waits for the garbage collector.
+        # Not kept in an attribute: the scope refers to us, and a cycle waits for the garbage collector.
         scope = request.scope(settings.asgi_version, settings.root_path, scheme, server, client)
         scope["subprotocols"] = self._offer.subprotocols
         scope["state"] = self._app_state.copy()
@@ -116,21 +132,21 @@ class Connection(asyncio.Protocol):
         task.add_done_callback(tasks.discard)
 
     def data_received(self, data: bytes) -> None:
-        """Frames."""
+        """Take data from the peer: frames."""
         self._heard = True
         if self._state is State.OPEN:
             self._read(data)
         elif self._state is State.CLOSING:
             self._read_answer(data)
         elif self._state is State.CONNECTING:
-            # A client should wait for its answer (RFC 6455, 4.1). What it says before is kept; more isn't read.
+            # A client should wait for our answer (RFC 6455, 4.1). This data is kept, and no more is read.
             self._early += data
             self._transport.pause_reading()
         else:
             self._came_late(len(data), LATE_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Tell the application that the connection has ended."""
         self._server.connections.discard(self)
         self._stop_timer()
         if self._state is not State.HANDED_OVER:
@@ -140,21 +156,21 @@ class Connection(asyncio.Protocol):
             )
 
     def eof_received(self) -> None:
-        """The peer sends nothing more: the transport closes."""
+        """Let the transport close: the peer sends nothing more."""
 
     def pause_writing(self) -> None:
-        """`send` waits until the transport has drained."""
+        """Let `send` wait until the transport has drained."""
         if self._writable is None:
             self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        """The transport has drained."""
+        """Let `send` go on: the transport has drained."""
         writable, self._writable = self._writable, None
         if writable is not None and not writable.done():
             writable.set_result(None)
 
     def shutdown(self) -> None:
-        """The server ends."""
+        """End the connection, because the server ends."""
         if self._state is State.OPEN:
             self._incoming.put({"type": "websocket.disconnect", "code": close_codes.CLOSE_RESTART})
             self._send_close(close_codes.CLOSE_RESTART, "")
@@ -165,13 +181,16 @@ class Connection(asyncio.Protocol):
         self._close_transport()
 
     def due(self) -> int | None:
-        """Ping the peer; end the connection if nothing has come since the last ping (the wheel calls this)."""
+        """Ping the peer; end the connection if nothing came since the last ping. The timer wheel calls this.
+
+        Returns seconds until the next call; None if there is none.
+        """
         if self._state is not State.OPEN:
             return None
         interval, timeout = self._settings.ping_interval, self._settings.ping_timeout
-        if self._awaited and timeout is not None:
-            self._awaited = False
-            # While reading is paused, what the peer answers isn't seen.
+        if self._awaits_pong and timeout is not None:
+            self._awaits_pong = False
+            # While reading is paused, the peer's answer isn't seen.
             if self._reading and not self._heard:
                 self._disconnected(close_codes.CLOSE_ABNORMAL)
                 self._transport.write(close_frame(close_codes.CLOSE_INTERNAL_ERROR, "keepalive ping timeout"))
@@ -180,7 +199,7 @@ class Connection(asyncio.Protocol):
             if interval > timeout:
                 return interval - timeout
         self._heard = False
-        self._awaited = True
+        self._awaits_pong = True
         self._transport.write(PING)
         return interval if timeout is None else timeout
 
@@ -200,7 +219,7 @@ class Connection(asyncio.Protocol):
             self._end(close_codes.CLOSE_NORMAL)
 
     def _end(self, code: int) -> None:
-        """The application has returned or failed."""
+        """End the connection after the application has returned or failed."""
         if self._state is State.CONNECTING:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, b"Internal Server Error")
         elif self._state is State.REFUSING:
@@ -225,33 +244,33 @@ class Connection(asyncio.Protocol):
     async def _send(self, message: dict[str, Any]) -> None:
         while self._writable is not None:
             await asyncio.shield(self._writable)
-        kind = message["type"]
+        message_type = message["type"]
         match self._state:
-            case State.CONNECTING if kind == "websocket.accept":
+            case State.CONNECTING if message_type == "websocket.accept":
                 self._accept(message)
-            case State.CONNECTING if kind == "websocket.close":
+            case State.CONNECTING if message_type == "websocket.close":
                 self._refuse(HTTPStatus.FORBIDDEN, b"")
-            case State.CONNECTING if kind == "websocket.http.response.start":
+            case State.CONNECTING if message_type == "websocket.http.response.start":
                 self._state = State.REFUSING
                 headers = [*self._server.default_headers, *message.get("headers", ()), (b"connection", b"close")]
                 self._transport.write(handshake.head(message["status"], headers))
-            case State.REFUSING if kind == "websocket.http.response.body":
+            case State.REFUSING if message_type == "websocket.http.response.body":
                 self._transport.write(message.get("body", b""))
                 if not message.get("more_body", False):
                     self._disconnected(close_codes.CLOSE_ABNORMAL)
                     self._close_transport()
-            case State.OPEN | State.ENDING if kind == "websocket.send":
+            case State.OPEN | State.ENDING if message_type == "websocket.send":
                 self._send_message(message)
-            case State.OPEN if kind == "websocket.close":
+            case State.OPEN if message_type == "websocket.close":
                 code, reason = message.get("code", close_codes.CLOSE_NORMAL), message.get("reason") or ""
                 self._send_close(code, reason)
                 self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": reason})
-            case State.ENDING if kind == "websocket.close":
+            case State.ENDING if message_type == "websocket.close":
                 self._finish()
             case State.CLOSED | State.CLOSING:
                 raise ConnectionGone
             case _:
-                raise RuntimeError(f"{kind} can't be sent on a connection that is {self._state.name}")
+                raise RuntimeError(f"{message_type} can't be sent on a connection that is {self._state.name}")
 
     def _accept(self, message: dict[str, Any]) -> None:
         if self._transport.is_closing():
@@ -264,18 +283,18 @@ class Connection(asyncio.Protocol):
         if self._settings.ping_interval:
             wheel_of(asyncio.get_running_loop()).add(self, self._settings.ping_interval)
         if self._early:
-            # Not at once: the connection may be handed over first.
+            # Not at once: the application may hand the connection over first.
             asyncio.get_running_loop().call_soon(self._take_early)
 
     def _take_early(self) -> None:
-        """Read what came before the connection was open."""
+        """Read the data that came before the connection was open."""
         data, self._early = self._early, b""
         if data and not self._transport.is_closing():
             self._transport.resume_reading()
             self.data_received(data)
 
     def _hand_over(self, subscription: ViewerEvents) -> WebSocketViewer:
-        """Make the connection a viewer, and accept it if that wasn't done: the application is to return without more.
+        """Make the connection a viewer, and accept it if it wasn't accepted. The application then just returns.
 
         Raises ConnectionGone if the peer has left.
         """
@@ -290,9 +309,9 @@ class Connection(asyncio.Protocol):
         self._state = State.HANDED_OVER
         connections = self._server.connections
         connections.discard(self)
-        kind = DeflatedViewer if self._offer.extensions else WebSocketViewer
+        viewer_class = DeflatedViewer if self._offer.extensions else WebSocketViewer
         answer = self._offer.response(self._server.default_headers) if connecting else b""
-        viewer = kind(self._transport, subscription, connections, wheel, self._settings.ping_interval, answer)
+        viewer = viewer_class(self._transport, subscription, connections, wheel, self._settings.ping_interval, answer)
         if self._early:
             data, self._early = self._early, b""
             self._transport.resume_reading()
@@ -318,7 +337,7 @@ class Connection(asyncio.Protocol):
             self._close_transport()
 
     def _read_answer(self, data: bytes) -> None:
-        """Look for the answer to our close frame, behind what was sent before that was seen."""
+        """Look for the answer to our close frame, behind frames that the peer sent before it saw ours."""
         inbound = self._open_inbound()
         for start in range(0, len(data), SLICE):
             self._read(data[start : start + SLICE])
@@ -329,16 +348,16 @@ class Connection(asyncio.Protocol):
                 return
         self._came_late(len(data), LATE_BYTES + self._settings.max_size)
 
-    def _came_late(self, size: int, most: int) -> None:
-        """So many bytes came after the end: don't read on for ever."""
+    def _came_late(self, size: int, limit: int) -> None:
+        """Count bytes that came after the end, and stop reading if they are more than `limit`."""
         self._late += size
-        if self._late > most and not self._transport.is_closing():
+        if self._late > limit and not self._transport.is_closing():
             self._transport.pause_reading()
 
     def _deliver(self, message: str | bytes) -> None:
         """Give the application a message."""
-        kind = "text" if isinstance(message, str) else "bytes"
-        self._incoming.put({"type": "websocket.receive", kind: message})
+        key = "text" if isinstance(message, str) else "bytes"
+        self._incoming.put({"type": "websocket.receive", key: message})
         if len(self._incoming) >= READ_AHEAD and self._reading:
             self._reading = False
             self._transport.pause_reading()
@@ -354,28 +373,28 @@ class Connection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
 
     def _ended(self, end: End) -> None:
-        """The peer has ended it, or has made an end necessary."""
-        untaken = len(self._incoming) > 0
+        """End the connection: the peer has ended it, or has made that necessary."""
+        unanswered = len(self._incoming) > 0
         self._incoming.put({"type": "websocket.disconnect", "code": end.code, "reason": end.reason})
         self._state = State.ENDING
-        self._last = end.frame()
-        if untaken:
+        self._close_frame = end.frame()
+        if unanswered:
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._finish)
         else:
             self._finish()
 
     def _finish(self) -> None:
-        """Say the last word to a peer that has ended it, and read on until it has gone, for a while."""
+        """Answer the peer's end with our close frame, and read on until it has gone, CLOSE_TIMEOUT seconds at most."""
         self._stop_timer()
         self._state = State.CLOSED
-        self._transport.write(self._last)
+        self._transport.write(self._close_frame)
         self.resume_writing()
         if not self._reading:
             self._transport.resume_reading()
         self._timer = hang_up(self._transport, CLOSE_TIMEOUT)
 
     def _close_transport(self) -> None:
-        """End the connection after what was written; a peer that doesn't read it has a while."""
+        """End the connection after the written data, which the peer has CLOSE_TIMEOUT seconds to read."""
         self._transport.close()
         if self._timer is None and self._transport.get_write_buffer_size():
             self._timer = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, self._transport.abort)
@@ -386,7 +405,7 @@ class Connection(asyncio.Protocol):
             self._timer = None
 
     def _disconnected(self, code: int) -> None:
-        """Tell the application that it is over, once."""
+        """Tell the application once that the connection has ended."""
         if self._state in {State.CONNECTING, State.REFUSING, State.OPEN}:
             self._incoming.put({"type": "websocket.disconnect", "code": code, "reason": ""})
         self._state = State.CLOSED

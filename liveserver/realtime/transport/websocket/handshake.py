@@ -1,8 +1,7 @@
 """The server's side of the WebSocket opening handshake (RFC 6455, 4.2; RFC 7692, 7.1). Pure.
 
-The websockets library has all of this, at ten times the price: it parses the request that uvicorn has parsed already.
-What is left here is what a connect of ours needs; extensions are still negotiated by the library, once for each
-wording of the header.
+The websockets library has all of this, but takes ten times as long: it parses the request again, after uvicorn. This
+module has only what our connects need; the library still negotiates extensions, once for each wording of the header.
 """
 
 from __future__ import annotations
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 WINDOW_BITS = 15
 OFFER_MAX = 512
-"""Bytes of an offer of extensions that is looked at, and remembered: browsers' have less than a hundred."""
+"""Bytes that an offer of extensions may have to be considered, and cached. Browsers' have less than a hundred."""
 
 _DEFLATE = ServerPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True)
 
 
 class BadHandshake(Exception):
-    """The request is no WebSocket handshake that this server takes part in."""
+    """The error of a request that is no WebSocket handshake, or none that this server accepts."""
 
     def __init__(self, status: int, detail: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         super().__init__(detail)
@@ -41,16 +40,16 @@ class BadHandshake(Exception):
 
 
 class Request(NamedTuple):
-    """An HTTP request's head, as somebody else has parsed it."""
+    """The head of an HTTP request, parsed by the server."""
 
     method: bytes
     target: bytes
     headers: list[tuple[bytes, bytes]]
-    """Names in lower case."""
+    """The headers, with names in lower case."""
     version: str = "1.1"
 
     def path_and_query(self) -> tuple[bytes, bytes]:
-        """The target's parts, in origin or in absolute form (RFC 9112, 3.2)."""
+        """Return path and query of the target, which is in origin or absolute form (RFC 9112, 3.2)."""
         target = self.target
         if not target.startswith(b"/"):
             target = b"/" + target.partition(b"://")[2].partition(b"/")[2]
@@ -65,7 +64,7 @@ class Request(NamedTuple):
         server: tuple[str, int | None] | None,
         client: tuple[str, int] | None,
     ) -> dict[str, Any]:
-        """The request as ASGI's scope of a WebSocket connection, so far as the request itself says it."""
+        """Return ASGI's scope of a WebSocket connection, as far as the request determines it."""
         path, query = self.path_and_query()
         return {
             "type": "websocket",
@@ -83,7 +82,7 @@ class Request(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """What the client offers, and what it will be answered."""
+    """The client's offer, and the values of our answer to it."""
 
     accept: bytes
     """The value of `Sec-WebSocket-Accept`."""
@@ -92,7 +91,7 @@ class Offer(NamedTuple):
     subprotocols: list[str]
 
     def response(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-        """The answer that opens the connection."""
+        """Return the answer that opens the connection."""
         parts = [
             b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ",
             self.accept,
@@ -107,39 +106,39 @@ class Offer(NamedTuple):
 
 
 def read(request: Request, *, deflate: bool = True) -> Offer:
-    """Check a request. Raises BadHandshake."""
+    """Check a request, and return its offer. Raises BadHandshake."""
     if request.method != b"GET":
         raise BadHandshake(405, "a WebSocket is opened with GET", ((b"allow", b"GET"),))
     if request.version < "1.1":
-        # An upgrade in a request of HTTP/1.0 counts as none (RFC 9110, 7.8).
+        # An upgrade in an HTTP/1.0 request is to be ignored (RFC 9110, 7.8).
         raise _no_upgrade()
-    found: dict[bytes, bytes] = {}
+    headers: dict[bytes, bytes] = {}
     for name, value in request.headers:
-        # A header that may come in several lines means the same as one with commas (RFC 9110, 5.3).
-        found[name] = found[name] + b", " + value if name in found else value
-    if b"websocket" not in _tokens(found.get(b"upgrade", b"")) or b"upgrade" not in _tokens(
-        found.get(b"connection", b"")
+        # Several lines of a header mean the same as one line with commas (RFC 9110, 5.3).
+        headers[name] = headers[name] + b", " + value if name in headers else value
+    if b"websocket" not in _tokens(headers.get(b"upgrade", b"")) or b"upgrade" not in _tokens(
+        headers.get(b"connection", b"")
     ):
         raise _no_upgrade()
-    if found.get(b"sec-websocket-version", b"").strip() != b"13":
+    if headers.get(b"sec-websocket-version", b"").strip() != b"13":
         raise BadHandshake(426, "WebSocket version 13 is needed", ((b"sec-websocket-version", b"13"),))
-    key = found.get(b"sec-websocket-key", b"").strip()
+    key = headers.get(b"sec-websocket-key", b"").strip()
     try:
         if len(b64decode(key, validate=True)) != 16:
             raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64")
     except binascii.Error:
         raise BadHandshake(400, "Sec-WebSocket-Key must be 16 bytes in base64") from None
-    offered = found.get(b"sec-websocket-extensions", b"")
-    subprotocols = found.get(b"sec-websocket-protocol", b"")
+    offered = headers.get(b"sec-websocket-extensions", b"")
+    subprotocols = headers.get(b"sec-websocket-protocol", b"")
     return Offer(
         b64encode(sha1(key + GUID, usedforsecurity=False).digest()),
         _agree(offered) if offered and deflate and len(offered) <= OFFER_MAX else b"",
-        [reply_id.strip() for reply_id in subprotocols.decode("latin-1").split(",") if reply_id.strip()],
+        [subprotocol.strip() for subprotocol in subprotocols.decode("latin-1").split(",") if subprotocol.strip()],
     )
 
 
 def head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Status line and headers of an HTTP/1.1 response."""
+    """Return the status line and the headers of an HTTP/1.1 response."""
     try:
         phrase = HTTPStatus(status).phrase
     except ValueError:
@@ -159,10 +158,10 @@ def _tokens(value: bytes) -> list[bytes]:
 
 @lru_cache(maxsize=256)
 def _agree(offered: bytes) -> bytes:
-    """The answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or nothing.
+    """Return the answer to `Sec-WebSocket-Extensions`: permessage-deflate without context takeover, or b"".
 
-    Without context takeover one deflated message serves every viewer. One who demands a smaller window than ours can't
-    be served by the same bytes, and gets none deflated. The cache works because browsers' wordings are few.
+    Without context takeover, one deflated message serves every viewer. A viewer that demands a smaller window than ours
+    can't get the same bytes, so nothing is deflated for it. The cache is useful because browsers have few wordings.
     """
     try:
         extensions = parse_extension(offered.decode("ascii"))
@@ -180,6 +179,6 @@ def _agree(offered: bytes) -> bytes:
 
 
 def refusal(status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """A whole answer that opens no connection, with a text; the connection ends with it."""
+    """Return a complete answer that refuses a handshake, with a text, and ends the connection."""
     content = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     return head(status, [*content, (b"connection", b"close"), *headers]) + body

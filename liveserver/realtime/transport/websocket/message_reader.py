@@ -1,7 +1,7 @@
-"""What a WebSocket peer sends, from bytes to messages (RFC 6455, 5 to 8; RFC 7692). Pure.
+"""Reading a WebSocket peer's messages from bytes (RFC 6455, 5 to 8; RFC 7692). Pure.
 
-The websockets library parses the frames and knows what each may be. What it leaves to do is here: messages are put
-together, text is decoded, and an end is told in one way, whether the peer closes or has to be cut off.
+The websockets library parses and checks the frames. The rest is done here: fragments are joined, text is decoded, and
+the end is reported in one way, whether the peer closes or has to be cut off.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ if TYPE_CHECKING:
 
 
 LATE_BYTES = 64 * 1024
-"""Bytes that are read, and thrown away, of what comes after the end: so much may be under way before the peer sees it.
+"""Bytes that are read and thrown away after the end: that much may be under way before the peer sees the end.
 
-What is beyond isn't read: it waits in the kernel, which takes no more when its buffer is full.
+More isn't read: it waits in the kernel, which takes no more once its buffer is full.
 """
 
 LATE_FRAMES = 100
-"""Frames that may come before the answer to our close frame, which they must be parsed to find: 1 ms of parsing."""
+"""Frames that may come before the answer to our close frame. They have to be parsed to find it, which takes 1 ms."""
 
 SLICE = 512
-"""Bytes that are parsed at once of these, so that little is parsed beyond that number."""
+"""Bytes of these frames that are parsed at a time, so that little is parsed beyond LATE_FRAMES."""
 
 
 class End(NamedTuple):
-    """How the peer ends the connection, or why it must be ended. Nothing after it is read."""
+    """The end of a connection, by the peer or because of it: a close code and a reason. Nothing is read after it."""
 
     code: int
     reason: str
 
     def frame(self) -> bytes:
-        """The close frame that answers it."""
+        """Return the close frame that answers this end."""
         return close_frame(self.code, self.reason)
 
 
 class MessageReader:
-    """One peer's frames."""
+    """A reader of one peer's messages."""
 
     def __init__(self, max_size: int, *, deflate: bool) -> None:
-        """`max_size` is in bytes of a message, inflated; `deflate` says whether permessage-deflate was agreed on."""
+        """`max_size`: bytes of a message, inflated. `deflate`: True if permessage-deflate was agreed on."""
         self._parser = ServerProtocol(state=OPEN, max_size=max_size)
         self._parser.extensions = [deflate_extension()] if deflate else []
         self._partial = bytearray()
-        """What has come of a fragmented message: no list, in which small fragments would weigh many times this."""
+        """The fragments of a message so far. They aren't in a list, in which small ones would take much more memory."""
         self._decoder: IncrementalDecoder | None = None
-        """Of the fragmented message, if it is text."""
+        """The decoder of the fragmented message, if it is text."""
         self.ignored = 0
         """Frames that came after our close frame and didn't answer it."""
 
     def close(self, code: int, reason: str) -> bytes:
-        """Our own close frame: from now on only the peer's answer to it counts.
+        """Return our close frame. From now on, only the peer's answer to it counts.
 
         Raises the library's ProtocolError for a code that can't be sent, and for a reason longer than 123 bytes.
         """
@@ -67,7 +67,7 @@ class MessageReader:
         return b"".join(self._parser.data_to_send())
 
     def read(self, data: bytes) -> tuple[list[str | bytes], bytes, End | None]:
-        """The messages that are complete with these bytes, what is to be answered at once (pongs), and the end."""
+        """Return the messages that are complete now, bytes to answer at once (pongs), and the end (None: not yet)."""
         parser = self._parser
         closing = parser.state is not OPEN
         parser.receive_data(data)
@@ -86,13 +86,13 @@ class MessageReader:
         if close is None:
             return messages, b"".join(replies), None
         if not closing:
-            # The last of the replies are a close frame, and nothing, which stands for the end of the stream. The frame
-            # isn't taken: the library answers 1002 to a close amid a fragmented message, which RFC 6455, 5.4, permits.
+            # The last two replies are the library's close frame, and b"" for the end of the stream. We don't send its
+            # frame: it answers 1002 to a close within a fragmented message, which RFC 6455, 5.4, permits.
             replies = replies[:-2]
         return messages, b"".join(replies), End(close.code, close.reason)
 
     def _take(self, frame: Frame, messages: list[str | bytes]) -> None:
-        """Raises UnicodeDecodeError at the first fragment with which a text can't be UTF-8 any more."""
+        """Add the message that a frame completes. Raises UnicodeDecodeError once a text can't be UTF-8 any more."""
         match frame.opcode:
             case Opcode.TEXT if frame.fin:
                 messages.append(str(frame.data, "utf-8"))
@@ -110,7 +110,7 @@ class MessageReader:
     def _gather(self, frame: Frame) -> None:
         self._partial += frame.data
         if self._decoder is not None:
-            # What it decodes isn't kept: this is to fail early.
+            # The result isn't kept: this is only to fail early.
             self._decoder.decode(bytes(frame.data), frame.fin)
 
 
@@ -118,12 +118,12 @@ _Decoder = getincrementaldecoder("utf-8")
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A close frame; 1005 stands for one without a code (RFC 6455, 7.1.5)."""
+    """Return a close frame; 1005 stands for one without a code (RFC 6455, 7.1.5)."""
     payload = b"" if code == close_codes.CLOSE_NO_STATUS else Close(code, reason).serialize()
     return Frame(Opcode.CLOSE, payload).serialize(mask=False)
 
 
 def message_frame(text: str | None, data: bytes | None, *, deflate: bool) -> bytes:
-    """A message as one frame: of text or, where that is None, of bytes."""
+    """Return a message as one frame: a text frame or, if `text` is None, a binary one."""
     frame = Frame(Opcode.BINARY, data or b"") if text is None else Frame(Opcode.TEXT, text.encode())
     return frame.serialize(mask=False, extensions=[deflate_extension()] if deflate else [])

@@ -1,4 +1,4 @@
-"""What an ASGI application receives on a WebSocket connection, in order (ASGI's WebSocket specification 2.4)."""
+"""The queue of an ASGI application's messages from a WebSocket connection (ASGI's WebSocket specification 2.4)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class ReceiveQueue:
-    """Messages that wait for the application, which is the only one to take them."""
+    """A queue of messages that wait for the application, its only reader."""
 
     __slots__ = ("_messages", "_waiting")
 
@@ -27,7 +27,7 @@ class ReceiveQueue:
             waiting.set_result(None)
 
     async def take(self) -> dict[str, Any]:
-        """The next message, once there is one. The last, a disconnect, stays for an application that asks again."""
+        """Return the next message, once there is one. The last, a disconnect, can be taken again and again."""
         while not self._messages:
             if self._waiting is None:
                 self._waiting = asyncio.get_running_loop().create_future()

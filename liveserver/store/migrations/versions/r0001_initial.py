@@ -21,7 +21,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """From an empty database."""
+    """Create the first tables, in an empty database."""
     document = sa.JSON().with_variant(JSONB(), "postgresql")
     op.create_table(
         "liveblogs",

@@ -20,7 +20,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """A table of its own; nothing else changes."""
+    """Create one table; nothing else changes."""
     op.create_table(
         "media",
         sa.Column("id", _name(36), nullable=False),

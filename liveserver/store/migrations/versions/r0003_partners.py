@@ -1,4 +1,4 @@
-"""Partners, whose pages may show a live blog, and when each change was made."""
+"""Partners, whose pages may show a live blog, and the times of changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Two tables, and a column that says nothing of the live blogs that there are."""
+    """Create two tables, and a column that is empty for existing live blogs."""
     op.create_table(
         "partners",
         sa.Column("id", _name(64), nullable=False),

@@ -1,4 +1,4 @@
-"""What became of the viewers who were asked to confirm a deletion; and how many there are, by the hour."""
+"""Takedowns: counts of viewers that were asked to confirm a deletion; and reach: counts of viewers by the hour."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _document() -> sa.JSON:
 
 
 def upgrade() -> None:
-    """Tables of their own; nothing else changes."""
+    """Create two tables; nothing else changes."""
     op.create_table(
         "takedowns",
         sa.Column("entry_id", _name(36), nullable=False),

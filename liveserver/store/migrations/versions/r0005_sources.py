@@ -1,4 +1,4 @@
-"""Live blogs of other servers that are followed, and what was taken over from them."""
+"""Sources: live blogs of other servers that are followed; and the entries that were taken over from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Two tables, and a column that says nothing of the entries that there are."""
+    """Create two tables, and a column that is empty for existing entries."""
     op.create_table(
         "sources",
         sa.Column("liveblog_id", sa.Integer, autoincrement=False, nullable=False),

@@ -17,7 +17,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """A column that says nothing of the keys that there are, and a table."""
+    """Create a column that is empty for existing keys, and a table."""
     op.add_column("api_keys", sa.Column("liveblogs", sa.JSON().with_variant(JSONB(), "postgresql")))
     op.create_table(
         "reach_links",

@@ -36,7 +36,7 @@ async def test_the_story_takes_as_long_as_is_said(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
     monkeypatch.setattr(Newsroom, "_clear", clear)
-    monkeypatch.setattr(Newsroom, "_take", nothing)
+    monkeypatch.setattr(Newsroom, "_do", nothing)
     parts: Container = SimpleNamespace(  # type: ignore[assignment]
         store=SimpleNamespace(liveblogs=SimpleNamespace(find=nothing))
     )

@@ -67,4 +67,4 @@ async def test_it_is_remembered_for_moments() -> None:
 async def test_so_many_are_remembered() -> None:
     looks = Looks()
     await asyncio.gather(*(looks.missing.explain(named(number)) for number in range(NAMES_MAX + 100)))
-    assert len(looks.missing._known) == NAMES_MAX
+    assert len(looks.missing._remembered) == NAMES_MAX

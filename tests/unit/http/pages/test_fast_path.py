@@ -12,7 +12,7 @@ from liveserver.domain.change import Position
 from liveserver.http.pages.fast_path import FastPath
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.server.app import create_app
-from liveserver.store.cursors import Place
+from liveserver.store.cursors import SortKey
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, WHOLE, Site, database_away, settled, started
 from tests.support.viewers import settle
 
@@ -279,7 +279,7 @@ async def test_the_link_to_the_next_page_says_what_was_understood(site: Site) ->
 async def test_what_no_route_knows_makes_no_page(site: Site) -> None:
     """Nor does a cursor that isn't one, or a tag that is longer than any."""
     entry = await site.publish(tags=["mer"])
-    cursor = Place(datetime.now(UTC), entry["id"]).cursor()
+    cursor = SortKey(datetime.now(UTC), entry["id"]).cursor()
     assert site.parts.page_cache.misses == 0
     for path, same in (
         (PAGE, ["", "?x=1", "?utm_source=a&utm_medium=b", "?order=newest", "?key_events=0"]),

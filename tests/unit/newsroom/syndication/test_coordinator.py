@@ -12,7 +12,7 @@ from liveserver.domain.change import Position
 from liveserver.domain.ids import now
 from liveserver.domain.inputs.bodies import SourceInput
 from liveserver.newsroom.syndication import coordinator
-from liveserver.newsroom.syndication.coordinator import made
+from liveserver.newsroom.syndication.coordinator import new_source
 from liveserver.store import Hold, Incoming, NotHeld
 from tests.support.api.site import LIVEBLOG, SLUG, LiveSite, bad_fields, problem, settled
 from tests.support.store_samples import an_entry
@@ -76,7 +76,7 @@ NO_HOSTS = [
 )
 def test_hosts_that_are(settings: Settings, host: str) -> None:
     assert (
-        made(SLUG, SourceInput.model_validate({"url": f"http://{host}/live/x"}), now(), settings).server
+        new_source(SLUG, SourceInput.model_validate({"url": f"http://{host}/live/x"}), now(), settings).server
         == f"http://{host}"
     )
 
@@ -85,7 +85,7 @@ def test_hosts_that_are(settings: Settings, host: str) -> None:
 async def test_one_that_was_let_in_before_is_told_so(live_site: LiveSite, host: str) -> None:
     """And tried again later, without a word in the log each time."""
     coordinator = live_site.parts.syndication
-    source = made(
+    source = new_source(
         SLUG, SourceInput.model_validate({"url": "http://live.example.org/live/x"}), now(), live_site.parts.settings
     )
     with capture_logs() as logged:

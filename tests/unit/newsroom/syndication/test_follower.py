@@ -338,7 +338,7 @@ async def test_a_defect_is_told_once_in_a_while(live_site: LiveSite, monkeypatch
     async def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(Follower, "_introduce", broken)
+    monkeypatch.setattr(Follower, "_check_admission", broken)
     with capture_logs() as logged:
         response = await live_site.editor.post(f"{LIVEBLOG}/source", json={"url": "http://live.example.org/live/x"})
         assert response.status_code == 201

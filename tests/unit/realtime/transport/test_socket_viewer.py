@@ -407,26 +407,26 @@ async def test_a_row_is_written_to_as_its_viewers_stand() -> None:
         first, gone, over, slow, last = seats
         for here in seats:
             viewer_set.add(here.viewer)
-        [row] = viewer_set.rows()
+        [batch] = viewer_set.batches()
         said = [frame(number, 500) for number in range(6)]
-        assert row.write(said[:1]) == []
+        assert batch.write(said[:1]) == []
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kind, "write_all", None)
-            assert row.write(said[1:2]) == [], "while all may be written to directly, none is looked at"
+            assert batch.write(said[1:2]) == [], "while all may be written to directly, none is looked at"
             viewer_set.discard(gone.viewer)
-            assert row.write(said[2:3]) == []
+            assert batch.write(said[2:3]) == []
         large: list[Frame] = []
         while not slow.transport.get_write_buffer_size():
             large.append(frame(len(large), 3000))
             assert slow.viewer.write(large[-1])
-        assert row.write(said[3:4]) == []
+        assert batch.write(said[3:4]) == []
         over.viewer.close(1000)
-        assert row.write(said[4:5]) == []
+        assert batch.write(said[4:5]) == []
         for here in (over, slow):
             viewer_set.discard(here.viewer)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kind, "write_all", None)
-            assert row.write(said[5:]) == []
+            assert batch.write(said[5:]) == []
         for here, frames in (
             (first, said),
             (gone, said[:2]),
