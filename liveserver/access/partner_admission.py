@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.access.partner_sessions import RawHeaders
-    from liveserver.domain.ids import Edition
-    from liveserver.domain.inputs.bodies import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.inputs.models import AttributionInput, PartnerInput, PartnerPatch
     from liveserver.realtime.hub import Hub
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
@@ -197,7 +197,7 @@ class Partners:
         await self.changed()
         return partner
 
-    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: Edition | None) -> Partner:
+    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
         """Change a partner. `version`: the one that was edited; None for whichever is current.
 
         Raises NotFound, and VersionConflict if another version is current.
@@ -205,14 +205,14 @@ class Partners:
         at = self._clock()
 
         def edit(current: Partner) -> Partner:
-            check_version(current, version, current.edition.history)
+            check_version(current, version, current.entity_version.history)
             return edited_partner(current, patch, at)
 
         partner = await self._store.partners.edit(partner_id, edit)
         await self.changed()
         return partner
 
-    async def delete(self, partner_id: str, *, version: Edition | None) -> None:
+    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
         """Delete a partner, and close its viewers. `version`: as in `edit`."""
         await self._store.partners.delete(partner_id, version=version)
         await self.changed()

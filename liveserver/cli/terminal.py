@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from liveserver.domain.ids import now
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 from liveserver.utils.text_table import aligned
 
 if TYPE_CHECKING:

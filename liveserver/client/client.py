@@ -80,8 +80,8 @@ class Client:
         `epoch`: of the history in which the entry was read, if known. After a backup was restored, the same version
         may have other content.
         """
-        edition = f"{version}" if epoch is None else f"{epoch}-{version}"
-        headers = {"If-Match": "*" if version is None else f'"{edition}"'}
+        tag = f"{version}" if epoch is None else f"{epoch}-{version}"
+        headers = {"If-Match": "*" if version is None else f'"{tag}"'}
         return await self._requests.send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:

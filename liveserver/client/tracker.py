@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 from liveserver.domain.change import Position
-from liveserver.protocol.encoding import JSON
+from liveserver.protocol.json_encoding import JSON
 
 Message = JSON
 """A message of the stream, or an answer of the API: a JSON object."""

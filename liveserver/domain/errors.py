@@ -33,7 +33,7 @@ from liveserver.domain.ids import FORMER
 
 if TYPE_CHECKING:
     from liveserver.domain.entry import Entry
-    from liveserver.domain.ids import Edition
+    from liveserver.domain.ids import EntityVersion
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.media import Media
     from liveserver.domain.partner import Partner
@@ -90,7 +90,9 @@ class VersionConflict(LiveserverError):
         self.current = current
 
 
-def check_version(current: Entry | Liveblog | Media | Partner, edited: Edition | None, history: str | None) -> None:
+def check_version(
+    current: Entry | Liveblog | Media | Partner, edited: EntityVersion | None, history: str | None
+) -> None:
     """Raise VersionConflict if the edited version isn't the current one. `edited`: None for whichever is current.
 
     `history`: the history of the current version; None for an entry, as the store compares that of its live blog.

@@ -1,4 +1,4 @@
-"""Ids, slugs, epochs and editions: the names of things, and the functions that make them."""
+"""Ids, slugs, epochs and versions: the names of things, and the functions that make them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FORMER = ""
 """Stands for the history in entity tags of earlier releases, which didn't name one. No history has this name."""
 
 
-class Edition(NamedTuple):
+class EntityVersion(NamedTuple):
     """One version of something that can be edited, within one history. Its entity tag names it."""
 
     number: int

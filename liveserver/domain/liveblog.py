@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from liveserver.domain.ids import Edition
+from liveserver.domain.ids import EntityVersion
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -57,6 +57,6 @@ class Liveblog:
     embedding: EmbedPolicy = ANYONE
 
     @property
-    def edition(self) -> Edition:
+    def entity_version(self) -> EntityVersion:
         """The version of the live blog's own fields, in its history."""
-        return Edition(self.version, self.epoch)
+        return EntityVersion(self.version, self.epoch)

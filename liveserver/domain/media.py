@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liveserver.domain.ids import Edition, _history_since
+from liveserver.domain.ids import EntityVersion, _history_since
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,9 +35,9 @@ class Media:
     deleted_at: datetime | None = None
 
     @property
-    def edition(self) -> Edition:
+    def entity_version(self) -> EntityVersion:
         """The picture's version, with the time of the last edit instead of a history's name.
 
         After a restored backup, another edit may have made the same version, but not at the same millisecond.
         """
-        return Edition(self.version, _history_since(self.updated_at))
+        return EntityVersion(self.version, _history_since(self.updated_at))

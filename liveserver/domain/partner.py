@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.domain.ids import Edition, _history_since
+from liveserver.domain.ids import EntityVersion, _history_since
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,6 +50,6 @@ class Partner:
     version: int
 
     @property
-    def edition(self) -> Edition:
+    def entity_version(self) -> EntityVersion:
         """The partner's version, with the time of the last edit instead of a history's name, as pictures have it."""
-        return Edition(self.version, _history_since(self.updated_at))
+        return EntityVersion(self.version, _history_since(self.updated_at))

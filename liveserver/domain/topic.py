@@ -22,7 +22,7 @@ class Topic(NamedTuple):
     """Seconds by which the topic is late."""
 
     @property
-    def is_view(self) -> bool:
+    def is_edition(self) -> bool:
         """True for an edition: anything but the whole live blog without a delay."""
         return bool(self.tags or self.delay)
 

@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from liveserver.domain import errors
 from liveserver.domain.entry import Entry
-from liveserver.domain.ids import Edition
+from liveserver.domain.ids import EntityVersion
 from liveserver.domain.media import Media
 from liveserver.domain.partner import Partner
 from liveserver.http.container import services
 from liveserver.http.rejections import waiting
-from liveserver.http.responses.entity_tags import edition_tag
-from liveserver.protocol import encoding, resources
+from liveserver.http.responses.entity_tags import version_tag
+from liveserver.protocol import json_encoding, resources
 
 if TYPE_CHECKING:
     from starlette.exceptions import HTTPException
@@ -88,7 +88,7 @@ def problem(
         **more,
     }
     return Response(
-        encoding.dumps(content),
+        json_encoding.dumps(content),
         kind.status,
         {"Cache-Control": "no-store", **(headers or {})},
         media_type=MEDIA_TYPE,
@@ -127,18 +127,18 @@ async def handle_error(request: Request, error: Exception) -> Response:
     return problem(kind, detail, instance=request.url.path, headers=headers, **more)
 
 
-async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[encoding.JSON, str]:
+async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[json_encoding.JSON, str]:
     """Return what somebody else changed, as the API shows it, and its entity tag."""
     parts = services(request)
     if isinstance(current, Media):
-        return parts.presenter.media(current), edition_tag(current.edition)
+        return parts.presenter.media(current), version_tag(current.entity_version)
     if isinstance(current, Partner):
-        return resources.partner_object(current), edition_tag(current.edition)
+        return resources.partner_object(current), version_tag(current.entity_version)
     liveblog = await parts.store.liveblogs.find(request.path_params["slug"])
     if isinstance(current, Entry):
         content = parts.presenter.entry(liveblog, current)
-        return content, edition_tag(Edition(current.version, liveblog.epoch), encoding.dumps(content))
-    return parts.presenter.liveblog(liveblog), edition_tag(liveblog.edition)
+        return content, version_tag(EntityVersion(current.version, liveblog.epoch), json_encoding.dumps(content))
+    return parts.presenter.liveblog(liveblog), version_tag(liveblog.entity_version)
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.content.media.picture import Picture, figure_html
 from liveserver.domain.change import Change, Changes, EntryChanged, EntryDeleted, Position
-from liveserver.protocol import encoding, messages, resources
+from liveserver.protocol import json_encoding, messages, resources
 from liveserver.protocol.frames import ChangeDetails, ChangeFrame
 from liveserver.realtime.pending_confirmations import PendingConfirmations
 from liveserver.rendering.cooperative import TimeSlice
@@ -32,11 +32,11 @@ class Presenter:
         self._renderer = renderer
         self._confirmations = PendingConfirmations() if confirmations is None else confirmations
 
-    def liveblog(self, liveblog: Liveblog) -> encoding.JSON:
+    def liveblog(self, liveblog: Liveblog) -> json_encoding.JSON:
         """Return a live blog as a JSON object."""
         return resources.liveblog_object(liveblog, url=self._renderer.urls.liveblog(liveblog.slug))
 
-    def entry(self, liveblog: Liveblog, entry: Entry) -> encoding.JSON:
+    def entry(self, liveblog: Liveblog, entry: Entry) -> json_encoding.JSON:
         """Return an entry as a JSON object. One that isn't published yet is rendered as it will look when it is."""
         return resources.entry_object(
             entry,
@@ -44,19 +44,19 @@ class Presenter:
             url=self._renderer.urls.entry(liveblog.slug, entry.id),
         )
 
-    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[encoding.Encoded]:
+    async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[json_encoding.Encoded]:
         """Return entries, each encoded already, for a list. The event loop has its turn every few milliseconds."""
         time_slice, encoded = TimeSlice(), []
         for entry in entries:
-            encoded.append(encoding.encoded(self.entry(liveblog, entry)))
+            encoded.append(json_encoding.encoded(self.entry(liveblog, entry)))
             await time_slice.checkpoint()
         return encoded
 
-    def media(self, media: Media) -> encoding.JSON:
+    def media(self, media: Media) -> json_encoding.JSON:
         """Return a picture as a JSON object, with the HTML that puts it into an entry."""
         picture = Picture.of(media)
         base = self._renderer.urls.media
-        srcset: list[encoding.JSON] = [
+        srcset: list[json_encoding.JSON] = [
             {"url": f"{base}/{r.name}", "width": r.width, "height": r.height} for r in picture.variants
         ]
         return resources.media_object(
@@ -67,7 +67,7 @@ class Presenter:
             html=figure_html(picture, media.alt, media.credit, base),
         )
 
-    async def snapshot(self, snapshot: Snapshot) -> encoding.JSON:
+    async def snapshot(self, snapshot: Snapshot) -> json_encoding.JSON:
         """Return a snapshot as a JSON object. The event loop has its turns, as with `entries`."""
         liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:

@@ -16,7 +16,7 @@ from liveserver.domain.errors import Conflict, FieldError, InvalidInput, Unautho
 from liveserver.domain.ids import new_epoch, new_id, now, slugify
 from liveserver.domain.liveblog import EmbedPolicy, Liveblog
 from liveserver.newsroom.entry_states import Timing, TimingChange, timing_of_edited, timing_of_new
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.store import Idempotency, Store, Written
 from liveserver.store.repositories.api_keys import UNKNOWN
 from liveserver.utils.after_commit import AfterCommit
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from liveserver.domain.audience import Takedown
     from liveserver.domain.change import Change
-    from liveserver.domain.ids import Edition
-    from liveserver.domain.inputs.bodies import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.inputs.models import EmbeddingInput, EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.takedowns import Takedowns
     from liveserver.realtime.hub import Hub
@@ -80,7 +80,7 @@ class Publisher:
             )
         )
 
-    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: Edition | None) -> Liveblog:
+    async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: EntityVersion | None) -> Liveblog:
         """Edit a live blog's fields. `version`: the one edited (None: any). Raises NotFound, VersionConflict."""
         at = self._clock()
 
@@ -141,7 +141,7 @@ class Publisher:
         )
         idempotency = None
         if key_id is not None and idempotency_key is not None:
-            content = encoding.dumps([slug, entry_input.model_dump(mode="json", exclude_unset=True)])
+            content = json_encoding.dumps([slug, entry_input.model_dump(mode="json", exclude_unset=True)])
             idempotency = Idempotency(key_id, idempotency_key, hashlib.sha256(content).hexdigest())
         elif refusal is not None:
             raise refusal
@@ -162,7 +162,7 @@ class Publisher:
         entry_id: str,
         patch: EntryPatch,
         *,
-        version: Edition | None,
+        version: EntityVersion | None,
         actor: str,
         key_id: str | None = None,
     ) -> Written:
@@ -185,7 +185,7 @@ class Publisher:
         )
 
     async def delete_entry(
-        self, slug: str, entry_id: str, *, version: Edition | None, actor: str, confirm: bool = False
+        self, slug: str, entry_id: str, *, version: EntityVersion | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
         """Delete an entry for good. With `confirm`, viewers are asked to confirm that it is gone.
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.viewer import Viewer
 
-WORDS_MAX = 100_000
+REPLY_IDS_MAX = 100_000
 """Reply ids that are remembered, so that none counts twice. Beyond that number, only viewers that were asked here
 count: anybody can make up other ids."""
 
@@ -94,7 +94,7 @@ class TakedownCounter:
         """Count a posted confirmation: of a viewer here that can't answer on its stream, or of a reader that polls."""
         if self.closed or reply_id in self._answered_ids:
             return
-        if len(self._answered_ids) >= WORDS_MAX and reply_id not in self._by_reply_id:
+        if len(self._answered_ids) >= REPLY_IDS_MAX and reply_id not in self._by_reply_id:
             # There are no more of those that were asked than viewers, so they may still be remembered.
             return
         self._answered_ids.add(reply_id)

@@ -21,7 +21,7 @@ from liveserver.domain.audience import ConfirmationCounts, Takedown
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.ids import now
 from liveserver.newsroom.takedown_counter import TakedownCounter, total, waiting
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,14 +249,14 @@ class Takedowns:
             "id": counting.entry_id,
             "slug": counting.slug,
             "seq": counting.seq,
-            "at": encoding.timestamp(counting.at),
+            "at": json_encoding.timestamp(counting.at),
             "within": counting.within,
             "ours": counting.ours,
             "counts": counts,
             "posted": posted,
             "ended": ended,
         }
-        self._bus.announce(encoding.dumps({"node": self._hub.node, "takedown": report}))
+        self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
         """Announce counts, and end takedowns when it is time, as long as there are any."""

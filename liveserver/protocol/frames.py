@@ -62,7 +62,7 @@ class Frame:
 
 
 class ChangeDetails(NamedTuple):
-    """The details of a change that derived topics depend on."""
+    """The details of a change that editions depend on."""
 
     tags: tuple[str, ...] | None = None
     """The entry's tags; None if the change isn't one of an entry's content."""
@@ -84,7 +84,7 @@ class ChangeFrame(Frame):
 
     @cached_property
     def details(self) -> ChangeDetails:
-        """The details that derived topics depend on, read from the message."""
+        """The details that editions depend on, read from the message."""
         message: Any = orjson.loads(self.message)
         tags = tuple(message["entry"]["tags"]) if message["type"] == "entry" else None
         return ChangeDetails(tags, message["confirm"]["within"] if "confirm" in message else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.protocol.encoding import JSON, dumps
+from liveserver.protocol.json_encoding import JSON, dumps
 
 if TYPE_CHECKING:
     from liveserver.domain.change import Position

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.domain.audience import ConfirmationCounts
-from liveserver.protocol.encoding import JSON, timestamp
+from liveserver.protocol.json_encoding import JSON, timestamp
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import NotFound
 from liveserver.realtime.channel import Channel
-from liveserver.realtime.open_channel import OpenChannel
+from liveserver.realtime.synced_channel import SyncedChannel
 from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.single_flight import FreshFlight, SingleFlight
 
@@ -37,17 +37,17 @@ class ChannelRegistry:
         heartbeat: int,
         recent_max: int,
     ) -> None:
-        """`observer`, `progress`: see `OpenChannel`; `heartbeat`, `recent_max`: see `Channel`."""
+        """`observer`, `progress`: see `SyncedChannel`; `heartbeat`, `recent_max`: see `Channel`."""
         self._history = history
         self._bus = bus
         self._observer = observer
         self._progress = progress
         self._heartbeat = heartbeat
         self._recent_max = recent_max
-        self._channels: dict[Topic, OpenChannel] = {}
-        self._by_liveblog: dict[str, dict[Topic, OpenChannel]] = {}
+        self._channels: dict[Topic, SyncedChannel] = {}
+        self._by_liveblog: dict[str, dict[Topic, SyncedChannel]] = {}
         """The channels of each live blog and its editions, by slug."""
-        self._opening: SingleFlight[Topic, OpenChannel] = SingleFlight(self._open)
+        self._opening: SingleFlight[Topic, SyncedChannel] = SingleFlight(self._open)
         self._early: dict[Topic, deque[TopicMessage]] = {}
         """Messages for channels that are being opened."""
         self._to_locate: set[Topic] = set()
@@ -55,14 +55,14 @@ class ChannelRegistry:
         self._positions = FreshFlight(self._read_positions)
         self._tasks = BackgroundTasks()
 
-    def __iter__(self) -> Iterator[OpenChannel]:
+    def __iter__(self) -> Iterator[SyncedChannel]:
         return iter(list(self._channels.values()))
 
-    def get(self, topic: Topic) -> OpenChannel | None:
+    def get(self, topic: Topic) -> SyncedChannel | None:
         """Return the topic's channel; None if it isn't open."""
         return self._channels.get(topic)
 
-    def ready(self, topic: Topic, message: TopicMessage) -> OpenChannel | None:
+    def ready(self, topic: Topic, message: TopicMessage) -> SyncedChannel | None:
         """Return the channel for a message; None if it isn't open. One that is being opened takes it afterwards."""
         early = self._early.get(topic)
         if early is not None:
@@ -70,7 +70,7 @@ class ChannelRegistry:
             return None
         return self._channels.get(topic)
 
-    def of(self, slug: str) -> list[OpenChannel]:
+    def of(self, slug: str) -> list[SyncedChannel]:
         """Return all channels of a live blog and its editions."""
         return list(self._by_liveblog.get(slug, {}).values())
 
@@ -78,10 +78,10 @@ class ChannelRegistry:
         """Return the slugs of the live blogs that have a channel."""
         return list(self._by_liveblog)
 
-    async def open(self, topic: Topic) -> OpenChannel:
+    async def open(self, topic: Topic) -> SyncedChannel:
         """Return the topic's channel; open it if it isn't open. Raises NotFound and StoreUnavailable."""
-        open_channel = self._channels.get(topic)
-        return await self._opening(topic) if open_channel is None else open_channel
+        synced_channel = self._channels.get(topic)
+        return await self._opening(topic) if synced_channel is None else synced_channel
 
     def drop(self, topic: Topic) -> None:
         """Forget a channel. The caller unsubscribes from the bus."""
@@ -96,7 +96,7 @@ class ChannelRegistry:
             *self._tasks.cancel(),
             *self._positions.cancel(),
             *self._opening.cancel(),
-            *(task for open_channel in self for task in open_channel.cancel()),
+            *(task for synced_channel in self for task in synced_channel.cancel()),
         ]
         self._channels.clear()
         self._by_liveblog.clear()
@@ -106,7 +106,7 @@ class ChannelRegistry:
         topics, self._to_locate = self._to_locate, set()
         return await self._history.positions(topics)
 
-    async def _open(self, topic: Topic) -> OpenChannel:
+    async def _open(self, topic: Topic) -> SyncedChannel:
         # Anybody can make up slugs: one query answers for all topics that are asked for at this moment, and nothing is
         # kept for a live blog that doesn't exist.
         self._to_locate.add(topic)
@@ -123,9 +123,9 @@ class ChannelRegistry:
             await self._bus.unsubscribe(topic)
             raise
         channel = Channel(topic, start, recent_max=self._recent_max, heartbeat=self._heartbeat)
-        open_channel = OpenChannel(channel, self._history, self._observer, self._tasks, self._progress)
-        self._channels[topic] = open_channel
-        self._by_liveblog.setdefault(open_channel.liveblog, {})[topic] = open_channel
+        synced_channel = SyncedChannel(channel, self._history, self._observer, self._tasks, self._progress)
+        self._channels[topic] = synced_channel
+        self._by_liveblog.setdefault(synced_channel.liveblog, {})[topic] = synced_channel
         for message in self._early.pop(topic):
-            open_channel.take(message)
-        return open_channel
+            synced_channel.take(message)
+        return synced_channel

@@ -112,7 +112,7 @@ class Hub:
 
     def channels(self) -> Iterator[Channel]:
         """Return the channels in memory."""
-        return (open_channel.channel for open_channel in self._registry)
+        return (synced_channel.channel for synced_channel in self._registry)
 
     def viewers(self) -> list[Viewer]:
         """Return all viewers that are connected here."""
@@ -120,7 +120,7 @@ class Hub:
 
     def viewers_of(self, slug: str) -> list[Viewer]:
         """Return a live blog's viewers that are connected here, those of its editions included."""
-        return [viewer for open_channel in self._registry.of(slug) for viewer in open_channel.channel.everyone()]
+        return [viewer for synced_channel in self._registry.of(slug) for viewer in synced_channel.channel.everyone()]
 
     def count(self, slug: str) -> int:
         """Return the number of a live blog's viewers that are connected here, those of its editions included."""
@@ -145,11 +145,11 @@ class Hub:
 
         Costs no I/O. The call keeps the topic in memory for a while, as a viewer does.
         """
-        open_channel = self._registry.get(topic)
-        if open_channel is None:
+        synced_channel = self._registry.get(topic)
+        if synced_channel is None:
             return None
-        open_channel.stay()
-        return open_channel.reached
+        synced_channel.stay()
+        return synced_channel.reached
 
     # Viewers
 
@@ -165,27 +165,27 @@ class Hub:
         """
         self._joining[viewer] = topic
         try:
-            open_channel = await self._registry.open(topic)
+            synced_channel = await self._registry.open(topic)
             older: list[ChangeFrame] = []
             if after is not None:
-                after, older = await open_channel.bridge(after)
+                after, older = await synced_channel.bridge(after)
             if self._draining:
                 raise Draining
             if viewer in self._joining:
-                open_channel.join(viewer, after, older)
+                synced_channel.join(viewer, after, older)
         finally:
             self._joining.pop(viewer, None)
 
     def leave(self, topic: Topic, viewer: Viewer) -> None:
         """Forget a viewer. Does nothing if it is unknown."""
         self._joining.pop(viewer, None)
-        if (open_channel := self._registry.get(topic)) is not None:
-            open_channel.leave(viewer)
+        if (synced_channel := self._registry.get(topic)) is not None:
+            synced_channel.leave(viewer)
 
     def resume(self, topic: Topic, viewer: Viewer) -> None:
         """Bring a lagging viewer, which can be written to again, up to date."""
-        if (open_channel := self._registry.get(topic)) is not None:
-            open_channel.resume(viewer)
+        if (synced_channel := self._registry.get(topic)) is not None:
+            synced_channel.resume(viewer)
 
     def said(self, topic: Topic, viewer: Viewer, message: bytes) -> None:
         """Pass on a short text message that a viewer has sent."""
@@ -199,8 +199,8 @@ class Hub:
 
     def committed(self, slug: str, position: Position) -> None:
         """Note a position that this process has committed, before `publish` delivers the change; see `reached`."""
-        if (open_channel := self._registry.ready(Topic(slug), position)) is not None:
-            open_channel.note_position(position)
+        if (synced_channel := self._registry.ready(Topic(slug), position)) is not None:
+            synced_channel.note_position(position)
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
         """Deliver a committed change to the viewers here, and hand it to the bus for other nodes."""
@@ -208,8 +208,8 @@ class Hub:
 
     def received(self, topic: Topic, message: TopicMessage) -> None:
         """Take a message of a topic, published here or elsewhere."""
-        if (open_channel := self._registry.ready(topic, message)) is not None:
-            open_channel.take(message)
+        if (synced_channel := self._registry.ready(topic, message)) is not None:
+            synced_channel.take(message)
 
     def announced(self, message: bytes) -> None:
         """Take an announcement of a node, perhaps this one."""

@@ -15,7 +15,7 @@ from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.plain_text import BLOCK, plain_text, shortened
 from liveserver.content.translations import texts_for
 from liveserver.domain.entry import Entry, Verification
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.page_models import Article, Only
 from liveserver.rendering.template import template
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache
@@ -176,7 +176,7 @@ class EntryRenderer:
             long=len(self.text(entry)) > LONG_TEXT,
             corrections=[(c.at.astimezone(zone), c.note) for c in entry.corrections],
             t=texts,
-            timestamp=encoding.timestamp,
+            timestamp=json_encoding.timestamp,
         )
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from liveserver.content.translations import FALLBACK, Translations, text_direction, texts_for
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Entry, Verification
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.assets import Assets
 from liveserver.rendering.page_models import EVERY, EntryPageView, Only, Order, PageView
 from liveserver.rendering.share_card import ShareCards
@@ -154,7 +154,7 @@ class PageRenderer:
             "assets": self.assets,
             "static": self.urls.static_path,
             "home_url": self.urls.home,
-            "timestamp": encoding.timestamp,
+            "timestamp": json_encoding.timestamp,
             "root": {},
         }
         return template(name).render({**frame, **values})
@@ -232,7 +232,7 @@ class PageRenderer:
                 "title": self.entries.title(liveblog, entry),
                 "url": self.urls.entry(liveblog.slug, entry.id),
                 "href": f"#entry-{entry.id}" if entry.id in shown else self.urls.entry(liveblog.slug, entry.id),
-                "published_at": encoding.timestamp(moment),
+                "published_at": json_encoding.timestamp(moment),
                 "time": texts.time(moment) if one_day else texts.short_date_time(moment),
             }
             for entry, moment in zip(key_events, moments, strict=True)
@@ -250,7 +250,7 @@ class End(NamedTuple):
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
-    place = "".join(f"{encoding.timestamp(entry.published_at)} {entry.id}" for entry in last if entry.published_at)
+    place = "".join(f"{json_encoding.timestamp(entry.published_at)} {entry.id}" for entry in last if entry.published_at)
     return End(url, cursor or "", place)
 
 
@@ -263,7 +263,7 @@ def _root(order: Order, only: Only) -> dict[str, str]:
     """Return the attributes that tell the script how a page's entries differ from those of `/live/{slug}`."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
-        attributes["data-only"] = encoding.dumps(only._asdict()).decode()
+        attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()
     return attributes
 
 

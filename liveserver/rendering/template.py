@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -36,4 +36,4 @@ def _environment() -> Environment:
 
 def json_block(value: Any) -> Markup:
     """Encode a value as JSON that is safe inside a `<script>` element."""
-    return Markup(encoding.dumps(value).decode().replace("<", "\\u003c"))
+    return Markup(json_encoding.dumps(value).decode().replace("<", "\\u003c"))

@@ -32,7 +32,7 @@ from liveserver.realtime import bus as buses
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from liveserver.realtime.pending_confirmations import PendingConfirmations
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.page_renderer import PageRenderer
@@ -73,7 +73,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         bus = buses.connect(settings.redis_url, prefix=settings.redis_prefix)
         hub = Hub(
             history,
-            TopicBus(bus, DerivedTopics(history)),
+            TopicBus(bus, PartnerEditions(history)),
             heartbeat=settings.heartbeat,
             poll=settings.poll,
             poll_fast=settings.poll_fast,

@@ -10,8 +10,8 @@ from liveserver.settings.client_variables import key_of, take_client_variables
 from liveserver.settings.definitions import Settings
 from liveserver.settings.loading import flag_of, load
 from liveserver.settings.redaction import database_of, hide_password
-from liveserver.settings.sources import SECRETS, unreadable_lines
 from liveserver.settings.unknown_names import unknown_settings
+from liveserver.settings.value_sources import SECRETS, unreadable_lines
 
 __all__ = [
     "SECRETS",

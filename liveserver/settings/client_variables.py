@@ -9,7 +9,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from liveserver.domain.errors import SettingsError
 from liveserver.settings.definitions import Settings
-from liveserver.settings.sources import secret_in
+from liveserver.settings.value_sources import secret_in
 
 CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
 """Variables that client commands read; they aren't settings of the server."""

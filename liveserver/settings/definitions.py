@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from liveserver.settings.redaction import redacted_value
-from liveserver.settings.sources import DOTENV, SecretFilesSource
+from liveserver.settings.value_sources import DOTENV, SecretFilesSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

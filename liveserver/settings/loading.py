@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from liveserver.domain.errors import SettingsError
 from liveserver.settings.definitions import Settings
-from liveserver.settings.sources import DOTENV
+from liveserver.settings.value_sources import DOTENV
 
 if TYPE_CHECKING:
     from collections.abc import Collection

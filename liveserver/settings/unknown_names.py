@@ -9,7 +9,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from liveserver.settings.client_variables import CLIENT_VARIABLES
 from liveserver.settings.definitions import Settings
-from liveserver.settings.sources import SECRETS
+from liveserver.settings.value_sources import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

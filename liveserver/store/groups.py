@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime, timedelta
 
-    from liveserver.domain.ids import Edition
+    from liveserver.domain.ids import EntityVersion
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.partner import Partner
     from liveserver.domain.source import Source
@@ -214,7 +214,7 @@ class Partners(QueryGroup):
 
         return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old), record)
 
-    async def delete(self, partner_id: str, *, version: Edition | None) -> None:
+    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
         """Delete the partner. Raises NotFound, VersionConflict."""
         await self._commit(
             self._database.write(partners.remove, partner_id, version=version),

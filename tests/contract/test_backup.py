@@ -32,7 +32,7 @@ from liveserver.domain.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from liveserver.domain.ids import Edition, new_id
+from liveserver.domain.ids import EntityVersion, new_id
 from liveserver.domain.liveblog import EmbedPolicy, LiveblogStatus
 from liveserver.domain.partner import Attribution
 from liveserver.store import (
@@ -51,7 +51,7 @@ from liveserver.store.backup import restore as restoring
 from liveserver.store.backup.archive import ArchiveWriter, Holdings
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
-from liveserver.store.repositories import liveblogs
+from liveserver.store.repositories import liveblogs, sequence
 from tests.support.store_samples import (
     NOON,
     TYPOGRAPHY,
@@ -145,7 +145,7 @@ async def fill(store: Store) -> None:
     await store.entries.create("match", a_scheduled(at(3600)), actor="desk")
     await store.media.add(a_picture())
     deleted = await store.media.add(a_picture(at(1)))
-    await store.media.delete(deleted.id, version=Edition(1), at=at(12))
+    await store.media.delete(deleted.id, version=EntityVersion(1), at=at(12))
     await store.partners.add(a_partner(attribution=Attribution(TYPOGRAPHY, "https://a.example/"), expires_at=at(99)))
     await store.keys.add(replace(KEY, liveblogs=frozenset({"vote"})))
     await store.reach.add_link("0" * 64, LINK)
@@ -460,7 +460,7 @@ async def test_a_restore_waits_for_a_write_that_has_begun(
         liveblogs.find(connection, "match")
         writer.here(connection)
         # The backup has only "vote".
-        liveblogs.take_seq(connection, "match")
+        sequence.take_seq(connection, "match")
 
     writing = asyncio.create_task(store._database.write(write))
     await writer.reached.wait()

@@ -9,7 +9,7 @@ import pytest
 
 from liveserver.access.api_keys import new_key
 from liveserver.domain.errors import Gone, InvalidInput, NotFound, Unauthorized, VersionConflict
-from liveserver.domain.ids import Edition
+from liveserver.domain.ids import EntityVersion
 from tests.support.store_samples import NOON, a_picture, at
 
 if TYPE_CHECKING:
@@ -78,8 +78,8 @@ async def test_a_deleted_picture_is_a_tombstone(store: Store) -> None:
     picture = await store.media.add(a_picture())
     assert await store.media.deleted([picture.digest]) == set()
     with pytest.raises(VersionConflict):
-        await store.media.delete(picture.id, version=Edition(2), at=at(1))
-    await store.media.delete(picture.id, version=Edition(1), at=at(1))
+        await store.media.delete(picture.id, version=EntityVersion(2), at=at(1))
+    await store.media.delete(picture.id, version=EntityVersion(1), at=at(1))
     for call in (
         store.media.find(picture.id),
         store.media.edit(picture.id, lambda p: p),

@@ -11,7 +11,7 @@ import pytest
 
 from liveserver.domain.change import EntryChanged, EntryDeleted, Position, Withdrawal
 from liveserver.domain.errors import Conflict, InvalidInput, NotFound, VersionConflict
-from liveserver.domain.ids import Edition
+from liveserver.domain.ids import EntityVersion
 from liveserver.domain.liveblog import EmbedPolicy
 from liveserver.domain.partner import Attribution
 from liveserver.store.repositories import change_times, partners
@@ -62,8 +62,8 @@ async def test_partners(store: Store) -> None:
     assert await store.partners.edit(full.id, lambda p: p) == edited
     assert (await store.partners.rules()).partners == {full.id: edited, other.id: other}
     with pytest.raises(VersionConflict):
-        await store.partners.delete(full.id, version=Edition(1))
-    await store.partners.delete(full.id, version=Edition(2))
+        await store.partners.delete(full.id, version=EntityVersion(1))
+    await store.partners.delete(full.id, version=EntityVersion(2))
     assert (await store.partners.rules()).partners == {other.id: other}
     for partner_id in (full.id, "", "p_\x00", "' OR 1=1 --"):
         with pytest.raises(NotFound):

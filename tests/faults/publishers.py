@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.ids import now
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from tests.faults.ledger import Item, body_of
 from tests.faults.reading import Broken
 
@@ -68,7 +68,7 @@ class Publisher:
         due = now() + timedelta(seconds=self._chance.uniform(0.3, DUE_MAX))
         item = self._begin(due=due.timestamp())
         self.last_due = max(self.last_due, due.timestamp())
-        entry = {**self._entry(item), "publish_at": encoding.timestamp(due)}
+        entry = {**self._entry(item), "publish_at": json_encoding.timestamp(due)}
         strict = self._chance.random() < 0.5
         if strict:
             entry["status"] = "scheduled"

@@ -12,7 +12,7 @@ from liveserver.protocol import messages
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.channel import Replay
 from liveserver.realtime.hub import Hub
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
 from tests.support.viewers import PATIENCE
 
@@ -138,4 +138,4 @@ class MemoryHistory:
 
 def hub_on(history: MemoryHistory, bus: Bus, **options: Any) -> Hub:
     """A hub on a history in memory and a bus."""
-    return Hub(history, TopicBus(bus, DerivedTopics(cast("Any", history))), **options)
+    return Hub(history, TopicBus(bus, PartnerEditions(cast("Any", history))), **options)

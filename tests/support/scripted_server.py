@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from liveserver.client import Client, Message
 from liveserver.domain.change import Position
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.utils.limits.rate_limiter import Throttle
 from tests.support.viewers import PATIENCE
 
@@ -55,7 +55,7 @@ class Stream:
 
     async def send(self, *messages: Message) -> None:
         for message in messages:
-            await self._connection.send(encoding.dumps(message).decode())
+            await self._connection.send(json_encoding.dumps(message).decode())
 
     async def send_text(self, text: str) -> None:
         await self._connection.send(text)
@@ -108,7 +108,7 @@ class LiveServer:
         answers = self.answers[name]
         if not answers:
             return connection.respond(500, "nothing is left to answer")
-        return connection.respond(200, encoding.dumps(answers.pop(0)).decode())
+        return connection.respond(200, json_encoding.dumps(answers.pop(0)).decode())
 
     async def _serve(self, connection: ServerConnection) -> None:
         await self._scripts.pop(0)(Stream(connection, self.afters[-1]))

@@ -40,7 +40,7 @@ def follow(
     fields |= {"attribution": {"text": credit, "url": credit_url}} if credit else {}
 
     async def work(store: Store) -> Source | None:
-        from liveserver.domain.inputs.bodies import SourceInput
+        from liveserver.domain.inputs.models import SourceInput
         from liveserver.domain.inputs.parsing import parse
         from liveserver.newsroom.syndication.coordinator import new_source
 

@@ -13,7 +13,7 @@ from liveserver.cli.store_access import on_store
 from liveserver.cli.terminal import expiry, fail, print_table
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import now
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 from liveserver.settings import Settings, database_of
 
 if TYPE_CHECKING:

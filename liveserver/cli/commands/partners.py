@@ -104,7 +104,7 @@ def partners_add(
 ) -> None:
     """Take a partner in, and print its id."""
     from liveserver.access.partner_admission import new_partner
-    from liveserver.domain.inputs.bodies import PartnerInput
+    from liveserver.domain.inputs.models import PartnerInput
     from liveserver.domain.inputs.parsing import parse
 
     partner = new_partner(parse(PartnerInput, {"name": name, **rules}), now())
@@ -194,7 +194,7 @@ def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
 
 def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partner:
     from liveserver.access.partner_admission import edited_partner
-    from liveserver.domain.inputs.bodies import PartnerPatch
+    from liveserver.domain.inputs.models import PartnerPatch
     from liveserver.domain.inputs.parsing import parse
 
     patch = parse(PartnerPatch, fields)

@@ -11,7 +11,7 @@ from liveserver.cli.options import ServerKey, ServerUrl, required_key
 from liveserver.cli.server_client import client_of
 from liveserver.cli.terminal import print_table
 from liveserver.domain.audience import LINK_DAYS_MAX
-from liveserver.protocol.encoding import dumps
+from liveserver.protocol.json_encoding import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from liveserver.cli.server_client import client_of
 from liveserver.cli.terminal import attended
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Verification
-from liveserver.protocol.encoding import dumps
+from liveserver.protocol.json_encoding import dumps
 
 if TYPE_CHECKING:
     from liveserver.content.translations import Translations

@@ -13,7 +13,7 @@ from liveserver.cli.options import ServerKey, ServerUrl, required_key
 from liveserver.cli.server_client import client_of
 from liveserver.cli.terminal import fail
 from liveserver.domain.ids import ID_PATTERN
-from liveserver.protocol.encoding import dumps
+from liveserver.protocol.json_encoding import dumps
 
 if TYPE_CHECKING:
     from liveserver.client import Message

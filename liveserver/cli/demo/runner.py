@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from liveserver.cli.demo.script import Edit, Publish, Script
 from liveserver.domain.errors import Gone, NotFound
 from liveserver.domain.ids import now
-from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput
+from liveserver.domain.inputs.models import EntryInput, EntryPatch, LiveblogInput
 from liveserver.domain.inputs.parsing import parse
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from liveserver.content.media.storage import MediaStorage
     from liveserver.content.media.transcoder_pool import TranscoderPool
     from liveserver.domain.errors import Gone, NotFound
-    from liveserver.domain.ids import Edition
-    from liveserver.domain.inputs.bodies import MediaInput, MediaPatch
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.inputs.models import MediaInput, MediaPatch
     from liveserver.store import Store
 
 
@@ -127,21 +127,21 @@ class MediaLibrary:
         """Remove files whose addresses nobody got, as far as that is possible."""
         await asyncio.gather(*(self._files.remove(name) for name in names), return_exceptions=True)
 
-    async def edit(self, media_id: str, patch: MediaPatch, *, version: Edition | None) -> Media:
+    async def edit(self, media_id: str, patch: MediaPatch, *, version: EntityVersion | None) -> Media:
         """Edit a picture's texts. `version`: the version that was edited (None: any)."""
         at = self._clock()
 
         def edit(current: Media) -> Media:
-            check_version(current, version, current.edition.history)
+            check_version(current, version, current.entity_version.history)
             edited = replace(current, **{name: getattr(patch, name) for name in patch.model_fields_set})
             return current if edited == current else replace(edited, updated_at=at)
 
         return await self._store.media.edit(media_id, edit)
 
-    async def delete(self, media_id: str, *, version: Edition | None) -> None:
+    async def delete(self, media_id: str, *, version: EntityVersion | None) -> None:
         """Delete a picture for good. After MediaUnavailable or StoreUnavailable, call this again."""
         media = await self._store.media.find(media_id)
-        check_version(media, version, media.edition.history)
+        check_version(media, version, media.entity_version.history)
         for picture in Picture.of(media).variants:
             await self._files.remove(picture.name)
             self._file_cache.forget(picture.name)

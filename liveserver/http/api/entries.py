@@ -11,23 +11,23 @@ from liveserver.access.api_keys import may, require
 from liveserver.domain.change import Position
 from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.errors import NotFound
-from liveserver.domain.ids import Edition
-from liveserver.domain.inputs.bodies import EntryInput, EntryPatch
+from liveserver.domain.ids import EntityVersion
+from liveserver.domain.inputs.models import EntryInput, EntryPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import actor_of, authorised, provisionally_authorised
-from liveserver.http.api.requests.bodies import body_of
 from liveserver.http.api.requests.preconditions import idempotency_key_of, version_of
 from liveserver.http.api.requests.queries import DeleteQuery, EntriesQuery, PageQuery, query_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.cached_answers import admitted_alone, cached_answer_for, headers_for, public_representation
 from liveserver.http.container import services
 from liveserver.http.requesters import published_of, requester_with
-from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, respond
 from liveserver.http.route_params import ID, SLUG
-from liveserver.protocol import encoding, resources
+from liveserver.protocol import json_encoding, resources
 from liveserver.rendering.cooperative import offloaded
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
     content = await _list(request, page)
 
     def encode() -> Representation:
-        return public_representation(encoding.dumps(content), headers)
+        return public_representation(json_encoding.dumps(content), headers)
 
     return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await offloaded(encode, page.items))
 
@@ -114,7 +114,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:
     page = await _read(request, query, statuses)
     content = await _list(request, page)
-    return await offloaded(partial(encoding.dumps, content), page.items), page.next_cursor
+    return await offloaded(partial(json_encoding.dumps, content), page.items), page.next_cursor
 
 
 async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic: Topic | None = None) -> EntryPage:
@@ -133,7 +133,7 @@ async def _read(request: Request, query: EntriesQuery, statuses: Statuses, topic
     )
 
 
-async def _list(request: Request, page: EntryPage) -> encoding.JSON:
+async def _list(request: Request, page: EntryPage) -> json_encoding.JSON:
     return {
         "items": await services(request).presenter.entries(page.liveblog, page.items),
         "next_cursor": page.next_cursor,
@@ -214,15 +214,15 @@ async def _revisions(request: Request, query: PageQuery) -> tuple[bytes, str | N
     items = [
         {
             "version": revision.version,
-            "at": encoding.timestamp(revision.at),
+            "at": json_encoding.timestamp(revision.at),
             "actor": revision.actor,
             "action": revision.action,
             "entry": entry,
         }
         for revision, entry in zip(page, encoded, strict=True)
     ]
-    content: encoding.JSON = {"items": items, "next_cursor": next_cursor}
-    return await offloaded(partial(encoding.dumps, content), states), next_cursor
+    content: json_encoding.JSON = {"items": items, "next_cursor": next_cursor}
+    return await offloaded(partial(json_encoding.dumps, content), states), next_cursor
 
 
 def _entry_answer(
@@ -230,9 +230,9 @@ def _entry_answer(
 ) -> Response:
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
-    body = encoding.dumps(content)
+    body = json_encoding.dumps(content)
     # The version alone isn't enough: the rendered HTML changes with the live blog's time zone and language, too.
-    etag = edition_tag(Edition(entry.version, liveblog.epoch), body)
+    etag = version_tag(EntityVersion(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)
 
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from liveserver.domain.errors import Draining
 from liveserver.http.container import services
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,7 +20,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 async def healthz(request: Request) -> Response:
     """Answer 200 while the process runs at all."""
-    return Response(encoding.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
+    return Response(json_encoding.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
 
 
 async def readyz(request: Request) -> Response:
@@ -33,7 +33,7 @@ async def readyz(request: Request) -> Response:
         raise Draining
     await parts.writable()
     content = {"status": "ready", "bus": "up" if parts.bus.up else "down"}
-    return Response(encoding.dumps(content), headers=NO_STORE, media_type="application/json")
+    return Response(json_encoding.dumps(content), headers=NO_STORE, media_type="application/json")
 
 
 async def metrics(request: Request) -> Response:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from liveserver.domain.inputs.bodies import LiveblogInput, LiveblogPatch
+from liveserver.domain.inputs.models import LiveblogInput, LiveblogPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import authorised
-from liveserver.http.api.requests.bodies import body_of
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, query_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.cached_answers import admitted_alone
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of, requester_of
-from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import SLUG
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _liveblog_answer(
     request: Request, liveblog: Liveblog, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = services(request).presenter.liveblog(liveblog)
-    return answer(request, content, status=status, etag=edition_tag(liveblog.edition), headers=headers)
+    return answer(request, content, status=status, etag=version_tag(liveblog.entity_version), headers=headers)
 
 
 OPERATIONS = (

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.inputs.bodies import MediaInput, MediaPatch
+from liveserver.domain.inputs.models import MediaInput, MediaPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import authorised, confirm
-from liveserver.http.api.requests.bodies import body_of
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, UploadQuery, query_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.api.uploads import upload_of
 from liveserver.http.container import services
-from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import ID
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def _media_answer(
     request: Request, media: Media, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     content = services(request).presenter.media(media)
-    return answer(request, content, status=status, etag=edition_tag(media.edition), public=False, headers=headers)
+    return answer(
+        request, content, status=status, etag=version_tag(media.entity_version), public=False, headers=headers
+    )
 
 
 PICTURE = {"type": "string", "format": "binary"}

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.domain.errors import EmbedRefused
-from liveserver.domain.inputs.bodies import PartnerInput, PartnerPatch
+from liveserver.domain.inputs.models import PartnerInput, PartnerPatch
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer, page_headers
 from liveserver.http.api.requests.authorisation import authorised
-from liveserver.http.api.requests.bodies import body_of
 from liveserver.http.api.requests.preconditions import version_of
 from liveserver.http.api.requests.queries import PageQuery, PartnerQuery, query_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.requesters import liveblog_of
-from liveserver.http.responses.entity_tags import edition_tag
+from liveserver.http.responses.entity_tags import version_tag
 from liveserver.http.route_params import PARTNER_ID, SLUG
-from liveserver.protocol import encoding, resources
+from liveserver.protocol import json_encoding, resources
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -87,13 +87,13 @@ async def embed(request: Request) -> Response:
         "fallback_url": parts.pages.urls.liveblog(liveblog.slug),
     }
     # The answer depends on the request's origin, and on the partner's rules at this moment.
-    return Response(encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
+    return Response(json_encoding.dumps(content), headers={"Cache-Control": "no-store"}, media_type="application/json")
 
 
 def _partner_answer(
     request: Request, partner: Partner, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    etag = edition_tag(partner.edition)
+    etag = version_tag(partner.entity_version)
     return answer(request, resources.partner_object(partner), status=status, etag=etag, public=False, headers=headers)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from liveserver.access import signed_links
-from liveserver.domain.inputs.bodies import ReachLinkInput
+from liveserver.domain.inputs.models import ReachLinkInput
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised
-from liveserver.http.api.requests.bodies import body_of
 from liveserver.http.api.requests.queries import ReachQuery, query_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.route_params import SLUG
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from liveserver.domain.reach_report import ReachReport
-    from liveserver.protocol.encoding import JSON
+    from liveserver.protocol.json_encoding import JSON
 
 
 async def read(request: Request) -> Response:

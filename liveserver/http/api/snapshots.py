@@ -14,7 +14,7 @@ from liveserver.http.container import services
 from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, respond
 from liveserver.http.route_params import SLUG
-from liveserver.protocol import encoding, messages
+from liveserver.protocol import json_encoding, messages
 from liveserver.rendering.cooperative import offloaded
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
     content = await parts.presenter.snapshot(snapshot)
 
     def encode() -> Representation:
-        return public_representation(encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
+        return public_representation(json_encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
 
     representation = await offloaded(encode, [*snapshot.pinned, *snapshot.entries])
     return CachedPage(Position(snapshot.liveblog.epoch, snapshot.liveblog.seq), representation)

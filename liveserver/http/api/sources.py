@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.inputs.bodies import SourceInput
+from liveserver.domain.inputs.models import SourceInput
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import WRITING, Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised
-from liveserver.http.api.requests.bodies import body_of
+from liveserver.http.api.requests.request_body import body_of
 from liveserver.http.container import services
 from liveserver.http.route_params import SLUG
 from liveserver.protocol import resources

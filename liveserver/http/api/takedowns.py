@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from liveserver.domain.inputs.bodies import GoneInput
+from liveserver.domain.inputs.models import GoneInput
 from liveserver.http.api.openapi import schemas
 from liveserver.http.api.openapi.operation import Operation
 from liveserver.http.api.requests.answers import answer
 from liveserver.http.api.requests.authorisation import authorised
-from liveserver.http.api.requests.bodies import simple_body_of
 from liveserver.http.api.requests.queries import PartnerQuery, query_of
+from liveserver.http.api.requests.request_body import simple_body_of
 from liveserver.http.container import services
 from liveserver.http.route_params import ID, SLUG
 from liveserver.protocol import messages, resources

@@ -13,10 +13,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.access.body_budget import UPLOAD_LEAST
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.inputs.bodies import MediaInput
+from liveserver.domain.inputs.models import MediaInput
 from liveserver.domain.inputs.parsing import parse
-from liveserver.http.api.requests.bodies import expected_size
 from liveserver.http.api.requests.queries import UploadQuery, query_of
+from liveserver.http.api.requests.request_body import expected_size
 from liveserver.http.container import services
 from liveserver.http.problems import TooLarge, UnsupportedMediaType
 

@@ -29,7 +29,7 @@ from liveserver.http.responses.page_cache import CachedPage
 from liveserver.http.responses.prebuilt import CROWD_CACHE, POLL_CACHE, readable_by, respond
 from liveserver.http.responses.representation import Representation
 from liveserver.http.route_params import HASH, SLUG
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.cooperative import offloaded, prepared
 from liveserver.rendering.page_models import PageView
 from liveserver.rendering.widget_renderer import LIMIT, THEMES, WidgetOptions
@@ -91,7 +91,7 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
         liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
     else:
         liveblog = await parts.store.liveblogs.find(topic.slug)
-    body = encoding.dumps(parts.embedding.shell(liveblog, language))
+    body = json_encoding.dumps(parts.embedding.shell(liveblog, language))
     headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
     return _rendition(liveblog, Representation(body, "application/json", headers))
 
@@ -187,7 +187,7 @@ async def oembed(request: Request) -> Response:
     answer = parts.embedding.oembed(liveblog, max_width=limits["maxwidth"], max_height=limits["maxheight"])
     readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
     headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
-    return respond(request.scope, Representation(encoding.dumps(answer), "application/json", headers))
+    return respond(request.scope, Representation(json_encoding.dumps(answer), "application/json", headers))
 
 
 def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> dict[str, str]:

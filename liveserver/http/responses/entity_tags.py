@@ -6,10 +6,10 @@ import hashlib
 import re
 
 from liveserver import __version__
-from liveserver.domain.ids import FORMER, Edition
+from liveserver.domain.ids import FORMER, EntityVersion
 
 _EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
-"""An edition's tag: history, version, and for an entry a hash of its looks, which edits ignore; or the version
+"""A version's tag: history, version, and for an entry a hash of its looks, which edits ignore; or the version
 alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
 """A tag of earlier releases: version and a hash of the looks. The name of a history is longer than a version."""
@@ -31,22 +31,22 @@ def still_holds(if_none_match: str | None, tag: str) -> bool:
     return "*" in tags or tag.removeprefix("W/") in tags
 
 
-def edition_tag(edition: Edition, body: bytes | None = None) -> str:
+def version_tag(version: EntityVersion, body: bytes | None = None) -> str:
     """Return the entity tag of something that can be edited.
 
     `body`: its bytes, if they can change while the version stays the same.
     """
     looks = "" if body is None else f"-{hashlib.blake2b(body, digest_size=4).hexdigest()}"
-    return f'"{edition.history}-{edition.number}{looks}"'
+    return f'"{version.history}-{version.number}{looks}"'
 
 
-def edition_of(tag: str) -> Edition | None:
-    """Return the edition that a tag names, or that a version alone in quotation marks names; None for any other text.
+def parse_version_tag(tag: str) -> EntityVersion | None:
+    """Return the version that a tag names, or that a version alone in quotation marks names; None for any other text.
 
     A tag of earlier releases gets a history that doesn't exist, so that it is refused as outdated. A weak tag counts as
     the strong one: proxies that compress turn one into the other.
     """
     if former := _FORMER.fullmatch(tag):
-        return Edition(int(former[1]), FORMER)
+        return EntityVersion(int(former[1]), FORMER)
     match = _EDITION.fullmatch(tag)
-    return Edition(int(match[2] or match[3]), match[1]) if match else None
+    return EntityVersion(int(match[2] or match[3]), match[1]) if match else None

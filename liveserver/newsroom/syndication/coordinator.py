@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.content.media.library import MediaLibrary
-    from liveserver.domain.inputs.bodies import SourceInput
+    from liveserver.domain.inputs.models import SourceInput
     from liveserver.newsroom.publisher import Publisher
     from liveserver.settings import Settings
     from liveserver.store import Store

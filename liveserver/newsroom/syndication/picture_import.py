@@ -13,7 +13,7 @@ from liveserver.client import Client, ClientError
 from liveserver.client.errors import DETAIL_MAX
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Gone, InvalidInput, NotFound, TooManyRequests, Unavailable
-from liveserver.domain.inputs.bodies import MediaInput
+from liveserver.domain.inputs.models import MediaInput
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
 from liveserver.utils.limits.rate_limiter import Throttle

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from liveserver.domain.change import Position
     from liveserver.realtime.bus import Bus
     from liveserver.realtime.ports import TopicMessage
-    from liveserver.realtime.topics.derived_topics import DerivedTopics
+    from liveserver.realtime.topics.partner_editions import PartnerEditions
 
 
 class TopicReceiver(Protocol):
@@ -38,7 +38,7 @@ class TopicBus:
     Calls behave as those of `Bus`. Implements the bus's `Receiver`.
     """
 
-    def __init__(self, bus: Bus, derived: DerivedTopics) -> None:
+    def __init__(self, bus: Bus, derived: PartnerEditions) -> None:
         self._bus = bus
         self._derived = derived
         self._receiver: TopicReceiver | None = None
@@ -125,4 +125,4 @@ class TopicBus:
         if self._receiver is not None and whole in topics:
             self._receiver.received(whole, change)
         if change is not None and len(topics) > (whole in topics):
-            self._derived.derive(sorted(topic for topic in topics if topic.is_view), change)
+            self._derived.derive(sorted(topic for topic in topics if topic.is_edition), change)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ class Presence:
         rows = [*counts.items(), *((slug, 0) for slug in self._announced - counts.keys())]
         self._announced = set(counts)
         chunks = [rows[start : start + SLUGS_MAX] for start in range(0, len(rows), SLUGS_MAX)]
-        return [encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
+        return [json_encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
         """Take a node's announcement. An unreadable one is ignored: a newer version may have another format."""

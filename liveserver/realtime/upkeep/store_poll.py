@@ -9,7 +9,7 @@ import structlog
 
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.protocol import close_codes
-from liveserver.realtime.open_channel import now
+from liveserver.realtime.synced_channel import now
 from liveserver.utils.background import Periodic
 
 if TYPE_CHECKING:
@@ -82,28 +82,28 @@ class StorePoll:
     def _end_laggards_and_idle(self) -> None:
         """Close viewers that have lagged for too long, and forget topics that nobody has followed for a while."""
         moment = now()
-        for open_channel in self._registry:
-            for viewer in open_channel.channel.overdue(moment - self._lag_timeout):
-                open_channel.close(viewer, close_codes.CLOSE_TOO_SLOW)
-            if open_channel.idle_since is not None and open_channel.idle_since < moment - IDLE_KEEP:
-                self._forget(open_channel.channel.topic)
+        for synced_channel in self._registry:
+            for viewer in synced_channel.channel.overdue(moment - self._lag_timeout):
+                synced_channel.close(viewer, close_codes.CLOSE_TOO_SLOW)
+            if synced_channel.idle_since is not None and synced_channel.idle_since < moment - IDLE_KEEP:
+                self._forget(synced_channel.channel.topic)
 
     async def _compare(self) -> None:
         """Find channels that are behind the store, or whose live blog no longer exists."""
-        topics = [open_channel.channel.topic for open_channel in self._registry]
+        topics = [synced_channel.channel.topic for synced_channel in self._registry]
         if not topics:
             return
         positions = await self._history.positions({*topics, *self._bus.origins(topics)})
         self._bus.check(positions)
         for topic in topics:
-            open_channel = self._registry.get(topic)
-            if open_channel is None:
+            synced_channel = self._registry.get(topic)
+            if synced_channel is None:
                 continue
             position = positions.get(topic)
             if position is None:
                 # A backup was restored from before the live blog was made.
-                for viewer in open_channel.channel.everyone():
-                    open_channel.close(viewer, close_codes.CLOSE_NO_SUCH_LIVEBLOG)
+                for viewer in synced_channel.channel.everyone():
+                    synced_channel.close(viewer, close_codes.CLOSE_NO_SUCH_LIVEBLOG)
                 self._forget(topic)
             else:
-                open_channel.check(position)
+                synced_channel.check(position)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from liveserver.realtime.open_channel import now
+from liveserver.realtime.synced_channel import now
 from liveserver.realtime.upkeep import presence
 from liveserver.utils.background import Periodic
 
@@ -34,7 +34,7 @@ class ViewerCounts:
 
     def here(self, slug: str) -> int:
         """Return the number of a live blog's viewers that are connected here, those of its editions included."""
-        return sum(open_channel.channel.count for open_channel in self._registry.of(slug))
+        return sum(synced_channel.channel.count for synced_channel in self._registry.of(slug))
 
     def everywhere(self, slug: str) -> int:
         """Return the number of a live blog's viewers on all nodes; it may be some seconds old."""
@@ -68,10 +68,10 @@ class ViewerCounts:
         self.announce()
 
     async def _beat(self) -> None:
-        for open_channel in self._registry:
-            elsewhere = self.everywhere(open_channel.liveblog) - open_channel.channel.count
+        for synced_channel in self._registry:
+            elsewhere = self.everywhere(synced_channel.liveblog) - synced_channel.channel.count
             try:
-                open_channel.beat(elsewhere)
+                synced_channel.beat(elsewhere)
             except Exception:
                 # If a single channel fails, the others still need their heartbeat.
-                log.exception("hub.beat_broken", liveblog=open_channel.liveblog)
+                log.exception("hub.beat_broken", liveblog=synced_channel.liveblog)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.feeds.item import content, published, urn
 from liveserver.rendering.urls import FEEDS
 from liveserver.utils.xml_writer import document, element, new_document
@@ -33,7 +33,7 @@ def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
     element(root, "title", liveblog.title)
     if liveblog.summary:
         element(root, "subtitle", liveblog.summary)
-    element(root, "updated", encoding.timestamp(feed.changed_at))
+    element(root, "updated", json_encoding.timestamp(feed.changed_at))
     element(element(root, "author"), "name", renderer.site_name)
     element(root, "link", rel="alternate", type="text/html", href=url)
     element(root, "link", rel="self", type=FEEDS["atom"], href=renderer.urls.feed(liveblog.slug, "atom"))
@@ -43,8 +43,8 @@ def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
         element(item, "id", urn(entry.id))
         element(item, "title", renderer.title(liveblog, entry))
         element(item, "link", rel="alternate", type="text/html", href=renderer.urls.entry(liveblog.slug, entry.id))
-        element(item, "published", encoding.timestamp(published(entry)))
-        element(item, "updated", encoding.timestamp(entry.updated_at))
+        element(item, "published", json_encoding.timestamp(published(entry)))
+        element(item, "updated", json_encoding.timestamp(entry.updated_at))
         for author in entry.authors:
             element(element(item, "author"), "name", author)
         for tag in entry.tags:
@@ -56,5 +56,5 @@ def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
             element(item, "link", rel="enclosure", type=picture.media_type, href=url, **title)
         element(item, "content", content(liveblog, entry, renderer), type="html")
     for deletion in feed.deleted:
-        element(root, "at:deleted-entry", ref=urn(deletion.id), when=encoding.timestamp(deletion.at))
+        element(root, "at:deleted-entry", ref=urn(deletion.id), when=json_encoding.timestamp(deletion.at))
     return document(root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.feeds.item import content, published, urn
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ def json_feed(feed: Feed, renderer: EntryRenderer) -> bytes:
     liveblog = feed.liveblog
     items = []
     for entry in feed.entries:
-        item: encoding.JSON = {
+        item: json_encoding.JSON = {
             "id": urn(entry.id),
             "url": renderer.urls.entry(liveblog.slug, entry.id),
             "title": renderer.title(liveblog, entry),
             "content_html": content(liveblog, entry, renderer),
-            "date_published": encoding.timestamp(published(entry)),
-            "date_modified": encoding.timestamp(entry.updated_at),
+            "date_published": json_encoding.timestamp(published(entry)),
+            "date_modified": json_encoding.timestamp(entry.updated_at),
         }
         if entry.authors:
             item["authors"] = [{"name": author} for author in entry.authors]
@@ -36,7 +36,7 @@ def json_feed(feed: Feed, renderer: EntryRenderer) -> bytes:
             item["image"] = illustrations[0].url
             item["attachments"] = _attachments(illustrations)
         items.append(item)
-    value: encoding.JSON = {
+    value: json_encoding.JSON = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": liveblog.title,
         "home_page_url": renderer.urls.liveblog(liveblog.slug),
@@ -47,14 +47,14 @@ def json_feed(feed: Feed, renderer: EntryRenderer) -> bytes:
     }
     if liveblog.summary:
         value["description"] = liveblog.summary
-    return encoding.dumps(value)
+    return json_encoding.dumps(value)
 
 
-def _attachments(illustrations: list[Illustration]) -> list[encoding.JSON]:
-    attachments: list[encoding.JSON] = []
+def _attachments(illustrations: list[Illustration]) -> list[json_encoding.JSON]:
+    attachments: list[json_encoding.JSON] = []
     titles: set[str] = set()
     for url, picture, alt, caption in illustrations:
-        attachment: encoding.JSON = {"url": url, "mime_type": picture.media_type}
+        attachment: json_encoding.JSON = {"url": url, "mime_type": picture.media_type}
         title = alt or caption
         # Two attachments with the same title would mean one thing in two formats.
         if title and title not in titles:

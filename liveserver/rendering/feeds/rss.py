@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from html import escape
 from typing import TYPE_CHECKING
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.rendering.feeds.item import content, published, urn
 from liveserver.rendering.urls import FEEDS
 from liveserver.utils.xml_writer import document, element, new_document
@@ -52,7 +52,7 @@ def rss(feed: Feed, renderer: EntryRenderer) -> bytes:
         element(item, "link", renderer.urls.entry(liveblog.slug, entry.id))
         element(item, "guid", urn(entry.id), isPermaLink="false")
         element(item, "pubDate", _rfc822(published(entry)))
-        element(item, "atom:updated", encoding.timestamp(entry.updated_at))
+        element(item, "atom:updated", json_encoding.timestamp(entry.updated_at))
         for author in entry.authors:
             element(item, "dc:creator", author)
         for tag in entry.tags:

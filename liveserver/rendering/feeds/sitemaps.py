@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.utils.xml_writer import document, element, new_document
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: dateti
         publication = element(mark, "news:publication")
         element(publication, "news:name", site_name)
         element(publication, "news:language", news_language(listing.liveblog.language))
-        element(mark, "news:publication_date", encoding.timestamp(listing.began_at))
+        element(mark, "news:publication_date", json_encoding.timestamp(listing.began_at))
         element(mark, "news:title", listing.liveblog.title)
     return _document(root, urls)
 
@@ -110,5 +110,5 @@ def _document(root: ElementTree.Element, urls: Urls) -> bytes:
 def _add_url(root: ElementTree.Element, listing: Listing, urls: Urls) -> ElementTree.Element:
     url = element(root, "url")
     element(url, "loc", urls.liveblog(listing.liveblog.slug))
-    element(url, "lastmod", encoding.timestamp(listing.changed_at))
+    element(url, "lastmod", json_encoding.timestamp(listing.changed_at))
     return url

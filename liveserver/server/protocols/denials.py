@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.realtime.transport.websocket import handshake
 from liveserver.server.protocols.framing import HEAD_MAX, HEADERS_MAX, TARGET_MAX
 from liveserver.utils.limits.refusals import Reason
@@ -27,7 +27,7 @@ class Denial(NamedTuple):
 
     def answer(self, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
         """Return the answer, a problem document (RFC 9457), with these headers added. It closes the connection."""
-        body = encoding.dumps(
+        body = json_encoding.dumps(
             {
                 "type": f"urn:liveserver:problem:{self.status.phrase.lower().replace(' ', '-')}",
                 "title": self.status.phrase,

@@ -16,8 +16,8 @@ from sqlalchemy import JSON, BigInteger, Boolean, Integer, String
 
 from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.ids import ID_PATTERN, PARTNER_ID_PATTERN
-from liveserver.domain.inputs.bodies import EmbeddingInput, ThemeInput
 from liveserver.domain.inputs.fields import Language, Link, Origin, Slug, Timezone, clean, live_page
+from liveserver.domain.inputs.models import EmbeddingInput, ThemeInput
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.domain.partner import DELAY_MAX
 from liveserver.domain.source import SourceState

@@ -20,6 +20,7 @@ from liveserver.store import tables
 from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import entry_document, entry_from, entry_values, revision_from
 from liveserver.store.repositories import api_keys, change_times, liveblogs
+from liveserver.store.repositories.sequence import take_seq
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,7 @@ def create(
     if entry.status is EntryStatus.DELETED:
         raise Conflict("an entry can't begin as deleted")
     published = entry.status is EntryStatus.PUBLISHED
-    liveblog_id, liveblog = liveblogs.take_seq(connection, slug) if published else liveblogs.find(connection, slug)
+    liveblog_id, liveblog = take_seq(connection, slug) if published else liveblogs.find(connection, slug)
     entry = replace(entry, version=1, seq=liveblog.seq if published else None)
     change: Change | None = None
     if published:
@@ -182,7 +183,7 @@ def _edit(
     new = replace(new, version=old.version + 1)
     visible: Change | None = None
     if new.status is EntryStatus.PUBLISHED:
-        liveblog = liveblogs.take_seq(connection, slug).liveblog
+        liveblog = take_seq(connection, slug).liveblog
         new = replace(new, seq=liveblog.seq)
         _check_pinned(connection, liveblog_id, new)
         visible = EntryChanged(liveblog.seq, new)
@@ -230,7 +231,7 @@ def remove(
     )
     change: Change | None = None
     if old.status is EntryStatus.PUBLISHED:
-        liveblog = liveblogs.take_seq(connection, slug).liveblog
+        liveblog = take_seq(connection, slug).liveblog
         new = replace(new, seq=liveblog.seq)
         change = EntryDeleted(liveblog.seq, new.id)
         change_times.record(connection, liveblog_id, liveblog.seq, new)

@@ -1,4 +1,4 @@
-"""Live blogs: finding, listing and changing them, and taking the next seq."""
+"""Live blogs: finding, listing and changing them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,6 @@ _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 # Not FOR UPDATE: that would also block the insertion of drafts, which only refer to the live blog.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
-_TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.c.seq + 1).returning(_t)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
 
@@ -74,10 +73,11 @@ def _is_slug(text: str) -> bool:
 
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
     """Return the live blog, locked until the transaction ends if `lock`. Raises NotFound."""
-    return _one(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
+    return fetch(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
 
 
-def _one(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
+def fetch(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
+    """Return the live blog whose row a statement gives. Raises NotFound if it gives none, or `slug` is no slug."""
     if _is_slug(slug):
         row = connection.execute(statement, values).mappings().one_or_none()
         if row is not None:
@@ -88,15 +88,6 @@ def _one(connection: Connection, statement: Executable, values: dict[str, str], 
 def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
     """Return the live blog with an internal id that is known to exist."""
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
-
-
-def take_seq(connection: Connection, slug: str) -> Found:
-    """Take the live blog's next seq, and return the live blog with it. Raises NotFound.
-
-    Other transactions that take one wait until this one ends. So the order of seqs is the order of commits, and a
-    transaction that fails leaves no gap.
-    """
-    return _one(connection, _TAKE_SEQ, {"blog_slug": slug}, slug)
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from liveserver.domain.ids import Edition
+    from liveserver.domain.ids import EntityVersion
 
 _t = tables.media
 AT_ONCE = 500
@@ -99,9 +99,9 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
     return new
 
 
-def remove(connection: Connection, media_id: str, *, version: Edition | None, at: datetime) -> None:
+def remove(connection: Connection, media_id: str, *, version: EntityVersion | None, at: datetime) -> None:
     """Replace the picture by a tombstone without texts. Raises NotFound, Gone, VersionConflict."""
     old = _find(connection, media_id, lock=True)
-    check_version(old, version, old.edition.history)
+    check_version(old, version, old.entity_version.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)
     connection.execute(update(_t).where(_t.c.id == media_id).values(asdict(new)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, RowMapping
 
-    from liveserver.domain.ids import Edition
+    from liveserver.domain.ids import EntityVersion
     from liveserver.domain.liveblog import EmbedPolicy
     from liveserver.store.mappers import Values
 
@@ -105,10 +105,10 @@ def changed(old: Partner, new: Partner) -> list[str]:
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
-def remove(connection: Connection, partner_id: str, *, version: Edition | None) -> None:
+def remove(connection: Connection, partner_id: str, *, version: EntityVersion | None) -> None:
     """Delete a partner. Raises NotFound, VersionConflict."""
     old = _find(connection, partner_id, lock=True)
-    check_version(old, version, old.edition.history)
+    check_version(old, version, old.entity_version.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))
 
 

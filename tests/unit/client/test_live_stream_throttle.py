@@ -9,7 +9,7 @@ import pytest
 from liveserver.client import Message, live_stream, requests
 from liveserver.client.errors import Broken
 from liveserver.content.markup_cost import SAFE_MAX
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.utils.json_cost import VALUES_MAX
 from tests.support.scripted_server import (
     EPOCH,
@@ -41,7 +41,7 @@ async def test_everything_that_a_server_says_counts() -> None:
     # What comes after them is the end of the connection.
     assert purse.spent[: 1 + len(told)] == [
         live_stream.CONNECTION_MESSAGES,
-        *(1 + len(encoding.dumps(message)) / requests.MESSAGE_BYTES for message in told),
+        *(1 + len(json_encoding.dumps(message)) / requests.MESSAGE_BYTES for message in told),
     ]
     assert compressed == [False]
 

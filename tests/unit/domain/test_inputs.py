@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from liveserver.domain.entry import Verification
 from liveserver.domain.errors import FieldError, InvalidInput
-from liveserver.domain.inputs.bodies import (
+from liveserver.domain.inputs.models import (
     EntryInput,
     EntryPatch,
     LiveblogInput,

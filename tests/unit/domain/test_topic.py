@@ -15,8 +15,8 @@ def test_no_slug_is_a_view() -> None:
     """However it is written, and whatever it looks like."""
     views = {Topic("a", ("x",)), Topic("a", (), 3)}
     assert views.isdisjoint({Topic("a?delay=3"), Topic("a?delay=0&tag=x"), Topic("a&tag=x")})
-    assert not Topic("a?delay=3").is_view
-    assert all(view.is_view for view in views)
+    assert not Topic("a?delay=3").is_edition
+    assert all(view.is_edition for view in views)
 
 
 def test_what_it_shows() -> None:

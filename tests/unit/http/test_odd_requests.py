@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from liveserver.domain.inputs.bodies import EntryInput
+from liveserver.domain.inputs.models import EntryInput
 from liveserver.domain.inputs.parsing import parse
 from tests.hostile.oddities import TEXTS
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, bad_fields

@@ -13,8 +13,8 @@ import pytest
 from liveserver.content.sanitiser import safe
 from liveserver.domain.entry import Correction, EntryStatus
 from liveserver.domain.errors import Conflict, Gone, InvalidInput, StoreUnavailable, VersionConflict
-from liveserver.domain.ids import Edition
-from liveserver.domain.inputs.bodies import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
+from liveserver.domain.ids import EntityVersion
+from liveserver.domain.inputs.models import EntryInput, EntryPatch, LiveblogInput, LiveblogPatch
 from liveserver.domain.inputs.parsing import parse
 from liveserver.domain.liveblog import LiveblogStatus
 from liveserver.newsroom import publisher
@@ -70,11 +70,11 @@ class Newsroom:
     async def edit(self, entry_id: str, *, version: int | None = None, **fields: Any) -> Written:
         """An edit."""
         patch = parse(EntryPatch, fields)
-        return await self.publisher.edit_entry(SLUG, entry_id, patch, version=edition(version), actor="Desk")
+        return await self.publisher.edit_entry(SLUG, entry_id, patch, version=entity_version(version), actor="Desk")
 
     async def delete(self, entry_id: str, *, version: int | None = None) -> None:
         """A deletion."""
-        await self.publisher.delete_entry(SLUG, entry_id, version=edition(version), actor="Desk")
+        await self.publisher.delete_entry(SLUG, entry_id, version=entity_version(version), actor="Desk")
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ async def newsroom(site: Site, monkeypatch: pytest.MonkeyPatch) -> Newsroom:
     return Newsroom(site, monkeypatch)
 
 
-def edition(version: int | None) -> Edition | None:
-    return None if version is None else Edition(version)
+def entity_version(version: int | None) -> EntityVersion | None:
+    return None if version is None else EntityVersion(version)
 
 
 def later(seconds: float) -> str:
@@ -101,7 +101,7 @@ async def test_times_are_the_clocks(newsroom: Newsroom) -> None:
     assert (edited.created_at, edited.published_at, edited.updated_at) == (NOON, NOON, at(60))
     assert edited.corrections == (Correction(at(60), "Deux"),)
     liveblog = await newsroom.publisher.edit_liveblog(
-        SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=Edition(1)
+        SLUG, LiveblogPatch(status=LiveblogStatus.ENDED), version=EntityVersion(1)
     )
     assert liveblog.updated_at == at(60)
 
@@ -184,7 +184,7 @@ async def test_the_hub_is_told_nothing_that_was_not_stored(newsroom: Newsroom, m
     with pytest.raises(VersionConflict):
         await newsroom.delete(entry.id, version=2)
     with pytest.raises(VersionConflict):
-        await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=Edition(2))
+        await newsroom.publisher.edit_liveblog(SLUG, LiveblogPatch(title="Un"), version=EntityVersion(2))
     with pytest.raises(Conflict):
         await newsroom.edit(entry.id, status="draft")
     with pytest.raises(InvalidInput):

@@ -143,7 +143,7 @@ def test_no_viewer_is_held_once_it_has_left() -> None:
 
 
 def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
+    monkeypatch.setattr(takedown_counter_module, "REPLY_IDS_MAX", 3)
     counter = TakedownCounter([])
     for number in range(10):
         counter.posted(str(number), had=False)
@@ -152,7 +152,7 @@ def test_words_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_those_who_were_asked_count_beyond_that(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strangers' words don't keep a viewer from confirming."""
-    monkeypatch.setattr(takedown_counter_module, "WORDS_MAX", 3)
+    monkeypatch.setattr(takedown_counter_module, "REPLY_IDS_MAX", 3)
     counter = TakedownCounter([viewer("v"), viewer("w")])
     for reply_id in ("1", "2", "3", "4", "v", "w", "w", "5"):
         counter.posted(reply_id, had=False)

@@ -12,7 +12,7 @@ import pytest
 
 from liveserver.domain.change import Position
 from liveserver.domain.entry import Correction, EntryStatus, Verification
-from liveserver.protocol import encoding, resources
+from liveserver.protocol import json_encoding, resources
 from liveserver.protocol import messages as wire_messages
 from tests.support.store_samples import NOON, TYPOGRAPHY, a_liveblog, a_scheduled, an_entry, at
 
@@ -28,14 +28,14 @@ HERE = Position("k3f9x2ab", 42)
     ],
 )
 def test_times_are_rfc_3339_in_utc_with_milliseconds(moment: datetime, text: str) -> None:
-    assert encoding.timestamp(moment) == text
+    assert json_encoding.timestamp(moment) == text
 
 
 @pytest.mark.parametrize("size", [1, 300, 3_000, 300_000])
 def test_a_message_takes_no_more_memory_than_its_bytes(size: int) -> None:
     """Hundreds of each live blog are kept, and thousands of answers."""
     tracemalloc.start()
-    messages = [encoding.dumps({"body": "x" * size, "number": number}) for number in range(20)]
+    messages = [json_encoding.dumps({"body": "x" * size, "number": number}) for number in range(20)]
     taken = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert taken < sum(map(sys.getsizeof, messages)) + 4_000
@@ -109,7 +109,9 @@ def test_a_published_entry() -> None:
         corrections=(Correction(at(60), "le nom"),),
         updated_at=at(60),
     )
-    assert orjson.loads(encoding.dumps(resources.entry_object(entry, html="<article>", url="https://x.example/e"))) == {
+    assert orjson.loads(
+        json_encoding.dumps(resources.entry_object(entry, html="<article>", url="https://x.example/e"))
+    ) == {
         "id": "0192",
         "seq": 43,
         "version": 2,

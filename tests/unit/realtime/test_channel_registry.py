@@ -12,8 +12,8 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.realtime.bus import MemoryBus
 from liveserver.realtime.channel_registry import EARLY_MAX, ChannelRegistry
-from liveserver.realtime.open_channel import OpenChannel
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.synced_channel import SyncedChannel
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
 from liveserver.realtime.viewer_observers import ViewerObservers
 from tests.support.memory_history import MemoryHistory
@@ -31,7 +31,7 @@ def at(seq: int) -> Position:
 
 
 def registry_on(history: MemoryHistory) -> ChannelRegistry:
-    bus = TopicBus(MemoryBus(), DerivedTopics(cast("Any", history)))
+    bus = TopicBus(MemoryBus(), PartnerEditions(cast("Any", history)))
     return ChannelRegistry(history, bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
 
 
@@ -40,10 +40,10 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Topic, TopicMessage]]:
     """What channels take, and by that don't."""
     messages: list[tuple[Topic, TopicMessage]] = []
 
-    def take(open_channel: OpenChannel, message: TopicMessage) -> None:
-        messages.append((open_channel.channel.topic, message))
+    def take(synced_channel: SyncedChannel, message: TopicMessage) -> None:
+        messages.append((synced_channel.channel.topic, message))
 
-    monkeypatch.setattr(OpenChannel, "take", take)
+    monkeypatch.setattr(SyncedChannel, "take", take)
     return messages
 
 
@@ -70,9 +70,9 @@ async def test_messages_for_a_room_that_is_being_opened(taken: list[tuple[Topic,
         assert registry.ready(MATCH, at(number)) is None
     assert taken == []
     history.release()
-    open_channel = await opening
+    synced_channel = await opening
     assert taken == [(MATCH, at(number)) for number in range(2, EARLY_MAX + 2)]
-    assert registry.ready(MATCH, at(999)) is open_channel
+    assert registry.ready(MATCH, at(999)) is synced_channel
     assert registry.ready(Topic("other"), at(1)) is None
     assert len(taken) == EARLY_MAX
     await registry.close()
@@ -107,7 +107,7 @@ async def test_slugs_that_are_made_up() -> None:
     """A thousand, at once and one by one: one look each at most, no subscription, and nothing is left of them."""
     history = Counted()
     bus = Listening()
-    derived = DerivedTopics(cast("Any", history))
+    derived = PartnerEditions(cast("Any", history))
     topics_bus = TopicBus(bus, derived)
     registry = ChannelRegistry(history, topics_bus, ViewerObservers(), asyncio.Event(), heartbeat=25, recent_max=10)
     topics = [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
-from liveserver.realtime import open_channel as open_channel_module
+from liveserver.realtime import synced_channel as open_channel_module
 from tests.support.hub_cluster import MATCH, NEVER, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import settle

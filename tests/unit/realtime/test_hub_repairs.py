@@ -12,7 +12,7 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.realtime import open_channel as open_channel_module
+from liveserver.realtime import synced_channel as open_channel_module
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle

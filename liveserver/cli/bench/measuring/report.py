@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from liveserver import __version__
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 
 if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.histogram import Histogram, Second

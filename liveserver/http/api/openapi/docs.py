@@ -14,7 +14,7 @@ from liveserver.http.container import services
 from liveserver.http.responses import security_headers
 from liveserver.http.responses.prebuilt import respond
 from liveserver.http.responses.representation import Representation
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,7 +49,7 @@ async def openapi(request: Request) -> Response:
 @lru_cache(maxsize=1)
 def _document(address: str) -> Representation:
     """Return the document as a representation. It is kept, as it takes milliseconds to make and never changes."""
-    return Representation(encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
+    return Representation(json_encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 
 async def docs(request: Request) -> Response:

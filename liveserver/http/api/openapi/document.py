@@ -15,7 +15,7 @@ from liveserver.http.api.openapi.catalogue import OPERATIONS
 from liveserver.http.api.openapi.schemas import Problem
 from liveserver.http.problems import KINDS, MEDIA_TYPE
 from liveserver.http.route_params import SCHEMAS
-from liveserver.protocol.encoding import JSON, dumps
+from liveserver.protocol.json_encoding import JSON, dumps
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from liveserver.http.container import services
 from liveserver.http.responses.entity_tags import still_holds, tag_of
 from liveserver.http.responses.prebuilt import Steady
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,7 +25,7 @@ PRIVATE_CACHE = "private, no-store"
 
 def answer(
     request: Request,
-    content: encoding.JSON | bytes,
+    content: json_encoding.JSON | bytes,
     *,
     status: int = 200,
     etag: str | None = None,
@@ -36,7 +36,7 @@ def answer(
 
     `etag`: None for one that is made from the content. `public`: False for an answer that no cache may keep.
     """
-    body = content if isinstance(content, bytes) else encoding.dumps(content)
+    body = content if isinstance(content, bytes) else json_encoding.dumps(content)
     tag = etag or tag_of(body)
     head = {"ETag": tag, "Cache-Control": PUBLIC_CACHE if public else PRIVATE_CACHE, **(headers or {})}
     if status == 200 and request.method in {"GET", "HEAD"} and still_holds(request.headers.get("if-none-match"), tag):

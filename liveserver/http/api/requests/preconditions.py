@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 from liveserver.domain.errors import FieldError, InvalidInput
 from liveserver.http.problems import PreconditionRequired
-from liveserver.http.responses.entity_tags import edition_of
+from liveserver.http.responses.entity_tags import parse_version_tag
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from liveserver.domain.ids import Edition
+    from liveserver.domain.ids import EntityVersion
 
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
-def version_of(request: Request, *, required: bool) -> Edition | None:
+def version_of(request: Request, *, required: bool) -> EntityVersion | None:
     """Return the edition that `If-Match` names; None for `*`, or without the header.
 
     Raises PreconditionRequired without the header if it is `required`, and InvalidInput if it isn't one tag.
@@ -30,7 +30,7 @@ def version_of(request: Request, *, required: bool) -> Edition | None:
         return None
     if header.strip() == "*":
         return None
-    edition = edition_of(header.strip())
+    edition = parse_version_tag(header.strip())
     if edition is None:
         raise InvalidInput([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
     return edition

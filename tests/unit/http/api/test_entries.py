@@ -13,7 +13,7 @@ from liveserver.access.body_budget import JSON_PER_KEY
 from liveserver.content.sanitiser_pool import SMALL, SanitiserPool
 from liveserver.domain.entry import CORRECTIONS_MAX
 from liveserver.domain.ids import new_id, now
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, SLUG, TYPOGRAPHY, bad_fields, problem, settled
 
 if TYPE_CHECKING:

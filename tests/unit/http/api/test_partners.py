@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from liveserver.domain.ids import now
-from liveserver.protocol.encoding import timestamp
+from liveserver.protocol.json_encoding import timestamp
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, bad_fields, problem
 
 if TYPE_CHECKING:

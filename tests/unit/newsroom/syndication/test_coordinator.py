@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from liveserver.domain.change import Position
 from liveserver.domain.ids import now
-from liveserver.domain.inputs.bodies import SourceInput
+from liveserver.domain.inputs.models import SourceInput
 from liveserver.newsroom.syndication import coordinator
 from liveserver.newsroom.syndication.coordinator import new_source
 from liveserver.store import Hold, Incoming, NotHeld

@@ -17,7 +17,7 @@ from liveserver.domain.errors import Busy
 from liveserver.newsroom.syndication import follower as follower_module
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.follower import Follower
-from liveserver.protocol import encoding
+from liveserver.protocol import json_encoding
 from liveserver.utils.limits.rate_limiter import Throttle
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, LiveSite, problem, settled
 from tests.support.syndication_pair import CHANGES, EMBED, HEAD, ID, Pair, entries, imposter
@@ -328,7 +328,7 @@ async def test_a_source_has_an_allowance(pair: Pair, monkeypatch: pytest.MonkeyP
     entry = await pair.source.publish("<p>x</p>")
     await pair.level()
     told = {"type": "entry", "seq": 2, "entry": entry}
-    size = len(encoding.dumps(told))
+    size = len(json_encoding.dumps(told))
     assert spent[-2:] == [pytest.approx(1 + size / requests.MESSAGE_BYTES), 8 / follower_module.MESSAGE_CHARACTERS]
 
 

@@ -13,7 +13,7 @@ from liveserver.protocol import messages
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, ChangeDetails, ChangeFrame, pack
 from liveserver.realtime.bus import Medium, MemoryBus
 from liveserver.realtime.history import PendingChanges
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
 from tests.support.viewers import settle
 
@@ -80,7 +80,7 @@ class End:
     def __init__(self, medium: Medium) -> None:
         self.bus = RecordingBus(medium)
         self.history = QuietHistory()
-        self.derived = DerivedTopics(cast("StoreHistory", self.history))
+        self.derived = PartnerEditions(cast("StoreHistory", self.history))
         self.topic_bus = TopicBus(self.bus, self.derived)
         self.heard: list[tuple[Topic, TopicMessage]] = []
         self.announcements: list[bytes] = []

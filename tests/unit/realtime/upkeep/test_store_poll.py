@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.realtime import open_channel as open_channel_module
+from liveserver.realtime import synced_channel as open_channel_module
 from liveserver.realtime.upkeep import store_poll as store_poll_module
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH

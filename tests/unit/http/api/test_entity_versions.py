@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.domain.ids import FORMER, Edition
-from liveserver.http.responses.entity_tags import edition_of, edition_tag
+from liveserver.domain.ids import FORMER, EntityVersion
+from liveserver.http.responses.entity_tags import parse_version_tag, version_tag
 from liveserver.store.backup.dump import backup
 from liveserver.store.backup.restore import restore
 from tests.support.api.site import ENTRIES, LIVEBLOG, problem
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("tag", "edition"),
+    ("tag", "version"),
     [
-        ('"k3f9x2ab-42"', Edition(42, "k3f9x2ab")),
-        ('"k3f9x2ab-42-0badcafe"', Edition(42, "k3f9x2ab")),
-        ('"22222222-3-12345678"', Edition(3, "22222222")),
-        ('W/"k3f9x2ab-42"', Edition(42, "k3f9x2ab")),
-        ('"42"', Edition(42)),
-        ('"42-0badcafe"', Edition(42, FORMER)),
-        ('"3-12345678"', Edition(3, FORMER)),
-        ('W/"3-12345678"', Edition(3, FORMER)),
+        ('"k3f9x2ab-42"', EntityVersion(42, "k3f9x2ab")),
+        ('"k3f9x2ab-42-0badcafe"', EntityVersion(42, "k3f9x2ab")),
+        ('"22222222-3-12345678"', EntityVersion(3, "22222222")),
+        ('W/"k3f9x2ab-42"', EntityVersion(42, "k3f9x2ab")),
+        ('"42"', EntityVersion(42)),
+        ('"42-0badcafe"', EntityVersion(42, FORMER)),
+        ('"3-12345678"', EntityVersion(3, FORMER)),
+        ('W/"3-12345678"', EntityVersion(3, FORMER)),
         ('"3-1"', None),
         ('"k3f9x2a-42"', None),
-        ('W/"42"', Edition(42)),
+        ('W/"42"', EntityVersion(42)),
         ('"k3f9x2ab"', None),
         ('"k3f9x2ab-"', None),
         ('"K3F9X2AB-42"', None),
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
         ('"k3f9x2ab-٣"', None),
     ],
 )
-def test_what_a_tag_names(tag: str, edition: Edition | None) -> None:
-    assert edition_of(tag) == edition
+def test_what_a_tag_names(tag: str, version: EntityVersion | None) -> None:
+    assert parse_version_tag(tag) == version
 
 
 def test_a_tag_names_what_it_was_made_of() -> None:
-    edition = Edition(7, "k3f9x2ab")
-    assert edition_tag(edition) == '"k3f9x2ab-7"'
-    assert edition_of(edition_tag(edition)) == edition_of(edition_tag(edition, b"x")) == edition
-    assert edition_tag(edition, b"x") != edition_tag(edition, b"y")
+    version = EntityVersion(7, "k3f9x2ab")
+    assert version_tag(version) == '"k3f9x2ab-7"'
+    assert parse_version_tag(version_tag(version)) == parse_version_tag(version_tag(version, b"x")) == version
+    assert version_tag(version, b"x") != version_tag(version, b"y")
 
 
 async def _entry(site: Site) -> tuple[str, JSON, JSON]:

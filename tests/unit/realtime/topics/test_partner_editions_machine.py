@@ -21,7 +21,7 @@ from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
 from tests.faults.reading import CHANGES, Line
 from tests.support.effort import examples
@@ -190,7 +190,7 @@ class ViewsMachine(RuleBasedStateMachine):
         self.hubs = []
         for end in self.ends:
             history = StoreHistory(cast("Any", self.store), cast("Any", PlainPresenter()), clock=self._now)
-            views = TopicBus(cast("Bus", end), DerivedTopics(history))
+            views = TopicBus(cast("Bus", end), PartnerEditions(history))
             hub = Hub(history, views, poll=POLL, poll_fast=0.5, lag_timeout=5, heartbeat=2, recent_max=recent_max)
             self.loop.finish(hub.start())
             self.hubs.append(hub)

@@ -1,4 +1,4 @@
-"""Delayed topics, on the event loop that the server runs on. What they show: test_derived_topics_machine.py."""
+"""Delayed topics, on the event loop that the server runs on. What they show: test_partner_editions_machine.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import ChangeFrame
 from liveserver.realtime.history import PendingChange, PendingChanges
-from liveserver.realtime.topics.derived_topics import DerivedTopics
+from liveserver.realtime.topics.partner_editions import PartnerEditions
 
 if TYPE_CHECKING:
     from liveserver.realtime.history import StoreHistory
@@ -48,7 +48,7 @@ def test_a_change_comes_while_another_is_due() -> None:
 
     async def scenario() -> None:
         history, hub = OverdueHistory(), Hub()
-        derived = DerivedTopics(cast("StoreHistory", history))
+        derived = PartnerEditions(cast("StoreHistory", history))
         derived.start(cast("Any", hub))
         queued: list[bool] = []
 

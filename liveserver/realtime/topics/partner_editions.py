@@ -1,6 +1,6 @@
 """Derived topics, made of a live blog's changes: those with certain tags only, and those that are delayed.
 
-For each derived topic, a change is converted once for all its viewers. A change of an entry that the topic doesn't show
+For each edition, a change is converted once for all its viewers. A change of an entry that the topic doesn't show
 becomes a deletion. Delayed changes wait in a queue. A deletion doesn't wait: the topic's viewers are told at once that
 the entry is gone, and its waiting changes lose their content.
 
@@ -54,8 +54,8 @@ class DelayedTopic:
             self.timer = None
 
 
-class DerivedTopics:
-    """The derived topics of one process. Topics that are neither filtered nor delayed don't come here."""
+class PartnerEditions:
+    """The editions of one process. Topics that are neither filtered nor delayed don't come here."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history
@@ -103,7 +103,7 @@ class DerivedTopics:
                 self._check(delayed)
 
     def derive(self, topics: Iterable[Topic], change: ChangeFrame | Position) -> None:
-        """Convert a live blog's change for each of its derived topics given here, and deliver or queue it."""
+        """Convert a live blog's change for each of its editions given here, and deliver or queue it."""
         deletion: ChangeFrame | None = None
         for topic in topics:
             shown = change

@@ -34,8 +34,8 @@ GAP_GRACE = 0.05
 log = structlog.get_logger(__name__)
 
 
-class OpenChannel:
-    """The synced channel of a topic that somebody follows here."""
+class SyncedChannel:
+    """The channel of a topic that somebody follows here, kept in step with the store: gaps are found, read and filled."""
 
     def __init__(
         self,
