@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class SyncedChannel:
-    """The channel of a topic that somebody follows here, kept in step with the store: gaps are found, read and filled."""
+    """The channel of a topic that somebody follows here, kept in step with the store: its gaps are found and filled."""
 
     def __init__(
         self,
