@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX, pack
-from liveserver.realtime import synced_channel as open_channel_module
+from liveserver.realtime import synced_channel as synced_channel_module
 from tests.support.hub_cluster import MATCH, NEVER, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import settle
@@ -119,7 +119,7 @@ async def test_while_history_is_being_replaced_the_store_must_be_asked() -> None
 
 async def test_close_ends_whatever_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """An opening, a bridge, a repair that waits for another, a grace, a catching-up: `cluster` counts the tasks."""
-    monkeypatch.setattr(open_channel_module, "GAP_GRACE", NEVER)
+    monkeypatch.setattr(synced_channel_module, "GAP_GRACE", NEVER)
     async with cluster(*"abcd", recent_max=1) as [node]:
         slow = await node.join(room=1)
         node.publish("e")

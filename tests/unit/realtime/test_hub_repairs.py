@@ -12,7 +12,7 @@ from liveserver.domain.errors import NotFound
 from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_NO_SUCH_LIVEBLOG
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.realtime import synced_channel as open_channel_module
+from liveserver.realtime import synced_channel as synced_channel_module
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(synced_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         first, second = (node.history.commit(MATCH, key) for key in "ab")
@@ -34,7 +34,7 @@ async def test_messages_that_cross_need_no_store(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_gap_is_repaired_from_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(synced_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "lost")
@@ -46,7 +46,7 @@ async def test_a_gap_is_repaired_from_the_store(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_a_burst_behind_a_gap_costs_one_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(synced_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "lost")
@@ -59,7 +59,7 @@ async def test_a_burst_behind_a_gap_costs_one_read(monkeypatch: pytest.MonkeyPat
 
 
 async def test_a_repair_that_skips_begins_with_a_hello(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_channel_module, "GAP_GRACE", 0)
+    monkeypatch.setattr(synced_channel_module, "GAP_GRACE", 0)
     async with cluster() as [node]:
         viewer = await node.join()
         node.history.commit(MATCH, "a")

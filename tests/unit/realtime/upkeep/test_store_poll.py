@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from liveserver.domain.change import Position
 from liveserver.domain.topic import Topic
 from liveserver.protocol.frames import BUS_MESSAGE_MAX
-from liveserver.realtime import synced_channel as open_channel_module
+from liveserver.realtime import synced_channel as synced_channel_module
 from liveserver.realtime.upkeep import store_poll as store_poll_module
 from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster, poll
 from tests.support.memory_history import EPOCH
@@ -22,7 +22,7 @@ async def test_what_is_asked_for_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     """As it does for viewers."""
     async with cluster("a") as [node]:
         times = [0.0]
-        for module in (open_channel_module, store_poll_module):
+        for module in (synced_channel_module, store_poll_module):
             monkeypatch.setattr(module, "now", lambda: times[-1])
         await node.hub.enter(WHOLE)
         for _ in range(3):
