@@ -44,11 +44,14 @@ ASKED = 10
 """Further requests as which a deletion counts if its viewers are asked to confirm it: each of them answers."""
 
 REFUSALS = 50
-"""Refusals a second that one address is sent. Those of a fifth of `BURST_SECONDS` may be sent at once. Otherwise a
-client that asks again as soon as it is refused, on thousands of connections, would take the processor from others."""
+"""Refusals a second that one address is sent, while it has no more than 500 connections. A client that asks again as
+soon as it is refused, on thousands of connections, would else take the processor from others."""
+REFUSALS_AT_ONCE = 200
+"""Refusals of one address that may come at once before that."""
 
-REFUSAL_LATEST = 5.0
-"""Seconds that a refusal waits at most: no longer than a server waits for its requests when it ends."""
+REFUSAL_REST_MAX = 10.0
+"""Seconds that a connection rests at most after a refusal, as somebody may be waiting there who did nothing wrong. An
+address with many connections is therefore refused more often: with 2,000 of them 200 times a second."""
 
 KEYS_KEPT = 4_096
 """Hosts whose limiter key is remembered, as most clients send several requests: computing the key is half of what the
@@ -118,7 +121,7 @@ class RequestLimits:
             clock,
             FAILED_KEYS_SECONDS,
         )
-        self._refusals = RateLimiter(REFUSALS, REFUSALS * BURST_SECONDS // 5, clock)
+        self._refusals = RateLimiter(REFUSALS, REFUSALS_AT_ONCE, clock)
         self._by_key = Limit(
             "key", f"more requests with this key than {settings.limit_by_key} a second", settings.limit_by_key, clock
         )
@@ -168,9 +171,9 @@ class RequestLimits:
         self._by_address(self._failed_keys, peer)
 
     def refusal_wait(self, peer: Peer) -> float:
-        """Count a refusal, and return the seconds until it is to be sent."""
+        """Count a refusal, and return the seconds until the next request of the same connection is to be read."""
         key = self.prefix_of(peer)
-        return 0.0 if key is None else self._refusals.reserve(key, REFUSAL_LATEST)
+        return 0.0 if key is None else self._refusals.reserve(key, REFUSAL_REST_MAX)
 
     def with_key(self, key_id: str) -> None:
         """Count a request with a valid key. Raises TooManyRequests."""

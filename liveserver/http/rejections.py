@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING
 
 from liveserver.domain import errors
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -48,11 +48,17 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
     return error
 
 
-async def wait_for_turn(scope: Scope) -> None:
-    """Wait until one more refusal may be sent to the client: a client that asks again at once is answered seldom."""
-    seconds = scope["state"]["services"].limits.refusal_wait(scope.get("client"))
-    if seconds:
-        await asyncio.sleep(seconds)
+def slow_down(scope: Scope) -> None:
+    """Have the client's connection read on later if its address was refused often: a refusal should cost it time, too.
+
+    The refusal itself is sent at once, so nothing waits here in the meantime. Behind a proxy, and on other ASGI servers
+    than ours, this does nothing: there the proxy's limits hold.
+    """
+    client = scope.get("client")
+    seconds = scope["state"]["services"].limits.refusal_wait(client)
+    rest = scope.get("extensions", {}).get(EXTENSION, {}).get("rest")
+    if seconds and rest is not None:
+        rest(client and tuple(client), seconds)
 
 
 def waiting(error: errors.TooManyRequests) -> dict[str, str]:

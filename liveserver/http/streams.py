@@ -25,7 +25,7 @@ from liveserver.domain.errors import (
 )
 from liveserver.http.container import services
 from liveserver.http.problems import KINDS, problem
-from liveserver.http.rejections import refused, wait_for_turn, waiting
+from liveserver.http.rejections import refused, slow_down, waiting
 from liveserver.http.requesters import liveblog_of
 from liveserver.http.responses.prebuilt import deny
 from liveserver.http.route_params import SLUG
@@ -102,7 +102,7 @@ class WebSocketStream:
             permit = parts.limits.stream(scope["client"])
         except TooManyRequests as error:
             refused(scope, error)
-            await wait_for_turn(scope)
+            slow_down(scope)
             answer = problem(KINDS[TooManyRequests], str(error), instance=scope["path"], headers=waiting(error))
             await deny(scope, receive, send, answer)
             return

@@ -9,9 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from liveserver.domain.errors import Busy, ClientGone, LiveserverError, StoreUnavailable, TooManyRequests
+from liveserver.http.middleware.page_limits import is_counted
 from liveserver.http.pages.reader import error_page, plain_error_page, too_many_page
 from liveserver.http.problems import KINDS, crash_problem, handle_error, http_problem
-from liveserver.http.rejections import refused, wait_for_turn
+from liveserver.http.rejections import refused, slow_down
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -33,7 +34,7 @@ async def our_error(request: Request, error: Exception) -> Response:
         return _to_nobody()
     error = refused(request.scope, error)
     if isinstance(error, TooManyRequests | Busy):
-        await wait_for_turn(request.scope)
+        slow_down(request.scope)
     if _for_people(request):
         if isinstance(error, TooManyRequests):
             # This page needs no database: refusing must cost less than serving.
@@ -55,6 +56,8 @@ async def ended(request: Request) -> Response:
 async def http_error(request: Request, error: Exception) -> Response:
     """Answer a request that Starlette refuses: no such route, no such method."""
     assert isinstance(error, HTTPException)
+    if not is_counted(request.scope["path"]):
+        slow_down(request.scope)
     if error.status_code == 404 and _for_people(request):
         return await error_page(request, 404)
     return http_problem(request, error)

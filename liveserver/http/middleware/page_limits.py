@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 
     from liveserver.http.container import Container
 
-UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/", "/healthz", "/readyz")
-"""The beginnings of paths that aren't counted here: the API counts its own requests; a file costs less than a refusal,
-and is counted if it doesn't exist; and balancers ask for the rest."""
+UNCOUNTED = ("/api/v1/", "/static/", f"{MEDIA_PATH}/")
+"""The beginnings of paths that aren't counted here: the API counts its own requests, and a file costs less than a
+refusal. What isn't there slows its client down (`server/error_responses.py: http_error`)."""
+PROBES = frozenset({"/healthz", "/readyz"})
+"""The paths by which balancers see whether the server is well."""
+
+
+def is_counted(path: str) -> bool:
+    """True if requests for the path are counted here, before the routes."""
+    return not (path.startswith(UNCOUNTED) or path in PROBES)
 
 
 class PageLimits:
@@ -38,7 +45,7 @@ class PageLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and not scope["path"].startswith(UNCOUNTED):
+        if scope["type"] == "http" and is_counted(scope["path"]):
             parts: Container = scope["state"]["services"]
             try:
                 parts.limits.page(scope.get("client"))

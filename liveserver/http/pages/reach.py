@@ -12,7 +12,7 @@ from liveserver.access import signed_links
 from liveserver.domain.errors import Forbidden, TooManyRequests, Unauthorized
 from liveserver.domain.topic import Topic
 from liveserver.http.container import services
-from liveserver.http.rejections import refused, wait_for_turn, waiting
+from liveserver.http.rejections import refused, slow_down, waiting
 from liveserver.http.requesters import requester_of
 from liveserver.http.responses import security_headers
 from liveserver.http.route_params import SLUG
@@ -43,7 +43,7 @@ async def page(request: Request) -> Response:
     except (Unauthorized, Forbidden) as error:
         answer = refused(request.scope, error)
         if isinstance(answer, TooManyRequests):
-            await wait_for_turn(request.scope)
+            slow_down(request.scope)
             return HTMLResponse(reach_page.refusal(str(answer)), 429, {**HEADERS, **waiting(answer)})
         return HTMLResponse(reach_page.refusal(str(answer)), 403, HEADERS)
     return HTMLResponse(html, headers=HEADERS)

@@ -11,6 +11,7 @@ every connection:
 | `hand_over` | both | makes the connection a viewer; the endpoint returns without sending anything |
 | `full` | both | whether the remaining connections are kept for requests, so that no stream is accepted |
 | `gone` | HTTP | whether the client has gone |
+| `rest` | HTTP | has nothing read from the client for some seconds after the answer |
 | `unread` | HTTP | bytes that an address was sent and hasn't read |
 | `body` | HTTP | the body that is being sent; set by the code that answers |
 """

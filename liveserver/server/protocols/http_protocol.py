@@ -28,7 +28,7 @@ from liveserver.server.protocols import denials
 from liveserver.server.protocols.connection_room import LEAVING_MAX, LEAVING_SECONDS, ConnectionRoom
 from liveserver.server.protocols.denials import Denied, TooManyWaiting
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
-from liveserver.server.protocols.scope_functions import answer_head, hand_over, is_gone, no_bytes
+from liveserver.server.protocols.scope_functions import answer_head, hand_over, is_gone, no_bytes, rest
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
 from liveserver.utils.limits.refusals import Reason, refusals
 
@@ -77,6 +77,8 @@ class HttpProtocol(HttpToolsProtocol):
         "_end_timer",
         "_late",
         "_on_wheel",
+        "_rest_seconds",
+        "_rest_timer",
         "_stopped",
         "_upgrading",
         "_wheel",
@@ -88,6 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     slot: int
     _end_timer: asyncio.TimerHandle | None
+    _rest_timer: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request; turn the connection away if there is no room for it."""
@@ -104,6 +107,10 @@ class HttpProtocol(HttpToolsProtocol):
         """The timer that closes the connection some time after its last answer; None if it isn't running."""
         self._on_wheel = False
         """True while it is on the timer wheel."""
+        self._rest_seconds = 0.0
+        """Seconds for which nothing is to be read after the present answers."""
+        self._rest_timer = None
+        """The timer that ends such a rest; None if there is none."""
         if not self.room.has_room(self.connections):
             self._turn_away(transport)
             return
@@ -120,6 +127,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._end_timer is not None:
             self._end_timer.cancel()
             self._end_timer = None
+        if self._rest_timer is not None:
+            self._rest_timer.cancel()
+            self._rest_timer = None
         self.room.leaving.discard(self)
         self.room.resting.pop(self, None)
         self.room.unread.resumed(self)
@@ -266,6 +276,7 @@ class HttpProtocol(HttpToolsProtocol):
                     "hand_over": partial(hand_over, ref(self)),
                     "full": self._full(),
                     "gone": partial(is_gone, ref(self.cycle)),
+                    "rest": partial(rest, ref(self)),
                     "unread": self.room.unread.size_of,
                 }
             }
@@ -282,7 +293,33 @@ class HttpProtocol(HttpToolsProtocol):
             self._answering = self.pipeline[-1][0]
         elif self._answered and not self._stopped and not self.transport.is_closing():
             self.room.resting[self] = None
+        more_wait = bool(self.pipeline)
         super().on_response_complete()
+        if self._rest_seconds and not (more_wait or self._stopped or self.transport.is_closing()):
+            self._begin_rest()
+
+    def rest(self, client: tuple[str, int] | None, seconds: float) -> None:
+        """Read nothing for some seconds after the answer to the present request, and to those that wait behind it.
+
+        `client`: as the application knows it. A proxy's connection, which serves other clients too, doesn't rest.
+        """
+        if client == self.client:
+            self._rest_seconds = seconds
+
+    def _begin_rest(self) -> None:
+        # The connection is idle, so it ends if room is needed, and when the server ends.
+        self._unset_keepalive_if_required()
+        self.flow.pause_reading()
+        self._rest_timer = self.loop.call_later(self._rest_seconds, self._end_rest)
+        self._rest_seconds = 0.0
+
+    def _end_rest(self) -> None:
+        self._rest_timer = None
+        if not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+            self.flow.resume_reading()
 
     def on_body(self, body: bytes) -> None:
         """Count bytes of a body, and pass them on if the endpoint may read them. More waits in the kernel."""

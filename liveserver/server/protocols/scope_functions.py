@@ -42,6 +42,13 @@ def is_gone(request: ref[RequestResponseCycle]) -> bool:
     return cycle is None or cycle.disconnected
 
 
+def rest(protocol: ref[HttpProtocol], client: tuple[str, int] | None, seconds: float) -> None:
+    """Let a connection rest after its answer: see `HttpProtocol.rest`. Does nothing if there is none any more."""
+    connection = protocol()
+    if connection is not None:
+        connection.rest(client, seconds)
+
+
 def no_bytes() -> int:
     """Return 0, the bytes that a client holds alone while the body that it reads is shared with others."""
     return 0

@@ -71,9 +71,9 @@ class RateLimiter:
         return owed - self._tolerance if owed > self._tolerance + INEXACT else 0.0
 
     def reserve(self, key: Hashable, longest: float) -> float:
-        """Count an event that happens in any case; return the seconds that it must wait, at most `longest`.
+        """Count an event that happens in any case, and return the seconds that it is to wait: `longest` at most.
 
-        The debt is limited accordingly: however many events a key has, none of them waits for longer than that.
+        The debt stops growing there: from then on each event waits for `longest`, and they come more often than `rate`.
         """
         now = self._clock()
         wait = self.take(key)

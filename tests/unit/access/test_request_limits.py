@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liveserver.access.request_limits import BURST_SECONDS, FULL_AGAIN, REFUSAL_LATEST, REFUSALS, RequestLimits
+from liveserver.access.request_limits import (
+    BURST_SECONDS,
+    FULL_AGAIN,
+    REFUSAL_REST_MAX,
+    REFUSALS,
+    REFUSALS_AT_ONCE,
+    RequestLimits,
+)
 from liveserver.domain.errors import Quota, TooManyRequests
 from liveserver.settings import load
 
@@ -127,10 +134,9 @@ def test_who_is_not_limited() -> None:
 def test_refusals_follow_one_another() -> None:
     """Some at once, then so many a second, for each address; whom no limit holds waits for nothing."""
     some = limits(limit_exempt="198.51.100.0/24")
-    at_once = REFUSALS * BURST_SECONDS // 5
-    waits = [some.refusal_wait(READER) for _ in range(at_once + 2 * REFUSALS)]
-    assert waits[:at_once] == [0] * at_once
-    assert waits[at_once:] == pytest.approx([number / REFUSALS for number in range(1, 2 * REFUSALS + 1)])
-    assert max(some.refusal_wait(READER) for _ in range(5_000)) == REFUSAL_LATEST
+    waits = [some.refusal_wait(READER) for _ in range(REFUSALS_AT_ONCE + 2 * REFUSALS)]
+    assert waits[:REFUSALS_AT_ONCE] == [0] * REFUSALS_AT_ONCE
+    assert waits[REFUSALS_AT_ONCE:] == pytest.approx([number / REFUSALS for number in range(1, 2 * REFUSALS + 1)])
+    assert max(some.refusal_wait(READER) for _ in range(5_000)) == REFUSAL_REST_MAX
     assert some.refusal_wait(OTHER) == 0
     assert {some.refusal_wait(("198.51.100.7", 1)) for _ in range(1_000)} == {some.refusal_wait(None)} == {0}

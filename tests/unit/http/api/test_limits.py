@@ -5,21 +5,22 @@ from __future__ import annotations
 import logging
 import math
 import traceback
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 from structlog.testing import capture_logs
 
-from liveserver.access.request_limits import ASKED, BURST_SECONDS, REFUSALS, WRITTEN
+from liveserver.access.request_limits import ASKED, REFUSALS, REFUSALS_AT_ONCE, WRITTEN
 from liveserver.domain.errors import StoreUnavailable
-from liveserver.http import rejections
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import ENTRIES, LIVEBLOG, SLUG, problem, started
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from starlette.types import Receive, Scope, Send
 
     from liveserver.settings import Settings
     from tests.support.api.site import JSON, Site
@@ -106,33 +107,49 @@ async def test_reads_are_limited_by_address(site: Site, of: From, since: Callabl
     assert since(Reason.RATE) == 8
 
 
-async def test_refusals_are_sent_in_turn(site: Site, of: From, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of everything: a client that asks again once it is refused would else be refused thousands of times a second."""
-    waits: list[float] = []
+async def test_what_is_refused_slows_its_client_down(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refusals, and what isn't there at all: a client that asks again at once would be answered all the time."""
+    rests: list[tuple[tuple[str, int], float]] = []
+    key = await site.key("Agence", ["publish"])
 
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
+    async def status(
+        path: str, address: str = READER, *, method: str = "GET", key: str = "", accept: str = "*/*"
+    ) -> int:
+        async def resting(scope: Scope, receive: Receive, send: Send) -> None:
+            extension = {"rest": lambda *rest: rests.append(rest)}
+            await site._asgi({**scope, "extensions": {EXTENSION: extension}}, receive, send)
 
-    monkeypatch.setattr(rejections, "asyncio", SimpleNamespace(sleep=sleep))
-    reader, guess = of(READER), of(READER, f"lv_{'a' * 12}_{'b' * 43}")
-    at_once = REFUSALS * BURST_SECONDS // 5
-    await drain(reader, LIVEBLOG)
-    await drain(reader, "/live/nowhere", 404)
+        transport = httpx2.ASGITransport(resting, raise_app_exceptions=False, client=(address, 50_000))
+        headers = {"Accept": accept, **({"Authorization": f"Bearer {key}"} if key else {})}
+        async with httpx2.AsyncClient(transport=transport, base_url=site.base_url, headers=headers) as client:
+            return (await client.request(method, path)).status_code
+
+    guess = f"lv_{'a' * 12}_{'b' * 43}"
     for _ in range(BURST):
-        assert (await guess.post(ENTRIES, json={"body": "x"})).status_code == 401
-    for _ in range(at_once):
-        refused(site, await reader.get(LIVEBLOG))
-    assert waits == []
+        assert await status(LIVEBLOG) == 200
+        assert await status("/live/nowhere") == 404
+        assert await status(ENTRIES, method="POST", key=guess) == 401
+    for _ in range(REFUSALS_AT_ONCE - 1):
+        assert await status("/api/v1/nowhere") == 404
+    assert await status(LIVEBLOG) == 429
+    assert rests == []
     asked = [
-        reader.get(LIVEBLOG),
-        reader.get("/live/nowhere"),
-        reader.get("/nowhere", headers={"Accept": "text/html"}),
-        guess.post(ENTRIES, json={"body": "x"}),
+        (429, status(LIVEBLOG)),
+        (429, status("/live/nowhere")),
+        (429, status("/healthznowhere", accept="text/html")),
+        (429, status(ENTRIES, method="POST", key=guess)),
+        (404, status("/api/v1/nowhere")),
+        (404, status("/static/nowhere", accept="text/html")),
+        (405, status("/healthz", method="POST")),
+        (404, status("/media/nowhere")),
     ]
-    assert [(await one).status_code for one in asked] == [429] * len(asked)
-    assert waits == pytest.approx([number / REFUSALS for number in range(1, len(asked) + 1)])
-    assert (await of("203.0.113.8").get(ENTRIES)).status_code == 200
-    assert len(waits) == len(asked)
+    for expected, answer in asked:
+        assert await answer == expected
+    assert [client for client, _ in rests] == [(READER, 50_000)] * len(asked)
+    assert [seconds for _, seconds in rests] == pytest.approx([n / REFUSALS for n in range(1, len(asked) + 1)])
+    for good in (status("/healthz"), status("/healthz", key=key), status(LIVEBLOG, "203.0.113.8")):
+        assert await good == 200
+    assert len(rests) == len(asked)
 
 
 async def test_one_network_counts_as_one(site: Site, of: From) -> None:

@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from liveserver.domain.errors import Conflict
+from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.server.protocols import http_protocol
 from liveserver.server.protocols.connection_room import LEAVING_MAX, ConnectionLimits, HandshakeRoom
 from liveserver.server.protocols.encrypted_http_protocol import limited
@@ -67,6 +68,8 @@ class Stage:
         self.gate.set()
         self.reads = True
         """Whether the application reads bodies."""
+        self.rest: tuple[tuple[str, int] | None, float] | None = None
+        """The client and the seconds for which the application lets a connection rest."""
         self.counts = dict(refusals.counts)
         self._open: list[HttpProtocol] = []
 
@@ -82,6 +85,8 @@ class Stage:
             more = message["more_body"]
         self.bodies.append(body)
         await self.gate.wait()
+        if self.rest is not None:
+            scope["extensions"][EXTENSION]["rest"](*self.rest)
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
             return
@@ -337,6 +342,64 @@ async def test_a_connection_that_is_lost_has_no_timer(stage: Stage) -> None:
     peer.protocol.connection_lost(ConnectionResetError())
     assert timer.cancelled()
     assert peer.protocol.timeout_keep_alive_task is None
+
+
+ELSEWHERE = ("203.0.113.7", 50_000)
+
+
+async def test_a_refused_client_is_read_from_later(stage: Stage) -> None:
+    """The answer is sent at once. Until the rest is over nothing is read, and the connection may give way."""
+    peer = stage.connect()
+    stage.rest = (None, 3_600)
+    peer.send(GET)
+    assert (await peer.settled()).endswith(b"ok")
+    assert not peer.transport.reading
+    assert peer.protocol in peer.protocol.room.resting
+    assert peer.protocol.timeout_keep_alive_task is None
+    timer = peer.protocol._rest_timer
+    assert timer is not None
+    assert 3_590 < timer.when() - asyncio.get_running_loop().time() <= 3_600
+    peer.protocol._end_rest()
+    assert peer.transport.reading
+    assert peer.protocol.timeout_keep_alive_task is not None
+    stage.rest = None
+    peer.send(GET)
+    await peer.settled()
+    assert (peer.transport.reading, len(stage.scopes)) == (True, 2)
+
+
+async def test_requests_that_wait_are_answered_before_the_rest(stage: Stage) -> None:
+    """They have been read already."""
+    peer = stage.connect()
+    stage.rest = (None, 3_600)
+    peer.send(GET * 3)
+    assert (await peer.settled()).count(b"200 OK") == 3
+    assert not peer.transport.reading
+
+
+async def test_a_proxys_connection_does_not_rest(stage: Stage) -> None:
+    """Its next request may be somebody else's."""
+    peer = stage.connect()
+    stage.rest = (ELSEWHERE, 3_600)
+    peer.send(GET)
+    await peer.settled()
+    assert peer.transport.reading
+
+
+async def test_a_rest_ends_with_the_connection(stage: Stage) -> None:
+    """Lost, at the server's end, or as the last answer said it would."""
+    peers = [stage.connect() for _ in range(3)]
+    stage.rest = (None, 3_600)
+    for peer, data in zip(peers, (GET, GET, head(b"Connection: close")), strict=True):
+        peer.send(data)
+        await peer.settled()
+    assert [peer.transport.reading for peer in peers] == [False, False, True]
+    timer = peers[0].protocol._rest_timer
+    assert timer is not None
+    peers[0].protocol.connection_lost(None)
+    assert timer.cancelled()
+    peers[1].protocol.shutdown()
+    assert [peer.over for peer in peers[1:]] == [True, True]
 
 
 async def test_an_upgrade_that_is_not_known_is_ignored(stage: Stage) -> None:
