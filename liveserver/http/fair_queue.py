@@ -39,6 +39,9 @@ WAITING = 1_000
 """Jobs that wait in all lines together, some 10 MB of requests. No line may have more waiting than there is room left,
 so a few that fill the queue leave room for others. A line in which nothing waits may always have one job: there are no
 more such lines than connections."""
+REQUESTERS_PER_LINE = 2_000
+"""Requests that may wait in one line, for whichever jobs: as many as one address may send at once. Each takes 24 KB or
+so until its job is done, also after its client has left."""
 AHEAD_PER_LINE = 4
 """Jobs of one line that may wait to be done before the others': readers of one live blog ask again and again for its
 page, the list of entries, a feed, and changes."""
@@ -75,6 +78,8 @@ class Requester(NamedTuple):
     """Returns True if the requester doesn't wait any more. Always False where the server can't tell."""
     address: str | None = None
     """The address that the log names if the requester is turned away."""
+    crowd: bool = False
+    """True if clients share the line that can't be told apart, as behind a proxy that forwards no addresses."""
     unread: Callable[[], int] = _nothing
     """Returns the bytes that all requesters of the line together were sent and haven't read."""
 
@@ -140,6 +145,11 @@ class _Line:
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
         """The jobs that wait, oldest first, each with the `gone` of every requester that waits for it in this line."""
 
+    @property
+    def requesters(self) -> int:
+        """The requests that wait in this line, for all of its jobs."""
+        return sum(map(len, self.places.values()))
+
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
         """Let one more requester wait for the job in this line."""
         waiting = self.places.get(job)
@@ -154,7 +164,8 @@ class FairQueue:
     """One process's jobs, those that wait and those that are under way.
 
     `at_once`: jobs under way at a time. `per_line`, `in_all`: jobs that may wait in one line, and in all lines
-    together. `rest_max`: seconds that a line rests at most. `clock`: returns seconds since any fixed moment.
+    together. `requesters_per_line`: requests that may wait in one line, for all of its jobs. `rest_max`: seconds that a
+    line rests at most. `clock`: returns seconds since any fixed moment.
     """
 
     def __init__(
@@ -164,6 +175,7 @@ class FairQueue:
         per_line: int = WAITING_PER_LINE,
         in_all: int = WAITING,
         rest_max: float = REST_MAX,
+        requesters_per_line: int = REQUESTERS_PER_LINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._at_once = at_once
@@ -177,6 +189,7 @@ class FairQueue:
         """The lines in which jobs wait, and those that are busy."""
         self._ring: dict[Hashable, _Line] = {}
         """The lines that take turns, the next one first."""
+        self._requesters_per_line = requesters_per_line
         self._ahead = _Line(None)
         """The line of the jobs that go ahead: it has a place of its own, and never rests."""
         self._running: set[asyncio.Task[None]] = set()
@@ -224,6 +237,8 @@ class FairQueue:
             self._admit(line, requester)
             job = self._jobs[key] = Job(key, make)
             self.waiting += 1
+        elif not job.taken and line is not None:
+            self._admit_another(line, requester)
         if not job.taken:
             if line is None:
                 line = self._lines[requester.line] = _Line(requester.line, requester.unread)
@@ -245,9 +260,15 @@ class FairQueue:
         limit = min(self._per_line, max(1, self._in_all - self.waiting))
         if (0 if line is None else len(line.places)) >= limit:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
-            raise Busy("so many pages are being made for this address that no other is begun")
+            raise Busy("so much is being made for this address or key that nothing else is begun")
         if requester.unread() >= UNREAD_MOST:
             refuse_unread(requester)
+
+    def _admit_another(self, line: _Line, requester: Requester) -> None:
+        """Raise Busy if no more requests may wait in the requester's line, even for a job that waits already."""
+        if not requester.crowd and line.requesters >= self._requesters_per_line:
+            refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
+            raise Busy("so many requests of this address or key wait that no other can")
 
     def _begin_jobs(self) -> None:
         """Begin as many jobs as there are free places."""

@@ -31,7 +31,7 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
     line = otherwise if prefix is None else prefix
     address = client[0] if client else None
     extension = scope.get("extensions", {}).get(EXTENSION, {})
-    requester = Requester(line, address=address)
+    requester = Requester(line, address=address, crowd=prefix is None)
     if gone := extension.get("gone"):
         requester = requester._replace(gone=gone)
     if prefix is not None and (unread := extension.get("unread")):
@@ -40,8 +40,17 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
 
 
 def requester_with(scope: Scope, key_id: str) -> Requester:
-    """Return the requester of a request with an API key. Each key has a line of its own, wherever it is used."""
-    return requester_of(scope)._replace(line=("key", key_id))
+    """Return the requester of a request with an API key. Each key has a line of its own, wherever it is used.
+
+    What its clients haven't read counts for the key: a neighbour behind the same address can't hold up an editor.
+    """
+    line = ("key", key_id)
+    requester = requester_of(scope)._replace(line=line, crowd=False)
+    extension = scope.get("extensions", {}).get(EXTENSION, {})
+    if unread := extension.get("unread"):
+        extension["owner"] = line
+        requester = requester._replace(unread=partial(unread, line))
+    return requester
 
 
 def must_read(scope: Scope) -> None:

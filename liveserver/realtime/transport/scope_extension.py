@@ -12,6 +12,7 @@ every connection:
 | `full` | both | whether the remaining connections are kept for requests, so that no stream is accepted |
 | `gone` | HTTP | whether the client has gone |
 | `rest` | HTTP | has nothing read from the client for some seconds after the answer |
-| `unread` | HTTP | bytes that an address was sent and hasn't read |
+| `unread` | HTTP | bytes that an address, or an owner, was sent and hasn't read |
+| `owner` | HTTP | the API key for which unread bytes count, instead of the address; set by the code that answers |
 | `body` | HTTP | the body that is being sent; set by the code that answers |
 """

@@ -150,10 +150,11 @@ class HttpProtocol(HttpToolsProtocol):
         client = self.client if cycle is None else cycle.scope["client"]
         if client is not None:
             extensions: Any = {} if cycle is None else cycle.scope["extensions"]
-            body: bytes | None = extensions.get(EXTENSION, {}).get("body")
+            extension = extensions.get(EXTENSION, {})
+            body: bytes | None = extension.get("body")
             # Without TLS, the shared body itself waits. With TLS, an encrypted part of it waits, for this client alone.
             own = no_bytes if body is not None and not is_ssl(self.transport) else self.transport.get_write_buffer_size
-            self.room.unread.paused(self, client[0], body, own)
+            self.room.unread.paused(self, client[0], body, own, owner=extension.get("owner"))
 
     def resume_writing(self) -> None:
         """Note that the client has caught up."""

@@ -43,7 +43,13 @@ class Workshop:
 
     def ask(self, line: str, name: str, *, ahead: bool = False) -> asyncio.Task[str]:
         """A requester of a line waits for a job."""
-        requester = Requester(line, lambda: line in self.gone, f"of {line}", lambda: self.unread.get(line, 0))
+        requester = Requester(
+            line,
+            lambda: line in self.gone,
+            f"of {line}",
+            crowd=line == "crowd",
+            unread=lambda: self.unread.get(line, 0),
+        )
         return asyncio.ensure_future(self.queue.join(name, lambda: self._make(name), requester, ahead=ahead).result())
 
     async def end(self, *names: str, error: Exception | None = None) -> None:
@@ -210,7 +216,7 @@ async def test_a_line_that_is_full_is_refused_alone() -> None:
         waiting = [shop.ask("a", f"a{number}") for number in range(4)]
         await settle()
         before = refusals.counts[Reason.BUSY]
-        with pytest.raises(Busy, match="for this address"):
+        with pytest.raises(Busy, match="made for this address"):
             shop.ask("a", "a4")
         assert refusals.counts[Reason.BUSY] == before + 1
         waiting += [shop.ask("a", "a3"), shop.ask("b", "b0"), shop.ask("a", "b0")]
@@ -218,11 +224,27 @@ async def test_a_line_that_is_full_is_refused_alone() -> None:
         await asyncio.gather(*waiting)
 
 
+async def test_few_may_wait_for_what_waits_already() -> None:
+    """Those that have left count until it is done, as they take memory until then. Other lines aren't held up."""
+    async with workshop(at_once=1, requesters_per_line=4) as shop:
+        busy = shop.ask("b", "b0")
+        await settle()
+        waiting = [shop.ask("a", name) for name in ("a0", "a1", "a1", "a1")]
+        before = refusals.counts[Reason.BUSY]
+        with pytest.raises(Busy, match="so many requests"):
+            shop.ask("a", "a1")
+        assert refusals.counts[Reason.BUSY] == before + 1
+        waiting += [shop.ask("b", "a1"), shop.ask("a", "a2"), *(shop.ask("crowd", "c0") for _ in range(10))]
+        await shop.end("b0", "a0", "a1", "a2", "c0")
+        await asyncio.gather(busy, *waiting)
+        await shop.end(await shop.ask("a", "a1"))
+
+
 async def test_what_room_is_left_is_shared() -> None:
     """However many have filled it up, one that waits for nothing is let in."""
     async with workshop(at_once=1, in_all=4) as shop:
         waiting = [shop.ask("a", f"a{number}") for number in range(3)]
-        with pytest.raises(Busy, match="for this address"):
+        with pytest.raises(Busy, match="made for this address"):
             shop.ask("a", "a3")
         waiting += [shop.ask(line, f"{line}0", ahead=line == "d") for line in "bcd"]
         await settle()

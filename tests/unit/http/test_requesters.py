@@ -15,7 +15,7 @@ from liveserver.domain.errors import Busy
 from liveserver.domain.topic import Topic
 from liveserver.http import fair_queue, requesters
 from liveserver.http.fair_queue import UNREAD_MOST, WAITING_PER_LINE
-from liveserver.http.requesters import must_read, requester_of
+from liveserver.http.requesters import must_read, requester_of, requester_with
 from liveserver.realtime.transport.scope_extension import EXTENSION
 from liveserver.settings import Settings
 from liveserver.utils.limits.refusals import Reason, refusals
@@ -141,6 +141,17 @@ def test_what_is_unread_is_known_where_the_server_tells() -> None:
     assert requester_of(proxied).unread() == 0
     must_read(proxied)
     assert set(asked) == {bytes([192, 0, 2, 7])}
+
+
+def test_what_is_unread_with_a_key_counts_for_the_key() -> None:
+    """A neighbour of the editor's who doesn't read can't hold them up; nor can the key read without end."""
+    unread: dict[object, int] = {bytes([192, 0, 2, 7]): UNREAD_MOST}
+    extension: dict[str, Any] = {"unread": lambda owner: unread.get(owner, 0)}
+    scope = scope_of(("192.0.2.7", 1)) | {"extensions": {EXTENSION: extension}}
+    requester = requester_with(scope, "2zgpnh3zf4od")
+    assert (requester.line, requester.unread()) == (("key", "2zgpnh3zf4od"), 0)
+    unread[extension["owner"]] = UNREAD_MOST
+    assert requester.unread() == UNREAD_MOST
 
 
 async def test_nothing_is_made_for_clients_that_have_gone(live_site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,3 +103,15 @@ def test_who_reads_many_slowly_gives_way() -> None:
     assert unread.slowest() == "b1"
     unread.resumed("b1")
     assert unread.slowest() is None
+
+
+def test_an_owner_takes_the_place_of_the_address() -> None:
+    """An API key, whose clients may be anywhere."""
+    unread = UnreadBytes()
+    for number, host in enumerate(("192.0.2.7", "192.0.2.8")):
+        unread.paused(number, host, None, lambda: 10, owner=("key", "a"))
+    unread.paused(2, "192.0.2.7", None, lambda: 5)
+    assert [unread.size_of(owner) for owner in (("key", "a"), bytes([192, 0, 2, 7]), ("key", "b"))] == [20, 5, 0]
+    unread.resumed(0)
+    unread.resumed(1)
+    assert (unread.size_of(("key", "a")), len(unread)) == (0, 1)
