@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,6 @@ async def revision(address: str) -> str | None:
         await connections.close()
 
 
-@cache
 def newest() -> str:
     """Return the revision that this code reads and writes."""
     head = _script().get_current_head()
