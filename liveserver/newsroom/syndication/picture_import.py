@@ -16,6 +16,7 @@ from liveserver.domain.errors import Gone, InvalidInput, NotFound, TooManyReques
 from liveserver.domain.inputs.bodies import MediaInput
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
+from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.limits.rate_limiter import Throttle
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
@@ -93,7 +94,7 @@ class PictureImport:
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
         """For each entry, the loop's time of the next retry, and the pause before it."""
-        self._fetching: set[asyncio.Task[Imported]] = set()
+        self._fetching = BackgroundTasks()
         self._late = asyncio.Event()
         """Set when pictures have come that an entry didn't wait for."""
 
@@ -104,15 +105,12 @@ class PictureImport:
             return Imported({}, complete=True)
         if len(self._fetching) >= FETCHING_MAX:
             return Imported({}, complete=False)
-        fetching = asyncio.create_task(self._fetch(names))
-        self._fetching.add(fetching)
+        fetching = self._fetching.spawn(self._fetch(names))
         done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
         if done:
-            self._fetching.discard(fetching)
             return fetching.result()
 
         def fetched(task: asyncio.Task[Imported]) -> None:
-            self._fetching.discard(task)
             if not task.cancelled() and task.exception() is None and task.result().complete:
                 self._retries.drop(entry_id)
                 self._late.set()
@@ -142,9 +140,7 @@ class PictureImport:
 
     async def close(self) -> None:
         """Stop fetching."""
-        for task in self._fetching:
-            task.cancel()
-        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await self._fetching.close()
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
         """Fetch pictures by their names there, each with its description."""
