@@ -332,7 +332,7 @@ def _topic(partner: Partner, slug: str) -> Topic:
 
 def _fields(patch: PartnerPatch) -> dict[str, Any]:
     """Return the fields that a patch names, in the types that a partner has them in."""
-    fields: dict[str, Any] = {name: getattr(patch, name) for name in patch.model_fields_set}
+    fields = patch.sent()
     for name in {"origins", "liveblogs", "tags"} & fields.keys():
         fields[name] = tuple(getattr(patch, name))
     if "theme" in fields:

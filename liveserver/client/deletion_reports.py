@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.exceptions import ConnectionClosed
 
 from liveserver.protocol.messages import gone_answer
+from liveserver.utils.background import BackgroundTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -26,7 +27,7 @@ class DeletionReporter:
 
     def __init__(self, known: Iterable[str]) -> None:
         self._has = set(known)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._answers = BackgroundTasks()
 
     def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
         """Note that the follower has applied a message; confirm it at a random moment if the server asks for that."""
@@ -41,14 +42,11 @@ class DeletionReporter:
                 if "confirm" in change:
                     answer = gone_answer(change["id"], had=had).decode()
                     within = min(change["confirm"]["within"] / 1000, WITHIN_MAX)
-                    task = asyncio.create_task(_later(within, send, answer))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    self._answers.spawn(_later(within, send, answer))
 
     def stop(self) -> None:
         """Drop the confirmations that weren't sent yet: the connection is lost."""
-        for task in self._tasks:
-            task.cancel()
+        self._answers.cancel()
 
 
 async def _later(within: float, send: Callable[[str], Coroutine[Any, Any, None]], answer: str) -> None:

@@ -21,6 +21,7 @@ import time
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from liveserver.domain.errors import Busy, ClientGone
+from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class FairQueue:
         self._requesters_per_line = requesters_per_line
         self._ahead = _Line(None)
         """The line of the jobs that go ahead: it has a place of its own, and never rests."""
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = BackgroundTasks()
         self._under_way = 0
         """Jobs under way, without the one that goes ahead."""
         self.waiting = 0
@@ -200,9 +201,7 @@ class FairQueue:
 
     async def close(self) -> None:
         """Cancel the jobs that are under way, and those that wait."""
-        running = list(self._running)
-        for task in running:
-            task.cancel()
+        running = self._running.cancel()
         for job in list(self._jobs.values()):
             job.cancel()
         self._jobs.clear()
@@ -336,9 +335,7 @@ class FairQueue:
     def _begin(self, job: Job[Any], line: _Line) -> None:
         line.busy = True
         self._leave(job)
-        task = asyncio.create_task(self._do(job, line))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running.spawn(self._do(job, line))
 
     async def _do(self, job: Job[Any], line: _Line) -> None:
         # Set as late as this: a requester that joined before the task runs still gets an up-to-date result.

@@ -86,7 +86,7 @@ class Publisher:
 
         def edit(current: Liveblog) -> Liveblog:
             check_version(current, version, current.epoch)
-            fields = {name: getattr(patch, name) for name in patch.model_fields_set}
+            fields = patch.sent()
             if "embedding" in fields:
                 fields["embedding"] = _embedding(patch.embedding)
             edited = replace(current, **fields)

@@ -58,18 +58,13 @@ def liveblog_values(liveblog: Liveblog) -> Values:
     }
 
 
+_OWN_FIELDS = ("title", "summary", "language", "timezone", "status", "version", "changed_seq")
+
+
 def liveblog_document(liveblog: Liveblog) -> Values:
     """Return the live blog's own fields as JSON, as the table `moments` keeps them."""
-    return {
-        "title": liveblog.title,
-        "summary": liveblog.summary,
-        "language": liveblog.language,
-        "timezone": liveblog.timezone,
-        "status": liveblog.status.value,
-        "version": liveblog.version,
-        "changed_seq": liveblog.changed_seq,
-        "updated_at": liveblog.updated_at.isoformat(),
-    }
+    values = liveblog_values(liveblog)
+    return {name: values[name] for name in _OWN_FIELDS} | {"updated_at": liveblog.updated_at.isoformat()}
 
 
 def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -26,8 +27,8 @@ class QueryGroup:
         self._commit = AfterCommit()
 
 
-class Read(Generic[P, T]):
-    """A query as a method of a `QueryGroup`, run in a transaction that only reads and sees one state."""
+class _Query(ABC, Generic[P, T]):
+    """A query as a method of a `QueryGroup`; the subclass says in which kind of transaction."""
 
     def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
         self._query = query
@@ -40,21 +41,22 @@ class Read(Generic[P, T]):
 
     def __get__(self, group: QueryGroup | None, owner: type[QueryGroup]) -> Self | Callable[P, Coroutine[Any, Any, T]]:
         """Return a function that runs the query with its arguments."""
-        return self if group is None else partial(group._database.read, self._query)
+        return self if group is None else partial(self._transact, group._database)
+
+    @abstractmethod
+    def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        """Run the query in a transaction."""
 
 
-class Write(Generic[P, T]):
+class Read(_Query[P, T]):
+    """A query as a method of a `QueryGroup`, run in a transaction that writes nothing and sees one state."""
+
+    def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return database.read(self._query, *args, **kwargs)
+
+
+class Write(_Query[P, T]):
     """A query as a method of a `QueryGroup`, run in a transaction that commits when the query returns."""
 
-    def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
-        self._query = query
-
-    @overload
-    def __get__(self, group: None, owner: type[QueryGroup]) -> Self: ...
-
-    @overload
-    def __get__(self, group: QueryGroup, owner: type[QueryGroup]) -> Callable[P, Coroutine[Any, Any, T]]: ...
-
-    def __get__(self, group: QueryGroup | None, owner: type[QueryGroup]) -> Self | Callable[P, Coroutine[Any, Any, T]]:
-        """Return a function that runs the query with its arguments."""
-        return self if group is None else partial(group._database.write, self._query)
+    def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
+        return database.write(self._query, *args, **kwargs)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import suppress
-from typing import Self
+
+from tests.support.forwarder import CHUNK, Forwarder
 
 REFUSAL = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
-class Proxy:
+class Proxy(Forwarder):
     """Passes on to a port of this machine, and keeps a record of what is asked.
 
     It reads requests only as far as their length is told by Content-Length; that is all that browsers and our client
@@ -18,6 +18,7 @@ class Proxy:
     """
 
     def __init__(self, upstream_port: int, *, websocket: bool = True, endless: bool = True) -> None:
+        super().__init__()
         self.requests: list[str] = []
         """Method and path, `WEBSOCKET` in place of the method where an upgrade is asked for."""
         self.websocket = websocket
@@ -30,72 +31,34 @@ class Proxy:
         """Cleared, what the server says is held back."""
         self.answers.set()
         self._upstream_port = upstream_port
-        self._connections: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
 
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
+    async def close(self) -> None:
+        """Listen no more, and cut every connection."""
         self.answers.set()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.cut()
-        await self._server.wait_closed()
+        await super().close()
 
     def asked(self, pattern: str) -> int:
         """How many requests match so far."""
         return sum(1 for request in self.requests if re.search(pattern, request))
 
-    def cut(self) -> None:
-        """Reset every connection, as a network that goes away does. New ones are accepted."""
-        for writer in [*self._connections]:
-            writer.transport.abort()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self._connections.add(writer)
-        try:
-            if self.refuse:
-                return
-            # What is cut ends like this on both sides.
-            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await self._serve(reader, writer)
-        finally:
-            self._connections.discard(writer)
-            self._tasks.discard(task)
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on both ways, until one side has ended or there is nothing more to say."""
+        if self.refuse:
+            return
         head = await reader.readuntil(b"\r\n\r\n")
         if self._record(head) and not self.websocket:
             writer.write(REFUSAL)
             await writer.drain()
             return
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream_port)
-        self._connections.add(to_server)
-        back = asyncio.create_task(self._pass_answers(from_server, writer))
-        forth = asyncio.create_task(self._pass_requests(head, reader, to_server))
-        try:
-            await asyncio.wait({back, forth}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (back, forth):
-                task.cancel()
-            await asyncio.gather(back, forth, return_exceptions=True)
-            self._connections.discard(to_server)
-            to_server.transport.abort()
+        async with self.connected_to(self._upstream_port) as (from_server, to_server):
+            back = asyncio.create_task(self._pass_answers(from_server, writer))
+            forth = asyncio.create_task(self._pass_requests(head, reader, to_server))
+            try:
+                await asyncio.wait({back, forth}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (back, forth):
+                    task.cancel()
+                await asyncio.gather(back, forth, return_exceptions=True)
 
     async def _pass_requests(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not _is_upgrade(head):
@@ -105,13 +68,13 @@ class Proxy:
             head = await reader.readuntil(b"\r\n\r\n")
             self._record(head)
         writer.write(head)
-        while data := await reader.read(65_536):
+        while data := await reader.read(CHUNK):
             writer.write(data)
             await writer.drain()
 
     async def _pass_answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held = False
-        while data := await reader.read(65_536):
+        while data := await reader.read(CHUNK):
             await self.answers.wait()
             held = held or (not self.endless and b"text/event-stream" in data)
             if held:

@@ -161,3 +161,11 @@ class Windows:
         complaints = [text for text in complaints if not any(words in text for words in harmless)]
         if complaints:
             pytest.fail("\n".join(complaints))
+
+    @asynccontextmanager
+    async def reading(self, url: str) -> AsyncIterator[Tab]:
+        """A live blog's page that is connected to its stream; the test fails as it does with `tabs`."""
+        async with self.tabs() as open_tab:
+            tab = await open_tab(url)
+            await tab.live()
+            yield tab

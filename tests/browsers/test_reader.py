@@ -86,9 +86,7 @@ async def test_a_permalink_opens_at_its_entry(site: Site, windows: Windows) -> N
     """In the window, with the focus; and the list goes on from there on both sides."""
     slug = "moteur-lien"
     ids = await site.liveblog(slug, 45)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(f"{site.url(slug)}/entries/{ids[22]}")
-        await tab.live()
+    async with windows.reading(f"{site.url(slug)}/entries/{ids[22]}") as tab:
         await tab.evaluate(FRAMES)
         distance, focused = await tab.evaluate(LANDING)
         assert distance > -ONE_PIXEL
@@ -108,9 +106,7 @@ async def test_older_entries_in_place(site: Site, windows: Windows) -> None:
     """Asked for with the mouse, they come into the same page, until none is left."""
     slug = "moteur-suite"
     ids = await site.liveblog(slug, 45)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.evaluate(MARK)
         for shown in (40, 45):
             await tab.click("a[data-older]")
@@ -123,9 +119,7 @@ async def test_what_is_being_read_stays_where_it_is(site: Site, windows: Windows
     """While entries come above it, and one there grows; a button counts them, and leads to them."""
     slug = "moteur-lecture"
     ids = await site.liveblog(slug, 20)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.evaluate(CENTRE, ids[8])
         before = await tab.evaluate(TOP, ids[8])
         for count in (1, 2):
@@ -145,9 +139,7 @@ async def test_the_card_of_a_correction(site: Site, windows: Windows) -> None:
     """To who had the entry before their eyes; it stays until it is closed."""
     slug = "moteur-corrige"
     ids = await site.liveblog(slug, 3)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.evaluate(FRAMES)
         await site.newsroom.edit(slug, ids[0], {"correction": "C’était le peloton."})
         await tab.says("[data-notice=corrected]", "Kilomètre 2 – C’était le peloton.")
@@ -160,9 +152,7 @@ async def test_the_card_of_what_came_since(site: Site, windows: Windows) -> None
     """Three days later: how many entries, which key events, and a way to read them in their order."""
     slug = "moteur-retour"
     await site.liveblog(slug, 3)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.goto(f"{site.server.url}/")
         await tab.evaluate(AWAY, slug)
         first = await site.publish(slug, 3)
@@ -178,9 +168,7 @@ async def test_alerts(site: Site, windows: Windows) -> None:
     """Asked for by a click and not before; then a key event raises one while the tab is hidden, others none."""
     slug = "moteur-alertes"
     await site.liveblog(slug, 1)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.evaluate("""() => {
           window.raised = []; window.asked = 0;
           window.Notification = class {
@@ -207,9 +195,7 @@ async def test_sharing_without_a_share_sheet(site: Site, windows: Windows) -> No
     """
     slug = "moteur-partage"
     ids = await site.liveblog(slug, 2)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.evaluate("() => { delete Navigator.prototype.share; }")
         await tab.comes("() => performance.getEntriesByType('resource').some(({name}) => name.includes('deferred'))")
         await tab.click(f"#entry-{ids[0]} [data-share]")
@@ -226,9 +212,7 @@ async def test_the_keyboard(site: Site, windows: Windows) -> None:
     """The first key leads to a link past the masthead, which leads there."""
     slug = "moteur-clavier"
     await site.liveblog(slug, 3)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.press(TAB)
         await tab.comes("() => document.activeElement.className", "skip")
         outline = "() => parseFloat(getComputedStyle(document.activeElement).outlineWidth)"
@@ -241,9 +225,7 @@ async def test_oldest_first_is_remembered(site: Site, windows: Windows) -> None:
     """Until the reader chooses otherwise; a click on a page that was linked in that order chooses nothing."""
     slug = "moteur-ordre"
     ids = await site.liveblog(slug, 3)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.goto(f"{site.url(slug)}?order=oldest")
         await tab.live()
         await tab.click(".filters summary")
@@ -264,9 +246,7 @@ async def test_a_filter(site: Site, windows: Windows) -> None:
     slug = "moteur-filtre"
     ids = await site.liveblog(slug, 3)
     await site.newsroom.edit(slug, ids[1], {"verification": "denied", "source": "la course"})
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.click(f"#entry-{ids[1]} .label a")
         await tab.says(".only", "s’est révélé faux")
         await tab.live()
@@ -280,9 +260,7 @@ async def test_an_embed_asks_first(site: Site, windows: Windows) -> None:
     slug = "moteur-video"
     await site.liveblog(slug, 0)
     await site.newsroom.publish(slug, {"body": "<p>https://youtu.be/dQw4w9WgXcQ</p>"})
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.click(".embed-link")
         await tab.says(".embed-offer", "YouTube")
         await tab.appears(".embed-offer button")
@@ -298,9 +276,7 @@ async def test_pictures(site: Site, windows: Windows) -> None:
       picture.loading = "eager";
       return picture.decode().then(() => picture.naturalWidth > 0);
     }))"""
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.comes(shown, [True])
         await site.newsroom.publish(slug, {"body": await site.picture("Une arrivée")})
         await tab.comes(shown, [True, True])
@@ -341,9 +317,7 @@ async def test_dark_and_forced_colours(site: Site, windows: Windows, forced: boo
     }"""
     await windows.engine.prefer(dark=not forced, forced=forced)
     try:
-        async with windows.tabs() as open_tab:
-            tab = await open_tab(site.url(slug))
-            await tab.live()
+        async with windows.reading(site.url(slug)) as tab:
             media = "(forced-colors: active)" if forced else "(prefers-color-scheme: dark)"
             assert await tab.evaluate("media => matchMedia(media).matches", media)
             assert await tab.evaluate(contrasts) == {}
@@ -370,9 +344,7 @@ async def test_back_to_a_page(site: Site, windows: Windows) -> None:
     """Whether the browser kept it or reads it anew, it has what came meanwhile, once."""
     slug = "moteur-arriere"
     ids = await site.liveblog(slug, 3)
-    async with windows.tabs() as open_tab:
-        tab = await open_tab(site.url(slug))
-        await tab.live()
+    async with windows.reading(site.url(slug)) as tab:
         await tab.goto(f"{site.server.url}/")
         published = await site.publish(slug, 3)
         await tab.back()

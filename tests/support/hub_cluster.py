@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from liveserver.protocol.frames import ChangeFrame
     from liveserver.realtime.bus.port import Receiver
+    from liveserver.realtime.hub import Hub
 
 
 MATCH = "match"
@@ -98,14 +99,21 @@ async def cluster(*committed: str, nodes: int = 1, **options: Any) -> AsyncItera
         history.commit(MATCH, key)
     before = asyncio.all_tasks()
     running = [Node(history, medium, **options) for _ in range(nodes)]
-    for node in running:
-        await node.hub.start()
-    await settle()
-    yield running
-    for node in running:
+    async with started(*(node.hub for node in running)):
+        await settle()
+        yield running
         history.release()
-        await node.hub.close()
     assert asyncio.all_tasks() == before
+
+
+@asynccontextmanager
+async def started(*hubs: Hub) -> AsyncIterator[None]:
+    """Start hubs, and close them once the block has ended well."""
+    for hub in hubs:
+        await hub.start()
+    yield
+    for hub in hubs:
+        await hub.close()
 
 
 async def poll(node: Node) -> None:

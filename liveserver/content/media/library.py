@@ -133,7 +133,7 @@ class MediaLibrary:
 
         def edit(current: Media) -> Media:
             check_version(current, version, current.entity_version.history)
-            edited = replace(current, **{name: getattr(patch, name) for name in patch.model_fields_set})
+            edited = replace(current, **patch.sent())
             return current if edited == current else replace(edited, updated_at=at)
 
         return await self._store.media.edit(media_id, edit)

@@ -68,6 +68,10 @@ class Patch(Input):
     `model_fields_set` has the names of the fields that were sent, also of those that are `null`. Read only these.
     """
 
+    def sent(self) -> dict[str, Any]:
+        """Return the fields that were sent, by name."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
 
 class EmbeddingInput(Input):
     """Whose pages may show the live blog, partners aside."""

@@ -16,6 +16,7 @@ from liveserver.domain.errors import Gone, InvalidInput, NotFound, TooManyReques
 from liveserver.domain.inputs.models import MediaInput
 from liveserver.newsroom.syndication import remote_entry
 from liveserver.newsroom.syndication.ssrf_guard import SsrfGuard
+from liveserver.utils.background import BackgroundTasks
 from liveserver.utils.limits.rate_limiter import Throttle
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 
@@ -93,7 +94,7 @@ class PictureImport:
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
         """The event loop's time of an entry's next retry, and the pause before it, by remote id."""
-        self._fetching: set[asyncio.Task[Imported]] = set()
+        self._fetching = BackgroundTasks()
         self._late = asyncio.Event()
         """Set when pictures have come too late for their entry."""
 
@@ -104,20 +105,17 @@ class PictureImport:
             return Imported({}, complete=True)
         if len(self._fetching) >= FETCHING_MAX:
             return Imported({}, complete=False)
-        task = asyncio.create_task(self._fetch(names))
-        self._fetching.add(task)
-        done, _ = await asyncio.wait({task}, timeout=PICTURES_WAIT)
+        fetching = self._fetching.spawn(self._fetch(names))
+        done, _ = await asyncio.wait({fetching}, timeout=PICTURES_WAIT)
         if done:
-            self._fetching.discard(task)
-            return task.result()
+            return fetching.result()
 
         def fetched(task: asyncio.Task[Imported]) -> None:
-            self._fetching.discard(task)
             if not task.cancelled() and task.exception() is None and task.result().complete:
                 self._retries.drop(entry_id)
                 self._late.set()
 
-        task.add_done_callback(fetched)
+        fetching.add_done_callback(fetched)
         return Imported({}, complete=False)
 
     async def late(self) -> None:
@@ -142,9 +140,7 @@ class PictureImport:
 
     async def close(self) -> None:
         """Stop fetching."""
-        for task in self._fetching:
-            task.cancel()
-        await asyncio.gather(*self._fetching, return_exceptions=True)
+        await self._fetching.close()
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
         """Fetch pictures, given the names of their files at the source, and their descriptions."""

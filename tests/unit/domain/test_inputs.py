@@ -291,13 +291,14 @@ def test_an_error_does_not_repeat_what_was_sent() -> None:
 @pytest.mark.parametrize("kind", [LiveblogPatch, EntryPatch])
 def test_an_empty_patch_changes_nothing(kind: type[LiveblogPatch | EntryPatch]) -> None:
     assert parse(kind, {}).model_fields_set == set()
+    assert parse(kind, {}).sent() == {}
 
 
 def test_null_empties_what_may_be_empty_and_is_an_error_elsewhere() -> None:
     optional = ("heading", "verification", "source", "publish_at", "correction")
     patch = parse(EntryPatch, dict.fromkeys(optional))
     assert patch.model_fields_set == set(optional)
-    assert all(getattr(patch, name) is None for name in optional)
+    assert patch.sent() == dict.fromkeys(optional)
     required = ("body", "format", "authors", "key_event", "breaking", "pinned", "tags", "status")
     assert pointers(EntryPatch, dict.fromkeys(required)) == [f"/{name}" for name in required]
     fields = ("title", "summary", "language", "timezone", "status")

@@ -19,6 +19,7 @@ from liveserver.realtime.bus.memory import Medium, MemoryBus
 from liveserver.store import tables
 from liveserver.store.repositories.reach_links import LINKS_MAX, ReachLink
 from tests.support.api.site import LIVEBLOG, SLUG, WHOLE, bad_fields, problem, settled
+from tests.support.hub_cluster import started
 from tests.support.memory_history import MemoryHistory, hub_on
 from tests.support.viewers import ListSink
 from tests.unit.http.test_streams import events, websocket
@@ -273,11 +274,8 @@ class Node:
 async def cluster(nodes: int) -> AsyncIterator[tuple[list[Node], Notes]]:
     history, medium, notes = MemoryHistory(SLUG), Medium(), Notes()
     running = [Node(history, medium, notes) for _ in range(nodes)]
-    for node in running:
-        await node.hub.start()
-    yield running, notes
-    for node in running:
-        await node.hub.close()
+    async with started(*(node.hub for node in running)):
+        yield running, notes
 
 
 async def test_nodes_tell_each_other() -> None:

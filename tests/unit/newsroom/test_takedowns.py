@@ -27,6 +27,7 @@ from liveserver.realtime.transport.viewer_budget import FRAMES, allowed, spent
 from liveserver.rendering.entry_renderer import EntryRenderer
 from liveserver.rendering.urls import Urls
 from tests.support.api.site import ENTRIES, LIVEBLOG, OURS, SLUG, STOCK, WHOLE, Stack, bad_fields, problem, settled
+from tests.support.hub_cluster import started
 from tests.support.memory_history import MemoryHistory, hub_on
 from tests.support.store_samples import NOON, a_liveblog
 from tests.support.viewers import ListSink, settle
@@ -346,12 +347,10 @@ class Node:
 async def cluster(nodes: int) -> AsyncIterator[tuple[list[Node], Notes]]:
     history, medium, notes = MemoryHistory(SLUG), Medium(), Notes()
     running = [Node(history, medium, notes) for _ in range(nodes)]
-    for node in running:
-        await node.hub.start()
-    yield running, notes
-    for node in running:
-        await node.takedowns.close()
-        await node.hub.close()
+    async with started(*(node.hub for node in running)):
+        yield running, notes
+        for node in running:
+            await node.takedowns.close()
 
 
 @virtual_time

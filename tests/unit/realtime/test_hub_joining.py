@@ -10,9 +10,21 @@ from liveserver.domain.change import Position
 from liveserver.domain.errors import NotFound, StoreUnavailable
 from liveserver.realtime import replay_cache as replay_cache_module
 from liveserver.realtime.upkeep import store_poll as store_poll_module
-from tests.support.hub_cluster import MATCH, WHOLE, cluster, poll
+from tests.support.hub_cluster import MATCH, WHOLE, Node, cluster, poll
 from tests.support.memory_history import EPOCH
 from tests.support.viewers import ListSink, settle
+
+
+async def _overtaken(node: Node, keys: str) -> ListSink:
+    """A viewer that comes back after the first change, while others are published before the store has answered."""
+    await node.join()
+    node.history.hold()
+    joining = asyncio.create_task(node.join(1))
+    await node.history.until_reads(2)
+    for key in keys:
+        node.publish(key)
+    node.history.release()
+    return await joining
 
 
 async def test_a_fresh_viewer_gets_hello_and_is_counted() -> None:
@@ -112,14 +124,7 @@ async def test_a_viewer_that_memory_forgot_while_it_waited_is_brought_up_to_date
     """It was within reach when it came."""
     monkeypatch.setattr(replay_cache_module, "REPLAY_MAX", 3)
     async with cluster(*"abcd", recent_max=1) as [node]:
-        await node.join()
-        node.history.hold()
-        joining = asyncio.create_task(node.join(1))
-        await node.history.until_reads(2)
-        for key in "efgh":
-            node.publish(key)
-        node.history.release()
-        viewer = await joining
+        viewer = await _overtaken(node, "efgh")
         assert [message["seq"] for message in viewer.messages] == [8, *range(2, 9)]
 
 
@@ -148,14 +153,7 @@ async def test_a_viewer_ahead_of_this_hub_makes_it_catch_up() -> None:
 
 async def test_a_position_behind_a_floor_that_rose_during_the_read_is_read_again() -> None:
     async with cluster(*"abcd", recent_max=2) as [node]:
-        await node.join()
-        node.history.hold()
-        joining = asyncio.create_task(node.join(1))
-        await node.history.until_reads(2)
-        for key in "efgh":
-            node.publish(key)
-        node.history.release()
-        viewer = await joining
+        viewer = await _overtaken(node, "efgh")
         assert [message["seq"] for message in viewer.messages] == [8, *range(2, 9)]
 
 

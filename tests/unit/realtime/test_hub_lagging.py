@@ -7,13 +7,23 @@ from typing import TYPE_CHECKING
 
 from liveserver.domain.topic import Topic
 from liveserver.protocol.close_codes import CLOSE_TOO_SLOW
-from tests.support.hub_cluster import MATCH, SOON, WHOLE, cluster
+from tests.support.hub_cluster import MATCH, SOON, WHOLE, Node, cluster
 from tests.support.viewers import set_batch_size, settle
 
 if TYPE_CHECKING:
     import pytest
 
+    from tests.support.viewers import ListSink
+
 SECOND_TO_FIFTH = [(2, "b"), (3, "c"), (4, "d"), (5, "e")]
+
+
+async def _lagging(node: Node, keys: str, *, room: int = 1) -> ListSink:
+    """A viewer with room for so many messages, once these entries are published."""
+    viewer = await node.join(room=room)
+    for key in keys:
+        node.publish(key)
+    return viewer
 
 
 # Many viewers
@@ -86,9 +96,7 @@ async def test_who_drains_while_others_are_written_to_gets_everything_once(monke
 
 async def test_a_lagging_viewer_is_caught_up_from_memory() -> None:
     async with cluster() as [node]:
-        slow = await node.join(room=2)
-        for key in ("a", "b", "c", "b"):
-            node.publish(key)
+        slow = await _lagging(node, "abcb", room=2)
         assert slow.told == ["hello 0 fresh", "entry 1 a"]
         slow.room = None
         node.hub.resume(WHOLE, slow)
@@ -100,9 +108,7 @@ async def test_a_lagging_viewer_is_caught_up_from_memory() -> None:
 
 async def test_a_viewer_that_lags_beyond_memory_is_caught_up_from_the_store() -> None:
     async with cluster(recent_max=2) as [node]:
-        slow = await node.join(room=1)
-        for key in "abcab":
-            node.publish(key)
+        slow = await _lagging(node, "abcab")
         slow.room = None
         node.hub.resume(WHOLE, slow)
         node.hub.resume(WHOLE, slow)
@@ -114,9 +120,7 @@ async def test_a_viewer_that_lags_beyond_memory_is_caught_up_from_the_store() ->
 
 async def test_a_viewer_that_lags_again_while_it_is_caught_up_gets_nothing_twice() -> None:
     async with cluster(recent_max=1) as [node]:
-        slow = await node.join(room=1)
-        for key in "abc":
-            node.publish(key)
+        slow = await _lagging(node, "abc")
         slow.room = 2
         node.hub.resume(WHOLE, slow)
         node.hub.resume(WHOLE, slow)
@@ -155,9 +159,7 @@ async def test_a_viewer_is_closed_for_lagging_while_the_store_is_away() -> None:
 
 async def test_a_lagging_viewer_that_cannot_be_caught_up_is_sent_back() -> None:
     async with cluster(recent_max=1) as [node]:
-        slow = await node.join(room=1)
-        for key in "abc":
-            node.publish(key)
+        slow = await _lagging(node, "abc")
         node.history.down = True
         node.hub.resume(WHOLE, slow)
         await slow.until(lambda: slow.closed is not None)
@@ -167,9 +169,7 @@ async def test_a_lagging_viewer_that_cannot_be_caught_up_is_sent_back() -> None:
 
 async def test_a_lagging_viewer_that_leaves_while_it_is_caught_up_stays_away() -> None:
     async with cluster(recent_max=1) as [node]:
-        slow = await node.join(room=1)
-        for key in "abc":
-            node.publish(key)
+        slow = await _lagging(node, "abc")
         slow.room = None
         node.history.hold()
         node.hub.resume(WHOLE, slow)

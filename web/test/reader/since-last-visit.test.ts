@@ -107,8 +107,8 @@ describe("the reader", () => {
     return document.querySelector("[data-notice=since]");
   }
 
-  it("is told counts, key events and corrections, and where to read on from", async () => {
-    const memory = new VisitMemory(API);
+  /** Tells of a correction of what was seen, of an entry, and of a key event. */
+  function tellOfEach(memory: VisitMemory): Promise<HTMLElement | null> {
     memory.saw(idOf(1), 0);
     answers = [
       batch(6, [
@@ -117,7 +117,12 @@ describe("the reader", () => {
         entry(4, 5, { key_event: true }),
       ]),
     ];
-    const card = await tell(memory);
+    return tell(memory);
+  }
+
+  it("is told counts, key events and corrections, and where to read on from", async () => {
+    const memory = new VisitMemory(API);
+    const card = await tellOfEach(memory);
     expect(card?.querySelector(".box-title")?.textContent).toBe("Depuis le 20\u00a0nov. à 8\u00a0h\u00a000");
     expect(card?.querySelectorAll("p")[1]?.textContent).toBe("2 nouvelles, 1 moment, 1 correction");
     expect([...(card?.querySelectorAll("li") ?? [])].map((line) => line.textContent)).toEqual([
@@ -129,16 +134,7 @@ describe("the reader", () => {
   });
 
   it("is told no longer of what is gone: counts go down, the way to read on leads to the next, and what is empty closes", async () => {
-    const memory = new VisitMemory(API);
-    memory.saw(idOf(1), 0);
-    answers = [
-      batch(6, [
-        entry(1, 3, { corrections: [{ note: "8 and not 12" }] }),
-        entry(3, 4),
-        entry(4, 5, { key_event: true }),
-      ]),
-    ];
-    const card = await tell(memory);
+    const card = await tellOfEach(new VisitMemory(API));
     const counts = (): string | undefined => card?.querySelectorAll("p")[1]?.textContent;
     mentions.tell(line.receive({ type: "gone", id: idOf(3) }));
     expect([...(card?.children ?? [])].map(({ localName }) => localName)).toEqual(["p", "button", "p", "p", "ul"]);

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from liveserver.cli.bench import machine_limits
 from liveserver.cli.bench.measuring.histogram import Measurements, Second
 from liveserver.cli.bench.viewers.viewer import Meanings, Viewer
+from liveserver.utils.background import BackgroundTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -115,7 +116,7 @@ class Worker:
         self._current = Second()
         self._current_end = 0.0
         """The end of the current second, on the monotonic clock."""
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._settled = False
         self._final = -1
         self._stopping = asyncio.Event()
@@ -143,9 +144,7 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REPORT_EVERY):
                     await self._stopping.wait()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         if self._failure is not None:
             raise self._failure
         self._report(last=True)
@@ -273,12 +272,9 @@ class Worker:
         errors[reason if reason in errors or len(errors) < REASONS else "other"] += 1
 
     def _start(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        self._tasks.spawn(work).add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._failure = failure
             self._stopping.set()

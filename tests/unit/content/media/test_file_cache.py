@@ -35,6 +35,16 @@ class Source:
         return FileCache(self.read, seconds=5, size=size, clock=lambda: self.now)
 
 
+async def _forgotten_while_read(source: Source, file_cache: FileCache) -> asyncio.Task[bytes | None]:
+    """A read of `a` that is under way, while the file is removed and forgotten; the source's gate is closed."""
+    source.gate.clear()
+    reading = asyncio.create_task(file_cache.get("a"))
+    await source.began.wait()
+    del source.files["a"]
+    file_cache.forget("a")
+    return reading
+
+
 async def test_a_rush_is_one_read() -> None:
     source = Source(a=b"1")
     source.gate.clear()
@@ -100,12 +110,8 @@ async def test_what_is_forgotten_is_read_anew() -> None:
 async def test_a_read_that_began_before_is_not_kept() -> None:
     """It may have seen the file just before it was removed."""
     source = Source(a=b"1")
-    source.gate.clear()
     file_cache = source.file_cache()
-    early = asyncio.create_task(file_cache.get("a"))
-    await source.began.wait()
-    del source.files["a"]
-    file_cache.forget("a")
+    early = await _forgotten_while_read(source, file_cache)
     source.began.clear()
     late = asyncio.create_task(file_cache.get("a"))
     await source.began.wait()
@@ -116,12 +122,8 @@ async def test_a_read_that_began_before_is_not_kept() -> None:
 
 async def test_a_read_that_began_before_is_not_kept_though_nobody_asked_since() -> None:
     source = Source(a=b"1")
-    source.gate.clear()
     file_cache = source.file_cache()
-    early = asyncio.create_task(file_cache.get("a"))
-    await source.began.wait()
-    del source.files["a"]
-    file_cache.forget("a")
+    early = await _forgotten_while_read(source, file_cache)
     source.gate.set()
     assert await early == b"1"
     assert await file_cache.get("a") is None

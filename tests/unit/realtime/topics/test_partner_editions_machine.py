@@ -1,41 +1,36 @@
 """Two hubs with views, under everything at once: filters, delays, a bus that loses, doubles and reorders, a store away.
 
-Time is virtual. The viewers are the strict ones of the hub's machine: none is sent a gap, a change twice, or an older
-one after a newer. Whatever happens, each has in the end what its view showed when it was that long ago, without what is
-deleted by now; and while all is well, nobody has an entry any more in the moment after its deletion.
+Time is virtual, and viewers are strict (`tests/support/hub_machine.py`). Whatever happens, each has in the end what its
+view showed when it was that long ago, without what is deleted by now; and while all is well, nobody has an entry any
+more in the moment after its deletion.
 """
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
-from liveserver.client import Step, Tracker
+from liveserver.client import Step
 from liveserver.domain.change import EntryChanged, Position
-from liveserver.domain.errors import StoreUnavailable
 from liveserver.domain.topic import Topic
 from liveserver.realtime.history import StoreHistory
 from liveserver.realtime.hub import Hub
 from liveserver.realtime.topics.partner_editions import PartnerEditions
 from liveserver.realtime.topics.topic_bus import TopicBus
-from tests.faults.reading import CHANGES, Line
-from tests.support.effort import examples
+from tests.faults.reading import CHANGES
+from tests.support.hub_machine import POLL, READERS, SETTINGS, BusEnd, HubsMachine, StrictReader
 from tests.support.memory_store import EPOCH, LIVEBLOG, MemoryStore, PlainPresenter
 from tests.support.store_samples import NOON
 from tests.support.virtual_time import VirtualTimeLoop
-from tests.unit.realtime.test_hub_machine import Socket
 
 if TYPE_CHECKING:
-    from liveserver.realtime.bus import Bus, Receiver
+    from liveserver.realtime.bus import Bus
     from tests.support.viewers import Message
 
 MATCH = "match"
-POLL = 1.5
 VIEWS = [
     Topic(MATCH),
     Topic(MATCH, ("sea",)),
@@ -48,21 +43,13 @@ NODES = st.integers(0, 1)
 ENTRIES = st.sampled_from(["a", "b", "c", "d"])
 
 
-class TwoEnds:
+class TwoEnds(BusEnd):
     """One hub's end of a bus that loses what it is told to lose, and brings everything twice."""
 
     def __init__(self, ends: list[TwoEnds]) -> None:
-        self.up = True
+        super().__init__()
         self.deaf = False
-        self.subscribed: set[str] = set()
-        self.receiver: Receiver | None = None
         self._ends = ends
-
-    async def start(self, receiver: Receiver) -> None:
-        self.receiver = receiver
-
-    async def close(self) -> None:
-        self.receiver = None
 
     def publish(self, slug: str, message: bytes) -> None:
         for end in self._ends:
@@ -70,64 +57,13 @@ class TwoEnds:
                 if end.receiver is not None and slug in end.subscribed and not end.deaf:
                     end.receiver.received(slug, message)
 
-    async def subscribe(self, slug: str) -> None:
-        self.subscribed.add(slug)
 
-    async def unsubscribe(self, slug: str) -> None:
-        self.subscribed.discard(slug)
-
-    def announce(self, message: bytes) -> None:
-        """Lost: how many viewers there are elsewhere is another matter."""
-
-
-class Reader:
-    """A strict viewer of a view, and the connection that it has at the moment."""
+class Reader(StrictReader):
+    """A strict viewer of a view."""
 
     def __init__(self, store: MemoryStore, view: Topic) -> None:
-        self.view = view
-        self.tracker = Tracker()
-        self.line = Line(None)
-        self.shown: dict[str, int] = {}
-        self.viewer = Socket()
-        self.hub: Hub | None = None
-        self.joining: asyncio.Task[None] | None = None
-        self.resyncs = 0
+        super().__init__(view, None, {})
         self._store = store
-
-    def connect(self, loop: VirtualTimeLoop, hub: Hub, room: int | None) -> None:
-        """Come by a new connection, wherever one was before."""
-        self.disconnect()
-        after = self.tracker.position
-        self.tracker, self.line, self.viewer, self.hub = Tracker(after), Line(after), Socket(room), hub
-        self.joining = loop.create_task(hub.join(self.view, self.viewer, after))
-        self.joining.add_done_callback(_refused)
-
-    def disconnect(self) -> None:
-        """The connection is lost, with what had not been read of it."""
-        if self.hub is not None:
-            self.hub.leave(self.view, self.viewer)
-        self.hub = None
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether the hub has ended it, or refused it."""
-        refused = self.joining is not None and self.joining.done() and self.joining.exception() is not None
-        return self.hub is None or refused or self.viewer.closed is not None
-
-    def drain(self) -> None:
-        """Read everything, and say so."""
-        self.read()
-        self.viewer.room = None
-        if self.hub is not None:
-            self.hub.resume(self.view, self.viewer)
-
-    def read(self) -> None:
-        """Take in what has come."""
-        messages = self.viewer.messages
-        self.viewer.frames.clear()
-        for message in messages:
-            self.line.check(message)
-            self._take(message)
 
     def expected(self) -> dict[str, int]:
         """What a page that starts now would show, each with its last change."""
@@ -135,7 +71,7 @@ class Reader:
         return {
             key: change.seq
             for key, change in self._store.latest(then).items()
-            if isinstance(change, EntryChanged) and self.view.shows(change.entry.tags) and key not in self.deleted()
+            if isinstance(change, EntryChanged) and self.topic.shows(change.entry.tags) and key not in self.deleted()
         }
 
     def deleted(self) -> set[str]:
@@ -144,9 +80,10 @@ class Reader:
 
     def moment(self) -> int:
         """How far the live blog had got, as long ago as the view is late."""
-        return self._store.seq_then(self._store.clock() - timedelta(seconds=self.view.delay))
+        return self._store.seq_then(self._store.clock() - timedelta(seconds=self.topic.delay))
 
-    def _take(self, message: Message) -> None:
+    def take(self, message: Message) -> None:
+        """Apply a message to what is shown."""
         fresh = message["type"] == "hello" and self.tracker.position is None
         step = self.tracker.step(message)
         if message["type"] == "gone":
@@ -161,26 +98,21 @@ class Reader:
                 self.shown.pop(message["id"], None)
             else:
                 entry: dict[str, Any] = message["entry"]
-                assert self.view.shows(entry["tags"]), "an entry that isn't part of the view"
+                assert self.topic.shows(entry["tags"]), "an entry that isn't part of the view"
                 assert message["seq"] > self.shown.get(entry["id"], 0), "an older state over a newer"
                 self.shown[entry["id"]] = message["seq"]
 
 
-def _refused(joining: asyncio.Task[None]) -> None:
-    """A viewer may be refused while the store is away; it comes back like one that was cut off."""
-    assert joining.cancelled() or isinstance(joining.exception(), StoreUnavailable | None)
-
-
-class ViewsMachine(RuleBasedStateMachine):
+class ViewsMachine(HubsMachine):
     """Does to two hubs what the world does."""
 
-    readers = Bundle("readers")
+    everyone: list[Reader]
 
     @initialize(old=st.sets(ENTRIES, min_size=2), recent_max=st.sampled_from([1, 3, 50]))
     def begin(self, old: set[str], recent_max: int) -> None:
         self.loop = VirtualTimeLoop()
         self.store = MemoryStore(self._now)
-        self.everyone: list[Reader] = []
+        self.everyone = []
         self.troubled_at = self.loop.time()
         for key in sorted(old):
             self.store.commit(key, tags=("sea",))
@@ -230,29 +162,17 @@ class ViewsMachine(RuleBasedStateMachine):
         self.store.down = down
         self._trouble()
 
-    @rule(target=readers, node=NODES, view=st.sampled_from(VIEWS), room=st.sampled_from([None, None, 1, 3]))
+    @rule(target=READERS, node=NODES, view=st.sampled_from(VIEWS), room=st.sampled_from([None, None, 1, 3]))
     def join(self, node: int, view: Topic, room: int | None) -> Reader:
         reader = Reader(self.store, view)
         self.everyone.append(reader)
-        self._do(reader.connect, self.loop, self.hubs[node], room)
+        self.do(reader.connect, self.loop, self.hubs[node], room)
         return reader
 
-    @rule(reader=readers, node=NODES, room=st.sampled_from([None, None, 0, 1, 3]))
+    @rule(reader=READERS, node=NODES, room=st.sampled_from([None, None, 0, 1, 3]))
     def come_back(self, reader: Reader, node: int, room: int | None) -> None:
         """On any node, also while the old connection is still there."""
-        self._do(reader.connect, self.loop, self.hubs[node], room)
-
-    @rule(reader=readers)
-    def leave(self, reader: Reader) -> None:
-        self._do(reader.disconnect)
-
-    @rule(reader=readers)
-    def read(self, reader: Reader) -> None:
-        reader.read()
-
-    @rule(reader=readers)
-    def drain(self, reader: Reader) -> None:
-        self._do(reader.drain)
+        self.do(reader.connect, self.loop, self.hubs[node], room)
 
     @rule(seconds=st.sampled_from([0.01, 0.06, 0.6, 2.0, 3.0, 9.0]))
     def time_goes_by(self, seconds: float) -> None:
@@ -274,7 +194,7 @@ class ViewsMachine(RuleBasedStateMachine):
         """All is well again; after two polls and a heartbeat everybody must be right, and a while later still."""
         if not hasattr(self, "loop"):
             return
-        try:
+        with self.closing():
             self._heal()
             # Not in the very moment in which something becomes due.
             self.loop.spend(0.013)
@@ -286,24 +206,12 @@ class ViewsMachine(RuleBasedStateMachine):
                     assert reader.shown == reader.expected()
                     assert reader.resyncs == 0, "a hub left a gap, though history went on"
                 self.loop.spend(9.0)
-        finally:
-            for hub in self.hubs:
-                self.loop.finish(hub.close())
-            left = asyncio.all_tasks(self.loop)
-            self.loop.close()
-        assert not left
 
     def _heal(self) -> None:
         self.store.down = False
         for end in self.ends:
             end.deaf = False
-        self.loop.spend(2 * POLL)
-        for _ in range(2):
-            for reader in self.everyone:
-                if reader.cut_off:
-                    self._do(reader.connect, self.loop, self.hubs[0], None)
-                self._do(reader.drain)
-            self.loop.spend(2 * POLL)
+        self.recover()
 
     def _there(self, key: str) -> bool | None:
         """Whether the entry is published; None if it never was. What was deleted doesn't come back."""
@@ -316,7 +224,7 @@ class ViewsMachine(RuleBasedStateMachine):
 
     def _tell(self, node: int, key: str, **change: Any) -> None:
         frame = self.store.commit(key, **change)
-        self._do(self.hubs[node].publish, MATCH, frame)
+        self.do(self.hubs[node].publish, MATCH, frame)
 
     def _hears(self, reader: Reader) -> bool:
         """Whether a reader is connected and up to date, by a hub that is."""
@@ -324,25 +232,13 @@ class ViewsMachine(RuleBasedStateMachine):
             return False
         if self.ends[self.hubs.index(reader.hub)].deaf:
             return False
-        channels = [channel for channel in reader.hub.channels() if channel.topic == reader.view]
+        channels = [channel for channel in reader.hub.channels() if channel.topic == reader.topic]
         here = Position(EPOCH, reader.moment())
         return any(reader.viewer in channel.viewers and channel.position == here for channel in channels)
 
-    def _do(self, call: object, *arguments: object) -> None:
-        """Call from within the loop, and let follow what follows at once."""
-
-        async def do() -> None:
-            assert callable(call)
-            call(*arguments)
-
-        self.loop.finish(do())
-        self.loop.settle()
-
 
 TestViewsMachine = ViewsMachine.TestCase
-TestViewsMachine.settings = settings(
-    max_examples=examples(100), stateful_step_count=40, deadline=None, derandomize=True
-)
+TestViewsMachine.settings = SETTINGS
 
 
 def test_a_deletion_that_is_missing_while_the_store_is_away() -> None:
