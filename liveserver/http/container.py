@@ -51,7 +51,7 @@ class Container:
     partners: Partners
     takedowns: Takedowns
     reach: Reach
-    embedding: WidgetRenderer
+    widgets: WidgetRenderer
     syndication: SyndicationCoordinator
     limits: RequestLimits
     bodies: BodyBudget

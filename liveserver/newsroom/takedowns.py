@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,9 @@ MAX_SECONDS = 60.0
 """Seconds after which counting ends, even if viewers are still waited for."""
 GRACE_SECONDS = 60.0
 """Seconds after MAX_SECONDS in which the store must take the totals, and after which other nodes drop a takedown."""
+NOTE_AGAIN_SECONDS = 5.0
+"""Seconds after which takedowns that have begun are written down, if the store was unavailable. An attempt may take
+seconds, in which nothing is announced."""
 ACTIVE_MAX = 16
 """Takedowns that are counted at a time: if there are more, the oldest ends, which limits memory."""
 POSTS_MAX = 1_000
@@ -76,6 +80,8 @@ class Counting:
     since: float
     """The time of the beginning, on the event loop's clock."""
     counter: TakedownCounter
+    noted: bool = False
+    """True if the store has it, so that it isn't lost if this process is killed."""
     elsewhere: dict[str, dict[str, ConfirmationCounts]] = field(default_factory=dict)
     """The counts of the other nodes, by node and partner."""
     pending: list[tuple[str, bool]] = field(default_factory=list)
@@ -109,6 +115,10 @@ class Takedowns:
         self._asked: dict[str, deque[float]] = {}
         """The times up to which answers of a live blog's viewers may come, ascending, by slug: one for each request."""
         self._task: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
+        """Set when a takedown has begun that is to be noted."""
+        self._note_from = 0.0
+        """The time, on the event loop's clock, before which no takedown is noted."""
 
     def begin(self, slug: str, entry_id: str, seq: int) -> Takedown:
         """Begin a takedown. To be called when the deletion is committed, before its message is made."""
@@ -186,7 +196,7 @@ class Takedowns:
                     log.warning("takedowns.unreadable", node=node)
 
     async def close(self) -> None:
-        """Stop, and write the present counts to the store."""
+        """Stop, and write the present counts to the store. Raises nothing if the store doesn't take them."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -208,6 +218,7 @@ class Takedowns:
         self._confirmations.ask(entry_id, within)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="takedowns")
+        self._begun.set()
         return counting
 
     def _ask(self, slug: str) -> None:
@@ -259,35 +270,69 @@ class Takedowns:
         self._bus.announce(json_encoding.dumps({"node": self._hub.node, "takedown": report}))
 
     async def _run(self) -> None:
-        """Announce counts, and end takedowns when it is time, as long as there are any."""
-        for counting in list(self._active.values()):
-            if counting.ours:
-                await self._keep(counting, None)
+        """Note takedowns, announce counts, and end takedowns when it is time, as long as there are any."""
+        announce_at = self._now()
         while self._active:
-            for counting in list(self._active.values()):
-                self._report(counting)
-                age = self._now() - counting.since
-                if counting.ours:
-                    minimum = counting.within / 1000 + MIN_EXTRA_SECONDS
-                    if age >= MAX_SECONDS or (age >= minimum and not waiting(counting.state().by_partner)):
-                        await self._end(counting, age)
-                elif age >= MAX_SECONDS + GRACE_SECONDS:
-                    self._forget(counting)
-            await asyncio.sleep(INTERVAL)
+            self._begun.clear()
+            await self._note()
+            if self._now() >= announce_at:
+                await self._announce()
+                announce_at = self._now() + INTERVAL
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(announce_at):
+                    await self._begun.wait()
+
+    async def _note(self) -> None:
+        """Write down the takedowns that have begun here: if this process is killed, somebody may still ask for them."""
+        for counting in list(self._active.values()):
+            if counting.ours and not counting.noted and self._now() >= self._note_from:
+                counting.noted = await self._keep(counting, None)
+                if not counting.noted and self._is_active(counting):
+                    self._note_from = self._now() + NOTE_AGAIN_SECONDS
+
+    async def _announce(self) -> None:
+        for counting in list(self._active.values()):
+            if not self._is_active(counting):
+                # It has ended on the node that deleted the entry, while another was written to the store.
+                continue
+            self._report(counting)
+            age = self._now() - counting.since
+            if counting.ours:
+                minimum = counting.within / 1000 + MIN_EXTRA_SECONDS
+                if age >= MAX_SECONDS or (age >= minimum and not waiting(counting.state().by_partner)):
+                    await self._end(counting, age)
+            elif age >= MAX_SECONDS + GRACE_SECONDS:
+                self._forget(counting)
 
     async def _end(self, counting: Counting, age: float) -> None:
-        if await self._keep(counting, self._clock()) or age >= MAX_SECONDS + GRACE_SECONDS:
-            self._forget(counting)
-            self._report(counting, ended=True)
+        is_kept = await self._keep(counting, self._clock())
+        if is_kept or (age >= MAX_SECONDS + GRACE_SECONDS and self._is_active(counting)):
+            self._drop(counting)
 
     async def _keep(self, counting: Counting, ended_at: datetime | None) -> bool:
-        """Write the counts to the store; False if it is unavailable, and must be tried again."""
+        """Write the counts to the store. False if it is unavailable, and must be tried again; or if it refuses them.
+
+        A takedown that the store refuses is dropped: the others go on.
+        """
         try:
             await self._store.takedowns.keep(counting.state(ended_at))
         except StoreUnavailable as error:
             log.warning("takedowns.not_kept", entry=counting.entry_id, error=str(error))
             return False
+        except Exception:
+            # For example, a backup without the entry was restored meanwhile. The next attempt would end the same.
+            log.exception("takedowns.dropped", entry=counting.entry_id)
+            self._drop(counting)
+            return False
         return True
+
+    def _drop(self, counting: Counting) -> None:
+        """Forget a takedown of this node, and have the other nodes forget it."""
+        self._forget(counting)
+        self._report(counting, ended=True)
+
+    def _is_active(self, counting: Counting) -> bool:
+        return self._active.get(counting.entry_id) is counting
 
     def _forget(self, counting: Counting) -> None:
         del self._active[counting.entry_id]

@@ -134,7 +134,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             partners=partners,
             takedowns=takedowns,
             reach=reach,
-            embedding=WidgetRenderer(pages),
+            widgets=WidgetRenderer(pages),
             syndication=syndication,
             limits=RequestLimits(settings),
             bodies=json_budget(settings.max_body_size),

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,10 @@ import structlog
 import liveserver
 from liveserver.content.media.transcoder import TranscodedPicture, Unreadable
 from liveserver.content.media.transcoder_queue import TranscoderQueue
-from liveserver.domain.errors import Busy, FieldError, InvalidInput
+from liveserver.domain.errors import Busy, FieldError, InvalidInput, MediaUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterator
     from typing import BinaryIO
 
 AT_ONCE = 2
@@ -68,15 +69,20 @@ class TranscoderPool:
         """Transcode the picture in a file that is open for reading, from its beginning.
 
         `owner`: the key or source that sends the picture. Raises InvalidInput, which names `/file`, if it can't be
-        served; Busy if too many wait already, of the owner or in all.
+        served; Busy if too many wait already, of the owner or in all; MediaUnavailable if the disk is full, or there is
+        no room for one more process.
         """
         await self._queue.enter(owner)
         start = time.monotonic()
-        # A descriptor of its own: the caller may be cancelled and close the file while the thread goes on.
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._run, os.dup(file.fileno()))
+        try:
+            job = self._submit(file)
+        except BaseException:
+            self._queue.leave(owner, 0.0)
+            raise
         job.add_done_callback(partial(self._done, owner, start))
         try:
-            return await asyncio.shield(job)
+            with _failures():
+                return await asyncio.shield(job)
         except Unreadable as refusal:
             raise InvalidInput([FieldError("/file", str(refusal))]) from None
 
@@ -87,6 +93,19 @@ class TranscoderPool:
             for process in self._running:
                 process.kill()
         await asyncio.to_thread(self._threads.shutdown)
+
+    def _submit(self, file: BinaryIO) -> asyncio.Future[TranscodedPicture]:
+        """Have a thread transcode the file. Raises Busy and MediaUnavailable."""
+        if self._closed:
+            raise Busy("the server is stopping")
+        with _failures():
+            # A file that was in memory is written to the disk here.
+            original = file.fileno()
+            # What was written last may still be in the file's buffer, where no other descriptor sees it.
+            file.flush()
+            # A descriptor of its own: the caller may be cancelled and close the file while the thread goes on.
+            descriptor = os.dup(original)
+        return asyncio.get_running_loop().run_in_executor(self._threads, self._run, descriptor)
 
     def _done(self, owner: Hashable, start: float, job: asyncio.Future[TranscodedPicture]) -> None:
         self._queue.leave(owner, time.monotonic() - start)
@@ -137,3 +156,13 @@ class TranscoderPool:
             )
             self._running.add(process)
         return process
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raise MediaUnavailable where the system refuses room on the disk, a descriptor or a process."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("picture.not_begun", error=str(error))
+        raise MediaUnavailable(f"the picture can't be developed now: {error.strerror}") from error

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+import structlog
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from liveserver.access.body_budget import UPLOAD_LEAST
-from liveserver.domain.errors import FieldError, InvalidInput
+from liveserver.domain.errors import FieldError, InvalidInput, MediaUnavailable
 from liveserver.domain.inputs.models import MediaInput
 from liveserver.domain.inputs.parsing import parse
 from liveserver.http.api.requests.queries import UploadQuery, query_of
@@ -21,7 +22,7 @@ from liveserver.http.container import services
 from liveserver.http.problems import TooLarge, UnsupportedMediaType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
     from typing import BinaryIO
 
     from starlette.datastructures import FormData
@@ -40,6 +41,8 @@ FIELDS_MAX = 10
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
 """A form's boundary (RFC 2046, 5.1.1) without characters that would have to be escaped."""
 
+log = structlog.get_logger(__name__)
+
 
 class Upload(NamedTuple):
     """An uploaded picture and its words."""
@@ -52,8 +55,8 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """Receive the picture that the actor sends, and its words. They take room among the uploads until the block ends.
 
-    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy if there is no room, and InvalidInput naming every
-    bad field.
+    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy if there is no room, MediaUnavailable if the disk has
+    none for what waits there, and InvalidInput naming every bad field.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)
@@ -65,7 +68,8 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
             try:
                 yield _of_form(form, limit)
             finally:
-                await form.close()
+                with suppress(OSError):
+                    await form.close()
     elif media_type.startswith("image/") or media_type == "application/octet-stream":
         fields = query_of(request, UploadQuery).model_dump(exclude_none=True)
         words = parse(MediaInput, fields, prefix="?")
@@ -73,10 +77,13 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
             file = UploadFile(cast("BinaryIO", SpooledTemporaryFile(IN_MEMORY)))  # noqa: SIM115
             try:
                 async for chunk in _limited(request, limit, limit):
-                    await file.write(chunk)
+                    with _failures():
+                        await file.write(chunk)
                 yield Upload(file.file, words)
             finally:
-                await file.close()
+                # On a full disk this fails once more, and the error that says so would be lost.
+                with suppress(OSError):
+                    await file.close()
     else:
         raise UnsupportedMediaType(
             f"Content-Type must be multipart/form-data, or image/… where the body is the picture, "
@@ -104,9 +111,20 @@ async def _form(request: Request, limit: int) -> FormData:
     parser = MultiPartParser(headers, stream, max_files=1, max_fields=FIELDS_MAX, max_part_size=FIELD_SIZE)
     parser.spool_max_size = IN_MEMORY
     try:
-        return await parser.parse()
+        with _failures():
+            return await parser.parse()
     except MultiPartException as error:
         raise InvalidInput([FieldError("", f"the form can't be read: {error.message}")]) from None
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Raise MediaUnavailable where an upload can't be written to the disk."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("upload.failed", error=str(error))
+        raise MediaUnavailable(f"the disk can't take the picture while it is received: {error.strerror}") from error
 
 
 def _plain(content_type: str) -> Headers:

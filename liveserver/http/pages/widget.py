@@ -58,12 +58,12 @@ PROVIDER_CACHE = "public, max-age=300"
 async def loader(request: Request) -> Response:
     """Answer with the script that partners' pages name: kept for minutes, refreshed in the background for a day."""
     cache = "public, max-age=300, stale-while-revalidate=86400"
-    return _script(request, services(request).embedding.assets.loader, cache)
+    return _script(request, services(request).widgets.assets.loader, cache)
 
 
 async def pinned(request: Request) -> Response:
     """Answer with the widget in one file, whose name has its hash and never means another file."""
-    assets = services(request).embedding.assets
+    assets = services(request).widgets.assets
     if request.path_params["hash"] != assets.pinned_hash:
         raise errors.NotFound("this server has another version of the widget")
     return _script(request, assets.pinned, FOR_EVER)
@@ -73,7 +73,7 @@ async def current(request: Request) -> Response:
     """Redirect to the widget's current file, for a `v1.js` of an earlier version that a cache still has."""
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
-    return RedirectResponse(parts.pages.urls.static(parts.embedding.assets.widget), 302, headers)
+    return RedirectResponse(parts.pages.urls.static(parts.widgets.assets.widget), 302, headers)
 
 
 async def shell(request: Request) -> Response:
@@ -91,7 +91,7 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
         liveblog = (await parts.history.snapshot(topic, limit=1)).liveblog
     else:
         liveblog = await parts.store.liveblogs.find(topic.slug)
-    body = json_encoding.dumps(parts.embedding.shell(liveblog, language))
+    body = json_encoding.dumps(parts.widgets.shell(liveblog, language))
     headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
     return _rendition(liveblog, Representation(body, "application/json", headers))
 
@@ -117,13 +117,13 @@ async def page(request: Request) -> Response:
 
 
 async def _page(parts: Container, admitted: Admission, options: WidgetOptions, ancestors: str) -> CachedPage:
-    view, embedding = await _view(parts, admitted, options.limit)
+    view, widgets = await _view(parts, admitted, options.limit)
     headers = _frame_headers(parts, ancestors, options.style)
     if admitted.partner is not None:
         headers["Cache-Control"] = POLL_CACHE
 
     def make() -> Representation:
-        return Representation(embedding.page(view, options).encode(), HTML, headers)
+        return Representation(widgets.page(view, options).encode(), HTML, headers)
 
     return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
@@ -146,11 +146,11 @@ async def fragment(request: Request) -> Response:
 
 
 async def _fragment(parts: Container, admitted: Admission, options: WidgetOptions) -> CachedPage:
-    view, embedding = await _view(parts, admitted, options.limit)
+    view, widgets = await _view(parts, admitted, options.limit)
     headers = {**LOADABLE, **headers_for(admitted, CROWD_CACHE), **security_headers.FRAGMENT, "X-Robots-Tag": "noindex"}
 
     def make() -> Representation:
-        return Representation(embedding.fragment(view, options).encode(), HTML, headers)
+        return Representation(widgets.fragment(view, options).encode(), HTML, headers)
 
     return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
@@ -170,7 +170,7 @@ async def preview(request: Request) -> Response:
 
 async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:
     liveblog = await parts.store.liveblogs.find(slug)
-    html = parts.embedding.preview(liveblog, partner)
+    html = parts.widgets.preview(liveblog, partner)
     return _rendition(liveblog, html_representation(parts.pages, html))
 
 
@@ -184,7 +184,7 @@ async def oembed(request: Request) -> Response:
         raise errors.InvalidInput([errors.FieldError("?url", "is missing")])
     limits = {name: _pixels(query.get(name), name) for name in ("maxwidth", "maxheight")}
     liveblog = await liveblog_of(request.scope, parts.pages.urls.slug_of(query["url"]))
-    answer = parts.embedding.oembed(liveblog, max_width=limits["maxwidth"], max_height=limits["maxheight"])
+    answer = parts.widgets.oembed(liveblog, max_width=limits["maxwidth"], max_height=limits["maxheight"])
     readers = (await parts.partners.admit(liveblog.slug, None, request.scope["headers"])).readers
     headers = {**LOADABLE, **readable_by(readers), "Cache-Control": PROVIDER_CACHE}
     return respond(request.scope, Representation(json_encoding.dumps(answer), "application/json", headers))
@@ -199,7 +199,7 @@ async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[Page
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
     prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
-    return view, replace(parts.embedding, pages=replace(parts.pages, entries=prepared_entries))
+    return view, replace(parts.widgets, pages=replace(parts.pages, entries=prepared_entries))
 
 
 def _rendition(liveblog: Liveblog, representation: Representation) -> CachedPage:

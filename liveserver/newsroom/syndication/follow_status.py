@@ -78,7 +78,10 @@ class FollowStatus:
         self._remote_seq = seq
 
     async def report(self) -> None:
-        """Write the status to the store whenever it has changed, until cancelled. Raises NotHeld."""
+        """Write the status to the store whenever it has changed, until cancelled.
+
+        The store ignores it where another process holds the source: the coordinator ends this one's follower then.
+        """
         written: object = None
         while True:
             status = (self._state, self._error, self._remote_seq, self._heard_at)

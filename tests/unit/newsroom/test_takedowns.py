@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import pytest
+from sqlalchemy.exc import IntegrityError
+from structlog.testing import capture_logs
 
 from liveserver.domain.change import EntryDeleted
 from liveserver.domain.errors import NotFound, StoreUnavailable
@@ -274,6 +276,24 @@ async def test_the_end_of_the_server_keeps_the_counts(site: Site) -> None:
     assert figures(takedown_object(ended)) == [1, 1, 1, 0, 0]
 
 
+async def test_one_whose_entry_is_no_more_is_dropped(site: Site) -> None:
+    """As where a backup was restored after its deletion: the database refuses it. The next one goes on, and the end."""
+    entry = await site.publish()
+
+    async def dropped() -> bool:
+        return UNKNOWN not in site.parts.takedowns._active
+
+    with capture_logs() as logs:
+        site.parts.takedowns.begin(SLUG, UNKNOWN, 5)
+        await settled(dropped)
+        await take_down(site, entry)
+        site.parts.takedowns.begin(SLUG, UNKNOWN, 5)
+        await site.parts.takedowns.close()
+    assert [log["event"] for log in logs if "takedown" in log["event"]] == ["takedowns.dropped"] * 2
+    assert (await state(site, entry))["ended_at"] is not None
+    problem(await site.editor.get(f"{LIVEBLOG}/takedowns/{UNKNOWN}"), 404)
+
+
 # Several nodes
 
 
@@ -298,10 +318,13 @@ class Notes:
         self.takedowns = self
         self.kept: dict[str, Takedown] = {}
         self.away = False
+        self.refused: set[str] = set()
 
     async def keep(self, takedown: Takedown) -> None:
         if self.away:
             raise StoreUnavailable("away")
+        if takedown.entry_id in self.refused:
+            raise IntegrityError("insert", {}, Exception("no such entry"))
         self.kept[takedown.entry_id] = takedown
 
     async def find(self, slug: str, entry_id: str) -> Takedown:
@@ -411,6 +434,48 @@ async def test_the_store_is_away_at_the_end() -> None:
         node.delete("f")
         await asyncio.sleep(takedowns.MAX_SECONDS + takedowns.GRACE_SECONDS + 1)
         assert not node.takedowns._active
+
+
+@virtual_time
+async def test_each_is_written_down_as_it_begins() -> None:
+    """Else it would be lost by a kill."""
+    async with cluster(1) as ([node], notes):
+        for entry_id in ("e", "f", "g"):
+            node.delete(entry_id)
+            await settle()
+            assert notes.kept[entry_id].ended_at is None
+            await asyncio.sleep(takedowns.INTERVAL / 4)
+        notes.away = True
+        node.delete("h")
+        with capture_logs() as logs:
+            await asyncio.sleep(takedowns.NOTE_AGAIN_SECONDS * 1.5)
+        # An attempt may take as long as the store is waited for: there aren't many.
+        assert [log["event"] for log in logs] == ["takedowns.not_kept"] * 2
+        notes.away = False
+        await asyncio.sleep(takedowns.NOTE_AGAIN_SECONDS)
+        assert notes.kept["h"].ended_at is None
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at its beginning", "at its end"])
+@virtual_time
+async def test_one_that_the_store_refuses_holds_up_no_other(late: bool) -> None:
+    async with cluster(2) as ([one, two], notes):
+        viewer = await one.join()
+        with capture_logs() as logs:
+            one.delete("good")
+            if not late:
+                notes.refused = {"bad"}
+            one.delete("bad")
+            await asyncio.sleep(2)
+            notes.refused = {"bad"}
+            for entry_id in ("good", "bad"):
+                one.answer(viewer, entry_id)
+            one.delete("last")
+            await asyncio.sleep(takedowns.MIN_EXTRA_SECONDS + 6)
+        assert [(log["event"], log["entry"]) for log in logs] == [("takedowns.dropped", "bad")]
+        assert notes.kept["good"].ended_at is not None
+        assert list(one.takedowns._active) == list(two.takedowns._active) == ["last"]
+        assert one.confirmations.within("bad") is None
 
 
 @virtual_time

@@ -10,6 +10,8 @@ import type { WorkerMessage } from "../worker/protocol.js";
 import { register } from "./register-worker.js";
 
 let registration: ServiceWorkerRegistration | undefined;
+/** True once copies were to go while there was nobody yet to be told. */
+let dropMissed = false;
 
 /** The longest that a service worker takes to say that it has dropped copies, if it lives. */
 const ANSWER_MS = 3_000;
@@ -19,11 +21,16 @@ export async function keepOffline(url: string, position: () => string): Promise<
   // WebKit lets a click write to the clipboard only if it needn't wait for code first.
   await import("./deferred.js").catch(() => undefined);
   if ("serviceWorker" in navigator) {
+    // A page that the service worker hasn't fetched, as after a forced reload, may be newer than the copy by a deletion.
+    dropMissed ||= !navigator.serviceWorker.controller;
     try {
       await register(new URL("sw.js", url));
       registration = await navigator.serviceWorker.ready;
       // Those of pages that ended without a message: nobody else takes them back.
       send({ alerts: url });
+      if (dropMissed) {
+        send({ drop: url });
+      }
       keepCopy(url, position());
     } catch {
       // Forbidden by the browser or its owner.
@@ -41,6 +48,7 @@ export function keepCopy(url: string, position: string): void {
 
 /** Return once they are gone, or when there is no answer. */
 export function dropCopies(url: string): Promise<void> {
+  dropMissed ||= !registration;
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     const done = (): void => {

@@ -1,6 +1,6 @@
 /**
  * The service worker: without a network, or a server at its end, the copy of a page that was made when it was last read, with its
- * age. With both it only stands by: pages and data come from the server, and a copy goes as soon as the server is heard from again.
+ * age. With both it only stands by: pages and data come from the server, and a copy goes as soon as a page comes from there again.
  *
  * Nothing here is rejected: what can't be had is an answer that says so, and no complaint in the console.
  */
@@ -27,6 +27,9 @@ const UNREACHABLE = [502, 503, 504];
 
 const PAGES = "liveserver-pages";
 
+/** The assets that are kept, those of some releases: their names change with their contents, and old ones are never asked for. */
+const ASSETS_MAX = 60;
+
 const worker = self as unknown as Worker;
 
 worker.addEventListener("install", (event) => {
@@ -39,7 +42,7 @@ worker.addEventListener("fetch", (event) => {
   const { request } = event;
   if (request.mode === "navigate" && request.method === "GET") {
     event.respondWith(page(event));
-  } else if (new URL(request.url).pathname.includes("/static/assets/")) {
+  } else if (isAsset(request.url)) {
     event.respondWith(asset(request));
   }
 });
@@ -57,6 +60,10 @@ worker.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(worker.clients.openWindow((event.notification.data as AlertData).url).catch(() => undefined));
 });
+
+function isAsset(url: string): boolean {
+  return new URL(url).pathname.includes("/static/assets/");
+}
 
 async function page(event: Fetching): Promise<Response> {
   const { request } = event;
@@ -118,40 +125,54 @@ async function drop(url: string): Promise<void> {
   await Promise.all([writes.get(url), ...copiesOf(await cache.keys(), url).map((copy) => cache.delete(copy))]);
 }
 
+/**
+ * Puts a copy of the page in the place of those of the live blog. The old one stays until all of the new one is there: an asset
+ * that can't be had, or a full disk, mustn't leave the reader without any.
+ */
 async function keep({ keep: page, of, position, assets }: Extract<WorkerMessage, { keep: string }>): Promise<void> {
   const state = `${page} ${position}`;
   if (kept.get(of) === state) {
     return;
   }
   const before = drops.get(of);
+  const isDropped = (): boolean => drops.get(of) !== before;
   // The browser's own copy of the page may be some seconds old, and hold what was deleted since.
   const response = await fetched(new Request(page, { cache: "no-cache" }));
   // Where the server can't be reached, the old copy stays. A page that was asked for before its copy was to go may hold what went.
-  if (isUnreachable(response) || drops.get(of) !== before) {
+  if (isUnreachable(response) || isDropped()) {
     return;
   }
-  const dropping = drop(of);
-  const begun = drops.get(of);
-  await dropping;
   if (!response.ok || !reaches(await response.clone().text(), position)) {
+    await drop(of);
     return;
   }
   const cache = await caches.open(PAGES);
   await cache.addAll(assets);
-  const isDropped = (): boolean => drops.get(of) !== begun;
-  if (!isDropped()) {
-    kept.set(of, state);
-    const write = async (): Promise<void> => {
-      await cache.put(page, response);
-      if (isDropped()) {
-        await cache.delete(page);
-      }
-    };
-    const written = write().catch(() => undefined);
-    writes.set(of, written);
-    await written;
-    writes.delete(of);
+  await dropOldAssets(cache, assets);
+  if (isDropped()) {
+    return;
   }
+  const write = async (): Promise<void> => {
+    await cache.put(page, response);
+    if (isDropped()) {
+      await cache.delete(page);
+      return;
+    }
+    kept.set(of, state);
+    const others = copiesOf(await cache.keys(), of).filter(({ url }) => url !== page);
+    await Promise.all(others.map((other) => cache.delete(other)));
+  };
+  const written = write().catch(() => undefined);
+  writes.set(of, written);
+  await written;
+  writes.delete(of);
+}
+
+/** Removes the assets of former releases, oldest first, until there are `ASSETS_MAX`. `current`: those that stay in any case. */
+async function dropOldAssets(cache: Cache, current: readonly string[]): Promise<void> {
+  const others = (await cache.keys()).filter(({ url }) => isAsset(url) && !current.includes(url));
+  const excess = others.slice(0, Math.max(0, others.length + current.length - ASSETS_MAX));
+  await Promise.all(excess.map((request) => cache.delete(request)));
 }
 
 /** False where a cache on the way gave an older page than the one that the reader has. */

@@ -10,7 +10,9 @@ beforeEach(async () => {
   vi.resetModules();
   said = [];
   vi.doMock("../../src/reader/register-worker.js", () => ({ register: () => Promise.resolve() }));
-  vi.stubGlobal("navigator", { serviceWorker: { ready: new Promise((resolve) => (ready = resolve)) } });
+  vi.stubGlobal("navigator", {
+    serviceWorker: { controller: {}, ready: new Promise((resolve) => (ready = resolve)) },
+  });
   offline = await import("../../src/reader/offline-copy.js");
 });
 
@@ -28,14 +30,24 @@ const WORKER = {
   },
 };
 
-it("makes the first copy of what the page has once there is a service worker: words before that were lost", async () => {
+it("makes the first copy of what the page has once there is a service worker, which is told then of what is to go", async () => {
   let position = "abc-2";
   const keeping = offline.keepOffline(URL, () => position);
   await offline.dropCopies(URL);
   position = "abc-3";
   ready(WORKER);
   await keeping;
-  expect(said.map(({ word }) => word)).toMatchObject([{ alerts: URL }, { of: URL, position: "abc-3" }]);
+  expect(said.map(({ word }) => word)).toMatchObject([{ alerts: URL }, { drop: URL }, { of: URL, position: "abc-3" }]);
+});
+
+it.each([
+  ["comes from the server past the service worker, as after a forced reload", null, [{ alerts: URL }, { drop: URL }]],
+  ["comes through the service worker, which has done so if the server was there", {}, [{ alerts: URL }]],
+])("drops older copies first where the page %s", async (_, controller, words) => {
+  Object.assign(navigator.serviceWorker, { controller });
+  ready(WORKER);
+  await offline.keepOffline(URL, () => "abc-2");
+  expect(said.map(({ word }) => word)).toMatchObject([...words, { of: URL, position: "abc-2" }]);
 });
 
 it("waits until copies are gone, and not for a service worker that says nothing", async () => {

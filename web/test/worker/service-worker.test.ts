@@ -244,6 +244,80 @@ it.each(["addAll", "put"] as const)("keeps nothing that is dropped during its %s
   expect(copies.has(KEEP.keep)).toBe(true);
 });
 
+it.each(["addAll", "put"] as const)("leaves the old copy until the new one is whole: a failed %s", async (step) => {
+  const real = cache[step];
+  copy(PAGE);
+  const old = copies.get(PAGE);
+  online = pageAt("abc-7");
+  Object.assign(cache, { [step]: () => Promise.reject(new TypeError("it can't be had")) });
+  await say(KEEP);
+  expect(copies.get(PAGE)).toBe(old);
+  expect(copies.has(KEEP.keep)).toBe(false);
+  Object.assign(cache, { [step]: real });
+  await say(KEEP);
+  expect([...copies.keys()]).toEqual([...KEEP.assets, KEEP.keep]);
+});
+
+it.each(["addAll", "put"] as const)(
+  "drops the old copy during a %s that fails afterwards, and says so",
+  async (step) => {
+    let fail: ((error: Error) => void) | undefined;
+    Object.assign(cache, { [step]: () => new Promise((_, reject) => (fail = reject)) });
+    copy(PAGE);
+    online = pageAt("abc-7");
+    const making = say(KEEP);
+    await vi.waitUntil(() => fail);
+    const answers: boolean[] = [];
+    const dropping = say({ drop: PAGE }, { postMessage: () => answers.push(copies.has(PAGE)) });
+    await vi.waitUntil(() => !copies.has(PAGE));
+    fail?.(new TypeError("it can't be had"));
+    await Promise.all([making, dropping]);
+    expect(answers).toEqual([false]);
+    expect([copies.has(PAGE), copies.has(KEEP.keep)]).toEqual([false, false]);
+  },
+);
+
+it("has nothing left of a page that went while it replaced the copy of another", async () => {
+  const real = cache.keys;
+  let go: (() => void) | undefined;
+  const waiting = new Promise<void>((resolve) => (go = resolve));
+  copy(PAGE);
+  online = pageAt("abc-7");
+  const making = say(KEEP);
+  const written = (): boolean => copies.has(KEEP.keep);
+  Object.assign(cache, { keys: () => (written() ? waiting.then(real) : real()) });
+  await vi.waitUntil(written);
+  const answers: string[][] = [];
+  const dropping = say({ drop: PAGE }, { postMessage: () => answers.push([...copies.keys()]) });
+  go?.();
+  await Promise.all([making, dropping]);
+  expect(answers).toEqual([KEEP.assets]);
+  online = pageAt("abc-7");
+  await say(KEEP);
+  expect(written()).toBe(true);
+});
+
+it.each([
+  ["gone", new Response("", { status: 410 })],
+  ["older than what the reader has", pageAt("abc-6")],
+])("drops the old copy where the page is %s", async (_, answer) => {
+  copy(PAGE);
+  online = answer;
+  await say(KEEP);
+  expect(copies.size).toBe(0);
+});
+
+it("keeps the 60 newest assets at most, and those of the page among them", async () => {
+  const assets = Array.from({ length: 70 }, (_, number) => `https://example.org/live/static/assets/${number}.js`);
+  await cache.addAll(assets);
+  copy(`${PAGE}-2`);
+  online = pageAt("abc-7");
+  await say({ ...KEEP, assets: [assets[0], ...KEEP.assets] });
+  expect([...copies.keys()].sort()).toEqual(
+    [assets[0], ...assets.slice(12), ...KEEP.assets, `${PAGE}-2`, KEEP.keep].sort(),
+  );
+});
+
 it("takes back a page's notifications when it ends, and later those of pages that are no more, by whatever name of the server", async () => {
   notified = new Map([
     [`${PAGE}/entries/1`, "ending"],

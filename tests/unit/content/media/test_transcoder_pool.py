@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,7 +18,7 @@ from structlog.testing import capture_logs
 
 from liveserver.content.media.transcoder import develop
 from liveserver.content.media.transcoder_pool import TranscoderPool
-from liveserver.domain.errors import Busy, InvalidInput
+from liveserver.domain.errors import Busy, InvalidInput, MediaUnavailable
 from tests.support.api.site import settled
 from tests.support.images import located, noise, png, quarters, saved
 
@@ -228,6 +231,56 @@ async def test_the_end_waits_for_nothing(tmp_path: Path, interpreter: Interprete
         await room.close()
         with pytest.raises(Busy):
             await running
+
+
+async def test_pictures_that_wait_when_it_ends_are_told_so(tmp_path: Path, interpreter: Interpreter) -> None:
+    interpreter(f"echo >> {tmp_path}/started; exec sleep 600")
+    room = TranscoderPool(max_pixels=MAX_PIXELS)
+    with file_of(b"x") as file:
+        pictures = [asyncio.create_task(room.develop(file, owner="a")) for _ in range(3)]
+        await started(tmp_path, 1)
+        await room.close()
+        assert [type(error) for error in await asyncio.gather(*pictures, return_exceptions=True)] == [Busy] * 3
+
+
+def refusing(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+@pytest.mark.parametrize("lack", ["disk", "descriptor", "process"])
+async def test_what_cannot_be_begun_gives_its_place_back(lack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a full disk, or too many open files, for a moment would be the end of all pictures."""
+    room = TranscoderPool(max_pixels=MAX_PIXELS, at_once=1, waiting_max=0)
+    good = saved(quarters())
+    before = open_descriptors()
+    for _ in range(2):
+        with monkeypatch.context() as patch, capture_logs() as logs, tempfile.SpooledTemporaryFile(1024) as file:
+            file.write(good)
+            if lack == "disk":
+                patch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("r+b"))  # noqa: SIM115
+            elif lack == "descriptor":
+                patch.setattr(os, "dup", refusing)
+            else:
+                patch.setattr(subprocess, "Popen", refusing)
+            with pytest.raises(MediaUnavailable, match=r"now: (No space left|Too many open files)"):
+                await room.develop(cast("BinaryIO", file), owner="a")
+            with suppress(OSError):
+                file.close()
+        assert [log["event"] for log in logs] == ["picture.not_begun"]
+    assert open_descriptors() == before
+    with file_of(good) as picture:
+        assert (await room.develop(picture, owner="b")).variants
+    await room.close()
+
+
+async def test_the_end_of_a_file_counts_although_it_was_written_just_now(transcoder_pool: TranscoderPool) -> None:
+    """It is in the file's buffer still, and not on the disk."""
+    data = saved(noise(300, 200))
+    with tempfile.SpooledTemporaryFile(1024) as file:
+        file.write(data[:-100])
+        file.write(data[-100:])
+        transcoded = await transcoder_pool.develop(cast("BinaryIO", file), owner="a")
+    assert transcoded == develop(data, max_pixels=MAX_PIXELS)
 
 
 def open_descriptors() -> int:

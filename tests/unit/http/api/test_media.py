@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import encodings
 import re
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,13 +15,12 @@ from liveserver.access.body_budget import UPLOADS_PER_KEY
 from liveserver.content.media.picture import Picture
 from liveserver.domain.errors import Busy, MediaUnavailable, StoreUnavailable
 from liveserver.domain.ids import now
+from liveserver.http.api.uploads import IN_MEMORY
 from liveserver.utils.limits.refusals import Reason, refusals
 from tests.support.api.site import BASE, ENTRIES, bad_fields, database_away, problem, started
 from tests.support.images import SECRET, located, noise, opened, png, quarters, saved
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import httpx2
 
     from liveserver.settings import Settings
@@ -85,6 +86,38 @@ async def test_a_picture_may_be_the_body(site: Site) -> None:
         assert response.status_code == 201, response.text
         assert response.json()["alt"] == "L’été & la mer"
         assert response.json()["type"] == "image/jpeg", "what it is, not what it is called"
+
+
+async def test_a_picture_that_comes_in_pieces_has_its_end(site: Site) -> None:
+    """Also where the last piece is so small that it waits in a buffer before it is written to the disk."""
+    picture = saved(noise(400, 300), "PNG")
+
+    async def pieces() -> Any:
+        yield picture[:-100]
+        yield picture[-100:]
+
+    assert len(picture) > IN_MEMORY
+    headers = {"Content-Type": "image/png"}
+    response = await site.editor.post(MEDIA, params={"alt": "a"}, content=pieces(), headers=headers)
+    assert response.status_code == 201, response.text
+
+
+@pytest.mark.parametrize("size", [1_000, 2 * IN_MEMORY], ids=["in memory", "on the disk"])
+async def test_a_full_disk_is_told_of(site: Site, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one for temporary files, where a picture waits for its decoder. Once there is room, pictures are taken in."""
+    data = PICTURE.ljust(size, b"\0")[:size]
+    headers = {"Content-Type": "image/jpeg"}
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "TemporaryFile", lambda **_: Path("/dev/full").open("r+b"))  # noqa: SIM115
+        for _ in range(3):
+            for response in (
+                await send(site, data),
+                await site.editor.post(MEDIA, params={"alt": "a"}, content=data, headers=headers),
+            ):
+                assert problem(response, 503)["detail"].endswith(": No space left on device")
+                assert response.headers["retry-after"] == "2"
+    assert site.parts.uploads.held == 0
+    assert (await send(site)).status_code == 201
 
 
 async def test_the_same_file_twice_is_two_pictures(site: Site) -> None:
