@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from liveserver.utils.limits.connection_groups import ConnectionGroups
 from liveserver.utils.limits.refusals import Reason, refusals
 from liveserver.utils.limits.unread_bytes import UnreadBytes
 
@@ -52,6 +53,8 @@ class ConnectionRoom:
         addresses; nor behind a proxy, whose connections all come from one address.
         """
         self.unread = UnreadBytes()
+        self.receiving = ConnectionGroups()
+        """Connections that wait for the rest of a request's body, by address."""
 
     def has_room(self, connections: set[Any]) -> bool:
         """True if there is room for one more connection besides these; ends another one if that is necessary."""
@@ -68,15 +71,18 @@ class ConnectionRoom:
     def _make_room(self, connections: set[Any]) -> bool:
         """End the connection that has been idle for longest; if none is idle, one that reads its answer slowly.
 
-        False if there is none of either.
+        If there is none of these either, one that sends its body slowly ends. False if there is none of any.
         """
-        longest = next(iter(self.resting), None) or cast("Resting | None", self.unread.slowest())
+        longest = next(iter(self.resting), None) or cast(
+            "Resting | None", self.unread.slowest() or self.receiving.slowest()
+        )
         if longest is None:
             return False
         # It stops counting at once; its descriptor is free in the next turn of the event loop.
         self.resting.pop(longest, None)
         connections.discard(longest)
         self.unread.resumed(longest)
+        self.receiving.remove(longest)
         longest.give_way()
         return True
 

@@ -30,6 +30,7 @@ from liveserver.server.protocols.denials import Denied, TooManyWaiting
 from liveserver.server.protocols.framing import HEADERS_MAX, TARGET_MAX, Allowance
 from liveserver.server.protocols.scope_functions import answer_head, hand_over, is_gone, no_bytes, rest
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
+from liveserver.utils.limits.connection_groups import owner_of
 from liveserver.utils.limits.refusals import Reason, refusals
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.room.leaving.discard(self)
         self.room.resting.pop(self, None)
         self.room.unread.resumed(self)
+        self.room.receiving.remove(self)
         self.pipeline.clear()
         answering = self._answering
         if answering is not None and answering is not self.cycle and not answering.response_complete:
@@ -203,6 +205,8 @@ class HttpProtocol(HttpToolsProtocol):
             self._body_seen = 0
             seconds = self.room.limits.body_seconds if allowance.in_body else self.room.limits.head_seconds
             self._wheel.add(self, seconds)
+            if allowance.in_body and self.client is not None:
+                self.room.receiving.add(self, owner_of(self.client[0]))
 
     def due(self) -> int | None:
         """End a connection whose head or body isn't complete in time. The timer wheel calls this.
@@ -339,6 +343,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the message is complete, and that another request may follow."""
         self._allowance.message_ended()
+        self.room.receiving.remove(self)
         cycle = self.cycle
         # As uvicorn's method, but without its second look through the headers for an upgrade.
         if not self._upgrading and not cycle.response_complete:

@@ -8,22 +8,18 @@ nothing here.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from liveserver.utils.limits.addresses import network_prefix, packed
+from liveserver.utils.limits.connection_groups import ConnectionGroups, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 WRITE_BUFFER = 64 * 1024
 """Bytes that may wait in a transport before the application has to. It sends large bodies in pieces of this size."""
-SLOW_MIN = 10
-"""Slowly read connections of one address, from which on they may be ended to make room. Browsers have six."""
 
 
 class _Paused(NamedTuple):
-    owner: Hashable
     body: bytes | None
     own: Callable[[], int]
 
@@ -33,8 +29,7 @@ class UnreadBytes:
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
-        self._of: dict[Hashable, dict[object, None]] = {}
-        """The connections by owner, mostly an address prefix; the one that paused first comes first."""
+        self._groups = ConnectionGroups()
 
     def __len__(self) -> int:
         return len(self._paused)
@@ -56,38 +51,27 @@ class UnreadBytes:
         """
         self.resumed(connection)
         if owner is None:
-            owner = _prefix_of(host)
+            owner = owner_of(host)
         if owner is not None:
-            self._paused[connection] = _Paused(owner, body, own)
-            self._of.setdefault(owner, {})[connection] = None
+            self._paused[connection] = _Paused(body, own)
+            self._groups.add(connection, owner)
 
     def resumed(self, connection: object) -> None:
         """Note that a connection sends on, or has ended. Does nothing if it never paused."""
-        paused = self._paused.pop(connection, None)
-        if paused is not None:
-            connections = self._of[paused.owner]
-            del connections[connection]
-            if not connections:
-                del self._of[paused.owner]
+        if self._paused.pop(connection, None) is not None:
+            self._groups.remove(connection)
 
     def slowest(self) -> object | None:
         """Return the longest paused connection of the address that has most of them; None if it has few."""
-        connections = max(self._of.values(), key=len, default={})
-        return next(iter(connections)) if len(connections) >= SLOW_MIN else None
+        return self._groups.slowest()
 
     def size_of(self, owner: Hashable) -> int:
         """Return the bytes that wait for an owner, mostly an address prefix."""
         size = 0
         bodies: dict[int, int] = {}
-        for connection in self._of.get(owner, ()):
-            _, body, own = self._paused[connection]
+        for connection in self._groups.of(owner):
+            body, own = self._paused[connection]
             size += own()
             if body is not None:
                 bodies[id(body)] = len(body)
         return size + sum(bodies.values())
-
-
-@lru_cache(maxsize=1_024)
-def _prefix_of(host: str) -> bytes | None:
-    address = packed(host)
-    return None if address is None else network_prefix(address)

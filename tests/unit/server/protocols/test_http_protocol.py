@@ -30,8 +30,8 @@ from liveserver.server.protocols.http_protocol import (
 )
 from liveserver.server.protocols.tls_listener import Handshake
 from liveserver.server.protocols.websocket_protocol import ViewerProtocol
+from liveserver.utils.limits.connection_groups import SLOW_MIN
 from liveserver.utils.limits.refusals import Reason, refusals
-from liveserver.utils.limits.unread_bytes import SLOW_MIN
 from tests.support.viewers import PATIENCE
 from tests.support.websocket_peer import Transport
 from tests.unit.realtime.transport.test_timer_wheel import Loop, wheel_on
@@ -593,6 +593,32 @@ async def test_who_takes_many_and_reads_slowly_gives_way(stage: Stage) -> None:
     stage.gate.set()
     for peer in peers:
         peer.protocol.resume_writing()
+    assert await newcomer.settled() == OK
+
+
+async def test_an_address_that_sends_many_bodies_slowly_gives_way(stage: Stage) -> None:
+    """The one that began first, where nobody rests. A body alone, and those of other addresses, are left in peace."""
+    kind = limited(ConnectionLimits(connections=SLOW_MIN + 2))
+    peers = [stage.connect(kind=kind) for _ in range(SLOW_MIN + 2)]
+    for number, peer in enumerate(peers):
+        peer.protocol.client = (f"192.0.2.{min(number, 2)}", 0)
+        peer.send(head(b"Content-Length: 9", method=b"POST") + b"half")
+    stage.gate.clear()
+    newcomer = stage.connect(kind=kind)
+    newcomer.send(GET)
+    assert [peer.over for peer in peers] == [False, False, True, *[False] * (SLOW_MIN - 1)]
+    assert stage.connect(kind=kind).status() == 503
+    assert stage.refused() == {Reason.TOO_MANY_CONNECTIONS: 1, Reason.GAVE_WAY: 1}
+    receiving = kind.room.receiving
+    for peer in (peers[0], peers[3]):
+        peer.send(b"whole")
+    assert len(receiving) == SLOW_MIN - 1
+    for peer in peers[4:]:
+        peer.protocol.connection_lost(None)
+    assert (len(receiving), list(receiving.of(bytes([192, 0, 2, 1])))) == (1, [peers[1].protocol])
+    for peer in peers[1:3]:
+        peer.protocol.connection_lost(None)
+    stage.gate.set()
     assert await newcomer.settled() == OK
 
 

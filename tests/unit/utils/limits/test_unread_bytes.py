@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from liveserver.utils.limits.addresses import network_prefix, packed
-from liveserver.utils.limits.unread_bytes import SLOW_MIN, UnreadBytes
+from liveserver.utils.limits.connection_groups import SLOW_MIN
+from liveserver.utils.limits.unread_bytes import UnreadBytes
 
 HOST = "192.0.2.1"
 
@@ -71,7 +72,7 @@ def test_what_is_read_counts_no_more() -> None:
     assert unread.size_of(prefix()) == 1
     unread.resumed("b")
     unread.resumed("b")
-    assert (len(unread), vars(unread)["_of"]) == (0, {})
+    assert (len(unread), unread._groups._groups) == (0, {})
 
 
 def test_a_connection_counts_once() -> None:
@@ -81,7 +82,7 @@ def test_a_connection_counts_once() -> None:
         unread.paused("a", host, None, lambda: 5)
     assert [unread.size_of(prefix(host)) for host in ("192.0.2.1", "192.0.2.2")] == [0, 5]
     unread.resumed("a")
-    assert (len(unread), vars(unread)["_of"]) == (0, {})
+    assert (len(unread), unread._groups._groups) == (0, {})
 
 
 def test_who_has_no_address_is_not_counted() -> None:

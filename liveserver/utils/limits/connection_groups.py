@@ -1,0 +1,57 @@
+"""Connections in groups, by address or by API key, so that the largest group can give one up when room is needed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from liveserver.utils.limits.addresses import network_prefix, packed
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+SLOW_MIN = 10
+"""Connections of one group from which on one of them may be ended to make room. Browsers have six."""
+
+
+class ConnectionGroups:
+    """Connections that take long, each in the group of its owner: mostly the prefix of its client's address."""
+
+    def __init__(self) -> None:
+        self._owners: dict[object, Hashable] = {}
+        self._groups: dict[Hashable, dict[object, None]] = {}
+        """The connections by owner; in each group the one that was added first comes first."""
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    def add(self, connection: object, owner: Hashable) -> None:
+        """Put a connection last into the group of an owner, from whichever group it was in."""
+        self.remove(connection)
+        self._owners[connection] = owner
+        self._groups.setdefault(owner, {})[connection] = None
+
+    def remove(self, connection: object) -> None:
+        """Take a connection out of its group. Does nothing if it is in none."""
+        if connection in self._owners:
+            owner = self._owners.pop(connection)
+            group = self._groups[owner]
+            del group[connection]
+            if not group:
+                del self._groups[owner]
+
+    def of(self, owner: Hashable) -> Iterable[object]:
+        """Return the connections of an owner."""
+        return self._groups.get(owner, ())
+
+    def slowest(self) -> object | None:
+        """Return the connection that was added first to the largest group; None if no group has `SLOW_MIN` of them."""
+        group = max(self._groups.values(), key=len, default={})
+        return next(iter(group)) if len(group) >= SLOW_MIN else None
+
+
+@lru_cache(maxsize=1_024)
+def owner_of(host: str) -> bytes | None:
+    """Return the prefix of a host's address, by which connections are grouped; None if the host is no address."""
+    address = packed(host)
+    return None if address is None else network_prefix(address)
