@@ -54,7 +54,8 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
     """Start the parts of one process, yield them, and end them. Raises SettingsError if one can't start.
 
     A part that has something to end is in the exit stack before anything else is started: if a later part fails to
-    start, those before it are ended. Parts end in the opposite order: first those that work on their own, the store last.
+    start, those before it are ended. Parts end in the opposite order: those that work on their own first, the store
+    last.
     """
     entries = EntryRenderer(
         Urls(settings.base_url, media_url=settings.media_public_url),
