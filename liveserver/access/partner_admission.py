@@ -11,7 +11,6 @@ own pages are let in with every partner; their `frame-ancestors` say which sites
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import suppress
 from dataclasses import replace
 from enum import Enum, auto
@@ -23,7 +22,7 @@ import structlog
 from liveserver.access.partner_sessions import Caller, PartnerSessions, Reviewed
 from liveserver.domain.change import VOID_POSITION
 from liveserver.domain.errors import EmbedRefused, StoreUnavailable, check_version
-from liveserver.domain.ids import PARTNER_ID_PATTERN, new_partner_id, now
+from liveserver.domain.ids import PARTNER_ID, new_partner_id, now
 from liveserver.domain.inputs import origins
 from liveserver.domain.liveblog import EmbedPolicy
 from liveserver.domain.partner import Attribution, Partner
@@ -54,7 +53,6 @@ UNKNOWN_AGAIN = 0.5
 SLICE = 500
 """Viewers that are closed in one turn of the event loop at most."""
 
-_ID = re.compile(PARTNER_ID_PATTERN)
 
 log = structlog.get_logger(__name__)
 
@@ -219,7 +217,7 @@ class Partners:
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked_at = self._now()
-        if partner_id not in self._partners and _ID.fullmatch(partner_id):
+        if partner_id not in self._partners and PARTNER_ID.fullmatch(partner_id):
             # The partner may be new, and clients don't ask again after "unknown", so the rules are read again. That is
             # delayed: a client that invents ids doesn't cause a query for each.
             if self._read_at is not None:

@@ -17,6 +17,7 @@ ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The id of an entry or a picture: a UUID, as `new_id` writes it."""
 
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
+PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
 
 EPOCH_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 EPOCH_LENGTH = 8

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from liveserver.access.api_keys import may, require
-from liveserver.domain.change import Position
 from liveserver.domain.entry import EntryStatus, Verification
 from liveserver.domain.errors import NotFound
 from liveserver.domain.ids import EntityVersion
@@ -108,7 +107,7 @@ async def _for_readers(request: Request, query: EntriesQuery, admitted: Admissio
     def encode() -> Representation:
         return public_representation(json_encoding.dumps(content), headers)
 
-    return CachedPage(Position(page.liveblog.epoch, page.liveblog.seq), await offloaded(encode, page.items))
+    return CachedPage.of(page.liveblog, await offloaded(encode, page.items))
 
 
 async def _for_editors(request: Request, query: EntriesQuery, statuses: Statuses) -> tuple[bytes, str | None]:

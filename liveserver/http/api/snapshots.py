@@ -44,7 +44,7 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
         return public_representation(json_encoding.dumps(content), headers_for(admitted, CROWD_CACHE))
 
     representation = await offloaded(encode, [*snapshot.pinned, *snapshot.entries])
-    return CachedPage(Position(snapshot.liveblog.epoch, snapshot.liveblog.seq), representation)
+    return CachedPage.of(snapshot.liveblog, representation)
 
 
 async def changes(request: Request) -> Response:

@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from liveserver.domain import errors
-from liveserver.domain.change import Position
 from liveserver.domain.entry import TAG_MAX, Verification
 from liveserver.domain.topic import Topic
 from liveserver.http.cached_answers import cached_answer
@@ -153,7 +152,7 @@ async def _page(parts: Container, view: PageView) -> CachedPage:
     pages = replace(parts.pages, entries=prepared_entries)
 
     def make() -> CachedPage:
-        return _rendition(pages, view.liveblog, pages.page(view))
+        return CachedPage.of(view.liveblog, html_representation(pages, pages.page(view)))
 
     return await offloaded(make, entries)
 
@@ -182,13 +181,9 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
     )
 
     def make() -> CachedPage:
-        return _rendition(pages, around.liveblog, pages.entry_page(view))
+        return CachedPage.of(around.liveblog, html_representation(pages, pages.entry_page(view)))
 
     return await offloaded(make, around.items)
-
-
-def _rendition(pages: PageRenderer, liveblog: Liveblog, html: str) -> CachedPage:
-    return CachedPage(Position(liveblog.epoch, liveblog.seq), html_representation(pages, html))
 
 
 async def error_page(request: Request, status: int) -> Response:
@@ -208,7 +203,7 @@ def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
     """Answer 429 with a page that reloads itself: any link on it would cost one more request."""
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
-    html = _error_page(pages, 429, _language(request), seconds)
+    html = _error_page(pages, 429, accepted_language(request), seconds)
     reload = {"Cache-Control": "no-store", "Refresh": str(seconds)}
     return HTMLResponse(html, 429, {**page_headers(pages), **reload, **waiting(error)})
 
@@ -220,16 +215,17 @@ def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = 
     """
     pages = services(request).pages
     if liveblog is None:
-        html = _error_page(pages, status, _language(request))
+        html = _error_page(pages, status, accepted_language(request))
     else:
-        html = pages.error_page(status, language=_language(request), liveblog=liveblog)
+        html = pages.error_page(status, language=accepted_language(request), liveblog=liveblog)
     sent = {**page_headers(pages), "Cache-Control": "no-store"}
     if status == 503:
         sent["Retry-After"] = str(errors.StoreUnavailable.retry_after)
     return HTMLResponse(html, status, sent)
 
 
-def _language(request: Request) -> str:
+def accepted_language(request: Request) -> str:
+    """Return the language of a page that is no live blog's: the browser's first one if it is French, else English."""
     return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -16,12 +15,11 @@ from starlette.routing import Route
 from liveserver.access.partner_admission import Readers
 from liveserver.content.translations import known_language
 from liveserver.domain import errors
-from liveserver.domain.change import Position
-from liveserver.domain.ids import PARTNER_ID_PATTERN
+from liveserver.domain.ids import PARTNER_ID
 from liveserver.domain.topic import Topic
 from liveserver.http.cached_answers import cached_answer, cached_answer_for, headers_for
 from liveserver.http.container import services
-from liveserver.http.pages.reader import html_representation
+from liveserver.http.pages.reader import accepted_language, html_representation
 from liveserver.http.rejections import refused
 from liveserver.http.requesters import liveblog_of, requester_of
 from liveserver.http.responses import security_headers
@@ -43,7 +41,6 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
-PARTNER = re.compile(PARTNER_ID_PATTERN)
 LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -93,7 +90,7 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
         liveblog = await parts.store.liveblogs.find(topic.slug)
     body = json_encoding.dumps(parts.widgets.shell(liveblog, language))
     headers = {**LOADABLE, **readable_by(admitted.readers), "Cache-Control": CROWD_CACHE}
-    return _rendition(liveblog, Representation(body, "application/json", headers))
+    return CachedPage.of(liveblog, Representation(body, "application/json", headers))
 
 
 async def page(request: Request) -> Response:
@@ -111,7 +108,7 @@ async def page(request: Request) -> Response:
         liveblog = None if isinstance(error, errors.NotFound) else await _find_liveblog(request, slug)
         refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
-        html = parts.pages.error_page(status, language=_accepted_language(request), liveblog=liveblog)
+        html = parts.pages.error_page(status, language=accepted_language(request), liveblog=liveblog)
         return Response(html, status, {**_frame_headers(parts), "Cache-Control": "no-store"}, HTML)
     return respond(request.scope, cached.representation)
 
@@ -125,7 +122,7 @@ async def _page(parts: Container, admitted: Admission, options: WidgetOptions, a
     def make() -> Representation:
         return Representation(widgets.page(view, options).encode(), HTML, headers)
 
-    return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
+    return CachedPage.of(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
 async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
@@ -152,7 +149,7 @@ async def _fragment(parts: Container, admitted: Admission, options: WidgetOption
     def make() -> Representation:
         return Representation(widgets.fragment(view, options).encode(), HTML, headers)
 
-    return _rendition(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
+    return CachedPage.of(view.liveblog, await offloaded(make, [*view.pinned, *view.entries]))
 
 
 async def preview(request: Request) -> Response:
@@ -171,7 +168,7 @@ async def preview(request: Request) -> Response:
 async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPage:
     liveblog = await parts.store.liveblogs.find(slug)
     html = parts.widgets.preview(liveblog, partner)
-    return _rendition(liveblog, html_representation(parts.pages, html))
+    return CachedPage.of(liveblog, html_representation(parts.pages, html))
 
 
 async def oembed(request: Request) -> Response:
@@ -202,10 +199,6 @@ async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[Page
     return view, replace(parts.widgets, pages=replace(parts.pages, entries=prepared_entries))
 
 
-def _rendition(liveblog: Liveblog, representation: Representation) -> CachedPage:
-    return CachedPage(Position(liveblog.epoch, liveblog.seq), representation)
-
-
 def _script(request: Request, body: bytes, cache: str) -> Response:
     return respond(request.scope, _script_representation(body, cache))
 
@@ -226,7 +219,7 @@ def _options(request: Request) -> WidgetOptions:
         theme if theme in THEMES else None,
         min(LIMIT_MAX, max(1, count)),
         _language(request),
-        partner if PARTNER.fullmatch(partner) else None,
+        partner if PARTNER_ID.fullmatch(partner) else None,
     )
 
 
@@ -242,10 +235,6 @@ def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> Widge
 def _language(request: Request) -> str | None:
     """Return the language that the query asks for; None if there is none, or our own texts aren't in it."""
     return known_language(request.query_params.get("lang"))
-
-
-def _accepted_language(request: Request) -> str:
-    return "fr" if request.headers.get("accept-language", "").lower().startswith("fr") else "en"
 
 
 def _pixels(value: str | None, name: str) -> int | None:

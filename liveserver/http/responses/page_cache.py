@@ -23,8 +23,9 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from liveserver.domain.change import Position
 from liveserver.domain.errors import Gone, LiveserverError, NotFound
 from liveserver.utils.lru_cache import KEPT_BYTES, LruCache, size_of
 from liveserver.utils.single_flight import FreshFlight, SingleFlight
@@ -32,7 +33,6 @@ from liveserver.utils.single_flight import FreshFlight, SingleFlight
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
-    from liveserver.domain.change import Position
     from liveserver.domain.liveblog import Liveblog
     from liveserver.domain.topic import Topic
     from liveserver.http.fair_queue import FairQueue, Job, Requester
@@ -79,6 +79,11 @@ class CachedPage:
     representation: Representation
     checked_at: float = float("-inf")
     """The time at which the store was last asked for the live blog's position, by the event loop's clock."""
+
+    @classmethod
+    def of(cls, liveblog: Liveblog, representation: Representation) -> Self:
+        """Return a rendition of the live blog as it was read."""
+        return cls(Position(liveblog.epoch, liveblog.seq), representation)
 
     def covers(self, reached: Position) -> bool:
         """True if the rendition has everything up to the position that the live blog has reached."""

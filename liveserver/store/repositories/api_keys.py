@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 from liveserver.domain.errors import Forbidden, NotFound, Unauthorized
 from liveserver.domain.ids import now
 from liveserver.store import tables
+from liveserver.store.chunks import chunks
 from liveserver.store.repositories import liveblogs
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, RowMapping
 
 _t = tables.api_keys
-AT_ONCE = 500
-"""Keys that one statement looks up: databases limit the parameters of a statement (an old SQLite to 999)."""
 UNKNOWN = "the API key is unknown (was it made on another database?)"
 
 _FIND = select(_t).where(_t.c.id == bindparam("key_id"))
@@ -111,8 +110,7 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
     """Return those of the keys that exist, by id, even if they were revoked or have expired."""
     keys: dict[str, ApiKey] = {}
-    for start in range(0, len(key_ids), AT_ONCE):
-        chunk = [key_id for key_id in key_ids[start : start + AT_ONCE] if "\x00" not in key_id]
+    for chunk in chunks([key_id for key_id in key_ids if "\x00" not in key_id]):
         keys.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": chunk}).mappings())
     return keys
 

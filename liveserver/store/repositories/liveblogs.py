@@ -15,6 +15,7 @@ from liveserver.domain.errors import Conflict, NotFound
 from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.snapshot import Listing
 from liveserver.store import tables
+from liveserver.store.chunks import chunks
 from liveserver.store.cursors import SortKey, bad_cursor
 from liveserver.store.mappers import liveblog_from, liveblog_values
 from liveserver.store.repositories import change_times
@@ -37,9 +38,6 @@ _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
-
-_CHUNK = 1_000
-"""Slugs that one statement looks up: a request may name any number, and a statement takes some 30,000 parameters."""
 
 # The entry that changed last: its seq is the live blog's. There is none if the live blog's own fields changed last.
 _last = tables.entries.alias("last")
@@ -169,7 +167,7 @@ def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Posit
     """Return the epoch and seq of each of these live blogs that exists."""
     valid = [slug for slug in slugs if _is_slug(slug)]
     positions_found: dict[str, Position] = {}
-    for start in range(0, len(valid), _CHUNK):
-        query = _POSITIONS.where(_t.c.slug.in_(valid[start : start + _CHUNK]))
+    for chunk in chunks(valid):
+        query = _POSITIONS.where(_t.c.slug.in_(chunk))
         positions_found.update({slug: Position(epoch, seq) for slug, epoch, seq in connection.execute(query)})
     return positions_found

@@ -6,13 +6,14 @@ import re
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, literal, select, tuple_, update
+from sqlalchemy import func, insert, select, update
 
 from liveserver.domain.errors import Gone, NotFound, check_version
 from liveserver.domain.ids import ID_PATTERN
 from liveserver.domain.media import Media
 from liveserver.store import tables
-from liveserver.store.cursors import SortKey
+from liveserver.store.chunks import chunks
+from liveserver.store.pages import newest_page
 from liveserver.store.repositories import api_keys
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from liveserver.domain.ids import EntityVersion
 
 _t = tables.media
-AT_ONCE = 500
-"""Digests that one statement looks up: databases limit the parameters of a statement (an old SQLite to 999)."""
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
@@ -62,8 +61,7 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
 def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
     """Return those of the digests whose pictures were deleted."""
     digests_deleted: set[str] = set()
-    for start in range(0, len(digests), AT_ONCE):
-        chunk = digests[start : start + AT_ONCE]
+    for chunk in chunks(digests):
         query = select(_t.c.digest).where(_t.c.digest.in_(chunk), _t.c.deleted_at.is_not(None))
         digests_deleted.update(connection.execute(query).scalars())
     return digests_deleted
@@ -77,15 +75,8 @@ def size(connection: Connection) -> int:
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
     """Return a page of pictures, newest first, and the cursor of the next."""
-    query = select(_t).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id.desc())
-    if cursor is not None:
-        at, media_id = SortKey.parse(cursor)
-        query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), media_id))
-    items = [_media(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
-    if len(items) <= limit:
-        return items, None
-    items = items[:limit]
-    return items, SortKey(items[-1].created_at, items[-1].id).cursor()
+    query = select(_t).where(_t.c.deleted_at.is_(None))
+    return newest_page(connection, query, _t, _media, limit=limit, cursor=cursor)
 
 
 def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:

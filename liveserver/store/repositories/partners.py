@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import delete, func, insert, literal, select, tuple_, update
+from sqlalchemy import delete, func, insert, select, update
 
 from liveserver.domain.errors import Conflict, NotFound, check_version
-from liveserver.domain.ids import PARTNER_ID_PATTERN
+from liveserver.domain.ids import PARTNER_ID
 from liveserver.domain.partner import Attribution, Partner
 from liveserver.store import tables
-from liveserver.store.cursors import SortKey
 from liveserver.store.mappers import embedding_from
+from liveserver.store.pages import newest_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _t = tables.partners
 _l = tables.liveblogs
-_ID = re.compile(PARTNER_ID_PATTERN, re.ASCII)
 
 PARTNERS_MAX = 1_000
 """The greatest number of partners: every process keeps all their rules, and reads them anew each second or two."""
@@ -67,7 +65,7 @@ def find(connection: Connection, partner_id: str) -> Partner:
 
 def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
     """Return the partner, locked until the transaction ends if `lock`. Raises NotFound."""
-    if _ID.fullmatch(partner_id):
+    if PARTNER_ID.fullmatch(partner_id):
         query = select(_t).where(_t.c.id == partner_id)
         row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
         if row is not None:
@@ -77,15 +75,7 @@ def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Par
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
     """Return a page of partners, newest first, and the cursor of the next."""
-    query = select(_t).order_by(_t.c.created_at.desc(), _t.c.id.desc())
-    if cursor is not None:
-        at, partner_id = SortKey.parse(cursor)
-        query = query.where(tuple_(_t.c.created_at, _t.c.id) < tuple_(literal(at, _t.c.created_at.type), partner_id))
-    items = [_partner(row) for row in connection.execute(query.limit(limit + 1)).mappings()]
-    if len(items) <= limit:
-        return items, None
-    items = items[:limit]
-    return items, SortKey(items[-1].created_at, items[-1].id).cursor()
+    return newest_page(connection, _EVERY, _t, _partner, limit=limit, cursor=cursor)
 
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:

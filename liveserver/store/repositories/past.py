@@ -16,11 +16,12 @@ from liveserver.domain.change import Position, Withdrawal
 from liveserver.domain.entry import Entry, EntryStatus
 from liveserver.domain.errors import NotFound
 from liveserver.store import tables
+from liveserver.store.chunks import AT_ONCE, chunks
 from liveserver.store.mappers import liveblog_of_document, revision_from
 from liveserver.store.repositories import liveblogs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from liveserver.domain.liveblog import Liveblog
 
 
-_CHUNK = 200
-"""Entries that one statement looks up."""
+_PAIRS_AT_ONCE = AT_ONCE // 2
+"""Revisions that one statement looks up: each by two values."""
 
 _t = tables.moments
 _r = tables.revisions
@@ -80,7 +81,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
             first_version.setdefault(row["entry_id"], row["version"])
     entries = [
         revision.entry
-        for chunk in _chunks([(entry_id, version - 1) for entry_id, version in first_version.items()])
+        for chunk in chunks([(entry_id, version - 1) for entry_id, version in first_version.items()], _PAIRS_AT_ONCE)
         for revision in map(
             revision_from,
             connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk))).mappings(),
@@ -89,7 +90,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
         if revision.entry.status is EntryStatus.PUBLISHED
     ]
     deleted: dict[str, int] = {}
-    for chunk in _chunks([entry.id for entry in entries]):
+    for chunk in chunks([entry.id for entry in entries]):
         query = select(_e.c.id, _e.c.seq).where(_e.c.id.in_(chunk), _e.c.status == EntryStatus.DELETED.value)
         deleted.update((entry_id, at) for entry_id, at in connection.execute(query))
     return Past(
@@ -121,8 +122,3 @@ def positions(
                 liveblog.epoch, seq_then(connection, liveblog_id, liveblog, moment)
             )
     return positions_found
-
-
-def _chunks(items: Sequence[object]) -> Iterator[Sequence[object]]:
-    for start in range(0, len(items), _CHUNK):
-        yield items[start : start + _CHUNK]

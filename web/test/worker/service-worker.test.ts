@@ -277,6 +277,19 @@ it.each(["addAll", "put"] as const)(
   },
 );
 
+it("writes no copy, not even for a moment, once its live blog's copies were dropped during its addAll", async () => {
+  let go: (() => void) | undefined;
+  const put = vi.fn(() => Promise.resolve());
+  Object.assign(cache, { addAll: () => new Promise<void>((resolve) => (go = resolve)), put });
+  online = pageAt("abc-7");
+  const making = say(KEEP);
+  await vi.waitUntil(() => go);
+  await say({ drop: PAGE });
+  go?.();
+  await making;
+  expect(put).not.toHaveBeenCalled();
+});
+
 it("has nothing left of a page that went while it replaced the copy of another", async () => {
   const real = cache.keys;
   let go: (() => void) | undefined;
