@@ -337,6 +337,7 @@ async def test_what_a_viewer_sends_is_ignored(live_site: LiveSite) -> None:
         assert await viewer.next() == {"type": "entry", "seq": 1, "entry": entry}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("message", ["x" * (INBOUND_MAX + 1), "é" * (INBOUND_MAX // 2 + 1), b"x" * 5000, "x" * 10**6])
 async def test_a_viewer_that_sends_much_is_closed(
     live_site: LiveSite, message: str | bytes, monkeypatch: pytest.MonkeyPatch
@@ -640,6 +641,7 @@ async def who_never_reads(site: LiveSite, path: str) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["events", "ws"])
 async def test_a_viewer_that_never_reads_is_closed(settings: Settings, stack: Stack, path: str) -> None:
     """And nothing is kept for it; the others go on."""

@@ -174,6 +174,7 @@ async def test_a_forwarded_address_that_is_none(site: LiveSite, forwarded: str) 
     assert held_by_each(site) == {}
 
 
+@pytest.mark.slow
 async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown live blog, a partner that isn't let in, a database that is away, a defect."""
     unknown = "/api/v1/liveblogs/rien"

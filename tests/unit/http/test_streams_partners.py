@@ -163,6 +163,7 @@ def _stands_at(site: LiveSite, query: str, seq: int) -> Any:
     return stands
 
 
+@pytest.mark.slow
 async def test_refused(live: LiveSite) -> None:
     """4503 over WebSocket, 403 over SSE: don't come back."""
     query = await take_in(live, origins=["https://a.example"])
@@ -326,6 +327,7 @@ async def test_invented_names_make_no_rooms(live: LiveSite) -> None:
         assert len(list(live.parts.hub.channels())) == 0
 
 
+@pytest.mark.slow
 async def test_no_more_topics_than_partners(live: LiveSite) -> None:
     """Whatever is asked for, those of live blogs that there are, and of partners that there are."""
     await live.open_liveblog("vote")

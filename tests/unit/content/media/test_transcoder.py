@@ -408,6 +408,7 @@ def test_what_would_be_too_large_is_encoded_again(monkeypatch: pytest.MonkeyPatc
         developed(data)
 
 
+@pytest.mark.slow
 def test_a_photograph_as_long_as_may_be_is_small_enough() -> None:
     """Of detail as fine as a lens shows, twenty times as high as it is wide."""
     image = noise(400, 2_000).resize((1600, 8000), Image.Resampling.BICUBIC)

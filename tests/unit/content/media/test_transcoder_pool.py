@@ -79,6 +79,7 @@ async def test_a_picture_is_developed(transcoder_pool: TranscoderPool, kind: str
         assert await transcoder_pool.develop(file, owner="a") == develop(data, max_pixels=MAX_PIXELS)
 
 
+@pytest.mark.slow
 async def test_as_large_as_may_be(transcoder_pool: TranscoderPool) -> None:
     """It fits into what its process may take."""
     with file_of(saved(Image.new("RGBA", (4000, 2000), (9, 9, 9, 9)), "PNG", exif=located(6))) as file:

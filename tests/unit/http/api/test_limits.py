@@ -207,6 +207,7 @@ async def test_a_deletion_that_is_to_be_confirmed_counts_for_more(site: Site, of
     assert [answer.status_code for answer in answers] == [200] * allowed + [429] * (8 - allowed)
 
 
+@pytest.mark.slow
 async def test_failures_delay_failures_only(site: Site, of: From, since: Callable[[Reason], int]) -> None:
     """Keys that aren't good are 401, then 429; one that is good works, also where it was never seen."""
     bad = of(READER, f"lv_{'a' * 12}_{'b' * 43}")

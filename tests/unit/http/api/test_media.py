@@ -237,6 +237,7 @@ async def test_a_boundary_with_all_that_it_may_have(site: Site) -> None:
     assert set(bad_fields(await site.editor.post(MEDIA, content=body, headers=headers))) == {"/file"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [True, False])
 async def test_uploads_on_their_way_are_bounded(site: Site, form: bool) -> None:
     """Of one key, before anything of one more is read. Who waits for the others has their place."""
@@ -682,6 +683,7 @@ async def test_too_many_at_a_time(site: Site, monkeypatch: pytest.MonkeyPatch) -
     assert response.headers["retry-after"] == "2"
 
 
+@pytest.mark.slow
 async def test_a_large_photograph(site: Site) -> None:
     """Of more than ten megabytes, and sent as browsers send it."""
     data = saved(noise(4000, 3000), "JPEG", quality=95)

@@ -286,6 +286,7 @@ async def test_an_entry_that_makes_too_much_work_is_not_taken_over(pair: Pair, m
     await settled(said)
 
 
+@pytest.mark.slow
 async def test_where_too_many_long_texts_wait_it_comes_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a second, and without a word of a defect."""
     pool = pair.mirror.parts.syndication._sanitising
@@ -384,6 +385,7 @@ async def test_nonsense_is_not_followed(pair: Pair, embed: Any, head: Any, chang
     assert await entries(pair.mirror) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [True, False])
 async def test_changes_without_end_are_asked_for_less_and_less(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, *, more: bool

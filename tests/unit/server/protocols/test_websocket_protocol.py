@@ -641,6 +641,7 @@ def test_send_fails_when_the_peer_leaves_while_it_waits(served: Served) -> None:
     assert peer.noted() == "OSError"
 
 
+@pytest.mark.slow
 def test_reading_pauses_while_the_application_does_not_receive(served: Served) -> None:
     with Peer(served, "hold", buffers=65536) as peer:
         peer.noted()()
