@@ -6,13 +6,14 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from liveserver.domain.ids import now
 from liveserver.protocol.json_encoding import timestamp
 from tests.support.api.site import BASE, ENTRIES, LIVEBLOG, bad_fields, problem
 
 if TYPE_CHECKING:
     import httpx2
-    import pytest
 
     from liveserver.store.repositories.partners import Rules
     from tests.support.api.site import JSON, Site
