@@ -21,7 +21,7 @@ MEDIA_PATH = "/media"
 """The path under which this server serves pictures. The addresses of pictures in stored bodies begin with it."""
 
 IMG_PATTERN = rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">'
-"""A regular expression for a picture in a stored body. Its groups: the name of the file, and the description as HTML."""
+"""A regular expression for a picture in a stored body. Its groups: the file's name, and the description as HTML."""
 
 _IMG = re.compile(IMG_PATTERN)
 

@@ -55,7 +55,7 @@ _UNCLEAR = frozenset(
         *("style", "svg", "template", "textarea", "title", "xmp"),
     }
 )
-"""Elements whose content some parsers read as text and others as tags."""
+"""Elements within which a parser may read a tag as text, or ignore the tag."""
 
 _CROSSED = {
     "p": _FORMATTING,
