@@ -23,8 +23,8 @@ The names of stored files depend on these widths. If the widths were to change, 
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
 
-# The value of the attribute `sizes`. In browsers that know `auto`, it is the width that the layout gives the picture. So
-# the same HTML serves a page, a gallery and a widget.
+# The value of the attribute `sizes`. Browsers that know `auto` take the width that the layout gives the picture. So the
+# same HTML serves a page, a gallery and a widget.
 SIZES = "auto, (min-width: 45rem) 38rem, 100vw"
 
 NAME = r"([0-9a-f]{32})-([1-9][0-9]{0,4})x([1-9][0-9]{0,4})\.(jpg|webp)"

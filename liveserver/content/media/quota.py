@@ -18,8 +18,8 @@ COUNTED_FOR = 60.0
 """Seconds after which the total is counted again. Meanwhile other processes may add pictures, and pictures may be
 deleted."""
 NARROWER = 1.5
-"""The bytes of all files of a picture, as a multiple of the bytes of its largest file. Beside 1600 pixels, the widths of
-960 and 480 pixels add a factor of 0.45."""
+"""The bytes of all files of a picture, as a multiple of the bytes of its largest file. If that is 1600 pixels wide, the
+files of 960 and 480 pixels have 0.45 of its bytes."""
 DAY = 86_400
 """The seconds of a day."""
 

@@ -33,15 +33,15 @@ VARIANT_MAX = 4 * 1024 * 1024
 """How many bytes the file of one width may have. The highest possible photograph has three million bytes. A picture of
 noise, which somebody may send to fill the disk, would have ten million."""
 LOWER_QUALITY = 40
-"""The quality for files that would have more than VARIANT_MAX bytes. If they still have more, the picture is refused."""
+"""The quality for a file that would have more than VARIANT_MAX bytes. If it still has more, the picture is refused."""
 SCANS_MAX = 100
 """How many scans a JPEG may have. Encoders write up to twelve. A scan can be as short as ten bytes of the file, and it
 makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""For so many pixels of the limit, the program has one more second of processor time: 8 s in all by default. The slowest
-usual pictures, of 64 million pixels or 8,000 pixels high, took 2.5 s on a processor of 2023."""
+"""For so many pixels of the limit, the program has one more second of processor time: 8 s in all by default. The
+slowest usual pictures, of 64 million pixels or 8,000 pixels high, took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
 """Bytes for each pixel of the limit, in addition to MEMORY. Decoders hold a picture up to three times, with up to four
@@ -84,7 +84,7 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = {5, 6, 7, 8}
 
-# Pillow's own limit of pixels is off: it doesn't depend on the server's settings. `develop` checks the limit from these.
+# Pillow's own limit of pixels is off, as it knows nothing of the server's settings. `develop` checks their limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
@@ -127,7 +127,7 @@ class TranscodedPicture(NamedTuple):
 
 
 def sniff(data: bytes) -> str:
-    """Return Pillow's name of a file's format. Only the file's first bytes decide, not its name or what the sender says.
+    """Return Pillow's name of a file's format. The file's first bytes decide, not its name or what the sender says.
 
     Raises Unreadable if the format isn't accepted.
     """
@@ -183,8 +183,8 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
 
 
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""A pattern of the markers that begin segments of a JPEG. In the data of a scan, a byte 0xFF is followed by a zero or is
-part of a restart marker, which this pattern doesn't match (ITU-T T.81, B.1.1)."""
+"""A pattern of the markers that begin segments of a JPEG. In the data of a scan, a byte 0xFF is followed by a zero or
+is part of a restart marker, which this pattern doesn't match (ITU-T T.81, B.1.1)."""
 _START_OF_SCAN, _END_OF_IMAGE = b"\xda", b"\xd9"
 
 
@@ -222,8 +222,8 @@ def _prepared(image: Image.Image) -> Image.Image:
     box = (WIDTHS[-1], HEIGHT_MAX)
     if orientation in _ON_ITS_SIDE:
         box = (box[1], box[0])
-    # The picture is made smaller first, as all other steps take time for each pixel. A large JPEG needn't even be decoded
-    # in full.
+    # The picture is made smaller first, as all other steps take time for each pixel. A large JPEG needn't even be
+    # decoded in full.
     image = _resizable(image)
     image.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if orientation in _UPRIGHT:
