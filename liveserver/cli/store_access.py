@@ -41,8 +41,8 @@ async def existing_store(settings: Settings, *, new: bool = False) -> AsyncItera
     """
     from liveserver.store.sqlite_file import missing
 
-    # A command that reads or changes something needs an existing database. If a wrong address made a new, empty one, the
-    # operator wouldn't notice the mistake.
+    # A command that reads or changes something needs an existing database. If a wrong address made a new one, which is
+    # empty, the operator wouldn't notice the mistake.
     if (path := missing(settings.database_url)) is not None and not new:
         raise SettingsError(
             f"there is no database at {path}: give the server's own with --database (LIVESERVER_DATABASE_URL), "

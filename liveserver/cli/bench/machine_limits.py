@@ -11,8 +11,8 @@ RESERVE = 64
 """How many open files a process needs besides its viewers' sockets."""
 
 PER_SOURCE = 5_000
-"""How many viewers connect from one source address of the loopback network. The more of its ports are in use, the longer
-the kernel searches for a free one."""
+"""How many viewers connect from one source address of the loopback network. The more of its ports are in use, the
+longer the kernel searches for a free one."""
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _PORTS = 28_232

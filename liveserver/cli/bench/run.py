@@ -101,7 +101,7 @@ class Run:
         show: Callable[[Moment], None] = lambda moment: None,
     ) -> None:
         self.stop = asyncio.Event()
-        """Whoever sets this event ends the run early."""
+        """An event that ends the run early. The caller may set it."""
         self._plan = plan
         self._target = target
         self._opening = opening
@@ -117,8 +117,7 @@ class Run:
         self._result = Result(plan, target.url, slug, datetime.now(UTC))
 
     async def __call__(self) -> Result:
-        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or one of their processes dies.
-        """
+        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or a process of theirs dies."""
         result = self._result
         async with WorkerPool(self._orders()) as pool:
             showing = asyncio.create_task(self._report(pool))

@@ -90,8 +90,8 @@ class MediaLibrary:
         transcoded = await self._transcoder_pool.develop(file, owner=owner)
         media_id = media_id or new_id()
         largest = transcoded.variants[-1]
-        # The hash includes the id. So a file that is sent twice makes two pictures whose files have different names. The
-        # files of one can be removed without those of the other.
+        # The hash includes the id. So a file that is sent twice makes two pictures, whose files have different names.
+        # The files of one can be removed without those of the other.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]
         named_files = [
             (Picture(digest, variant.width, variant.height, transcoded.suffix).name, variant.content)

@@ -1,4 +1,4 @@
-"""The result of a run as JSON and as a table. docs/performance.md describes the keys of the JSON, which don't change."""
+"""The result of a run as JSON and as a table. docs/performance.md describes the JSON's keys, which don't change."""
 
 from __future__ import annotations
 
