@@ -117,7 +117,8 @@ class Run:
         self._result = Result(plan, target.url, slug, datetime.now(UTC))
 
     async def __call__(self) -> Result:
-        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or a process of theirs dies."""
+        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or one of their processes
+        dies."""
         result = self._result
         async with WorkerPool(self._orders()) as pool:
             showing = asyncio.create_task(self._report(pool))

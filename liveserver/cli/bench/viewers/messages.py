@@ -26,15 +26,15 @@ _FIN, _DEFLATED, _RESERVED = 0x80, 0x40, 0x30
 
 
 class Mark(NamedTuple):
-    """The mark in the text of a benchmark's entry. It says in which run, as which number and when the entry was sent."""
+    """The mark in the text of a benchmark's entry: the run, the entry's number, and when the entry was sent."""
 
     run: str
     """The run's id: eight hexadecimal digits."""
     number: int
     """The number of the entry in its run, from 0 on."""
     sent: float
-    """When the request to publish the entry was sent, in seconds of the monotonic clock. All processes of a Linux machine
-    have the same monotonic clock (clock_gettime(2))."""
+    """When the request to publish the entry was sent, in seconds of the monotonic clock. All processes of a Linux
+    machine have the same monotonic clock (clock_gettime(2))."""
 
     def __str__(self) -> str:
         return f"bench-{self.run}-{self.number:07d}-{round(self.sent * 1e6):015d}"

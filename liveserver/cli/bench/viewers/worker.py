@@ -203,8 +203,8 @@ class Worker:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Connect every viewer for the first time, so many at the same time as the orders allow. After that, measure for
-        ever how late this process is."""
+        """Connect every viewer for the first time, so many at the same time as the orders allow. After that, measure
+        for ever how late this process is."""
         numbered = iter(self._viewers)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._orders.handshakes, len(self._viewers))):
@@ -267,8 +267,8 @@ class Worker:
         try:
             connection.setblocking(False)
             if orders.many_sources:
-                # Let the kernel choose the source port only when it connects. If it did so at `bind`, the port would have
-                # to be free for every destination.
+                # Let the kernel choose the source port only when it connects. If it did so at `bind`, the port would
+                # have to be free for every destination.
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((machine_limits.source_of(viewer.number), 0))
             async with asyncio.timeout(OPEN_SECONDS):

@@ -62,8 +62,8 @@ class WorkerPool:
             for orders in self._orders:
                 ours, theirs = context.Pipe()
                 process = context.Process(target=worker.main, args=(orders, theirs), daemon=True)
-                # Ctrl+C at a terminal goes to every process of the group. Only this process acts on it: the new one begins
-                # with the signal blocked.
+                # Ctrl+C at a terminal goes to every process of the group. Only this process acts on it: the new one
+                # begins with the signal blocked.
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
                 try:
                     process.start()
