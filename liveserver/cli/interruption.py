@@ -45,8 +45,7 @@ def leave_on_interrupt(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Within this context, let SIGINT and SIGTERM raise SystemExit in the main thread. Call it in the main thread only.
-    """
+    """Within this context, let SIGINT and SIGTERM raise SystemExit. Use it in the main thread only."""
     former = [signal.getsignal(number) for number in SIGNALS]
     _handle(_leave)
     try:

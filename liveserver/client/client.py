@@ -24,9 +24,9 @@ class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
     Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
-    if its answer isn't a liveserver's. If a request gets no answer, 429 or 503, the client repeats it a few times before
-    it raises the error. If the server names the seconds to wait (`Retry-After`), the client waits so long, but at most a
-    minute. An entry isn't published twice by that, as each has an Idempotency-Key.
+    if its answer isn't a liveserver's. If a request gets no answer, 429 or 503, the client repeats it a few times
+    before it raises the error. If the server names the seconds to wait (`Retry-After`), the client waits so many, but
+    no more than 60. Repeating doesn't publish an entry twice, as each has an Idempotency-Key.
 
     `key`: the API key; reading needs none. `partner`: the id of the server's partner as which live blogs are read.
     `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
@@ -153,8 +153,10 @@ class Client:
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it. Without a throttle,
-        return at once."""
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+
+        Without a throttle, return at once.
+        """
         await self._requests.take_turn(size)
 
     def follow(
@@ -175,16 +177,16 @@ class Client:
         message of type `reset` with a whole snapshot is yielded instead. If the connection is lost, the client makes a
         new one.
 
-        `on_state`: called with `live` when a connection is made, and with `lost` when it has ended. `on_message`: called
-        with each message of the stream, before it is handled. `on_error`: called with the error that ended a connection,
-        or kept it from being made.
+        `on_state`: called with `live` when a connection is made, and with `lost` when it has ended or couldn't be made.
+        `on_message`: called with each message of the stream, before it is handled. `on_error`: called with the error
+        that ended a connection, or kept it from being made.
 
         `confirm`: True to confirm deletions to the server if it asks for that. In this case, the caller must have
         removed a deleted entry before it asks for the next message. `known`: the ids of the entries that the caller has
         before the first message.
 
-        Raises ClientError if a new connection would be useless. Its status is 403 if the partner isn't admitted, and 404
-        if there is no such live blog. Raises Broken if the server breaks the protocol.
+        Raises ClientError if a new connection would be useless. Its status is 403 if the partner isn't admitted, and
+        404 if there is no such live blog. Raises Broken if the server breaks the protocol.
         """
         stream = LiveStream(
             self._requests,

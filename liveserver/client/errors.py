@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""How many characters an error message has. Of a longer one, which may be a text of the server's, the rest is cut."""
+"""How many characters an error message has at most. It may contain a text of the server's, so the rest is cut."""
 
 
 class ClientError(LiveserverError):
@@ -36,7 +36,7 @@ class Unreachable(ClientError):
 
 
 class Broken(ClientError):
-    """The error of a server that doesn't answer as a liveserver does. It is useless to send the request again at once."""
+    """The error of a server that doesn't answer as a liveserver does. Sending the request again at once is useless."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

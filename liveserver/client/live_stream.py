@@ -43,7 +43,7 @@ QUEUE_MAX = 4
 CLOSE_SECONDS = 2.0
 """Seconds in which a throttled server has to answer our close frame."""
 ROUNDS_MAX = 10
-"""How often missed changes are read over HTTP because of one message of the stream. They may end before that message."""
+"""How often missed changes are read over HTTP because of one message of the stream, if they end before that message."""
 BACK_AFTER_MAX = 600.0
 """If a server ends, a follower comes back after so many seconds at the latest, even if the server names more."""
 FINAL_CODES = range(4500, 5000)
@@ -117,8 +117,8 @@ class LiveStream:
         blog; and Broken if the server breaks the protocol.
         """
         if not _SLUG.fullmatch(self._slug):
-            # The server would refuse the handshake, and we would repeat it for ever: we can't tell this refusal from one
-            # by a proxy while the server starts.
+            # The server would refuse the handshake, and we would repeat it for ever: we can't tell this refusal from a
+            # proxy's refusal while the server starts.
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:

@@ -29,8 +29,8 @@ BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
 """How many seconds we wait at most if a server asks for a pause in `Retry-After`."""
 AGAIN = frozenset({429, 503})
-"""The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the server
-says that it has done nothing."""
+"""The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the
+server says that it has done nothing."""
 MESSAGE_BYTES = 20_000
 """So many bytes of a message or an answer cost as much at the throttle as one more message."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
@@ -54,8 +54,8 @@ class Requests:
     """The requests to the API of one server.
 
     If a request gets no answer, 429 or 503, it is sent up to `TRIES` times in all. If the server names the seconds to
-    wait, the pause before the next time is at least as long, but `RETRY_AFTER_MAX` suffices. The parameters are those
-    of `Client`.
+    wait, the pause before the next time has so many, but no more than `RETRY_AFTER_MAX`, and a random moment.
+    `Client` describes the parameters.
     """
 
     def __init__(
@@ -144,8 +144,10 @@ class Requests:
         return seconds
 
     async def take_turn(self, size: int = 0) -> None:
-        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it. Without a throttle,
-        return at once."""
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+
+        Without a throttle, return at once.
+        """
         if self.throttle is not None:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 

@@ -45,8 +45,11 @@ class Tracker:
         its deletion has its turn."""
 
     def step(self, message: Message) -> Step:
-        """Return what the follower has to do with a message of the stream. If it is APPLY, `position` is now that of the
-        message, unless it is a `gone`, which has none."""
+        """Return what the follower has to do with a message of the stream.
+
+        If the result is APPLY, `position` is the message's position from now on. A message `gone` has no position, and
+        leaves it unchanged.
+        """
         match message["type"]:
             case "hello":
                 return self._hello(message)
