@@ -1,7 +1,8 @@
 """A pool of threads that sanitise long bodies of entries. Callers sanitise a short body on the event loop instead.
 
 While these threads work, the event loop runs: the HTML sanitiser releases Python's global lock, and from the Markdown
-parser, which is Python code, the interpreter takes the lock every few milliseconds. No other work uses these threads.
+parser, which is Python code, the interpreter takes the lock every few milliseconds. The threads that read the database
+are others.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Storage of pictures in a directory."""
+"""The storage of picture files in a directory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage of pictures in an S3-compatible bucket."""
+"""The storage of picture files in an S3-compatible bucket."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class TranscoderQueue:
     def __init__(self, *, at_once: int, places: int) -> None:
         self._idle = at_once
         self._places = places
-        """The number of free places."""
+        """How many places are free."""
         self._held: dict[Hashable, int] = {}
         """The number of places that each owner's pictures take. Owners without pictures in the queue are left out."""
         self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}

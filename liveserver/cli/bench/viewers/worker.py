@@ -167,7 +167,7 @@ class Worker:
                     await self._left.wait()
 
     def arrived(self, mark: Mark | None) -> None:
-        """Count a change that a viewer got."""
+        """Count that a viewer got a change now; and, if it has a mark of this run, how long the change took."""
         now = time.monotonic()
         self.measurements.arrived_at = now
         second = self._current
