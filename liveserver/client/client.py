@@ -92,7 +92,7 @@ class Client:
         return await self._requests.send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:
-        """Delete an entry, without asking viewers for confirmations. Raises ClientError also if it was deleted before."""
+        """Delete an entry, without asking viewers to confirm. Raises ClientError also if it was deleted before."""
         await self._requests.send("DELETE", _entry(slug, entry_id))
 
     async def take_down(self, slug: str, entry_id: str) -> Message | None:
