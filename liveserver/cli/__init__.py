@@ -1,1 +1,1 @@
-"""The command line: its commands, and their shared parts."""
+"""The command line: the commands of `liveserver`, and what they share."""

@@ -31,10 +31,11 @@ from liveserver.domain.errors import LiveserverError, SettingsError
 from liveserver.settings import take_client_variables, unknown_settings
 
 GC_THRESHOLD = 50_000
-"""New objects after which the garbage collector looks for cycles. Imports make many objects that stay: going through
-them again and again took a fourteenth of the time that the server needs to start."""
+"""After so many new objects, the garbage collector looks for cycles. Imports make many objects that stay. With Python's
+own threshold, the collector went through them again and again, for a fourteenth of the time that the server needs to
+start."""
 NOBODY = ": start it (`liveserver serve`), or give another address with --url (LIVESERVER_URL)"
-"""Advice for a user whose server doesn't answer."""
+"""The end of an error message if the server doesn't answer: advice for the user."""
 
 app = typer.Typer(
     name="liveserver",
@@ -61,7 +62,7 @@ def callback(
 ) -> None:
     """A self-hosted, real-time live-blog server."""
     if context.invoked_subcommand not in LOGGING:
-        # Commands that need a file report it if it can't be read.
+        # If `.env` can't be read, the commands that need it report that.
         with suppress(OSError, UnicodeDecodeError):
             _tell_unknown_settings()
 
@@ -71,8 +72,8 @@ def _tell_unknown_settings() -> None:
         tell(f"{variable} is no setting" + (f": perhaps {meant} is meant" if meant else ""))
 
 
-# In the order of the help. Modules that take long to import (the store, the server, the clients) are imported by the
-# functions that need them: all these imports together take longer than most commands.
+# The commands are in the order in which the help lists them. Modules that take long to import (the store, the server,
+# the client) are imported by the functions that need them: all these imports take longer than most commands.
 for command in (
     serve.serve,
     demo.demo,
@@ -93,7 +94,11 @@ app.add_typer(partners.app, name="partners")
 
 
 def main() -> None:
-    """Run a command. Each error of ours becomes one line on standard error and a non-zero exit status."""
+    """Run the command that the command line names.
+
+    An error of ours (LiveserverError) becomes one line on standard error, and an exit status: 2 if it is a
+    SettingsError, otherwise 1.
+    """
     leave_on_interrupt(INTERRUPTED)
     gc.set_threshold(GC_THRESHOLD)
     try:
@@ -114,5 +119,6 @@ def main() -> None:
 
 
 def _one_line(error: Exception, status: int, advice: str = "") -> int:
+    """Print an error and advice as one line on standard error, and return `status`."""
     sys.stderr.write(f"liveserver: {' '.join(str(error).split()) or type(error).__name__}{advice}\n")
     return status

@@ -1,4 +1,4 @@
-"""Backup files: writing and reading them, and the line to print about each."""
+"""Backup files: writing and restoring them, and the line that a command prints afterwards."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIPE = Path("-")
-"""The name that stands for standard output, or standard input."""
+"""The name that means standard output when a backup is written, and standard input when it is restored."""
 
 
 def write_backup(address: str, path: Path, *, force: bool) -> str:
-    """Back up a database to a file, which appears when it is complete; `force`: replace an existing one.
+    """Back up the database at `address` to a file, and return the line to print about it.
 
-    Returns the line to print. Raises SettingsError, Conflict and StoreUnavailable.
+    The file appears under its name only when it is complete. `force`: True if an existing file is replaced. Raises
+    SettingsError if the file can't be written, Conflict if it exists and `force` is False, and StoreUnavailable.
     """
     with _output(path, force=force) as file:
         manifest = interruption.run(backup(address, file))
@@ -41,9 +42,11 @@ def write_backup(address: str, path: Path, *, force: bool) -> str:
 
 
 def restore_backup(address: str, path: Path, *, force: bool) -> str:
-    """Restore a database from a file; `force`: replace the live blogs that it holds.
+    """Restore the database at `address` from a backup file, and return the line to print about it.
 
-    Returns the line to print. Raises BadBackup, SettingsError, Conflict and StoreUnavailable.
+    `force`: True if live blogs that the database holds are replaced. Raises BadBackup if the file isn't a whole backup,
+    Conflict if the database holds live blogs and `force` is False, SettingsError if the database can't be used or (if
+    it is SQLite) a server runs on it, and StoreUnavailable.
     """
     check(address)
     busy = f"a server runs on {address}: stop it, restore, and start it again"
@@ -55,7 +58,11 @@ def restore_backup(address: str, path: Path, *, force: bool) -> str:
 
 @contextmanager
 def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
-    """Yield a file to write to, for its owner alone: it will hold drafts, and the hashes of the API keys."""
+    """Yield the file to write a backup to. It gets its name when this context ends without an error.
+
+    Only its owner may read it, as a backup has drafts and the hashes of the API keys. Raises SettingsError if the file
+    can't be written, or would be a terminal, and Conflict if it exists and `force` is False, or isn't a regular file.
+    """
     if path == PIPE:
         if sys.stdout.isatty():
             raise SettingsError("a backup is nothing for a terminal: redirect standard output, or name a file")
@@ -67,7 +74,7 @@ def _output(path: Path, *, force: bool) -> Iterator[BinaryIO]:
         raise Conflict(f"{path} is no file")
     if path.exists() and not force:
         raise Conflict(f"{path} exists already; --force replaces it")
-    # Named before the file is made, so that a signal at any moment leaves no file behind.
+    # The name is chosen before the file is made. So `finally` removes the file, at whatever moment a signal comes.
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with private_files.write_to(unfinished) as file:
@@ -92,7 +99,10 @@ def _sync_directory(path: Path) -> None:
 
 @contextmanager
 def _input(path: Path) -> Iterator[Path]:
-    """Yield a file that can be read twice: once to verify it, once to restore it. Standard input is copied."""
+    """Yield the path of the backup to restore, which is read twice: to verify it, and to restore it.
+
+    Standard input can be read only once, so it is copied to a temporary file.
+    """
     if path != PIPE:
         yield path
         return

@@ -1,8 +1,9 @@
-"""Handling of Ctrl+C: commands that end at once; and commands that clean up first, also on SIGTERM.
+"""Handling of Ctrl+C. Most commands end at once. Some commands clean up before they end, also on SIGTERM.
 
-The latter don't use KeyboardInterrupt, for two reasons. If one was ever raised within `exec` of a string, which the
-standard library and SQLAlchemy use, Python ends itself by SIGINT after its clean-up, even if the exception was caught.
-And `asyncio.run` may end in a CancelledError if the signal comes before the task has begun.
+Commands that clean up don't use KeyboardInterrupt, for two reasons. First, the standard library and SQLAlchemy call
+`exec` with a string. If a KeyboardInterrupt was ever raised within such a call, Python ends its own process by SIGINT
+when it exits, even if the exception was caught. Second, if the signal comes before the task of `asyncio.run` has begun,
+`asyncio.run` may end with a CancelledError.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERRUPTED = 130
-"""Exit status of a command that a signal has ended, as shells give it for Ctrl+C."""
+"""The exit status of a command that a signal has ended. Shells use the same status for Ctrl+C."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def leave_on_interrupt(status: int) -> None:
-    """Let Ctrl+C end the process at once and silently, with an exit status. A serving process handles it itself.
+    """From now on, let Ctrl+C end the process at once and silently, with an exit status.
 
-    There is nothing to save: nobody was promised anything that isn't committed.
+    Nothing needs to be saved first: the server has committed all that it confirmed. `liveserver serve` replaces this
+    handler by its own.
     """
 
     def leave(*_: object) -> None:
@@ -43,7 +45,7 @@ def leave_on_interrupt(status: int) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let a signal raise SystemExit within this context. For the main thread only."""
+    """Within this context, let SIGINT and SIGTERM raise SystemExit. Use it in the main thread only."""
     former = [signal.getsignal(number) for number in SIGNALS]
     _handle(_leave)
     try:
@@ -54,9 +56,10 @@ def interruptible() -> Iterator[None]:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on a loop of its own and return its result; within `interruptible`, a signal cancels it.
+    """Run a coroutine on a new event loop, and return its result. Within `interruptible`, a signal cancels it.
 
-    Raises SystemExit if a signal came and the coroutine ended with any error. If it had its result already, returns it.
+    Raises SystemExit if a signal came and the coroutine then ended with any error. If a signal came and the coroutine
+    ended without an error all the same, this returns its result. Without a signal, raises the coroutine's errors.
     """
     interrupted = False
 

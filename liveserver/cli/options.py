@@ -1,4 +1,5 @@
-"""Options that commands share: settings as flags, and a client's server and key."""
+"""Options that several commands have: the server's settings as flags; and, for commands that talk to a server, its
+address and the API key."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LOGGING = {"serve", "demo"}
-"""Commands that report mistakes in `.env` and the environment to the log."""
+"""The commands that write mistakes in `.env` and the environment to the log. Other commands print them."""
 
 ServerKey = Annotated[
     str | None,
@@ -26,10 +27,12 @@ ServerUrl = Annotated[str, typer.Option("--url", envvar="LIVESERVER_URL", help="
 
 
 def with_settings(*names: str, **defaults: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the settings of these names (none: all of them) as flags, and their values as `settings`.
+    """Return a decorator that adds settings to a command's options: those in `names`, or all if there are no names.
 
-    A command that takes `flags` instead gets only the values of the command line. `defaults`: help texts for settings
-    that the command sets itself, whatever the environment and `.env` say.
+    If the command has a parameter `settings`, it gets the settings in force, with the values of these options. If it
+    has a parameter `flags` instead, it gets only the values that are on the command line, by the name of the setting.
+    `defaults`: for settings that the command itself sets, whatever the environment and `.env` say, what the help calls
+    the value.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -75,7 +78,10 @@ def _flag(name: str, own: str | None) -> Any:
 
 
 def required_key(key: str | None) -> str:
-    """Return the API key of a client, from the option or from its file. Raises typer.Exit if there is none."""
+    """Return the API key to send to a server: `key`, or the one in the file that LIVESERVER_KEY_FILE names.
+
+    Without a key, prints an error message and raises typer.Exit.
+    """
     api_key = key_of(key)
     if api_key is None:
         fail("an API key is needed: --key, LIVESERVER_KEY or LIVESERVER_KEY_FILE (see `liveserver keys create`)", 2)

@@ -1,4 +1,4 @@
-"""The client for commands that talk to a server."""
+"""The client of those commands that talk to a server by its API."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def client_of(url: str, key: str | None = None) -> Client:
-    """Return a client for a server; it reports pauses, and a server that doesn't answer, on standard error."""
+    """Return a client for the server at `url`.
+
+    The client prints on standard error that it waits because the server asked it to, or that the server doesn't answer.
+    """
     from liveserver.client import Client
 
     return Client(url, key, on_wait=tell_wait, on_silence=tell_silence)

@@ -1,4 +1,5 @@
-"""The store for commands that work on the database itself. Running servers notice within two seconds."""
+"""The store for commands that read and write the database without a server. Servers that run on the same database
+notice changes within two seconds."""
 
 from __future__ import annotations
 
@@ -19,9 +20,10 @@ T = TypeVar("T")
 
 
 def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: bool = False) -> T:
-    """Run a coroutine function on the store, and return its result. Raises as `existing_store` does.
+    """Open the store, run `work` with it, close the store, and return the result of `work`.
 
-    `new`: if there is no database, make one, and print that.
+    If there is no database: with `new`, make one and print that; otherwise raise SettingsError. Raises the errors of
+    `work`, too.
     """
 
     async def run() -> T:
@@ -33,10 +35,14 @@ def on_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, new: 
 
 @asynccontextmanager
 async def existing_store(settings: Settings, *, new: bool = False) -> AsyncIterator[Store]:
-    """Open the store. If there is no database, raise SettingsError, or make one if `new`."""
+    """Open the store, and close it when this context ends.
+
+    If there is no database: with `new`, make one and print that; otherwise raise SettingsError.
+    """
     from liveserver.store.sqlite_file import missing
 
-    # A command that only reads or changes needs an existing database: an empty new one would hide a mistake.
+    # A command that reads or changes something needs an existing database. If a wrong address made a new one, which is
+    # empty, the operator wouldn't notice the mistake.
     if (path := missing(settings.database_url)) is not None and not new:
         raise SettingsError(
             f"there is no database at {path}: give the server's own with --database (LIVESERVER_DATABASE_URL), "
@@ -50,11 +56,12 @@ async def existing_store(settings: Settings, *, new: bool = False) -> AsyncItera
 
 @asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
-    """Open the store; make a database if there is none."""
+    """Open the store, and close it when this context ends. If there is no database, make one."""
     from liveserver.server import log_config
     from liveserver.store import Store
 
-    # The log on standard error reports changes, as a server's does; at a terminal the command's output is enough.
+    # The log on standard error reports changes, as a server's log does. At a terminal, it has warnings only, as the
+    # command's own output is enough.
     log_config.configure(settings.model_copy(update={"log_level": "warning"}) if attended() else settings)
     store = await Store.open(settings.database_url)
     try:

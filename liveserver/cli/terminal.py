@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 WORTH_TELLING = 1.0
-"""Seconds from which a pause is reported: a shorter one is over before anybody has read that."""
+"""The shortest pause that is reported, in seconds. A shorter one is over before anybody has read the message."""
 
 
 def attended() -> bool:
@@ -27,38 +27,38 @@ def attended() -> bool:
 
 
 def tell(message: str) -> None:
-    """Print a line on standard error, beginning with our name."""
+    """Print a message on standard error, as a line that begins with `liveserver:`."""
     typer.echo(f"liveserver: {message}", err=True)
 
 
 def tell_wait(reason: str, seconds: float) -> None:
-    """Print the reason and the seconds of a pause; nothing if it is shorter than `WORTH_TELLING`."""
+    """Print the reason and the seconds of a pause, unless it is shorter than `WORTH_TELLING`."""
     if seconds >= WORTH_TELLING:
         tell(f"{reason}; trying again in {math.ceil(seconds)} s")
 
 
 def tell_silence(url: str) -> None:
-    """Print that a server gives no answer, and that the command tries again."""
+    """Print that the server at `url` gives no answer, and that the command tries again."""
     tell(f"nobody answers at {url}; trying again for some seconds")
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print a line on standard error, and end the command with an exit status."""
+    """Print a message on standard error as `tell` does, and end the command: raises typer.Exit with the status."""
     tell(message)
     raise typer.Exit(status)
 
 
 def print_table(rows: Sequence[Sequence[str]], *, figures: bool = False) -> None:
-    """Print rows in columns; `figures`: all but the first column are aligned to the right."""
+    """Print rows of cells in columns. `figures`: True if all columns except the first are aligned to the right."""
     for line in aligned(rows, figures=figures):
         typer.echo(line)
 
 
 def print_json(value: Any) -> None:
-    """Print an object as JSON, indented."""
+    """Print a value as indented JSON on standard output."""
     typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 def expiry(expires_at: datetime) -> str:
-    """Return `expired …` or `expires …`, with the time."""
+    """Return `expired` or `expires`, whichever is true now, followed by the time."""
     return f"{'expired' if expires_at <= now() else 'expires'} {timestamp(expires_at)}"

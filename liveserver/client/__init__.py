@@ -1,4 +1,5 @@
-"""The Python client: publishes, edits and deletes over HTTP, and follows live blogs over WebSocket without loss."""
+"""The Python client for a server. Over HTTP, it publishes, edits and deletes entries. Over WebSocket, it follows live
+blogs without losing changes."""
 
 from __future__ import annotations
 

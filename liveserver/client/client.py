@@ -1,4 +1,4 @@
-"""The client for one server: requests over HTTP, and following a live blog over WebSocket."""
+"""The client for one server. It sends requests over HTTP, and follows live blogs over WebSocket."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 class Client:
     """A client for one server. Use it as an asynchronous context manager.
 
-    Its methods raise ClientError if the server refuses a request. A request that gets no answer, 429 or 503 is first
-    repeated, not before the time that the server names. That is safe, as every entry is sent with an Idempotency-Key.
+    Its methods raise ClientError if the server refuses a request, Unreachable if the server doesn't answer, and Broken
+    if its answer isn't a liveserver's. If a request gets no answer, 429 or 503, the client repeats it a few times
+    before it raises the error. If the server names the seconds to wait (`Retry-After`), the client waits so many, but
+    no more than 60. Repeating doesn't publish an entry twice, as each has an Idempotency-Key.
 
-    `partner`: id of the server's partner as which live blogs are read. `gate`: decides which addresses connections may
-    go to, for a client that mustn't connect to just any. `throttle`: limits the messages that are taken from a server
-    that isn't trusted; more messages wait there, and a message that would take long to parse is refused. `on_wait` is
-    called before a pause that the server asks for, with the reason and the seconds; `on_silence` with the server's
-    address, the first time that a request gets no answer.
+    `key`: the API key; reading needs none. `partner`: the id of the server's partner as which live blogs are read.
+    `gate`: decides to which addresses the client may connect. `throttle`: for a server that isn't trusted, limits how
+    many messages the client takes from it. More messages wait at the server, and a message that would take long to
+    parse raises Broken. `on_wait`: called before a pause that the server asked for, with the reason and the seconds.
+    `on_silence`: called with the server's address when a request gets no answer for the first time.
     """
 
     def __init__(
@@ -54,15 +56,19 @@ class Client:
         await self._requests.close()
 
     async def create_liveblog(self, liveblog: Mapping[str, Any]) -> Message:
-        """Open a live blog."""
+        """Open a live blog with these fields, and return it."""
         return await self._requests.send("POST", "/liveblogs", json=liveblog)
 
     async def liveblog(self, slug: str) -> Message:
-        """Read a live blog."""
+        """Return a live blog: its fields, without entries."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}")
 
     async def publish(self, slug: str, entry: Mapping[str, Any], *, idempotency_key: str | None = None) -> Message:
-        """Publish an entry, exactly once even if the request is repeated; return it."""
+        """Publish an entry, and return it.
+
+        `idempotency_key`: if the caller repeats this call with the same key, the entry isn't published again. None: a
+        new key, which the client's own repetitions share.
+        """
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/entries", json=entry, headers=headers)
 
@@ -75,23 +81,25 @@ class Client:
         version: int | None = None,
         epoch: str | None = None,
     ) -> Message:
-        """Edit an entry, if it still has that version (None: whichever it has), and return it.
+        """Edit an entry, and return it as it is now.
 
-        `epoch`: of the history in which the entry was read, if known. After a backup was restored, the same version
-        may have other content.
+        `version`: the version that the caller has read. If the entry has another version now, the server refuses the
+        edit. None: the version doesn't matter. `epoch`: the epoch of the live blog when the entry was read, if the
+        caller knows it. After a backup was restored, an entry may have the same version with other content.
         """
         tag = f"{version}" if epoch is None else f"{epoch}-{version}"
         headers = {"If-Match": "*" if version is None else f'"{tag}"'}
         return await self._requests.send("PATCH", _entry(slug, entry_id), json=patch, headers=headers)
 
     async def delete(self, slug: str, entry_id: str) -> None:
-        """Delete an entry."""
+        """Delete an entry, without asking viewers to confirm. Raises ClientError also if it was deleted before."""
         await self._requests.send("DELETE", _entry(slug, entry_id))
 
     async def take_down(self, slug: str, entry_id: str) -> Message | None:
-        """Delete an entry, and ask viewers to confirm that; return the takedown, or None if nobody ever saw the entry.
+        """Delete an entry and ask viewers to confirm the deletion; return the takedown (its counts of confirmations).
 
-        If it was deleted in this way before (perhaps the answer was lost), returns that takedown as it is now.
+        Returns None if no reader ever saw the entry. If the entry was taken down before (perhaps the answer was lost),
+        returns the takedown as it is now.
         """
         try:
             answer = await self._requests.send("DELETE", _entry(slug, entry_id), params={"confirm": "true"})
@@ -103,40 +111,52 @@ class Client:
         return takedown
 
     async def reach(self, slug: str, **query: str) -> Message:
-        """Read the reach of a live blog; `query` has the API's parameters: `from`, `to`, `partner`."""
+        """Return the reach of a live blog. `query`: the parameters of the API's request: `from`, `to`, `partner`."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/reach", params=query)
 
     async def reach_link(self, slug: str, *, days: int) -> Message:
-        """Make a link to the page with plots of the reach, good for so many days; return `url` and `expires_at`."""
+        """Make a link to a page with plots of a live blog's reach; return an object with its `url` and `expires_at`.
+
+        `days`: for how many days the link is good.
+        """
         return await self._requests.send("POST", f"/liveblogs/{quote(slug)}/reach/links", json={"days": days})
 
     async def takedown(self, slug: str, entry_id: str) -> Message:
-        """Read the counts of viewers that have confirmed that an entry is gone."""
+        """Return the takedown of an entry: how many viewers were asked, and have confirmed that the entry is gone."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/takedowns/{quote(entry_id)}")
 
     async def snapshot(self, slug: str, *, limit: int = 20) -> Message:
-        """Read the newest entries, and their position."""
+        """Return a live blog's snapshot: its newest entries (at most `limit`), and the position that they are as of."""
         query = {"limit": limit, **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/snapshot", params=query)
 
     async def changes(self, slug: str, after: Position, *, limit: int | None = None) -> Message:
-        """Read a page of the changes after a position."""
+        """Return the changes of a live blog after a position, as an object with `events`.
+
+        Not all need be in one answer: `limit` is how many may be, and the field `more` says if there are more.
+        """
         query = {"after": str(after), **({} if limit is None else {"limit": limit}), **self._reading}
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/changes", params=query)
 
     async def embed(self, slug: str) -> Message:
-        """Read whether the live blog may be shown elsewhere, and how to credit it."""
+        """Return an object that says whether other sites may show the live blog, and how they have to credit it."""
         return await self._requests.send("GET", f"/liveblogs/{quote(slug)}/embed", params=self._reading)
 
     async def file(self, path: str) -> bytes:
-        """Read a file of the server by its path. With a gate, its size is limited."""
+        """Return the content of a file at the server, by its path. If the client has a gate, the size is limited.
+
+        Raises ClientError if the server doesn't answer with the file.
+        """
         response = await self._requests.answer("GET", f"{self._requests.url}{path}")
         if not response.is_success:
             raise ClientError(response.status_code, f"{response.status_code} {path}")
         return response.content
 
     async def take_turn(self, size: int = 0) -> None:
-        """Wait until the throttle lets the server's next message, of so many bytes, be taken."""
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+
+        Without a throttle, return at once.
+        """
         await self._requests.take_turn(size)
 
     def follow(
@@ -153,16 +173,20 @@ class Client:
     ) -> AsyncGenerator[Message, None]:
         """Yield the changes of a live blog after a position (None: from now), each once and in order, for ever.
 
-        These are `entry`, `delete`, `gone` and `liveblog` messages, and `{"type": "reset", …}` with a whole snapshot if
-        the position was void. If the connection is lost, a new one is made. `on_state` is called with `live` and
-        `lost`, `on_message` with each message of the stream before it is handled, and `on_error` with the error that
-        ended a connection.
+        The changes are messages of the types `entry`, `delete`, `gone` and `liveblog`. If the position is void, one
+        message of type `reset` with a whole snapshot is yielded instead. If the connection is lost, the client makes a
+        new one.
 
-        Raises ClientError if a new connection would be useless: 403 for a partner that isn't admitted, else 404; and
-        Broken if the server doesn't keep to the protocol.
+        `on_state`: called with `live` when a connection is made, and with `lost` when it has ended or couldn't be made.
+        `on_message`: called with each message of the stream, before it is handled. `on_error`: called with the error
+        that ended a connection, or kept it from being made.
 
-        `confirm`: confirm to the server, if it asks for that, that a deleted entry is gone here. The caller must have
-        removed the entry before it asks for the next message. `known`: ids of the entries that it had before the first.
+        `confirm`: True to confirm deletions to the server if it asks for that. In this case, the caller must have
+        removed a deleted entry before it asks for the next message. `known`: the ids of the entries that the caller has
+        before the first message.
+
+        Raises ClientError if a new connection would be useless. Its status is 403 if the partner isn't admitted, and
+        404 if there is no such live blog. Raises Broken if the server breaks the protocol.
         """
         stream = LiveStream(
             self._requests,

@@ -1,4 +1,4 @@
-"""A follower's confirmations to the server that deleted entries are gone."""
+"""The confirmations of a follower: it tells the server that it has removed entries that were deleted."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ if TYPE_CHECKING:
 
 
 WITHIN_MAX = 60.0
-"""Seconds after which a deletion is confirmed at the latest. Servers ask for twenty at most."""
+"""A deletion is confirmed within so many seconds, even if the server names more. liveserver names twenty at most."""
 
 
 class DeletionReporter:
-    """The reporter of a follower: it knows the follower's entries, and confirms deletions to the server."""
+    """The reporter of one follower: it knows which entries the follower has, and confirms deletions to the server.
+
+    `known`: the ids of the entries that the follower has at the beginning.
+    """
 
     def __init__(self, known: Iterable[str]) -> None:
         self._has = set(known)
         self._answers = BackgroundTasks()
 
     def saw(self, change: Message, send: Callable[[str], Coroutine[Any, Any, None]]) -> None:
-        """Note that the follower has applied a message; confirm it at a random moment if the server asks for that."""
+        """Note that the follower has applied a message. If the message is a deletion that the server wants confirmed,
+        send the confirmation later, at a random moment within the time that the server names.
+
+        `send`: sends a text on the connection.
+        """
         match change["type"]:
             case "entry":
                 self._has.add(change["entry"]["id"])
@@ -45,7 +52,7 @@ class DeletionReporter:
                     self._answers.spawn(_later(within, send, answer))
 
     def stop(self) -> None:
-        """Drop the confirmations that weren't sent yet: the connection is lost."""
+        """Drop the confirmations that weren't sent yet, as the connection is lost."""
         self._answers.cancel()
 
 

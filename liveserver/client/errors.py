@@ -1,4 +1,4 @@
-"""Errors of a client: a server that refuses, doesn't answer, or isn't a liveserver."""
+"""The errors that a client raises: the server refuses a request, doesn't answer, or isn't a liveserver."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 DETAIL_MAX = 500
-"""Characters of a server's text that an error message has."""
+"""How many characters an error message has at most. It may contain a text of the server's, so the rest is cut."""
 
 
 class ClientError(LiveserverError):
-    """The error of a request that the server refused, or that didn't reach it.
+    """The error of a request that the server refused, or that got no answer that can be used.
 
-    `status`: the HTTP status; 0 if there was no answer. `server`: the server's address, if it answered and the message
-    doesn't name it; otherwise empty.
+    `status`: the HTTP status; 0 if there is none. `problem`: the JSON object of the server's refusal; empty if there is
+    none. `server`: the address of the server, if it refused and the message doesn't name it; otherwise empty.
     """
 
     def __init__(self, status: int, message: str, problem: Mapping[str, Any] | None = None, server: str = "") -> None:
@@ -29,14 +29,14 @@ class ClientError(LiveserverError):
 
 
 class Unreachable(ClientError):
-    """The error of a request that got no answer, however often it was tried."""
+    """The error of a request that got no answer, although the client sent it several times."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)
 
 
 class Broken(ClientError):
-    """The error of a server that doesn't answer like a liveserver. It is useless to ask again at once."""
+    """The error of a server that doesn't answer as a liveserver does. Sending the request again at once is useless."""
 
     def __init__(self, message: str) -> None:
         super().__init__(0, message)

@@ -1,4 +1,5 @@
-"""A live blog's stream over WebSocket: reopened when it is lost, and completed by the changes that it missed."""
+"""The stream of one live blog over WebSocket. If the connection is lost, a new one is made. Changes that the stream
+doesn't deliver are read over HTTP."""
 
 from __future__ import annotations
 
@@ -32,41 +33,44 @@ if TYPE_CHECKING:
 
 BACKOFF_MAX = 30.0
 MESSAGE_MAX = 2 * 1024 * 1024
-"""Bytes that a message of the stream may have. An entry with the longest body, which it has twice, takes half of it."""
+"""How many bytes a message of the stream may have. A message with the longest entry, which contains the body twice, has
+half as many."""
 CONNECTION_MESSAGES = 100
-"""Messages that a connection counts as for the throttle, so that a stream that ends at once isn't reopened at once."""
+"""A connection costs as much at the throttle as so many messages. So a stream that the server ends at once isn't opened
+again at once."""
 QUEUE_MAX = 4
-"""Messages of a throttled server that may wait here to be read; more wait at the server."""
+"""How many messages of a throttled server may wait in this process to be read. More messages wait at the server."""
 CLOSE_SECONDS = 2.0
-"""Seconds in which a throttled server has to answer our close."""
+"""Seconds in which a throttled server has to answer our close frame."""
 ROUNDS_MAX = 10
-"""Times in a row that `changes` is read while each brings something, but not all up to the stream's message."""
+"""How often missed changes are read over HTTP because of one message of the stream, if they end before that message."""
 BACK_AFTER_MAX = 600.0
-"""Seconds after which a follower comes back at the latest to a server that ends, whatever the server says."""
+"""If a server ends, a follower comes back after so many seconds at the latest, even if the server names more."""
 FINAL_CODES = range(4500, 5000)
-"""Close codes after which a follower doesn't come back."""
+"""The close codes after which a follower doesn't connect again."""
 BROKEN_CODES = frozenset({1002, 1007, 1009})
-"""Close codes with which we end a stream that breaks the protocol or has too large messages (RFC 6455, 7.4.1)."""
+"""The close codes with which our side ends a connection if the server breaks the protocol or sends too large messages
+(RFC 6455, 7.4.1)."""
 
 _SLUG = re.compile(SLUG_PATTERN)
 _LOST = (ConnectionClosed, InvalidHandshake, InvalidMessage, OSError, TimeoutError)
 
 
 class Reader(Protocol):
-    """A reader of a live blog over HTTP. Every method raises ClientError."""
+    """What a `LiveStream` reads over HTTP. `Client` implements it. Every method raises ClientError if that fails."""
 
     async def snapshot(self, slug: str) -> Message:
-        """Return the newest entries, and their position."""
+        """Return a live blog's snapshot: its newest entries, and the position that they are as of."""
 
     async def changes(self, slug: str, after: Position) -> Message:
-        """Return a page of the changes after a position."""
+        """Return changes of a live blog after a position; the field `more` says if there are more."""
 
     async def embed(self, slug: str) -> Message:
-        """Return whether the live blog may be shown elsewhere."""
+        """Return an object that says whether other sites may show the live blog; if not, with the `reason`."""
 
 
 class Callbacks(NamedTuple):
-    """The callbacks of a follower: see `Client.follow`."""
+    """The functions that a follower calls; `Client.follow` describes when, and with what."""
 
     on_state: Callable[[str], None]
     on_message: Callable[[Message], None]
@@ -74,10 +78,10 @@ class Callbacks(NamedTuple):
 
 
 class LiveStream:
-    """The stream of one live blog, from a position on (None: from now).
+    """The stream of one live blog, from the position `after` on (None: from now).
 
-    `query`: parameters of the stream's address. `confirming`: the entries that the follower has, if it confirms
-    deletions; None if it doesn't. `sleep`: waits for so many seconds.
+    `query`: parameters for the stream's address. `confirming`: if the follower confirms deletions, the ids of the
+    entries that it has; None if it doesn't confirm any. `sleep`: waits for a number of seconds.
     """
 
     def __init__(
@@ -101,14 +105,20 @@ class LiveStream:
         self._reporter = None if confirming is None else DeletionReporter(confirming)
         self._sleep = sleep
         self._backoff = BACKOFF_FIRST
-        """The longest next pause between two connections, in seconds."""
+        """How many seconds the next pause between two connections takes at most. It is random."""
         self._back_at: float | None = None
-        """The time to come back to a server that ends, on the event loop's clock; None: the server didn't say."""
+        """The time at which the server, which ends, wants the follower back, on the event loop's clock; None if the
+        server hasn't sent such a message on this connection."""
 
     async def messages(self) -> AsyncGenerator[Message]:
-        """Yield every change once, in order, for ever. Raises ClientError, see `Client.follow`."""
+        """Yield every change once, in order, for ever.
+
+        Raises ClientError with status 403 if the partner isn't admitted, or with status 404 if there is no such live
+        blog; and Broken if the server breaks the protocol.
+        """
         if not _SLUG.fullmatch(self._slug):
-            # Else we would repeat the refused handshake for ever: a proxy may refuse one, too, while a server starts.
+            # The server would refuse the handshake, and we would repeat it for ever: we can't tell this refusal from a
+            # proxy's refusal while the server starts.
             raise self._unknown()
         clock = asyncio.get_running_loop().time
         while True:
@@ -139,7 +149,7 @@ class LiveStream:
         self._backoff = BACKOFF_FIRST
         self._callbacks.on_message(message)
         if message["type"] == "reconnect":
-            # The server goes on delivering until then.
+            # The server goes on delivering on this connection until it ends.
             after = min(message["after_ms"] / 1000, BACK_AFTER_MAX)
             self._back_at = asyncio.get_running_loop().time() + after
             return
@@ -147,7 +157,11 @@ class LiveStream:
             yield change
 
     async def _lost(self, error: Exception) -> float:
-        """Return the seconds that the server asks to wait. Raises ClientError if it is useless to come back."""
+        """Return how many seconds the server asks us to wait before the next connection; 0 if it doesn't ask for that.
+
+        `error`: what ended the connection. Calls `on_error` with it. Raises ClientError if a new connection would be
+        useless, Broken if the server breaks the protocol.
+        """
         if isinstance(error, Broken):
             raise error
         if isinstance(error, ConnectionClosed):
@@ -163,7 +177,8 @@ class LiveStream:
 
     async def _apply(self, message: Message) -> AsyncIterator[Message]:
         step, previous_position = self._tracker.step(message), None
-        # If a cache or a replica answers, `changes` may end before the message that showed the gap.
+        # A cache, or a replica of the database, may answer with older data. Then the missed changes end before the
+        # message of the stream that showed the gap.
         for _ in range(ROUNDS_MAX):
             if step is not Step.RESYNC or self._tracker.position == previous_position:
                 break
@@ -211,7 +226,7 @@ class LiveStream:
         options: dict[str, Any] = {"max_size": MESSAGE_MAX, "ssl": tls}
         if self._requests.throttle is not None:
             await asyncio.sleep(self._requests.throttle.spend(CONNECTION_MESSAGES))
-            # A small compressed message can be huge when it is unpacked.
+            # Without compression, as a small compressed message can be huge when it is unpacked.
             options["compression"] = None
             options["max_queue"] = QUEUE_MAX
             options["close_timeout"] = CLOSE_SECONDS
@@ -235,15 +250,18 @@ class LiveStream:
 
 
 class _WithoutRedirects(connect):
-    """A connection that doesn't follow redirects."""
+    """A connection that follows no redirect, as one could lead to an address that the gate doesn't permit."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
-        """Return the error, so that no redirect is followed."""
+        """Return the error, which makes the connection fail instead of following a redirect."""
         return exc
 
 
 def check_progress(after: Position, answer: Message) -> None:
-    """Raise Broken if an answer of `changes` promises more, but doesn't get any further."""
+    """Raise Broken if an answer with changes says that there are more, but has no change after the position `after`.
+
+    Without this check, a follower would read the same changes for ever.
+    """
     events = answer["events"]
     if answer["more"] and not (events and min(answer["seq"], events[-1]["seq"]) > after.seq):
         raise Broken(f"it has more changes after {after}, and doesn't tell them")

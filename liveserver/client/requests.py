@@ -1,4 +1,5 @@
-"""Requests to one server over HTTP: repeated if that is safe, and read no faster than a throttle permits."""
+"""Requests to one server over HTTP. They are repeated if the server doesn't answer or is busy. Answers are decoded no
+faster than a throttle permits."""
 
 from __future__ import annotations
 
@@ -26,32 +27,35 @@ TIMEOUT = 10.0
 TRIES = 5
 BACKOFF_FIRST = 0.5
 RETRY_AFTER_MAX = 60.0
-"""The most seconds of a server's `Retry-After` that we wait."""
+"""How many seconds we wait at most if a server asks for a pause in `Retry-After`."""
 AGAIN = frozenset({429, 503})
-"""Statuses after which a request is repeated (too many requests, not now): the server has done nothing."""
+"""The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the
+server says that it has done nothing."""
 MESSAGE_BYTES = 20_000
-"""Bytes of a message, or an answer, that count as one more message for the throttle."""
+"""So many bytes of a message or an answer cost as much at the throttle as one more message."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
-"""Host names (RFC 1123, 2.1), also with underscores, which names of containers may have; and IPv4 addresses."""
+"""A pattern of IPv4 addresses and host names (RFC 1123, 2.1). Underscores are allowed, as names of containers may have
+them."""
 _HOST_MAX = 253
 _UNREACHABLE = (httpx2.TransportError,)
 
 
 class Gate(Protocol):
-    """A decision about the addresses that connections may go to."""
+    """The part that decides to which addresses a client may connect."""
 
     async def address(self, host: str, port: int) -> str:
-        """Return the address for a connection to a host. Raises OSError if no connection is permitted."""
+        """Return the IP address to which to connect for a host. Raises OSError if no connection is permitted."""
 
     def transport(self) -> httpx2.AsyncBaseTransport:
-        """Return the transport of HTTP requests."""
+        """Return the transport for HTTP requests, which connects to permitted addresses only."""
 
 
 class Requests:
     """The requests to the API of one server.
 
-    A request that gets no answer, 429 or 503 is sent up to `TRIES` times in all, and not repeated before the time that
-    the server names. `gate`, `throttle`, `on_wait` and `on_silence`: see `Client`.
+    If a request gets no answer, 429 or 503, it is sent up to `TRIES` times in all. If the server names the seconds to
+    wait, the pause before the next time has so many, but no more than `RETRY_AFTER_MAX`, and a random moment.
+    `Client` describes the parameters.
     """
 
     def __init__(
@@ -84,9 +88,10 @@ class Requests:
         await self._http.aclose()
 
     async def send(self, method: str, path: str, **options: Any) -> Message:
-        """Send a request, and return the JSON object of its answer, which may be empty.
+        """Send a request of the API, and return the JSON object in the answer.
 
-        Raises ClientError if the server refuses, Unreachable, and Broken if the answer is no object.
+        Returns an empty object if the answer has no content, or its content isn't JSON. Raises ClientError if the
+        server refuses, Unreachable if it doesn't answer, and Broken if the answer is JSON but no object.
         """
         response = await self.answer(method, path, **options)
         content = response.content
@@ -101,7 +106,11 @@ class Requests:
         raise _refused(response, answer, self.url)
 
     async def answer(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """Send a request, and return its answer, whatever the status. Raises ClientError, and Unreachable."""
+        """Send a request, several times if need be, and return the answer, whatever its status is.
+
+        Raises Unreachable if there is no answer, and ClientError if the path can't be requested or the gate doesn't
+        accept the answer.
+        """
         backoff = BACKOFF_FIRST
         was_silent = False
         for attempt in range(1, TRIES + 1):
@@ -127,7 +136,7 @@ class Requests:
         raise AssertionError
 
     def asked_pause(self, status: int, headers: Mapping[str, str]) -> float:
-        """Return the seconds that an answer asks to wait (0: none), and call `on_wait` with them."""
+        """Return how many seconds an answer asks us to wait; 0 if it doesn't. If it does, call `on_wait`."""
         seconds = _retry_after(headers)
         if seconds:
             busy = "too many requests of ours" if status == 429 else "no time for it now"
@@ -135,12 +144,19 @@ class Requests:
         return seconds
 
     async def take_turn(self, size: int = 0) -> None:
-        """Wait until the throttle lets the server's next message, of so many bytes, be taken."""
+        """Charge the throttle with a message of `size` bytes, and wait until the throttle permits it.
+
+        Without a throttle, return at once.
+        """
         if self.throttle is not None:
             await asyncio.sleep(self.throttle.spend(1 + size / MESSAGE_BYTES))
 
     async def read(self, text: bytes) -> Any:
-        """Decode JSON from the server, once the throttle permits it. Raises Broken, and JSONDecodeError."""
+        """Wait until the throttle permits it, then decode JSON from the server, and return the value.
+
+        Raises JSONDecodeError if the text isn't JSON; and Broken if there is a throttle and the text has so many names,
+        values and signs that decoding it would take long.
+        """
         await self.take_turn(len(text))
         if self.throttle is not None and await has_too_many(text):
             raise Broken(f"{self.url} sent a message of more than {VALUES_MAX} names, values and signs")
@@ -148,11 +164,11 @@ class Requests:
 
 
 def server_url(url: str) -> str:
-    """Return a server's URL, without a trailing slash. Raises ClientError if the text is no such URL."""
+    """Return the URL of a server without slashes at its end. Raises ClientError if the text can't be a server's URL."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-        # The host in ASCII, as it will be looked up.
+        # The host is checked in the ASCII form in which it will be looked up.
         host = httpx2.URL(url).raw_host.decode("ascii")
         good = good and (":" in host or (len(host) <= _HOST_MAX and _HOST.fullmatch(host) is not None))
     except (ValueError, httpx2.InvalidURL):
@@ -163,7 +179,10 @@ def server_url(url: str) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Return the seconds that a server asks to wait (RFC 9110, 10.2.3); 0 if it doesn't, or names a date."""
+    """Return how many seconds a server asks us to wait (RFC 9110, 10.2.3), but at most `RETRY_AFTER_MAX`.
+
+    0 if it doesn't ask for that, or names a date instead of seconds.
+    """
     text = headers.get("Retry-After", "")
     return min(float(text), RETRY_AFTER_MAX) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0
 

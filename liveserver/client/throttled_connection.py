@@ -1,8 +1,9 @@
-"""A WebSocket connection that reads only as fast as a throttle permits: the rest waits at the server.
+"""A WebSocket connection that reads only as fast as a throttle permits. More data waits at the server.
 
-The library parses all data of the socket at once: a quarter of a megabyte, which can be a hundred thousand frames. And
-it handles pings even if nobody reads the messages. Here its parser gets a few kilobytes in each turn of the event loop:
-none while messages wait to be read, and none before pings and fragments are paid for.
+The library `websockets` parses all data from the socket at once: a quarter of a megabyte, which can be a hundred
+thousand frames. It also handles pings while nobody reads messages. This connection gives the library's parser a few
+kilobytes in each turn of the event loop. It gives the parser nothing while too many messages wait to be read, and
+nothing before the throttle permits the pings and fragments that came before.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.rate_limiter import Throttle
 
 MESSAGES = frozenset({Opcode.TEXT, Opcode.BINARY})
-"""Frames that begin a message: the reader of the message pays for them. Every other frame is paid for here."""
+"""The types of frames that begin a message. For these, the reader of the message charges the throttle. For all other
+frames, the connection charges it."""
 
 SLICE = 2 * 1024
-"""Bytes that are parsed in one turn of the event loop: at most a thousand frames, some 15 ms."""
+"""How many bytes are parsed in one turn of the event loop. They contain at most a thousand frames, which take some
+15 ms."""
 
 
 class ThrottledConnection(ClientConnection):
-    """A client's connection with a throttle, which each frame that begins no message is charged to.
+    """A client's connection that charges its throttle for each frame that doesn't begin a message.
 
-    A ping takes as long to parse as a message, and so does a fragment, even an empty one. liveserver sends each message
-    in one frame; a proxy that divides them makes fragments of kilobytes.
+    A ping takes as long to parse as a message, and so does a fragment, even an empty one. An honest server doesn't have
+    to pay much for fragments: liveserver sends each message in one frame, and if a proxy divides messages, the
+    fragments have kilobytes.
     """
 
     def __init__(self, *args: Any, throttle: Throttle, **options: Any) -> None:
@@ -36,33 +40,34 @@ class ThrottledConnection(ClientConnection):
         self._throttle = throttle
         self._unread = bytearray()
         self._full = False
-        """True while as many messages wait to be read as may."""
+        """True while so many messages wait to be read that no more are parsed."""
         self._unpaid = 0
-        """Frames since the last slice that began no message."""
+        """How many frames that don't begin a message were parsed since the throttle was last charged."""
         self._next: asyncio.Handle | None = None
-        """The scheduled call for the next slice."""
+        """The scheduled call that parses the next slice; None if none is scheduled."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, and be told when messages wait to be read."""
+        """Begin the connection; let the library's queue of messages say when it is full, and when it isn't any more."""
         super().connection_made(transport)
         self.recv_messages.pause = self._pause
         self.recv_messages.resume = self._resume
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and drop the data that wasn't parsed."""
+        """End the connection, and drop the data that wasn't parsed yet."""
         if self._next is not None:
             self._next.cancel()
         self._unread.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse a slice of the data now, and the rest in later turns."""
+        """Add data from the server to what isn't parsed yet. Parse a slice now if none is scheduled; parse the rest in
+        later turns of the event loop."""
         self._unread += data
         if self._next is None:
             self._go_on()
 
     def process_event(self, event: Any) -> None:
-        """Count a frame that no reader pays for, and handle it."""
+        """Handle a frame. If it doesn't begin a message, count it to charge the throttle."""
         if isinstance(event, Frame) and event.opcode not in MESSAGES:
             self._unpaid += 1
         super().process_event(event)
@@ -77,7 +82,7 @@ class ThrottledConnection(ClientConnection):
             wait = self._throttle.spend(self._unpaid) if self._unpaid else 0.0
             self._unpaid = 0
             if self.protocol.parser_exc is not None:
-                # The server was told why. We don't wait for more of its data.
+                # The server broke the protocol, and our close frame told it so. We don't wait for more of its data.
                 self.transport.abort()
         if self.transport.is_closing():
             return

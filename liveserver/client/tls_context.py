@@ -1,7 +1,6 @@
-"""The TLS contexts of the connections that we make, made once each.
+"""The TLS contexts for connections from this process to servers. Each context is made once, when it is first needed.
 
-A context reads all trusted certificates, which takes 50 to 130 ms of processor time. So it isn't made before the first
-`https` address.
+A context that trusts anybody reads all trusted certificates, which takes 50 to 130 ms of processor time.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ import httpx2
 
 
 def client_context(scheme: str, *, trust_env: bool = True) -> ssl.SSLContext:
-    """Return the context for addresses of a scheme, `http` or `https`.
+    """Return the TLS context for a client whose server's address has this scheme, `http` or `https`.
 
-    For `http` it trusts nobody: if such a connection ever turns to TLS, it fails. `trust_env`: True if the environment
-    (`SSL_CERT_FILE`, `SSL_CERT_DIR`) may name the trusted certificates.
+    The context for `http` trusts no certificate. If such a client is ever to connect by TLS, the connection fails.
+    `trust_env`: True if environment variables (`SSL_CERT_FILE`, `SSL_CERT_DIR`) may name the trusted certificates.
     """
     return _trusting(trust_env) if scheme == "https" else _distrusting()
 

@@ -1,4 +1,4 @@
-"""The position of a follower in a live blog's stream, and its next step for each message. No I/O."""
+"""The position of a follower in a live blog's stream, and what the follower has to do with each message. No I/O."""
 
 from __future__ import annotations
 
@@ -8,43 +8,53 @@ from liveserver.domain.change import Position
 from liveserver.protocol.json_encoding import JSON
 
 Message = JSON
-"""A message of the stream, or an answer of the API: a JSON object."""
+"""A message of the stream, or an answer of the API, as a JSON object."""
 GONE_MAX = 10_000
-"""Withdrawn entries that a follower remembers, so that it handles each `gone` once."""
+"""How many withdrawn entries a follower remembers. It remembers them to handle each `gone` once."""
 
 
 class Step(Enum):
-    """The step that a follower has to take for a message."""
+    """What a follower has to do when it gets a message."""
 
     APPLY = auto()
-    """The message is the next one: use it."""
+    """Apply the message: it is the next one."""
     IGNORE = auto()
-    """The message is known, or has nothing to show."""
+    """Do nothing: the message was applied before, or contains no change."""
     RESYNC = auto()
-    """Messages are missing before this one: ask `changes`."""
+    """Read the changes after the follower's position over HTTP: some are missing before this message."""
     RESET = auto()
-    """The position is void: take a snapshot."""
+    """Take a snapshot: the follower's position is void."""
 
 
 class Tracker:
-    """The tracker of a follower's position, which tells whether messages are contiguous. No I/O."""
+    """The tracker of a follower's position. It tells whether changes are missing between one message and the next.
+
+    `position`: where the follower stands; None until the stream's first message says where the live blog stands.
+    """
 
     def __init__(self, position: Position | None = None) -> None:
         self.position = position
         self._stream_epoch: str | None = None
-        """The epoch of the stream's seqs. If it isn't that of `position`, a snapshot must be taken first."""
+        """The epoch to which the seqs of the stream's messages belong; None before the first `hello`. If `position` has
+        another epoch, a snapshot must be taken before changes are applied."""
         self._section_end = -1
-        """The seq up to which seqs may skip: messages are a replay of latest states."""
+        """The seq at which the stream's replay ends. Up to it, the seqs of messages may have gaps, as a replay has only
+        the latest states."""
         self._gone: dict[str, None] = {}
-        """Entries withdrawn before their deletion has its turn, on a stream with a delay; oldest first."""
+        """The ids of entries that a `gone` has withdrawn, oldest first. A stream with a delay withdraws an entry before
+        its deletion has its turn."""
 
     def step(self, message: Message) -> Step:
-        """Take one message of the stream, and return what to do with it."""
+        """Return what the follower has to do with a message of the stream.
+
+        If the result is APPLY, `position` is the message's position from now on. A message `gone` has no position, and
+        leaves it unchanged.
+        """
         match message["type"]:
             case "hello":
                 return self._hello(message)
             case "reset":
-                # The snapshot may have been taken already, after the `hello` with this position.
+                # The follower may have taken the snapshot already, because of the `hello` with this position.
                 position = Position(message["epoch"], message["seq"])
                 self._stream_epoch = position.epoch
                 return Step.IGNORE if self._stands_at_or_after(position) else Step.RESET
@@ -53,7 +63,7 @@ class Tracker:
             case "entry" | "delete" | "liveblog":
                 return self._change(message["seq"])
             case "gone":
-                # It doesn't change the position, and may come several times.
+                # A `gone` doesn't change the position, and may come several times.
                 if message["id"] in self._gone:
                     return Step.IGNORE
                 if len(self._gone) >= GONE_MAX:
@@ -64,7 +74,7 @@ class Tracker:
                 return Step.IGNORE
 
     def caught_up(self, position: Position) -> None:
-        """Move to the position of a snapshot, or of an answer of `changes`, that was applied."""
+        """Set the follower's position, after it has applied a snapshot, or changes that it read over HTTP."""
         self.position = position
         self._section_end = -1
 

@@ -1,1 +1,1 @@
-"""The content of entries: safe bodies, blocks, embeds, pictures, and texts in the reader's language."""
+"""The content of entries: safe bodies, blocks, embeds and pictures; and our own texts in the live blog's language."""

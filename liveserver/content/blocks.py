@@ -1,4 +1,4 @@
-"""Typed blocks of an entry's body: pictures, galleries, quotations, embeds. Each has one form in a stored body.
+"""The typed blocks of an entry's body: pictures, galleries, quotations, embeds. A stored body has each in one form.
 
 ```
 <figure><img src="/media/NAME" alt="…"><figcaption>…</figcaption></figure>
@@ -7,9 +7,9 @@
 <figure class="embed"><a href="https://…">Title</a><figcaption>…</figcaption></figure>
 ```
 
-Captions may be absent. Pictures are stored without a host (`content/body_pictures.py`), and embeds as links;
-`content/body_renderer.py` renders them for readers. So a body stays good when the server's name, the CDN, or the
-address of a player changes.
+Captions may be absent. A picture is stored without a host (`content/body_pictures.py`), an embed as a link. When a body
+is shown to readers, `content/body_renderer.py` adds what is missing. So stored bodies needn't change if the server's
+name, the CDN, or the address of a provider's player changes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from liveserver.content.media.picture import Picture
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The sanitiser's HTML is a serialised tree: every < begins a tag, every > ends one, attributes are in double quotes.
+# The sanitiser's HTML comes from a serialiser: each < begins a tag, each > ends one, attributes are in double quotes.
 _TOKEN = re.compile(r"<[^>]*>|[^<]+")
 _NAME = re.compile(r"<(/?)([a-z0-9]+)")
 _TYPED = re.compile(r"<(?:img|figure|figcaption)\b")
@@ -41,10 +41,10 @@ _FIGURES = {"figure", "figcaption", "img"}
 
 
 def normalised(html: str) -> str:
-    """Bring the typed blocks of sanitised HTML to their one form.
+    """Return sanitised HTML with each typed block in the form that stored bodies have.
 
-    Pictures that aren't ours are removed. Content of a figure that fits none of the forms is moved behind it. Applied
-    to its own result, this changes nothing.
+    Pictures of other sites are removed. Content of a figure that has no place in its form is moved behind the figure.
+    Applying this function to its own result changes nothing.
     """
     if not _TYPED.search(html):
         return html
@@ -73,18 +73,19 @@ def normalised(html: str) -> str:
 
 
 def _open(token: str) -> str | None:
-    """Return the name of the element that a tag opens; None for other tokens."""
+    """Return the name of the element that a token opens; None if the token is text or an end tag."""
     match = _NAME.match(token)
     return match[2] if match and not match[1] else None
 
 
 def _is_one_of(token: str, names: Iterable[str]) -> bool:
+    """True if a token is an opening tag or an end tag of one of the elements named."""
     match = _NAME.match(token)
     return match is not None and match[2] in names
 
 
 def _end(tokens: Sequence[str], at: int) -> int:
-    """Return the index after the end of the element that begins at `at`."""
+    """Return the index of the first token after the element whose opening tag is `tokens[at]`."""
     name = _open(tokens[at])
     depth = 0
     for index in range(at, len(tokens)):
@@ -97,12 +98,12 @@ def _end(tokens: Sequence[str], at: int) -> int:
 
 
 def _attributes(token: str) -> dict[str, str]:
-    """Return a tag's attributes, with values as they are written (character references stay)."""
+    """Return the attributes of a tag, by name. Character references in their values aren't replaced."""
     return dict(_ATTRIBUTE.findall(token))
 
 
 def _inline(tokens: Iterable[str]) -> str:
-    """Return a caption's content: inline elements and text, with a space in place of other tags."""
+    """Return the content of a caption as HTML: its text and inline elements, with a space in place of other tags."""
     return "".join(t if not t.startswith("<") or _is_one_of(t, _INLINE) else " " for t in tokens).strip(" \t\r\n\f")
 
 
@@ -111,7 +112,8 @@ def _has_text(html: str) -> bool:
 
 
 def _picture(token: str) -> str:
-    """Return the stored form of an `<img>` of ours, whatever its host; empty if it isn't ours."""
+    """Return the stored form of an `<img>` tag. Return an empty string if the file's name isn't that of a picture of
+    ours; the host in its address doesn't matter."""
     attributes = _attributes(token)
     path = re.split(r"[?#]", unescape(attributes.get("src", "")), maxsplit=1)[0]
     picture = Picture.parse(path.rpartition("/")[2])
@@ -119,26 +121,30 @@ def _picture(token: str) -> str:
 
 
 def _holds_a_picture(tokens: Sequence[str], at: int) -> bool:
+    """True if the paragraph that begins at `tokens[at]` consists of an `<img>`."""
     return tokens[at + 2 : at + 3] == ["</p>"] and _open(tokens[at + 1]) == "img"
 
 
 def _lone_picture(token: str) -> str:
-    """Return the figure for a paragraph with only a picture, as Markdown makes it: its title becomes the caption."""
+    """Return the figure for an `<img>` that is alone in a paragraph, as Markdown writes pictures. Its title becomes the
+    caption. Return an empty string if the picture isn't ours."""
     return _with_caption("", _picture(token), _attributes(token).get("title", "")) if _picture(token) else ""
 
 
 def _with_caption(css_class: str, content: str, caption: str) -> str:
+    """Return a `<figure>`. Without `css_class` it has no class; without text in `caption` it has no caption."""
     figcaption = f"<figcaption>{caption}</figcaption>" if _has_text(caption) else ""
     opening = f'<figure class="{css_class}">' if css_class else "<figure>"
     return f"{opening}{content}{figcaption}</figure>"
 
 
 def _figure(tokens: Sequence[str]) -> str:
+    """Return the stored form of a figure, given all its tokens; after it, the content that has no place in the form."""
     pictures: list[tuple[str, str]] = []
     captions: list[str] = []
     quotes: list[str] = []
     rest: list[str] = []
-    # For a figure within this one: the index of its first picture, and its caption.
+    # For the figure within this one that is being read: the index of its first picture, and its caption.
     first, caption = 0, ""
     depth = 0
     at = 0
@@ -178,6 +184,10 @@ def _figure(tokens: Sequence[str]) -> str:
 
 
 def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption: str, quote: str, rest: str) -> str:
+    """Return the stored form of a figure with these parts, followed by the parts that have no place in it.
+
+    `pictures`: each with its own caption, which may be empty. `caption`: that of the whole figure.
+    """
     if "embed" in css_classes and not pictures and not quote and (embed := _embed(rest, caption)):
         return embed
     trailing = rest if _has_text(rest) else ""
@@ -193,7 +203,11 @@ def _assembled(css_classes: list[str], pictures: list[tuple[str, str]], caption:
 
 
 def _embed(rest: str, caption: str) -> str | None:
-    """Return the first link as an embed; None if there is none. If no provider knows it, readers see a link."""
+    """Return an embed's figure with the first link in `rest`; None if there is no link, or its scheme isn't HTTP(S).
+
+    Other content of `rest` follows the figure. Whether the link leads to a known provider is seen only when the body is
+    rendered: if it doesn't, readers see a link.
+    """
     tokens = _TOKEN.findall(rest)
     for at, token in enumerate(tokens):
         if _open(token) != "a":

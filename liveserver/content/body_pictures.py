@@ -1,10 +1,10 @@
-"""Pictures in an entry's body, in the one form of `<img>` that stored bodies have.
+"""Pictures in an entry's body. Stored bodies have each picture in this form:
 
 ```
 <img src="/media/NAME" alt="…">
 ```
 
-Nothing else is stored of a picture: no host, and no attributes for its loading.
+The body keeps nothing else of a picture: no host, and none of the attributes that tell browsers how to load it.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 MEDIA_PATH = "/media"
-"""The path that pictures are served under; their addresses in stored bodies begin with it."""
+"""The path under which this server serves pictures. The addresses of pictures in stored bodies begin with it."""
 
 IMG_PATTERN = rf'<img src="{MEDIA_PATH}/([^"]+)" alt="([^"]*)">'
-"""A regular expression for such an `<img>`. Its groups: the picture's name, and the description as HTML."""
+"""A regular expression for a picture in a stored body. Its groups: the file's name, and the description as HTML."""
 
 _IMG = re.compile(IMG_PATTERN)
 
 
 class BodyPicture(NamedTuple):
-    """A picture in a body."""
+    """A picture in a stored body, with its description."""
 
     picture: Picture
     alt: str
-    """The description as in an attribute: with character references, and without double quotes."""
+    """The description as it is written in an HTML attribute: with character references, and without double quotes."""
 
     @property
     def html(self) -> str:
-        """The `<img>` of the picture."""
+        """The `<img>` element of the picture, in the form that stored bodies have."""
         return f'<img src="{MEDIA_PATH}/{self.picture.name}" alt="{self.alt}">'
 
 
 def body_pictures(body: str) -> Iterator[BodyPicture]:
-    """Yield the pictures of a sanitised body, in order."""
+    """Yield the pictures of a sanitised body, in the body's order. A picture that occurs twice is yielded twice."""
     for name, alt in _IMG.findall(body):
         if picture := Picture.parse(name):
             yield BodyPicture(picture, alt)
 
 
 def replace_pictures(body: str, replacement: Callable[[BodyPicture], str]) -> str:
-    """Replace each picture of a sanitised body by other HTML."""
+    """Return a sanitised body with the HTML that `replacement` returns in place of each picture."""
 
     def put(match: re.Match[str]) -> str:
         picture = Picture.parse(match[1])
@@ -57,5 +57,5 @@ def replace_pictures(body: str, replacement: Callable[[BodyPicture], str]) -> st
 
 
 def has_picture(body: str) -> bool:
-    """True if a sanitised body has a picture."""
+    """True if a sanitised body contains a picture."""
     return "<img " in body

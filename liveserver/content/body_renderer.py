@@ -1,7 +1,7 @@
 """Rendering an entry's body for readers: pictures as complete `<img>` elements, embeds as cards.
 
-A card is a link that shows its target. Nothing is loaded from another site before the reader asks for it: the
-attributes of the card's `<figure>` tell a script which frame to show then.
+A card is a link that shows its target. The page loads nothing from another site before the reader clicks the card. A
+script then shows the frame that the attributes of the card's `<figure>` describe.
 """
 
 from __future__ import annotations
@@ -26,21 +26,23 @@ _EMBED = re.compile(
 )
 # A caption is one line, without a figure in it.
 _CAPTION = r"<figcaption>((?:[^<]|<(?!/?fig))*+)</figcaption>"
-# The beginning of a gallery; a picture, maybe with its caption; the caption of a gallery, which ends it.
+# This matches one of: the opening tag of a gallery; a picture, with its caption if it has one; a gallery's caption and
+# end tag.
 _ILLUSTRATION = re.compile(rf'(<figure class="gallery">)|{IMG_PATTERN}(?:{_CAPTION})?|</figure>{_CAPTION}</figure>')
 ILLUSTRATIONS_MAX = 20
-"""Pictures of one body that are listed apart from it. All of a gallery of hundreds are in the entry itself only."""
+"""How many pictures of one body feeds and structured data list separately. The body itself shows all of them."""
 _ALONE = re.compile(r'<p(?: [^>]*)?>\s*(?:<a href="([^"]+)"[^>]*>([^<]+)</a>|(https?://[^<\s]+))\s*</p>')
 CARDS_MAX = 50
-"""Embeds and addresses of one body that become cards, which are ten times as long. Others stay links."""
+"""How many embeds and addresses of one body become cards; the others stay links. A card is ten times as long as a
+link."""
 
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
 class BodyRenderer:
-    """A renderer of bodies that `sanitise` made. Pure.
+    """A renderer of bodies that `sanitise` made. It does no I/O and keeps no state.
 
-    `media_url`: the address before the slash and a picture's name, at this server or a CDN.
+    `media_url`: what comes before the slash and the name in the address of a picture, at this server or a CDN.
     """
 
     def __init__(self, *, media_url: str, embed_providers: EmbedProviders) -> None:
@@ -48,7 +50,10 @@ class BodyRenderer:
         self._embed_providers = embed_providers
 
     def shown(self, body: str, texts: Translations) -> str:
-        """Return a body with complete pictures, and cards for embeds and for addresses that stand alone."""
+        """Return a body for readers: its pictures as complete `<img>` elements, its embeds as cards.
+
+        An address that is alone in its paragraph also becomes a card, if a provider of embeds is recognised by it.
+        """
         body = self.with_pictures(body)
         if "://" not in body:
             return body
@@ -75,7 +80,7 @@ class BodyRenderer:
         return _ALONE.sub(alone, _EMBED.sub(embed, body))
 
     def with_pictures(self, body: str) -> str:
-        """Return a body with complete pictures, and nothing else changed, for feeds."""
+        """Return a body in which each picture is a complete `<img>` element, and nothing else is changed, for feeds."""
 
         def img(body_picture: BodyPicture) -> str:
             return img_html(body_picture.picture, unescape(body_picture.alt), self._media_url)
@@ -83,7 +88,11 @@ class BodyRenderer:
         return replace_pictures(body, img)
 
     def illustrations(self, body: str) -> list[Illustration]:
-        """Return the pictures of a body, in order and each once, to be listed apart from it."""
+        """Return the pictures of a body with their captions, in the body's order and without repetitions.
+
+        There are at most ILLUSTRATIONS_MAX. Feeds and structured data list them separately from the body's HTML. A
+        picture in a gallery that has no caption of its own gets the gallery's.
+        """
         if not has_picture(body):
             return []
         illustrations: list[Illustration] = []
@@ -106,12 +115,13 @@ class BodyRenderer:
 
 
 def _bare(address: str) -> str:
-    """Shorten an address as editors' tools do: without scheme, `www.` and the last slash."""
+    """Return an address as editors' tools often show it: without scheme, `www.` and the last slash."""
     return _SCHEME.sub("", address.strip()).removesuffix("/")
 
 
 def _card(embed: Embed, title: str, caption: str, texts: Translations) -> str:
-    """Return a card. `title` and `caption` are HTML; the title has no elements, and may be empty."""
+    """Return the HTML of a card. `title`: the link's text as HTML, without elements; may be empty. `caption`: the
+    complete `<figcaption>`; may be empty."""
     frame = embed.frame
     kind_label = texts.text(f"embed.{frame.kind}", provider=embed.provider_name)
     has_own_title = title and _bare(unescape(title)) != _bare(frame.url)

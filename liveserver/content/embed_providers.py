@@ -1,7 +1,7 @@
-"""Providers of embeds: recognising addresses of videos, posts and sounds on other sites, and their frames.
+"""Providers of embeds: sites whose videos, posts and sounds we recognise by their addresses and show in a frame.
 
-The authors of entries write the addresses, so they are parsed strictly: the host must be exactly the provider's, and
-only ids of a known form are copied from the address to the frame's.
+The authors of entries write these addresses, so we parse them strictly: the host must be exactly one of the provider's
+hosts. From an author's address to the frame's address, only ids, names and times of a known form are copied.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ MASTODON_HOSTS = (
     *("mastodon.social", "mastodon.online", "mstdn.social", "mas.to", "mastodon.world", "fosstodon.org"),
     *("piaille.fr", "mamot.fr", "framapiaf.org", "journa.host", "newsie.social", "social.network.europa.eu"),
 )
-"""Mastodon servers that are known without a setting. They can't be recognised by the path: any site could have it."""
+"""Mastodon servers that are known without a setting. The list is needed, as a path like `/@name/123` proves nothing:
+any site could have one."""
 
 LANDSCAPE = "16 / 9"
 PORTRAIT = "9 / 16"
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,480}", re.ASCII | re.IGNORECASE)
-"""Addresses of visible ASCII characters, without the backslash, which browsers read as a slash."""
+"""A pattern of addresses of visible ASCII characters. The backslash isn't allowed, as browsers read it as a slash."""
 _HOST = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*(?::443)?", re.ASCII)
 
 
 class EmbedFrame(NamedTuple):
-    """The frame that shows an embed, and the page that its address leads to."""
+    """The frame that shows an embed, and the provider's page that the embed is about."""
 
     kind: str
     """`video`, `post` or `audio`."""
     url: str
     """The address of the page, without parameters that track readers."""
     src: str
-    """The address of the frame, on the provider's host that learns least about the reader."""
+    """The address of the frame. If the provider has several hosts, it is on the one that learns least of the reader."""
     ratio: str | None = None
     """The ratio of width to height, as CSS writes it; None if `height` is given."""
     height: int | None = None
-    """The initial height in pixels, if there is no ratio."""
+    """The initial height in pixels; None if `ratio` is given."""
 
 
 class Embed(NamedTuple):
@@ -53,7 +54,8 @@ class Embed(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """A provider: its hosts, the origin of its frames, and the function that reads its addresses."""
+    """A provider. `frames`: the origin of its frames. `read`: returns the frame for one of its addresses; None if the
+    address leads to nothing that can be shown."""
 
     key: str
     name: str
@@ -63,20 +65,21 @@ class Provider(NamedTuple):
 
 
 class EmbedProviders:
-    """The known providers, with the Mastodon servers from the settings."""
+    """All providers that we recognise. `mastodon_hosts`: Mastodon servers from the settings, besides the known ones."""
 
     def __init__(self, mastodon_hosts: Collection[str] = ()) -> None:
         self._mastodon = frozenset({*MASTODON_HOSTS, *mastodon_hosts})
 
     def recognise(self, address: str) -> Embed | None:
-        """Return the embed for an address; None if we know no frame for it."""
+        """Return the embed for an address; None if it isn't a known provider's, or leads to nothing that can be
+        shown."""
         if not _ADDRESS.fullmatch(address):
             return None
         try:
             parts = urlsplit(address)
         except ValueError:
             return None
-        # The netloc must be a host only: without user, without another port than 443, without a trailing dot.
+        # The part between `//` and the path must be a host only: no user, no port other than 443, no dot at the end.
         host = parts.netloc.lower()
         if not _HOST.fullmatch(host):
             return None
@@ -90,17 +93,20 @@ class EmbedProviders:
 
     @property
     def frame_sources(self) -> list[str]:
-        """The origins of all frames, for `frame-src` of a Content-Security-Policy."""
+        """The origins of all providers' frames, sorted, for `frame-src` of a Content-Security-Policy."""
         return sorted({*(p.frames for p in PROVIDERS), *(f"https://{host}" for host in self._mastodon)})
 
 
 def _match(pattern: str, parts: SplitResult) -> re.Match[str] | None:
-    """Match the path with a pattern; a slash at the end is optional."""
+    """Match the whole path of an address with a pattern, and return the match; None if it doesn't match.
+
+    A slash at the end of the path is optional.
+    """
     return re.fullmatch(pattern + "/?", parts.path, re.ASCII)
 
 
 def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
-    """Return a parameter, if it occurs once and matches the pattern; otherwise None."""
+    """Return the value of a query parameter if the parameter occurs once and matches the pattern; otherwise None."""
     try:
         values = parse_qs(parts.query, max_num_fields=30).get(name, [])
     except ValueError:
@@ -109,7 +115,7 @@ def _query(parts: SplitResult, name: str, pattern: str) -> str | None:
 
 
 def _seconds(text: str | None) -> int:
-    """Return the seconds of a text such as `90`, `90s`, `1m30s` or `1h2m3s`; 0 if it isn't one."""
+    """Return how many seconds a text like `90`, `90s`, `1m30s` or `1h2m3s` means; 0 if the text has another form."""
     match = re.fullmatch(r"(?:(\d{1,2})h)?(?:(\d{1,3})m)?(?:(\d{1,5})s?)?", text or "", re.ASCII)
     if not match:
         return 0
@@ -145,7 +151,7 @@ def _vimeo(parts: SplitResult) -> EmbedFrame | None:
     match = _match(pattern, parts)
     if match is None:
         return None
-    # An unlisted video can be seen only with this hash.
+    # Vimeo shows an unlisted video only to those who give this hash.
     unlisted_hash = match[2] or _query(parts, "h", "[0-9a-f]{6,20}")
     frame = f"https://player.vimeo.com/video/{match[1]}?dnt=1&autoplay=1"
     url = f"https://vimeo.com/{match[1]}"

@@ -1,8 +1,8 @@
 """The cost of parsing a body, estimated in one pass, so that a body that costs too much is refused before parsing.
 
-Parsers of HTML and Markdown take quadratic time for constructs that are left open (elements, emphasis, brackets), and a
-hundred kilobytes may consist of nothing else. Any body within these limits is made safe in half a second of a thread;
-a newsroom's longest list of results takes as long.
+Parsers of HTML and Markdown take quadratic time for constructs that are left open (elements, emphasis, brackets), and
+somebody may send a hundred kilobytes of nothing else. Sanitising a body within these limits takes a thread half a
+second at most. Half a second is also what a newsroom's longest list of results takes.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TAGS_MAX = 10_000
-"""Tags that a body may have, opening and closing ones, of some 8 µs each. A list of 2,000 results with a bold word each
-has 8,000."""
+"""How many tags a body may have, opening tags and end tags together. Each takes some 8 µs. A list of 2,000 results with
+a bold word in each has 8,000 tags."""
 DEPTH_MAX = 64
-"""The deepest nesting of elements, counting those that were never closed. Lists in lists in quotes come to a dozen."""
+"""How many elements may be open at the same place of a body, with those that are never closed. Lists in lists in quotes
+come to a dozen."""
 MARKDOWN_MAX = 50_000
-"""The most that a body's Markdown may cost (`Markdown.total`), in points of 5 to 9 µs. 100,000 characters of prose cost
-5,000 points; 18,000, if every sixth word is bold, in italics or a link; a list of 2,000 results costs 42,000."""
+"""How many points a body's Markdown may cost (`Markdown.total`). A point is work of 5 to 9 µs. 100,000 characters of
+prose cost 5,000 points, or 18,000 if every sixth word is bold, in italics or a link. A list of 2,000 results costs
+42,000."""
 PICTURES_MAX = 200
-"""Pictures that a body may have. For readers, each takes five times the bytes that are stored."""
+"""How many pictures a body may have. The HTML of a picture is five times as long for readers as in the store."""
 SAFE_MAX = 200_000
-"""Characters of a body after it was made safe: twice the accepted length, as characters may become references."""
+"""How many characters a sanitised body may have. This is twice the length that is accepted, as sanitising replaces some
+characters by character references."""
 
 _VOID = frozenset(
     {
@@ -37,9 +40,9 @@ _VOID = frozenset(
 _FORMATTING = frozenset(
     {"a", "b", "big", "code", "em", "font", "i", "nobr", "s", "small", "strike", "strong", "tt", "u"}
 )
-"""Elements that continue in the next block if they were left open in one."""
+"""Elements that parsers open again in the next block if they are left open at the end of a block."""
 _IMPLIED = frozenset({"p", "li", "dt", "dd"})
-"""Elements that end where the next of their kind begins, or where their parent ends."""
+"""Elements without a compulsory end tag: they end where the next element of their kind begins, or their parent ends."""
 _BLOCKS = frozenset(
     {
         *("address", "article", "aside", "blockquote", "details", "div", "dl", "fieldset", "figcaption", "figure"),
@@ -52,7 +55,7 @@ _UNCLEAR = frozenset(
         *("style", "svg", "template", "textarea", "title", "xmp"),
     }
 )
-"""Elements in which text may look like a tag, or a tag like text."""
+"""Elements within which a parser may read a tag as text, or ignore the tag."""
 
 _CROSSED = {
     "p": _FORMATTING,
@@ -60,14 +63,16 @@ _CROSSED = {
     **dict.fromkeys(_FORMATTING, _FORMATTING | {"p"}),
     **dict.fromkeys(_BLOCKS, _FORMATTING | _IMPLIED),
 }
-"""Elements that may be open within an element without keeping its end tag from closing it."""
+"""For the name of an element: other elements that may be open within the element when its end tag comes. The end tag
+closes the element all the same, in every parser."""
 _LOOK_BACK = 8
 
 _BEGINNING = re.compile(r"<[a-zA-Z]")
 _ANY = re.compile(r"<[a-zA-Z/!?]")
 _VALUE = r"""(?>"[^"]*+"|'[^']*+'|[^ \t\r\n"'<>=`]++)"""
 _ATTRIBUTES = rf"""(?>[ \t\r\n]++(?>[^ \t\r\n"'<>/=]++(?>[ \t\r\n]*+=[ \t\r\n]*+{_VALUE})?+)?+)*+"""
-# Tags and comments that every parser reads alike; and scripts, frames and the like with no tag in them.
+# Tags and comments that all parsers read in the same way; and whole elements like scripts and frames, if they contain
+# no tag.
 _CLEAR = re.compile(
     rf"<(?:!--[^<>]*+(?<=--)>|(script|style|iframe|title|textarea){_ATTRIBUTES}>[^<]*+</\1[ \t\r\n]*+>"
     rf"|(/?)([a-z][a-z0-9-]*+){_ATTRIBUTES}/?>)",
@@ -75,25 +80,26 @@ _CLEAR = re.compile(
 )
 
 _SIGNS = "\r\n!#$%&*+-:<=>@[\\]^_`{}~"
-"""The characters at which Markdown tries its rules."""
+"""The characters at which a Markdown parser tries its rules. Each costs one point."""
 _DEAR = {"*": 1, "_": 1, "~": 1, "`": 1, "&": 1, "<": 8}
-"""Extra points of these signs: each may become an element, a character reference, or a link."""
+"""How many points some signs cost in addition: each of them may become an element, a character reference, or a link."""
 _LINE = 8
-"""Points of a line, which may be an item of a list."""
+"""How many points a line costs. Any line may be an item of a list."""
 _WORD = r"[ \t]+[^ \t\r\n]"
-# Constructs that are open within a line end at a blank line, and at a line that certainly begins an item of a list. A
-# bullet may follow anything; a number other than one only an item.
+# Emphasis and brackets that are open end at a blank line, and at a line that is certain to begin an item of a list. A
+# line with a bullet, or the number 1, begins an item after any line. With another number it does so only after an item.
 _NEXT = re.compile(rf"\n(?:[ \t\r]*+| {{0,3}}>[> \t\r]*+)\n|\n(?= {{0,3}}(?:[-*+]|1[.)]){_WORD})")
 _ITEM = re.compile(rf" {{0,3}}(?:[-*+]|\d{{1,9}}[.)]){_WORD}[^\n]*+\n(?= ?\d{{1,9}}[.)]{_WORD})", re.ASCII)
 
 
 class Markdown(NamedTuple):
-    """The cost of some Markdown, by cause. One point is the work for one sign."""
+    """The estimated cost of parsing some Markdown, in points, by cause. One point is the work for one sign."""
 
     lines: int
     signs: int
     brackets: int
-    """The cost of searching the rest of the paragraph, for each bracket, for the one that closes it."""
+    """For each opening bracket, the parser searches the rest of the paragraph for the closing one. This is the cost of
+    those searches."""
 
     @property
     def total(self) -> int:
@@ -102,7 +108,7 @@ class Markdown(NamedTuple):
 
 
 def check_html(html: str) -> None:
-    """Raise InvalidInput if HTML has more tags, or a deeper nesting, than a body may have."""
+    """Raise InvalidInput if HTML that isn't parsed yet has more tags, or a deeper nesting, than a body may have."""
     if html.count("<") <= DEPTH_MAX:
         return
     if (tags := len(_ANY.findall(html))) > TAGS_MAX:
@@ -115,7 +121,7 @@ def check_html(html: str) -> None:
 
 
 def check_markdown(text: str) -> None:
-    """Raise InvalidInput if Markdown costs more than a body's may."""
+    """Raise InvalidInput if parsing some Markdown would cost more than MARKDOWN_MAX points."""
     cost = markdown_cost(text)
     if cost.total > MARKDOWN_MAX:
         raise _refusal(
@@ -126,7 +132,7 @@ def check_markdown(text: str) -> None:
 
 
 def check_clean(html: str) -> None:
-    """Raise InvalidInput if cleaned HTML is longer, or has more tags, than a stored body may have."""
+    """Raise InvalidInput if HTML from the cleaner has more characters or more tags than a stored body may have."""
     if len(html) > SAFE_MAX:
         raise _refusal(f"comes to {len(html):,} characters of safe HTML, and {SAFE_MAX:,} are allowed: {_SPLIT}")
     if (tags := html.count("<")) > TAGS_MAX:
@@ -134,21 +140,21 @@ def check_clean(html: str) -> None:
 
 
 def check_safe(html: str) -> None:
-    """Raise InvalidInput if sanitised HTML has more than a stored body may have: characters, tags or pictures."""
+    """Raise InvalidInput if sanitised HTML has more characters, tags or pictures than a stored body may have."""
     check_clean(html)
     if (pictures := html.count("<img ")) > PICTURES_MAX:
         raise _refusal(f"has {pictures:,} pictures, and {PICTURES_MAX} are allowed: {_SPLIT}")
 
 
 def markdown_cost(text: str) -> Markdown:
-    """Estimate the cost of some Markdown."""
+    """Estimate the cost of parsing some Markdown, without parsing it."""
     signs = sum(map(text.count, _SIGNS)) + sum(text.count(sign) * extra for sign, extra in _DEAR.items())
     lines = text.count("\n") + text.count("\r") - text.count("\r\n")
     return Markdown(_LINE * lines, signs, sum(map(_bracket_cost, _paragraphs(text))) if "[" in text else 0)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Yield parts of some Markdown, so that each paragraph is wholly in one of them."""
+    """Yield some Markdown in parts. No paragraph is divided between two parts; a part may have several paragraphs."""
     for part in _NEXT.split(text):
         begin = 0
         while item := _ITEM.match(part, begin):
@@ -158,15 +164,16 @@ def _paragraphs(text: str) -> Iterator[str]:
 
 
 def _bracket_cost(text: str) -> int:
+    """Return the cost in points of searching a part of Markdown, from each `[` on, for its `]`."""
     brackets = text.count("[")
     return brackets * sum(map(text.count, _SIGNS)) // 25 if brackets else 0
 
 
 def depth_of(html: str) -> int:
-    """Return the greatest number of elements open at the same time, in any HTML parser.
+    """Return an upper bound of how many elements are open at the same time while an HTML parser reads this HTML.
 
-    An end tag counts only if every parser closes an element there. From the first place on that parsers may read
-    differently, no element is assumed to be closed.
+    It holds for every parser. An end tag counts only if all parsers close an element at it. After the first place that
+    parsers may read in different ways, no element is assumed to be closed.
     """
     opened: list[str] = []
     deepest = position = 0
@@ -190,7 +197,11 @@ def depth_of(html: str) -> int:
 
 
 def _close(opened: list[str], name: str) -> None:
-    """Remove an element that ends, and those that end with it; formatting left open in it goes on after it."""
+    """Remove from `opened` the innermost element of this name, which ends, and the elements that end with it.
+
+    Formatting elements that are open within it stay, as parsers continue them after it. Nothing is removed if parsers
+    may not close the element, or if it isn't among the last `_LOOK_BACK` open elements.
+    """
     crossed = _CROSSED.get(name, _FORMATTING)
     for index in range(len(opened) - 1, max(-1, len(opened) - 1 - _LOOK_BACK), -1):
         if opened[index] == name:

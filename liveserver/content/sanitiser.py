@@ -1,4 +1,4 @@
-"""The sanitiser: makes editors' HTML and Markdown safe when it is written. Allowed content stays byte for byte."""
+"""The sanitiser: makes the HTML and Markdown of authors safe, once, before the store keeps it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ DROPPED_WITH_CONTENT = {
 }
 SCHEMES = {"http", "https", "mailto", "tel"}
 
-# Elements of pasted texts, and those that they become here. Headings begin at h3: the page has the live blog's title
-# and the entry's heading above them.
+# Elements that pasted texts often have, and the permitted elements that take their places. Headings in a body begin at
+# h3, as a page has the live blog's title and the entry's heading above them.
 _RENAMED = {
     "h1": "h3",
     "h2": "h3",
@@ -53,7 +53,7 @@ _TAG = re.compile(r"<(/?)([a-z0-9]+)")
 _END_TAG = re.compile(r"</[a-z0-9]+>")
 _VOID = {"br", "hr", "img"}
 _BLANKS = dict.fromkeys(map(ord, " \t\r\n\ufeff"))
-"""Characters that the HTML parser drops or replaces in some places."""
+"""A table for `str.translate` that removes the characters that the HTML parser drops or replaces in some places."""
 
 _CITABLE = ("https://", "http://")
 
@@ -63,11 +63,12 @@ _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("st
 def sanitise(body: str, markup: str = "html") -> str:
     """Return a body as safe HTML. `markup`: `html` or `markdown`.
 
-    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are removed; text, links,
-    emphasis, lists and quotes stay as they are; figures get the forms of `content/blocks.py`. Other headings and blocks
-    become permitted ones. HTML without any tag is plain text, in which blank lines separate paragraphs.
+    Scripts, styles, frames, other sites' pictures, event handlers and `javascript:` URLs are removed. Text, links,
+    emphasis, lists and quotes are kept. Figures get the forms of `content/blocks.py`. Headings and blocks that aren't
+    permitted become permitted ones (`_RENAMED`). HTML without any tag is plain text: blank lines separate paragraphs.
 
-    Raises InvalidInput if a body would take too much work (`content/markup_cost.py`), before doing it.
+    Raises InvalidInput if making the body safe would take too long, or if the safe body is too long or has too many
+    tags or pictures (`content/markup_cost.py`).
     """
     if markup == "markdown":
         check_markdown(body)
@@ -84,7 +85,7 @@ def sanitise(body: str, markup: str = "html") -> str:
 
 
 def safe(body: str, markup: str = "html") -> str:
-    """Sanitise a body that must not be empty. Raises InvalidInput also if neither text nor picture is left."""
+    """Return a body as safe HTML, as `sanitise` does. Raises InvalidInput also if neither text nor picture is left."""
     clean = sanitise(body, markup)
     if is_empty(clean):
         raise InvalidInput([FieldError("/body", "has neither text nor picture left after sanitising")])
@@ -92,10 +93,11 @@ def safe(body: str, markup: str = "html") -> str:
 
 
 def as_kept(body: str) -> str:
-    """Return a stored body from a backup: unchanged if `sanitise` may have made it, otherwise made safe.
+    """Return the body of an entry from a backup: unchanged if `sanitise` may have made it, otherwise made safe.
 
-    Sanitising a safe body again may change details: line ends, blanks at some edges, and the end of an element that was
-    in a table. So the body stays unchanged if it is a tree with the same words and tags.
+    If `sanitise` is applied to a body that it made, it may still change details: line ends, blanks at the edges of some
+    elements, and the end of an element that was in a table. So the body also stays unchanged if its elements are well
+    nested, and sanitising it changes neither its words nor its opening tags.
 
     Raises InvalidInput as `sanitise` does.
     """
@@ -106,7 +108,7 @@ def as_kept(body: str) -> str:
 
 
 def _is_tree(html: str) -> bool:
-    """True if each element ends, and within the element in which it began."""
+    """True if the elements are well nested: each has an end tag, within the same element as its opening tag."""
     opened: list[str] = []
     for end, name in _TAG.findall(html):
         if not end:
@@ -117,11 +119,12 @@ def _is_tree(html: str) -> bool:
 
 
 def _content(html: str) -> str:
-    """Return words and opening tags, without characters that the parser drops or replaces in some places."""
+    """Return HTML without its end tags, its empty paragraphs and the characters in `_BLANKS`, to be compared."""
     return _END_TAG.sub("", _EMPTY_PARAGRAPH.sub("", html)).translate(_BLANKS)
 
 
 def _paragraphs(clean: str) -> str:
+    """Return plain text of several lines as paragraphs in HTML; anything else unchanged."""
     text = clean.strip("\r\n")
     if "\n" not in text or "<" in text:
         return clean
@@ -130,13 +133,13 @@ def _paragraphs(clean: str) -> str:
 
 
 def _checked(_element: str, attribute: str, value: str) -> str | None:
-    # `url_schemes` doesn't check this attribute.
+    # nh3's `url_schemes` doesn't apply to the attribute `cite`.
     if attribute == "cite" and not value.startswith(_CITABLE):
         return None
     return value
 
 
-# Made once: making it takes longer than cleaning an entry.
+# One cleaner for all bodies: making a cleaner takes longer than cleaning an entry.
 _cleaner = nh3.Cleaner(
     tags=TAGS,
     attributes=ATTRIBUTES,

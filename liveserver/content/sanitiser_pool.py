@@ -1,7 +1,8 @@
-"""A pool of threads that sanitise long texts, a few at a time; short ones are sanitised at once.
+"""A pool of threads that sanitise long bodies of entries. Callers sanitise a short body on the event loop instead.
 
-The event loop runs meanwhile: the HTML sanitiser releases Python's lock, and the Markdown parser, which is Python, lets
-other threads run every few milliseconds. These threads aren't those that read the database.
+While these threads work, the event loop runs: the HTML sanitiser releases Python's global lock, and from the Markdown
+parser, which is Python code, the interpreter takes the lock every few milliseconds. The threads that read the database
+are others.
 """
 
 from __future__ import annotations
@@ -19,38 +20,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SMALL = 4_000
-"""Characters up to which a body is made safe at once, in a millisecond or two at most. Most bodies are shorter."""
+"""Length in characters up to which a body is sanitised on the event loop, in one or two milliseconds at most. Most
+bodies are shorter."""
 SMALL_MARKDOWN = 300
-"""The cost up to which Markdown is made safe at once (`markup_cost.markdown_cost`)."""
+"""The cost, in points of `markup_cost.markdown_cost`, up to which Markdown is sanitised on the event loop."""
 THREADS = 2
-"""Threads of one pool, that is texts at the same time."""
+"""Threads of one pool. So many bodies are sanitised at the same time."""
 WAITING_MAX = 50
-"""Texts that may wait for a thread: 20 s of work, if all are of the slowest. More are refused for now."""
+"""How many bodies may wait for a thread: 20 s of work if all are of the slowest kind. More are refused with Busy."""
 WAITING_PER_OWNER = 20
-"""Texts that may wait of one key or source; an import that sends more at once is refused for now. No owner may have
-more than there is room left either, so that a few busy owners leave some for others."""
+"""How many bodies of one owner (an API key, or a source) may be in the pool, in threads or waiting. More are refused
+with Busy. A body is also refused if its owner has as many bodies in the pool as there are free places. So a few busy
+owners leave places for others."""
 
 
 def is_dear(body: str, markup: str = "html") -> bool:
-    """True if making a body safe takes too long to do it on the event loop."""
+    """True if sanitising a body would block the event loop for too long."""
     return len(body) > SMALL or (markup == "markdown" and markdown_cost(body).total > SMALL_MARKDOWN)
 
 
 class SanitiserPool:
-    """A pool of threads for sanitising long texts."""
+    """A pool of threads for sanitising long bodies."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._threads = CapacityLimiter(threads)
         self._most = threads + WAITING_MAX
         self._inside = 0
-        """The number of texts in threads and waiting. The limiter counts a text only after a turn of the loop."""
+        """The number of bodies in threads and waiting. The limiter can't tell: it doesn't count a body before the event
+        loop's next turn."""
         self._of: Counter[Hashable] = Counter()
-        """The number of texts in threads and waiting, by owner."""
+        """The number of bodies in threads and waiting, by owner. Owners without any are left out."""
 
     async def run(self, work: Callable[[str], str], body: str, *, owner: Hashable) -> str:
-        """Run `work` on a body in a thread. Raises its errors, and Busy if too many texts wait, in all or of the owner.
+        """Run `work` on a body in a thread of the pool, and return its result.
 
-        `owner`: the key or source that the text counts for.
+        `owner`: the API key or source that sends the body. Raises the errors of `work`; and Busy if too many bodies are
+        in the pool, in all or of this owner.
         """
         if self._of[owner] >= min(WAITING_PER_OWNER, self._most - self._inside):
             refusals.note(Reason.BUSY, characters=len(body), owner=owner)

@@ -1,4 +1,4 @@
-"""Our own texts and date formats, in one file for each language in `locales/` of this package."""
+"""Our own texts and date formats, in each language. `locales/` in this package has one file for each language."""
 
 from __future__ import annotations
 
@@ -19,44 +19,56 @@ FALLBACK = "en"
 
 
 class Translations:
-    """The texts for one language. The name of a text is its table and key in the file: `page.pinned`."""
+    """Our texts in one language.
+
+    The name of a text is its table and its key in the language's file: `page.pinned`. `wanted`: the live blog's
+    language tag. If we have no texts in that language, `language` is another.
+    """
 
     def __init__(self, language: str, tables: dict[str, dict[str, Any]], *, wanted: str) -> None:
         self.language = language
-        """The language tag of the texts. It isn't the live blog's, if we have no file for that."""
+        """The language tag of the texts. If we have no file for the live blog's language, this tag is another one."""
         self.tables = tables
         self._wanted = wanted
         self.attributes: dict[str, str] = {}
-        """`lang` and `dir` for an element with one of our texts; empty if our language is the live blog's."""
+        """The attributes `lang` and `dir` for an element with one of our texts; empty if our texts are in the live
+        blog's language."""
         if _base(language) != _base(wanted):
             self.attributes = {"lang": language, "dir": text_direction(language)}
         self.mark = Markup("").join(Markup(' {}="{}"').format(*item) for item in self.attributes.items())
-        """The attributes as HTML, with a space before each."""
+        """`attributes` as HTML, with a space before each."""
         self._locale = Locale.parse(language, sep="-")
 
     def text(self, name: str, **values: str) -> str:
-        """Return a text with its `{placeholders}` replaced. It is plain text, not escaped for HTML."""
+        """Return a text of ours with `values` in place of its `{placeholders}`, as plain text, not escaped for HTML."""
         return self._pattern(name).format_map(values)
 
     def html(self, name: str, **values: str) -> Markup:
-        """Return a text as HTML. Its values are in the live blog's language, and marked with it if ours is another."""
+        """Return a text of ours as HTML, with `values` (plain text) in place of its `{placeholders}`.
+
+        The values are in the live blog's language. If our text is in another one, each value is in an element that says
+        so.
+        """
         if self.attributes:
             theirs = Markup('<bdi lang="{}">{}</bdi>')
             values = {key: theirs.format(self._wanted, value) for key, value in values.items()}
         return escape(self._pattern(name)).format(**values)
 
     def verification(self, name: str, source: str | None = None) -> str:
-        """Return the label of a verification, with the source of the claim if there is one: `Démenti : état-major`."""
+        """Return the label of a verification, followed by the source of the claim if there is one: `Démenti :
+        état-major`."""
         return self.text(f"entry.{name}_source", source=source) if source else self.text(f"entry.{name}")
 
     def labelled(self, label: str, text: str) -> str:
-        """Return a text after its label; either may be empty: `Démenti : état-major – Le pont a cédé.`."""
+        """Return a label followed by a text: `Démenti : état-major – Le pont a cédé.`. If one of the two is empty,
+        return the other."""
         return self.text("entry.labelled", label=label, text=text) if label and text else label or text
 
     def time(self, moment: datetime) -> str:
         """Return the hour and minute of a moment in its own time zone: `14 h 07`.
 
-        In the hour that is repeated when clocks are set back, the offset is added: `2 h 30 (UTC+2)`.
+        If the clock shows this time twice on that day, because it is set back, the offset from UTC follows: `2 h 30
+        (UTC+2)`.
         """
         if moment.replace(fold=0).utcoffset() != moment.replace(fold=1).utcoffset():
             return self.text("dates.repeated", time=self._clock(moment), offset=_offset(moment))
@@ -66,28 +78,31 @@ class Translations:
         return self.text("dates.time", h=str(moment.hour), hh=f"{moment.hour:02}", mm=f"{moment.minute:02}")
 
     def date(self, moment: datetime) -> str:
-        """Return the date in full: `dimanche 22 novembre 2026`."""
+        """Return the date of a moment in full: `dimanche 22 novembre 2026`."""
         return self._day("dates.date", moment)
 
     def short_date(self, moment: datetime) -> str:
-        """Return the date in short: `22 nov.`."""
+        """Return the date of a moment in short: `22 nov.`."""
         return self._day("dates.short_date", moment)
 
     def short_date_time(self, moment: datetime) -> str:
-        """Return date and time in short: `22 nov. à 14 h 07`."""
+        """Return the date and time of a moment in short: `22 nov. à 14 h 07`."""
         return self.before_time(moment) + self.time(moment)
 
     def before_time(self, moment: datetime) -> str:
-        """Return the part of date and time in short that comes before the time: `22 nov. à `."""
+        """Return the part of `short_date_time` that comes before the time: `22 nov. à `."""
         return self.text("dates.short_date_time", date=self.short_date(moment), time="")
 
     def date_time(self, moment: datetime) -> str:
-        """Return date, time and time zone in full, which is unambiguous even in a repeated hour."""
+        """Return the date, time and time zone of a moment in full.
+
+        The zone's name says whether it is summer time. So the result is unambiguous even when clocks are set back.
+        """
         zone = _zone_name(self._locale, moment)
         return self.text("dates.date_time", date=self.date(moment), time=self._clock(moment), zone=zone)
 
     def zone(self, timezone: str) -> str:
-        """Return the name of an IANA time zone for readers: its city."""
+        """Return the city of an IANA time zone, which is the zone's name for readers: `Paris`."""
         return get_timezone_location(timezone, locale=self._locale, return_city=True)
 
     def _pattern(self, name: str) -> str:
@@ -111,7 +126,10 @@ def _offset(moment: datetime) -> str:
 
 @lru_cache(maxsize=1024)
 def _parts(locale: Locale, day: date) -> dict[str, str]:
-    """Return the words for a date, cached: Babel is slow, and a page has the same few dates again and again."""
+    """Return the weekday, month, short month and year of a date, as words in the locale's language.
+
+    They are cached: Babel is slow, and a page has the same few dates again and again.
+    """
     patterns = {"weekday": "EEEE", "month": "MMMM", "month_short": "MMM"}
     names = {name: format_date(day, pattern, locale=locale) for name, pattern in patterns.items()}
     return {**names, "year": str(day.year)}
@@ -119,11 +137,14 @@ def _parts(locale: Locale, day: date) -> dict[str, str]:
 
 ZONE_NAMES_MAX = 1_024
 _zone_names: dict[tuple[Locale, str, timedelta | None, bool], str] = {}
-"""The names of time zones: a few for each zone and language."""
+"""The names of time zones, by locale, zone, offset from UTC, and whether it is summer time."""
 
 
 def _zone_name(locale: Locale, moment: datetime) -> str:
-    """Return a zone's name in full: `heure d’été d’Europe centrale`. Babel is slow: a tenth of rendering an entry."""
+    """Return the full name of a moment's time zone: `heure d’été d’Europe centrale`.
+
+    The names are cached: without that, Babel took a tenth of the time of rendering an entry.
+    """
     key = (locale, str(moment.tzinfo), moment.utcoffset(), bool(moment.dst()))
     name = _zone_names.get(key)
     if name is None:
@@ -135,9 +156,10 @@ def _zone_name(locale: Locale, moment: datetime) -> str:
 
 @lru_cache(maxsize=256)
 def texts_for(language: str) -> Translations:
-    """Return the texts for a BCP 47 tag: those of the tag, else of its language alone, else English.
+    """Return our texts for a language tag (BCP 47): those for this tag, else those for its language alone, else the
+    English ones.
 
-    `fr-CA` has Canada's dates even if the texts come from `fr.toml`.
+    If the texts for `fr-CA` come from `fr.toml`, dates are Canada's all the same.
     """
     for tag in (language, _base(language)):
         tables = _tables().get(tag.lower())
@@ -148,14 +170,18 @@ def texts_for(language: str) -> Translations:
 
 
 def read_languages() -> None:
-    """Load Babel's data of the languages that we have texts in, before anybody waits: it takes some 20 ms for each."""
+    """Load Babel's data for each language that we have texts in. It takes some 20 ms for each, so it is done at the
+    start, before any request waits for it."""
     moment = datetime.now(UTC)
     for language in _tables():
         texts_for(language).date_time(moment)
 
 
 def known_language(language: str | None) -> str | None:
-    """Return the tag of our texts for a language tag: `fr` for `fr` and for `FR-ca`; None if we have none."""
+    """Return the tag of the texts that we have for a language tag: `fr` for `fr` and for `FR-ca`.
+
+    None if we have no texts in that language, or if `language` is None.
+    """
     for tag in (language, _base(language)) if language is not None else ():
         if tag.lower() in _tables():
             return tag.lower()
@@ -163,13 +189,13 @@ def known_language(language: str | None) -> str | None:
 
 
 def text_direction(language: str) -> str:
-    """Return the direction of a language's script: `rtl` or `ltr`."""
+    """Return the direction of a language's script: `rtl` or `ltr`. It is `ltr` for an unknown language."""
     locale = babel_locale(language) or babel_locale(_base(language))
     return str(locale.text_direction) if locale else "ltr"
 
 
 def babel_locale(language: str) -> Locale | None:
-    """Return Babel's locale for a BCP 47 tag; None if it knows none."""
+    """Return Babel's locale for a language tag (BCP 47); None if Babel has none."""
     try:
         return Locale.parse(language, sep="-")
     except (ValueError, UnknownLocaleError):

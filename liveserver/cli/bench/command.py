@@ -1,4 +1,5 @@
-"""`liveserver bench` behind its options: checks the request, asks the operator, runs, and writes the result."""
+"""The work of `liveserver bench`: it checks the operator's request, asks for confirmation, runs the benchmark, writes
+the result to files and prints it."""
 
 from __future__ import annotations
 
@@ -45,17 +46,23 @@ class Request:
     slug: str | None = None
     key: str | None = None
     sure: bool = False
-    """True if publishing into the named live blog is confirmed."""
+    """True if the operator has confirmed already that entries are published into the live blog `slug`."""
     keep: bool = False
-    """True if the entries are not to be deleted afterwards."""
+    """True if the published entries aren't deleted afterwards."""
     pids: tuple[int, ...] = ()
+    """Processes of the server on this machine, whose processor time and memory are measured."""
     json: Path | None = None
     html: Path | None = None
     svg: Path | None = None
 
 
 def bench(request: Request, confirm: Callable[[str], bool]) -> int:
-    """Run a benchmark; return the exit status. `confirm` asks the operator. Raises Refused and ClientError."""
+    """Run a benchmark, and return the exit status of the command.
+
+    It is 0 if the result is good, 1 if it isn't, and that of Ctrl+C if the run was interrupted. `confirm`: asks the
+    operator a question, and returns True for yes. Raises Refused if the benchmark can't or mustn't be run, and
+    ClientError if the server refuses.
+    """
     request.plan.check()
     for path in (request.json, request.html, request.svg):
         if path is not None and not path.parent.is_dir():
@@ -122,7 +129,7 @@ async def _bench(request: Request, confirm: Callable[[str], bool]) -> Result:
 
 
 def _end_on_interrupt(run: Run) -> None:
-    """Let the first Ctrl+C end the run early, and a second one the process at once, as everywhere else."""
+    """Let the first Ctrl+C end the run early. Let a second one end the process at once, as in other commands."""
     former_handler = signal.getsignal(signal.SIGINT)
 
     def end() -> None:

@@ -1,4 +1,4 @@
-"""Errors that end a benchmark, or the connection of one of its viewers."""
+"""Errors of benchmarks: `Refused` ends the benchmark, `Broken` ends the connection of one viewer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from liveserver.domain.errors import LiveserverError
 
 
 class Refused(LiveserverError):
-    """The error of a benchmark that can't or mustn't be run as requested; its message is one line for the operator."""
+    """The error of a benchmark that can't be run, or mustn't be run, as the operator asked for. Its message is one line
+    for the operator."""
 
 
 class Broken(LiveserverError):
-    """The error of a server that sent data against its protocol."""
+    """The error of a server that refused a viewer's stream, or sent data that breaks the protocol."""

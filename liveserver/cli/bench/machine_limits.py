@@ -1,4 +1,4 @@
-"""The limits of this machine: open files of a process, and ports of a source address."""
+"""The limits of this machine: how many files a process may open, and how many ports a source address has."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import sys
 from pathlib import Path
 
 RESERVE = 64
-"""Files that a process needs besides its viewers' sockets."""
+"""How many open files a process needs besides its viewers' sockets."""
 
 PER_SOURCE = 5_000
-"""Viewers for each source address of the loopback network. The more ports are in use, the longer the search for one."""
+"""How many viewers connect from one source address of the loopback network. The more of its ports are in use, the
+longer the kernel searches for a free one."""
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _PORTS = 28_232
-"""Ports that Linux gives to outgoing connections (ip(7)), if the system doesn't say otherwise."""
+"""How many ports Linux has for outgoing connections by default (ip(7))."""
 
 
 def raise_open_files() -> int:
-    """Raise this process's limit of open files as far as possible; return the number of sockets that fit under it."""
+    """Raise this process's limit of open files as far as possible. Return how many viewers' sockets it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:
@@ -32,7 +33,7 @@ def raise_open_files() -> int:
 
 
 def outgoing_ports() -> int:
-    """Return the number of connections that one source address can open to one port of a server."""
+    """Return how many connections one source address of this machine can have to one port of a server."""
     try:
         first, last = _PORT_RANGE.read_text().split()
     except OSError:
@@ -41,11 +42,14 @@ def outgoing_ports() -> int:
 
 
 def has_many_sources(address: str) -> bool:
-    """True if connections to an address may come from any 127.x.y.z, as on Linux, which has the whole network."""
+    """True if this machine can connect to an address from any source address 127.x.y.z.
+
+    That is so on Linux, for an IPv4 address of the loopback network.
+    """
     ip = ipaddress.ip_address(address)
     return sys.platform == "linux" and ip.version == 4 and ip.is_loopback
 
 
 def source_of(number: int) -> str:
-    """Return the source address of a viewer, by its number, for a server on the loopback network."""
+    """Return the source address for the viewer with this number, if the server is on the loopback network."""
     return f"127.0.0.{2 + number // PER_SOURCE}"

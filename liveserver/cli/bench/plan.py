@@ -1,4 +1,4 @@
-"""The plan of a benchmark: viewers, rate and duration, its limits, and the division among processes."""
+"""The plan of a benchmark: how many viewers, what rate, how long; its limits; and how processes share the viewers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROCESSES_MAX = 64
 SIZE_MIN, SIZE_MAX = 200, 50_000
 
 PER_PROCESS = 10_000
-"""Viewers in each process, if the operator doesn't say, and there are enough processors."""
+"""How many viewers a process holds at most, if the operator doesn't say and there are enough processors."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,15 @@ class Plan:
     transport: Transport = Transport.WS
     deflate: bool = True
     rate: float = 2.0
-    """Entries a second; 0 only watches."""
+    """Entries to publish in each second; 0: publish none, and count what others publish."""
     duration: float = 30.0
     ramp: float = 0.0
-    """The time over which viewers connect evenly; 0: they connect as fast as the server accepts them."""
+    """The time in which all viewers connect, evenly one after the other; 0: they connect as fast as the server accepts
+    them."""
     processes: int = 0
     """The number of processes that hold viewers; 0: as many as are needed."""
     size: int = 400
-    """Bytes of an entry's text."""
+    """How many bytes the text of an entry has."""
 
     @property
     def entries(self) -> int:
@@ -45,7 +46,7 @@ class Plan:
         return round(self.rate * self.duration)
 
     def check(self) -> None:
-        """Raise Refused if a value is out of bounds."""
+        """Raise Refused if a value is out of bounds, or nothing would be published in the given time."""
         bounds: list[tuple[str, float, float, float]] = [
             ("--viewers", self.viewers, 1, VIEWERS_MAX),
             ("--rate", self.rate, 0, RATE_MAX),
@@ -62,9 +63,10 @@ class Plan:
 
 
 def shares(plan: Plan, address: str) -> list[range]:
-    """Return the numbers of the viewers that each process holds. Raises Refused if they don't fit.
+    """Divide the viewers among processes; return for each process the range of the numbers of its viewers.
 
-    `address`: the server's IP address.
+    This also raises the limit of open files of this process. `address`: the server's IP address. Raises Refused if the
+    viewers don't fit into the machine's outgoing ports, or into the processes' limits of open files.
     """
     room = machine_limits.raise_open_files()
     if not machine_limits.has_many_sources(address) and plan.viewers > machine_limits.outgoing_ports():

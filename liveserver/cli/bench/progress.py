@@ -1,4 +1,5 @@
-"""The progress of a benchmark: a display that is redrawn at a terminal, or a line now and then elsewhere."""
+"""The progress of a benchmark on standard error. At a terminal, it is a display that is redrawn; otherwise it is a line
+every few seconds."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.run import Moment, Stage
 
 LINE_EVERY = 5.0
-"""Seconds between lines if the display can't be redrawn."""
+"""Seconds between two lines, if standard error isn't a terminal."""
 
 
 class Progress(Protocol):
-    """A progress display. It is a context manager."""
+    """A display of a benchmark's progress. It is a context manager."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -32,7 +33,8 @@ class Progress(Protocol):
 
 
 class Display:
-    """A display of bars and figures that is redrawn."""
+    """A display at a terminal: bars and figures, redrawn at each call of `show`. `publisher`: True if the benchmark
+    publishes entries."""
 
     def __init__(self, plan: Plan, console: Console, *, publisher: bool) -> None:
         self._plan = plan
@@ -75,7 +77,7 @@ class Display:
 
 
 class Lines:
-    """A display that prints a line for each stage, and one every few seconds."""
+    """A display elsewhere: it prints a line when a stage begins, and every `LINE_EVERY` seconds."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
         self._plan = plan
@@ -92,7 +94,7 @@ class Lines:
         pass
 
     def show(self, moment: Moment) -> None:
-        """Print the state of the run, if it is time for a line."""
+        """Print the state of the run as a line, if a stage has begun or the last line is `LINE_EVERY` seconds old."""
         if moment.stage is self._stage and moment.elapsed < self._printed_at + LINE_EVERY:
             return
         self._stage = moment.stage
@@ -108,7 +110,7 @@ class Lines:
 
 
 def progress_for(plan: Plan, *, publisher: bool) -> Progress:
-    """Return the display that suits standard error."""
+    """Return the display that suits standard error: `Display` if it is a terminal, otherwise `Lines`."""
     console = Console(stderr=True)
     return Display(plan, console, publisher=publisher) if console.is_terminal else Lines(plan, console)
 

@@ -1,4 +1,4 @@
-"""The publisher of a benchmark: its entries say that they are no news, and are deleted afterwards."""
+"""The publisher of a benchmark's entries. Their texts say that they are no news, and it can delete them afterwards."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 SLUG = "benchmark"
 TITLE = "Benchmark (not news)"
-"""The title of the live blog that a benchmark makes for itself, and by which later ones recognise it."""
+"""The title of the live blog that a benchmark makes for itself. Later benchmarks recognise their live blog by it."""
 
 DELETING = 8
-"""Entries that are deleted at the same time."""
+"""How many entries are deleted at the same time."""
 
 _TEXT = "This entry was published by “liveserver bench” to measure how fast it is delivered. It is not news. "
 
 
 class Publisher:
-    """A publisher into one live blog of one server."""
+    """The publisher of one run, for one live blog of one server. `run`: the run's id. `size`: bytes of an entry's
+    text."""
 
     def __init__(self, client: Client, slug: str, *, run: str, size: int) -> None:
         self.slug = slug
@@ -35,7 +36,10 @@ class Publisher:
 
     @classmethod
     async def own_liveblog(cls, client: Client) -> str:
-        """Make the live blog of benchmarks, unless it exists; return its slug. Raises Refused or ClientError."""
+        """Make the live blog for benchmarks unless it exists, and return its slug.
+
+        Raises Refused if a live blog with another title has this slug, and ClientError if the server refuses.
+        """
         try:
             liveblog = await client.liveblog(SLUG)
         except ClientError as error:
@@ -48,12 +52,13 @@ class Publisher:
         return SLUG
 
     async def rehearse(self) -> None:
-        """Check that the key may publish: write a draft, which nobody sees, and delete it. Raises ClientError."""
+        """Check that the API key may publish: write a draft, which readers don't see, and delete it. Raises ClientError
+        if the server refuses."""
         draft = await self._client.publish(self.slug, {"body": _TEXT, "status": "draft"})
         await self._client.delete(self.slug, draft["id"])
 
     async def publish(self, number: int) -> int:
-        """Publish an entry now, and return its seq. Raises ClientError."""
+        """Publish the entry with this number now, and return its seq. Raises ClientError if that fails."""
         mark = Mark(self._run, number, time.monotonic())
         entry = await self._client.publish(self.slug, entry_of(mark, self._size))
         self._entries.append(entry["id"])
@@ -79,6 +84,6 @@ class Publisher:
 
 
 def entry_of(mark: Mark, size: int) -> Message:
-    """Return an entry to publish, whose text has the mark and about `size` bytes."""
+    """Return an entry to publish. Its text begins with the mark, and has about `size` bytes."""
     filler = (_TEXT * (size // len(_TEXT) + 1)).encode()[: max(size - len(str(mark)) - 1, 0)].decode(errors="ignore")
     return {"heading": "Benchmark", "body": f"<p>{mark} {filler.strip()}</p>", "tags": ["benchmark"]}

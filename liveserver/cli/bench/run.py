@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.handshake import Opening
 
 SETTLE_SECONDS = 2.0
-"""Seconds between the last connection and the first entry, so that the server has finished the work of connecting."""
+"""Seconds between the last connection and the first entry. In that time, the server finishes the work of connecting."""
 PATIENCE = 10.0
-"""Seconds without any delivery after which missing changes count as lost."""
+"""Seconds without any delivery after which changes that viewers haven't got count as lost."""
 CONNECT_SECONDS = 120.0
-"""Seconds that connecting may take beyond the ramp."""
+"""Seconds after the ramp in which all viewers must be connected. The run goes on without those that aren't."""
 PUBLISHING = 32
-"""Publish requests that may wait for their answers at the same time."""
+"""How many requests to publish may wait for their answers at the same time."""
 
 
 class Stage(StrEnum):
@@ -48,33 +48,43 @@ class Stage(StrEnum):
 
 
 class Source(Protocol):
-    """A source of changes."""
+    """A publisher of the run's entries, which become the changes that viewers get."""
 
     async def publish(self, number: int, /) -> int:
-        """Publish an entry now, marked with its time; return its seq. Raises LiveserverError."""
+        """Publish the entry with this number now, and return its seq. Its text has a mark with the present time.
+
+        Raises LiveserverError if that fails.
+        """
 
 
 class Present(Protocol):
-    """A function that asks the server for its present position."""
+    """A function that asks the server where the live blog stands at present."""
 
     async def __call__(self) -> int:
-        """Return the last change's seq."""
+        """Return the seq of the live blog's last change. Raises LiveserverError."""
 
 
 @dataclass
 class Moment:
-    """The state of a run, for a progress display."""
+    """The state of a run at one moment, for a progress display."""
 
     stage: Stage
     elapsed: float
+    """Seconds since the run's beginning."""
     measurements: Measurements
     published: int
+    """How many entries were published."""
     recent: Second
     """The counts of the last full second."""
 
 
 class Run:
-    """A run: connects the viewers, publishes, waits for deliveries under way, and counts."""
+    """A run: it connects the viewers, publishes entries, waits until the viewers have got them, and counts.
+
+    `run`: the run's id. `source`: publishes the entries; None only watches. `present`: asks for the live blog's last
+    change; None doesn't ask. `meter`: measures the server; None doesn't. `greeted`: True if the server sends `hello`.
+    `show`: shows the run's progress.
+    """
 
     def __init__(
         self,
@@ -91,7 +101,7 @@ class Run:
         show: Callable[[Moment], None] = lambda moment: None,
     ) -> None:
         self.stop = asyncio.Event()
-        """Set it to end the run early."""
+        """An event that ends the run early. The caller may set it."""
         self._plan = plan
         self._target = target
         self._opening = opening
@@ -107,7 +117,8 @@ class Run:
         self._result = Result(plan, target.url, slug, datetime.now(UTC))
 
     async def __call__(self) -> Result:
-        """Run, and return the result. Raises Refused."""
+        """Run the benchmark, and return its result. Raises Refused if viewers don't fit, or one of their processes
+        dies."""
         result = self._result
         async with WorkerPool(self._orders()) as pool:
             showing = asyncio.create_task(self._report(pool))
@@ -187,7 +198,10 @@ class Run:
             )
 
     async def _publish(self, source: Source) -> None:
-        """Publish at the plan's rate, however long the answers take; wait for all of them."""
+        """Publish the entries at the plan's rate, and wait for the answers to all requests.
+
+        A slow answer doesn't delay the next entry, unless `PUBLISHING` requests wait for answers.
+        """
         start = time.monotonic()
         free = asyncio.Semaphore(PUBLISHING)
         async with asyncio.TaskGroup() as group:
@@ -214,7 +228,7 @@ class Run:
             free.release()
 
     async def _drain(self, pool: WorkerPool) -> None:
-        """Wait until every viewer has the last change, or nothing has come for PATIENCE seconds."""
+        """Wait until every viewer has got the last change, or no viewer has got any for PATIENCE seconds."""
         if self._present is not None:
             try:
                 self._final = max(self._final, await self._present())
@@ -234,7 +248,7 @@ class Run:
         await pool.until(lambda: condition() or self.stop.is_set(), seconds)
 
     async def _pause(self, seconds: float) -> None:
-        """Sleep; return early if the run is to end."""
+        """Sleep for so many seconds, or until `stop` is set."""
         if seconds > 0 and not self.stop.is_set():
             try:
                 async with asyncio.timeout(seconds):

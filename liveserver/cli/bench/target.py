@@ -12,21 +12,22 @@ from liveserver.cli.bench.errors import Refused
 
 @dataclass(frozen=True)
 class Target:
-    """A server that the user named, looked up once for all viewers."""
+    """The server that the operator named. Its name is looked up once, for all viewers."""
 
     url: str
     """The URL without a trailing slash."""
     authority: str
-    """Host and port, as in the Host header."""
+    """Host and port, as the Host header has them."""
     prefix: str
-    """The URL's own path, which comes before the server's paths; usually empty."""
+    """The path of the URL, which comes before the paths of the API; usually empty."""
     address: tuple[str, int]
+    """The server's IP address and port."""
     tls_name: str | None
-    """The name that the server's certificate must have; None: no TLS."""
+    """The name that the server's certificate must have; None if the server is reached without TLS."""
 
     @classmethod
     async def find(cls, url: str) -> Target:
-        """Look up the host of a URL. Raises Refused."""
+        """Return the server at a URL. Raises Refused if it is no server's URL, or its host can't be found."""
         try:
             parts = urlsplit(url)
             port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -40,7 +41,7 @@ class Target:
             addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise Refused(f"can't find {host}: {error.strerror}") from None
-        # IPv4 first: its loopback network has many source addresses, that of IPv6 only one.
+        # For `localhost`, IPv4 comes first: its loopback network has many source addresses, that of IPv6 has only one.
         addresses.sort(key=lambda info: info[0] != socket.AF_INET if host == "localhost" else False)
         address = (str(addresses[0][4][0]), port)
         tls_name = host if parts.scheme == "https" else None

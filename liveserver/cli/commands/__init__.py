@@ -1,1 +1,1 @@
-"""The commands, one module for each group."""
+"""The commands of `liveserver`. A module has one command, or several that belong together."""

@@ -1,4 +1,4 @@
-"""`liveserver bench`: viewers on one's own server, and the time in which entries reach them."""
+"""`liveserver bench`: measures in what time entries reach many viewers of the operator's own server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def bench(
     from liveserver.cli.bench.errors import Refused
     from liveserver.cli.bench.plan import Plan
 
-    # A key on the command line is meant for this; one in the environment may be meant for something else.
+    # A key on the command line says that publishing is meant. A key in the environment may be there for other commands.
     source = context.get_parameter_source("key")
     key_given = source is not None and source.name == "COMMANDLINE"
     request = Request(

@@ -1,4 +1,4 @@
-"""`liveserver migrate`, `backup` and `restore`: the database as a whole."""
+"""`liveserver migrate`, `backup` and `restore`: commands for the database as a whole."""
 
 from __future__ import annotations
 

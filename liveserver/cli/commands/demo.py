@@ -1,4 +1,4 @@
-"""`liveserver demo`: a server with a live blog that is being written."""
+"""`liveserver demo`: a server with a live blog whose entries are published while you look."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ def demo(
         private_files.make_directories(directory)
     except OSError as error:
         raise SettingsError(f"can't make the directory {directory}: {error.strerror}") from None
-    # Neither a `.env` nor the environment may make the demo write into somebody's real database; a flag may.
+    # Neither `.env` nor the environment may make the demo write into somebody's real database. An option may.
     own = {"database_url": f"sqlite:///{directory}/live.db", "redis_url": "", "log_level": "warning"}
     own |= {"media_dir": f"{directory}/media", "media_url": ""}
-    # One process: it writes the live blog itself.
+    # One server process only: each one would write the live blog.
     settings = load(**{**own, **flags, "workers": 1})
     script = load_script()
 
     async def write(parts: Container) -> None:
         newsroom = Newsroom(parts, script, interval=interval)
-        # Before the addresses are printed.
+        # The live blog must exist before its address is printed.
         await newsroom.open()
         typer.echo(
             WELCOME.format(
@@ -95,7 +95,10 @@ def demo(
 
 
 async def make_key(settings: Settings, path: Path) -> str:
-    """Make a key for this run, and revoke those of earlier runs, whose secrets nobody knows any more."""
+    """Make an API key for this run, write it to the file `path`, and return it.
+
+    The keys of earlier runs are revoked.
+    """
     from liveserver.access.api_keys import new_key
 
     stored_key, key = new_key("demo", SCOPES)

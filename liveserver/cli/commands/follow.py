@@ -1,4 +1,4 @@
-"""`liveserver follow`: has a live blog follow one of another server."""
+"""`liveserver follow`: makes a live blog follow a live blog of another server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`liveserver keys …`: API keys. The database has only hashes of them."""
+"""`liveserver keys …`: makes, lists and revokes API keys. The database keeps only hashes of the keys."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ def keys_revoke(settings: Settings, key_id: Annotated[str, typer.Argument(metava
 
 
 def _no_key(text: str, keys: list[ApiKey]) -> str:
-    """Return the error message for an id that no key has. If it is a whole key, its secret isn't repeated."""
+    """Return the error message for a text that isn't the id of a key.
+
+    If the text is a whole key, or the name of a key, the message names the id. It never contains a key's secret.
+    """
     if text.startswith("lv_"):
         return f"that is a whole key: give its id only, which is {text.split('_')[1]}"
     if ids := [key.id for key in keys if key.name == text]:

@@ -1,4 +1,4 @@
-"""`liveserver partners …`: other sites that show live blogs, and the rules for each."""
+"""`liveserver partners …`: adds, changes and removes partners, which are other sites that show our live blogs."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ Clear = Annotated[
 
 
 def with_rules(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a partner's rules, in place of its parameter `rules`.
+    """Give a command options for the rules of a partner, in place of its parameter `rules`.
 
-    The command gets the rules from the command line, in the form that the API takes.
+    The command gets in `rules` those that are on the command line, in the form in which the API takes them.
     """
 
     @functools.wraps(command)
@@ -204,7 +204,7 @@ def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partne
 
 
 async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
-    """Return the slugs that no live blog has."""
+    """Return those of the slugs that no live blog has."""
     missing = []
     for slug in slugs:
         try:
@@ -215,7 +215,7 @@ async def _missing(store: Store, slugs: Iterable[str]) -> list[str]:
 
 
 def _tell_missing(slugs: list[str]) -> None:
-    """Print that the rules name live blogs that don't exist: they may be misspelt, or opened later."""
+    """Print for each slug that no live blog has it. It may be misspelt, or the live blog may be opened later."""
     for slug in slugs:
         tell(f"there is no live blog {slug} so far: the partner may show it once it is opened")
 

@@ -1,4 +1,4 @@
-"""`liveserver reach`: the reach of a live blog by partner and day; or a link to a page with plots."""
+"""`liveserver reach`: prints the reach of a live blog by partner and day, or a link to a page with plots of it."""
 
 from __future__ import annotations
 
@@ -42,14 +42,17 @@ def reach(
 
 
 async def link_to(url: str, key: str, slug: str, *, days: int) -> str:
-    """Make a link to the page with plots, good for so many days, and return its address."""
+    """Make a link to the page with plots of the reach, and return the link. `days`: for how long it is good."""
     async with client_of(url, key) as client:
         link = await client.reach_link(slug, days=days)
     return str(link["url"])
 
 
 async def show(url: str, key: str, slug: str, query: Mapping[str, str], *, as_json: bool) -> None:
-    """Print a line for each partner, followed by one for each day."""
+    """Print the reach as a table: a line for each partner, and after it a line for each of the partner's days.
+
+    `query`: the parameters of the API's request. `as_json`: True to print the API's answer as JSON instead.
+    """
     async with client_of(url, key) as client:
         report = await client.reach(slug, **query)
     if as_json:

@@ -1,4 +1,4 @@
-"""`liveserver serve` and `config`: the server, and the settings that it would have."""
+"""`liveserver serve` and `config`: runs the server, and prints the settings that it would have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`liveserver tail`: a live blog, followed in the terminal."""
+"""`liveserver tail`: prints the entries of a live blog in the terminal as they are published."""
 
 from __future__ import annotations
 

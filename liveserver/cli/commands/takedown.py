@@ -1,4 +1,4 @@
-"""`liveserver takedown`: a deletion, and its confirmations as they come in, in the terminal."""
+"""`liveserver takedown`: deletes an entry, and shows in the terminal how many viewers have confirmed the deletion."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 INTERVAL = 0.5
-"""Seconds between two requests to the server."""
+"""Seconds between two requests for the counts of confirmations."""
 MIN_SECONDS = 2.0
-"""Seconds to wait until every node has reported the viewers that it waits for."""
+"""Seconds to wait at least. In that time, every node reports how many of its viewers it waits for."""
 
 
 def takedown(
@@ -41,9 +41,9 @@ def takedown(
 
 
 async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) -> int:
-    """Delete an entry, and show the counts until every viewer has confirmed or left, or the takedown has ended.
+    """Delete an entry. Show the counts of confirmations until each viewer has confirmed or left, or the takedown ends.
 
-    Returns the exit status: 1 if some viewers may still show the entry.
+    Returns the exit status of the command: 1 if some viewers may still show the entry, otherwise 0.
     """
     clock = asyncio.get_running_loop().time
     async with client_of(url, key) as client:
@@ -75,7 +75,7 @@ async def watch(url: str, key: str, slug: str, entry_id: str, *, as_json: bool) 
 
 
 def figures(counts: Message) -> str:
-    """Return the counts as a text: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
+    """Return the counts of confirmations as a text: `12 asked, 9 confirmed (7 had it), 1 left, 2 waited for`."""
     return (
         f"{counts['asked']} asked, {counts['confirmed']} confirmed ({counts['had']} had it), "
         f"{counts['gone']} left, {counts['waiting']} waited for"
@@ -83,6 +83,6 @@ def figures(counts: Message) -> str:
 
 
 def _show(line: str, *, again: bool, err: bool) -> None:
-    """Print a line; on a terminal, `again` overwrites the line before."""
+    """Print a line, on standard error if `err`. With `again`, the line replaces the one before it on a terminal."""
     over = "\x1b[1A\x1b[2K" if again and (sys.stderr if err else sys.stdout).isatty() else ""
     typer.echo(over + line, err=err)

@@ -1,4 +1,5 @@
-"""The player of the demo's script: its first part at once, dated in the last hours; the rest step by step."""
+"""The player of the demo's script. It plays the first steps at once, with times in the last hours; then it plays the
+other steps one by one."""
 
 from __future__ import annotations
 
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
 
 ACTOR = "demo newsroom"
 BACKLOG = 14
-"""Steps that have happened already when the demo is started for the first time."""
+"""How many steps of the script are played at once, when the story begins. They look as if they had happened before."""
 BACKLOG_STEP = timedelta(minutes=7)
+"""The time between two of these steps, as readers see it."""
 REST = 5
-"""Intervals between the end of the story and its next beginning."""
+"""The pause between the end of the story and its next beginning, as a number of intervals between steps."""
 
 
 class Newsroom:
-    """A newsroom that writes the demo's live blog."""
+    """A newsroom that writes the demo's live blog. `interval`: seconds between two steps of the script."""
 
     def __init__(self, parts: Container, script: Script, *, interval: float) -> None:
         self._parts = parts
@@ -36,23 +38,23 @@ class Newsroom:
 
     @property
     def slug(self) -> str:
-        """The live blog's slug."""
+        """The slug of the demo's live blog."""
         return str(self._script.liveblog["slug"])
 
     @property
     def seconds(self) -> float:
-        """Seconds from one beginning of the story to the next."""
+        """How many seconds pass from one beginning of the story to the next."""
         return (len(self._script.steps) - BACKLOG + REST) * self._interval
 
     async def open(self) -> None:
-        """Open the live blog, unless an earlier run has done so."""
+        """Open the demo's live blog, unless it exists from an earlier run of the demo."""
         try:
             await self._parts.store.liveblogs.find(self.slug)
         except NotFound:
             await self._parts.publisher.create_liveblog(parse(LiveblogInput, self._script.liveblog))
 
     async def run(self) -> None:
-        """Write for ever: at each start, and whenever the story is over, it is deleted and begins again."""
+        """Play the script again and again, for ever. Before each time, delete the entries of the time before."""
         while True:
             await self._clear()
             await self._play()
@@ -67,7 +69,7 @@ class Newsroom:
             await self._do(step)
 
     async def _clear(self) -> None:
-        """Delete the entries of earlier runs; entries of other authors stay."""
+        """Delete the entries that the demo published before, in this run or an earlier one. Other entries stay."""
         self._ids.clear()
         cursor: str | None = None
         while True:

@@ -1,4 +1,4 @@
-"""The demo's script: the entries that its newsroom publishes, corrects and deletes. It is in `script.json`."""
+"""The demo's script, from the file `script.json`: the entries that its newsroom publishes, corrects and deletes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Publish:
     ref: str
     """The name by which later steps refer to the entry."""
     entry: dict[str, Any]
-    """The fields of `POST …/entries`."""
+    """The fields of the entry, as `POST …/entries` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Edit:
 
     ref: str
     entry: dict[str, Any]
-    """The fields of `PATCH …/entries/{id}` that change."""
+    """The fields that change, as `PATCH …/entries/{id}` takes them."""
     correction: str
-    """The note for readers about the correction."""
+    """The public note that says what was corrected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ Step = Publish | Edit | Delete
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script: a live blog, and all that happens in it."""
+    """A script: a live blog, and the steps that its newsroom takes."""
 
     liveblog: dict[str, Any]
-    """The fields of `POST /api/v1/liveblogs`."""
+    """The fields of the live blog, as `POST /api/v1/liveblogs` takes them."""
     steps: tuple[Step, ...]
 
 
 def load() -> Script:
-    """Load the script that comes with the package."""
+    """Return the script that comes with this package."""
     text = resources.files("liveserver.cli.demo").joinpath("script.json").read_text(encoding="utf-8")
     value = json.loads(text)
     return Script(value["liveblog"], tuple(_step(step) for step in value["steps"]))

@@ -1,1 +1,1 @@
-"""Pictures: transcoded in processes of their own, and stored in a directory or an S3 bucket."""
+"""Pictures: they are transcoded in separate processes, and their files are stored in a directory or an S3 bucket."""

@@ -1,4 +1,4 @@
-"""Storage of pictures in a directory."""
+"""The storage of picture files in a directory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READABLE = 0o755, 0o644
-"""The modes of the directory and of its files: they are public, and a web server of another user may serve them."""
+"""The modes of the directory, and of its files. Everybody may read them, as pictures are public: a web server that runs
+as another user may serve them."""
 
 AT_ONCE = 4
-"""Reads in threads at a time: fewer than there are threads, so that some are left for other work."""
+"""How many reads may go on at the same time, each in a thread. There are more threads, so that some are left for other
+work."""
 
 log = structlog.get_logger(__name__)
 
 
 class DirectoryStorage:
-    """A storage in a directory, which is made when the first file is written. See MediaStorage."""
+    """A `MediaStorage` in a directory. The directory is made when the first file is written."""
 
     at_once = AT_ONCE
 
@@ -35,7 +37,8 @@ class DirectoryStorage:
         self.path = path
 
     def look(self) -> None:
-        """Check that files can be written here; make nothing. Raises OSError, with the reason, if they can't."""
+        """Check that files could be written to the directory, without making anything. Raises OSError, with the reason,
+        if they couldn't."""
         nearest = self._nearest()
         if not nearest.is_dir():
             raise OSError(f"{nearest} is no folder")
@@ -76,7 +79,7 @@ class DirectoryStorage:
             await asyncio.to_thread(self._remove, name)
 
     def _nearest(self) -> Path:
-        """Return the directory, or its nearest parent that exists."""
+        """Return the directory if it exists, otherwise the nearest of its parents that does."""
         return next(path for path in (self.path, *self.path.absolute().parents) if path.exists())
 
     def _free(self) -> int:
@@ -90,7 +93,8 @@ class DirectoryStorage:
 
     def _write(self, name: str, content: bytes) -> None:
         private_files.make_directories(self.path, READABLE[0])
-        # First under another name beside it: nobody can read half a file, and a crash leaves none.
+        # The file is written under another name in the same directory, then renamed. So nobody can read half of it, and
+        # a crash leaves no half file under its name.
         descriptor, draft = tempfile.mkstemp(dir=self.path, prefix=".", suffix=".part")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -112,7 +116,7 @@ class DirectoryStorage:
         self._sync()
 
     def _sync(self) -> None:
-        """Write the directory to the disk: only then the names of its files are there, too."""
+        """Write the directory itself to the disk. Without that, the name of a new file may be lost in a power cut."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

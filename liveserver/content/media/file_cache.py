@@ -1,4 +1,4 @@
-"""A cache of picture files for a few seconds: each is read once for all requests at the same time."""
+"""A cache of picture files for a few seconds. A file is read once for all requests that come at the same time."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 SECONDS = 5.0
-"""Seconds for which a file is kept."""
+"""Seconds for which a file stays in the cache."""
 SIZE = 32 * 1024 * 1024
-"""Bytes of all kept files together."""
+"""How many bytes all files in the cache may have together."""
 
 
 class _Kept(NamedTuple):
@@ -23,10 +23,13 @@ class _Kept(NamedTuple):
 
 
 class FileCache:
-    """A cache of files for `seconds`, of at most `size` bytes; the least recently used files are dropped first.
+    """A cache that keeps each file for `seconds`, and at most `size` bytes in all.
 
-    Files never change, but other processes may remove them without telling us: so they are kept for seconds only. Even
-    then, ten thousand readers of one picture cause one read every few seconds.
+    If the files become too many, it drops the least recently used ones first. `read`: returns a file's content by its
+    name; None if there is no such file.
+
+    Files never change, but other processes may remove them without telling this one. That is why a file is kept for a
+    few seconds only. Even so, ten thousand readers of one picture cause only one read in that time.
     """
 
     def __init__(
@@ -44,7 +47,8 @@ class FileCache:
         self._fetches: SingleFlight[str, bytes | None] = SingleFlight(self._fetch)
 
     async def get(self, name: str) -> bytes | None:
-        """Return a file's content; None if there is no file. Raises the errors of `read`."""
+        """Return a file's content, from the cache or by `read`; None if there is no such file. Raises the errors of
+        `read`."""
         content = self.kept(name)
         if content is not None:
             return content
@@ -56,12 +60,12 @@ class FileCache:
         return kept.content if kept is not None and kept.until > self._clock() else None
 
     def forget(self, name: str) -> None:
-        """Drop a file that was removed. A read under way is not used for later calls either."""
+        """Drop a file that was removed from the storage. If it is being read now, later calls don't use that read."""
         self._kept.drop(name)
         self._fetches.abandon(name)
 
     async def _fetch(self, name: str) -> bytes | None:
-        # Counted from before the read: the file may be removed during it.
+        # The time runs from before the read, as another process may remove the file during the read.
         until = self._clock() + self._seconds
         content = await self._read(name)
         if self._fetches.is_current(name):

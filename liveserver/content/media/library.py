@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 
 class MediaLibrary:
-    """The library of pictures: adds them, and returns their files.
+    """The library of pictures: adds, edits and deletes pictures, and returns their files.
 
-    A picture's files are written before the store knows it, and removed before the store forgets it. So nobody ever
-    gets the address of a missing file, and a picture that is reported as deleted is. An upload that fails leaves no
-    files, except if the store doesn't answer whether it has the picture: then the files stay.
+    The library writes a picture's files before it adds the picture to the store, and removes the files before it
+    deletes the picture from the store. So nobody gets the address of a file that isn't there yet, and if a picture is
+    reported as deleted, its files are gone. An upload that fails leaves no files. There is one exception: if the store
+    doesn't answer whether it has the picture, the files stay.
     """
 
     def __init__(
@@ -54,12 +55,16 @@ class MediaLibrary:
         self._clock = clock
 
     async def close(self) -> None:
-        """End the transcoding of pictures under way."""
+        """Kill the processes that transcode pictures, and end the store's query for missing files if there is one."""
         await self._transcoder_pool.close()
         await self._missing.close()
 
     async def check_room(self, owner: Hashable) -> None:
-        """Check that there is room for one more picture of an owner. Raises MediaFull, TooManyRequests."""
+        """Check that there is room for one more picture of an owner (an API key, or a source).
+
+        Raises MediaFull if the disk or the total is full, TooManyRequests if the owner has sent as many bytes today as
+        it may, and MediaUnavailable or StoreUnavailable if one of these doesn't answer.
+        """
         await self._quota.check(owner)
 
     async def add(
@@ -72,18 +77,21 @@ class MediaLibrary:
         key_id: str | None = None,
         media_id: str | None = None,
     ) -> Media:
-        """Add a picture.
+        """Transcode a picture, write its files, and add it to the store; return the picture.
 
-        `owner`: the key or source that sends it, whose turns and quota it counts for. `key_id`: an API key that must be
-        good at the moment of writing. `media_id`: the id, a UUID that no other picture has or had; None: a new one.
-        Raises InvalidInput if the file can't be served, Busy, MediaFull, MediaUnavailable, TooManyRequests,
-        Unauthorized.
+        `owner`: the API key or source that sends the picture, for the queue of the transcoder and the quota. `key_id`:
+        an API key that must be valid at the moment when the store adds the picture. `media_id`: the id, a UUID that no
+        other picture has or had; None for a new one.
+
+        Raises InvalidInput if the file isn't a picture that can be served, Busy if too many pictures wait to be
+        transcoded, Unauthorized if the API key isn't valid any more, and the errors of `check_room`.
         """
         await self.check_room(owner)
         transcoded = await self._transcoder_pool.develop(file, owner=owner)
         media_id = media_id or new_id()
         largest = transcoded.variants[-1]
-        # The hash includes the id: the same file sent twice makes two pictures, whose files can be removed separately.
+        # The hash includes the id. So a file that is sent twice makes two pictures, whose files have different names.
+        # The files of one can be removed without those of the other.
         digest = hashlib.sha256(media_id.encode() + largest.content).hexdigest()[:32]
         named_files = [
             (Picture(digest, variant.width, variant.height, transcoded.suffix).name, variant.content)
@@ -109,14 +117,14 @@ class MediaLibrary:
         try:
             return await self._store.media.add(media, key_id=key_id)
         except StoreUnavailable:
-            # The store may have the picture all the same.
+            # The store may have added the picture although it didn't say so.
             raise
         except Exception:
             await self._remove([name for name, _ in named_files])
             raise
 
     async def _write(self, named_files: Sequence[tuple[str, bytes]]) -> None:
-        """Write all files, or none of them. Raises MediaUnavailable."""
+        """Write all files. If one can't be written, remove the others again and raise MediaUnavailable."""
         writes = [self._files.write(name, content) for name, content in named_files]
         failures = [failure for failure in await asyncio.gather(*writes, return_exceptions=True) if failure is not None]
         if failures:
@@ -124,11 +132,15 @@ class MediaLibrary:
             raise failures[0]
 
     async def _remove(self, names: Sequence[str]) -> None:
-        """Remove files whose addresses nobody got, as far as that is possible."""
+        """Remove files whose addresses nobody got. A file that can't be removed stays, without an error."""
         await asyncio.gather(*(self._files.remove(name) for name in names), return_exceptions=True)
 
     async def edit(self, media_id: str, patch: MediaPatch, *, version: EntityVersion | None) -> Media:
-        """Edit a picture's texts. `version`: the version that was edited (None: any)."""
+        """Change a picture's description and credit; return the picture as it is now.
+
+        `version`: the version that the editor had before them; None if it doesn't matter. Raises NotFound, Gone if the
+        picture was deleted, VersionConflict if it has another version, and StoreUnavailable.
+        """
         at = self._clock()
 
         def edit(current: Media) -> Media:
@@ -139,7 +151,12 @@ class MediaLibrary:
         return await self._store.media.edit(media_id, edit)
 
     async def delete(self, media_id: str, *, version: EntityVersion | None) -> None:
-        """Delete a picture for good. After MediaUnavailable or StoreUnavailable, call this again."""
+        """Delete a picture and its files for good.
+
+        `version`: the version that the editor had before them; None if it doesn't matter. Raises NotFound, Gone if the
+        picture was deleted before, and VersionConflict if it has another version. After MediaUnavailable or
+        StoreUnavailable, some files may be gone and the picture isn't: call this again.
+        """
         media = await self._store.media.find(media_id)
         check_version(media, version, media.entity_version.history)
         for picture in Picture.of(media).variants:
@@ -149,25 +166,29 @@ class MediaLibrary:
         await self._store.media.delete(media_id, version=version, at=self._clock())
 
     def kept(self, picture: Picture) -> bytes | None:
-        """Return a picture's file if it is in memory; otherwise None."""
+        """Return the content of a picture's file if it is in the cache in memory; otherwise None."""
         return self._file_cache.kept(picture.name)
 
     def check(self, picture: Picture) -> None:
-        """Raise NotFound or Gone if the file was missing some seconds ago. Reads nothing."""
+        """Raise NotFound or Gone if the file is known to have been missing a few seconds ago. Reads nothing."""
         self._missing.check(picture)
 
     async def content(self, picture: Picture) -> bytes | None:
-        """Return a picture's file; None if there is none."""
+        """Return the content of a picture's file; None if there is no such file. Raises MediaUnavailable."""
         return await self._file_cache.get(picture.name)
 
     async def part(self, picture: Picture, start: int, end: int) -> bytes | None:
-        """Return some of a file's bytes, without caching them; None if there is no file."""
+        """Return a file's bytes from index `start` up to, but not including, `end`; None if there is no such file.
+
+        The cache is neither asked nor filled. Raises MediaUnavailable.
+        """
         return await self._files.read_part(picture.name, start, end)
 
     async def size(self, picture: Picture) -> int | None:
-        """Return the size of a file in bytes; None if there is none."""
+        """Return the size of a file in bytes; None if there is no such file. Raises MediaUnavailable."""
         return await self._files.size(picture.name)
 
     async def missing(self, picture: Picture) -> NotFound | Gone:
-        """Return the error to raise for a missing file. Raises StoreUnavailable."""
+        """Return the error that the caller is to raise for a missing file: Gone if the picture was deleted, otherwise
+        NotFound. Raises StoreUnavailable."""
         return await self._missing.explain(picture)

@@ -1,4 +1,5 @@
-"""Names without files: anybody can make them up at no cost, so answering must cost little."""
+"""Requests for pictures whose files don't exist. Anybody can make up names, so answering such requests must cost
+little."""
 
 from __future__ import annotations
 
@@ -16,18 +17,19 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 SECONDS = 5.0
-"""Seconds for which a missing file is remembered. Its picture may be restored from a backup."""
+"""Seconds for which a missing file is remembered. Not longer, as its picture may be restored from a backup."""
 NAMES_MAX = 10_000
-"""Names that are remembered, in 3 MB."""
+"""How many names are remembered. They take 3 MB."""
 PAUSE = 0.05
-"""Seconds between two queries for missing pictures, however many are requested meanwhile."""
+"""Seconds between two of the store's queries for missing files, however many are requested meanwhile."""
 
 
 class MissingFiles:
     """The reasons why files are missing: their pictures were deleted, or never existed.
 
-    `deleted`: returns those of some digests whose pictures were deleted. It is called for all names together, once in
-    `PAUSE` seconds, so that one connection to the database is enough for them.
+    `deleted`: gets the digests of pictures, and returns those of pictures that were deleted. It is called at most once
+    in `PAUSE` seconds, with the digests of all requests since the last call. So all these requests together need one
+    connection to the database at most.
     """
 
     def __init__(
@@ -39,21 +41,25 @@ class MissingFiles:
         self._deleted = deleted
         self._clock = clock
         self._remembered: LruCache[str, tuple[float, bool]] = LruCache(NAMES_MAX)
-        """The time up to which a name is remembered, and True if its picture was deleted."""
+        """By name of a missing file: the time up to which the name is remembered, and True if the picture was
+        deleted."""
         self._digests: set[str] = set()
-        """Digests for the next query."""
+        """The digests of pictures for the next query."""
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
         """The earliest time of the next query, on the event loop's clock."""
 
     def check(self, picture: Picture) -> None:
-        """Raise NotFound or Gone for a file that was missing some seconds ago."""
+        """Raise NotFound or Gone if the file was missing less than `SECONDS` ago. Reads nothing."""
         remembered = self._remembered.get(picture.name)
         if remembered is not None and remembered[0] > self._clock():
             raise _error(picture, deleted=remembered[1])
 
     async def explain(self, picture: Picture) -> NotFound | Gone:
-        """Return the error to raise for a missing file. Raises StoreUnavailable."""
+        """Ask the store why a file is missing, and remember the answer. Raises StoreUnavailable.
+
+        Returns the error that the caller is to raise: Gone if the picture was deleted, otherwise NotFound.
+        """
         until = self._clock() + SECONDS
         self._digests.add(picture.digest)
         deleted = picture.digest in await self._query()
@@ -61,11 +67,11 @@ class MissingFiles:
         return _error(picture, deleted=deleted)
 
     def forget(self, picture: Picture) -> None:
-        """Forget a name, whose file was written or removed."""
+        """Forget what is remembered of a file's name, as the file was removed."""
         self._remembered.drop(picture.name)
 
     async def close(self) -> None:
-        """End the query under way."""
+        """Cancel the query that is under way, and the next one."""
         await asyncio.gather(*self._query.cancel(), return_exceptions=True)
 
     async def _find(self) -> Collection[str]:

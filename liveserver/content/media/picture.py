@@ -1,7 +1,8 @@
 """Pictures by the names of their files, and the HTML that shows them.
 
-A name is `<digest>-<width>x<height>.<jpg|webp>`. It never means other bytes, so its file may be cached for ever. The
-names of the picture's other widths follow from it, and so does the whole `srcset`, without a database query.
+A name is `<digest>-<width>x<height>.<jpg|webp>`. The content of the file with a given name never changes, so it may be
+cached for ever. From the name of the largest file, we know the names of the picture's files in all other widths, and
+so the whole `srcset`, without a database query.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ if TYPE_CHECKING:
     from liveserver.domain.media import Media
 
 WIDTHS = (480, 960, 1600)
-"""Widths in pixels. Every picture is stored in its own width, and in those of these that are smaller.
+"""Widths in pixels. Every picture is stored in its own width (at most the last of these), and in each of these widths
+that is smaller.
 
-Names that are in use depend on this: other widths would need names of another form.
+The names of stored files depend on these widths. If the widths were to change, names would need another form.
 """
 
 MEDIA_TYPES = {"jpg": "image/jpeg", "webp": "image/webp"}
 
-# `auto` is the width in the layout, for browsers that know it: a page, a gallery and a widget have the same HTML.
+# The value of the attribute `sizes`. Browsers that know `auto` take the width that the layout gives the picture. So the
+# same HTML serves a page, a gallery and a widget.
 SIZES = "auto, (min-width: 45rem) 38rem, 100vw"
 
 NAME = r"([0-9a-f]{32})-([1-9][0-9]{0,4})x([1-9][0-9]{0,4})\.(jpg|webp)"
@@ -29,7 +32,7 @@ _NAME = re.compile(NAME, re.ASCII)
 
 
 class Picture(NamedTuple):
-    """A file of a picture, in one width."""
+    """One file of a picture, in one width, with what its name says."""
 
     digest: str
     """32 hexadecimal digits that identify the picture."""
@@ -39,12 +42,12 @@ class Picture(NamedTuple):
 
     @classmethod
     def of(cls, media: Media) -> Picture:
-        """Return the largest file of a picture in the store."""
+        """Return the largest file of a picture that the store knows."""
         return cls(media.digest, media.width, media.height, media.suffix)
 
     @classmethod
     def parse(cls, name: str) -> Picture | None:
-        """Parse a file's name; None if it isn't a picture's."""
+        """Return the file that a name means; None if the name hasn't the form of a picture's name."""
         match = _NAME.fullmatch(name)
         return cls(match[1], int(match[2]), int(match[3]), match[4]) if match else None
 
@@ -60,7 +63,8 @@ class Picture(NamedTuple):
 
     @property
     def variants(self) -> list[Picture]:
-        """The picture's files of this and all smaller widths, narrowest first, itself last."""
+        """This file, and the files of the same picture in each smaller width of WIDTHS; narrowest first, this one
+        last."""
         return [*(self._replace(width=w, height=self._height(w)) for w in WIDTHS if w < self.width), self]
 
     def _height(self, width: int) -> int:
@@ -68,7 +72,7 @@ class Picture(NamedTuple):
 
 
 class Illustration(NamedTuple):
-    """A picture of an entry, to be shown apart from the body; all texts are plain."""
+    """A picture of an entry, for places that list pictures separately from the body. All texts are plain text."""
 
     url: str
     """The absolute URL of the largest file."""
@@ -76,13 +80,15 @@ class Illustration(NamedTuple):
     alt: str
     """The description; empty if there is none."""
     caption: str
-    """The caption of the picture, or of its gallery; empty if there is none."""
+    """The caption of the picture, or else of its gallery; empty if there is neither."""
 
 
 def img_html(picture: Picture, alt: str, media_url: str) -> str:
-    """Return an `<img>` that has its size before it is loaded, and loads only the width that it needs.
+    """Return an `<img>` element for a picture, whose largest file is `picture`.
 
-    `alt` is plain text. `media_url`: the address before the slash and the name.
+    The element says its size, so that nothing moves on the page when it is loaded; the browser loads only the width
+    that it needs. `alt`: the description as plain text. `media_url`: what comes before the slash and the name in the
+    address of a file.
     """
     candidates = ", ".join(f"{media_url}/{r.name} {r.width}w" for r in picture.variants)
     return (
@@ -92,11 +98,14 @@ def img_html(picture: Picture, alt: str, media_url: str) -> str:
 
 
 def figure_html(picture: Picture, alt: str, credit: str | None, media_url: str) -> str:
-    """Return the HTML that an editor puts into an entry for a picture, with its credit."""
+    """Return the `<figure>` of a picture with its credit, which an editor puts into the body of an entry.
+
+    `alt` and `credit` are plain text; without a credit there is no caption. `media_url`: as for `img_html`.
+    """
     caption = f"<figcaption><small>{escape(credit, quote=False)}</small></figcaption>" if credit else ""
     return f"<figure>{img_html(picture, alt, media_url)}{caption}</figure>"
 
 
 def _attribute(text: str) -> str:
-    # As the sanitiser writes attributes, so that its output stays the same.
+    # This is how the sanitiser writes attributes. So it leaves the HTML that we make unchanged.
     return escape(text, quote=False).replace('"', "&quot;")

@@ -1,4 +1,4 @@
-"""Quotas of pictures: for all together, and for those of one key or source."""
+"""Quotas of pictures, in bytes: one for all pictures together, and one for each owner (an API key, or a source)."""
 
 from __future__ import annotations
 
@@ -15,29 +15,32 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
 COUNTED_FOR = 60.0
-"""Seconds after which the total is counted again: other processes add pictures, too, and some are deleted."""
+"""Seconds after which the total is counted again. Meanwhile other processes may add pictures, and pictures may be
+deleted."""
 NARROWER = 1.5
-"""The bytes of all files of a picture, as a multiple of its largest: 960 and 480 of 1600 pixels add 0.45 of it."""
+"""The bytes of all files of a picture, as a multiple of the bytes of its largest file. If that is 1600 pixels wide, the
+files of 960 and 480 pixels have 0.45 of its bytes."""
 DAY = 86_400
 """The seconds of a day."""
 
 
 class QuotaTerms(NamedTuple):
-    """The limits, in bytes; 0: no limit."""
+    """The limits of a `MediaQuota`, in bytes. 0 means no limit."""
 
     total: int
-    """The limit for all pictures together, as the store counts them."""
+    """How many bytes all pictures in the store may have together."""
     daily: int
-    """The limit for one owner (a key, a source): at once, and in each day after that."""
+    """How many bytes one owner (an API key, or a source) may send at once, and again in each day from then on."""
     free: int
-    """The bytes that must stay free on the disk: the database needs some."""
+    """How many bytes must stay free on the disk of the pictures. The database may need them."""
 
 
 class MediaQuota:
-    """The quota of pictures.
+    """The quotas of pictures, as this process counts them.
 
-    `count`: returns the bytes of the largest files of all pictures. `free`: returns the free bytes on the disk;
-    None if that is unknown. For its owner, a picture counts even if it was deleted on the same day.
+    `count`: returns the number of bytes of all pictures in the store, with only the largest file of each. `free`:
+    returns how many bytes are free on the disk; None if that is unknown. A picture counts for its owner's quota even if
+    it was deleted on the same day.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class MediaQuota:
         self._clock = clock
         self._counting = FreshFlight(self._recount)
         self._total = 0
-        """The bytes of all files at the last count, and those added here since."""
+        """The bytes of all files at the last count (an estimate), and of those that this process has added since."""
         self._counted_until = -math.inf
         daily = terms.daily
         self._sent = RateLimiter(daily / DAY, daily, clock) if daily else None
@@ -62,7 +65,8 @@ class MediaQuota:
     async def check(self, owner: Hashable) -> None:
         """Raise MediaFull if there is no room for one more picture, TooManyRequests if the owner's quota is used up.
 
-        The last picture may exceed a limit by its own size.
+        A picture's size isn't known yet, and only `add` counts it. So the last pictures, which are sent at the same
+        time, may exceed a limit. Raises also the errors of `count` and `free`.
         """
         if self._sent is not None and (wait := self._sent.wait(owner)):
             quota = Quota("pictures", self._terms.daily, unit="content-bytes", window=DAY)
@@ -80,7 +84,7 @@ class MediaQuota:
                 raise MediaFull("there are as many pictures as there may be (LIVESERVER_MEDIA_TOTAL): delete some")
 
     def add(self, owner: Hashable, size: int) -> None:
-        """Count a picture of an owner; `size`: the bytes of all its files."""
+        """Count a picture for its owner and in the total. `size`: the bytes of all its files."""
         self._total += size
         if self._sent is not None:
             self._sent.take(owner)

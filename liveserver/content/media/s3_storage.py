@@ -1,4 +1,4 @@
-"""Storage of pictures in an S3-compatible bucket."""
+"""The storage of picture files in an S3-compatible bucket."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONNECT_TIMEOUT = timedelta(seconds=3)
 TIMEOUT = timedelta(seconds=10)
 RETRIES = 2
 AT_ONCE = 16
-"""Reads at a time: they wait for the service, and take little of this process."""
+"""How many reads may go on at the same time. They mostly wait for the service, and take little time of this process."""
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 
@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 
 
 class Access(NamedTuple):
-    """The access to a bucket. Where a field is None, the usual AWS sources are used (`AWS_…`, the machine's role)."""
+    """The access to a bucket. If a field is None, its value is looked for where AWS clients usually look: in the
+    environment variables `AWS_…`, and in the role of the machine."""
 
     endpoint: str | None = None
     """The service's address, for example `https://s3.example.org`; None: Amazon's."""
@@ -41,7 +42,7 @@ class Access(NamedTuple):
 
 
 class S3Storage:
-    """A storage in a bucket. `prefix`: a folder in it, without a last slash; may be empty. See MediaStorage."""
+    """A `MediaStorage` in a bucket. `prefix`: the folder in the bucket, without a slash at its end; may be empty."""
 
     at_once = AT_ONCE
 
@@ -75,7 +76,7 @@ class S3Storage:
     async def write(self, name: str, content: bytes) -> None:
         picture = Picture.parse(name)
         assert picture is not None
-        # Headers that a CDN in front of the bucket passes on.
+        # The bucket keeps these headers and sends them with the file. A CDN in front of the bucket passes them on.
         attributes = {"Content-Type": picture.media_type, "Cache-Control": IMMUTABLE}
         with self._failures("write"):
             await obstore.put_async(self._store, name, content, attributes=attributes, use_multipart=False)

@@ -1,6 +1,6 @@
 """The storage of picture files, in a directory or an S3-compatible bucket.
 
-Files have a few hundred kilobytes, are written once, and never change.
+A file has a few hundred kilobytes. It is written once and never changes.
 """
 
 from __future__ import annotations
@@ -22,35 +22,40 @@ log = structlog.get_logger(__name__)
 class MediaStorage(Protocol):
     """A storage of files by name. `Picture` makes the names, which are safe in paths and URLs.
 
-    Every call raises MediaUnavailable if it can't be carried out. Several processes may use the same files.
+    Every method raises MediaUnavailable if the directory or bucket can't be used. Several processes may use the same
+    files.
     """
 
     at_once: int
-    """Reads that may go on at the same time."""
+    """How many reads may go on at the same time."""
 
     async def write(self, name: str, content: bytes) -> None:
-        """Write a file; when this returns, it survives a power cut. Writing the same file again is no error."""
+        """Write a file. When this method returns, the file survives a power cut. An existing file is replaced."""
 
     async def read(self, name: str) -> bytes | None:
         """Return a file's content; None if there is no such file."""
 
     async def read_part(self, name: str, start: int, end: int) -> bytes | None:
-        """Return bytes from `start` to before `end`, fewer if the file ends; None if there is no such file."""
+        """Return the file's bytes from index `start` up to, but not including, `end`; None if there is no such file.
+
+        Returns fewer bytes if the file ends before `end`.
+        """
 
     async def size(self, name: str) -> int | None:
         """Return the size of a file in bytes; None if there is no such file."""
 
     async def free(self) -> int | None:
-        """Return the bytes that are free on the disk; None if that is unknown."""
+        """Return how many bytes are free on the disk; None if that is unknown, as for a bucket."""
 
     async def remove(self, name: str) -> None:
-        """Remove a file. Does nothing if there is none."""
+        """Remove a file. Does nothing if there is no such file."""
 
 
 def check(settings: Settings) -> None:
-    """Check that pictures can be written to their directory. Raises SettingsError if the named one can't be used.
+    """Check that files can be written to the directory of pictures. Does nothing if pictures are in a bucket.
 
-    If the settings name none, only a warning is logged: a server without pictures needs no directory.
+    Raises SettingsError if the settings name a directory that can't be used. If they name none, and the default
+    directory can't be used, this only logs a warning: a server without pictures needs no directory.
     """
     if settings.media_url is not None:
         return
@@ -63,11 +68,14 @@ def check(settings: Settings) -> None:
 
 
 def connect(settings: Settings) -> MediaStorage:
-    """Make the storage for these settings. Raises SettingsError if the package for buckets isn't installed."""
+    """Return the storage that the settings ask for: a bucket if there is a `media_url`, otherwise a directory.
+
+    Raises SettingsError if a bucket is asked for and the package for buckets isn't installed.
+    """
     if settings.media_url is None:
         return DirectoryStorage(settings.media_directory)
     try:
-        # Imported here: a server with a directory needn't have the package.
+        # Not imported at the top: a server that keeps pictures in a directory needn't have the package.
         from liveserver.content.media.s3_storage import Access, S3Storage
     except ImportError:
         raise SettingsError("a bucket for pictures needs more: pip install 'liveserver[s3]'") from None

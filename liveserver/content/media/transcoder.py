@@ -1,8 +1,8 @@
-"""Transcoding: pictures are decoded and encoded anew, so that nothing but pixels is served: no metadata, no scripts.
+"""The transcoder: decodes a picture and encodes it anew. So we serve nothing but pixels: no metadata and no scripts.
 
-Run as a program (`python -m liveserver.content.media.transcoder MAX_PIXELS`), it reads a picture from standard input
-and writes a `TranscodedPicture` to standard output, within limits that only a process of its own can have.
-`content/media/transcoder_pool.py` runs it.
+This module is run as a program: `python -m liveserver.content.media.transcoder MAX_PIXELS`. The program reads a picture
+from standard input, and writes a `TranscodedPicture` or a refusal to standard output. It limits its own memory and
+processor time, which only a separate process can do. `content/media/transcoder_pool.py` runs it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEIGHT_MAX = 8_000
-"""Pixels. A picture that would be higher is made smaller."""
+"""The greatest height of a stored picture, in pixels. A picture that would be higher is made smaller."""
 JPEG_QUALITY = 82
 WEBP_QUALITY = 86
 
 VARIANT_MAX = 4 * 1024 * 1024
-"""Bytes that one width may have. The longest possible photograph has three million; noise, which somebody may send to
-fill the disk, ten."""
+"""How many bytes the file of one width may have. The highest possible photograph has three million bytes. A picture of
+noise, which somebody may send to fill the disk, would have ten million."""
 LOWER_QUALITY = 40
-"""The quality for pictures that would be larger. If they still are, they are refused."""
+"""The quality for a file that would have more than VARIANT_MAX bytes. If it still has more, the picture is refused."""
 SCANS_MAX = 100
-"""Scans that a JPEG may have. Encoders write up to twelve; each is a pass over all pixels, and ten bytes of a file."""
+"""How many scans a JPEG may have. Encoders write up to twelve. A scan can be as short as ten bytes of the file, and it
+makes the decoder go through all pixels."""
 
 CPU_SECONDS = 6
 CPU_PIXELS = 32_000_000
-"""Pixels for which one more second is allowed: 8 s in all by default. The slowest usual pictures, of 64 million pixels
-or 8,000 pixels long, took 2.5 s on a core of 2023."""
+"""For so many pixels of the limit, the program has one more second of processor time: 8 s in all by default. The
+slowest usual pictures, of 64 million pixels or 8,000 pixels high, took 2.5 s on a processor of 2023."""
 MEMORY = 512 * 1024 * 1024
 MEMORY_PER_PIXEL = 16
-"""Bytes in addition to MEMORY: decoders hold a picture up to three times, with up to four channels."""
+"""Bytes for each pixel of the limit, in addition to MEMORY. Decoders hold a picture up to three times, with up to four
+channels of a byte."""
 NICENESS = 10
 
 ACCEPTED = "send JPEG, PNG, WebP, GIF or AVIF"
@@ -69,7 +71,7 @@ _OTHERS = (
     (b"\x1f\x8b", "compressed"),
 )
 
-# The EXIF orientation (TIFF 6.0, tag 274), and the operations that make a picture upright.
+# The tag of the EXIF orientation (TIFF 6.0, tag 274); and for each of its values, what makes a picture upright.
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -82,12 +84,12 @@ _UPRIGHT = {
 }
 _ON_ITS_SIDE = {5, 6, 7, 8}
 
-# Pillow's limit only warns, and lies below some limits that can be set and above others; `develop` checks ours.
+# Pillow's own limit of pixels is off, as it knows nothing of the server's settings. `develop` checks their limit.
 Image.MAX_IMAGE_PIXELS = None
 
 
 class Unreadable(Exception):
-    """The error of a file that can't be served. Its message goes on after "The file", and says what to do."""
+    """The error of a file that can't be served. Its message is the rest of a sentence that begins with "The file"."""
 
 
 class PictureVariant(NamedTuple):
@@ -105,14 +107,14 @@ class TranscodedPicture(NamedTuple):
     variants: list[PictureVariant]
 
     def dumps(self) -> bytes:
-        """Encode the picture: a line of JSON, and the contents one after the other."""
+        """Return the picture as bytes: a line of JSON, then the contents of all files, one after the other."""
         sizes = [[r.width, r.height, len(r.content)] for r in self.variants]
         head = json.dumps({"suffix": self.suffix, "sizes": sizes}).encode()
         return head + b"\n" + b"".join(r.content for r in self.variants)
 
     @classmethod
     def loads(cls, data: bytes) -> TranscodedPicture:
-        """Decode a picture that `dumps` encoded. Raises Unreadable if it is a refusal."""
+        """Return the picture from the bytes that the program wrote. Raises Unreadable if they are a refusal."""
         line, _, contents = data.partition(b"\n")
         head = json.loads(line)
         if "refused" in head:
@@ -125,7 +127,7 @@ class TranscodedPicture(NamedTuple):
 
 
 def sniff(data: bytes) -> str:
-    """Return a file's format, as Pillow names it, by its first bytes: its name and its sender aren't trusted.
+    """Return Pillow's name of a file's format. The file's first bytes decide, not its name or what the sender says.
 
     Raises Unreadable if the format isn't accepted.
     """
@@ -153,9 +155,11 @@ def sniff(data: bytes) -> str:
 
 
 def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
-    """Transcode a picture: upright, in sRGB, with nothing but its pixels; of an animation, the first frame.
+    """Transcode the picture in a file, and return it in all its widths.
 
-    Lossless formats (PNG, GIF) and transparent pictures become WebP, all others JPEG. Raises Unreadable.
+    The result is upright, in the colours of sRGB, and has nothing but pixels. Of an animation, only the first frame is
+    taken. PNG, GIF and transparent pictures become WebP, all others JPEG. Raises Unreadable if the file isn't a picture
+    of an accepted format, is damaged, has more than `max_pixels` pixels, or would take too much memory or disk.
     """
     kind = sniff(data)
     if kind == "JPEG" and not _has_few_scans(data):
@@ -179,15 +183,16 @@ def develop(data: bytes, *, max_pixels: int) -> TranscodedPicture:
 
 
 _NEXT_MARKER = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
-"""The next marker. Within entropy-coded data, 0xFF is followed by zero or is a restart marker (ITU-T T.81, B.1.1)."""
+"""A pattern of the markers that begin segments of a JPEG. In the data of a scan, a byte 0xFF is followed by a zero or
+is part of a restart marker, which this pattern doesn't match (ITU-T T.81, B.1.1)."""
 _START_OF_SCAN, _END_OF_IMAGE = b"\xda", b"\xd9"
 
 
 def _has_few_scans(data: bytes) -> bool:
     """True if a JPEG has at most `SCANS_MAX` scans.
 
-    Segments are skipped by their lengths: their content may look like markers, and so may data that is appended to the
-    file (a telephone's video).
+    Each segment says its length, and its content is skipped, as it may contain bytes that look like markers. What
+    follows the end of the image (a telephone may append a video) isn't read.
     """
     scans, position = 0, 2
     while (match := _NEXT_MARKER.search(data, position)) is not None:
@@ -204,20 +209,21 @@ def _has_few_scans(data: bytes) -> bool:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence Pillow's warnings about harmless damage, in metadata for example."""
+    """Silence Pillow's warnings within this context. They are about harmless damage, in metadata for example."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _prepared(image: Image.Image) -> Image.Image:
-    """Return the picture in its largest width, upright, in sRGB: in mode RGB, RGBA or L."""
+    """Return the picture in its largest width, upright, in sRGB, and in Pillow's mode RGB, RGBA or L."""
     profile = image.info.get("icc_profile")
     orientation = _orientation(image)
     box = (WIDTHS[-1], HEIGHT_MAX)
     if orientation in _ON_ITS_SIDE:
         box = (box[1], box[0])
-    # Made smaller first, as all other steps take time for each pixel; a JPEG needn't even be decoded in full.
+    # The picture is made smaller first, as all other steps take time for each pixel. A large JPEG needn't even be
+    # decoded in full.
     image = _resizable(image)
     image.thumbnail(box, Image.Resampling.LANCZOS, reducing_gap=2.0)
     if orientation in _UPRIGHT:
@@ -241,7 +247,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _resizable(image: Image.Image) -> Image.Image:
-    """Return the picture in a mode in which pixels can be averaged."""
+    """Return the picture in a mode of Pillow in which pixels can be averaged, as resizing does."""
     if image.mode.startswith("I;16"):
         # Pillow's own conversion would cut values at 255 instead of dividing them.
         return image.point(lambda value: value * (1 / 256) + 0.0).convert("L")
@@ -264,7 +270,7 @@ def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
             flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
         )
     except (ImageCms.PyCMSError, OSError, ValueError):
-        # The profile is damaged, or of another colour space than the picture's: leave the values as they are.
+        # The profile is damaged, or isn't for this picture's colour space: leave the pixels' values as they are.
         return image
     return converted or image
 
@@ -275,7 +281,7 @@ def _encoded(image: Image.Image, *, lossless: bool) -> TranscodedPicture:
     for size in Picture("", image.width, image.height, suffix).variants:
         full_size = (size.width, size.height) == image.size
         resized = image if full_size else image.resize((size.width, size.height), Image.Resampling.LANCZOS)
-        # Pillow would write comments and profiles from here.
+        # Pillow would copy comments and profiles from `info` into the file.
         resized.info = {}
         content = _saved(resized, suffix, WEBP_QUALITY if suffix == "webp" else JPEG_QUALITY)
         if len(content) > VARIANT_MAX:
@@ -298,7 +304,10 @@ def _saved(image: Image.Image, suffix: str, quality: int) -> bytes:
 
 
 def _limit(max_pixels: int) -> None:
-    """Limit the resources that a hostile file can take, and let the server's own work go first."""
+    """Limit the memory, processor time and files that this process may use, as the picture may be an attacker's.
+
+    Lower its priority, too, so that the server's own work goes first.
+    """
     memory = MEMORY + MEMORY_PER_PIXEL * max_pixels
     for resource_type, value in (
         (resource.RLIMIT_AS, memory),
@@ -312,7 +321,7 @@ def _limit(max_pixels: int) -> None:
 
 
 def main() -> None:
-    """Transcode the picture on standard input."""
+    """Transcode the picture on standard input, and write the result to standard output."""
     max_pixels = int(sys.argv[1])
     _limit(max_pixels)
     try:

@@ -1,8 +1,8 @@
-"""Turns at the transcoder, so that an owner of slow pictures makes nobody else wait for long.
+"""The queue of pictures in front of the transcoder, so that an owner of slow pictures makes nobody else wait for long.
 
-Each owner (a key, or a source) has a line of its own, and the lines take turns. One picture of a line is transcoded at
-a time; if it took long, the line rests for as long again. So no owner takes all processes, and a single picture waits
-for at most one picture of each other owner.
+Each owner (an API key, or a source) has a line of its own, and the lines take turns. Of each line, one picture at a
+time is transcoded. If a picture took long, its line rests for as long again. So no owner takes all processes. Before a
+picture that is the only one of its owner, each other owner has at most one turn.
 """
 
 from __future__ import annotations
@@ -18,31 +18,37 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 REST_FROM = 2.0
-"""Seconds for a picture from which on its line rests. Photographs take less, and many are sent in a row."""
+"""A line rests after a picture that took so many seconds or more. Photographs take less, and many are sent in a row."""
 
 
 class TranscoderQueue:
     """The queue of owners whose pictures wait or are being transcoded.
 
-    `at_once`: pictures that are transcoded at a time. `places`: those and the waiting ones together. No owner may have
-    more places than are free, so that a few busy owners leave some for others.
+    `at_once`: how many pictures are transcoded at the same time. `places`: how many may be in the queue, in work or
+    waiting. A picture is also refused if its owner has as many places as are free. So a few busy owners leave places
+    for others.
     """
 
     def __init__(self, *, at_once: int, places: int) -> None:
         self._idle = at_once
         self._places = places
-        """The number of free places."""
+        """How many places are free."""
         self._held: dict[Hashable, int] = {}
-        """The number of places of each owner that has some."""
+        """The number of places that each owner's pictures take. Owners without pictures in the queue are left out."""
         self._lines: dict[Hashable, deque[asyncio.Future[None]]] = {}
-        """The waiting pictures of each owner, as futures that are done when it is their turn."""
+        """For each owner, a future for each picture that waits, oldest first. A future gets its result when it is the
+        picture's turn."""
         self._ring: dict[Hashable, None] = {}
-        """The owners that take turns, in order: they wait, have nothing under way, and don't rest."""
+        """The owners that may have the next turns, in that order. They have pictures that wait, no picture in work, and
+        their lines don't rest."""
         self._busy: set[Hashable] = set()
-        """The owners with a picture under way, and those that rest."""
+        """The owners with a picture in work, and those whose lines rest."""
 
     async def enter(self, owner: Hashable) -> None:
-        """Wait for the owner's turn, which lasts until `leave`. Raises Busy if there is no place."""
+        """Wait for the turn of a picture of the owner. The turn lasts until the caller calls `leave`.
+
+        Raises Busy if the owner has as many places as are free, or if no place is free.
+        """
         if self._held.get(owner, 0) >= self._places:
             refusals.note(Reason.BUSY, owner=owner)
             raise Busy("too many pictures are being developed already")
@@ -59,12 +65,12 @@ class TranscoderQueue:
                 self._free(owner)
                 self._line_up(owner)
             else:
-                # Its turn came at the moment when it was cancelled.
+                # The picture's turn came at the moment when the task was cancelled.
                 self.leave(owner, 0.0)
             raise
 
     def leave(self, owner: Hashable, seconds: float) -> None:
-        """End the owner's turn, which took so many seconds."""
+        """End a turn of the owner. `seconds`: how long the turn took."""
         self._idle += 1
         self._free(owner)
         if seconds < REST_FROM:
@@ -84,7 +90,7 @@ class TranscoderQueue:
         self._line_up(owner)
 
     def _line_up(self, owner: Hashable) -> None:
-        """Add the owner to those that take turns, if it has waiting pictures; and give turns that are free."""
+        """Add the owner to those that take turns, if pictures of it wait and it isn't busy. Then give free turns."""
         if not self._lines.get(owner):
             self._lines.pop(owner, None)
             self._ring.pop(owner, None)
@@ -96,7 +102,7 @@ class TranscoderQueue:
         while self._idle and self._ring:
             owner = next(iter(self._ring))
             del self._ring[owner]
-            # A cancelled picture is still in the line until its task runs.
+            # The future of a cancelled task stays in the line until the task runs and removes it.
             turn = next((turn for turn in self._lines[owner] if not turn.done()), None)
             if turn is not None:
                 self._lines[owner].remove(turn)

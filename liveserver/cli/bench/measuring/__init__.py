@@ -1,1 +1,1 @@
-"""The measurements of a benchmark, and the reports of its results."""
+"""The measurements of a benchmark, and the reports of their results."""

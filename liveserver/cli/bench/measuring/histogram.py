@@ -1,4 +1,4 @@
-"""The counts of a benchmark: latencies in a histogram, and everything by the second. Pure."""
+"""The counts of a benchmark: a histogram of latencies, the counts of each second, and those of all viewers. No I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 _BITS = 6
 _STEPS = 1 << _BITS
-"""Buckets for each power of two: a percentile is off by less than 1/64."""
+"""How many buckets there are for each power of two. So a percentile is off by less than 1/64."""
 
 
 class Histogram:
@@ -19,7 +19,7 @@ class Histogram:
         """The largest latency, in seconds."""
 
     def add(self, seconds: float) -> None:
-        """Count one latency. This is called for every delivery, so it has as few steps as possible."""
+        """Count one latency, in seconds. This is called for every delivery, so it has as few steps as possible."""
         if seconds > self.max:
             self.max = seconds
         bucket = int(seconds * 1e6)
@@ -42,11 +42,14 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """The number of latencies."""
+        """How many latencies were counted."""
         return sum(self.counts.values())
 
     def percentile(self, percent: float) -> float | None:
-        """Return the latency in seconds that so many percent don't exceed (nearest rank); None if there are none."""
+        """Return the latency, in seconds, that so many percent of the latencies don't exceed (nearest rank).
+
+        None if no latency was counted.
+        """
         total = self.count
         if not total:
             return None
@@ -74,52 +77,52 @@ class Second:
     latency: Histogram = field(default_factory=Histogram)
     delivered: int = 0
     following: int = 0
-    """Viewers that follow at the second's end."""
+    """How many viewers follow at the second's end."""
 
 
 @dataclass
 class Measurements:
-    """The counts of a number of viewers."""
+    """The counts of a group of viewers, since the run's beginning. A change that ten viewers get counts ten times."""
 
     opened: int = 0
-    """Viewers whose stream began, each counted once."""
+    """How many viewers' streams began. A stream that begins again isn't counted again."""
     deflated: int = 0
-    """Connections on which permessage-deflate was agreed."""
+    """On how many connections permessage-deflate was agreed."""
     following: int = 0
-    """Viewers that follow at present."""
+    """How many viewers follow at present."""
     failed: int = 0
-    """Viewers that gave up, since they could not be connected."""
+    """How many viewers couldn't be connected, and gave up."""
     tries: int = 0
-    """Attempts to connect."""
+    """How many attempts to connect there were."""
     reconnects: int = 0
-    """Streams that began once more after they had broken off."""
+    """How often a viewer's stream began again after its connection had ended."""
     resets: int = 0
-    """Viewers that were told to start afresh."""
+    """How often a viewer's position was void, so that it had to start afresh."""
     delivered: int = 0
-    """Changes that viewers got in order."""
+    """How many changes viewers got in order."""
     duplicated: int = 0
-    """Changes that came twice, or after a later one."""
+    """How many changes came twice, or after a later one."""
     lost: int = 0
-    """Changes that a viewer never got."""
+    """How many changes viewers never got."""
     superseded: int = 0
-    """Changes left out of a replay because a later state of the same entry was in it."""
+    """How many changes were left out of replays, as a later state of the same entry was in the replay."""
     received: int = 0
-    """Bytes of answers; TLS isn't counted."""
+    """How many bytes viewers got, without what TLS adds."""
     behind: int = 0
-    """Viewers that have not reached the last change; 0 until that is known."""
+    """How many viewers haven't got the last change; 0 as long as the last change isn't known."""
     opened_at: float = 0.0
-    """The time when the last viewer's stream began, on the monotonic clock."""
+    """The time when the stream of the last viewer to connect began, on the monotonic clock."""
     arrived_at: float = 0.0
     """The time when the last change arrived, on the monotonic clock."""
     cpu: float = 0.0
-    """Seconds of processor time that the viewers' process used."""
+    """Seconds of processor time that the viewers' processes used."""
     lateness: Histogram = field(default_factory=Histogram)
-    """Delays of timers in the viewers' process, after all were connected."""
+    """How late the viewers' processes ran a timer, measured after all viewers were connected."""
     errors: Counter[str] = field(default_factory=Counter)
-    """Failed or broken connections, by reason."""
+    """How many connections failed or ended, by reason."""
 
     def merge(self, other: Measurements) -> None:
-        """Add the counts of other viewers."""
+        """Add the counts of another group of viewers."""
         for name, value in vars(other).items():
             own = getattr(self, name)
             if isinstance(value, Counter):

@@ -1,4 +1,4 @@
-"""Processor time and memory of a server's processes on this machine, read from Linux's /proc."""
+"""The meter of a server's processes on this machine: it reads their processor time and memory from Linux's /proc."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 
 
 class Meter:
-    """A meter of a server's processes and all their descendants."""
+    """A meter of the processes `pids` and all their descendants at its making. Raises Refused if one can't be read."""
 
     def __init__(self, pids: Sequence[int]) -> None:
         self.pids = tuple(dict.fromkeys(pid for parent in pids for pid in _family(parent)))
@@ -23,16 +23,22 @@ class Meter:
         self.memory()
 
     def cpu(self) -> float:
-        """Return the processor time of all living threads, in seconds. Raises Refused if a process can't be read."""
+        """Return how many seconds of processor time the processes' present threads have used, in all.
+
+        Raises Refused if a process can't be read.
+        """
         return sum(_cpu(pid) for pid in self.pids)
 
     def memory(self) -> int:
-        """Return bytes of memory: the proportional set size, which counts shared memory once. Raises Refused."""
+        """Return how many bytes of memory the processes have: their proportional set sizes, added up.
+
+        Memory that several of the processes share counts once. Raises Refused if a process can't be read.
+        """
         return sum(_memory(pid) for pid in self.pids)
 
 
 def _family(pid: int) -> list[int]:
-    """Return a process and all its descendants, without those that have ended and weren't waited for yet."""
+    """Return the ids of a process and all its descendants, without those that have ended (zombies)."""
     pids = [pid]
     with suppress(OSError):
         for thread in (_PROC / str(pid) / "task").iterdir():
@@ -43,8 +49,8 @@ def _family(pid: int) -> list[int]:
 
 
 def _has_ended(pid: int) -> bool:
-    """True if a process is a zombie, or is gone."""
-    # The state comes after the name, which is in brackets, and may itself contain brackets (proc(5)).
+    """True if a process has ended: it is a zombie, or no longer there."""
+    # In `stat`, the state comes after the process's name. The name is in brackets, and may contain brackets (proc(5)).
     try:
         return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] in {"Z", "X"}
     except OSError:
@@ -52,11 +58,14 @@ def _has_ended(pid: int) -> bool:
 
 
 def _cpu(pid: int) -> float:
-    """Return a process's seconds, by the scheduler, which counts nanoseconds; /proc/PID/stat has hundredths only."""
+    """Return how many seconds of processor time a process's present threads have used.
+
+    They come from the scheduler, which counts nanoseconds. /proc/PID/stat has hundredths of a second only.
+    """
     total = 0
     try:
         for thread in (_PROC / str(pid) / "task").iterdir():
-            # A thread may end while the list is read.
+            # A thread may end while we read the list.
             with suppress(FileNotFoundError, ProcessLookupError):
                 total += int((thread / "schedstat").read_text().split()[0])
     except OSError as error:
@@ -65,6 +74,7 @@ def _cpu(pid: int) -> float:
 
 
 def _memory(pid: int) -> int:
+    """Return the proportional set size of a process, in bytes."""
     try:
         for line in (_PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -1,4 +1,4 @@
-"""Plots of a run: latency, viewers, deliveries and publishes over time, as SVG or in an HTML page. Pure."""
+"""Plots of a run: latency, viewers, deliveries and published entries over time, as SVG or an HTML page. No I/O."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 WIDTH = 960
 LEFT, RIGHT = 72, 936
 PANELS = ((104, 320), (372, 448), (500, 576), (628, 688))
-"""Top and bottom of each panel."""
+"""The top and the bottom of each of the four plots, in pixels from the top of the picture."""
 HEIGHT = 736
 GAP = 3
-"""Seconds without a value after which a line is interrupted."""
+"""A line is interrupted if the next value is more than so many seconds later."""
 
 Row = dict[str, Any]
 
 
 def as_svg(result: Result) -> str:
-    """Return the plots as SVG."""
+    """Return the plots of a result as one SVG picture."""
     values = report.as_json(result)
     timeline: list[Row] = values["timeline"]
     across = Scale(0, max((row["second"] for row in timeline), default=0) + 1, LEFT, RIGHT)
@@ -49,7 +49,7 @@ def as_svg(result: Result) -> str:
 
 
 def as_html(result: Result) -> str:
-    """Return a self-contained page with the plots and the figures."""
+    """Return an HTML page with the plots and the figures of a result. It loads nothing else."""
     rows = "\n".join(
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in report.as_rows(result)
     )
@@ -116,7 +116,10 @@ def _bars(timeline: Sequence[Row], across: Scale, panel: tuple[int, int], name: 
 
 
 def _line(timeline: Sequence[Row], name: str, across: Scale, down: Scale, css: str) -> list[str]:
-    """Return a line through the middles of seconds, interrupted where values are missing for long."""
+    """Return the SVG of a line through the values called `name`, each in the middle of its second.
+
+    The line is interrupted where no second has a value for longer than `GAP`.
+    """
     pieces: list[list[tuple[float, float]]] = []
     previous_second = -GAP - 1
     for row in timeline:

@@ -1,4 +1,4 @@
-"""A result as JSON and as a table. docs/performance.md describes the JSON's keys, which don't change."""
+"""The result of a run as JSON and as a table. docs/performance.md describes the JSON's keys, which don't change."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.measuring.result import Result
 
 BUSY = 0.85
-"""The share of a processor above which part of the latency comes from the viewers' own process."""
+"""The share of a processor that a viewers' process may use. If it uses more, part of the latency comes from it."""
 FRESH = 512
-"""Bytes for each viewer: any server that starts fresh needs more than that."""
+"""Bytes of memory for each viewer, fewer than any server needs. A smaller figure means that the server already had
+memory from earlier viewers."""
 LATE = 0.01
-"""Seconds by which a process may be late without a remark."""
+"""Seconds by which timers of the viewers' processes may be late without a remark in the report."""
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    """Return the result as plain values for JSON."""
+    """Return a result as an object for JSON."""
     plan, measurements, usage = result.plan, result.measurements, result.usage
     return {
         "format": 1,
@@ -81,7 +82,7 @@ def as_json(result: Result) -> dict[str, Any]:
 
 
 def as_rows(result: Result) -> list[tuple[str, str]]:
-    """Return the result for people, as pairs of a name and a value."""
+    """Return a result as the rows of a table for people. Each row is a name and a value."""
     plan, measurements, usage = result.plan, result.measurements, result.usage
     rows = [
         ("server", f"{result.url}  {result.slug}"),
@@ -114,7 +115,7 @@ def as_rows(result: Result) -> list[tuple[str, str]]:
 
 
 def notes(result: Result) -> list[str]:
-    """Return remarks that a reader of the figures needs: failures, and doubts."""
+    """Return remarks that a reader of the figures should know: what failed, and why figures may be wrong."""
     measurements = result.measurements
     remarks = [f"{count:,} × {reason}" for reason, count in measurements.errors.most_common(5)]
     remarks += [f"{count:,} × publishing: {reason}" for reason, count in result.publish_errors.most_common(5)]

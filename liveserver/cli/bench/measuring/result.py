@@ -1,4 +1,4 @@
-"""The result of a run: its figures, from the first connection to the last delivery. Pure."""
+"""The result of a run: its figures, from the first connection to the last delivery. No I/O."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Usage:
-    """Processor time and memory that the server's processes used."""
+    """The processor time and memory that the server's processes used in a run."""
 
     pids: tuple[int, ...]
     connect_us: float
-    """Microseconds of processor time for each attempt to connect."""
+    """Microseconds of processor time for each attempt of a viewer to connect."""
     delivery_us: float | None
-    """Microseconds of processor time for each delivery, publishing included; None if nothing was delivered."""
+    """Microseconds of processor time for each delivery (a change to one viewer). The work of publishing is included.
+    None if nothing was delivered."""
     viewer_bytes: float
-    """Bytes of memory (PSS) for each viewer that follows."""
+    """Bytes of memory (proportional set size) for each viewer that follows."""
 
 
 @dataclass
@@ -38,26 +39,30 @@ class Result:
     interrupted: bool = False
     measurements: Measurements = field(default_factory=Measurements)
     expected: int = 0
-    """The number of deliveries that there should have been."""
+    """How many deliveries there should have been. A delivery is a change that one viewer gets."""
     published: int = 0
+    """How many entries were published."""
     publish_errors: Counter[str] = field(default_factory=Counter)
+    """How many entries couldn't be published, by the text of the error."""
     answers: Histogram = field(default_factory=Histogram)
-    """The times that the server took to answer publish requests."""
+    """The times that the server took to answer requests to publish."""
     connect_seconds: float = 0.0
+    """Seconds from the beginning of connecting to the moment when the last viewer's stream began."""
     received: int = 0
-    """Bytes that viewers got while entries were delivered; TLS isn't counted."""
+    """How many bytes viewers got while entries were delivered, without what TLS adds."""
     deliver_seconds: float = 0.0
-    """Seconds from the first publish, or the beginning of watching, to the last delivery."""
+    """Seconds from the first request to publish, or from the beginning of watching, to the last delivery."""
     seconds: dict[int, Second] = field(default_factory=dict)
+    """The counts of each second, by its number from the run's beginning."""
     publishes: Counter[int] = field(default_factory=Counter)
-    """Entries published in each second."""
+    """How many entries were published in each second, by its number from the run's beginning."""
     busiest: float = 0.0
-    """The share of a processor that the busiest process of viewers used while entries were delivered."""
+    """The share of a processor that viewers' processes used while entries were delivered: that of the busiest one."""
     usage: Usage | None = None
 
     @property
     def latency(self) -> Histogram:
-        """The latencies of all deliveries, from the moment an entry's request was sent."""
+        """The latencies of all deliveries: from the moment when the request to publish was sent, to a viewer."""
         total = Histogram()
         for second in self.seconds.values():
             total.merge(second.latency)
@@ -65,7 +70,7 @@ class Result:
 
     @property
     def ok(self) -> bool:
-        """True if every viewer was connected, all entries were published, and everyone got each change exactly once."""
+        """True if every viewer was connected, no request to publish failed, and each viewer got each change once."""
         measurements = self.measurements
         return (
             measurements.opened == self.plan.viewers

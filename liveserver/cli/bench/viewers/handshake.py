@@ -1,4 +1,4 @@
-"""The request that opens a viewer's stream, and the check of its answer (RFC 6455, 4; RFC 7692, 7.1). Pure."""
+"""The request that opens a viewer's stream, and the check of its answer (RFC 6455, 4; RFC 7692, 7.1). No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from liveserver.cli.bench.errors import Broken
 
 HEAD_MAX = 16 * 1024
-"""Bytes that an answer's head may have."""
+"""How many bytes the head of an answer may have."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
@@ -26,13 +26,13 @@ class Transport(StrEnum):
 
 
 def random_key() -> str:
-    """Return a value for `Sec-WebSocket-Key`."""
+    """Return a random value for `Sec-WebSocket-Key`."""
     return b64encode(secrets.token_bytes(16)).decode()
 
 
 @dataclass(frozen=True)
 class Opening:
-    """The opening request of a stream. All viewers of a run have the same one, with the same WebSocket key."""
+    """The request that opens a stream. All viewers of a run send the same request, with the same WebSocket key."""
 
     transport: Transport
     authority: str
@@ -44,7 +44,7 @@ class Opening:
     key: str = field(default_factory=random_key)
 
     def request(self, after: str | None = None) -> bytes:
-        """Return the request's bytes; `after`: the position to resume at."""
+        """Return the request as bytes. `after`: the position after which the stream goes on; None: from now."""
         target = f"{self.path}?after={after}" if after else self.path
         lines = [f"GET {target} HTTP/1.1", f"Host: {self.authority}", "User-Agent: liveserver-bench"]
         if self.transport is Transport.SSE:
@@ -61,7 +61,10 @@ class Opening:
         return b64encode(sha1(self.key.encode() + _GUID, usedforsecurity=False).digest()).decode()
 
     def read(self, data: bytes) -> Answer | None:
-        """Read the answer at the beginning of data; None if its head isn't complete. Raises Broken for a refusal."""
+        """Read and check the answer at the beginning of the server's data; None if its head isn't complete yet.
+
+        Raises Broken if the server refuses the stream, or the answer breaks the protocol.
+        """
         head, separator, _ = data.partition(b"\r\n\r\n")
         if not separator:
             if len(data) > HEAD_MAX:
@@ -87,17 +90,18 @@ class Opening:
     def _deflated(self, fields: dict[str, str]) -> bool:
         agreed = fields.get("sec-websocket-extensions", "")
         if agreed and not (self.deflate and "server_no_context_takeover" in agreed):
-            # We inflate each message alone. A server that ignores the offered parameter breaks RFC 7692, 7.1.1.1.
+            # We inflate each message separately, so the server must have agreed to `server_no_context_takeover`. A
+            # server that ignores this parameter breaks RFC 7692, 7.1.1.1.
             raise Broken(f"answered with an extension that wasn't offered: {agreed}")
         return bool(agreed)
 
 
 class Answer(NamedTuple):
-    """The server's answer that opens the stream."""
+    """The head of the server's answer, with which the stream begins."""
 
     size: int
-    """The bytes of the answer's head."""
+    """How many bytes the head has. The stream follows it."""
     deflated: bool
-    """True if permessage-deflate was agreed on."""
+    """True if the server agreed to permessage-deflate."""
     chunked: bool
-    """True if the body comes in chunks (HTTP/1.1)."""
+    """True if the stream comes in chunks (HTTP/1.1)."""

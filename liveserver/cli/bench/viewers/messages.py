@@ -1,8 +1,8 @@
-"""Parsing a viewer's data: WebSocket frames or server-sent events, and the messages in them. Pure.
+"""The parser of a viewer's data: it reads WebSocket frames or server-sent events, and the messages in them. No I/O.
 
-All viewers of a stream get the same bytes, so parsing depends on the bytes alone: `read_frames` and `read_events` take
-the data so far, and return the messages that are complete, and the number of their bytes. Nothing of an incomplete
-message is consumed.
+All viewers of a stream get the same bytes, so the parser keeps no state of a viewer. `read_frames` and `read_events`
+take the data that isn't parsed yet. They return the complete messages in it, and how many bytes these messages take.
+The caller keeps the bytes of an incomplete message for the next call.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import orjson
 from liveserver.cli.bench.errors import Broken
 
 MESSAGE_MAX = 16 * 1024 * 1024
-"""Bytes that a message may have; a server that sends a longer one is taken to be broken."""
+"""How many bytes a message may have. A longer one breaks the protocol."""
 
 _MARK = re.compile(rb"bench-([0-9a-f]{8})-([0-9]{7})-([0-9]{15})")
 _EVENT_END = re.compile(rb"\n\n|\r\n\r\n|\r\r")
@@ -26,13 +26,15 @@ _FIN, _DEFLATED, _RESERVED = 0x80, 0x40, 0x30
 
 
 class Mark(NamedTuple):
-    """The mark in the text of a benchmark's entry: its run, its number, and the time when its request was sent."""
+    """The mark in the text of a benchmark's entry: the run, the entry's number, and when the entry was sent."""
 
     run: str
     """The run's id: eight hexadecimal digits."""
     number: int
+    """The number of the entry in its run, from 0 on."""
     sent: float
-    """Seconds of this machine's monotonic clock, which all processes share on Linux (clock_gettime(2))."""
+    """When the request to publish the entry was sent, in seconds of the monotonic clock. All processes of a Linux
+    machine have the same monotonic clock (clock_gettime(2))."""
 
     def __str__(self) -> str:
         return f"bench-{self.run}-{self.number:07d}-{round(self.sent * 1e6):015d}"
@@ -45,7 +47,7 @@ class Mark(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The first message of a stream; also sent before changes whose seqs may skip."""
+    """The first message of a stream. The server also sends it before changes whose seqs may have gaps (a replay)."""
 
     epoch: str
     seq: int
@@ -53,33 +55,35 @@ class Hello(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change: an entry, a deletion, or the live blog's own fields."""
+    """A message with a change: an entry, a deletion, or the live blog's own fields."""
 
     seq: int
     mark: Mark | None
+    """The mark in the text of a benchmark's entry; None for any other change."""
 
 
 class Reset(NamedTuple):
-    """The message that the viewer's position is void."""
+    """The message that the viewer's position is void, and where the live blog stands now."""
 
     epoch: str
     seq: int
 
 
 class Farewell(NamedTuple):
-    """The message that the server ends, and after how many seconds to come back."""
+    """The message that the server ends, and after how many seconds the viewer is to come back."""
 
     after: float
 
 
 class Ping(NamedTuple):
-    """A ping, to be answered with the same payload."""
+    """A ping frame. The viewer has to answer with the same payload."""
 
     payload: bytes
 
 
 class End(NamedTuple):
-    """A close frame; the code is 1005 if it has none (RFC 6455, 7.4.1)."""
+    """The end of the stream: a close frame, or the end of an SSE body. If a close frame has no code, `code` is 1005
+    (RFC 6455, 7.4.1)."""
 
     code: int
 
@@ -88,9 +92,10 @@ Message = Hello | Change | Reset | Farewell | Ping | End
 
 
 def read_frames(data: bytes) -> tuple[list[Message], int]:
-    """Read the complete WebSocket messages at the beginning of data (RFC 6455, 5); return them and their bytes.
+    """Read the complete WebSocket messages at the beginning of `data` (RFC 6455, 5).
 
-    Frames may be deflated without context takeover (RFC 7692, 7.2.2). Raises Broken.
+    Returns the messages, and how many bytes of `data` they take. Messages may be deflated, without context takeover
+    (RFC 7692, 7.2.2). Raises Broken if the data breaks the protocol.
     """
     messages: list[Message] = []
     consumed = 0
@@ -103,7 +108,11 @@ def read_frames(data: bytes) -> tuple[list[Message], int]:
 
 
 def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
-    """Read one message, and control frames among its fragments; return nothing and `start` if it isn't complete."""
+    """Read the message at `start`, with the control frames among its fragments; or a control frame.
+
+    Returns the messages, and the index of the first byte after them. If not all bytes are there yet, returns no
+    messages, and `start`.
+    """
     messages: list[Message] = []
     fragments: list[bytes] = []
     deflated = False
@@ -131,7 +140,10 @@ def _read_one(data: bytes, start: int) -> tuple[list[Message], int]:
 
 
 def _frame(data: bytes, at: int) -> tuple[int, bytes, int] | None:
-    """Read a frame; return its first byte, its payload, and the index of its end; None if it isn't complete."""
+    """Read the WebSocket frame at index `at` of the data; None if not all of its bytes are there yet.
+
+    Returns the frame's first byte, its payload, and the index of the first byte after it. Raises Broken.
+    """
     if len(data) - at < 2:
         return None
     first, length = data[at], data[at + 1]
@@ -169,9 +181,10 @@ def _inflate(payload: bytes) -> bytes:
 
 
 def read_events(data: bytes) -> tuple[list[Message], int]:
-    """Read the complete events at the beginning of data (HTML, 9.2.6); return their messages and their bytes.
+    """Read the complete server-sent events at the beginning of `data` (HTML, 9.2.6).
 
-    Raises Broken.
+    Returns the messages in them, and how many bytes of `data` the events take. Raises Broken if the data breaks the
+    protocol.
     """
     messages: list[Message] = []
     consumed = 0
@@ -187,9 +200,10 @@ def read_events(data: bytes) -> tuple[list[Message], int]:
 
 
 def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
-    """Read the complete chunks at the beginning of data (RFC 9112, 7.1); return their content and their bytes.
+    """Read the complete HTTP chunks at the beginning of `data` (RFC 9112, 7.1).
 
-    The third value is True if the last of them ends the body. Raises Broken.
+    Returns the content of the chunks, how many bytes of `data` they take, and True if the last of them ends the body.
+    Raises Broken if the data breaks the protocol.
     """
     content: list[bytes] = []
     consumed = 0
@@ -211,7 +225,11 @@ def read_chunks(data: bytes) -> tuple[bytes, int, bool]:
 
 
 def meaning(text: bytes) -> list[Message]:
-    """Parse a JSON message of the stream; return nothing for types that don't matter here. Raises Broken."""
+    """Parse a JSON message of the stream, and return it as a list of one.
+
+    The list is empty if the message has a type that a benchmark needn't know, such as `heartbeat`. Raises Broken if the
+    text isn't a message of a live stream.
+    """
     try:
         message = orjson.loads(text)
         match message["type"]:

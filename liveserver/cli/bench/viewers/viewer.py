@@ -1,7 +1,8 @@
 """One viewer: a connection that follows a live stream, and counts the changes that it gets.
 
-It consists of a transport and a few numbers, so that 20,000 fit into memory. If no data is incomplete, the next bytes
-are first looked up in a cache: they have usually been parsed for another viewer already.
+A viewer consists of a transport and a few numbers, so that 20,000 viewers fit into memory. If a viewer has no bytes of
+an incomplete message, it first looks up the next bytes in a cache that all viewers of the process share. Usually the
+same bytes have been parsed for another viewer already.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.messages import Mark
 
 FINAL_CODES = range(4500, 5000)
-"""Close codes after which a viewer doesn't come back (docs/stream.md)."""
+"""The close codes after which a viewer doesn't connect again (docs/stream.md)."""
 
 MEANINGS = 512
-"""Pieces of data whose messages are cached."""
+"""How many pieces of data the cache holds."""
 
 
 class Meanings:
-    """The cache of messages by data that arrived before; usually the data is that of the last call."""
+    """A cache of parsed messages, by the bytes that they were parsed from. It is made for calls that mostly ask for the
+    same bytes as the call before."""
 
     def __init__(self) -> None:
         self._last = b""
@@ -41,7 +43,7 @@ class Meanings:
         return len(self._messages)
 
     def get(self, data: bytes) -> list[Message] | None:
-        """Return the messages of some data; None if it isn't cached."""
+        """Return the messages that some data consists of; None if the data isn't in the cache."""
         # Comparing two kilobytes takes a twentieth of the time of hashing them.
         if data == self._last:
             return self._last_messages
@@ -51,7 +53,7 @@ class Meanings:
         return messages
 
     def keep(self, data: bytes, messages: list[Message]) -> None:
-        """Cache the messages of some data."""
+        """Put the messages that some data consists of into the cache."""
         if len(self._messages) >= MEANINGS:
             self._messages.clear()
         self._messages[data] = messages
@@ -59,44 +61,46 @@ class Meanings:
 
 
 class Stage(Enum):
-    """The stage of a viewer."""
+    """The stage of a viewer's connection."""
 
     AWAY = auto()
     """The viewer has no connection."""
     OPENING = auto()
-    """The request was sent."""
+    """The viewer has sent its request, and waits for the answer."""
     GREETING = auto()
-    """The stream is open; its `hello` is awaited."""
+    """The stream is open, and the viewer waits for its `hello`."""
     FOLLOWING = auto()
+    """The viewer has got the `hello`, and gets changes."""
     ENDING = auto()
-    """The connection is being closed."""
+    """The viewer is closing its connection."""
 
 
 _FOLLOWING = Stage.FOLLOWING
-"""A copy, since looking up a member of an Enum is slow, and this one is needed for every delivery."""
+"""`Stage.FOLLOWING`, as a global name. Looking up a member of an Enum is slow, and each delivery needs this member."""
 
 
 class ViewerEvents(Protocol):
-    """The receiver of viewers' events, with the state that the viewers of one process share."""
+    """The object to which the viewers of one process report, with the state that they share. It is the `Worker`."""
 
     opening: Opening
     greeted: bool
-    """True if the server sends `hello`. One that doesn't (in comparisons) counts changes from 1."""
+    """True if the server sends `hello`. A server that doesn't (in comparisons with others) counts changes from 1."""
     measurements: Measurements
     meanings: Meanings
 
     def arrived(self, mark: Mark | None, /) -> None:
-        """Note that a viewer got a change, in order."""
+        """A viewer got a change, in order. `mark`: the mark in the change; None if it has none."""
 
     def began(self, viewer: Viewer, /) -> None:
-        """Note that a viewer's stream has begun."""
+        """A viewer's stream has begun, for the first time or again."""
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None, /) -> None:
-        """Note that a viewer's connection has ended. `pause`: seconds until it is to come back; None: as it likes."""
+        """A viewer's connection has ended. `pause`: after how many seconds the server wants the viewer back; None if it
+        didn't say; infinite if the viewer mustn't come back."""
 
 
 class Viewer(asyncio.Protocol):
-    """One viewer, over one connection after the other."""
+    """One viewer. If its connection ends, the same viewer goes on with another one."""
 
     __slots__ = (
         "_chunked",
@@ -118,9 +122,9 @@ class Viewer(asyncio.Protocol):
         self.number = number
         self.stage = Stage.AWAY
         self.start = -1
-        """The seq at which the viewer began; -1: it has never followed."""
+        """The seq of the live blog when the viewer began to follow; -1: it has never followed."""
         self.seq = -1
-        """The seq of the last change that the viewer got."""
+        """The seq up to which the viewer has got the changes; -1: it has never followed."""
         self._events = events
         self._epoch = ""
         self._section_end = -1
@@ -133,12 +137,12 @@ class Viewer(asyncio.Protocol):
 
     @property
     def away(self) -> bool:
-        """True if the viewer has no connection, and is making none."""
+        """True if the viewer has no connection."""
         return self.stage is Stage.AWAY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Request the stream, from this viewer's position on."""
-        # uvloop's transports are no subclasses of asyncio's.
+        """Send the request for the stream, from this viewer's position on."""
+        # The cast is needed, as uvloop's transports are no subclasses of asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self.stage = Stage.OPENING
         self._held = self._raw = b""
@@ -149,7 +153,7 @@ class Viewer(asyncio.Protocol):
         self._transport.write(self._events.opening.request(after))
 
     def data_received(self, data: bytes) -> None:
-        """Read data, and handle the messages in it."""
+        """Parse data from the server, and handle the messages in it. If the data breaks the protocol, leave."""
         events = self._events
         events.measurements.received += len(data)
         at_rest = self.stage is _FOLLOWING and not self._held and not self._raw
@@ -167,10 +171,10 @@ class Viewer(asyncio.Protocol):
             self.leave(str(error), code=1002)
 
     def eof_received(self) -> None:
-        """Let the transport close: the server has ended the stream."""
+        """Return None, which lets the transport close: the server has ended the stream."""
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report that the connection has ended."""
+        """Report that the connection has ended, and why."""
         if self.stage is Stage.FOLLOWING:
             self._events.measurements.following -= 1
         if self.stage is not Stage.ENDING and exc is not None:
@@ -181,7 +185,11 @@ class Viewer(asyncio.Protocol):
         self._events.ended(self, self._reason, self._pause)
 
     def leave(self, reason: str, *, code: int | None = None, pause: float | None = None) -> None:
-        """End the connection, with a close frame if there is a code and it is a WebSocket."""
+        """End the connection, if there is one that isn't being closed already.
+
+        If it is a WebSocket and `code` is given, send a close frame first. `reason` and `pause` are what is reported
+        when the connection has ended.
+        """
         if self._transport is None or self.stage is Stage.ENDING:
             return
         if self.stage is Stage.FOLLOWING:
@@ -194,7 +202,7 @@ class Viewer(asyncio.Protocol):
         self._transport.close()
 
     def abandon(self, reason: str) -> None:
-        """End the connection at once, whatever is under way."""
+        """End the connection at once, without sending or reading anything more."""
         self.leave(reason)
         if self._transport is not None:
             self._transport.abort()
@@ -261,7 +269,7 @@ class Viewer(asyncio.Protocol):
             if seq <= self.seq:
                 measurements.duplicated += 1
                 return
-            # Up to a hello's seq, changes may skip; after it, none may.
+            # Up to the seq of a `hello`, seqs may have gaps, as these changes are a replay. After it, they mustn't.
             excused = min(seq - 1, max(self.seq, self._section_end))
             measurements.superseded += excused - self.seq
             measurements.lost += seq - 1 - excused
@@ -281,16 +289,17 @@ class Viewer(asyncio.Protocol):
             self._follow()
 
     def _start_afresh(self, epoch: str, seq: int) -> None:
-        """Go on at a new position: the old one is void. A reader would take a snapshot; changes between are lost."""
+        """Go on from a new position, as the old one is void. A reader's page would take a snapshot. Here, the changes
+        between the two positions count as lost."""
         measurements = self._events.measurements
         if epoch != self._epoch:
-            # The number of missed changes of another history can't be known.
+            # How many changes of another history the viewer has missed can't be known.
             measurements.resets += 1
         elif seq > self.seq:
             measurements.resets += 1
             measurements.lost += seq - self.seq
         else:
-            # The `hello` before has done this already, or there are no changes between.
+            # The `hello` before this message has led to this position already, or no changes are missing.
             return
         self._epoch, self.seq, self._section_end = epoch, seq, -1
 

@@ -1,4 +1,4 @@
-"""A process that holds viewers: its orders, its work, its reports."""
+"""A process that holds viewers (a worker process): the orders that it gets, its work, and the reports that it sends."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.messages import Mark
 
 REPORT_EVERY = 0.5
-"""Seconds between reports."""
+"""Seconds between two reports of a worker process."""
 HANDSHAKES = 200
-"""Handshakes that may be under way at the same time, in all processes together."""
+"""How many viewers may be connecting at the same time, in all processes together."""
 OPEN_SECONDS = 30.0
-"""Seconds for a connection, and again for its stream to begin."""
+"""Seconds in which a connection must be made; and seconds in which its stream must begin after that."""
 TRIES = 3
-"""Attempts to connect a viewer for the first time."""
+"""How often a viewer tries to connect for the first time, before it gives up."""
 PAUSE_MAX = 10.0
-"""The longest back-off of a viewer that comes back, in seconds."""
+"""The longest pause before a viewer tries to connect again, in seconds, if the server names none."""
 LEAVE_SECONDS = 2.0
-"""Seconds to wait for viewers to leave at the end."""
+"""Seconds to wait at the end until all viewers have closed their connections."""
 TICK = 0.02
-"""Seconds between two measurements of lateness."""
+"""Seconds between two measurements of how late the process runs its timers."""
 REASONS = 20
-"""Different reasons of failures that are counted apart; others are counted together."""
+"""For how many reasons failures are counted separately. Failures for any other reason are counted together."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """The orders for a process. Everything in them can be pickled."""
+    """What a worker process has to do. The first process pickles it and sends it to the worker process."""
 
     opening: Opening
     greeted: bool
@@ -55,52 +55,58 @@ class Orders:
     address: tuple[str, int]
     """The server's IP address and port."""
     tls_name: str | None
-    """The name that the server's certificate must have; None: no TLS."""
+    """The name that the server's certificate must have; None if the server is reached without TLS."""
     many_sources: bool
-    """True if connections may come from several addresses of the loopback network."""
+    """True if connections to the server may come from several source addresses of the loopback network."""
     viewers: range
     """The numbers of the viewers that this process holds."""
     of: int
-    """The number of viewers of all processes."""
+    """How many viewers all processes have together."""
     handshakes: int
+    """How many viewers of this process may be connecting at the same time."""
     run: str
-    """The run's id, which is in the marks of its entries."""
+    """The run's id, which the marks of its entries contain."""
     origin: float
-    """The time of second 0, on the monotonic clock."""
+    """The time when second 0 begins, on the monotonic clock."""
 
 
 class Connect(NamedTuple):
-    """The order to connect all viewers: the first at `at` (monotonic clock), the last `ramp` seconds later."""
+    """The order to connect all viewers: the first one at `at` (monotonic clock), the last one `ramp` seconds later."""
 
     at: float
     ramp: float
 
 
 class Finish(NamedTuple):
-    """The order to count the viewers that lack the last change, whose seq is `seq`."""
+    """The order to count from now on the viewers that haven't got the last change. `seq`: the seq of that change."""
 
     seq: int
 
 
 class Stop(NamedTuple):
-    """The order to leave, report once more, and end."""
+    """The order to report once more, let all viewers leave, and end."""
 
 
 class Report(NamedTuple):
-    """A report of one process, about the time since its beginning."""
+    """A report of one worker process."""
 
     measurements: Measurements
+    """The counts since the process's beginning."""
     seconds: dict[int, Second]
-    """The counts of each second since the last report but one."""
+    """The counts of each second that may have changed since the report before, by the number of the second."""
     settled: bool
-    """True if every viewer was opened or has given up."""
+    """True if the stream of every viewer has begun, or the viewer has given up."""
     final: int
-    """The seq of the last change, for which `behind` was counted; -1: it isn't known yet."""
+    """The seq of the last change, for which `measurements.behind` was counted; -1 if it isn't known yet."""
     last: bool
+    """True if this is the last report of the process."""
 
 
 class Worker:
-    """The viewers of one process. Implements their `ViewerEvents`."""
+    """The viewers of one worker process, which report to it (it is their `ViewerEvents`).
+
+    `send`: sends a report to the first process.
+    """
 
     def __init__(self, orders: Orders, send: Callable[[Report], None]) -> None:
         self.opening = orders.opening
@@ -111,23 +117,24 @@ class Worker:
         self._send = send
         self._viewers = [Viewer(number, self) for number in orders.viewers]
         self._opened: dict[Viewer, asyncio.Future[bool]] = {}
-        """Viewers that are being connected for the first time."""
+        """The viewers that are being connected for the first time. The future of each gets True when its stream begins,
+        and False if the connection ends before that."""
         self._seconds: dict[int, Second] = {}
         self._current = Second()
         self._current_end = 0.0
-        """The end of the current second, on the monotonic clock."""
+        """The time when the current second ends, on the monotonic clock."""
         self._tasks = BackgroundTasks()
         self._settled = False
         self._final = -1
         self._stopping = asyncio.Event()
         self._remaining = 0
-        """The number of viewers that still have to leave, at the end."""
+        """At the end: how many viewers still have a connection."""
         self._left = asyncio.Event()
         self._failure: BaseException | None = None
         self._tls = None if orders.tls_name is None else ssl.create_default_context()
 
     def order(self, order: Connect | Finish | Stop) -> None:
-        """Carry out an order of the first process."""
+        """Carry out an order that came from the first process."""
         match order:
             case Connect():
                 self._start(self._connect(order))
@@ -138,7 +145,10 @@ class Worker:
                 self._stopping.set()
 
     async def run(self) -> None:
-        """Report until the order to stop; then let all viewers leave."""
+        """Send reports until the order to stop comes; then send the last report, and let all viewers leave.
+
+        If a task failed, raises its error.
+        """
         while not self._stopping.is_set():
             self._report()
             with suppress(TimeoutError):
@@ -157,7 +167,7 @@ class Worker:
                     await self._left.wait()
 
     def arrived(self, mark: Mark | None) -> None:
-        """Count a change that a viewer got."""
+        """Count that a viewer got a change now; and, if it has a mark of this run, how long the change took."""
         now = time.monotonic()
         self.measurements.arrived_at = now
         second = self._current
@@ -168,7 +178,7 @@ class Worker:
             second.latency.add(now - mark.sent)
 
     def began(self, viewer: Viewer) -> None:
-        """Count a viewer's stream that has begun, for the first time or again."""
+        """Count that a viewer's stream has begun, for the first time or again."""
         waiting = self._opened.get(viewer)
         if waiting is None:
             self.measurements.reconnects += 1
@@ -178,7 +188,7 @@ class Worker:
             waiting.set_result(True)
 
     def ended(self, viewer: Viewer, reason: str, pause: float | None) -> None:
-        """Note that a viewer's connection has ended, and why."""
+        """Count by its reason that a viewer's connection has ended; connect the viewer again if it is to come back."""
         if self._stopping.is_set():
             self._remaining -= 1
             if not self._remaining:
@@ -193,7 +203,8 @@ class Worker:
             self._start(self._come_back(viewer, pause))
 
     async def _connect(self, order: Connect) -> None:
-        """Open every viewer, with a limited number of handshakes at the same time."""
+        """Connect every viewer for the first time, so many at the same time as the orders allow. After that, measure
+        for ever how late this process is."""
         numbered = iter(self._viewers)
         async with asyncio.TaskGroup() as group:
             for _ in range(min(self._orders.handshakes, len(self._viewers))):
@@ -203,7 +214,8 @@ class Worker:
         await self._watch_the_clock()
 
     async def _watch_the_clock(self) -> None:
-        """Measure how late this process runs its timers: that much of every latency is its own."""
+        """Measure for ever how late this process runs its timers. So much of each latency comes from this process, not
+        from the server."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + TICK
@@ -233,7 +245,8 @@ class Worker:
         self.measurements.failed += 1
 
     async def _come_back(self, viewer: Viewer, pause: float | None) -> None:
-        """Connect a viewer again, as a reader's page does: with back-off, and from its position on."""
+        """Connect a viewer again, as a reader's page does: after a pause that grows with each attempt that fails, and
+        from the viewer's position on. `pause`: seconds of the first pause, if the server named them."""
         wait = 1.0
         while viewer.away:
             await asyncio.sleep(random.uniform(0, wait) if pause is None else pause)
@@ -242,7 +255,10 @@ class Worker:
             await self._dial(viewer)
 
     async def _dial(self, viewer: Viewer) -> bool:
-        """Make a connection for a viewer, whose stream isn't open yet; False if that fails."""
+        """Make a connection for a viewer, and return True; return False if that fails.
+
+        The viewer then sends its request: its stream hasn't begun when this returns.
+        """
         orders = self._orders
         loop = asyncio.get_running_loop()
         self.measurements.tries += 1
@@ -251,7 +267,8 @@ class Worker:
         try:
             connection.setblocking(False)
             if orders.many_sources:
-                # Let the kernel choose the port when it connects: else it would have to be free for every destination.
+                # Let the kernel choose the source port only when it connects. If it did so at `bind`, the port would
+                # have to be free for every destination.
                 connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
                 connection.bind((machine_limits.source_of(viewer.number), 0))
             async with asyncio.timeout(OPEN_SECONDS):
@@ -297,19 +314,19 @@ class Worker:
             lost_in_all += sum(max(self._final - viewer.seq, 0) for viewer in self._viewers if viewer.start >= 0)
         measurements = replace(self.measurements, lost=lost_in_all, errors=Counter(self.measurements.errors))
         self._send(Report(measurements, dict(self._seconds), self._settled, self._final, last))
-        # Seconds that far back won't change any more, and have been reported.
+        # Seconds before the last full one have been reported and won't change any more.
         current = int(now - self._orders.origin)
         for number in [number for number in self._seconds if number < current - 1]:
             del self._seconds[number]
 
 
 IP_BIND_ADDRESS_NO_PORT = 24
-"""The constant of linux/in.h, which the socket module doesn't have before Python 3.14."""
+"""A constant of linux/in.h. Python's module `socket` doesn't have it before Python 3.14."""
 
 
 def main(orders: Orders, connection: Connection) -> None:
-    """Run a worker process until it is told to stop, or the first process is gone."""
-    # Ctrl+C at a terminal goes to every process; the first one decides, and gives orders.
+    """Run a worker process until it gets the order to stop, or the first process is gone."""
+    # Ctrl+C at a terminal goes to every process. The first process decides what happens, and gives the order to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     machine_limits.raise_open_files()
@@ -335,7 +352,8 @@ async def _attend(orders: Orders, connection: Connection) -> None:
         except (EOFError, OSError):
             worker.order(Stop())
 
-    # The viewers' objects stay. Collecting garbage among them again and again would cost more than all else.
+    # The objects of viewers stay until the end. If the garbage collector went through them again and again, that would
+    # cost more than all other work.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000)

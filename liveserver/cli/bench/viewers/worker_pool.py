@@ -1,4 +1,4 @@
-"""The worker processes, as the first process sees them."""
+"""The worker processes, as the first process sees them. The first process runs the command `liveserver bench`."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from liveserver.cli.bench.viewers.worker import Orders
 
 START_SECONDS = 30.0
-"""Seconds in which all processes must have sent their first report."""
+"""Seconds to wait at most for the first report of every process."""
 END_SECONDS = 15.0
-"""Seconds to wait for the last reports, and for a process to end."""
+"""Seconds to wait at most for the last reports of all processes, and then for each process to end."""
 
 
 class Member:
-    """One process, and its last report."""
+    """One worker process, with what its latest report says."""
 
     def __init__(self, process: SpawnProcess, connection: Connection) -> None:
         self.process = process
@@ -42,7 +42,10 @@ class Member:
 
 
 class WorkerPool:
-    """The pool of processes: starts them, gives them orders, and adds up their reports. It is a context manager."""
+    """The pool of worker processes: it starts them, gives them orders, and adds up their reports.
+
+    It is an asynchronous context manager. `orders`: what each process has to do; there is one process for each.
+    """
 
     def __init__(self, orders: Sequence[Orders]) -> None:
         self._orders = orders
@@ -52,13 +55,15 @@ class WorkerPool:
     async def __aenter__(self) -> WorkerPool:
         context = multiprocessing.get_context("spawn")
         loop = asyncio.get_running_loop()
-        # If it were started later, it would undo the blocking of signals below.
+        # Python starts its resource tracker together with the first process. Then it would undo the blocking of the
+        # signal below, so we start it before.
         resource_tracker.ensure_running()
         try:
             for orders in self._orders:
                 ours, theirs = context.Pipe()
                 process = context.Process(target=worker.main, args=(orders, theirs), daemon=True)
-                # Ctrl+C at a terminal goes to every process of the group; this one acts on it.
+                # Ctrl+C at a terminal goes to every process of the group. Only this process acts on it: the new one
+                # begins with the signal blocked.
                 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
                 try:
                     process.start()
@@ -79,7 +84,7 @@ class WorkerPool:
 
     @property
     def measurements(self) -> Measurements:
-        """The counts of all viewers."""
+        """The counts of the viewers of all processes, added up."""
         total = Measurements()
         for member in self._members:
             total.merge(member.measurements)
@@ -87,21 +92,21 @@ class WorkerPool:
 
     @property
     def settled(self) -> bool:
-        """True if every viewer was connected or has given up."""
+        """True if the stream of every viewer has begun, or the viewer has given up."""
         return all(member.settled for member in self._members)
 
     @property
     def final(self) -> int:
-        """The seq of the last change, for which all processes have counted `behind`; -1: not all have yet."""
+        """The seq of the last change, if all processes have counted the viewers that haven't got it; otherwise -1."""
         return min(member.final for member in self._members)
 
     @property
     def cpu(self) -> list[float]:
-        """Seconds of processor time that each process has used."""
+        """For each process, how many seconds of processor time it has used."""
         return [member.measurements.cpu for member in self._members]
 
     def seconds(self, since: int = 0) -> dict[int, Second]:
-        """Return the counts of each second of the run, from `since` on."""
+        """Return the counts of each second of the run, from the second numbered `since` on."""
         total: dict[int, Second] = {}
         for member in self._members:
             for number in [number for number in member.seconds if number >= since]:
@@ -113,20 +118,23 @@ class WorkerPool:
         return dict(sorted(total.items()))
 
     def connect(self, at: float, ramp: float) -> None:
-        """Let all viewers connect: the first at `at` (monotonic clock), the last `ramp` seconds later."""
+        """Let all viewers connect: the first one at `at` (monotonic clock), the last one `ramp` seconds later."""
         self._tell(Connect(at, ramp))
 
     def finish(self, seq: int) -> None:
-        """Tell the processes the seq of the last change."""
+        """Let the processes count the viewers that haven't got the last change. `seq`: the seq of that change."""
         self._tell(Finish(seq))
 
     async def stop(self) -> None:
-        """Let all viewers leave, and wait for the last reports."""
+        """Let all viewers leave, and wait at most END_SECONDS for the last report of every process."""
         self._tell(Stop())
         await self.until(lambda: all(member.last for member in self._members), END_SECONDS)
 
     async def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for reports until a condition holds; False if it takes too long. Raises Refused if a process died."""
+        """Wait for reports until a condition is true, at most so many seconds. Return whether it is true now.
+
+        Raises Refused if a process died before its last report.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -165,7 +173,7 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         for member in self._members:
             loop.remove_reader(member.connection.fileno())
-            # A process whose connection is closed stops, even if it never got an order.
+            # If the connection is closed, the process at its other end stops, even if it never got an order.
             member.connection.close()
         for member in self._members:
             await asyncio.to_thread(member.process.join, END_SECONDS)
