@@ -25,6 +25,8 @@ class ClientError(LiveserverError):
         super().__init__(message if len(message) <= DETAIL_MAX else f"{message[:DETAIL_MAX]}…")
         self.server = server
         self.status = status
+        self.repeated = False
+        """True if this wasn't the first time that the client sent the request: the first one may have been done."""
         self.problem = problem or {}
 
 

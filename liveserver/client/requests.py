@@ -31,6 +31,8 @@ RETRY_AFTER_MAX = 60.0
 AGAIN = frozenset({429, 503})
 """The statuses after which a request is repeated: 429 Too Many Requests, 503 Service Unavailable. With these, the
 server says that it has done nothing."""
+ATTEMPT = "liveserver.attempt"
+"""The extension of a response that holds the number of the attempt that it answers, from 1."""
 MESSAGE_BYTES = 20_000
 """So many bytes of a message or an answer cost as much at the throttle as one more message."""
 _HOST = re.compile(r"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?", re.ASCII)
@@ -90,14 +92,16 @@ class Requests:
     async def send(self, method: str, path: str, **options: Any) -> Message:
         """Send a request of the API, and return the JSON object in the answer.
 
-        Returns an empty object if the answer has no content, or its content isn't JSON. Raises ClientError if the
-        server refuses, Unreachable if it doesn't answer, and Broken if the answer is JSON but no object.
+        Returns an empty object if the answer has no content. Raises ClientError if the server refuses, Unreachable if
+        it doesn't answer, and Broken if the content is no JSON object (a refusal's content may be anything).
         """
         response = await self.answer(method, path, **options)
         content = response.content
         try:
             answer = await self.read(content) if content else {}
         except orjson.JSONDecodeError:
+            if response.is_success:
+                raise Broken(f"{self.url} answers with what is no JSON: is it a liveserver?") from None
             answer = {}
         if not isinstance(answer, dict):
             raise Broken(f"{self.url} answers with what is no object")
@@ -129,6 +133,7 @@ class Requests:
                     self._on_silence(self.url)
             else:
                 if response.status_code not in AGAIN or attempt == TRIES:
+                    response.extensions[ATTEMPT] = attempt
                     return response
                 pause = self.asked_pause(response.status_code, response.headers)
             await asyncio.sleep(pause + random.uniform(backoff / 2, backoff))
@@ -190,4 +195,6 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 def _refused(response: httpx2.Response, problem: Message, server: str) -> ClientError:
     bad = "; ".join(f"{error['pointer']}: {error['detail']}" for error in problem.get("errors", ()))
     detail = bad or problem.get("detail") or response.reason_phrase
-    return ClientError(response.status_code, f"{response.status_code} {detail}", problem, server)
+    refused = ClientError(response.status_code, f"{response.status_code} {detail}", problem, server)
+    refused.repeated = response.extensions[ATTEMPT] > 1
+    return refused

@@ -43,6 +43,30 @@ async def test_what_got_no_answer_is_sent_again_under_the_same_key(connect: Call
     assert len(api.requests) == 4
 
 
+async def test_a_deletion_that_is_sent_again_finds_it_done(connect: Callable[[Api], Client]) -> None:
+    """The answer to the first was lost. One that comes first and finds it deleted is told."""
+    gone = {"type": "urn:liveserver:problem:gone", "detail": "it was deleted"}
+    async with connect(Api(httpx2.ReadError("reset"), ok(gone, 410))) as client:
+        await client.delete("match", "0192")
+    async with connect(Api(ok(gone, 410))) as client:
+        with pytest.raises(ClientError, match="410 it was deleted") as caught:
+            await client.delete("match", "0192")
+    assert not caught.value.repeated
+    async with connect(Api(httpx2.ReadError("reset"), ok(gone, 404))) as client:
+        with pytest.raises(ClientError, match="404"):
+            await client.delete("match", "0192")
+
+
+async def test_another_server_is_told_from_a_liveserver(connect: Callable[[Api], Client]) -> None:
+    """By a success that is no JSON: a web site at that address, or a proxy's page."""
+    async with connect(Api(httpx2.Response(200, html="<h1>Bienvenue</h1>"))) as client:
+        with pytest.raises(Broken, match="is it a liveserver"):
+            await client.liveblog("match")
+    async with connect(Api(httpx2.Response(404, html="<h1>Introuvable</h1>"))) as client:
+        with pytest.raises(ClientError, match="404 Not Found"):
+            await client.liveblog("match")
+
+
 async def test_too_many_requests_are_sent_again_when_the_server_says(
     connect: Callable[[Api], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
