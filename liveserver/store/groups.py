@@ -65,7 +65,7 @@ class Liveblogs(QueryGroup):
     changed_since = Read(liveblogs.changed_since)
     """Return at most `limit` live blogs with a change since a moment, each with its times.
 
-    The live blog that changed last comes first. A change of an entry counts, and a change of the live blog's own fields.
+    The live blog that changed last comes first. Changes of entries count, and changes of the live blog's own fields.
     """
 
     numbered = Read(liveblogs.numbered)

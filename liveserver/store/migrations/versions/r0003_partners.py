@@ -1,4 +1,4 @@
-"""Partners, whose pages may show a live blog, and the times of changes."""
+"""Adds the tables of partners and of the times of changes, and the embed policies of live blogs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources: live blogs of other servers that are followed; and the entries that were taken over from them."""
+"""Adds the tables of sources (live blogs of other servers that ours follow) and of the entries taken over from them."""
 
 from __future__ import annotations
 

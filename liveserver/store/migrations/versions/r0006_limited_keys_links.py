@@ -1,4 +1,4 @@
-"""API keys that are limited to live blogs, and links to the page of a live blog's reach."""
+"""Adds the limitation of API keys to live blogs, and the table of links to the page of a live blog's reach."""
 
 from __future__ import annotations
 
