@@ -31,8 +31,7 @@ class LongTransaction:
         self._stopped = threading.Event()
 
     def step(self) -> None:
-        """Raise Stopped if the caller of `run` was cancelled. The function that runs in the transaction calls this often.
-        """
+        """Raise Stopped if the caller of `run` was cancelled. The function in the transaction calls this often."""
         if self._stopped.is_set():
             raise Stopped
 

@@ -204,8 +204,8 @@ def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
 def _insertion(connection: Connection, table: Table) -> Executable:
     if table.name != tables.api_keys.name:
         return insert(table)
-    # An API key that was made after the backup stays good. A key that was revoked in the database or in the backup stays
-    # revoked.
+    # An API key that was made after the backup stays good. A key that was revoked in the database, or in the backup,
+    # stays revoked.
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(table)
     revoked_at = func.coalesce(table.c.revoked_at, query.excluded.revoked_at)

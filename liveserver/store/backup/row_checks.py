@@ -49,8 +49,7 @@ Moment = Annotated[str, AfterValidator(_rfc3339)]
 
 
 class _Document(BaseModel):
-    """Base of the types of JSON documents. An unknown field is refused, as code that reads the document may fail on it.
-    """
+    """Base of the types of JSON documents. It refuses unknown fields: code that reads the document may fail on them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -193,7 +192,7 @@ def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
 
 
 def moment_of(value: object) -> datetime:
-    """Return the moment that a text names, in UTC. Raises ValueError if it isn't an RFC 3339 time, or isn't in YEARS."""
+    """Return the moment that a text names, in UTC. Raises ValueError if that isn't an RFC 3339 time within YEARS."""
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:

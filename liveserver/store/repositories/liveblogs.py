@@ -75,7 +75,10 @@ def _is_slug(text: str) -> bool:
 
 
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
-    """Return the live blog with this slug. Raises NotFound. With `lock`, its row is locked until the transaction ends."""
+    """Return the live blog with this slug. Raises NotFound if there is none.
+
+    With `lock`, the live blog's row is locked until the transaction ends.
+    """
     return fetch(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
 
 

@@ -1,4 +1,4 @@
-"""The queries of links to the page of a live blog's reach. The store has the hash of a link's secret, not the secret."""
+"""The queries of links to the page of a live blog's reach. The store has no link's secret, only the secret's hash."""
 
 from __future__ import annotations
 
