@@ -204,15 +204,17 @@ class TooManyRequests(LiveserverError):
     """An IP address, an API key or a source has used up its limit."""
 
     def __init__(self, detail: str, quota: Quota, retry_after: int) -> None:
-        """Make the error. `detail`: the limit in words. `retry_after`: seconds until the client may try again."""
+        """Make the error. `detail`: the limit in words. `retry_after`: seconds after which to try again."""
         super().__init__(f"{detail}: try again in {retry_after} s")
         self.quota = quota
         self.retry_after = retry_after
 
 
 class Draining(LiveserverError):
-    """This server process is about to end, and takes no more viewers. A viewer that tries again gets to another process,
-    or to this server after its restart."""
+    """This server process is about to end, and takes no more viewers.
+
+    A viewer that tries again gets to another process, or to this server after its restart.
+    """
 
     retry_after = 2
     """Seconds after which the viewer may try again."""

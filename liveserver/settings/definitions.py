@@ -309,7 +309,7 @@ class Settings(BaseSettings):
         return Path(file).parent / "media" if file != self.database_url else Path("media")
 
     def redacted(self) -> dict[str, Any]:
-        """Return the values of all settings, by name, with `***` in place of passwords and of the bucket's secret key."""
+        """Return the values of all settings, by name, with `***` in place of passwords and the bucket's secret key."""
         return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
 
 

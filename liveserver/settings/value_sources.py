@@ -22,8 +22,8 @@ SECRETS = ("database_url", "redis_url", "media_secret_key")
 """The names of the settings that may come from a secret file."""
 
 
-# The library `dotenv` logs a bad line each time that it reads the file, and without the file's name. We report bad lines
-# with `unreadable_lines` instead.
+# The library `dotenv` logs a bad line each time that it reads the file, and without the file's name. We report bad
+# lines with `unreadable_lines` instead.
 logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 

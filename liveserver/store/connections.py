@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds to wait for a statement, a lock or a free connection."""
+"""Seconds to wait for a statement (on PostgreSQL), a lock or a free connection."""
 
 RESTORE_PATIENCE = 60.0
 """Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
@@ -78,7 +78,7 @@ class ThreadConnections(Connections):
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
             await self._free.acquire()
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
-        # If the caller is cancelled, the thread still works, and its connection is free only when it has ended.
+        # If the caller is cancelled, the thread goes on with the transaction. Its connection is free only after that.
         running.add_done_callback(lambda _: self._free.release())
         return await asyncio.shield(running)
 
@@ -193,7 +193,7 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
 
 
 def snapshot_connections(url: URL) -> Connections:
-    """Return connections, one at a time, for long transactions that only read. Each sees one state of the database."""
+    """Return connections for a backup's long transaction, which only reads, and sees one state of the database."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN", pragmas=("query_only=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -202,7 +202,7 @@ def snapshot_connections(url: URL) -> Connections:
 
 
 def restoring_connections(url: URL) -> Connections:
-    """Return connections, one at a time, for the long transaction in which a restore replaces the whole content."""
+    """Return connections for the long transaction in which a restore replaces the whole content of the database."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -230,7 +230,7 @@ def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
 
 
 def migration_connections(url: URL) -> Connections:
-    """Return connections, one at a time, for a migration of the schema.
+    """Return connections for the transaction in which the schema is migrated, or its revision is read.
 
     They wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on PostgreSQL. On
     SQLite they don't enforce foreign keys: Alembic changes a table by making a new one and dropping the old one, and

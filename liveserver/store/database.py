@@ -92,7 +92,7 @@ class Database:
     def _check(self, connection: Connection) -> None:
         if self._in_doubt:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        # On SQLite, BEGIN IMMEDIATE has just shown that we can write.
+        # On SQLite, this transaction has begun with BEGIN IMMEDIATE, which fails if we can't write.
         if not is_sqlite(self.url) and connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise StoreUnavailable("the database is read only")
 

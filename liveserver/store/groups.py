@@ -385,7 +385,7 @@ class ApiKeys(QueryGroup):
     """The queries of API keys. The store has hashes of their secrets. Each change is recorded in the audit log."""
 
     async def add(self, key: ApiKey) -> None:
-        """Insert an API key. Raises NotFound if it is limited to a live blog that doesn't exist."""
+        """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist."""
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         fields = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}

@@ -124,7 +124,7 @@ entries = Table(
     # The source that the entry was taken over from; None: it is the newsroom's own.
     Column("via", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
-    # Unique, so that a seq can never be taken twice, whatever the code does.
+    # Unique, so that two entries can't have the same seq, even if the code has a defect.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
     Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
 )

@@ -149,7 +149,7 @@ class PictureImport:
         clock = asyncio.get_running_loop().time
         retries = {key: self._retries.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
         due = [key for key, (at, _) in retries.items() if copies[key].seq and at <= clock()]
-        # Entries that were never tried come first, the newest of them before the others.
+        # Entries that were never tried again come first. Among equals, the one that changed last comes first.
         due.sort(key=lambda key: (retries[key][0], -copies[key].seq))
         for remote_id in due[:COMPLETED_MOST]:
             pause = min(retries[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN

@@ -223,7 +223,7 @@ def _changes(
     """
     entries_read, more = _read(connection, query.order_by(_t.c.seq), limit, PAGE_BYTES)
     changes = [_change(entry) for entry in entries_read]
-    # Changes after the last one that was read belong to the next batch.
+    # If more entries follow, changes after the last entry that was read belong to the next batch.
     last = changes[-1].seq if more else sys.maxsize
     items = sorted(
         [*changes, *(change for change in besides if after < change.seq <= last)], key=lambda change: change.seq
@@ -344,7 +344,7 @@ def _run(
     def beyond(entry: Entry, key: SortKey) -> bool:
         return SortKey.of(entry) < key if order == "newest" else SortKey.of(entry) > key
 
-    # Entries after the last one that was read belong to the next page.
+    # If more entries follow, entries of `besides` after the last entry that was read belong to the next page.
     last = SortKey.of(entries_read[-1]) if more and entries_read else None
     others = [
         entry

@@ -23,7 +23,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create two tables, and a column that is empty for existing live blogs."""
+    """Create the tables `partners` and `moments`, and the column `embedding`, which is NULL for existing live blogs."""
     op.create_table(
         "partners",
         sa.Column("id", _name(64), nullable=False),

@@ -17,7 +17,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create a column that is empty for existing keys, and a table."""
+    """Create the column `liveblogs`, which is NULL for existing API keys, and the table `reach_links`."""
     op.add_column("api_keys", sa.Column("liveblogs", sa.JSON().with_variant(JSONB(), "postgresql")))
     op.create_table(
         "reach_links",
