@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 LINK_DAYS_MAX = 31
-"""Days for which a link to the page of a live blog's reach may be valid at most."""
+"""The longest time, in days, for which a link to the page of a live blog's reach may be valid."""
 
 
 class ReachHour(NamedTuple):
     """The reach of a live blog in one hour, on one partner's pages or on no partner's."""
 
     partner: str
-    """The partner's id, or "" for none."""
+    """The partner's id; "" for no partner."""
     hour: datetime
     """The beginning of the hour, in UTC."""
     views: int
-    """Streams that were opened."""
+    """The number of streams that were opened."""
     seconds: int
     """Seconds for which streams were open, added up."""
     peak: int
@@ -30,22 +30,24 @@ class ReachHour(NamedTuple):
 
 @dataclass(slots=True)
 class ConfirmationCounts:
-    """Counts of the viewers that were asked to confirm that a deleted entry is gone."""
+    """The numbers of viewers that were asked to confirm that a deleted entry is gone, and of their answers."""
 
     asked: int = 0
+    """The number of viewers that were asked, and of those that have confirmed without having been asked."""
     had: int = 0
-    """Viewers that have confirmed, and had the entry until then."""
+    """The number of viewers that have confirmed, and had the entry until then."""
     confirmed: int = 0
+    """The number of viewers that have confirmed."""
     gone: int = 0
-    """Viewers that left without having answered."""
+    """The number of viewers that were asked, and left without having confirmed."""
 
     @property
     def waiting(self) -> int:
-        """The number of viewers that are connected and haven't answered."""
+        """The number of viewers that were asked, are still connected, and haven't confirmed yet."""
         return self.asked - self.confirmed - self.gone
 
     def add(self, other: ConfirmationCounts) -> None:
-        """Add the counts of another node to these."""
+        """Add the counts of another node to these counts."""
         self.asked += other.asked
         self.had += other.had
         self.confirmed += other.confirmed
@@ -58,10 +60,11 @@ class Takedown:
 
     entry_id: str
     seq: int
-    """The number of the change that deleted the entry."""
+    """The seq of the change that deleted the entry."""
     at: datetime
     """The time of the deletion."""
     ended_at: datetime | None
-    """The time at which counting ended; None while it goes on."""
+    """The time at which the counting ended; None while it goes on."""
     by_partner: dict[str, ConfirmationCounts]
-    """The counts by a partner's id, or by "" for the newsroom's own pages and anonymous embeds."""
+    """The counts by the id of the viewers' partner. The key "" is for viewers without a partner, those of the
+    newsroom's own pages among them."""

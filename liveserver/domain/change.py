@@ -1,4 +1,4 @@
-"""Changes of a live blog, and positions in their order."""
+"""The changes of a live blog that readers can see, and positions in the order of changes."""
 
 from __future__ import annotations
 
@@ -11,33 +11,42 @@ if TYPE_CHECKING:
 
 
 class EntryChanged(NamedTuple):
-    """An entry was published, or a published one was edited."""
+    """An entry was published, or a published entry was edited."""
 
     seq: int
+    """The number of the change."""
     entry: Entry
+    """The entry after the change."""
 
 
 class EntryDeleted(NamedTuple):
     """A published entry was deleted."""
 
     seq: int
+    """The number of the change."""
     id: str
+    """The entry's id."""
 
 
 class LiveblogChanged(NamedTuple):
-    """The live blog's own fields changed."""
+    """The live blog's own fields were edited."""
 
     seq: int
+    """The number of the change."""
     liveblog: Liveblog
+    """The live blog after the change."""
 
 
 Change = EntryChanged | EntryDeleted | LiveblogChanged
-"""Anything that readers can see changing. A later change of the same entry, or of the live blog, replaces the
-earlier."""
+"""A change that readers can see. A later change of the same entry makes an earlier one of it superfluous. So does a
+later change of the live blog's own fields."""
 
 
 class Position(NamedTuple):
-    """A point in a live blog's history, up to which a reader, a page or a hub has all changes: `epoch-seq`."""
+    """A point in a live blog's history, written as `epoch-seq`.
+
+    A reader, a page or a hub at this position has all changes with a seq up to this one.
+    """
 
     epoch: str
     seq: int
@@ -47,7 +56,7 @@ class Position(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Position | None:
-        """Return the position that `text` names; None if it names none."""
+        """Return the position that `text` names, like `abcdefgh-12`. None if the text isn't a position."""
         match = _POSITION.fullmatch(text)
         return cls(match[1], int(match[2])) if match else None
 
@@ -56,24 +65,26 @@ _POSITION = re.compile(r"([a-z0-9]{1,32})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
 VOID_POSITION = Position("0", 0)
-"""Stands for a position that can't be read, or is too old. No history has this epoch, as `0` is no letter of epochs."""
+"""The position that is used in place of one that can't be parsed, or that is too old. No history has this epoch:
+`ids.EPOCH_ALPHABET` has no `0`."""
 
 
 class Withdrawal(NamedTuple):
-    """An entry that was deleted, and that the readers of a late topic still have."""
+    """A deleted entry that readers of a late topic may still have. They are told at once that the entry is gone."""
 
     id: str
     seq: int
-    """The number of the change that deleted it."""
+    """The seq of the change that deleted the entry."""
     within: int | None = None
-    """Milliseconds within which readers are to confirm that it is gone; None if they aren't asked."""
+    """Milliseconds within which viewers are to confirm that the entry is gone; None if they aren't asked to."""
 
 
 class Changes(NamedTuple):
-    """Everything that changed after a position, from the store: the latest state of each thing, ascending by seq."""
+    """The changes after a position, as the store has them: only the last change of each entry, and of the live blog."""
 
     liveblog: Liveblog
-    """The live blog as of the same moment as the items; its `epoch` and `seq` are the store's position."""
+    """The live blog at the moment when the changes were read. Its `epoch` and `seq` are the position of the store."""
     items: list[Change]
+    """The changes, ascending by seq."""
     more: bool
-    """True if the limit cut the list: ask again after the last item's seq."""
+    """True if there are more changes than the items. The caller gets them by asking for those after the last item."""

@@ -1,4 +1,4 @@
-"""An entry, its states and corrections, and its origin if it was taken over."""
+"""Entries: their states, their corrections, their earlier versions, and the origin of those that were taken over."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 TAG_MAX = 60
-"""Characters of a tag at most."""
+"""The greatest length of a tag, in characters."""
 
 
 class EntryStatus(StrEnum):
@@ -33,29 +33,30 @@ class Verification(StrEnum):
 
     @property
     def is_claim(self) -> bool:
-        """True if the newsroom doesn't vouch for such an entry: it is never shown without its label."""
+        """True if the newsroom doesn't vouch for an entry with this verification. Such an entry always has a label."""
         return self is not Verification.CONFIRMED
 
 
 CORRECTIONS_MAX = 50
-"""Corrections of one entry at most: every change of the entry carries all of them, to everybody."""
+"""The greatest number of corrections of an entry. With every change of the entry, all its corrections are sent to all
+viewers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A public note on what was wrong in an entry."""
+    """A public note on an entry: what was corrected, and when."""
 
     at: datetime
     note: str
 
 
 class Via(NamedTuple):
-    """The origin of an entry that was taken over from another live blog."""
+    """The origin of an entry that was taken over from a source (a live blog of another server that ours follows)."""
 
     name: str
     """The other newsroom's name."""
     url: str
-    """The address of the entry there."""
+    """The address to which the name links: that of the entry on the other server, or one that our editors have set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,15 @@ class Entry:
     """One item of a live blog."""
 
     id: str
-    """UUIDv7 (RFC 9562), lower-case with hyphens."""
+    """A UUIDv7 (RFC 9562), in lower case and with hyphens."""
     seq: int | None
-    """The number of the last change that readers could see of it; None if they never saw the entry."""
+    """The seq of the entry's last change that readers could see; None if readers never saw the entry."""
     version: int
+    """The number of this state of the entry: 1, 2, 3 …"""
     status: EntryStatus
     heading: str | None
     body: str
-    """Sanitised HTML; empty once the entry is deleted."""
+    """The entry's text as sanitised HTML; empty if the entry is deleted."""
     authors: tuple[str, ...]
     key_event: bool
     breaking: bool
@@ -80,27 +82,29 @@ class Entry:
     source: str | None
     corrections: tuple[Correction, ...]
     publish_at: datetime | None
-    """The time at which a scheduled entry is to be published; None for any other."""
+    """The time at which a scheduled entry is to be published; None for an entry that isn't scheduled."""
     published_at: datetime | None
+    """The time at which the entry was published, or that its editor has set instead; None if it never was."""
     created_at: datetime
     updated_at: datetime
     via: Via | None = None
-    """The origin of an entry that was taken over; None for the newsroom's own entries."""
+    """The origin of an entry that was taken over from a source; None for the newsroom's own entries."""
 
     @property
     def is_claim(self) -> bool:
-        """True if its verification says that it reports a claim; False without a verification."""
+        """True if the entry has a verification other than `confirmed`. Such an entry is never shown without a label."""
         return self.verification is not None and self.verification.is_claim
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One state that an entry had, with its time and author."""
+    """One version of an entry, with the time and the actor of the change that made it."""
 
     version: int
     at: datetime
+    """The time of the change."""
     actor: str
     """The name of the API key, or of the part of the server, that made the change."""
     action: Literal["created", "edited", "published", "deleted"]
     entry: Entry
-    """The entry as it was from then on; with an empty body for `deleted`."""
+    """The entry after the change. For the action `deleted`, its content is empty."""

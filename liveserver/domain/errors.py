@@ -1,28 +1,28 @@
-"""The errors that liveserver raises on purpose, as one tree.
+"""The errors that liveserver raises on purpose. Their classes are one tree:
 
 LiveserverError
-├── InvalidInput        input that breaks a rule; names every bad field
+├── InvalidInput        input that breaks a rule; the error names every bad field
 │   └── KeyReused       an Idempotency-Key that came with another request
-├── NotFound            no such live blog, entry or key
-├── Gone                it existed, and was deleted
-│   └── NeverSeen       … before readers could see it
+├── NotFound            there is no such live blog, entry, key …
+├── Gone                the entry or picture existed, and was deleted
+│   └── NeverSeen       the entry was deleted before readers could see it
 ├── Conflict            the current state forbids it (a slug that is taken, one pinned entry too many …)
 ├── VersionConflict     the caller edited an older version than the current one
-├── Unauthorized        no key, or not a valid one
-├── Forbidden           a valid key that may not do this
+├── Unauthorized        no API key, or one that isn't good
+├── Forbidden           a good API key that doesn't allow the request
 ├── EmbedRefused        a partner, or a page, that may not show the live blog
-├── Unavailable         something that is needed isn't available now: try again
+├── Unavailable         something that the request needs isn't available now: try again
 │   ├── StoreUnavailable    the database doesn't answer
 │   ├── MediaUnavailable    the storage of pictures doesn't answer
-│   │   └── MediaFull       … or has no room for more
-│   └── Busy                too much is under way and waiting already
-├── ClientGone          all clients that waited for an answer have left: it isn't made, and nobody is told
+│   │   └── MediaFull       the storage of pictures has no room for more
+│   └── Busy                too much work is under way and waiting already
+├── ClientGone          all clients that waited for an answer have left: the answer isn't made, and nobody gets one
 ├── BadBackup           a file that isn't a backup, or not a complete one
 ├── TooManyRequests     more requests than an address or a key may send: come back later
 ├── Draining            this server is about to end, and takes no more viewers: come back in a moment
 └── SettingsError       the server can't start with these settings
 
-The edges turn them into HTTP answers (`http/problems.py`) and exit codes (`cli/app.py`).
+The errors become HTTP answers in `http/problems.py`, and exit codes of commands in `cli/app.py`.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 
 class FieldError(NamedTuple):
-    """One bad field, and what is wrong with it."""
+    """One bad field of an input, and its fault in words."""
 
     pointer: str
-    """A JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, or the name of a header."""
+    """The field: a JSON pointer (RFC 6901) into the body, `?name` for a parameter of the query, or a header's name."""
     detail: str
 
 
@@ -52,7 +52,7 @@ class LiveserverError(Exception):
 
 
 class InvalidInput(LiveserverError):
-    """Input that breaks a rule. `errors` names every bad field, not only the first."""
+    """Input that breaks a rule. `errors` has all bad fields, not only the first."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("; ".join(f"{pointer}: {detail}" if pointer else detail for pointer, detail in errors))
@@ -60,30 +60,30 @@ class InvalidInput(LiveserverError):
 
 
 class KeyReused(InvalidInput):
-    """The Idempotency-Key was used before, with another request."""
+    """The request's Idempotency-Key was used before, with a different request."""
 
     def __init__(self) -> None:
         super().__init__([FieldError("Idempotency-Key", "was used before with a different request")])
 
 
 class NotFound(LiveserverError):
-    """There is nothing of that name."""
+    """There is no live blog, entry, picture, partner or key of the name in the request."""
 
 
 class Gone(LiveserverError):
-    """There was something of that name, and it was deleted for good."""
+    """The entry or picture of the name in the request was deleted for good."""
 
 
 class NeverSeen(Gone):
-    """An entry was deleted before readers could see it. For them, it never existed."""
+    """The entry was deleted before readers could see it. Readers must not learn that it existed."""
 
 
 class Conflict(LiveserverError):
-    """The current state of the thing forbids the request."""
+    """The current state of the live blog, entry or other thing forbids the request."""
 
 
 class VersionConflict(LiveserverError):
-    """The version that was edited isn't the current one, which is in `current`."""
+    """The version that the caller has edited isn't the current one. `current` is the current one."""
 
     def __init__(self, current: Entry | Liveblog | Media | Partner, detail: str | None = None) -> None:
         super().__init__(detail or f"the current version is {current.version}")
@@ -93,9 +93,11 @@ class VersionConflict(LiveserverError):
 def check_version(
     current: Entry | Liveblog | Media | Partner, edited: EntityVersion | None, history: str | None
 ) -> None:
-    """Raise VersionConflict if the edited version isn't the current one. `edited`: None for whichever is current.
+    """Raise VersionConflict if the edited version isn't the current one.
 
-    `history`: the history of the current version; None for an entry, as the store compares that of its live blog.
+    `current`: the thing as it is now. `edited`: the version that the caller has edited; None if any version will do.
+    `history`: the history that the current version belongs to. None for an entry: for entries, the store compares the
+    histories.
     """
     if edited is None:
         return
@@ -106,7 +108,10 @@ def check_version(
 
 
 def check_history(current: Entry | Liveblog | Media | Partner, edited: str | None, history: str) -> None:
-    """Raise VersionConflict if the edited version is of another history. `edited`: None for whichever is current."""
+    """Raise VersionConflict if the edited version belongs to another history than the current one.
+
+    `edited`: the history of the version that the caller has edited; None if any will do. `history`: the current one.
+    """
     if edited == FORMER:
         raise VersionConflict(current, "the ETag is of a form that doesn't say of which history: read it again")
     if edited is not None and edited != history:
@@ -114,19 +119,19 @@ def check_history(current: Entry | Liveblog | Media | Partner, edited: str | Non
 
 
 class Unauthorized(LiveserverError):
-    """No API key, or one that is malformed, unknown, expired or revoked."""
+    """The request has no API key, or has one that is malformed, unknown, expired or revoked."""
 
 
 class Forbidden(LiveserverError):
-    """The key is valid but lacks the scope, or is limited to other live blogs."""
+    """The request's API key is good, but lacks the scope, or is limited to other live blogs."""
 
 
 class EmbedRefused(LiveserverError):
-    """A partner that may not show the live blog (any more), or a page that may not. `reason` is one word for programs.
+    """The partner, or the page, may not show the live blog. `reason` says why, in one word for programs.
 
-    `unknown`, `disabled`, `expired`: the partner doesn't exist, is switched off, or its time is over. `liveblog`: it
-    may not show this live blog. `origin`: the page isn't the partner's. `embedding`: the live blog's embed policy
-    doesn't allow the page.
+    `unknown`: there is no such partner. `disabled`: the partner is switched off. `expired`: the partner's time is over.
+    `liveblog`: the partner may not show this live blog. `origin`: the page isn't one of the partner's. `embedding`: the
+    live blog's embed policy doesn't allow the page.
     """
 
     def __init__(self, reason: str) -> None:
@@ -145,17 +150,17 @@ _REFUSALS = {
 
 
 class Unavailable(LiveserverError):
-    """Something that is needed isn't available now. The caller may try again."""
+    """Something that the request needs isn't available now. The caller may try again."""
 
     retry_after = 2
-    """Seconds after which to try again."""
+    """Seconds after which the caller may try again."""
 
 
 class StoreUnavailable(Unavailable):
     """The database can't be reached, or is locked or full.
 
-    Nothing was written, unless the connection broke between the commit and its answer: repeat with the same
-    Idempotency-Key to be safe.
+    Usually nothing was written. If the connection broke during a commit, the write may have succeeded, and only the
+    database's answer was lost. A client that repeats its request with the same Idempotency-Key makes no second entry.
     """
 
 
@@ -164,51 +169,55 @@ class MediaUnavailable(Unavailable):
 
 
 class MediaFull(MediaUnavailable):
-    """There is no room for more pictures, until somebody makes some."""
+    """There is no room for more pictures. The operator has to make room."""
 
     retry_after = 60
 
 
 class Busy(Unavailable):
-    """So much is under way and waiting that no more is begun."""
+    """So much work is under way and waiting that the server begins no more."""
 
 
 class ClientGone(LiveserverError):
-    """All clients that waited for an answer have left."""
+    """All clients that waited for an answer have left, so the answer isn't made."""
 
 
 class BadBackup(LiveserverError):
-    """A file that isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from it."""
+    """The file isn't a backup, is damaged, or was made by a newer liveserver. Nothing was restored from the file."""
 
 
 class Quota(NamedTuple):
-    """A limit, in the words in which clients are told of it (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """A limit on a client's requests, as an answer's headers state it (draft-ietf-httpapi-ratelimit-headers-11)."""
 
     policy: str
     """The limit's name."""
     most: int
-    """The number of units that are allowed."""
+    """The number of units that a client may use."""
     unit: str = "requests"
-    """The unit: `requests`, `content-bytes`, or `concurrent-requests` for those held at the same time."""
+    """The unit: `requests`, `content-bytes`, or `concurrent-requests` for requests that are open at the same time."""
     window: int | None = None
-    """Seconds after which a client that used up the limit has all of it again; None if time changes nothing."""
+    """Seconds after which a client that has used up the limit may use all units again. None for units that don't come
+    back with time."""
 
 
 class TooManyRequests(LiveserverError):
-    """An address, or an API key, sends more requests than its limit."""
+    """An IP address, an API key or a source has used up its limit."""
 
     def __init__(self, detail: str, quota: Quota, retry_after: int) -> None:
-        """`retry_after`: seconds after which to try again."""
+        """Make the error. `detail`: the limit in words. `retry_after`: seconds after which to try again."""
         super().__init__(f"{detail}: try again in {retry_after} s")
         self.quota = quota
         self.retry_after = retry_after
 
 
 class Draining(LiveserverError):
-    """This server is about to end, and takes no more viewers. Another server does, or this one when it is back."""
+    """This server process is about to end, and takes no more viewers.
+
+    A viewer that tries again gets to another process, or to this server after its restart.
+    """
 
     retry_after = 2
-    """Seconds after which to try again."""
+    """Seconds after which the viewer may try again."""
 
 
 class SettingsError(LiveserverError):

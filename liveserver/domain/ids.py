@@ -1,4 +1,4 @@
-"""Ids, slugs, epochs and versions: the names of things, and the functions that make them."""
+"""Ids, slugs, epochs and versions: their forms, and the functions that make new ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLUG_PATTERN = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 SLUG_MAX = 100
 
 ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-"""The id of an entry or a picture: a UUID, as `new_id` writes it."""
+"""The form of the id of an entry or a picture: a UUID, in the way that `new_id` writes it."""
 
 PARTNER_ID_PATTERN = r"^p_[a-z0-9]{12}$"
 PARTNER_ID = re.compile(PARTNER_ID_PATTERN)
@@ -24,31 +24,35 @@ EPOCH_LENGTH = 8
 
 
 FORMER = ""
-"""Stands for the history in entity tags of earlier releases, which didn't name one. No history has this name."""
+"""The history that an entity tag of an earlier release stands for. Such tags named no history, and no history has this
+name."""
 
 
 class EntityVersion(NamedTuple):
-    """One version of something that can be edited, within one history. Its entity tag names it."""
+    """One version of an entry, live blog, picture or partner, within one history. The thing's entity tag names it."""
 
     number: int
-    """The version."""
+    """The version: 1, 2, 3 …"""
     history: str | None = None
-    """The history in which the version counts; None for whichever is current."""
+    """The name of the history that the version belongs to; None for the current history, whatever its name."""
 
 
-# Letters that Unicode doesn't decompose into a plain letter and its accent.
+# Letters that Unicode's decomposition (NFKD) doesn't turn into plain letters.
 _INSEPARABLE = str.maketrans(
     {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 )
 
 
 def new_epoch() -> str:
-    """Make a random word that names a new history."""
+    """Return a new epoch: a random word that names a new history."""
     return "".join(secrets.choice(EPOCH_ALPHABET) for _ in range(EPOCH_LENGTH))
 
 
 def new_id() -> str:
-    """Make a UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2). Ids sort in the order in which one machine made them."""
+    """Return a new UUIDv7 (RFC 9562, 5.7 with method 3 of 6.2).
+
+    The alphabetical order of ids from one machine is the order in which the machine made them.
+    """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
     value = (milliseconds & 0xFFFF_FFFF_FFFF) << 80
@@ -58,23 +62,26 @@ def new_id() -> str:
 
 
 def new_partner_id() -> str:
-    """Make a random id for a partner."""
+    """Return a new random id for a partner."""
     return "p_" + "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
 
 
 def now() -> datetime:
-    """Return the current time in UTC, cut to milliseconds, as the store and all messages have it."""
+    """Return the current time in UTC, cut to whole milliseconds. The store and all messages have this precision."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _history_since(moment: datetime) -> str:
-    """Return a name for the history of something that was last changed at that moment."""
+    """Return a name of the history for a picture or partner that was last edited at that moment."""
     return f"{round(moment.timestamp() * 1000):x}"
 
 
 def slugify(title: str) -> str:
-    """Make a slug from a title: `L’été, en direct` → `l-ete-en-direct`; empty if nothing of the title is left."""
+    """Return a slug made from a title: `l-ete-en-direct` from `L’été, en direct`.
+
+    Returns an empty text if the title has no letter or digit that a slug can have.
+    """
     expanded = title.lower().translate(_INSEPARABLE)
     plain = "".join(c for c in unicodedata.normalize("NFKD", expanded) if not unicodedata.combining(c))
     words = re.findall(r"[a-z0-9]+", plain)

@@ -26,7 +26,7 @@ class EmbedPolicy(NamedTuple):
 
     mode: Literal["anyone", "origins", "nobody"] = "anyone"
     origins: tuple[str, ...] = ()
-    """Patterns of the sites' origins, with the mode `origins` (`domain/inputs/origins.py`); else empty."""
+    """Patterns of the origins of the sites that may (`domain/inputs/origins.py`), in the mode `origins`; else empty."""
 
 
 ANYONE = EmbedPolicy()
@@ -34,29 +34,29 @@ ANYONE = EmbedPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Liveblog:
-    """One live coverage."""
+    """One live coverage of an event: its own fields, without its entries."""
 
     slug: str
     title: str
     summary: str
     language: str
-    """BCP 47 tag, for example `fr` or `en-GB`."""
+    """The language's BCP 47 tag, for example `fr` or `en-GB`."""
     timezone: str
-    """IANA name, for example `Europe/Paris`."""
+    """The time zone's IANA name, for example `Europe/Paris`."""
     status: LiveblogStatus
     version: int
     """The number of this state of the live blog's own fields: 1, 2, 3 …"""
     epoch: str
-    """The name of this history. A new epoch makes every earlier seq void."""
+    """The name of the live blog's present history. A seq counts only together with its epoch."""
     seq: int
-    """The number of the last change of the live blog or of any of its entries."""
+    """The seq of the last change of the live blog's own fields or of any of its entries; 0 if there was none."""
     changed_seq: int
-    """The number of the last change of the live blog's own fields; 0 if they never changed since it was created."""
+    """The seq of the last change of the live blog's own fields; 0 if they haven't changed since the creation."""
     created_at: datetime
     updated_at: datetime
     embedding: EmbedPolicy = ANYONE
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The version of the live blog's own fields, in its history."""
+        """The version of the live blog's own fields, with the epoch as the history's name."""
         return EntityVersion(self.version, self.epoch)

@@ -1,4 +1,4 @@
-"""A picture as the newsroom keeps it."""
+"""Pictures of the newsroom. This module has their descriptions, not their files."""
 
 from __future__ import annotations
 
@@ -13,31 +13,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A picture of the newsroom, to be put into entries."""
+    """The description of a picture that can be put into entries."""
 
     id: str
-    """UUIDv7."""
+    """A UUIDv7; a UUIDv8 if the picture was imported from a source."""
     version: int
+    """The number of this state of the picture's texts: 1, 2, 3 …"""
     digest: str
-    """The beginning of its files' names, before width, height and suffix."""
+    """The beginning of the names of the picture's files, before width, height and suffix."""
     width: int
+    """The width of the largest file, in pixels."""
     height: int
+    """The height of the largest file, in pixels."""
     suffix: str
+    """The end of the names of the picture's files: `jpg` or `webp`."""
     size: int
-    """Bytes of the largest file."""
+    """The size of the largest file, in bytes."""
     alt: str
     """The text for those who can't see the picture."""
     credit: str | None
     actor: str
-    """The name of the API key that sent it."""
+    """The name of the API key, or of the part of the server, that added the picture."""
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None = None
+    """The time at which the picture was deleted; None if it wasn't."""
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The picture's version, with the time of the last edit instead of a history's name.
+        """The picture's version, with the time of the last edit in place of a history's name.
 
-        After a restored backup, another edit may have made the same version, but not at the same millisecond.
+        After a restored backup, another edit may have made the same version, but not in the same millisecond.
         """
         return EntityVersion(self.version, _history_since(self.updated_at))

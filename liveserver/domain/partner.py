@@ -1,4 +1,4 @@
-"""A partner: another site that shows live blogs, under rules."""
+"""Partners. A partner is another site that shows our live blogs, and the rules for it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,49 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 DELAY_MAX = 3_600
-"""Seconds by which a partner's readers may be late at most."""
+"""The longest time, in seconds, by which a partner's readers may get changes late."""
 
 
 class Attribution(NamedTuple):
-    """The line by which a partner's page says whose live blog it shows."""
+    """The line that says, on a partner's page, whose live blog the page shows."""
 
     text: str
     url: str
+    """The address to which the line links."""
 
 
 @dataclass(frozen=True, slots=True)
 class Partner:
-    """Another site that shows live blogs, under rules."""
+    """Another site that shows our live blogs, and the rules for it."""
 
     id: str
-    """`p_` and twelve letters or digits. It is in public pages, and no secret."""
+    """`p_` and twelve letters or digits. The id is in public pages, so it is no secret."""
     name: str
     origins: tuple[str, ...]
-    """Patterns of the origins whose pages may show its live blogs (`domain/inputs/origins.py`); empty for all
-    origins."""
+    """Patterns of the origins whose pages belong to the partner (`domain/inputs/origins.py`); empty for all origins."""
     liveblogs: tuple[str, ...]
-    """The slugs of the live blogs that it may show; empty for all."""
+    """The slugs of the live blogs that the partner may show; empty for all live blogs."""
     tags: tuple[str, ...]
     """The tags of which an entry must have one to be shown; empty for all entries."""
     delay: int
-    """Seconds by which the partner's readers are late."""
+    """Seconds by which the partner's readers get changes late."""
     expires_at: datetime | None
-    """The end of its time; None if it has none."""
+    """The time after which the partner may show nothing; None for no such time."""
     enabled: bool
+    """False if the partner is switched off."""
     theme: Mapping[str, str]
-    """The values that are set, of `accent`, `background`, `text`, `font` and `scheme`."""
+    """Values for the look of the partner's pages. The keys are `accent`, `background`, `text`, `font` and `scheme`, as
+    far as they are set."""
     attribution: Attribution | None
-    """The line that says whose live blog it is; None for no line."""
+    """The line that says whose live blog the page shows; None for no line."""
     created_at: datetime
     updated_at: datetime
     version: int
 
     @property
     def entity_version(self) -> EntityVersion:
-        """The partner's version, with the time of the last edit instead of a history's name, as pictures have it."""
+        """The partner's version, with the time of the last edit in place of a history's name.
+
+        After a restored backup, another edit may have made the same version, but not in the same millisecond.
+        """
         return EntityVersion(self.version, _history_since(self.updated_at))

@@ -12,28 +12,32 @@ if TYPE_CHECKING:
 
 
 class ReachDay(NamedTuple):
-    """The hours of a day, in the live blog's time zone, added up."""
+    """The reach of a live blog on one day in its time zone, on one partner's pages or on no partner's."""
 
     day: date
     views: int
+    """The number of streams that were opened."""
     seconds: int
+    """Seconds for which streams were open, added up."""
     peak: int
+    """The largest number of streams that were open at once."""
 
 
 class PartnerReach(NamedTuple):
     """The reach of a live blog on one partner's pages, or on no partner's."""
 
     partner: str
-    """The partner's id, or "" for none."""
+    """The partner's id; "" for no partner."""
     viewers: int
-    """The viewers now, on all nodes."""
+    """The number of viewers now, on all nodes."""
     hours: list[ReachHour]
-    """The hours in which there was at least one stream."""
+    """The hours in which at least one stream was open, ascending."""
     days: list[ReachDay]
+    """The days in which at least one stream was open, ascending."""
 
     @property
     def views(self) -> int:
-        """Streams that were opened."""
+        """The number of streams that were opened."""
         return sum(hour.views for hour in self.hours)
 
     @property
@@ -48,10 +52,11 @@ class PartnerReach(NamedTuple):
 
 
 class ReachReport(NamedTuple):
-    """The reach of a live blog from one day to another, both included."""
+    """The reach of a live blog in a period of days, by partner."""
 
     liveblog: Liveblog
     since: date
+    """The first day, included."""
     until: date
     """The last day, included."""
     partners: list[PartnerReach]

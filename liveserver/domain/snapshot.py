@@ -1,4 +1,4 @@
-"""Reads of the store for pages, feeds and sitemaps, each as of one moment."""
+"""The content of pages, feeds and sitemaps, as the store returns it. Each is as of one moment."""
 
 from __future__ import annotations
 
@@ -12,46 +12,50 @@ if TYPE_CHECKING:
 
 
 class Snapshot(NamedTuple):
-    """The entries from which a page starts, all as of one moment."""
+    """The content that a page starts with, all as of one moment."""
 
     liveblog: Liveblog
     pinned: list[Entry]
+    """All pinned entries, newest first."""
     key_events: list[Entry]
+    """The newest key events, newest first."""
     entries: list[Entry]
+    """The newest published entries, newest first. Pinned entries and key events may be among them."""
     next_cursor: str | None
+    """The cursor for the entries older than `entries`; None if there are none."""
     began_at: datetime | None
-    """The time at which the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None if no entry is."""
     changed_at: datetime
-    """The time of the last change: the one with the live blog's `seq`."""
+    """The time of the change that has the live blog's `seq`, which is the last one."""
 
 
 class Deletion(NamedTuple):
-    """A published entry that was deleted: its id, and the time of the deletion."""
+    """A published entry that was deleted, with the time of its deletion."""
 
     id: str
     at: datetime
 
 
 class Feed(NamedTuple):
-    """The entries of a feed, all as of one moment."""
+    """The content of a feed, all as of one moment."""
 
     liveblog: Liveblog
     entries: list[Entry]
     """The newest published entries, newest first."""
     deleted: list[Deletion]
-    """The deleted entries that would otherwise be among them."""
+    """The deleted entries that would be among `entries` if they weren't deleted, newest first."""
     changed_at: datetime
-    """The time of the last change."""
+    """The time of the last change of the live blog's own fields or of an entry."""
 
 
 class Listing(NamedTuple):
-    """A live blog and its times, for sitemaps."""
+    """A live blog with the times when it began and when it last changed, for sitemaps."""
 
     liveblog: Liveblog
     began_at: datetime | None
-    """The time at which the oldest entry was published; None while there is none."""
+    """The time at which the oldest entry was published; None if no entry is."""
     changed_at: datetime
-    """The time of the last change."""
+    """The time of the last change of the live blog's own fields or of an entry."""
 
 
 class EntryPage(NamedTuple):
@@ -59,4 +63,6 @@ class EntryPage(NamedTuple):
 
     liveblog: Liveblog
     items: list[Entry]
+    """The entries of this page."""
     next_cursor: str | None
+    """The cursor of the next page; None if this is the last one."""

@@ -1,4 +1,4 @@
-"""A source: a live blog of another server that one of ours follows."""
+"""Sources. A source is a live blog of another server that one of ours follows."""
 
 from __future__ import annotations
 
@@ -28,27 +28,29 @@ class SourceState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The live blog of another server that one of ours follows."""
+    """A live blog of another server that one of ours follows, and how far the following has got."""
 
     id: str
-    """A random id: a source that is set again is another one."""
+    """A random id. A source that is removed and added again gets a new id."""
     slug: str
     """The slug of our live blog."""
     server: str
-    """The other server's address, without a trailing slash."""
+    """The other server's address, without a slash at the end."""
     remote_slug: str
-    """The slug of the live blog there."""
+    """The slug of the live blog on the other server."""
     partner: str | None
-    """The id of the partner of theirs as which we read; None for none."""
+    """The id of the partner that the other newsroom has made for us; None if we read without one."""
     name: str | None
-    """The name of the other newsroom for readers; None for the one that the source asks for, else its host's name."""
+    """The other newsroom's name, as our readers see it. None for the name that the other server asks for; if it asks
+    for none, its host's name."""
     url: str | None
-    """The address to which the name links; None for each entry's address there."""
+    """The address to which the name links; None to link to each entry's address on the other server."""
     position: Position | None
-    """The position up to which the source's changes are in our store; None until its existing entries are."""
+    """The position up to which the source's changes are in our store. None until all its existing entries were taken
+    over once."""
     state: SourceState
     error: str | None
-    """The last error in words; it stays when the source is in order again. None if there was none."""
+    """The last error in words; None if there was none. The error stays even if the source is in order again."""
     told: int | None
     """The source's last seq that we know of, in the epoch of `position`; None if we know none."""
     heard_at: datetime | None
@@ -57,12 +59,15 @@ class Source:
 
     @property
     def page(self) -> str:
-        """The address of the source's page."""
+        """The address of the source's page on the other server."""
         return f"{self.server}/live/{self.remote_slug}"
 
     @property
     def behind(self) -> int | None:
-        """The number of the source's changes that we know of and don't have yet; None while `position` is None."""
+        """The number of the source's changes that we know of and that aren't in our store yet.
+
+        None while `position` is None.
+        """
         return None if self.position is None else max(0, (self.told or 0) - self.position.seq)
 
 
@@ -72,6 +77,6 @@ class ImportedEntry(NamedTuple):
     entry_id: str
     """The id of our entry."""
     seq: int
-    """The source's number of the last change that was taken over."""
+    """The seq, at the source, of the entry's last change that was taken over."""
     complete: bool
-    """True if all its pictures have been taken over."""
+    """True unless the entry lacks pictures that may still be imported."""

@@ -1,4 +1,4 @@
-"""The topic that a viewer follows: a live blog, or an edition of it without entries with other tags, or a late one."""
+"""The topic that a viewer follows: a live blog, or an edition of one. An edition has fewer entries, or is late."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ if TYPE_CHECKING:
 
 
 class Topic(NamedTuple):
-    """A live blog as some of its viewers get it. Viewers with equal topics share everything.
+    """A live blog as some of its viewers get it. Viewers with equal topics are sent the same messages.
 
-    Only the server makes topics, from a slug whose form was checked (`http/route_params.py`) and from a partner's
-    rules. They have no names, so no request can name one.
+    Only the server makes topics: from a slug whose form was checked (`http/route_params.py`), and from a partner's
+    rules. Topics have no names, so a request can't ask for one.
     """
 
     slug: str
     tags: tuple[str, ...] = ()
     """The tags of which an entry must have one, in alphabetical order; empty for all entries."""
     delay: int = 0
-    """Seconds by which the topic is late."""
+    """Seconds by which the topic's viewers get changes late."""
 
     @property
     def is_edition(self) -> bool:
-        """True for an edition: anything but the whole live blog without a delay."""
+        """True if the topic is an edition: it leaves out entries, or is late."""
         return bool(self.tags or self.delay)
 
     def shows(self, tags: Iterable[str]) -> bool:

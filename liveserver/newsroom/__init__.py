@@ -1,1 +1,1 @@
-"""The editors' side: publishing, scheduling, takedowns, following other servers, and reach."""
+"""The server's work for editors: publishing, scheduling, takedowns, following of other servers' live blogs, reach."""

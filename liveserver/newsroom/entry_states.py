@@ -1,4 +1,4 @@
-"""The states of an entry: permitted changes between them, and the times of each. Decides; does no I/O."""
+"""The rules for the states of an entry: which state may follow which, with which times. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Timing(NamedTuple):
-    """An entry's state and its times."""
+    """An entry's state, the time at which it is to be published, and the time at which it was published."""
 
     status: EntryStatus
     publish_at: datetime | None
@@ -21,24 +21,25 @@ class Timing(NamedTuple):
 
 
 class TimingChange(NamedTuple):
-    """The state and the time that an editor requests."""
+    """The state and the time of publication that an editor's request asks for."""
 
     status: EntryStatus | None
-    """None: the request names no state."""
+    """The requested state; None if the request names none."""
     publish_at: datetime | None
     names_time: bool
-    """False: the request has no `publish_at`; True: it has one, perhaps null."""
+    """True if the request has the field `publish_at`, even if its value is null."""
 
     @property
     def time(self) -> datetime | None:
-        """The requested time; None if there is none."""
+        """The requested time of publication; None if the request names none."""
         return self.publish_at if self.names_time else None
 
 
 def timing_of_new(change: TimingChange, at: datetime) -> Timing:
-    """Return the timing of an entry that is created at `at`. Raises InvalidInput if the time doesn't fit the state.
+    """Return the state and the times of an entry that is created at the time `at`.
 
-    If the request names no state, the entry is published, or scheduled if its time lies ahead.
+    If the request names no state, the entry is scheduled if the requested time is later than `at`, otherwise published.
+    Raises InvalidInput if the requested time doesn't fit the state.
     """
     to_come = change.time is not None and change.time > at
     status = change.status or (EntryStatus.SCHEDULED if to_come else EntryStatus.PUBLISHED)
@@ -46,10 +47,10 @@ def timing_of_new(change: TimingChange, at: datetime) -> Timing:
 
 
 def timing_of_edited(current: Timing, change: TimingChange, at: datetime) -> Timing:
-    """Return the timing of an entry that is edited at `at`. Raises InvalidInput as for a new one, and Conflict.
+    """Return the state and the times of an entry that is edited at the time `at`.
 
-    If the request names no state, the entry keeps its own. Conflict: it is published, which an edit can't undo or date
-    otherwise.
+    If the request names no state, the entry keeps its state. Raises InvalidInput if the requested time doesn't fit the
+    state. Raises Conflict if the entry is published, and the request names another state or a time.
     """
     status = change.status or current.status
     return _RULES[current.status, status](current._replace(status=status), change, at)
@@ -70,7 +71,7 @@ def _schedule(timing: Timing, change: TimingChange, at: datetime) -> Timing:
 
 
 def _schedule_again(timing: Timing, change: TimingChange, at: datetime) -> Timing:
-    # The entry's own time may be past: it can be edited until the scheduler has published it.
+    # The entry's present time may lie in the past: until the scheduler has published an entry, editors can edit it.
     return _schedule(timing, change, at) if change.names_time else timing
 
 
@@ -108,8 +109,8 @@ _RULES: dict[tuple[EntryStatus | None, EntryStatus], Callable[[Timing, TimingCha
     (EntryStatus.PUBLISHED, EntryStatus.SCHEDULED): _unpublish,
     (EntryStatus.PUBLISHED, EntryStatus.PUBLISHED): _stay_published,
 }
-"""The rule for each state (None: a new entry) and each requested state.
+"""The rules, by the entry's present state (None: a new entry) and the requested state.
 
-A rule gets the present timing, but with the requested state. There are no rules for deleted entries: they can't be
-edited, and an edit deletes none.
+A rule gets three arguments: the entry's present times together with the requested state, the request, and the time now.
+No rule concerns deleted entries: they can't be edited, and an edit can't delete an entry.
 """

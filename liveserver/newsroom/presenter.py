@@ -1,4 +1,7 @@
-"""The presenter: turns domain objects into JSON objects of the protocol, and each change into its one frame."""
+"""The presenter. It makes JSON objects of the protocol from the domain's objects, and a frame from each change.
+
+A frame is one message as bytes. All viewers get the same frame.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,11 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 LIVEBLOG_KEY = "liveblog"
-"""The key of changes of the live blog's own fields; an entry's key is its id."""
+"""The key of a frame about the live blog's own fields. The key of a frame about an entry is the entry's id."""
 
 
 class Presenter:
-    """A maker of JSON objects and frames, with their HTML and URLs."""
+    """A maker of JSON objects and frames, with the HTML and the URLs in them."""
 
     def __init__(self, renderer: EntryRenderer, confirmations: PendingConfirmations | None = None) -> None:
         self._renderer = renderer
@@ -37,7 +40,10 @@ class Presenter:
         return resources.liveblog_object(liveblog, url=self._renderer.urls.liveblog(liveblog.slug))
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> json_encoding.JSON:
-        """Return an entry as a JSON object. One that isn't published yet is rendered as it will look when it is."""
+        """Return an entry as a JSON object, with its HTML.
+
+        The HTML of an entry that isn't published yet is as it will be once the entry is published.
+        """
         return resources.entry_object(
             entry,
             html=self._renderer.article(liveblog, _as_due(entry)),
@@ -45,7 +51,7 @@ class Presenter:
         )
 
     async def entries(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[json_encoding.Encoded]:
-        """Return entries, each encoded already, for a list. The event loop has its turn every few milliseconds."""
+        """Return entries as JSON objects, each encoded already. The event loop has its turn every few milliseconds."""
         time_slice, encoded = TimeSlice(), []
         for entry in entries:
             encoded.append(json_encoding.encoded(self.entry(liveblog, entry)))
@@ -53,7 +59,7 @@ class Presenter:
         return encoded
 
     def media(self, media: Media) -> json_encoding.JSON:
-        """Return a picture as a JSON object, with the HTML that puts it into an entry."""
+        """Return a picture as a JSON object, with the HTML that puts the picture into an entry's body."""
         picture = Picture.of(media)
         base = self._renderer.urls.media
         srcset: list[json_encoding.JSON] = [
@@ -68,7 +74,7 @@ class Presenter:
         )
 
     async def snapshot(self, snapshot: Snapshot) -> json_encoding.JSON:
-        """Return a snapshot as a JSON object. The event loop has its turns, as with `entries`."""
+        """Return a snapshot as a JSON object. The event loop has its turn every few milliseconds."""
         liveblog, time_slice, key_events = snapshot.liveblog, TimeSlice(), []
         for entry in snapshot.key_events:
             title, url = self._renderer.title(liveblog, entry), self._renderer.urls.entry(liveblog.slug, entry.id)
@@ -85,7 +91,7 @@ class Presenter:
         }
 
     async def frames(self, changes: Changes) -> list[ChangeFrame]:
-        """Return changes from the store as frames. The event loop has its turns, as with `entries`."""
+        """Return changes from the store as frames. The event loop has its turn every few milliseconds."""
         time_slice, frames = TimeSlice(), []
         for change in changes.items:
             frames.append(self.frame(changes.liveblog, change))
@@ -93,7 +99,7 @@ class Presenter:
         return frames
 
     def frame(self, liveblog: Liveblog, change: Change) -> ChangeFrame:
-        """Return a change as the frame that every viewer gets."""
+        """Return a change as a frame, which is the same for all viewers. `liveblog`: the live blog after the change."""
         match change:
             case EntryChanged(seq, entry):
                 key, message = entry.id, messages.entry_message(seq, self.entry(liveblog, entry))

@@ -1,4 +1,7 @@
-"""The actions of editors: input is validated and sanitised, stored (which orders it), and only then announced."""
+"""The actions of editors on live blogs and entries.
+
+A text is made safe, then the change is stored, which gives it its number, and only then is the change sent to viewers.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Publisher:
-    """The actions of editors on live blogs and entries."""
+    """The actions of editors on live blogs and entries. Each stores a change, and sends it to viewers by the hub."""
 
     def __init__(
         self,
@@ -54,10 +57,13 @@ class Publisher:
         self._clock = clock
         self._commit = AfterCommit()
         self.has_scheduled = asyncio.Event()
-        """Set whenever an entry was scheduled here, or its time was changed."""
+        """Set by each write of this process whose result is a scheduled entry. The scheduler waits for this event."""
 
     async def create_liveblog(self, liveblog_input: LiveblogInput) -> Liveblog:
-        """Create a live blog. Raises Conflict if the slug is taken, InvalidInput if none can be made from the title."""
+        """Create a live blog, and return it. Without a slug in the input, one is made from the title.
+
+        Raises Conflict if the slug is taken, and InvalidInput if no slug can be made from the title.
+        """
         slug = liveblog_input.slug or slugify(liveblog_input.title)
         if not slug:
             raise InvalidInput([FieldError("/slug", "is needed: none can be made from the title")])
@@ -81,7 +87,11 @@ class Publisher:
         )
 
     async def edit_liveblog(self, slug: str, patch: LiveblogPatch, *, version: EntityVersion | None) -> Liveblog:
-        """Edit a live blog's fields. `version`: the one edited (None: any). Raises NotFound, VersionConflict."""
+        """Edit a live blog's own fields, and return the live blog.
+
+        `version`: the version that the editor has edited (None: any). Raises NotFound, and VersionConflict if the
+        current version is another one.
+        """
         at = self._clock()
 
         def edit(current: Liveblog) -> Liveblog:
@@ -106,18 +116,22 @@ class Publisher:
         key_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Written:
-        """Create an entry; if a request with the same idempotency key has created one, return that.
+        """Create an entry. If a request with the same idempotency key has created one before, return that one instead.
 
-        `key_id`: the API key that the entry is created with. An `idempotency_key` is one of this API key's. Raises
-        Unauthorized or Forbidden unless the API key is good when the entry is written, and before that, too, if
-        making the body safe takes long.
+        `key_id`: the id of the request's API key. `idempotency_key`: it counts only together with this API key. Raises
+        Unauthorized unless the API key is good when the entry is written, and Forbidden if the key is limited to other
+        live blogs. If it takes long to make the body safe, the API key is also checked before that. Raises
+        InvalidInput, NotFound, Busy if too many long texts wait, and Conflict if one entry too many would be pinned.
+        Raises KeyReused if the idempotency key came with a different request before, and Gone if the entry that was
+        made with it has been deleted.
         """
         at = self._clock()
         refusal: InvalidInput | None = None
         try:
             timing = timing_of_new(_timing_change(entry_input), at)
         except InvalidInput as error:
-            # The time may have been in order when the request came first. Only the store knows if this is a repeat.
+            # If this is a repeated request, its time may have been good when the request came first. Only the store
+            # knows that, so the store raises the error unless the request is repeated.
             refusal, timing = error, Timing(EntryStatus.DRAFT, None, None)
         entry = Entry(
             id=new_id(),
@@ -166,13 +180,16 @@ class Publisher:
         actor: str,
         key_id: str | None = None,
     ) -> Written:
-        """Edit an entry. `version`: the version that was edited (None: any).
+        """Edit an entry, and return the result of the write.
 
-        `key_id`: the API key of the editor, which the server's work is charged to. Raises Unauthorized or Forbidden
-        unless it is good at the moment of writing.
+        `version`: the version that the editor has edited (None: any). `key_id`: the id of the editor's API key; a long
+        text takes this key's share of the sanitiser's threads. Raises Unauthorized unless the API key is good when the
+        entry is written, and Forbidden if the key is limited to other live blogs. Raises VersionConflict if the
+        current version isn't `version`, Conflict if the entry's state forbids the edit, InvalidInput, NotFound, Gone
+        if the entry was deleted, and Busy if too many long texts wait.
         """
         at = self._clock()
-        # Before the transaction: others would wait for it.
+        # The body is made safe before the transaction, as other transactions would wait for this one meanwhile.
         body = await self._safe(patch.body, patch.format, owner=key_id) if "body" in patch.model_fields_set else None
 
         def edit(current: Entry) -> Entry:
@@ -187,9 +204,11 @@ class Publisher:
     async def delete_entry(
         self, slug: str, entry_id: str, *, version: EntityVersion | None, actor: str, confirm: bool = False
     ) -> Takedown | None:
-        """Delete an entry for good. With `confirm`, viewers are asked to confirm that it is gone.
+        """Delete an entry for good. With `confirm`, viewers are asked to confirm that the entry is gone.
 
-        Returns the takedown that begins; None without `confirm`, or if readers never saw the entry.
+        `version`: the version that the editor has seen (None: any). Returns the takedown that begins; None without
+        `confirm`, or if readers never saw the entry. Raises NotFound, Gone if the entry was deleted already, and
+        VersionConflict if the current version isn't `version`.
         """
         takedown: Takedown | None = None
 
@@ -213,7 +232,10 @@ class Publisher:
         return takedown
 
     async def publish_due(self, slug: str, entry_id: str) -> None:
-        """Publish a scheduled entry that is due. Does nothing if somebody has changed that meanwhile."""
+        """Publish a scheduled entry that is due. Does nothing if the entry isn't scheduled any more, or for later.
+
+        Raises NotFound, and Gone if the entry was deleted.
+        """
         at = self._clock()
 
         def edit(current: Entry) -> Entry:
@@ -225,7 +247,8 @@ class Publisher:
         try:
             await self._write(self._store.entries.edit(slug, entry_id, edit, actor="schedule"))
         except Conflict:
-            # There is one pinned entry too many by now: it is better to publish it unpinned than not at all.
+            # So many other entries have been pinned meanwhile that this one can't be pinned, too. It is better to
+            # publish the entry unpinned than not at all.
             await self._write(
                 self._store.entries.edit(
                     slug, entry_id, lambda current: replace(edit(current), pinned=False), actor="schedule"
@@ -233,7 +256,10 @@ class Publisher:
             )
 
     async def take_over(self, writing: Coroutine[Any, Any, Written | None]) -> None:
-        """Run the write of a source's change, and announce the change that readers see."""
+        """Run `writing`, which stores a change of a source (a live blog elsewhere that ours follows).
+
+        If readers see the change, it is sent to viewers. Raises the errors of `writing`.
+        """
 
         def announce(written: Written | None) -> None:
             if written is not None:
@@ -242,9 +268,11 @@ class Publisher:
         await self._commit(writing, announce)
 
     async def _safe(self, body: str, markup: str, *, owner: str | None, key_id: str | None = None) -> str:
-        """Return a body made safe. Raises InvalidInput, Busy, and Unauthorized if there is a key that isn't good.
+        """Return a body made safe. A long body is made safe in a thread.
 
-        `key_id`: a key to check before long work. `owner`: the key whose share of the threads the work takes.
+        `markup`: the format of `body`, `html` or `markdown`. `owner`: the id of the API key whose share of the threads
+        a long body takes. `key_id`: the id of an API key to check before a long body is worked on (None: none is
+        checked). Raises InvalidInput, Busy if too many long texts wait, and Unauthorized if this key isn't good.
         """
         if not is_dear(body, markup):
             return safe(body, markup)
@@ -264,11 +292,12 @@ class Publisher:
         return await self._commit(writing, announce)
 
     def _announce(self, liveblog: Liveblog, change: Change | None) -> None:
-        # At once, and even without a change of ours, as another process may have written: an editor who was answered
-        # must not be shown an older state.
+        # The hub is told the position at once: an editor who has got an answer must not be shown an older state after
+        # that. It is told even if this write changed nothing, as the position may come from another process's write.
         self._hub.committed(liveblog.slug, Position(liveblog.epoch, liveblog.seq))
         if change is not None:
-            # In the next turn, so that the editor is answered first: the response is written in this turn of the loop.
+            # Viewers are sent the change in the next turn of the event loop. The response to the editor is written in
+            # this turn, so the editor doesn't wait for the fan-out.
             frame = self._presenter.frame(liveblog, change)
             asyncio.get_running_loop().call_soon(self._hub.publish, liveblog.slug, frame)
 
@@ -286,7 +315,11 @@ def _timing_change(timing_input: EntryInput | EntryPatch) -> TimingChange:
 
 
 def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -> Entry:
-    """Apply a patch to an entry. `body`: the new body, made safe; None if it isn't edited."""
+    """Return the entry that results if `patch` is applied to `current`.
+
+    `body`: the new body, made safe; None if the patch has none. `at`: the time of the edit. Raises InvalidInput, and
+    Conflict if the entry's state forbids the requested one.
+    """
     names = patch.model_fields_set
     fields: dict[str, Any] = {name: getattr(patch, name) for name in names & _PLAIN_FIELDS}
     fields |= {name: tuple(getattr(patch, name)) for name in names & _LIST_FIELDS}
@@ -309,4 +342,5 @@ def _edited(current: Entry, patch: EntryPatch, body: str | None, at: datetime) -
 _PLAIN_FIELDS = frozenset({"heading", "key_event", "breaking", "pinned", "verification", "source"})
 _LIST_FIELDS = frozenset({"authors", "tags"})
 _CONTENT_FIELDS = ("heading", "body", "authors", "verification", "source", "corrections", "status", "published_at")
-"""The fields that change `updated_at`. Others are about an entry's place on the page (pinned, key event, tags …)."""
+"""The fields whose edits set `updated_at`. The other fields don't change what an entry says: pinned, key event,
+breaking, tags."""

@@ -1,7 +1,7 @@
 """Reach: the numbers of a live blog's viewers by partner, now and by the hour, without anything of any single viewer.
 
-Each node counts its viewers as they come and leave (`newsroom/watch_time.py`), announces their present numbers to the
-other nodes (by `realtime/upkeep/presence.py`), and adds its counts to the store every minute.
+Each node counts its viewers when they come and leave (`newsroom/watch_time.py`). It announces the present numbers to
+the other nodes (`realtime/upkeep/presence.py`), and adds its counts to the store every minute.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 FLUSH = 60.0
-"""Seconds between writes to the store."""
+"""Seconds between two writes of the counts to the store."""
 DAYS = 30
-"""Days of a report without a first day."""
+"""The number of days of a report if the request names no first day."""
 DAYS_MAX = 366
-"""The most days of a report."""
+"""The greatest number of days of a report."""
 
 log = structlog.get_logger(__name__)
 
 
 class Reach:
-    """The audience statistics of one process. Implements `ViewerObserver`."""
+    """The audience statistics of one process. Implements `ViewerObserver`, whose methods the hub calls."""
 
     def __init__(self, store: Store, hub: Hub, bus: Bus, *, clock: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -51,10 +51,10 @@ class Reach:
         self._meter = WatchTimeMeter()
         self._presence = presence.Presence(hub.node, "reach")
         self._flushed_at = 0.0
-        """The event loop's time of the last write."""
+        """The event loop's time of the last write of the counts to the store."""
 
     async def run(self) -> None:
-        """Announce and write the counts periodically, until cancelled."""
+        """Until cancelled, announce the numbers of viewers to the other nodes, and write the counts to the store."""
         self._flushed_at = asyncio.get_running_loop().time()
         await Periodic(self._announce_and_flush, lambda: presence.INTERVAL, log=log, failure_event="reach.broken").run()
 
@@ -66,7 +66,7 @@ class Reach:
             await self.flush()
 
     def announce(self) -> None:
-        """Announce the numbers of viewers here to the other nodes, if the bus is up."""
+        """Announce the numbers of this node's viewers to the other nodes. Does nothing if the bus isn't up."""
         if self._bus.up:
             self._presence.forget(self._clock() - presence.LIFETIME)
             for message in self._presence.announcements(
@@ -75,7 +75,7 @@ class Reach:
                 self._bus.announce(message)
 
     async def flush(self) -> None:
-        """Add the counts to the store; if it is unavailable, keep them for the next time."""
+        """Add the counts since the last call to the store. If the store is unavailable, keep them for the next call."""
         counts = self._meter.take(self._clock())
         if not counts:
             return
@@ -86,32 +86,34 @@ class Reach:
             self._meter.give_back(counts)
 
     def came(self, slug: str, viewer: Viewer, /) -> None:
-        """Count a viewer that was registered."""
+        """Count a viewer that the hub has registered for this live blog."""
         key = Key(slug, viewer.partner)
         self._meter.came(key, self._clock(), self._presence.elsewhere(_announced_name(key)))
 
     def left(self, slug: str, viewer: Viewer, /) -> None:
-        """Count a viewer that has left."""
+        """Stop counting a viewer that has left this live blog."""
         self._meter.left(Key(slug, viewer.partner), self._clock())
 
     def said(self, slug: str, viewer: Viewer, message: bytes, /) -> None:
-        """Ignore a viewer's message."""
+        """Do nothing: messages of viewers don't concern reach."""
 
     def asked(self, slug: str, /) -> int:
-        """Return 0: no answers are asked for."""
+        """Return 0: reach asks viewers for no answers."""
         return 0
 
     def announced(self, message: bytes, /) -> None:
-        """Take a node's announcement; ignores those that aren't of reach."""
+        """Note the numbers of viewers that another node has announced. Ignores announcements that aren't of reach."""
         self._presence.take(message, self._clock())
 
     async def report(
         self, slug: str, since: date | None = None, until: date | None = None, *, partner: str | None = None
     ) -> ReachReport:
-        """Report on the days from `since` to `until`, both included, in the live blog's time zone.
+        """Return a report on the days from `since` to `until`, both included, in the live blog's time zone.
 
-        `until` None: today. `since` None: for thirty days. The counts of the last minute are missing. Raises NotFound,
-        StoreUnavailable, and InvalidInput for days in the wrong order, or too many.
+        `until`: None for today. `since`: None for the day with which the report has thirty days. `partner`: the only
+        partner to report on (None: all). Counts of the last minute may be missing, as nodes write them once a minute.
+        Raises NotFound, StoreUnavailable, and InvalidInput if `since` is after `until`, or there are more than DAYS_MAX
+        days.
         """
         liveblog = await self._store.liveblogs.find(slug)
         zone = ZoneInfo(liveblog.timezone)
@@ -139,7 +141,7 @@ class Reach:
         return ReachReport(liveblog, first, last, partners)
 
     def _now(self, slug: str) -> dict[str, int]:
-        """Return the viewers on all nodes, by partner."""
+        """Return the numbers of a live blog's viewers on all nodes now, by partner."""
         keys = {Key(*name.split(" ", 1)) for name in self._presence.slugs() if " " in name}
         viewers_here = self._meter.viewers()
         return {
@@ -150,7 +152,7 @@ class Reach:
 
 
 def _announced_name(key: Key) -> str:
-    """Return the name of a key in announcements; no slug has a space."""
+    """Return the name by which announcements name a key: slug, space, partner. (No slug has a space.)"""
     return f"{key.slug} {key.partner}"
 
 

@@ -1,4 +1,7 @@
-"""The scheduler: publishes entries that are due, in whichever process is first, and deletes old idempotency keys."""
+"""The scheduler. It publishes scheduled entries that are due, and deletes old idempotency keys.
+
+Every process has a scheduler. An entry is published by the one that is first.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +20,31 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LOOK = 2.0
-"""Seconds between queries: another process may have scheduled an entry, and ended since."""
+"""The greatest number of seconds between two queries for due entries. Another process may have scheduled an entry, and
+may have ended since."""
 RETRY = 0.5
-"""Seconds until the next query after one that failed."""
+"""Seconds until the next query if a query, or the publication of an entry, has failed."""
 BATCH = 20
 
 KEEP_IDEMPOTENCY = timedelta(hours=48)
-"""The time for which a repeated request is recognised."""
+"""The time for which idempotency keys are kept, so that a repeated request is recognised."""
 TIDY = 3600.0
-"""Seconds between deletions of older idempotency keys."""
+"""Seconds between two deletions of idempotency keys that are older than KEEP_IDEMPOTENCY."""
 
 log = structlog.get_logger(__name__)
 
 
 class Scheduler:
-    """The scheduler of one process."""
+    """The scheduler of one process, which publishes due entries and deletes old idempotency keys."""
 
     def __init__(self, store: Store, publisher: Publisher) -> None:
         self._store = store
         self._publisher = publisher
         self._tidied_at = float("-inf")
-        """The event loop's time of the last deletion of old keys."""
+        """The event loop's time of the last deletion of old idempotency keys."""
 
     async def run(self) -> None:
-        """Work until cancelled. If the database is unavailable, wait for it."""
+        """Publish due entries until cancelled. If the database doesn't answer, try again every RETRY seconds."""
         await Periodic(
             self._look,
             lambda: LOOK,
@@ -52,7 +56,10 @@ class Scheduler:
         ).run()
 
     async def _look(self) -> float:
-        """Publish entries that are due, and sometimes delete old keys; return the seconds until the next query."""
+        """Publish due entries. If TIDY seconds have passed since the last time, also delete old idempotency keys.
+
+        Returns the seconds until the next query. Raises StoreUnavailable.
+        """
         wait = await self.publish_due()
         clock = asyncio.get_running_loop().time
         if clock() - self._tidied_at >= TIDY:
@@ -61,7 +68,10 @@ class Scheduler:
         return wait
 
     async def publish_due(self) -> float:
-        """Publish entries that are due; return the seconds until the next query."""
+        """Publish due entries, at most BATCH of them. Returns the seconds until the next query.
+
+        Raises StoreUnavailable.
+        """
         waiting = await self._store.entries.scheduled(limit=BATCH)
         moment = now()
         due = [entry for entry in waiting if entry.publish_at <= moment]
@@ -72,11 +82,11 @@ class Scheduler:
             except StoreUnavailable:
                 raise
             except LiveserverError as error:
-                # The entry was deleted or edited at the same moment, and that counts.
+                # Somebody has deleted or edited the entry since the query. Their change stays as it is.
                 log.info("scheduler.passed_over", liveblog=slug, entry=entry_id, reason=str(error))
                 passed_over += 1
             except Exception:
-                # An entry that can't be published mustn't hold up those behind it.
+                # An entry that can't be published mustn't keep the later ones from being published.
                 log.exception("scheduler.broken", liveblog=slug, entry=entry_id)
                 passed_over += 1
         if passed_over:

@@ -1,8 +1,9 @@
-"""Counting one node's viewers that confirm that a deleted entry is gone. Decides; does no I/O.
+"""The counting of one node's viewers that confirm that a deleted entry is gone. This module does no I/O.
 
-All viewers that were connected at the deletion are asked. A viewer that comes back later with an older position gets
-the deletion, too, and counts once it answers. So does a reader that polls, whom nobody knew before. Single viewers are
-remembered only here, while they are connected and the counting goes on.
+All viewers that are connected at the deletion are asked to confirm. A viewer that comes back later with an older
+position is sent the deletion, too, and is counted when it confirms. A reader that polls is counted when it confirms, as
+the server doesn't know of it before. Only this module remembers single viewers, and only while they are connected and
+the counting goes on.
 """
 
 from __future__ import annotations
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from liveserver.realtime.viewer import Viewer
 
 REPLY_IDS_MAX = 100_000
-"""Reply ids that are remembered, so that none counts twice. Beyond that number, only viewers that were asked here
-count: anybody can make up other ids."""
+"""The greatest number of reply ids that are remembered, so that a viewer isn't counted twice. (A reply id is the name
+under which a viewer answers by POST.) Once so many are remembered, only the viewers of this node that were asked are
+counted: anybody can make up other reply ids."""
 
 BUCKETS = 4_096
-"""Buckets of a set of reply ids: a full set has two dozen ids in each, which are searched in half a microsecond."""
+"""The number of buckets of a set of reply ids. In a full set, each bucket has two dozen ids, and a search takes half a
+microsecond."""
 
 
 class ReplyIds:
-    """A set of reply ids that takes eight bytes for each: clients can make up ids of up to 64 characters.
+    """A set of reply ids that takes eight bytes of memory for each. Clients can make up ids of up to 64 characters.
 
-    It keeps Python's hash of a text, which depends on a secret of the process, so that nobody can find two ids with the
-    same hash. Among a hundred thousand, two are equal by chance once in four billion times.
+    The set keeps Python's hash of an id instead of the id. The hash depends on a secret of the process, so nobody can
+    find two ids with the same hash. The probability that two of a hundred thousand ids have the same hash is one in
+    four billion.
     """
 
     def __init__(self) -> None:
@@ -44,7 +48,7 @@ class ReplyIds:
         return mark in self._buckets.get(mark % BUCKETS, ())
 
     def add(self, reply_id: str) -> None:
-        """Add a reply id."""
+        """Add a reply id, unless it is in the set already."""
         mark = hash(reply_id)
         bucket = self._buckets.get(mark % BUCKETS)
         if bucket is None:
@@ -60,25 +64,29 @@ class ReplyIds:
 
 
 class TakedownCounter:
-    """The counts of one takedown on one node."""
+    """The counter of one takedown on one node: which viewers were asked, and how many have confirmed."""
 
     def __init__(self, viewers: Iterable[Viewer]) -> None:
         self.by_partner: dict[str, ConfirmationCounts] = {}
         self.closed = False
-        """True once nothing more is counted."""
+        """True once `close` was called: from then on nothing is counted."""
         self._waiting = set(viewers)
         self._answered: set[Viewer] = set()
         self._by_reply_id: dict[str, Viewer] = {}
-        """The viewers that are waited for and will answer by POST, by their reply ids."""
+        """The viewers that were asked and will answer by POST, by their reply ids. A viewer is removed when it answers
+        or leaves."""
         self._answered_ids = ReplyIds()
-        """Reply ids that have answered, or whose viewers have left."""
+        """The reply ids that have confirmed, and those of viewers that have left."""
         for viewer in self._waiting:
             self._counts(viewer.partner).asked += 1
             if reply_id := viewer.reply_id:
                 self._by_reply_id[reply_id] = viewer
 
     def answered(self, viewer: Viewer, *, had: bool) -> None:
-        """Count a viewer's confirmation. Only its first one counts."""
+        """Count a viewer's confirmation. Only the first confirmation of a viewer is counted.
+
+        `had`: True if the viewer had the entry until then.
+        """
         if self.closed or viewer in self._answered:
             return
         counts = self._counts(viewer.partner)
@@ -91,11 +99,16 @@ class TakedownCounter:
         counts.had += had
 
     def posted(self, reply_id: str, *, had: bool, partner: str = "") -> None:
-        """Count a posted confirmation: of a viewer here that can't answer on its stream, or of a reader that polls."""
+        """Count a confirmation that came by POST. Only the first one with a reply id is counted.
+
+        It is that of a viewer of this node that can't answer on its stream (SSE), or of a reader that polls. `had`:
+        True if the reader had the entry until then. `partner`: the partner to count a reader for that polls.
+        """
         if self.closed or reply_id in self._answered_ids:
             return
         if len(self._answered_ids) >= REPLY_IDS_MAX and reply_id not in self._by_reply_id:
-            # There are no more of those that were asked than viewers, so they may still be remembered.
+            # The reply ids of viewers that were asked may be added beyond the limit: there are no more of them than
+            # viewers.
             return
         self._answered_ids.add(reply_id)
         viewer = self._by_reply_id.pop(reply_id, None)
@@ -108,7 +121,7 @@ class TakedownCounter:
         counts.had += had
 
     def left(self, viewer: Viewer) -> None:
-        """Note that a viewer has left."""
+        """Count a viewer that has left without having confirmed as gone, and forget the viewer."""
         if viewer in self._waiting:
             self._waiting.remove(viewer)
             self._counts(viewer.partner).gone += 1
@@ -118,7 +131,7 @@ class TakedownCounter:
             self._answered_ids.add(viewer.reply_id)
 
     def close(self) -> None:
-        """Stop counting, keep the counts, and forget the viewers."""
+        """Stop counting, and forget the viewers. The counts stay."""
         self.closed = True
         for memory in (self._waiting, self._answered, self._by_reply_id, self._answered_ids):
             memory.clear()
@@ -131,7 +144,7 @@ class TakedownCounter:
 
 
 def total(node_counts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, ConfirmationCounts]:
-    """Add up the counts of several nodes, by partner."""
+    """Return the sums of the counts of several nodes, by partner."""
     totals: dict[str, ConfirmationCounts] = {}
     for by_partner in node_counts:
         for partner, counts in by_partner.items():
@@ -140,5 +153,5 @@ def total(node_counts: Iterable[dict[str, ConfirmationCounts]]) -> dict[str, Con
 
 
 def waiting(by_partner: dict[str, ConfirmationCounts]) -> int:
-    """Return the number of viewers that are waited for."""
+    """Return the number of viewers, of all partners, that were asked, are connected, and haven't confirmed yet."""
     return sum(counts.waiting for counts in by_partner.values())

@@ -1,8 +1,8 @@
-"""Views and watch time by live blog, partner and hour. Decides; does no I/O.
+"""The counting of views and watch time, by live blog, partner and hour. This module does no I/O.
 
-Viewers are counted when they come and when they leave; nothing is kept of any single viewer. Watch time is the area
-under the curve of their number: whenever the number changes, the number before is multiplied by the time since the last
-change, and added.
+Viewers are counted when they come and when they leave. Nothing is kept of any single viewer. Whenever the number of
+viewers changes, the number before is multiplied by the seconds since the last change, and the product is added to the
+watch time.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 KEPT_MAX = 10_000
-"""Rows that are kept while they can't be written to the store; if there are more, the oldest are dropped."""
+"""The greatest number of hours' counts that are kept while they can't be written to the store. If there are more, the
+oldest are dropped."""
 
 
 class Key(NamedTuple):
-    """The key of viewers that are counted together."""
+    """The live blog and the partner of viewers that are counted together."""
 
     slug: str
     partner: str
@@ -32,7 +33,7 @@ class Key(NamedTuple):
 class _Open:
     viewers: int
     since: float
-    """The time up to which the seconds were added."""
+    """The time up to which the watch time was added, in seconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -43,14 +44,14 @@ class _Hour:
 
 
 class WatchTimeMeter:
-    """A meter of one node's viewers. Times are in seconds since 1970."""
+    """A meter of the views and the watch time of one node's viewers. Times are in seconds since 1970."""
 
     def __init__(self) -> None:
         self._open: dict[Key, _Open] = {}
         self._hours: dict[tuple[Key, int], _Hour] = {}
 
     def came(self, key: Key, at: float, elsewhere: int = 0) -> None:
-        """Count a viewer that came. `elsewhere`: the viewers of the same key on other nodes."""
+        """Count a viewer that came at the time `at`. `elsewhere`: the number of viewers of this key on other nodes."""
         counted = self._open.get(key)
         if counted is None:
             counted = self._open[key] = _Open(0, at)
@@ -61,7 +62,7 @@ class WatchTimeMeter:
         hour.peak = max(hour.peak, counted.viewers + elsewhere)
 
     def left(self, key: Key, at: float) -> None:
-        """Count a viewer that left."""
+        """Stop counting a viewer that left at the time `at`."""
         counted = self._open[key]
         self._advance(key, counted, at)
         counted.viewers -= 1
@@ -69,11 +70,14 @@ class WatchTimeMeter:
             del self._open[key]
 
     def viewers(self) -> dict[Key, int]:
-        """Return the number of viewers by key."""
+        """Return the numbers of viewers that are connected to this node now, by key."""
         return {key: counted.viewers for key, counted in self._open.items()}
 
     def take(self, at: float) -> list[tuple[str, ReachHour]]:
-        """Return the counts since the last call, in whole seconds; fractions count the next time."""
+        """Return the counts since the last call, as pairs of a slug and the counts of one hour. `at`: the time now.
+
+        Watch time is returned in whole seconds. In the present hour, the rest of a second is kept for the next call.
+        """
         for key, counted in self._open.items():
             self._advance(key, counted, at)
         rows, fractions = [], {}
@@ -88,7 +92,10 @@ class WatchTimeMeter:
         return rows
 
     def give_back(self, rows: Iterable[tuple[str, ReachHour]]) -> None:
-        """Take back counts that couldn't be written to the store, for the next time."""
+        """Add counts that `take` has returned to the present ones again, as they couldn't be written to the store.
+
+        The next call of `take` returns them again. If there are more than KEPT_MAX, the oldest are dropped.
+        """
         for slug, row in rows:
             hour = self._hour(Key(slug, row.partner), row.hour.timestamp())
             hour.views += row.views
@@ -98,7 +105,10 @@ class WatchTimeMeter:
             del self._hours[stale]
 
     def _advance(self, key: Key, counted: _Open, at: float) -> None:
-        """Add the seconds since the last time, each to its hour. If the clock was set back, nothing is added."""
+        """Add the watch time of the period since the last call, to the hours in which it lies.
+
+        If the clock was set back, nothing is added.
+        """
         for start, end in _hours(counted.since, at):
             hour = self._hour(key, start)
             hour.seconds += counted.viewers * (end - start)
@@ -114,7 +124,7 @@ class WatchTimeMeter:
 
 
 def _hours(start: float, end: float) -> Iterator[tuple[float, float]]:
-    """Divide a period at the ends of hours."""
+    """Yield the parts of a period, each as its start and its end: the period is divided where one hour ends."""
     while start < end:
         stop = min(end, (start // HOUR + 1) * HOUR)
         yield start, stop

@@ -1,7 +1,8 @@
-"""Settings, each from a flag, an environment variable `LIVESERVER_…` or a line of `.env`; the first of these wins.
+"""The settings. Each comes from a flag, an environment variable `LIVESERVER_…` or a line of `.env`.
 
-For settings with a password, a variable or line `LIVESERVER_…_FILE` may name a file that has the value, since others on
-the machine can see command lines and environments.
+If several of these set it, the flag wins over the variable, and the variable over the line. For a setting with a
+password, a variable or a line `LIVESERVER_…_FILE` may name a file that has the value: other users of the machine can
+see command lines and environments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Environment variables of commands that are clients: the address of a server, and an API key for it."""
+"""The environment variables of commands that are clients of a server: the server's address, and an API key."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from liveserver.settings.definitions import Settings
 from liveserver.settings.value_sources import secret_in
 
 CLIENT_VARIABLES = frozenset({"LIVESERVER_KEY", "LIVESERVER_KEY_FILE", "LIVESERVER_URL"})
-"""Variables that client commands read; they aren't settings of the server."""
+"""The environment variables that client commands read. They aren't settings of the server."""
 
 
 def key_of(given: str | None) -> str | None:
-    """Return a client's API key: the given one, or that in the file LIVESERVER_KEY_FILE; None if there is none.
+    """Return a client's API key. `given`: the key from a flag, or from the variable LIVESERVER_KEY; None if neither is.
 
-    Raises SettingsError if the file can't be read, or the environment has both.
+    Without a given key, returns the key in the file that LIVESERVER_KEY_FILE names, or None if that variable isn't set.
+    Raises SettingsError if this file can't be read, or if both variables are set and no flag is given.
     """
     path = os.environ.get("LIVESERVER_KEY_FILE")
     if not path or (given and given != os.environ.get("LIVESERVER_KEY")):
@@ -29,9 +30,13 @@ def key_of(given: str | None) -> str | None:
 
 
 def take_client_variables() -> None:
-    """Put missing client variables into the environment: from `.env`, and the URL of the server set up here."""
+    """Set the client variables that aren't in the environment from `.env`.
+
+    If neither has LIVESERVER_URL, but the setting LIVESERVER_PORT is set and no certificate is, LIVESERVER_URL becomes
+    `http://localhost:` with this port: the client is for the server that is set up on this machine.
+    """
     variables: dict[str, str] = {}
-    # Commands that need the file report it if it can't be read.
+    # If `.env` can't be read, the commands that need it report that.
     with suppress(OSError, ValueError):
         variables = {name.upper(): value for name, value in DotEnvSettingsSource(Settings).env_vars.items() if value}
     port = os.environ.get("LIVESERVER_PORT") or variables.get("LIVESERVER_PORT")
@@ -39,6 +44,6 @@ def take_client_variables() -> None:
         variables.setdefault("LIVESERVER_URL", f"http://localhost:{port}")
     secret = {"LIVESERVER_KEY", "LIVESERVER_KEY_FILE"}
     for name in CLIENT_VARIABLES & set(variables):
-        # A key in the environment, given in either way, comes before one in the file.
+        # If the environment has an API key, or the name of a key's file, neither of them is taken from `.env`.
         if name not in os.environ and not (name in secret and secret & set(os.environ)):
             os.environ[name] = variables[name]

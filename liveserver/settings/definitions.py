@@ -1,4 +1,4 @@
-"""The definitions of the settings: names, types, defaults, descriptions, and checks."""
+"""The definitions of the settings: their names, types, defaults, descriptions and checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Settings(BaseSettings):
-    """Everything an operator can set. Times are in seconds, sizes in bytes."""
+    """All settings of the server. Times are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         env_prefix="LIVESERVER_",
@@ -171,7 +171,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the sources in order: flags, then the environment, then `.env`, the latter two with secret files."""
+        """Return the places that settings come from, in this order: flags, the environment, `.env`.
+
+        The environment and `.env` may name secret files.
+        """
         return (
             init_settings,
             SecretFilesSource(settings_cls, env_settings),
@@ -231,7 +234,8 @@ class Settings(BaseSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _proxies(cls, value: str) -> str:
-        # A host name would be compared with addresses, and never match: no proxy would be trusted, and nothing said.
+        # The setting is compared with addresses. A host name would never be equal to one, so no proxy would be trusted,
+        # and nobody would be told.
         names = _listed(value)
         if (networks := _networks(name for name in names if name != "*")) is None:
             raise ValueError(
@@ -245,7 +249,7 @@ class Settings(BaseSettings):
     def _hosts(cls, value: str) -> str:
         hosts = [host.lower() for host in _listed(value)]
         for host in hosts:
-            # The hosts become a part of the page's Content-Security-Policy.
+            # The page's Content-Security-Policy has these hosts in it.
             if not re.fullmatch(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}", host, re.ASCII):
                 raise ValueError("must be host names with commas between, for example social.example.org")
         return ",".join(hosts)
@@ -282,7 +286,7 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """The public URL without a trailing slash; made from host and port if none is set."""
+        """The public URL without a slash at the end. If none is set, it is made from host and port."""
         if self.public_url:
             return self.public_url
         host = {"0.0.0.0": "localhost", "::": "localhost", "127.0.0.1": "localhost"}.get(self.host, self.host)  # noqa: S104
@@ -291,21 +295,21 @@ class Settings(BaseSettings):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """The host names that requests may have; empty: any."""
+        """The host names that a request's Host header may have. Empty if it may have any."""
         if not self.allowed_hosts:
             return frozenset()
         return frozenset({*self.allowed_hosts.split(","), urlsplit(self.base_url).hostname or "", "localhost"})
 
     @property
     def media_directory(self) -> Path:
-        """The directory of the pictures' files, if there is no bucket."""
+        """The directory of the pictures' files. It is used only if no bucket is set (`media_url`)."""
         if self.media_dir is not None:
             return Path(self.media_dir)
         file = self.database_url.removeprefix("sqlite:///")
         return Path(file).parent / "media" if file != self.database_url else Path("media")
 
     def redacted(self) -> dict[str, Any]:
-        """Return every setting, with passwords in URLs and the bucket's secret replaced by `***`."""
+        """Return the values of all settings, by name, with `***` in place of passwords and the bucket's secret key."""
         return {name: redacted_value(name, value) for name, value in self.model_dump().items()}
 
 
@@ -314,7 +318,10 @@ def _listed(value: str) -> list[str]:
 
 
 def _networks(names: Iterable[str]) -> list[str] | None:
-    """Normalise addresses and networks, without the host bits of networks; None if one is neither."""
+    """Return IP addresses and networks in their normal form, networks with their host bits set to zero.
+
+    Returns None if one of the names is neither an address nor a network.
+    """
     try:
         return [str(ip_network(name, strict=False)) if "/" in name else str(ip_address(name)) for name in names]
     except ValueError:

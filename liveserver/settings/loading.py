@@ -1,4 +1,4 @@
-"""Loading settings from flags, environment and `.env`, or reporting all bad ones in one line."""
+"""The loading of settings from flags, the environment and `.env`. All bad settings are reported in one line."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 SHORT_FLAGS = {"database_url": "--database", "redis_url": "--redis"}
-"""Short flags of some settings, besides those made from their names."""
+"""The short flags that some settings have beside the flag that is made from the setting's name."""
 
 
 def load(**flags: Any) -> Settings:
-    """Return the settings: flags first (None: not given), then the environment, then `.env`.
+    """Return the settings from `flags`, the environment and `.env`. The first of these that has a setting wins.
 
-    Raises SettingsError, with one line that names every bad setting, or `.env` if it can't be read.
+    `flags`: values by the names of settings; None for a flag that isn't given. Raises SettingsError, whose message is
+    one line, and names all bad settings, or `.env` if that file can't be read.
     """
     try:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
@@ -37,12 +38,15 @@ def load(**flags: Any) -> Settings:
 
 
 def flag_of(name: str) -> str:
-    """Return the flag of a setting, the short one if there are two."""
+    """Return the flag of a setting. If the setting has two flags, return the short one."""
     return SHORT_FLAGS.get(name) or "--" + name.replace("_", "-")
 
 
 def _line(location: tuple[int | str, ...], message: str, flags: Collection[str]) -> str:
-    """Return the error message of a setting, named by its flag if it came from one, else by its variable."""
+    """Return the message about a bad setting.
+
+    The message names the setting by its flag if the setting is in `flags`, otherwise by its environment variable.
+    """
     text = message.removeprefix("Value error, ")
     if not location:
         return text

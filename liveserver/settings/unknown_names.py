@@ -1,4 +1,4 @@
-"""Misspelt settings: names in the environment and `.env` that look like settings but aren't."""
+"""The search for misspelt settings: names in the environment and `.env` that look like settings but aren't."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 
 
 LIKENESS = 0.6
-"""The least similarity at which a name is taken for a misspelt setting (`difflib`: 1 is equality)."""
+"""The similarity above which a name is taken for a misspelt setting, as `difflib` computes it: 1 means equality."""
 
 
 def unknown_settings() -> dict[str, str | None]:
-    """Return the names in the environment and `.env` that look like settings but aren't, each with the likely one."""
+    """Return the names in the environment and `.env` that look like settings but aren't.
+
+    The value for each is the variable that was probably meant, or None if no variable is similar enough.
+    """
     lines = (name.upper() for name in DotEnvSettingsSource(Settings).env_vars)
     return {name: nearest_setting(name) for name in unknown_variables([*os.environ, *lines])}
 
 
 def unknown_variables(names: Iterable[str]) -> list[str]:
-    """Return those of some environment variables that look like settings but aren't."""
+    """Return those of the names that begin with `LIVESERVER_` but that no setting has, in upper case, sorted.
+
+    Variables of client commands count as settings. Names that begin with `LIVESERVER_TEST_` are left out.
+    """
     known_names = _variables() | CLIENT_VARIABLES | {f"LIVESERVER_{name.upper()}_FILE" for name in SECRETS}
     return sorted(
         name
@@ -36,8 +42,11 @@ def unknown_variables(names: Iterable[str]) -> list[str]:
 
 
 def nearest_setting(variable: str) -> str | None:
-    """Return our variable that is most similar, with words in any order; None if none is similar enough."""
-    # Imported here, since most commands don't need it.
+    """Return the variable of ours that is most similar to `variable`; None if none is similar enough.
+
+    The order of the words in a name doesn't matter.
+    """
+    # The import is in the function, since most commands don't need it.
     from difflib import SequenceMatcher
 
     def words(name: str) -> list[str]:

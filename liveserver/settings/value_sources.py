@@ -1,4 +1,4 @@
-"""Sources of settings: the environment and `.env`, and the secret files that they name."""
+"""The places that settings come from: the environment, `.env`, and the secret files that either of these names."""
 
 from __future__ import annotations
 
@@ -16,35 +16,39 @@ if TYPE_CHECKING:
 
 
 DOTENV = Path(".env")
-"""The file of settings in the working directory."""
+"""The file with settings in the working directory."""
 
 SECRETS = ("database_url", "redis_url", "media_secret_key")
-"""Settings that may come from a secret file."""
+"""The names of the settings that may come from a secret file."""
 
 
-# It logs a bad line each time that it reads the file, without the file's name; we have `unreadable_lines` instead.
+# The library `dotenv` logs a bad line each time that it reads the file, and without the file's name. We report bad
+# lines with `unreadable_lines` instead.
 logging.getLogger("dotenv").setLevel(logging.ERROR)
 
 
 class SecretFilesSource(PydanticBaseSettingsSource):
-    """A source (the environment, or `.env`) that may name files for secrets instead of having them."""
+    """The environment, or `.env`, as a source of settings that may name a file instead of having a secret itself."""
 
     def __init__(self, settings: type[BaseSettings], source: PydanticBaseSettingsSource) -> None:
         super().__init__(settings)
         self._source = source
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return one setting, as the source gives it."""
+        """Return the value of one setting, its name, and whether the value is complex, as the wrapped source does."""
         return self._source.get_field_value(field, field_name)
 
     def __call__(self) -> dict[str, Any]:
-        """Return all settings of the source. Raises SettingsError if it has both a secret and its file."""
+        """Return all settings of the source, with the secrets from the files that it names.
+
+        Raises SettingsError if the source has both a secret and the name of its file, or the file can't be read.
+        """
         values = self._source()
         variables: dict[str, str | None] = getattr(self._source, "env_vars", {})
         for name in SECRETS:
             variable = f"LIVESERVER_{name.upper()}_FILE"
             path = variables.get(variable.lower())
-            # A value from a source before this one, such as a flag, wins as always.
+            # `current_state` has the values from the sources before this one, such as flags. They win over this source.
             if path and name not in self.current_state:
                 if values.get(name):
                     raise SettingsError(f"{variable.removesuffix('_FILE')} and {variable} are both set: leave out one")
@@ -53,7 +57,11 @@ class SecretFilesSource(PydanticBaseSettingsSource):
 
 
 def secret_in(variable: str, path: str) -> str:
-    """Return the text of a secret file, without its line break. Raises SettingsError, which names the variable."""
+    """Return the text of a secret file, without the line break at its end.
+
+    `variable`: the variable that names the file, for messages. Raises SettingsError if the file can't be read, isn't
+    text, or is empty.
+    """
     try:
         secret = Path(path).read_text("utf-8").rstrip("\r\n")
     except OSError as error:
@@ -66,7 +74,10 @@ def secret_in(variable: str, path: str) -> str:
 
 
 def unreadable_lines() -> list[str]:
-    """Return the lines of `.env` that are ignored, as they aren't like NAME=value: each as path and number."""
+    """Return the places of the lines of `.env` that are ignored because they aren't like `NAME=value`.
+
+    A place is the path of the file and the number of the line: `/srv/live/.env:3`.
+    """
     if not DOTENV.is_file():
         return []
     with DOTENV.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The store: the database, which is SQLite or PostgreSQL, with the same code for both."""
+"""The store: the database, and the queries on it. The same code works on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

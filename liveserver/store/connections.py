@@ -1,4 +1,4 @@
-"""Connections: the way a transaction begins on each database, and the longest that it may wait."""
+"""Connections to SQLite and PostgreSQL: how their transactions begin, and for how long these may wait."""
 
 from __future__ import annotations
 
@@ -26,35 +26,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Seconds to wait for a statement, a lock or a free connection."""
+"""Seconds to wait for a statement (on PostgreSQL), a lock or a free connection."""
 
 RESTORE_PATIENCE = 60.0
-"""Seconds that a restore waits for a lock: every write that is under way has to end first."""
+"""Seconds that a backup or a restore on PostgreSQL waits for a lock. Before a restore, all writes have to end."""
 
 
 def to_json(value: Any) -> str:
-    """Return a value as JSON text, in which no character is escaped that needn't be."""
+    """Return a value as JSON text. Only characters that JSON requires to be escaped are escaped."""
     return orjson.dumps(value).decode()
 
 
 class Connections(ABC):
-    """Connections whose transactions all begin in one way. A transaction is one function, run from begin to commit."""
+    """Connections whose transactions all begin in the same way.
+
+    A transaction is one function call: it begins before the function is called, and ends after the function returns.
+    """
 
     engine: Engine
 
     @abstractmethod
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin a transaction, call `work`, and commit; roll back if it raises."""
+        """Begin a transaction, call `work`, and commit; return the result of `work`. Rolls back if `work` raises."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Close every connection, once the transactions under way have ended."""
+        """Close the connections. A transaction under way runs to its end."""
 
 
 class ThreadConnections(Connections):
-    """Connections to SQLite: a transaction runs as a whole in one thread, and each thread has its own connection.
+    """Connections to SQLite. A whole transaction runs in one thread, and each thread has its own connection.
 
-    Asynchronous drivers go to the thread and back for every statement, which costs more than the statements themselves.
+    The asynchronous drivers for SQLite hand every single statement to a thread, and wait for its result. That takes
+    longer than the statements themselves.
     """
 
     def __init__(self, engine: Engine, size: int, patience: float) -> None:
@@ -66,12 +70,15 @@ class ThreadConnections(Connections):
         self._opened: list[Connection] = []
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Run a transaction in a thread. Raises TimeoutError if no connection becomes free in time. See Connections."""
-        # Usually a connection is free, and setting up a timeout costs something.
+        """Begin a transaction in a thread, call `work`, and commit; return its result. Rolls back if `work` raises.
+
+        Raises TimeoutError if no connection becomes free within the seconds of `patience`.
+        """
+        # Without a timeout if a connection is free, as usual: setting up a timeout takes time.
         async with asyncio.timeout(self._patience) if self._free.locked() else nullcontext():
             await self._free.acquire()
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._transact, work)
-        # If the caller is cancelled, the thread still works, and its connection is free only when it has ended.
+        # If the caller is cancelled, the thread goes on with the transaction. Its connection is free only after that.
         running.add_done_callback(lambda _: self._free.release())
         return await asyncio.shield(running)
 
@@ -84,7 +91,7 @@ class ThreadConnections(Connections):
             return work(connection)
 
     async def close(self) -> None:
-        """See Connections."""
+        """Wait until the transactions under way have ended, and close every connection."""
         await asyncio.to_thread(self._threads.shutdown)
         for connection in self._opened:
             connection.close()
@@ -92,26 +99,27 @@ class ThreadConnections(Connections):
 
 
 class LoopConnections(Connections):
-    """Connections to PostgreSQL: transactions run on the event loop, and wait there for the network."""
+    """Connections to PostgreSQL. Transactions run on the event loop, which does other work while they wait."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine.sync_engine
         self._engine = engine
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """See Connections."""
+        """Begin a transaction, call `work`, and commit; return the result of `work`. Rolls back if `work` raises."""
         async with self._engine.begin() as connection:
             return await connection.run_sync(work)
 
     async def close(self) -> None:
-        """See Connections."""
+        """Close the connections that no transaction uses. A transaction under way runs to its end on its own one."""
         await self._engine.dispose()
 
 
 def server_connections(url: URL, pool_size: int, patience: float) -> tuple[Connections, Connections]:
-    """Return a server's connections: those that write, and those that read; a reading transaction sees one state.
+    """Return a server's connections: first those for writing, then those for reading.
 
-    `pool_size`: connections of each kind; SQLite writes with one only. `patience`: seconds to wait for a statement, a
+    A transaction of the latter only reads, and sees one state of the database. `pool_size`: the number of connections
+    of each kind, except that SQLite has one for writing. `patience`: seconds to wait for a statement (on PostgreSQL), a
     lock or a free connection.
     """
     connect = _sqlite_connections if is_sqlite(url) else _postgresql_connections
@@ -132,7 +140,8 @@ def _sqlite_engine(url: URL, size: int, patience: float, *, begin: str, pragmas:
         pool_timeout=patience,
         json_serializer=to_json,
         json_deserializer=orjson.loads,
-        # The driver must not begin transactions by itself. `timeout`: seconds that it waits for another's lock.
+        # `isolation_level`: None keeps the driver from beginning transactions by itself. `timeout`: seconds that the
+        # driver waits for a lock of another connection.
         connect_args={"isolation_level": None, "timeout": patience},
     )
     _sqlite_events(engine, begin, ("synchronous=FULL", *pragmas))
@@ -150,9 +159,9 @@ def _sqlite_events(engine: Engine, begin: str, pragmas: tuple[str, ...]) -> None
         dbapi_connection.driver_connection.execute(begin)
 
     event.listen(engine, "connect", set_pragmas)
-    # SQLAlchemy's documentation executes BEGIN in the event "begin", which does all the work of a statement with
-    # results. A dialect of our own would be registered under one name, but our two kinds of connections begin
-    # differently. So one method of this engine's dialect is replaced, which mypy doesn't allow.
+    # SQLAlchemy's documentation recommends to execute BEGIN in a listener of the event "begin". That costs as much as a
+    # statement with results. A dialect of our own would have one name, but our two kinds of connections begin
+    # differently. So we replace one method of this engine's dialect, which mypy doesn't allow.
     engine.dialect.do_begin = do_begin  # type: ignore[method-assign]
 
 
@@ -170,7 +179,7 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
             "command_timeout": patience,
             "server_settings": {
                 "application_name": "liveserver",
-                # If we lose the connection, PostgreSQL must not go on holding a live blog's lock for us.
+                # If we lose the connection, PostgreSQL must not keep the lock of a live blog's row for us.
                 "lock_timeout": str(milliseconds),
                 "idle_in_transaction_session_timeout": str(3 * milliseconds),
             },
@@ -184,7 +193,7 @@ def _postgresql_connections(url: URL, pool_size: int, patience: float) -> tuple[
 
 
 def snapshot_connections(url: URL) -> Connections:
-    """Return one connection for long transactions that only read; each sees one state of the database."""
+    """Return connections for a backup's long transaction, which only reads, and sees one state of the database."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN", pragmas=("query_only=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -193,7 +202,7 @@ def snapshot_connections(url: URL) -> Connections:
 
 
 def restoring_connections(url: URL) -> Connections:
-    """Return one connection, for a transaction that replaces everything."""
+    """Return connections for the long transaction in which a restore replaces the whole content of the database."""
     if is_sqlite(url):
         engine = _sqlite_engine(url, 1, PATIENCE, begin="BEGIN IMMEDIATE", pragmas=("foreign_keys=ON",))
         return ThreadConnections(engine, 1, PATIENCE)
@@ -203,7 +212,8 @@ def restoring_connections(url: URL) -> Connections:
 def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
     settings = {
         "application_name": f"liveserver {purpose}",
-        # The transaction is long, and idle while a slow reader takes its rows: the server's usual limits don't apply.
+        # The transaction is long, and idle while its rows are written to a slow file. So we switch off the limits that
+        # PostgreSQL may be configured with.
         "statement_timeout": "0",
         "idle_in_transaction_session_timeout": "0",
         "lock_timeout": str(int(RESTORE_PATIENCE * 1000)),
@@ -220,9 +230,11 @@ def _patient_connections(url: URL, purpose: str, **options: Any) -> Connections:
 
 
 def migration_connections(url: URL) -> Connections:
-    """Return one connection for changing the schema: it waits long for locks, and has no foreign keys on SQLite.
+    """Return connections for the transaction in which the schema is migrated, or its revision is read.
 
-    Alembic replaces a table by dropping it, which would delete the rows that refer to it.
+    They wait for locks longer than PATIENCE: for 30 seconds on SQLite, and without a limit of ours on PostgreSQL. On
+    SQLite they don't enforce foreign keys: Alembic changes a table by making a new one and dropping the old one, and
+    with foreign keys SQLite would refuse to drop a table that others refer to.
     """
     if not is_sqlite(url):
         connect_args = {"timeout": PATIENCE, "server_settings": {"application_name": "liveserver migrate"}}

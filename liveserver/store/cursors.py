@@ -1,4 +1,7 @@
-"""Opaque cursors: the sort key after which a list's next page begins, whatever is inserted meanwhile."""
+"""Cursors. A cursor is opaque to clients, and holds the sort key of a list's last row that the client has.
+
+The next page begins after this sort key, so rows that are inserted meanwhile shift nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,27 @@ _SORT_KEY = re.compile(r"(-?[0-9]{1,18})\.([a-z0-9_-]{1,100})", re.ASCII)
 
 
 class SortKey(NamedTuple):
-    """The position of a row in a list: its time, then an entry's id or a live blog's number."""
+    """The place of a row in a list. Rows are ordered by time; rows of the same time are ordered by name."""
 
     at: datetime
     name: str
 
     @classmethod
     def of(cls, entry: Entry) -> SortKey:
-        """Return an entry's sort key: the time of its publication, else its due time, else its creation; and its id."""
+        """Return an entry's sort key. The name is the entry's id.
+
+        The time is that of the entry's publication; without one, the due time; without that, the time of creation.
+        """
         return cls(entry.published_at or entry.publish_at or entry.created_at, entry.id)
 
     def cursor(self) -> str:
-        """Return the sort key as base64url."""
+        """Return the cursor for this sort key: its time and name as one text, in base64url."""
         text = f"{(self.at - _EPOCH) // _MICROSECOND}.{self.name}"
         return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
     def parse(cls, cursor: str) -> SortKey:
-        """Return the sort key that a cursor stands for. Raises InvalidInput if `cursor` didn't make it."""
+        """Return the sort key in a cursor. Raises InvalidInput if the text isn't a cursor as `cursor()` makes it."""
         try:
             text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode("ascii")
             match = _SORT_KEY.fullmatch(text)
@@ -47,5 +53,5 @@ class SortKey(NamedTuple):
 
 
 def bad_cursor() -> InvalidInput:
-    """Return the error for a cursor that this server didn't make."""
+    """Return the error to raise for a cursor that this server didn't make."""
     return InvalidInput([FieldError("?cursor", "is not a cursor that this server gave")])

@@ -1,4 +1,4 @@
-"""The database: transactions that write, and transactions that read."""
+"""The database, which runs functions in transactions that write, or in transactions that only read."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ T = TypeVar("T")
 HISTORY_LOCK = 0x6C697665_73657276
 """The PostgreSQL advisory lock that writes share, and that a migration or a restore holds alone.
 
-A write is therefore wholly before a restore or wholly after it: what it read at its beginning still holds at its end.
-Any number would do, if no other program that shares the database uses it.
+A write therefore happens wholly before a restore or wholly after it: the rows that the write has read are still valid
+when it commits. Any number would do, if no other program that shares the database uses it.
 """
 
 
@@ -33,25 +33,34 @@ _OWN_HISTORY = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=HISTO
 
 
 def own_history(connection: Connection) -> None:
-    """Wait for writes under way, and let nobody else write until this transaction ends. On SQLite that holds anyway."""
+    """Wait until all writes under way have ended, and let nobody else write until this transaction ends.
+
+    Does nothing on SQLite, where a transaction that writes is always the only one.
+    """
     if connection.dialect.name != "sqlite":
         connection.execute(_OWN_HISTORY)
 
 
 class Database:
-    """A database, with connections for writing, and others for reading in transactions that see one state each."""
+    """A database, with connections for writing, and others for reading.
+
+    A transaction that only reads sees one state of the database, from its beginning to its end.
+    """
 
     def __init__(self, url: URL, *, pool_size: int, patience: float) -> None:
         self.url = url
         self.writer, self.reader = server_connections(url, pool_size, patience)
         self._in_doubt = False
-        """True if the last write failed. A write that can begin may still fail at its end (full disk)."""
+        """True if the last write raised StoreUnavailable. If so, `ping` tries a write, and doesn't only begin one:
+        on a full disk, a write can begin, and fails at its end."""
 
     async def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work` in a transaction, which commits when it returns and rolls back if it raises.
+        """Run `work` in a transaction, and return the result of `work`.
 
-        Raises StoreUnavailable. While it commits, that may also mean that only the answer was lost: the caller repeats
-        its request with the same idempotency key, or reads the state again.
+        The transaction commits when `work` returns, and rolls back if `work` raises. Raises StoreUnavailable if the
+        database doesn't answer. If that happens during the commit, the transaction may have been committed, and only
+        the database's answer was lost. So the caller repeats its request with the same idempotency key, or reads the
+        state again.
         """
 
         def transact(connection: Connection) -> T:
@@ -69,22 +78,25 @@ class Database:
         return result
 
     async def read(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `work` in a transaction that only reads and sees one state throughout. Raises StoreUnavailable."""
+        """Run `work` in a transaction that only reads and sees one state of the database. Returns the result of `work`.
+
+        Raises StoreUnavailable if the database doesn't answer.
+        """
         with outages():
             return await self.reader.run(lambda connection: work(connection, *args, **kwargs))
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable if no write can begin now; after a write that failed, try a small one."""
+        """Raise StoreUnavailable if no write can begin now. If the last write failed, try a small write to its end."""
         await self.write(self._check)
 
     def _check(self, connection: Connection) -> None:
         if self._in_doubt:
             connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        # On SQLite, BEGIN IMMEDIATE has just shown that we can write.
+        # On SQLite, this transaction has begun with BEGIN IMMEDIATE, which fails if we can't write.
         if not is_sqlite(self.url) and connection.scalar(text("SHOW transaction_read_only")) == "on":
             raise StoreUnavailable("the database is read only")
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close the connections. A transaction under way runs to its end."""
         await self.reader.close()
         await self.writer.close()

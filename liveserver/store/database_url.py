@@ -1,4 +1,4 @@
-"""Database URLs: parsing them, and showing them in messages."""
+"""The parsing of database URLs, and their form in messages."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _QUERY_NAMES = frozenset({"host", "port", "ssl", "sslmode"})
 
 
 def parse_url(address: str) -> URL:
-    """Parse a database's address as users write it; return it with its driver.
+    """Parse a database URL as users write it, and return it with the name of the driver that we use.
 
-    `sqlite:///live.db`, `sqlite:////var/lib/live.db`, `postgresql://user:password@host/database` (or `postgres:`),
-    the latter with `sslmode`, `host` and `port` as parameters. Raises SettingsError for anything else.
+    Accepts `sqlite:///live.db`, `sqlite:////var/lib/live.db` and `postgresql://user:password@host/database` (or
+    `postgres:`). A PostgreSQL URL may have the parameters `sslmode`, `ssl`, `host` and `port`. Raises SettingsError for
+    anything else.
     """
     try:
         url = make_url(address)
@@ -49,11 +50,11 @@ def parse_url(address: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """Return the URL for messages: without driver, password and parameters."""
+    """Return the URL as messages show it: without the driver and the parameters, and with `***` as the password."""
     plain = url.set(drivername=url.get_backend_name(), query={})
     return plain.render_as_string(hide_password=True)
 
 
 def is_sqlite(url: URL) -> bool:
-    """True if the URL is of an SQLite file."""
+    """True if the URL names an SQLite file."""
     return url.get_backend_name() == "sqlite"

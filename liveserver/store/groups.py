@@ -1,7 +1,8 @@
 """The queries of the store, in groups: `store.entries.create(…)`, `store.media.find(…)`.
 
-A new query is a function in `repositories`, whose first parameter is the transaction's connection, and a line here. The
-method has the function's other parameters. The docstrings here are the contract that callers may rely on.
+A new query is a function in `store/repositories` and a line in this module. The function's first parameter is the
+transaction's connection; the method has the function's other parameters. The docstrings in this module are the contract
+that callers may rely on.
 """
 
 from __future__ import annotations
@@ -37,171 +38,223 @@ if TYPE_CHECKING:
 
 
 class Liveblogs(QueryGroup):
-    """Queries of live blogs, and of the content of pages, feeds and sitemaps."""
+    """The queries of live blogs, and of the content of pages, feeds and sitemaps."""
 
     create = Write(liveblogs.create)
-    """Insert a live blog, with version 1 and seq 0. Raises Conflict if the slug is taken."""
+    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
 
     async def find(self, slug: str) -> Liveblog:
-        """Return the live blog. Raises NotFound."""
+        """Return the live blog with this slug. Raises NotFound if there is none."""
         return (await self._database.read(liveblogs.find, slug)).liveblog
 
     page = Read(liveblogs.page)
-    """Return a page of live blogs, newest created first, and the next cursor. Raises InvalidInput for a bad cursor."""
+    """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
+
+    The live blog that was created last comes first. Raises InvalidInput for a bad cursor.
+    """
 
     edit = Write(liveblogs.edit)
-    """Replace the live blog's own fields by the result of a function; return it, and the change that readers see.
+    """Replace the live blog's own fields by the result of a function.
 
-    The function is called once, with the current state, which is locked; it is pure, sets `updated_at`, and may raise.
-    The store decides slug, epoch, creation, version and seqs, whatever the function returns. If nothing else differs,
-    nothing is written, and the change is None.
+    Returns the live blog, and the change that readers see. The store calls the function once, with the live blog as it
+    is now, whose row is locked. The function has no side effects, sets `updated_at`, and may raise. The store sets
+    slug, epoch, time of creation, version and seqs itself, whatever the function returns. If no other field differs,
+    the store writes nothing, and the change is None.
     """
 
     changed_since = Read(liveblogs.changed_since)
-    """Return the live blogs with a change (of an entry, or of their own fields) since a moment, last changed first."""
+    """Return at most `limit` live blogs with a change since a moment, each with its times.
+
+    The live blog that changed last comes first. Changes of entries count, and changes of the live blog's own fields.
+    """
 
     numbered = Read(liveblogs.numbered)
-    """Return the live blogs of a range of numbers. A number never changes, and a later live blog has a greater one."""
+    """Return the live blogs whose numbers are in a range, each with its times, by number.
+
+    A live blog's number is internal, and never changes. A live blog that was created later has a greater number.
+    """
 
     highest_number = Read(liveblogs.highest_number)
-    """Return the greatest number of a live blog; 0 if there is none."""
+    """Return the greatest number that any live blog has; 0 if there is no live blog."""
 
     snapshot = Read(entry_queries.snapshot)
-    """Return the content that a page starts with: published entries, at most 10 of them pinned, and 100 key events.
+    """Return the content that a page starts with, all as of one moment.
 
-    `tags` and `moment` as for `Entries.page`.
+    That is the newest published entries, at most `limit`; the pinned entries, at most 10; and the newest key events,
+    at most 100. `tags` and `moment` mean the same as for `Entries.page`.
     """
 
     feed = Read(entry_queries.feed)
-    """Return the content of a feed: the newest published entries, and the deletions of entries that stood there."""
+    """Return the content of a feed: the newest published entries, and the deleted ones that would be among them."""
 
 
 class Entries(QueryGroup):
-    """Queries of a live blog's entries, as they are and as they were."""
+    """The queries of a live blog's entries, as they are now and as they were at an earlier moment."""
 
     create = Write(entries.create)
-    """Insert an entry, with version 1, and the next seq if it is published.
+    """Insert an entry, with version 1, and with the next seq if the entry is published. Returns the entry as written.
 
-    With `idempotency`, only the first request makes an entry; a repeated one gets that entry as it is now, marked
-    `replayed`. Raises KeyReused if the key came with another request, and Gone if its entry was deleted since.
-    `refusal` is an error that a first request raises instead of making an entry; a repeated one was in order when it
-    was made, and is answered all the same. With `key_id`, an API key, raises Unauthorized or Forbidden unless the key
-    is good, and good for this live blog, at the moment of writing.
+    `idempotency`: the idempotency key of the request. Only the first request with this key makes an entry. A repeated
+    request makes none, and gets the first one's entry as it is now, marked `replayed`. Raises KeyReused if the key came
+    with a different request before, and Gone if the entry that was made with it has been deleted since.
+
+    `refusal`: an error that is raised instead of making an entry, if the request is the first with its idempotency key.
+    A repeated request doesn't raise it: nothing was wrong with that request when it came first.
+
+    `key_id`: the API key of the request. Raises Unauthorized unless this key is good at the moment of writing, and
+    Forbidden if the key is limited to other live blogs.
+
+    Raises Conflict if ten other entries of the live blog are pinned and this one is to be pinned, too.
     """
 
     find = Read(entries.find_in)
-    """Return the live blog, and an entry of any status but deleted.
+    """Return the live blog, and an entry that isn't deleted. A draft or a scheduled entry is returned, too.
 
     Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
     """
 
     find_published = Read(entry_queries.published)
-    """Return the live blog, and a published entry. Raises NotFound, and Gone if the entry was deleted after that."""
+    """Return the live blog, and a published entry.
+
+    Raises NotFound if there is no such entry or readers never saw it, and Gone if a published entry was deleted.
+    """
 
     edit = Write(entries.edit)
-    """Replace the entry by the result of a function; the entry takes a seq if the result is published.
+    """Replace the entry by the result of a function. If the result is published, the entry takes the next seq.
 
-    The function is called once, with the current state, which is locked; it is pure, sets `updated_at`, and may raise.
-    The store decides id, creation, version and seq, whatever the function returns. If nothing else differs, nothing is
-    written. Raises NotFound, Gone, and Conflict if a published entry would cease to be published. With `epoch`, raises
-    VersionConflict if the live blog is in another history. `key_id` as for `create`.
+    The store calls the function once, with the entry as it is now, whose row is locked. The function has no side
+    effects, sets `updated_at`, and may raise. The store sets id, time of creation, version and seq itself, whatever the
+    function returns. If no other field differs, the store writes nothing.
+
+    Raises NotFound, and Gone if the entry was deleted. Raises Conflict if a published entry would cease to be
+    published, if one entry too many would be pinned, or if the entry was taken over from a source that the live blog
+    still follows. `epoch`: raises VersionConflict if this isn't the live blog's epoch. `key_id`: as for `create`.
     """
 
     delete = Write(entries.remove)
-    """Empty the entry, and keep its tombstone. Raises NotFound, Gone, and the errors of `check`, called with the entry.
+    """Empty the entry, and keep its row as a tombstone.
 
-    With `epoch`, raises VersionConflict if the live blog is in another history.
+    `check` is called with the entry before that, and may raise. `epoch`: raises VersionConflict if this isn't the live
+    blog's epoch. Raises NotFound, and Gone if the entry was deleted already.
     """
 
     page = Read(entry_queries.page)
-    """Return a page of entries by publication (else due time, else creation), then id. Raises InvalidInput.
+    """Return a page of entries, ordered by the time of publication, then by id.
 
-    `tags`: only entries with one of these tags. `moment`: the entries as they were then, at most an hour ago; published
-    entries only, and none that has been deleted since. InvalidInput is for a bad cursor.
+    An entry that isn't published has its place by its due time; without a due time, by its creation. `tags`: only
+    entries with at least one of these tags. `moment`: the entries as they were at this moment, which is at most an hour
+    ago; only published entries, and none that has been deleted since. Raises InvalidInput for a bad cursor.
     """
 
     around = Read(entry_queries.around)
-    """Return a published entry with up to `after` newer and `before` older ones. Raises NotFound, Gone if deleted."""
+    """Return a published entry with up to `after` newer and up to `before` older entries.
+
+    Raises NotFound, and Gone if the entry was deleted.
+    """
 
     revisions = Read(entries.revisions)
-    """Return a page of the states that an entry had, oldest first, and the cursor of the next page.
+    """Return a page of the states that an entry had, oldest first, and the cursor of the next page (None: no more).
 
     The entry may be deleted. Large states make a page shorter than `limit`. Raises NotFound, and InvalidInput for a bad
     cursor.
     """
 
     scheduled = Read(entry_queries.scheduled)
-    """Return scheduled entries of all live blogs, the next due first."""
+    """Return the slug, id and due time of at most `limit` scheduled entries of all live blogs, the next due first."""
 
     forget_idempotency = Write(entries.forget_idempotency)
-    """Delete the idempotency keys of entries made before a moment; return their number."""
+    """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
 
 
 class Changes(QueryGroup):
-    """Queries of changes that readers see, in commit order: up to now, or up to a moment at most an hour ago."""
+    """The queries of changes that readers see. A moment that is named to them is at most an hour ago."""
 
     after = Read(entry_queries.changes)
-    """Return the changes after a seq, with the live blog's epoch and seq as of the same moment."""
+    """Return the changes after a seq, ascending by seq, with the live blog as of the same moment.
+
+    If a thing changed several times, only its latest state is returned.
+    """
 
     after_as_of = Read(entry_queries.changes_then)
-    """Return the changes after a seq as of a past moment, and the withdrawals of entries deleted since then."""
+    """Return the changes after a seq as they were at a past moment, and the entries that have been deleted since.
+
+    An entry that has been deleted since the moment is a deletion among the changes, too.
+    """
 
     since = Read(past.pending)
-    """Return the changes and withdrawals of a live blog since a moment."""
+    """Return the seqs and times of a live blog's changes since a moment, and the withdrawals of deleted entries.
+
+    The withdrawals name the entries that were published at the moment and have been deleted since.
+    """
 
     positions = Read(liveblogs.positions)
-    """Return the position of each of these live blogs that exists, by slug."""
+    """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
 
     positions_as_of = Read(past.positions)
-    """Return the position of each live blog that exists, each as of its own moment."""
+    """Return the positions of live blogs, each as of a moment of its own, by slug and moment.
+
+    A slug that no live blog has is left out.
+    """
 
 
 class Media(QueryGroup):
-    """Queries of pictures: their descriptions. The files aren't in the store."""
+    """The queries of pictures' descriptions. The pictures' files aren't in the store."""
 
     add = Write(media.add)
-    """Insert a picture, whose files have been written before.
+    """Insert a picture, and return it. The caller has written the picture's files before.
 
-    With `key_id`, an API key, raises Unauthorized unless the key is good at the moment of writing.
+    `key_id`: an API key. Raises Unauthorized unless this key is good at the moment of writing.
     """
 
     find = Read(media.find)
-    """Return the picture. Raises NotFound, and Gone if it was deleted."""
+    """Return the picture with this id. Raises NotFound, and Gone if the picture was deleted."""
 
     page = Read(media.page)
-    """Return a page of pictures, newest first, and the next cursor. Raises InvalidInput for a bad cursor."""
+    """Return a page of pictures, newest first, and the cursor of the next page (None: this is the last one).
+
+    Raises InvalidInput for a bad cursor.
+    """
 
     deleted = Read(media.deleted)
-    """Return those of the digests whose pictures were deleted."""
+    """Return those of the given digests whose pictures were deleted."""
 
     size = Read(media.size)
-    """Return the bytes of the largest files of all pictures, added up."""
+    """Return the total size in bytes of the pictures that aren't deleted. Of each, only the largest file counts."""
 
     edit = Write(media.edit)
-    """Replace the picture's texts by the result of a function, as `Entries.edit` does. Raises NotFound, Gone."""
+    """Replace the picture's texts by the result of a function, as `Entries.edit` does, and return the picture.
+
+    Raises NotFound, and Gone if the picture was deleted.
+    """
 
     delete = Write(media.remove)
-    """Empty the picture, whose files have been deleted before. Raises NotFound, Gone, VersionConflict."""
+    """Remove the picture's texts, and keep its row as a tombstone. The caller has deleted the picture's files before.
+
+    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the current one.
+    """
 
 
 class Partners(QueryGroup):
-    """Queries of partners. The audit log records each change."""
+    """The queries of partners. Each change is recorded in the audit log."""
 
     async def add(self, partner: Partner) -> Partner:
-        """Insert a partner, with version 1. Raises Conflict if there are as many as there may be."""
+        """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX already."""
         return await self._commit(
             self._database.write(partners.add, partner),
             lambda added: audit_log.done("partner.created", partner=added.id, name=added.name),
         )
 
     find = Read(partners.find)
-    """Return the partner. Raises NotFound."""
+    """Return the partner with this id. Raises NotFound if there is none."""
 
     page = Read(partners.page)
-    """Return a page of partners, newest first, and the next cursor. Raises InvalidInput for a bad cursor."""
+    """Return a page of partners, newest first, and the cursor of the next page (None: this is the last one).
+
+    Raises InvalidInput for a bad cursor.
+    """
 
     async def edit(self, partner_id: str, edit: Callable[[Partner], Partner]) -> Partner:
-        """Replace the partner by the result of a function, as `Entries.edit` does. Raises NotFound."""
+        """Replace the partner by the result of a function, as `Entries.edit` does, and return it. Raises NotFound."""
         before: list[Partner] = []
 
         def edit_noting_old(old: Partner) -> Partner:
@@ -215,77 +268,109 @@ class Partners(QueryGroup):
         return await self._commit(self._database.write(partners.edit, partner_id, edit_noting_old), record)
 
     async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
-        """Delete the partner. Raises NotFound, VersionConflict."""
+        """Delete the partner. Raises NotFound, and VersionConflict if `version` isn't the current one (None: any)."""
         await self._commit(
             self._database.write(partners.remove, partner_id, version=version),
             lambda _: audit_log.done("partner.deleted", partner=partner_id),
         )
 
     rules = Read(partners.rules)
-    """Return every partner, and every live blog with an embed policy that restricts who may show it."""
+    """Return all partners, and the embed policies of the live blogs that not everyone may embed."""
 
 
 class Sources(QueryGroup):
-    """Queries of sources. One process at a time holds, that is follows, a source."""
+    """The queries of sources. A source is a live blog of another server that one of ours follows.
+
+    One process at a time holds a source: this process alone follows it.
+    """
 
     add = Write(sources.add)
-    """Insert the source that a live blog follows. Raises Conflict if it follows one already."""
+    """Insert the source that a live blog follows, and return it.
+
+    Raises NotFound, and Conflict if the live blog follows a source already.
+    """
 
     find = Read(sources.find)
-    """Return the source that a live blog follows; its state is waiting if no process holds it. Raises NotFound."""
+    """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the given moment.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
 
     remove = Write(sources.remove)
-    """Delete the source; entries that were taken over stay. Raises NotFound."""
+    """Delete the source of a live blog. The entries that were taken over from it stay.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
 
     async def hold(self, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-        """Let a process hold its own sources and all free ones until `at` plus `lease`; return them."""
+        """Let the process `holder` hold the sources that it holds already, and all free ones, until `at` plus `lease`.
+
+        Returns all sources that the process holds now.
+        """
         if not await self._database.read(sources.exist):
             return []
         return await self._database.write(sources.hold, holder, at, lease)
 
     async def release(self, holder: str) -> None:
-        """Free the sources that a process holds."""
+        """Free all sources that the process `holder` holds, so that another process can hold them."""
         if await self._database.read(sources.exist):
             await self._database.write(sources.release, holder)
 
     note = Write(sources.note)
-    """Record how a source is being followed. Writes nothing if the process doesn't hold it any more."""
+    """Record the state, the last error and the other facts about following a source.
+
+    Writes nothing if the process that asks doesn't hold the source any more.
+    """
 
     take_over = Write(sources.take)
-    """Apply here a change that the source made to an entry, and move to position `reached` (None: stay).
+    """Apply a change that the source made to one of its entries to our copy of the entry.
 
-    Returns None if there is nothing to do. An entry that the newsroom has deleted here stays deleted.
-    Raises NotHeld, and Conflict for one pinned entry too many.
+    The same transaction records `reached` as the position up to which the source's changes are in our store (None: the
+    recorded position stays). Returns the result of the write; None if nothing of ours is to be written.
+    An entry that our newsroom has deleted stays deleted. Raises NotHeld if the process doesn't hold the source any
+    more, and Conflict if one entry too many would be pinned.
     """
 
     move = Write(sources.move)
-    """Move to a position, past changes that do nothing here. Raises NotHeld."""
+    """Record the position up to which the source's changes are in our store, after changes that don't concern us.
+
+    Raises NotHeld if the process doesn't hold the source any more.
+    """
 
     copies = Read(sources.copies)
-    """Return our copies of the source's entries, by their ids at the source."""
+    """Return our entries that were taken over from the source and aren't deleted, by their ids at the source."""
 
 
 class Takedowns(QueryGroup):
-    """Queries of takedowns: counts of the viewers that have confirmed a deletion."""
+    """The queries of takedowns. A takedown counts the viewers that have confirmed that a deleted entry is gone."""
 
     keep = Write(takedowns.keep)
-    """Insert the counts of a takedown, or replace the earlier ones."""
+    """Insert a takedown, or replace the counts and the end of the stored one."""
 
     find = Read(takedowns.find)
-    """Return the takedown of an entry, as it was last written. Raises NotFound."""
+    """Return the takedown of an entry, as it was last written. Raises NotFound if there is none."""
 
 
 class Reach(QueryGroup):
-    """Queries of audience statistics by the hour, and of links to the page that draws them."""
+    """The queries of audience statistics by the hour, and of links to the page that draws these statistics."""
 
     add = Write(reach.add)
-    """Add a node's counts, by slug, to the stored ones. Skips a slug that no live blog has."""
+    """Add a node's counts, given as pairs of a slug and an hour, to the stored counts.
+
+    A pair whose slug no live blog has is skipped.
+    """
 
     find = Read(reach.find)
-    """Return the hours that begin from `since` and before `until`, by partner and hour. `partner` None: of all."""
+    """Return the hours of a live blog that begin from `since` and before `until`, ordered by partner, then by hour.
+
+    `partner`: only the hours of this partner (None: of all). Raises NotFound.
+    """
 
     async def add_link(self, digest: str, link: ReachLink) -> None:
-        """Insert a link under the hash of its secret; delete expired links, and the oldest if there are too many."""
+        """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
+
+        Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+        """
         fields = {"liveblog": link.slug, "expires_at": link.expires_at.isoformat()}
         await self._commit(
             self._database.write(reach_links.add, digest, link),
@@ -293,30 +378,36 @@ class Reach(QueryGroup):
         )
 
     find_link = Read(reach_links.find)
-    """Return the link of a hash, even if it has expired; None if there is none."""
+    """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
 
 
 class ApiKeys(QueryGroup):
-    """Queries of API keys, with hashes of their secrets. The audit log records each change."""
+    """The queries of API keys. The store has hashes of their secrets. Each change is recorded in the audit log."""
 
     async def add(self, key: ApiKey) -> None:
-        """Insert an API key. Raises NotFound if it is limited to a live blog that doesn't exist."""
+        """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist."""
         limited = {"liveblogs": sorted(key.liveblogs)} if key.liveblogs else {}
         expires = {"expires_at": key.expires_at.isoformat()} if key.expires_at else {}
         fields = {"key": key.id, "name": key.name, "scopes": sorted(key.scopes), **limited, **expires}
         await self._commit(self._database.write(api_keys.add, key), lambda _: audit_log.done("key.created", **fields))
 
     all = Read(api_keys.every)
-    """Return all API keys, revoked and expired ones too, oldest first."""
+    """Return all API keys, oldest first. Revoked and expired keys are among them."""
 
     find = Read(api_keys.find)
-    """Return the API key, even if it was revoked or has expired; None if there is none."""
+    """Return the API key with this id, even if it was revoked or has expired. None if there is none."""
 
     find_many = Read(api_keys.find_any)
-    """Return those of the API keys that exist, by id, even if they were revoked or have expired."""
+    """Return the API keys with these ids, by id, even if they were revoked or have expired.
+
+    An id that no key has is left out.
+    """
 
     async def revoke(self, key_id: str, at: datetime) -> None:
-        """Mark an API key as revoked; a key that is revoked already keeps its first time. Raises NotFound."""
+        """Mark an API key as revoked at the time `at`. Raises NotFound.
+
+        A key that is revoked already keeps the time of its first revocation.
+        """
         await self._commit(
             self._database.write(api_keys.revoke, key_id, at), lambda _: audit_log.done("key.revoked", key=key_id)
         )

@@ -1,4 +1,4 @@
-"""Conversions between rows and JSON documents of the store and the domain's values."""
+"""Conversions between the objects of the domain and the store's rows and JSON documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Values = dict[str, Any]
 
 
 def liveblog_from(row: RowMapping) -> Liveblog:
-    """Return the live blog of a row of `liveblogs`."""
+    """Return the live blog that a row of the table `liveblogs` holds."""
     return Liveblog(
         slug=row["slug"],
         title=row["title"],
@@ -35,12 +35,12 @@ def liveblog_from(row: RowMapping) -> Liveblog:
 
 
 def embedding_from(document: Values | None) -> EmbedPolicy:
-    """Return the embed policy of the column `embedding`; None stands for the default, that anyone may embed."""
+    """Return the embed policy that the column `embedding` holds. None in the column means that anyone may embed."""
     return EmbedPolicy(document["mode"], tuple(document["origins"])) if document else EmbedPolicy()
 
 
 def liveblog_values(liveblog: Liveblog) -> Values:
-    """Return the values of a row of `liveblogs`, without the internal id."""
+    """Return the values for a live blog's row of the table `liveblogs`, without the internal id."""
     return {
         "slug": liveblog.slug,
         "title": liveblog.title,
@@ -62,13 +62,16 @@ _OWN_FIELDS = ("title", "summary", "language", "timezone", "status", "version", 
 
 
 def liveblog_document(liveblog: Liveblog) -> Values:
-    """Return the live blog's own fields as JSON, as the table `moments` keeps them."""
+    """Return the live blog's own fields as a JSON document, for the column `before` of the table `moments`."""
     values = liveblog_values(liveblog)
     return {name: values[name] for name in _OWN_FIELDS} | {"updated_at": liveblog.updated_at.isoformat()}
 
 
 def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
-    """Return the live blog as it was. Its embed policy is the current one: rules have no past."""
+    """Return the live blog as it was when `liveblog_document` made the document; `current` is the present live blog.
+
+    Fields that the document doesn't have are those of `current`. So the embed policy is always the current one.
+    """
     return replace(
         current,
         **{
@@ -80,7 +83,7 @@ def liveblog_of_document(document: Values, current: Liveblog) -> Liveblog:
 
 
 def entry_from(row: RowMapping | Values) -> Entry:
-    """Return the entry of a row of `entries`."""
+    """Return the entry that a row of the table `entries` holds."""
     return Entry(
         id=row["id"],
         seq=row["seq"],
@@ -105,7 +108,7 @@ def entry_from(row: RowMapping | Values) -> Entry:
 
 
 def entry_values(entry: Entry) -> Values:
-    """Return the values of a row of `entries`, without the live blog's id."""
+    """Return the values for an entry's row of the table `entries`, without the live blog's id."""
     return {
         "id": entry.id,
         "seq": entry.seq,
@@ -134,7 +137,7 @@ _MOMENTS = ("publish_at", "published_at", "created_at", "updated_at")
 
 
 def entry_document(entry: Entry) -> Values:
-    """Return the whole entry as JSON, as a revision keeps it."""
+    """Return the whole entry as a JSON document, for the column `entry` of the table `revisions`."""
     document = entry_values(entry)
     del document["sort_at"]
     for name in _MOMENTS:
@@ -144,7 +147,7 @@ def entry_document(entry: Entry) -> Values:
 
 
 def revision_from(row: RowMapping) -> Revision:
-    """Return the revision of a row of `revisions`."""
+    """Return the revision that a row of the table `revisions` holds."""
     document: Values = row["entry"]
     moments = {name: None if document[name] is None else datetime.fromisoformat(document[name]) for name in _MOMENTS}
     return Revision(

@@ -1,4 +1,4 @@
-"""Failures of a database, turned into StoreUnavailable or SettingsError."""
+"""Context managers that turn failures of the database into StoreUnavailable or SettingsError."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
 
-# SQLSTATE classes (PostgreSQL, appendix A) that say "not now" rather than "wrong": connection, authorisation and
-# database gone, transaction rollback (deadlock), lock timeout, resources (disk, connections), shutdown, system
-# error, a server that became read only.
+# Beginnings of the SQLSTATE codes (PostgreSQL, appendix A) that say that the statement may succeed later: no
+# connection, no authorisation, no such database, transaction rolled back (deadlock), lock timeout, no resources (disk,
+# connections), shutdown, system error, a server that became read only.
 _OUTAGES = ("08", "28", "3D", "40", "55P03", "53", "57", "58", "25006")
 
 
 @contextmanager
 def outages() -> Iterator[None]:
-    """Raise StoreUnavailable, with its cause, if the database can't be reached, or is locked, full or too slow."""
+    """Turn errors of the block that mean that the database can't be used now into StoreUnavailable.
+
+    These are the errors of a database that can't be reached, or is locked, full, damaged or too slow. All other errors
+    pass unchanged.
+    """
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
@@ -50,7 +54,7 @@ def _is_outage(error: Exception) -> bool:
     if state is not None:
         return state.startswith(_OUTAGES)
     if isinstance(error.orig, BaseException) and isinstance(error.orig.__cause__, ValueError):
-        return False  # asyncpg calls a value that it can't encode an InterfaceError
+        return False  # asyncpg raises InterfaceError also for a value that it can't encode
     # SQLite reports a damaged file by DatabaseError itself, not by one of its subclasses.
     return (
         error.connection_invalidated
@@ -61,7 +65,10 @@ def _is_outage(error: Exception) -> bool:
 
 @contextmanager
 def opening(url: URL) -> Iterator[None]:
-    """Raise SettingsError, with a message of one line that names the database, if it can't be opened."""
+    """Turn the block's errors of a database that can't be opened into SettingsError.
+
+    Its message is one line, and names the database.
+    """
     try:
         yield
     except (StoreUnavailable, DBAPIError, sqlite3.Error, OSError) as error:
@@ -69,8 +76,9 @@ def opening(url: URL) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the message of an error's first cause, in one line."""
-    # A timeout is caused by a CancelledError, which isn't an Exception, and says less than the timeout.
+    """Return the first line of the message of the error at the beginning of the chain of causes."""
+    # A TimeoutError has a CancelledError as its cause. That one tells less, and isn't an Exception, so the loop doesn't
+    # go on to it.
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return "no answer" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Queries as methods: the functions of `repositories`, each called in a transaction of its own."""
+"""Queries as methods. Each method calls one function of `store/repositories` in a transaction of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class QueryGroup:
-    """Base of the groups: queries of one resource, on one database."""
+    """Base of the groups in `store/groups.py`. A group has the queries of one resource, such as entries."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,7 +28,7 @@ class QueryGroup:
 
 
 class _Query(ABC, Generic[P, T]):
-    """A query as a method of a `QueryGroup`; the subclass says in which kind of transaction."""
+    """A query as a method of a `QueryGroup`. The subclass says in which kind of transaction the query runs."""
 
     def __init__(self, query: Callable[Concatenate[Connection, P], T]) -> None:
         self._query = query
@@ -40,23 +40,26 @@ class _Query(ABC, Generic[P, T]):
     def __get__(self, group: QueryGroup, owner: type[QueryGroup]) -> Callable[P, Coroutine[Any, Any, T]]: ...
 
     def __get__(self, group: QueryGroup | None, owner: type[QueryGroup]) -> Self | Callable[P, Coroutine[Any, Any, T]]:
-        """Return a function that runs the query with its arguments."""
+        """Return a function that runs the query with the function's arguments, on the database of `group`.
+
+        Returns this object itself if it is read from the class (`group` None).
+        """
         return self if group is None else partial(self._transact, group._database)
 
     @abstractmethod
     def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-        """Run the query in a transaction."""
+        """Run the query in a transaction on `database`, and return the query's result."""
 
 
 class Read(_Query[P, T]):
-    """A query as a method of a `QueryGroup`, run in a transaction that writes nothing and sees one state."""
+    """A query as a method of a `QueryGroup`. Its transaction only reads, and sees one state of the database."""
 
     def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         return database.read(self._query, *args, **kwargs)
 
 
 class Write(_Query[P, T]):
-    """A query as a method of a `QueryGroup`, run in a transaction that commits when the query returns."""
+    """A query as a method of a `QueryGroup`. Its transaction may write, and commits when the query returns."""
 
     def _transact(self, database: Database, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         return database.write(self._query, *args, **kwargs)

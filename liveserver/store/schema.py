@@ -1,4 +1,4 @@
-"""The schema's revision, and bringing it up to date. Alembic runs the migrations, in one transaction."""
+"""The revision of the database's schema, and its migration to the newest one. Alembic runs it in one transaction."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 
 async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
-    """Bring the schema to the newest revision, or to `to`; return the revision before (None: empty) and after.
+    """Bring the schema to the newest revision, or to the revision `to`.
 
-    Several processes may do this at once: one migrates, the others wait and find it done. Raises SettingsError if the
-    database can't be opened, or was made by a newer liveserver.
+    Returns the revision before (None: the database had no tables) and the revision after. Several processes may call
+    this at once: one of them migrates, and the others wait until it is done. Raises SettingsError if the database can't
+    be opened, or was made by a newer liveserver.
     """
     url = parse_url(address)
     connections = migration_connections(url)
@@ -39,12 +40,18 @@ async def migrate(address: str, *, to: str = "head") -> tuple[str | None, str]:
 
 
 async def is_current(address: str) -> bool:
-    """True if the schema is at the newest revision. Raises SettingsError as `migrate` does."""
+    """True if the schema is at the newest revision.
+
+    Raises SettingsError if the database can't be opened, or was made by a newer liveserver.
+    """
     return await revision(address) == newest()
 
 
 async def revision(address: str) -> str | None:
-    """Return the schema's revision; None if there are no tables yet. Raises SettingsError as `migrate` does."""
+    """Return the revision of the database's schema; None if the database has no tables yet.
+
+    Raises SettingsError if the database can't be opened, or was made by a newer liveserver.
+    """
     url = parse_url(address)
     connections = migration_connections(url)
     try:
@@ -55,20 +62,20 @@ async def revision(address: str) -> str | None:
 
 
 def newest() -> str:
-    """Return the revision that this code reads and writes."""
+    """Return the newest revision, which is the one that this code reads and writes."""
     head = _script().get_current_head()
     assert head is not None
     return head
 
 
 def is_known(revision: str) -> bool:
-    """True if a revision is the newest or an earlier one."""
+    """True if this code has a migration to the revision: it is the newest or an earlier one."""
     return revision in {script.revision for script in _script().walk_revisions()}
 
 
 def _config() -> Config:
     config = Config()
-    # A percent sign in the path would be interpolated.
+    # Alembic would take a single percent sign in the path for the beginning of an interpolation.
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     return config
 
@@ -78,7 +85,10 @@ def _script() -> ScriptDirectory:
 
 
 def revision_of(connection: Connection, url: URL) -> str | None:
-    """Return the schema's revision, as a transaction sees it; None if there are no tables yet. Raises SettingsError."""
+    """Return the revision of the schema, as the transaction of `connection` sees it; None if there are no tables yet.
+
+    Raises SettingsError if the database was made by a newer liveserver.
+    """
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is not None and not is_known(revision):
         raise SettingsError(f"the database {shown(url)} was made by a newer liveserver (revision {revision})")

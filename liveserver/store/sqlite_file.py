@@ -1,4 +1,4 @@
-"""The file of an SQLite database: checking it, keeping it private, its journal, and its lock."""
+"""The file of an SQLite database: checks of it, its permissions, its journal, and our lock on it."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
 
 _BESIDE = ("-wal", "-shm", "-journal", ".lock")
-"""Endings of the files beside the database: those that SQLite makes, with the database's mode, and our lock."""
+"""Endings of the names of the files beside the database. SQLite makes the first three; the last is our lock."""
 
-# The standard library's logger: commands open the store, too, and their standard output is for their results.
+# The standard library's logger, which writes to standard error: commands open the store, too, and their standard output
+# is for their results.
 log = logging.getLogger(__name__)
 
 
 def look_at(path: Path) -> None:
-    """Check that a file is, or can become, an SQLite database that we can write to. Changes nothing, makes no file.
+    """Check that a file is an SQLite database that we can write to, or that one can be created at its path.
 
-    Raises OSError and sqlite3.Error, whose messages name the fault.
+    Changes nothing, and creates no file. Raises OSError or sqlite3.Error, whose message names the fault.
     """
     path = path.resolve()
     try:
@@ -54,16 +55,16 @@ def look_at(path: Path) -> None:
 
 
 def _read_head(path: Path) -> None:
-    # SQLite opens the file: if we opened and closed it ourselves, this process would lose its locks on it (fcntl).
-    # `immutable`: SQLite takes no lock, and makes no files beside it.
+    # SQLite must open the file, not we: when a process closes a file, it loses all its locks on that file (fcntl), and
+    # SQLite may hold some. `immutable`: SQLite takes no lock, and makes no files beside the database.
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
         connection.execute("PRAGMA schema_version").fetchone()
 
 
 def keep_private(path: Path) -> None:
-    """Let only the owner read an SQLite file and the files beside it; create the file if there is none.
+    """Let only the owner read an SQLite file and the files beside it. Creates the SQLite file if there is none.
 
-    It holds drafts, earlier texts of entries that were corrected or deleted, and the hashes of API keys.
+    The database holds drafts, earlier texts of entries that were corrected or deleted, and the hashes of API keys.
     """
     path = path.resolve()
     # If the file can't be created, SQLite will say why.
@@ -79,9 +80,11 @@ def keep_private(path: Path) -> None:
 
 @contextmanager
 def alone(address: str, complaint: str) -> Iterator[None]:
-    """Hold the lock of an SQLite file; PostgreSQL needs none. Raises SettingsError(complaint) if another holds it.
+    """Hold our lock of an SQLite file while the block runs. Does nothing for a PostgreSQL URL.
 
-    The lock is a file beside the database, and ends with the process that holds it.
+    The lock is on a file beside the database. The system releases it when the process that holds it ends. Raises
+    SettingsError with the message `complaint` if another process holds the lock, and SettingsError if the file can't be
+    written.
     """
     if not address.startswith("sqlite:///"):
         yield
@@ -100,10 +103,11 @@ def alone(address: str, complaint: str) -> Iterator[None]:
 
 
 async def use_write_ahead_log(url: URL) -> None:
-    """Set the SQLite file to WAL, in which readers and the writer don't wait for each other. The file keeps the mode.
+    """Set an SQLite file to the journal mode WAL, in which readers and the writer don't wait for each other.
 
-    The file is created, for its owner alone, if there is none. Raises SettingsError if the file system can't do WAL;
-    and the errors of `look_at`, before anything is changed.
+    SQLite records this mode in the file. If there is no file, it is created, readable for its owner alone. Raises
+    SettingsError if the file system can't do WAL, and sqlite3.OperationalError if the file stays locked for PATIENCE
+    seconds. Raises OSError or sqlite3.Error, as `look_at` does, before anything is changed.
     """
     await asyncio.to_thread(look_at, Path(str(url.database)))
     await asyncio.to_thread(keep_private, Path(str(url.database)))
@@ -112,7 +116,8 @@ async def use_write_ahead_log(url: URL) -> None:
         try:
             mode = await asyncio.to_thread(_journal_mode, str(url.database), "WAL")
         except sqlite3.OperationalError as error:
-            # If two processes start on a new file, SQLite refuses one of them at once, whatever its timeout.
+            # If two processes do this with a new file at once, SQLite refuses one of them without any waiting, even if
+            # that process has set a timeout.
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.05)
@@ -123,7 +128,10 @@ async def use_write_ahead_log(url: URL) -> None:
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
-    """True if another connection has the file, whatever for: SQLite's extended codes tell by their last byte."""
+    """True if the error says that another connection has locked the file.
+
+    SQLite has several extended codes for that. All have SQLITE_BUSY as their last byte.
+    """
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
@@ -134,9 +142,9 @@ def _journal_mode(path: str, mode: str) -> str:
 
 
 def check(address: str) -> None:
-    """Check that a URL can name a database, before any file is made. For PostgreSQL, only the URL is checked.
+    """Check that a URL is well formed and that its SQLite file can be opened or created. Creates no file.
 
-    Raises SettingsError if it can't.
+    For PostgreSQL, only the URL is checked. Raises SettingsError if the check fails.
     """
     url = parse_url(address)
     if is_sqlite(url):
@@ -145,9 +153,10 @@ def check(address: str) -> None:
 
 
 def missing(address: str) -> Path | None:
-    """Return the absolute path of a URL's file if it doesn't exist yet; None if it does, or for PostgreSQL.
+    """Return the absolute path of the SQLite file that a URL names, if there is no such file yet.
 
-    Raises SettingsError if this user may not look.
+    Returns None if the file exists, and for a PostgreSQL URL. Raises SettingsError if this user may not look whether
+    the file exists.
     """
     url = parse_url(address)
     path = Path(str(url.database)).absolute()

@@ -1,4 +1,4 @@
-"""The store: the only truth, in which every change gets its number."""
+"""The store. Its content is the only truth about live blogs, and it gives every change its number (seq)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from liveserver.store.sqlite_file import use_write_ahead_log
 
 
 class Store:
-    """The store of live blogs, entries and everything else, in SQLite or PostgreSQL. Its queries are in groups.
+    """The store of live blogs, entries and everything else, in SQLite or PostgreSQL.
 
-    Each change that readers see takes the live blog's next seq in the transaction that writes it: seqs have no gaps,
-    and their order is the order of commits. Each call is one transaction; one that raises has written nothing.
+    Its queries are methods of its groups: `store.entries.create(…)`. Each change that readers see takes the live blog's
+    next seq in the transaction that writes the change. So seqs have no gaps, and their order is the order of commits.
+    Each query is one transaction. A query that raises has written nothing, except that StoreUnavailable may also mean
+    that the commit succeeded and its answer was lost.
 
-    Every query raises StoreUnavailable when the database doesn't answer, and those that take a slug raise NotFound
-    when no live blog has it.
+    Every query raises StoreUnavailable if the database doesn't answer. A query that takes one slug raises NotFound if
+    no live blog has this slug.
     """
 
     def __init__(self, database: Database) -> None:
@@ -37,11 +39,12 @@ class Store:
     async def open(
         cls, url: str, *, migrate: bool | None = None, pool_size: int = 5, patience: float = PATIENCE
     ) -> Store:
-        """Connect to the database, and check that its schema is up to date.
+        """Connect to the database, check that its schema is up to date, and return the store.
 
-        `migrate`: bring the schema up to date first (None: for an SQLite file only). `pool_size`: connections for
-        writing and as many for reading; SQLite writes with one. `patience`: seconds to wait for a statement, a lock or
-        a free connection. Raises SettingsError if the database can't be opened or isn't migrated.
+        `migrate`: True to bring the schema up to date first; None to do so for an SQLite file only. `pool_size`: the
+        number of connections for writing, and as many for reading, except that SQLite has one for writing. `patience`:
+        seconds to wait for a statement (on PostgreSQL), a lock or a free connection. Raises SettingsError if the
+        database can't be opened, or its schema isn't up to date.
         """
         parsed = parse_url(url)
         if is_sqlite(parsed):
@@ -61,9 +64,9 @@ class Store:
         return store
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close the connections to the database. A transaction under way runs to its end."""
         await self._database.close()
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable if no write can begin now."""
+        """Raise StoreUnavailable if the database can't be written to now."""
         await self._database.ping()

@@ -1,4 +1,4 @@
-"""The tables, as the code reads and writes them. `migrations/` makes them; a test compares the two."""
+"""The tables, as the code reads and writes them. `store/migrations` creates them; a test compares both."""
 
 from __future__ import annotations
 
@@ -30,13 +30,20 @@ if TYPE_CHECKING:
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware moment: timestamptz on PostgreSQL, ISO text in UTC on SQLite (fixed width, so that it sorts as time)."""
+    """The type of a column with moments (aware datetimes).
+
+    PostgreSQL keeps a moment as timestamptz. SQLite keeps it as an ISO text in UTC, always equally long, so that the
+    order of texts is the order of moments.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC, without a zone for SQLite, which keeps none. Raises ValueError for a naive time."""
+        """Return the moment as the database gets it: in UTC, and for SQLite without a time zone. None stays None.
+
+        Raises ValueError for a datetime without a time zone.
+        """
         if value is None:
             return None
         if value.tzinfo is None:
@@ -45,14 +52,15 @@ class UTCDateTime(TypeDecorator[datetime]):
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return an aware moment, in UTC."""
+        """Return the moment from the database as an aware datetime in UTC. None stays None."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
 def _name(length: int) -> String:
-    # Byte order on PostgreSQL too: ids are part of the order "newest first", which mustn't depend on a locale.
+    # PostgreSQL must compare these texts by their bytes, as SQLite does: lists are ordered by id, too, and their order
+    # mustn't depend on a locale.
     return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
@@ -83,7 +91,7 @@ liveblogs = Table(
     Column("changed_seq", BigInteger, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
-    # None: anyone may show it.
+    # None: anyone may show the live blog.
     Column("embedding", DOCUMENT),
     Index("ix_liveblogs_slug", "slug", unique=True),
     Index("ix_liveblogs_created_at", "created_at", "slug"),
@@ -111,12 +119,12 @@ entries = Table(
     Column("published_at", UTCDateTime),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),
-    # When it was published, else when it is due, else when it was made. Every list is ordered by this.
+    # The time of publication; without one, the due time; without that, the time of creation. Lists are ordered by it.
     Column("sort_at", UTCDateTime, nullable=False),
-    # The source that it was taken over from; None: it is ours.
+    # The source that the entry was taken over from; None: it is the newsroom's own.
     Column("via", DOCUMENT),
     CheckConstraint("status <> 'published' OR (seq IS NOT NULL AND published_at IS NOT NULL)", name="published"),
-    # Unique, so that a seq can never be taken twice, whatever the code does.
+    # Unique, so that two entries can't have the same seq, even if the code has a defect.
     Index("ix_entries_seq", "liveblog_id", "seq", unique=True),
     Index("ix_entries_list", "liveblog_id", "status", "sort_at", "id"),
 )
@@ -126,7 +134,7 @@ Index(
     sqlite_where=liveblogs.c.embedding.is_not(None),
     postgresql_where=liveblogs.c.embedding.is_not(None),
 )
-# SQLite uses a partial index only for a query with the very same condition.
+# SQLite uses a partial index only for a query that has exactly the index's condition.
 Index(
     "ix_entries_key_events",
     entries.c.liveblog_id,
@@ -237,17 +245,18 @@ partners = Table(
     Index("ix_partners_created_at", "created_at", "id"),
 )
 
-# When each change was made, and what it replaced, for editions with a delay. Kept for hours, not for ever.
+# The time of each change, and the state before it, for partners' editions with a delay. Old rows are deleted after
+# some hours (`store/repositories/change_times.py`).
 moments = Table(
     "moments",
     metadata,
     Column("liveblog_id", ForeignKey("liveblogs.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("at", UTCDateTime, nullable=False),
-    # The entry that changed, and the version that the change made. None: the live blog's own fields changed.
+    # The entry that changed, and the version that the change made of it. None: the live blog's own fields changed.
     Column("entry_id", _name(36)),
     Column("version", Integer),
-    # The live blog's own fields before the change.
+    # The live blog's own fields before the change; None: an entry changed.
     Column("before", DOCUMENT),
     PrimaryKeyConstraint("liveblog_id", "seq"),
     Index("ix_moments_at", "liveblog_id", "at", "seq"),
@@ -270,12 +279,13 @@ sources = Table(
     Column("told", BigInteger),
     Column("heard_at", UTCDateTime),
     Column("created_at", UTCDateTime, nullable=False),
-    # The process that follows it, and until when no other may.
+    # The process that follows the source, and the time until which no other process may follow it.
     Column("holder", String(32)),
     Column("held_until", UTCDateTime),
 )
 
-# Entries of sources, by their ids there. They outlive their source, in case it is followed again.
+# Entries that were taken over from a source, by their ids at the source. These rows stay when the source is removed, as
+# the same source may be followed again.
 copies = Table(
     "copies",
     metadata,
@@ -283,7 +293,8 @@ copies = Table(
     Column("remote_id", _name(36), nullable=False),
     Column("entry_id", _name(36), ForeignKey("entries.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),
-    # Whether the source has taken it away. An entry that was deleted here isn't gone in this sense, and stays deleted.
+    # True if the source has deleted the entry. An entry that only our newsroom has deleted isn't gone in this sense,
+    # and isn't taken over again.
     Column("gone", Boolean, nullable=False),
     Column("complete", Boolean, nullable=False),
     PrimaryKeyConstraint("liveblog_id", "remote_id"),
@@ -299,7 +310,7 @@ api_keys = Table(
     Column("created_at", UTCDateTime, nullable=False),
     Column("expires_at", UTCDateTime),
     Column("revoked_at", UTCDateTime),
-    # The slugs of the live blogs that it is limited to; None: it isn't limited.
+    # The slugs of the live blogs that the key is limited to; None: the key isn't limited.
     Column("liveblogs", DOCUMENT),
 )
 

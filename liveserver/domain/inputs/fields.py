@@ -1,4 +1,4 @@
-"""Fields that editors may send, each with its limits, as an annotated type that pydantic checks."""
+"""The types of fields that editors may send. Each is an annotated type, whose limits pydantic checks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from liveserver.domain.ids import SLUG_MAX, SLUG_PATTERN
 from liveserver.domain.inputs import origins
 
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-"""Control characters that no editor means and no terminal should get: C0 but tab, line feed and return; DEL; C1."""
+"""Control characters that no editor sends on purpose, and that must not get to a terminal: C0 except tab, line feed and
+carriage return; DEL; C1."""
 
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
@@ -30,13 +31,13 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 _LIVE_PATH = re.compile(r"((?:/[\w.~-]+)*)/(?:live|embed)/([a-z0-9-]+)/?", re.ASCII)
 
-# Near the ends of what `datetime` can hold, a time zone's offset would lead out of it.
+# Close to the ends of the range of `datetime`, the conversion to a time zone could leave this range.
 _YEARS = range(1970, 9999)
 _TOO_FAR = f"must lie between the years {_YEARS[0]} and {_YEARS[-1]}"
 
 
 def clean(value: str) -> str:
-    """Return the text unchanged. Raises ValueError if it has a control character."""
+    """Return the text unchanged. Raises ValueError if it has a control character other than tabs and line breaks."""
     if match := CONTROL.search(value):
         raise ValueError(f"has a control character (U+{ord(match[0]):04X})")
     return value
@@ -113,7 +114,10 @@ def _live_page(value: str) -> str:
 
 
 def live_page(url: str) -> tuple[str, str]:
-    """Return the server's address and the slug from the address of a live blog's page. Raises ValueError for others."""
+    """Return the server's address and the slug of a live blog from the address of its page, or of its embed page.
+
+    Raises ValueError if `url` isn't the address of such a page.
+    """
     split = urlsplit(_link(url))
     match = _LIVE_PATH.fullmatch(split.path)
     if match is None or not re.fullmatch(SLUG_PATTERN, match[2], re.ASCII) or len(match[2]) > SLUG_MAX:
@@ -150,7 +154,7 @@ Note = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 Origin = Annotated[str, Field(max_length=300), AfterValidator(origins.pattern)]
 Origins = Annotated[list[Origin], Field(max_length=100), AfterValidator(_unique)]
 Colour = Annotated[str, Field(pattern=r"^#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$")]
-# The characters that a style sheet's font-family can have without ending there.
+# Only characters that can't end the value of `font-family` in a style sheet.
 Font = Annotated[str, Field(max_length=200, pattern=r"^[A-Za-z0-9 ,_-]+$")]
 Name = Annotated[str, Field(max_length=100), AfterValidator(_line)]
 Link = Annotated[str, Field(max_length=2_000), AfterValidator(_link)]

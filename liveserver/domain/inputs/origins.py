@@ -1,8 +1,9 @@
-"""Origins of pages, as browsers name them, and the patterns that allow them to show something.
+"""Origins of pages, as browsers name them, and patterns of the origins whose pages may show a live blog.
 
 A pattern is an origin (RFC 6454), `https://www.example.org`, or an origin with a star, `https://*.example.org`. The
-star stands for every host below `example.org`, but not for `example.org` itself, as in a Content-Security-Policy (CSP
-3, 6.7.2.8). `null` stands for pages without an origin: sandboxed frames, files.
+latter stands for every host below `example.org`, but not for `example.org` itself. A star means the same in a
+Content-Security-Policy (CSP 3, 6.7.2.8). The pattern `null` stands for pages without an origin, such as sandboxed
+frames and files.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def pattern(text: str) -> str:
-    """Return a pattern as browsers write origins: lower case, no default port. Raises ValueError if it isn't one."""
+    """Return a pattern in the form in which browsers write origins: in lower case, without a default port.
+
+    Raises ValueError if `text` isn't a pattern.
+    """
     if text == NULL:
         return text
     try:
@@ -47,7 +51,7 @@ def _ascii(host: str) -> str:
 
 
 def allows(patterns: Iterable[str], origin: str) -> bool:
-    """True if one of the patterns stands for an origin, which is written as browsers send it."""
+    """True if one of the patterns stands for `origin`. `origin`: as a browser sends it."""
     origin = origin.lower()
     return any(_matches(each, origin) for each in patterns)
 
@@ -60,8 +64,8 @@ def _matches(each: str, origin: str) -> bool:
 
 
 def frame_ancestors(patterns: Collection[str]) -> str:
-    """Return the same patterns as the sources of a Content-Security-Policy's frame-ancestors, and this server's pages.
+    """Return the value of `frame-ancestors` in a Content-Security-Policy that allows these patterns, and our own pages.
 
-    `null` is left out, as no policy can name pages without an origin.
+    The pattern `null` is left out, as no such policy can name pages without an origin.
     """
     return " ".join(["'self'", *(each for each in patterns if each != NULL)])

@@ -1,4 +1,4 @@
-"""Parsing of JSON into a model, or into an error that names every bad field at once."""
+"""The parsing of JSON into models. If fields are bad, one error names all of them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 InputType = TypeVar("InputType", bound=BaseModel)
 
 FIELDS_MAX = 100
-"""Fields of one input, known or not, above which it isn't parsed: ten times as many as the largest model has."""
+"""The greatest number of fields of an input, known and unknown ones together. No model has nearly as many."""
 ERRORS_MAX = 50
-"""Bad fields that are named one by one; of the others, only the number is told."""
+"""The greatest number of bad fields that an error names one by one. Of the others, it tells only the number."""
 
 
 def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tuple[str, ...] = ()) -> InputType:
-    """Return `data` as an instance of the model `kind`. Raises InvalidInput, which names the bad fields.
+    """Return `data`, which was decoded from JSON, as an instance of the model `kind`.
 
-    A field is named by `prefix` and its path. `beside`: names of fields that may be sent too and are parsed elsewhere;
-    the error about an unknown field lists them among the known ones.
+    Raises InvalidInput, which names all bad fields. In its errors, `prefix` stands before the path of a field.
+    `beside`: names of further fields that a client may send, and that are parsed elsewhere. The error about an unknown
+    field lists these among the known ones.
     """
     if isinstance(data, dict) and len(data) > FIELDS_MAX:
         raise InvalidInput([FieldError("", f"has {len(data)} fields; at most {FIELDS_MAX}")])
@@ -42,14 +43,14 @@ def parse(kind: type[InputType], data: object, *, prefix: str = "/", beside: tup
 
 
 def _pointer(prefix: str, location: tuple[int | str, ...]) -> str:
-    """Return the JSON pointer of a field (RFC 6901). That of the whole document is empty."""
+    """Return the JSON pointer of a field (RFC 6901), with `prefix` as its beginning. Empty for the whole document."""
     if not location:
         return ""
     return prefix + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
 
 
 def _detail(kind: type[BaseModel], error: ErrorDetails, beside: tuple[str, ...]) -> str:
-    """Return the error of a field in words; for an unknown field, with the names of the known ones."""
+    """Return the fault of a field in words. For an unknown field, these list the known fields in its place."""
     if error["type"] == "extra_forbidden":
         *above, _ = error["loc"]
         for name in above:

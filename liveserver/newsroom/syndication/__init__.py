@@ -1,1 +1,1 @@
-"""Following live blogs of other servers: entries published, edited and deleted there are so here, too."""
+"""The following of live blogs of other servers. What such a live blog publishes, edits or deletes, ours does, too."""

@@ -1,10 +1,12 @@
-"""The coordinator: decides which process follows which source.
+"""The coordinator, which decides which sources this process follows. (A source is a live blog elsewhere.)
 
-One process follows a source at a time. It holds the source by a lease of a few seconds, which it renews again and
-again; when it dies, another process finds the source free. Each of its writes names the holder and the position that it
-assumes, so two processes that overlap do no harm (`store/repositories/sources.py`).
+Only one process at a time follows a source. This process holds the source by a lease of a few seconds, and renews the
+lease again and again. If the process dies, the lease ends, and another process finds the source free. Every write for a
+source names the process. A write that moves the source's position also names the position as the process knows it. The
+store refuses writes that name another process, or another position, than it has recorded. So no harm is done if two
+processes follow a source for a moment (`store/repositories/sources.py`).
 
-`newsroom/syndication/follower.py` follows one source.
+The coordinator starts a follower (`newsroom/syndication/follower.py`) for each source that this process holds.
 """
 
 from __future__ import annotations
@@ -39,15 +41,19 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 LEASE = timedelta(seconds=5)
-"""The time for which a process holds a source, unless it renews the lease."""
+"""The time for which a process holds a source. The process renews the lease before that."""
 LOOK = 1.5
-"""Seconds between queries for free sources. A source is without a follower for LEASE and this at most."""
+"""Seconds between two queries for free sources, which also renew the leases. If the process that follows a source dies,
+nobody follows the source for at most LEASE plus LOOK."""
 
 log = structlog.get_logger(__name__)
 
 
 def new_source(slug: str, source_input: SourceInput, at: datetime, settings: Settings) -> Source:
-    """Make a source from input, to be stored. Raises InvalidInput."""
+    """Return the source that an editor's input names, to be stored. Raises InvalidInput.
+
+    `slug`: our live blog that is to follow the source. `at`: the time now.
+    """
     server, remote_slug = live_page(source_input.url)
     try:
         server_url(server)
@@ -78,12 +84,12 @@ def _is_private(host: str) -> bool:
     try:
         return not is_public(host)
     except ValueError:
-        # It is a name, whose addresses are checked when it is looked up.
+        # The host is a name, not an address. Its addresses are checked when it is looked up (`SsrfGuard`).
         return host == "localhost"
 
 
 class SyndicationCoordinator:
-    """The coordinator of one process: it looks for free sources, and follows them."""
+    """The coordinator of one process. It looks for free sources, holds them, and starts a follower for each."""
 
     def __init__(
         self, store: Store, publisher: Publisher, library: MediaLibrary, settings: Settings, *, node: str
@@ -92,41 +98,46 @@ class SyndicationCoordinator:
         self._publisher = publisher
         self._library = library
         self._sanitising = SanitiserPool(threads=1)
-        """A single thread for all sources: however many long texts they send, editors' texts have their own threads."""
+        """One thread, which makes long texts of all sources safe. Editors' texts have threads of their own, so they
+        never wait for texts of sources."""
         self._settings = settings
         self._node = node
         self._look_now = asyncio.Event()
         self._following: dict[str, asyncio.Task[None]] = {}
 
     async def follow(self, slug: str, source_input: SourceInput) -> Source:
-        """Let a live blog follow another one. Raises NotFound, InvalidInput, and Conflict if it follows one already."""
+        """Let a live blog of ours follow one of another server, and return the source.
+
+        Raises NotFound, InvalidInput, and Conflict if our live blog follows a source already.
+        """
         source = await self._store.sources.add(new_source(slug, source_input, now(), self._settings))
         self._look_now.set()
         return source
 
     async def source(self, slug: str) -> Source:
-        """Return the source that a live blog follows. Raises NotFound."""
+        """Return the source that a live blog follows. Raises NotFound if there is none."""
         return await self._store.sources.find(slug, now())
 
     async def stop(self, slug: str) -> None:
-        """Let a live blog follow its source no more. Raises NotFound."""
+        """Let a live blog stop following its source. Raises NotFound if it follows none."""
         await self._store.sources.remove(slug)
         self._look_now.set()
 
     async def run(self) -> None:
-        """Look for sources until cancelled."""
+        """Until cancelled, look for free sources, and follow all that this process holds."""
         await Periodic(
             self._look,
             lambda: LOOK,
             log=log,
             failure_event="syndication.broken",
-            # We go on following: our sources are still ours as far as we know, and the store checks that at each write.
+            # If the store is unavailable, the followers go on: as far as this process knows, it holds the sources. The
+            # store checks that at each write.
             expected=(StoreUnavailable,),
             wake=self._look_now,
         ).run()
 
     async def close(self) -> None:
-        """Stop following, and free the sources for other processes."""
+        """Stop all followers, and free the sources of this process, so that other processes can hold them."""
         await self._cancel(list(self._following))
         with suppress(StoreUnavailable):
             await self._store.sources.release(self._node)

@@ -1,7 +1,8 @@
-"""Following one live blog of another server: its entries are taken over, edited and deleted here, too.
+"""The follower of one source (a live blog of another server that one of ours follows).
 
-At the beginning, and whenever the source's history was replaced, all entries of the source are taken over (`changes`
-from the start), and entries that it doesn't have are deleted here. After that, its stream is followed.
+It publishes, edits and deletes entries of our live blog as the source does with its own. At the beginning, and whenever
+the source has got a new history, the follower requests all changes of the source: it takes over all entries, and
+deletes those of our copies that the source doesn't have. After that, it follows the source's stream.
 """
 
 from __future__ import annotations
@@ -45,34 +46,38 @@ if TYPE_CHECKING:
 
 
 AGAIN = 60.0
-"""Seconds until a source that doesn't admit us, or doesn't answer like a liveserver, is tried again."""
+"""Seconds until the follower tries a source again that doesn't admit us, or doesn't answer like a liveserver."""
 AGAIN_MAX = 600.0
-"""The longest such pause for a source that doesn't answer like a liveserver: it doubles each time until it does."""
+"""The longest pause, in seconds, for a source that doesn't answer like a liveserver. The pause doubles each time, until
+the source answers properly."""
 BACKOFF_MAX = 30.0
+"""The longest pause, in seconds, for a source that can't be reached. The pause doubles each time."""
 
 PAGE = 25
-"""Changes that are requested at a time."""
+"""The number of changes that the follower requests at a time."""
 CHANGES_MAX = 100_000
-"""The most changes that a source may have to be followed."""
+"""The greatest number of changes of a source. A source with more can't be followed."""
 EMPTY_MAX = 60
-"""Answers without changes, one a second, that are accepted before the source's position is reached: a cache's may be
-old."""
+"""The number of answers without changes, one a second, that the follower accepts before it has reached the source's
+position. Such answers may come from a cache with an old state."""
 ANSWER_BYTES = 8 * 1024 * 1024
-"""Bytes of an answer: a page of the longest entries. It is parsed at once, which takes 30 ms for usual text, and 80 ms
-if all characters need four bytes."""
+"""The greatest size of an answer in bytes: a page of the longest entries has it. To parse such an answer blocks the
+event loop for 30 ms if its text is usual, and for 80 ms if every character needs four bytes."""
 
 MESSAGES_MOST = 2_000
-"""Messages of one source that are taken at once, for example when it is followed first. Their bytes count, too
-(`requests.MESSAGE_BYTES`), and each 2,000 characters of a body as one more message."""
+"""The number of messages that the follower takes from a source without a pause, for example at the beginning. A message
+counts more than once if it is large: by its bytes (`requests.MESSAGE_BYTES`), and by MESSAGE_CHARACTERS."""
 MESSAGES_RATE = 50.0
-"""Messages a second after that. A newsroom sends a few a minute; more wait at the source."""
+"""Messages a second that the follower takes after that. A newsroom sends a few a minute. Other messages wait at the
+source."""
 MESSAGE_CHARACTERS = 2_000
+"""Characters of a body that count as one message."""
 
 log = structlog.get_logger(__name__)
 
 
 class Follower:
-    """A follower of one source, while this process holds the source."""
+    """The follower of one source. It works while this process holds the source: no other process may follow it."""
 
     def __init__(
         self,
@@ -100,14 +105,15 @@ class Follower:
             source, store, library, settings, self._client, actor=self._actor, credit=self._name
         )
         self._writing = asyncio.Lock()
-        """Allows one write at a time: an entry may come from the stream, and again with its pictures."""
+        """Allows one write at a time. An entry may be written as it comes from the stream, and, at the same time, with
+        pictures that came later."""
         self._wait = 1.0
-        """Seconds until the source is tried again."""
+        """Seconds until the source is tried again after the last error."""
         self._again = AGAIN
-        """Seconds until a source that doesn't answer like a liveserver is tried again."""
+        """Seconds until the source is tried again if it doesn't answer like a liveserver the next time."""
 
     async def run(self) -> None:
-        """Follow until cancelled, or until this process doesn't hold the source any more."""
+        """Follow the source until cancelled, or until this process doesn't hold the source any more."""
         tasks = [asyncio.create_task(work) for work in (self._follow_on(), self._status.report(), self._complete())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -120,7 +126,7 @@ class Follower:
             await asyncio.gather(*tasks, self._pictures.close(), return_exceptions=True)
 
     async def _follow_on(self) -> None:
-        """Follow, again and again after errors; return when this process doesn't hold the source any more."""
+        """Follow the source, and begin anew after each error. Returns when this process doesn't hold it any more."""
         while True:
             try:
                 await self._follow()
@@ -138,7 +144,8 @@ class Follower:
             except (KeyError, TypeError, ValueError, InvalidInput) as error:
                 self._broken(repr(error))
             except Exception:
-                # A defect of ours. If the task ended here, the coordinator would start it again and again.
+                # This is a defect of ours. If the task ended now, the coordinator would start another one at once, and
+                # so on.
                 log.exception("syndication.failed", liveblog=self._slug, source=self._source.page)
                 self._failed(
                     SourceState.LOST, "following it failed, for a reason that the server's log has", wait=AGAIN
@@ -156,7 +163,10 @@ class Follower:
         self._status.failed(state, error)
 
     async def _follow(self) -> None:
-        """Follow until the source's history is replaced, and take over everything again then."""
+        """Follow the source until it has got a new history; then take over all of its entries, and return.
+
+        Raises NotHeld, NotFound, Unavailable, TimeoutError, ClientError, and the errors of answers that make no sense.
+        """
         source = await self._store.sources.find(self._slug, now())
         if source.id != self._source.id:
             raise NotHeld("it follows another live blog")
@@ -187,7 +197,10 @@ class Follower:
         )
 
     async def _check_admission(self, client: Client) -> None:
-        """Check that the source admits us, and read its attribution. Raises ClientError if it doesn't admit us."""
+        """Check that the source admits us, and read the name that it wants to be shown.
+
+        Raises ClientError if the source doesn't admit us or doesn't answer properly, and TimeoutError.
+        """
         async with asyncio.timeout(ANSWER_SECONDS):
             answer = await client.embed(self._source.remote_slug)
         if not answer["allowed"]:
@@ -201,7 +214,7 @@ class Follower:
             self._name = self._pictures.credit = name
 
     async def _take_all(self, client: Client) -> None:
-        """Take over all entries of the source, and delete copies of entries that it doesn't have."""
+        """Take over all entries of the source, and delete those of our copies that the source doesn't have."""
         self._status.connecting()
         slug = self._source.remote_slug
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -230,7 +243,8 @@ class Follower:
             if not answer["more"] and reached.seq >= remote_position.seq:
                 break
             if not answer["events"]:
-                # A cache has answered with a state from before the snapshot.
+                # The source has changes after `reached`, as its snapshot says. So this answer comes from a cache, and
+                # is older than the snapshot.
                 empty_count += 1
                 if empty_count > EMPTY_MAX:
                     raise Broken(f"it stands at {remote_position}, and tells nothing after {reached}")
@@ -242,7 +256,10 @@ class Follower:
         self._again = AGAIN
 
     async def _apply(self, change: Message, *, moving: bool) -> None:
-        """Apply a message here, once the throttle permits its length. `moving`: True to move our position to it."""
+        """Apply a message of the source to our live blog, after the pause that the throttle asks for.
+
+        `moving`: True to record the message's seq as the position up to which the source's changes are in our store.
+        """
         await asyncio.sleep(self._throttle.spend(_length(change) / MESSAGE_CHARACTERS))
         seq, reached = 0, None
         if "seq" in change:
@@ -262,7 +279,11 @@ class Follower:
             self._again = AGAIN
 
     async def _write(self, incoming: Incoming, reached: Position | None, *, unless_newer: bool = False) -> None:
-        """Write an entry; with `unless_newer`, only if no later state of it was taken over meanwhile."""
+        """Store the new state of an entry of the source, and send it to viewers.
+
+        `reached`: the position to record for the source (None: the recorded one stays). `unless_newer`: True to do
+        nothing if our copy isn't of the same seq any more, as a later state was taken over, or it was deleted.
+        """
         async with self._writing:
             if unless_newer:
                 copy = (await self._store.sources.copies(self._slug)).get(incoming.id)
@@ -273,7 +294,8 @@ class Follower:
             except NotHeld:
                 raise
             except Conflict:
-                # There is one pinned entry too many: it is better to take it over unpinned than not at all.
+                # Our live blog has as many pinned entries as it may have. It is better to take over the entry unpinned
+                # than not at all.
                 assert incoming.entry is not None
                 incoming = incoming._replace(entry=replace(incoming.entry, pinned=False))
                 await self._publisher.take_over(self._take_over(incoming, reached))
@@ -287,14 +309,17 @@ class Follower:
         return Hold(self._source.id, self._node, self._position)
 
     async def _incoming(self, data: Message, seq: int) -> Incoming:
-        """Return an entry as it is to be here. One that can't be taken over is deleted: its old text is outdated."""
+        """Return the new state of an entry, to be taken over, from the entry as the source sends it.
+
+        If the entry can't be taken over, the result deletes our copy: the text of the copy is outdated.
+        """
         try:
             entry = remote_entry.read(data)
         except InvalidInput as error:
             return self._unfit(remote_entry.id_of(data["id"]), seq, error)
         if entry.via is not None:
-            # The source has it from another server, which can be followed itself. Two servers that follow each other
-            # would otherwise never end.
+            # The source has taken over this entry from another server, which can be followed itself. If we took it
+            # over, two servers that follow each other would send each other the same entries for ever.
             return Incoming(entry.id, seq, None)
         try:
             body = await self._made_safe(sanitise, entry.body)
@@ -313,12 +338,15 @@ class Follower:
         return await self._sanitising.run(work, body, owner=self._source.id)
 
     def _unfit(self, entry_id: str, seq: int, error: InvalidInput) -> Incoming:
-        """Note an entry that can't be taken over, and return its deletion here."""
+        """Note in the status that an entry can't be taken over, and why. Returns the deletion of our copy."""
         self._status.complaint(f"the entry {entry_id} can't be taken over: {error}")
         return Incoming(entry_id, seq, None)
 
     async def _complete(self) -> None:
-        """Put pictures that come late into their entries."""
+        """Again and again, put pictures that have come late into their entries.
+
+        Returns when this process doesn't hold the source any more.
+        """
         while True:
             await self._pictures.late()
             try:
@@ -352,7 +380,7 @@ class Follower:
 
 
 def _length(change: Message) -> int:
-    """Return the characters of a message's body; 0 if it has none."""
+    """Return the number of characters of the body in a message; 0 if the message has no body."""
     match change:
         case {"entry": {"body": str(body)}}:
             return len(body)

@@ -1,4 +1,7 @@
-"""The import of a source's pictures: each is fetched once, and becomes one of ours."""
+"""The import of the pictures of a source (a live blog elsewhere that ours follows).
+
+Each picture is fetched once, and added to the newsroom's own pictures.
+"""
 
 from __future__ import annotations
 
@@ -30,42 +33,45 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 60.0
 TOO_MANY = 429
-"""The HTTP status of a refusal that may be tried again."""
+"""The HTTP status that refuses a request only for now: the request may be repeated later."""
 
 PICTURES_WAIT = 3.0
-"""Seconds that an entry waits for its pictures. Pictures that come later are put into it then."""
+"""Seconds that an entry waits for its pictures. After that it is published without them, and gets them later."""
 PICTURES_AGAIN = 30.0
-"""Seconds until a picture that couldn't be fetched is tried again; they double each time."""
+"""Seconds until an entry that lacks pictures is tried again. They double with each further try of the entry."""
 PICTURES_AGAIN_MAX = 3600.0
 PICTURES_MOST = 200
-"""Pictures of one source that are fetched at once."""
+"""The number of pictures that may be fetched from a source without a pause between them."""
 PICTURES_RATE = 5.0
-"""Pictures a second after that: more than one thread can decode."""
+"""Pictures a second that are fetched from a source after that: more than one thread can decode."""
 FETCHING_MAX = 20
-"""Entries that wait for pictures at a time. More are published without, and get their pictures later."""
+"""The greatest number of entries whose pictures are fetched at a time. Other entries are published without their
+pictures, and get them later."""
 COMPLETED_MOST = 20
-"""Entries whose pictures are tried again at a time."""
+"""The greatest number of entries that are tried again at a time."""
 TRIED_BYTES = 500_000
-"""Bytes for the times of retries, for a thousand entries. A forgotten entry is tried as if it were new."""
+"""Bytes of memory for the times of retries, enough for a thousand entries. If the times of an entry are dropped, it is
+tried again as if it had never been tried."""
 MISSING_INTERVAL = 60.0
-"""The least seconds between two log lines about pictures that couldn't be fetched."""
+"""The least number of seconds between two log lines about pictures that couldn't be fetched."""
 
 log = structlog.get_logger(__name__)
 
 
 class Imported(NamedTuple):
-    """The pictures of a body that have been imported."""
+    """The result of importing the pictures of a body."""
 
     pictures: dict[str, Picture]
-    """Our pictures, by the names of their files at the source."""
+    """The imported pictures, by the names of their files at the source."""
     complete: bool
-    """True if no more will come: the others can't be imported."""
+    """True if all pictures are imported that can be. False if a later try may import more."""
 
 
 class PictureImport:
-    """The import of one source's pictures, with the retries for entries that still lack some.
+    """The import of one source's pictures, with the times at which entries that lack pictures are tried again.
 
-    `connect`: makes a client for the source that uses a guard. `credit`: the name that pictures are credited to.
+    `connect`: returns a client for the source whose connections use the given guard. `actor`: the name under which the
+    pictures are added to ours. `credit`: the name that the pictures are credited to.
     """
 
     def __init__(
@@ -90,16 +96,22 @@ class PictureImport:
         self._one_at_a_time = asyncio.Lock()
         self._throttle = Throttle(PICTURES_MOST, PICTURES_RATE)
         self._missing = 0
-        """Pictures that couldn't be fetched since the last log line."""
+        """The number of pictures that couldn't be fetched since the last log line about such pictures."""
         self._missing_logged_at = -MISSING_INTERVAL
         self._retries: LruCache[str, tuple[float, float]] = LruCache(TRIED_BYTES)
-        """The event loop's time of an entry's next retry, and the pause before it, by remote id."""
+        """By the id of an entry at the source: the event loop's time at which the entry is tried again, and the seconds
+        of the pause until then."""
         self._fetching = BackgroundTasks()
         self._late = asyncio.Event()
-        """Set when pictures have come too late for their entry."""
+        """Set when pictures have been fetched after their entry was published without them."""
 
     async def pictures(self, entry_id: str, body: str) -> Imported:
-        """Import a body's pictures; those that take longer than `PICTURES_WAIT` are fetched in the background."""
+        """Import the pictures of an entry's body, and return them.
+
+        If this takes longer than `PICTURES_WAIT`, or too many other entries wait for pictures, no pictures are
+        returned, and the result isn't complete. In the first case they are fetched in the background. `entry_id`: the
+        entry's id at the source. `body`: the sanitised body.
+        """
         names = remote_entry.pictures_of(body)
         if not names:
             return Imported({}, complete=True)
@@ -119,18 +131,25 @@ class PictureImport:
         return Imported({}, complete=False)
 
     async def late(self) -> None:
-        """Wait until pictures have come too late for their entry, `PICTURES_AGAIN` seconds at most."""
+        """Wait until pictures have been fetched after their entry was published without them.
+
+        Returns after `PICTURES_AGAIN` seconds in any case.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(PICTURES_AGAIN):
                 await self._late.wait()
         self._late.clear()
 
     def due(self, copies: Mapping[str, ImportedEntry]) -> Iterator[str]:
-        """Yield the remote ids of a few entries that lack pictures and are due for a retry; schedule their next one."""
+        """Yield the ids, at the source, of entries that lack pictures and are to be tried again now.
+
+        At most COMPLETED_MOST ids are yielded. For each, the time of the next try is set. `copies`: our entries that
+        were taken over from the source, by their ids at the source.
+        """
         clock = asyncio.get_running_loop().time
         retries = {key: self._retries.get(key) or (0.0, 0.0) for key, copy in copies.items() if not copy.complete}
         due = [key for key, (at, _) in retries.items() if copies[key].seq and at <= clock()]
-        # Entries that were never tried come first, the newest of them before the others.
+        # Entries that were never tried again come first. Among equals, the one that changed last comes first.
         due.sort(key=lambda key: (retries[key][0], -copies[key].seq))
         for remote_id in due[:COMPLETED_MOST]:
             pause = min(retries[remote_id][1] * 2, PICTURES_AGAIN_MAX) or PICTURES_AGAIN
@@ -139,11 +158,14 @@ class PictureImport:
             yield remote_id
 
     async def close(self) -> None:
-        """Stop fetching."""
+        """Stop the fetching of pictures in the background."""
         await self._fetching.close()
 
     async def _fetch(self, names: dict[str, str]) -> Imported:
-        """Fetch pictures, given the names of their files at the source, and their descriptions."""
+        """Import pictures, and return those that could be imported.
+
+        `names`: the pictures' descriptions, by the names of their files at the source.
+        """
         pictures: dict[str, Picture] = {}
         complete = True
         async with self._connect(self._gate) as client:
@@ -160,7 +182,7 @@ class PictureImport:
         return Imported(pictures, complete)
 
     def _log_missing(self, name: str, error: Exception) -> None:
-        """Count a picture that can't be fetched, and log that once in a while."""
+        """Count a picture that couldn't be fetched. At most every MISSING_INTERVAL seconds, log the number of them."""
         self._missing += 1
         moment = asyncio.get_running_loop().time()
         if moment - self._missing_logged_at >= MISSING_INTERVAL:
@@ -174,9 +196,11 @@ class PictureImport:
             self._missing, self._missing_logged_at = 0, moment
 
     async def _picture(self, client: Client, name: str, alt: str) -> Picture | None:
-        """Return a picture of the source as one of ours, fetched if need be; None if it can't be imported.
+        """Return our copy of a picture of the source. Without a copy, fetch the picture, and add it to ours.
 
-        Raises ClientError, Unavailable, TimeoutError, and TooManyRequests if the source has used up its daily quota.
+        `name`: the name of the picture's file at the source. `alt`: its description. Returns None if the picture can't
+        be imported, or if our copy was deleted. Raises ClientError if the source doesn't answer properly, Unavailable,
+        TimeoutError, and TooManyRequests if the source's pictures have used up their daily quota.
         """
         media_id = remote_entry.media_id_of(self._source.slug, self._source.server, name)
         try:

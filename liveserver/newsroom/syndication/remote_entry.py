@@ -1,4 +1,4 @@
-"""Converting entries of other servers into ours. Nothing is trusted: they are checked like an editor's input."""
+"""The conversion of other servers' entries into ours. Other servers' entries are checked like an editor's input."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from liveserver.content.media.picture import Picture
 
 PICTURES_MAX = 20
-"""Pictures of one entry that are taken over; more are dropped."""
+"""The greatest number of an entry's pictures that are taken over. The others are dropped."""
 
 NAME_MAX = 100
 
@@ -32,14 +32,14 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def id_of(value: object) -> str:
-    """Return a value that is an entry's id. Raises ValueError if it isn't one."""
+    """Return `value` unchanged. Raises ValueError if it isn't an entry's id."""
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise ValueError("is no entry's id")
     return value
 
 
 def position_of(epoch: object, seq: object) -> Position:
-    """Return a position in the source. Raises ValueError if the values make none."""
+    """Return the position in the source that has this epoch and seq. Raises ValueError if the values aren't valid."""
     position = Position.parse(f"{epoch}-{seq}")
     if position is None:
         raise ValueError("is no position")
@@ -47,19 +47,22 @@ def position_of(epoch: object, seq: object) -> Position:
 
 
 def line_of(value: object) -> str:
-    """Return a name so that it can be shown and kept, on one line; empty if nothing is left of it."""
+    """Return a name on one line, cut to NAME_MAX characters, without control characters.
+
+    Returns an empty text if `value` isn't a text, or nothing of it is left.
+    """
     return " ".join(CONTROL.sub("", value).split())[:NAME_MAX] if isinstance(value, str) else ""
 
 
 class RemoteCorrection(BaseModel):
-    """A correction of an entry of another server."""
+    """A correction in an entry of another server."""
 
     at: Moment
     note: Note
 
 
 class RemoteEntry(BaseModel):
-    """The fields that we read of an entry of another server; others are ignored."""
+    """The fields that we read of another server's entry. Other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -79,22 +82,29 @@ class RemoteEntry(BaseModel):
     updated_at: Moment
     url: Link
     via: Any = None
-    """The origin of an entry that the other server has taken over itself; None for its own."""
+    """The origin of the entry, if the other server has taken it over from a third one; None for its own entries."""
 
 
 def read(data: object) -> RemoteEntry:
-    """Parse an entry as the other server sends it. Raises InvalidInput."""
+    """Return the entry that another server has sent as a JSON object. Raises InvalidInput if a field is bad."""
     return parse(RemoteEntry, data)
 
 
 def pictures_of(body: str) -> dict[str, str]:
-    """Return the pictures of a sanitised body: their descriptions, by the names of their files."""
+    """Return the descriptions of a sanitised body's pictures, by the names of the pictures' files.
+
+    At most PICTURES_MAX are returned, the first ones of the body.
+    """
     alts = {body_picture.picture.name: unescape(body_picture.alt) for body_picture in body_pictures(body)}
     return dict(list(alts.items())[:PICTURES_MAX])
 
 
 def media_id_of(slug: str, server: str, name: str) -> str:
-    """Compute our id of a source's picture, so that it is imported only once: a UUIDv8 (RFC 9562, 5.8)."""
+    """Return the id that a source's picture has with us: a UUIDv8 (RFC 9562, 5.8).
+
+    It is computed from our live blog's slug, the server's address and the name of the picture's file. So the same
+    picture always has the same id, and is imported only once.
+    """
     value = int.from_bytes(hashlib.sha256(f"{slug}\n{server}\n{name}".encode()).digest()[:16])
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0b11 << 62) | 0b10 << 62
@@ -102,7 +112,11 @@ def media_id_of(slug: str, server: str, name: str) -> str:
 
 
 def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
-    """Replace a sanitised body's pictures by ours, and drop those that we don't have. The result is never empty."""
+    """Return a sanitised body with our copies of its pictures. A picture of which we have no copy is left out.
+
+    `pictures`: our copies, by the names of the files at the source. If nothing else is in the body, the descriptions of
+    the pictures are returned instead, so the result is never empty.
+    """
 
     def ours(theirs: BodyPicture) -> str:
         picture = pictures.get(theirs.picture.name)
@@ -118,7 +132,10 @@ def with_pictures(body: str, pictures: Mapping[str, Picture]) -> str:
 
 
 def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
-    """Make our entry from a remote one, for the store, which sets its id, seq and version."""
+    """Return our entry for an entry of another server. The store will set its id, seq and version.
+
+    `body`: the remote entry's body, made safe, with our pictures.
+    """
     return Entry(
         id="",
         seq=None,
@@ -136,7 +153,8 @@ def entry_of(remote: RemoteEntry, body: str, via: Via) -> Entry:
         corrections=tuple(Correction(correction.at, correction.note) for correction in remote.corrections),
         publish_at=None,
         published_at=remote.published_at,
-        # An entry that was backdated there isn't marked as edited, so it isn't here either.
+        # An entry of version 1 was never edited. If `created_at` is equal to `updated_at`, we don't show the entry as
+        # edited either, even if it was published with an earlier date.
         created_at=remote.updated_at if remote.version == 1 else remote.published_at,
         updated_at=remote.updated_at,
         via=via,

@@ -1,8 +1,9 @@
-"""Connections to servers that users have named: to public addresses only, and with limits on their answers.
+"""A guard for connections to servers that users have named. It permits only public addresses, and limits the answers.
 
-Otherwise a user could let this server send requests to addresses that only it can reach: a database's port, a cloud's
-metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The name is looked up here, and the
-connection goes to the very address that was checked: a second look-up could return another one.
+Without the guard, a user could make this server send requests to addresses that only this server can reach: a
+database's port, a cloud's metadata (https://owasp.org/www-community/attacks/Server_Side_Request_Forgery). The guard
+looks up the host's name, and the connection goes to the very address that the guard has checked: a second look-up could
+return another address.
 """
 
 from __future__ import annotations
@@ -22,28 +23,29 @@ if TYPE_CHECKING:
 
 LOOKUP_SECONDS = 5.0
 HEAD_SECONDS = 20.0
-"""Seconds in which an answer's head must come: interim answers before it (RFC 9110, 15.2) may go on for ever."""
+"""Seconds within which the head of an answer must have come. A server may send interim answers before the head for ever
+(RFC 9110, 15.2)."""
 PIECE_LEAST = 256
-"""The least average bytes of an answer's pieces: each piece takes some 50 µs of work, even one of a single byte."""
+"""The least average size of an answer's pieces in bytes. A piece takes some 50 µs of work, even if it is one byte."""
 PIECES_AT_ONCE = 100
-"""Pieces after which the event loop has its turn."""
+"""The number of pieces after which the event loop has its turn."""
 
 log = structlog.get_logger(__name__)
 
 WEB_PORTS = frozenset({80, 443})
 UNPRIVILEGED = 1024
-"""The first of the ports that every user may listen on. Below are servers of mail, shells and directories, which might
-act on a request."""
+"""The first of the ports that every user of a machine may listen on. On the ports below are servers of mail, shells and
+directories, which might act on an HTTP request."""
 
 
 class Forbidden(OSError):
-    """The error of a host, or a port of it, that connections mustn't go to."""
+    """Connections mustn't go to this host, or to this port of the host."""
 
 
 class SsrfGuard:
-    """A guard that permits connections to web servers at public addresses only.
+    """A guard that permits only connections to web servers at public addresses.
 
-    `private`: True to permit all other addresses and ports, too. `most`: bytes that an answer may have.
+    `private`: True to permit all other addresses and ports, too. `most`: the greatest size of an answer in bytes.
     """
 
     def __init__(self, *, private: bool, most: int) -> None:
@@ -51,7 +53,11 @@ class SsrfGuard:
         self._most = most
 
     async def address(self, host: str, port: int) -> str:
-        """Look up a host, and return the address to connect to. Raises Forbidden, OSError and TimeoutError."""
+        """Look up a host, and return the address to connect to.
+
+        Raises Forbidden if the host has only addresses, or the port is one, that connections mustn't go to. Raises
+        OSError if the look-up fails, and TimeoutError if it takes longer than LOOKUP_SECONDS.
+        """
         if not self._private and port < UNPRIVILEGED and port not in WEB_PORTS:
             raise Forbidden(f"no web server of {host}'s is at port {port}")
         loop = asyncio.get_running_loop()
@@ -63,22 +69,22 @@ class SsrfGuard:
         addresses = [str(sockaddr[0]) for *_, sockaddr in infos]
         allowed = [address for address in addresses if self._private or is_public(address)]
         if not allowed:
-            # The address is only for the log: it would tell an editor about the operator's network.
+            # Only the log names the addresses, not the error: they would tell an editor about the operator's network.
             log.info("outgoing.private", host=host, addresses=sorted(set(addresses)))
             raise Forbidden(f"{host} is at a private address")
         return allowed[0]
 
     def transport(self) -> httpx2.AsyncBaseTransport:
-        """Return a transport for HTTP requests that uses the guard."""
+        """Return a transport for an HTTP client. Every connection and answer of the client passes the guard."""
         return _Guarded(self, self._most)
 
 
 def is_public(address: str) -> bool:
-    """True if an address is one of the public internet. Raises ValueError if it is no address."""
+    """True if an IP address is in the public internet. Raises ValueError if `address` isn't an IP address."""
     number = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(number, ipaddress.IPv6Address):
         if number in _MAPPED or number in _NAT64:
-            # The system, or a gateway, connects to the IPv4 address at its end.
+            # The last four bytes of such an address are an IPv4 address, and the system, or a gateway, connects to it.
             return is_public(str(ipaddress.IPv4Address(int(number) & 0xFFFF_FFFF)))
         return number in _UNICAST and not any(number in special for special in _SPECIAL_IPV6)
     return not any(number in special for special in _SPECIAL_IPV4)
@@ -90,31 +96,31 @@ _SPECIAL_IPV4 = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
         *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # Azure's address for metadata and secrets. Those of other clouds are in the other networks.
+        # Azure's address for metadata and secrets. The addresses of other clouds for that are in the other networks.
         "168.63.129.16/32",
     )
 )
-"""All networks in IANA's registry of special-purpose addresses (RFC 6890), and multicast (RFC 5771).
+"""The networks in IANA's registry of special-purpose IPv4 addresses (RFC 6890), and multicast (RFC 5771).
 
-Those that the registry calls reachable are anycast services of the network itself, and no web servers. Python's own
-`is_global` differs between releases.
+Some of them are called globally reachable by the registry. These are services of the network itself, not web servers.
+We don't use Python's `is_global`, as its result differs between releases of Python.
 """
 
 _UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All addresses that are assigned for the public internet (RFC 4291, 2.4)."""
+"""All IPv6 addresses that are assigned for the public internet (RFC 4291, 2.4)."""
 
 _SPECIAL_IPV6 = tuple(
     ipaddress.IPv6Network(network)
-    # For protocols, Teredo's tunnels among them; documentation; 6to4's tunnels; AS 112; documentation again.
+    # In this order: protocols (also Teredo's tunnels), documentation, 6to4's tunnels, AS 112, documentation.
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
-"""The special-purpose networks within that, by IANA's registry."""
+"""The networks within `_UNICAST` that are in IANA's registry of special-purpose IPv6 addresses."""
 
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
-"""IPv4 addresses in the form for sockets of both IP versions (RFC 4291, 2.5.5.2)."""
+"""IPv6 addresses that stand for IPv4 addresses on sockets of both IP versions (RFC 4291, 2.5.5.2)."""
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""IPv4 addresses as a network without IPv4 reaches them (RFC 6052)."""
+"""IPv6 addresses under which a network without IPv4 reaches IPv4 addresses, by a gateway (RFC 6052)."""
 
 
 class _Guarded(httpx2.AsyncBaseTransport):
@@ -130,10 +136,10 @@ class _Guarded(httpx2.AsyncBaseTransport):
             address = await self._gate.address(host, port)
         except (OSError, TimeoutError) as error:
             raise httpx2.ConnectError(str(error) or f"{host} can't be looked up") from error
-        # The Host header was made with the request, and stays. The certificate is checked for the name.
+        # The request's Host header still names the host, and the server's certificate is checked for the host's name.
         request.url = request.url.copy_with(host=address)
         request.extensions = {**request.extensions, "sni_hostname": host}
-        # A small compressed answer can be huge when it is unpacked.
+        # The answer must not be compressed: a small compressed answer can be huge when it is unpacked.
         request.headers["Accept-Encoding"] = "identity"
         try:
             async with asyncio.timeout(HEAD_SECONDS):

@@ -1,1 +1,1 @@
-"""Backups: writing the whole content of a database to one file, and restoring it."""
+"""Backups. A backup is one file with the whole content of a database, which can be restored to any database."""

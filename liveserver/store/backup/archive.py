@@ -1,12 +1,12 @@
-"""The backup's file: a zip archive of named sections, and a manifest with their row counts and hashes.
+"""The file of a backup: a zip archive with a file for each section, and a manifest with row counts and hashes.
 
-`liveblogs.jsonl`, `entries.jsonl` …  one file a section, one row a line, as a JSON object; times are RFC 3339, in UTC
-`manifest.json`                       written last, so that an archive without one is known to be unfinished:
+`liveblogs.jsonl`, `entries.jsonl` …  a section: each line is one row, as a JSON object; times are RFC 3339, in UTC
+`manifest.json`                       written last, so that an archive without a manifest is known to be unfinished:
                                       `{"format": 1, "made_by", "schema", "created_at", "holds": {"liveblogs",
                                       "entries", "changed_at"}, "sections": {name: {"rows", "sha256"}}}`
 
-The rows are independent of the database: a backup of SQLite can be restored to PostgreSQL, and the other way round. A
-later format may add sections that are not rows; a reader refuses sections that it doesn't know.
+The rows are the same for both kinds of database: a backup of SQLite can be restored to PostgreSQL, and a backup of
+PostgreSQL to SQLite. A later release may add sections; a restore refuses an archive with sections that it doesn't know.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ MANIFEST_MAX = 1024 * 1024
 
 BATCH_ROWS = 500
 BATCH_BYTES = 4 * 1024 * 1024
-"""Bytes of JSON after which a batch ends, even if it has fewer than BATCH_ROWS rows."""
+"""Bytes of JSON after which a batch of rows ends, even if it has fewer than BATCH_ROWS rows."""
 
 LINE_MAX = 4 * 1024 * 1024
-"""Bytes that a row may have. The largest possible has a body of 200,000 characters and fifty corrections: 1.2 MB."""
+"""The greatest size of a row's line in bytes. The largest row that liveserver writes has 1.2 MB: an entry with a body
+of 200,000 characters and fifty corrections."""
 
 COMPRESSIONS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""Compression methods that members may have: with these, `zipfile` unpacks no more at a time than it is asked for."""
+"""The compression methods that the files in an archive may have. With these, `zipfile` unpacks no more bytes at a time
+than we ask for."""
 
 SHOWN = 100
-"""Characters of a text from an archive that an error message shows."""
+"""The greatest number of characters of a text from an archive that an error message shows."""
 
 _CHUNK = 64 * 1024
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, LookupError, AttributeError, TypeError, ValueError)
@@ -55,31 +57,31 @@ class Holdings(NamedTuple):
 
     liveblogs: int
     entries: int
-    """Entries of every status but deleted."""
+    """The number of entries that aren't deleted."""
     changed_at: datetime | None
-    """The time of the last change to any of it; None if there is nothing."""
+    """The time of the last change of a live blog or an entry; None if there is none."""
 
 
 class Section(NamedTuple):
-    """The row count and the hash of a section."""
+    """The number of rows and the hash of a section."""
 
     rows: int
     sha256: str
-    """The hash of the section before compression, in hex."""
+    """The SHA-256 hash of the section's file before compression, in hexadecimal digits."""
 
 
 class Manifest(NamedTuple):
     """The content of an archive's manifest."""
 
     schema: str
-    """The revision of the schema that the rows fit."""
+    """The revision of the schema of the database that was backed up."""
     created_at: datetime
     holds: Holdings
     sections: dict[str, Section]
 
 
 class ArchiveWriter:
-    """A writer of an archive, in one pass, to a file that needn't be seekable. Close it, whatever happens.
+    """A writer of an archive. The file needn't be seekable. Call `close` at the end, also after an error.
 
     Every method raises SettingsError if the file can't be written.
     """
@@ -92,7 +94,7 @@ class ArchiveWriter:
 
     @contextmanager
     def section(self, name: str) -> Iterator[Callable[[Iterable[Row]], None]]:
-        """Begin a section; the function that is yielded writes rows to it."""
+        """Begin a section, and end it when the block ends. Yields a function that writes rows to the section."""
         digest, row_count = hashlib.sha256(), 0
         with _writing():
             member = self._zip.open(self._member(_file_of(name)), "w", force_zip64=True)
@@ -114,7 +116,7 @@ class ArchiveWriter:
         self._sections[name] = Section(row_count, digest.hexdigest())
 
     def finish(self, holds: Holdings) -> Manifest:
-        """Write the manifest, after all sections; return it."""
+        """Write the manifest, and return it. Call this after the last section."""
         content = {
             "format": FORMAT,
             "made_by": f"liveserver {__version__}",
@@ -129,20 +131,20 @@ class ArchiveWriter:
         return Manifest(self._schema, self._created_at, holds, self._sections)
 
     def close(self) -> None:
-        """Write the directory of the zip file, without which it can't be read."""
+        """Write the list of files at the end of the zip archive. Without this list, the archive can't be read."""
         with _writing():
             self._zip.close()
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name, self._created_at.timetuple()[:6])
         info.compress_type = zipfile.ZIP_DEFLATED
-        # An unpacked file is for its owner alone, too: there are drafts in it.
+        # A file that somebody unpacks is readable for its owner alone, too: it has drafts in it.
         info.external_attr = 0o600 << 16
         return info
 
 
 class Archive:
-    """An archive to read from. Every method raises BadBackup if `ArchiveWriter` didn't make the file."""
+    """A reader of an archive. Every method raises BadBackup if the file isn't as `ArchiveWriter` writes it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -161,9 +163,10 @@ class Archive:
         self._zip.close()
 
     def verify(self) -> None:
-        """Read the whole archive, and check that nothing is missing, was added, or was altered.
+        """Read the whole archive, and check that each section has the row count and the hash that the manifest names.
 
-        Unpacks no more than the number of rows in the manifest can need.
+        Stops unpacking a section that has more rows than the manifest says, or a row longer than LINE_MAX. Raises
+        BadBackup if the check fails.
         """
         for name, section in self.manifest.sections.items():
             digest, lines, line = hashlib.sha256(), 0, 0
@@ -171,7 +174,7 @@ class Archive:
                 while lines <= section.rows and (chunk := member.read(_CHUNK)):
                     digest.update(chunk)
                     lines += chunk.count(b"\n")
-                    # Only the lines at a chunk's ends can be too long: the others fit into it.
+                    # Only a line that goes on from chunk to chunk can be too long, as LINE_MAX is more than a chunk.
                     line = line + len(chunk) if b"\n" not in chunk else len(chunk) - chunk.rindex(b"\n") - 1
                     if line > LINE_MAX:
                         raise self._too_long(name)
@@ -179,7 +182,7 @@ class Archive:
                 raise BadBackup(f"{self.path} is damaged: its {printable(name)} are not those that were backed up")
 
     def batches(self, name: str) -> Iterator[list[Row]]:
-        """Yield the rows of a section in batches; nothing if there is no such section."""
+        """Yield the rows of a section in batches. Yields nothing if the archive has no such section."""
         if name not in self.manifest.sections:
             return
         batch: list[Row] = []
@@ -195,7 +198,10 @@ class Archive:
             yield batch
 
     def _lines(self, name: str, member: IO[bytes]) -> Iterator[bytes]:
-        """Yield the lines of a section. The file may have changed since `verify`, so their length is checked again."""
+        """Yield the lines of a section, without their line breaks. Raises BadBackup if a line is too long.
+
+        `verify` has checked the lengths before, but the file may have changed since then.
+        """
         rest = b""
         while chunk := member.read(_CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -251,12 +257,12 @@ def _file_of(section: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text from an archive so that a terminal may show it: short, on one line, without control characters."""
+    """Return the beginning of a text from an archive, with control characters escaped: it is safe on a terminal."""
     return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text[:SHOWN])
 
 
 def _moment(value: str) -> datetime:
-    """Parse an RFC 3339 time. Raises ValueError if it isn't one."""
+    """Return the moment that an RFC 3339 text names. Raises ValueError if the text isn't one."""
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
@@ -264,7 +270,7 @@ def _moment(value: str) -> datetime:
 
 
 def _number(value: object) -> int:
-    """Return a value that is a count. Raises ValueError if it isn't an integer from 0."""
+    """Return `value` unchanged. Raises ValueError unless it is an integer of at least 0."""
     if type(value) is not int or value < 0:
         raise ValueError(f"{value!r} is no number of anything")
     return value

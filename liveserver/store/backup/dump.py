@@ -1,4 +1,4 @@
-"""Backing up: writing the whole database to an archive, as of one moment, while others write to it."""
+"""The backup of a database: its whole content as of one moment is written to an archive, while writes go on."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 
 ROWS = 100
-"""Rows that are fetched at a time: a row may be some hundred kilobytes."""
+"""The number of rows that are fetched at a time. A single row may have some hundred kilobytes."""
 
 
 async def backup(address: str, file: BinaryIO) -> Manifest:
-    """Write the whole database, as of one moment, to an archive in a file that needn't be seekable.
+    """Write the whole content of a database, as of one moment, to an archive. Returns the archive's manifest.
 
-    Others may write meanwhile. The tables of an earlier schema are written as they are. Raises SettingsError if the
-    database can't be opened or has no tables, or the file can't be written, and StoreUnavailable.
+    `file`: the file for the archive, which needn't be seekable. Servers may write to the database meanwhile. A database
+    with an earlier schema is written as it is. Raises SettingsError if the database can't be opened or has no tables,
+    or if the file can't be written. Raises StoreUnavailable if the database stops answering.
     """
     url = parse_url(address)
     if is_sqlite(url):
@@ -47,7 +48,7 @@ async def backup(address: str, file: BinaryIO) -> Manifest:
 
 
 def _see_that_it_exists(url: URL) -> None:
-    # Opening it would create it.
+    # SQLite would create the file when it opens it.
     if not Path(str(url.database)).is_file():
         raise SettingsError(f"there is no database {shown(url)}")
 
@@ -70,7 +71,7 @@ def _back_up(connection: Connection, url: URL, file: BinaryIO, transaction: Long
 
 def _read(connection: Connection, table: Table) -> Iterator[list[Row]]:
     query = select(table).order_by(*table.primary_key).execution_options(yield_per=ROWS)
-    # SQLAlchemy's names are of a type of their own.
+    # The names of SQLAlchemy's columns are of a subclass of str, which the JSON encoder doesn't take as keys.
     names = [str(name) for name, _ in table.c.items()]
     with connection.execute(query) as result:
         for rows in result.partitions():

@@ -1,4 +1,4 @@
-"""A transaction that takes long, and can be stopped on its way."""
+"""A transaction that takes long, and that its caller can stop before it is done."""
 
 from __future__ import annotations
 
@@ -20,23 +20,27 @@ T = TypeVar("T")
 
 
 class Stopped(Exception):
-    """The error that rolls back a transaction whose caller was cancelled."""
+    """The caller of the transaction was cancelled. This error makes the transaction roll back."""
 
 
 class LongTransaction:
-    """A long transaction, which may run in a thread, where it can't be cancelled from outside."""
+    """A long transaction. It may run in a thread, which can't be cancelled, so it looks itself if it is to stop."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._stopped = threading.Event()
 
     def step(self) -> None:
-        """Raise Stopped if the caller of `run` was cancelled. Call this now and then."""
+        """Raise Stopped if the caller of `run` was cancelled. The function in the transaction calls this often."""
         if self._stopped.is_set():
             raise Stopped
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """Begin, call `work`, and commit; roll back if it raises or is stopped. Close the connections afterwards."""
+        """Begin a transaction, call `work`, and commit; then close the connections. Returns the result of `work`.
+
+        Rolls back if `work` raises, also if it does so because the caller of `run` was cancelled (`step`). Raises
+        StoreUnavailable if the database doesn't answer.
+        """
         try:
             with outages():
                 return await self._connections.run(work)

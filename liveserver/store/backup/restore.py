@@ -1,7 +1,8 @@
-"""Restoring: replacing the whole content of a database by an archive, of whichever database.
+"""The restore of a backup: the whole content of a database is replaced by that of an archive.
 
-That is one transaction, so that readers find either the old state or the new one. Every live blog then begins a new
-history: its seq stays, but its epoch changes, which makes readers' positions in the old history void.
+The archive may be of another database, SQLite or PostgreSQL. One transaction replaces everything, so readers see either
+the old content or the new one. With a restore, every live blog begins a new history: it has the seq of the backup, but
+a new epoch. So the positions that readers have are void.
 """
 
 from __future__ import annotations
@@ -47,24 +48,27 @@ if TYPE_CHECKING:
 
 
 Safe = Callable[[str], str]
-"""A function that makes an entry's body safe to show. Raises InvalidInput if it can't be shown."""
+"""A function that returns an entry's body made safe to show. It raises InvalidInput if the body can't be shown."""
 
 
 class Restored(NamedTuple):
-    """Figures about the content of the database before and after a restore."""
+    """Figures about the content of the database before a restore and after it."""
 
     replaced: Holdings
     now: Holdings
 
 
 async def restore(address: str, path: Path, *, replace: bool = False, safe: Safe = lambda body: body) -> Restored:
-    """Replace the whole content of the database by a backup, in one transaction. API keys are added, not replaced.
+    """Replace the whole content of a database by a backup, in one transaction. Returns figures about both.
 
-    `safe`: makes the body of an entry safe, since somebody else may have written the file.
+    API keys of the database stay, and the backup's are added. A key that is revoked in either stays revoked. `replace`:
+    True if live blogs in the database may be replaced. `safe`: makes the body of an entry safe, as somebody else may
+    have written the file.
 
-    An SQLite file is created or migrated first, and an empty PostgreSQL database is migrated; a backup of an earlier
-    schema is migrated on the way. Raises BadBackup and SettingsError before anything is changed, Conflict if there are
-    live blogs already and `replace` is False, and StoreUnavailable.
+    Before that, an SQLite file is created or migrated, and an empty PostgreSQL database is migrated. A backup of an
+    earlier schema is restored to a temporary database, and migrated there. Raises BadBackup if the file isn't a good
+    backup, SettingsError if the database can't be opened or isn't migrated, Conflict if the database has live blogs and
+    `replace` is False, and StoreUnavailable. If this function raises, the content of the database is as before.
     """
     url = parse_url(address)
     with Archive(path) as original:
@@ -90,7 +94,11 @@ async def _prepare(address: str, url: URL) -> None:
 
 @asynccontextmanager
 async def _up_to_date(original: Archive) -> AsyncIterator[Archive]:
-    """Yield the archive; if it is of an earlier schema, one made anew from a temporary database that was migrated."""
+    """Yield an archive of the newest schema with the content of `original`.
+
+    That is `original` itself if it is of the newest schema. Otherwise its rows are loaded into a temporary SQLite
+    database, which is migrated and backed up; the archive of this backup is yielded.
+    """
     if original.manifest.schema == schema.newest():
         yield original
         return
@@ -135,7 +143,11 @@ def _replace(
 def _load(
     connection: Connection, present: Tables, archive: Archive, transaction: LongTransaction, safe: Safe | None
 ) -> None:
-    """Insert all rows. `safe` is None for rows of an earlier schema, which are checked once they are migrated."""
+    """Insert all rows of the archive into the tables of the database. Raises BadBackup if a row isn't good.
+
+    `safe`: makes the body of an entry safe. None for an archive of an earlier schema, whose rows are checked by name
+    only after they were migrated.
+    """
     for name in SECTIONS:
         count = 0
         for batch in archive.batches(name):
@@ -173,11 +185,14 @@ def _bad(archive: Archive, name: str, number: int, reason: str) -> BadBackup:
 
 
 class _Refused(Exception):
-    """The error of a row that the database doesn't accept in its table."""
+    """The database doesn't accept a row in its table."""
 
 
 def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
-    """Insert all of the rows or none. Raises _Refused, with the database's message, and StoreUnavailable."""
+    """Insert all of the rows, or none of them if this raises.
+
+    Raises _Refused, with the database's message, if the database doesn't accept a row, and StoreUnavailable.
+    """
     try:
         with outages(), connection.begin_nested():
             connection.execute(query, rows)
@@ -189,7 +204,8 @@ def _insert(connection: Connection, query: Executable, rows: list[Row]) -> None:
 def _insertion(connection: Connection, table: Table) -> Executable:
     if table.name != tables.api_keys.name:
         return insert(table)
-    # A key made since the backup stays good. A key revoked in the database or in the backup stays revoked.
+    # An API key that was made after the backup stays good. A key that was revoked in the database, or in the backup,
+    # stays revoked.
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(table)
     revoked_at = func.coalesce(table.c.revoked_at, query.excluded.revoked_at)
@@ -205,7 +221,8 @@ def _begin_histories(connection: Connection) -> None:
         connection.execute(query, [{"liveblog": liveblog_id, "new_epoch": new_epoch()} for liveblog_id in ids])
 
 
-# The sequence is only ever raised: a rollback doesn't undo setting it.
+# The sequence of live blogs' ids is raised, never lowered: if this transaction rolls back, PostgreSQL doesn't undo
+# setval, and a lower value would give an id twice.
 _NEXT_ID = text(
     "SELECT setval(s, greatest(coalesce(pg_sequence_last_value(s), 1), (SELECT coalesce(max(id), 1) FROM liveblogs)))"
     " FROM (SELECT pg_get_serial_sequence('liveblogs', 'id')::regclass AS s) AS sequence"

@@ -1,8 +1,8 @@
-"""Checks of a backup's rows: could liveserver have written them? The file may come from somebody else.
+"""Checks that liveserver could have written the rows of a backup. The file may come from somebody else.
 
-Types come from the tables' columns. Columns that a server couldn't read, or would show to readers unsafely, are checked
-by name, with the types of the API's inputs. Texts that are longer than the API allows today, and older forms, do no
-harm, and pass.
+Every value is checked against the type of its column. Some columns are also checked by name, with the types of the
+API's inputs: a bad value in them could make a server fail, or could harm readers. Texts that are longer than the API
+allows today, and forms of earlier releases, do no harm, and pass the checks.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from liveserver.store.backup.archive import Row
 
 YEARS = range(1970, 9999)
-"""The years of moments: beyond them, the offset of a time zone may lead out of the range of `datetime`."""
+"""The years in which a moment may lie. In a year beyond these, the conversion to a time zone could leave the range of
+`datetime`."""
 
 EntryId = Annotated[str, Field(pattern=ID_PATTERN)]
 PlainText = Annotated[str, AfterValidator(clean)]
-"""A name without control characters, since commands write it to a terminal."""
+"""A text without control characters. Commands write such texts to a terminal."""
 PartnerId = Annotated[str, Field(pattern=PARTNER_ID_PATTERN)]
 
 
@@ -48,7 +49,7 @@ Moment = Annotated[str, AfterValidator(_rfc3339)]
 
 
 class _Document(BaseModel):
-    """Base of JSON documents. Unknown fields are refused: the code that reads the document might fail on them."""
+    """Base of the types of JSON documents. It refuses unknown fields: code that reads the document may fail on them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -76,7 +77,7 @@ class _Counts(_Document):
 
 
 class _Entry(_Document):
-    """The document of a revision."""
+    """The JSON document in a row of `revisions`: an entry."""
 
     id: EntryId
     seq: int | None
@@ -100,7 +101,7 @@ class _Entry(_Document):
 
 
 class _Liveblog(_Document):
-    """The document of a moment: a live blog's own fields."""
+    """The JSON document in a row of `moments`: a live blog's own fields."""
 
     title: str
     summary: str
@@ -157,18 +158,22 @@ _FIELDS: Mapping[str, Mapping[str, Any]] = {
         "liveblogs": list[Slug] | None,
     },
 }
-"""The types of columns that are checked more closely, by table and column."""
+"""The types of the columns that are also checked by name, by table and column."""
 
 
 def values_of(row: Row, table: Table) -> Row:
-    """Return a row with its values as the table's columns take them. Raises ValueError as `check` does."""
+    """Return a backup's row with the values that the table's columns take: moments as datetimes, for example.
+
+    Raises ValueError, with a message for people, if a value doesn't fit the type of its column.
+    """
     return {column.name: _value(row[column.name], column) for column in table.c}
 
 
 def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
-    """Check a row of the newest schema, and make its body safe by `safe` (which may leave it as it is).
+    """Check a row of the newest schema by the names of its columns, and make an entry's body in it safe.
 
-    Raises ValueError, with a message for people, for values that no liveserver has written.
+    `name`: the row's table. `safe`: returns a body made safe; it replaces the body in `row`. Raises ValueError, with a
+    message for people, if no liveserver can have written the row, and the errors of `safe`.
     """
     for column, adapter in _adapters(name):
         try:
@@ -187,7 +192,7 @@ def check(name: str, row: Row, safe: Callable[[str], str]) -> None:
 
 
 def moment_of(value: object) -> datetime:
-    """Parse an RFC 3339 time. Raises ValueError if it isn't one, or lies beyond YEARS."""
+    """Return the moment that a text names, in UTC. Raises ValueError if that isn't an RFC 3339 time within YEARS."""
     try:
         moment = datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
@@ -206,7 +211,7 @@ def _adapters(name: str) -> tuple[tuple[str, TypeAdapter[Any]], ...]:
 
 def _value(value: Any, column: Column[Any]) -> Any:
     if value is None:
-        # The database refuses it if the column needs a value.
+        # If the column needs a value, the database will refuse the row.
         return None
     try:
         return _typed(value, column.type)
@@ -237,7 +242,10 @@ def _typed(value: Any, column_type: object) -> Any:
 
 
 def _texts(document: Any) -> Iterator[str]:
-    """Yield all texts of a document. No recursion: a document may be nested as deep as the parser allows."""
+    """Yield all texts in a JSON document, names of fields included.
+
+    Works without recursion, as a document may be nested more deeply than Python's recursion limit allows.
+    """
     rest = [document]
     while rest:
         match rest.pop():

@@ -1,4 +1,4 @@
-"""The sections of a backup: one for each table, as it is in the database."""
+"""The sections of a backup. Each section has the rows of one table."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ SECTIONS = (
     "api_keys",
     "reach_links",
 )
-"""All tables, each before those that refer to it. An earlier schema may lack some."""
+"""The names of all tables. A table comes before those that refer to it. An earlier schema lacks some of them."""
 
 Tables = dict[str, Table]
 
 
 def holdings_in(connection: Connection, present: Tables) -> Holdings:
-    """Count the live blogs and entries in these tables of a database."""
+    """Return the numbers of live blogs and entries in a database, and the time of its last change.
+
+    `present`: the tables of the database, by name.
+    """
     blogs, entries = present["liveblogs"], present["entries"]
     not_deleted = entries.c.status != EntryStatus.DELETED.value
     liveblog_count, blogs_at = connection.execute(
@@ -57,7 +60,10 @@ def holdings_in(connection: Connection, present: Tables) -> Holdings:
 
 
 def tables_in(connection: Connection) -> Tables:
-    """Return the tables as they are in the database, which may be of an earlier schema than the code's."""
+    """Return the tables that the database has, with the columns that they have there, by name.
+
+    The database may have an earlier schema than this code.
+    """
     inspector = inspect(connection)
     present = set(inspector.get_table_names())
     metadata = MetaData()
@@ -74,14 +80,17 @@ def tables_in(connection: Connection) -> Tables:
 
 
 def _kind(column_type: Any) -> Any:
-    """Return the type that our tables use in place of a column's, and that means the same on both databases."""
+    """Return the type with which to read and write a column whose type in the database is `column_type`.
+
+    Moments and JSON documents get our own types, which have the same values on SQLite and PostgreSQL.
+    """
     if isinstance(column_type, DateTime):
         return tables.UTCDateTime()
     return tables.DOCUMENT if isinstance(column_type, JSON) else column_type
 
 
 def describe(holdings: Holdings) -> str:
-    """Return the figures as a text: `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
+    """Return the figures in words, like `2 live blogs and 31 entries, last changed 2026-11-22 12:00:00 UTC`."""
     counts = f"{_count(holdings.liveblogs, 'live blog', 's')} and {_count(holdings.entries, 'entr', 'ies', 'y')}"
     if holdings.changed_at is None:
         return counts

@@ -1,1 +1,1 @@
-"""The migrations of the schema, which `liveserver.store.schema` has Alembic run."""
+"""The migrations of the schema. `store/schema.py` lets Alembic run them."""

@@ -1,4 +1,4 @@
-"""Alembic's environment: runs the migrations in the transaction that `liveserver.store.schema` hands over."""
+"""Alembic's environment. It runs the migrations on the connection, and in the transaction, of `store/schema.py`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Queries, one module for each resource. Each function runs within a transaction that its caller has begun."""
+"""The queries as functions, one module for each resource. The caller of a function has begun a transaction for it."""

@@ -1,4 +1,4 @@
-"""API keys, as the store keeps them: a hash of the secret, never the secret."""
+"""The queries of API keys. The store has a hash of a key's secret, never the secret."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _TERM = select(_t.c.revoked_at, _t.c.expires_at, _t.c.name, _t.c.liveblogs).wher
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key: its name, rights and term, and the hash of its secret."""
+    """An API key: its name, its scopes, its term, and the hash of its secret."""
 
     id: str
     name: str
     secret_hash: str
-    """SHA-256 of the secret, in hex."""
+    """The SHA-256 hash of the secret, in hexadecimal digits."""
     scopes: frozenset[str]
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
     liveblogs: frozenset[str] | None = None
-    """The slugs of the live blogs that it is limited to; None: it isn't limited."""
+    """The slugs of the live blogs that the key is limited to; None if it isn't limited."""
 
     def check(self) -> None:
         """Raise Unauthorized if the key was revoked or has expired."""
@@ -55,7 +55,11 @@ def _check(revoked_at: datetime | None, expires_at: datetime | None) -> None:
 
 
 def check_liveblog(name: str, liveblogs: Collection[str] | None, slug: str | None) -> None:
-    """Raise Forbidden if a key that is limited to live blogs is used for another, or for the whole site (None)."""
+    """Raise Forbidden if a key that is limited to `liveblogs` is used for something else.
+
+    `name`: the key's name, for the message. `liveblogs`: None if the key isn't limited. `slug`: the live blog that the
+    key is used for; None for something that concerns the whole site.
+    """
     if liveblogs is not None and slug not in liveblogs:
         raise Forbidden(f"the key “{name}” is limited to {', '.join(sorted(liveblogs))}")
 
@@ -74,7 +78,7 @@ def _key(row: RowMapping) -> ApiKey:
 
 
 def add(connection: Connection, key: ApiKey) -> None:
-    """Insert a key. Raises NotFound if it is limited to a live blog that doesn't exist."""
+    """Insert an API key. Raises NotFound if the key is limited to a live blog that doesn't exist."""
     if key.liveblogs is not None:
         unknown = sorted(key.liveblogs - liveblogs.positions(connection, key.liveblogs).keys())
         if unknown:
@@ -94,13 +98,13 @@ def add(connection: Connection, key: ApiKey) -> None:
 
 
 def every(connection: Connection) -> list[ApiKey]:
-    """Return all keys, revoked and expired ones too, oldest first."""
+    """Return all API keys, oldest first. Revoked and expired keys are among them."""
     query = select(_t).order_by(_t.c.created_at, _t.c.id)
     return [_key(row) for row in connection.execute(query).mappings()]
 
 
 def find(connection: Connection, key_id: str) -> ApiKey | None:
-    """Return the key, even if it was revoked or has expired; None if there is none."""
+    """Return the API key with this id, even if it was revoked or has expired. None if there is none."""
     if "\x00" in key_id:
         return None
     row = connection.execute(_FIND, {"key_id": key_id}).mappings().one_or_none()
@@ -108,7 +112,10 @@ def find(connection: Connection, key_id: str) -> ApiKey | None:
 
 
 def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey]:
-    """Return those of the keys that exist, by id, even if they were revoked or have expired."""
+    """Return the API keys with these ids, by id, even if they were revoked or have expired.
+
+    An id that no key has is left out.
+    """
     keys: dict[str, ApiKey] = {}
     for chunk in chunks([key_id for key_id in key_ids if "\x00" not in key_id]):
         keys.update((row["id"], _key(row)) for row in connection.execute(_FIND_ANY, {"key_ids": chunk}).mappings())
@@ -116,16 +123,19 @@ def find_any(connection: Connection, key_ids: Sequence[str]) -> dict[str, ApiKey
 
 
 def confirm(connection: Connection, key_id: str, slug: str) -> None:
-    """Check that the key is still good for this live blog, in the transaction that uses it.
+    """Check that the API key is good for this live blog, in the transaction that writes with the key's rights.
 
-    Raises Unauthorized and Forbidden.
+    Raises Unauthorized if the key is unknown, revoked or expired, and Forbidden if it is limited to other live blogs.
     """
     term = confirm_good(connection, key_id)
     check_liveblog(term.name, term.liveblogs, slug)
 
 
 def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]:
-    """Check that the key is still good, whichever live blogs it is limited to. Raises Unauthorized."""
+    """Check that the API key is good, whichever live blogs it is limited to. Returns its name, term and limitation.
+
+    Raises Unauthorized if the key is unknown, revoked or expired.
+    """
     term = connection.execute(_TERM, {"key_id": key_id}).one_or_none()
     if term is None:
         raise Unauthorized(UNKNOWN)
@@ -134,7 +144,10 @@ def confirm_good(connection: Connection, key_id: str) -> Row[Any, Any, Any, Any]
 
 
 def revoke(connection: Connection, key_id: str, at: datetime) -> None:
-    """Mark a key as revoked; a key that is revoked already keeps its first time. Raises NotFound."""
+    """Mark an API key as revoked at the time `at`. Raises NotFound.
+
+    A key that is revoked already keeps the time of its first revocation.
+    """
     if find(connection, key_id) is None:
         raise NotFound(f"there is no key {key_id!r}")
     connection.execute(update(_t).where(_t.c.id == key_id).values(revoked_at=func.coalesce(_t.c.revoked_at, at)))

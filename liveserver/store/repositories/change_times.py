@@ -1,4 +1,4 @@
-"""The times of changes, recorded in the transactions that make them."""
+"""The recording of the times of changes. A change's time is recorded in the transaction that makes the change."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from liveserver.store.mappers import Values
 
 KEEP = timedelta(seconds=2 * DELAY_MAX)
-"""The age up to which moments are kept: twice the longest delay that a partner may have."""
+"""The age up to which rows of the table `moments` are kept: twice the longest delay that a partner may have."""
 
 SWEEP = 64
-"""Changes of a live blog after which its old moments are deleted."""
+"""At every 64th change of a live blog, its older rows of the table `moments` are deleted."""
 
 _t = tables.moments
 _INSERT = insert(_t)
 
 
 def record(connection: Connection, liveblog_id: int, seq: int, entry: Entry) -> None:
-    """Record that this change has just made a version of an entry."""
+    """Record that the change with this seq is made now, and that it makes this version of the entry."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "entry_id": entry.id, "version": entry.version})
 
 
 def record_liveblog(connection: Connection, liveblog_id: int, seq: int, before: Liveblog) -> None:
-    """Record that this change was made just now, and the live blog's own fields before it."""
+    """Record that the change with this seq is made now, and that `before` has the live blog's own fields before it."""
     _record(connection, {"liveblog_id": liveblog_id, "seq": seq, "before": liveblog_document(before)})
 
 
 def _record(connection: Connection, values: Values) -> None:
-    # Not the time of the request: it may have waited for other transactions since.
+    # Not the time of the request: the request may have waited for other transactions since then.
     at = now()
     connection.execute(_INSERT, {"entry_id": None, "version": None, "before": None, "at": at, **values})
     if values["seq"] % SWEEP == 0:

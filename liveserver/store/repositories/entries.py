@@ -1,6 +1,6 @@
-"""Writing entries. Each function runs within a transaction, and takes a seq if readers see the change.
+"""The queries that write entries. If readers see the change, it takes the live blog's next seq.
 
-Locks are always taken in the order idempotency key, entry, live blog.
+To avoid deadlocks, every function locks rows in the same order: idempotency key, entry, live blog.
 """
 
 from __future__ import annotations
@@ -33,26 +33,29 @@ if TYPE_CHECKING:
 
 _t = tables.entries
 
-# These statements are made once, for the reason given in liveblogs.
+# These statements are made once: making one takes longer than SQLite needs to execute it.
 _FIND = select(_t).where(_t.c.id == bindparam("entry_id"), _t.c.liveblog_id == bindparam("blog_id"))
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _UPDATE = update(_t).where(_t.c.id == bindparam("entry_id"))
 REVISIONS_CHARS = 1_000_000
-"""Characters of JSON that a page of an entry's states may have; its first state may be longer."""
+"""The greatest size of a page of an entry's states, in characters of JSON. A single state may be larger than that."""
 VERSION_MAX = 999_999_999
-"""The greatest version that a cursor may name: no entry is edited so often."""
+"""The greatest version that a cursor may name. No entry is edited so often."""
 _INSERT_REVISION = insert(tables.revisions)
 _FOLLOWS = select(tables.sources.c.id).where(tables.sources.c.liveblog_id == bindparam("blog_id"))
 
 PINNED_MAX = 10
-"""Pinned entries of a live blog: all of them are shown at the top of the page, whatever their age."""
+"""The greatest number of pinned entries of a live blog. The page shows all of them at its top, whatever their age."""
 
 _ID = re.compile(ID_PATTERN, re.ASCII)
 
 
 class Idempotency(NamedTuple):
-    """The idempotency key that came with a request of an API key, and a hash that identifies the request."""
+    """The idempotency key that came with a request, the id of the request's API key, and a hash of the request.
+
+    Requests with the same idempotency key must have the same hash.
+    """
 
     key_id: str
     key: str
@@ -63,28 +66,31 @@ class Written(NamedTuple):
     """The result of writing an entry."""
 
     liveblog: Liveblog
-    """The live blog as of the change, with its seq."""
+    """The live blog as it is after the write."""
     entry: Entry
     change: Change | None
-    """The change that readers see; None for drafts and scheduled entries, and if nothing was written."""
+    """The change that readers see; None if the entry isn't published, and if nothing was written."""
     replayed: bool
-    """True if an earlier request with the same idempotency key had made the entry."""
+    """True if an earlier request with the same idempotency key has made the entry."""
 
 
 def find(connection: Connection, liveblog_id: int, entry_id: str, *, lock: bool = False) -> Entry:
-    """Return an entry that isn't deleted, locked until the transaction ends if `lock`.
+    """Return an entry that isn't deleted. With `lock`, its row is locked until the transaction ends.
 
-    Raises NotFound, Gone if it was deleted, and NeverSeen if it was deleted before readers saw it.
+    Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
     """
     entry = _find(connection, liveblog_id, entry_id, lock=lock)
     if entry.status is EntryStatus.DELETED:
-        # An entry that readers never saw never took a seq.
+        # An entry has a seq only if it was published.
         raise (NeverSeen if entry.seq is None else Gone)(f"entry {entry_id} was deleted")
     return entry
 
 
 def find_in(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return the live blog and the entry. Raises NotFound, Gone, NeverSeen as `find` does."""
+    """Return the live blog, and an entry that isn't deleted.
+
+    Raises NotFound, Gone if the entry was deleted, and NeverSeen if it was deleted before readers saw it.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, find(connection, liveblog_id, entry_id)
 
@@ -108,7 +114,13 @@ def create(
     idempotency: Idempotency | None = None,
     refusal: LiveserverError | None = None,
 ) -> Written:
-    """Insert the entry, or raise `refusal`; if the idempotency key has made an entry already, return that one."""
+    """Insert an entry. If a request with the same idempotency key has made one already, return that one instead.
+
+    `refusal` is raised instead of inserting an entry (None: nothing is). Raises NotFound, and Conflict if one entry too
+    many would be pinned. Raises KeyReused if the idempotency key came with a different request before, and Gone if the
+    entry that was made with it has been deleted. With `key_id`, raises Unauthorized unless this API key is good now,
+    and Forbidden if it is limited to other live blogs.
+    """
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
     if idempotency is not None and not _claim(connection, idempotency, entry):
@@ -141,10 +153,13 @@ def edit(
     key_id: str | None = None,
     epoch: str | None = None,
 ) -> Written:
-    """Replace the entry by the result of `change`; an equal result writes nothing.
+    """Replace the entry by the result of `change`, as an editor of our newsroom has edited it.
 
-    Raises Conflict for an entry that was taken over from a source that is still followed: only the source edits it.
-    With `key_id`, raises Unauthorized and Forbidden as `create` does.
+    If the result is equal to the present entry, nothing is written. Raises NotFound, and Gone if the entry was deleted.
+    Raises Conflict if a published entry would cease to be published, if one entry too many would be pinned, or if the
+    entry was taken over from a source that the live blog still follows: such an entry is edited only at the source.
+    Raises VersionConflict if `epoch` isn't the live blog's epoch (None: any). With `key_id`, raises Unauthorized unless
+    this API key is good now, and Forbidden if it is limited to other live blogs.
     """
     if key_id is not None:
         api_keys.confirm(connection, key_id, slug)
@@ -154,7 +169,10 @@ def edit(
 def edit_as_source(
     connection: Connection, slug: str, entry_id: str, change: Callable[[Entry], Entry], *, actor: str
 ) -> Written:
-    """Replace the entry by the result of `change`, as its source has edited it; an equal result writes nothing."""
+    """Replace the entry by the result of `change`, as the source has edited it that the entry was taken over from.
+
+    If the result is equal to the present entry, nothing is written. Raises NotFound, Gone and Conflict as `edit` does.
+    """
     return _edit(connection, slug, entry_id, change, actor=actor, epoch=None, as_source=True)
 
 
@@ -204,7 +222,11 @@ def remove(
     at: datetime,
     epoch: str | None = None,
 ) -> Written:
-    """Replace the entry by a tombstone: its id, seq and times, without its content."""
+    """Replace the entry by a tombstone, which has the id, the seq and the times of the entry, but no content.
+
+    `check` is called with the entry before that, and may raise. Raises NotFound, Gone if the entry was deleted already,
+    and VersionConflict if `epoch` isn't the live blog's epoch (None: any).
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     old = find(connection, liveblog_id, entry_id, lock=True)
     check_history(old, epoch, liveblog.epoch)
@@ -243,13 +265,18 @@ def remove(
 def revisions(
     connection: Connection, slug: str, entry_id: str, *, limit: int = 100, cursor: str | None = None
 ) -> tuple[list[Revision], str | None]:
-    """Return a page of an entry's revisions, oldest first, and the next cursor (None: no more). It may be deleted."""
+    """Return a page of an entry's revisions, oldest first, and the cursor of the next page (None: no more).
+
+    The entry may be deleted. The page ends before `limit` revisions if these have more than REVISIONS_CHARS characters.
+    Raises NotFound, and InvalidInput for a bad cursor.
+    """
     start = 0 if cursor is None else _version_of(cursor)
     liveblog_id, _ = liveblogs.find(connection, slug)
     _find(connection, liveblog_id, entry_id)
     t = tables.revisions
     of_entry = t.c.entry_id == entry_id
-    # An entry may have hundreds, each with the longest body that is accepted: find out first how many fit on a page.
+    # An entry may have hundreds of revisions, each with the longest body that is accepted. So we first ask for their
+    # sizes, and read only those that fit on the page.
     sizes = select(t.c.version, func.length(cast(t.c.entry, Text))).where(of_entry, t.c.version > start)
     versions: list[int] = []
     size, more = 0, False
@@ -273,13 +300,16 @@ def _version_of(cursor: str) -> int:
 
 
 def forget_idempotency(connection: Connection, before: datetime) -> int:
-    """Delete the idempotency keys that were first used before a moment; return their number."""
+    """Delete the idempotency keys that were first used before a moment. Returns the number of deleted keys."""
     t = tables.idempotency
     return connection.execute(delete(t).where(t.c.created_at < before)).rowcount
 
 
 def _check_pinned(connection: Connection, liveblog_id: int, entry: Entry) -> None:
-    """Raise Conflict for one pinned entry too many. The live blog's row is locked, so none is pinned meanwhile."""
+    """Raise Conflict if the entry is pinned, and PINNED_MAX other entries of the live blog are.
+
+    The caller has locked the live blog's row, so no other transaction pins an entry meanwhile.
+    """
     if not entry.pinned:
         return
     others = select(func.count()).where(
@@ -315,7 +345,10 @@ def _record(
 
 
 def _claim(connection: Connection, idempotency: Idempotency, entry: Entry) -> bool:
-    """True for the first request with a key. A concurrent one waits here until the first has committed or failed."""
+    """Insert the idempotency key; True if no earlier request has inserted it.
+
+    If another transaction has inserted the same key and hasn't ended yet, this function waits until that one ends.
+    """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(tables.idempotency).values(
         api_key_id=idempotency.key_id,

@@ -1,4 +1,4 @@
-"""Reading entries: lists, snapshots, feeds and changes. Each function sees one state of the store."""
+"""The queries that read entries: lists, snapshots, feeds and changes. Each function sees one state of the store."""
 
 from __future__ import annotations
 
@@ -33,40 +33,40 @@ Order = Literal["newest", "oldest"]
 KEY_EVENTS_MAX = 100
 
 PAGE_BYTES = 2 * 1024 * 1024
-"""Bytes of bodies, in UTF-8, after which a page or a batch of changes ends early; the next one goes on from there. An
-answer has each body twice: as written, and as shown. A thousand usual entries have as many bytes, or eight of the
-longest."""
+"""The size in bytes at which a page of entries, or a batch of changes, ends early. The next page goes on after the last
+entry. The size is that of the entries' bodies and corrections in UTF-8. An answer has each body twice: as the store has
+it, and as HTML to show. A thousand usual entries have this size together, or eight of the longest."""
 
 _t = tables.entries
 _sort_key = tuple_(_t.c.sort_at, _t.c.id)
 
 ASK_FIRST = 20
-"""Entries that PostgreSQL is asked for at once. For more, it is asked first for their lengths, which it knows without
-reading them."""
+"""The greatest number of entries that are read from PostgreSQL without having asked for their sizes first. PostgreSQL
+knows the size of a body without reading the body."""
 
 
 class Around(NamedTuple):
-    """A published entry among its neighbours."""
+    """A published entry, with the entries before and after it."""
 
     liveblog: Liveblog
     items: list[Entry]
-    """Newest first, the entry itself among them."""
+    """The entries, newest first. The entry that was asked for is one of them."""
     newer_cursor: str | None
-    """The cursor for the entries newer than the first item, with order `oldest`. None if there are none."""
+    """The cursor of the page of entries newer than the first item, in the order `oldest`. None if there are none."""
     older_cursor: str | None
-    """The cursor for the entries older than the last item, with order `newest`. None if there are none."""
+    """The cursor of the page of entries older than the last item, in the order `newest`. None if there are none."""
 
 
 class Scheduled(NamedTuple):
-    """An entry that waits for its time."""
+    """A scheduled entry: the slug of its live blog, its id, and the time at which it is to be published."""
 
     slug: str
     id: str
     publish_at: datetime
 
 
-# Made once, since every process asks twice a second. The status is a literal, not a parameter: only then do the
-# databases use the partial index.
+# This statement is made once, as every process executes it again and again. The status is a literal in it, not a
+# parameter: only for a literal do the databases use the partial index.
 _SCHEDULED = (
     select(tables.liveblogs.c.slug, _t.c.id, _t.c.publish_at)
     .join(tables.liveblogs, tables.liveblogs.c.id == _t.c.liveblog_id)
@@ -90,7 +90,11 @@ def page(
     tags: Collection[str] = (),
     moment: datetime | None = None,
 ) -> EntryPage:
-    """Return a page of the entries that match all conditions and have one of `tags` (empty: any), as of `moment`."""
+    """Return a page of the entries that meet all conditions, with the cursor of the next page.
+
+    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the entries as they were
+    then (None: as they are now). Raises NotFound, and InvalidInput for a bad cursor.
+    """
     lens = _lens(connection, slug, tags, moment, statuses)
     if key_events:
         lens = lens.only(_t.c.key_event, lambda entry: entry.key_event)
@@ -104,13 +108,19 @@ def page(
 
 
 def published(connection: Connection, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return the live blog, and an entry that readers see. Raises NotFound, and Gone if it was deleted after that."""
+    """Return the live blog, and a published entry.
+
+    Raises NotFound if there is no such entry or readers never saw it, and Gone if a published entry was deleted.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     return liveblog, _published(connection, liveblog_id, entry_id)
 
 
 def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry:
-    """Return a published entry. An entry that readers never saw gets the very error of one that doesn't exist."""
+    """Return a published entry. Raises NotFound, and Gone if a published entry was deleted.
+
+    For an entry that readers never saw, the error is the same as for one that doesn't exist: it tells nothing.
+    """
     with suppress(NeverSeen):
         entry = entries.find(connection, liveblog_id, entry_id)
         if entry.status is EntryStatus.PUBLISHED:
@@ -119,7 +129,10 @@ def _published(connection: Connection, liveblog_id: int, entry_id: str) -> Entry
 
 
 def around(connection: Connection, slug: str, entry_id: str, *, before: int, after: int) -> Around:
-    """Return a published entry with up to `after` newer and `before` older ones. Raises NotFound, Gone."""
+    """Return a published entry with up to `after` newer and up to `before` older entries.
+
+    Raises NotFound, and Gone if the entry was deleted.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     entry = _published(connection, liveblog_id, entry_id)
     start, query = SortKey.of(entry), _select(liveblog_id)
@@ -134,7 +147,11 @@ def around(connection: Connection, slug: str, entry_id: str, *, before: int, aft
 def snapshot(
     connection: Connection, slug: str, *, limit: int, tags: Collection[str] = (), moment: datetime | None = None
 ) -> Snapshot:
-    """Return the content that a page starts with: entries with one of `tags` (empty: any), as of `moment`."""
+    """Return the content that a page starts with: the newest, the pinned and the key entries. Raises NotFound.
+
+    `tags`: an entry must have at least one of these tags; empty for no condition. `moment`: the content as it was then
+    (None: as it is now).
+    """
     lens = _lens(connection, slug, tags, moment)
     on_top = lens.only(_t.c.pinned, lambda entry: entry.pinned)
     key = lens.only(_t.c.key_event, lambda entry: entry.key_event)
@@ -148,7 +165,10 @@ def snapshot(
 
 
 def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
-    """Return the newest entries, and the deletions of entries that a reader of the feed may have kept."""
+    """Return the content of a feed: the newest published entries, and the deleted ones that would be among them.
+
+    Feed readers may have kept the deleted entries. Both lists have at most `limit` items. Raises NotFound.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     items, more = _run(connection, _select(liveblog_id), "newest", limit)
     gone = _select(liveblog_id, (EntryStatus.DELETED,)).where(_t.c.seq.is_not(None))
@@ -160,7 +180,10 @@ def feed(connection: Connection, slug: str, *, limit: int) -> Feed:
 
 
 def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Changes:
-    """Return the latest state of everything whose last change has a seq above `after`, ascending by seq."""
+    """Return the entries, and the live blog's own fields, whose last change has a seq above `after`, by that seq.
+
+    Each is returned in its latest state, an entry that was deleted as its deletion. Raises NotFound.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.seq > after)
     return _changes(connection, query, liveblog, after, [LiveblogChanged(liveblog.changed_seq, liveblog)], limit=limit)
@@ -169,9 +192,10 @@ def changes(connection: Connection, slug: str, after: int, *, limit: int) -> Cha
 def changes_then(
     connection: Connection, slug: str, after: int, *, limit: int, moment: datetime
 ) -> tuple[Changes, list[Withdrawal]]:
-    """Return the changes after a seq as of a past moment, and the withdrawals of entries deleted since then.
+    """Return the changes after a seq as they were at a past moment, and the withdrawals of entries deleted since.
 
-    A withdrawn entry is never returned as it was: a change of it counts as its deletion.
+    The text of an entry that has been deleted since the moment is never returned: such an entry is an EntryDeleted
+    among the changes, with the seq that the entry had at the moment. Raises NotFound.
     """
     liveblog_id, current = liveblogs.find(connection, slug)
     liveblog, changed, withdrawn = past.past(connection, liveblog_id, current, moment)
@@ -193,10 +217,13 @@ def _changes(
     *,
     limit: int,
 ) -> Changes:
-    """Return the changes that a query finds, merged with those of `besides` above `after`."""
+    """Return the changes of the entries that `query` finds, merged with the changes in `besides`, ascending by seq.
+
+    Of `besides`, only changes with a seq above `after` are used. Returns at most `limit` changes.
+    """
     entries_read, more = _read(connection, query.order_by(_t.c.seq), limit, PAGE_BYTES)
     changes = [_change(entry) for entry in entries_read]
-    # Changes after the last one that was read belong to the next batch.
+    # If more entries follow, changes after the last entry that was read belong to the next batch.
     last = changes[-1].seq if more else sys.maxsize
     items = sorted(
         [*changes, *(change for change in besides if after < change.seq <= last)], key=lambda change: change.seq
@@ -210,7 +237,11 @@ def _body_of(change: Change) -> str:
 
 
 def _take_while_fitting(items: Iterable[T], limit: int, size: int, body: Callable[[T], str]) -> tuple[list[T], bool]:
-    """Return the first items, up to `limit` and until their bodies have `size` bytes; and True if there are more."""
+    """Return the first of the items, and True if there are more.
+
+    At most `limit` items are returned. The last one is the one with which the bodies, which `body` returns, reach
+    `size` bytes in all.
+    """
     fitting: list[T] = []
     for item in items:
         if len(fitting) == limit or size <= 0:
@@ -229,21 +260,25 @@ def _change(entry: Entry) -> Change:
 
 
 def scheduled(connection: Connection, *, limit: int) -> list[Scheduled]:
-    """Return up to `limit` scheduled entries of all live blogs, the next due first."""
+    """Return the slug, id and due time of at most `limit` scheduled entries of all live blogs, the next due first."""
     return [Scheduled(*row) for row in connection.execute(_SCHEDULED, {"limit": limit})]
 
 
 class _Lens(NamedTuple):
-    """A selection of a live blog's entries, and the live blog, both now or as of one past moment."""
+    """A selection of a live blog's entries, with the live blog. Both are as they are now, or as of one past moment."""
 
     liveblog_id: int
     liveblog: Liveblog
     query: Select[tuple[object, ...]]
     besides: list[Entry]
-    """Entries that belong to the selection as they were; the query can't find them, since they have changed."""
+    """Entries of the selection that have changed since the past moment, as they were then. The query finds only the
+    entries that haven't changed since."""
 
     def only(self, condition: ColumnElement[bool], holds: Callable[[Entry], bool]) -> _Lens:
-        """Narrow the selection by a condition, given twice: for the query, and for the entries in `besides`."""
+        """Return a narrower selection: the entries that also meet a condition.
+
+        The condition is given twice: `condition` is for the query, and `holds` for the entries in `besides`.
+        """
         return self._replace(
             query=self.query.where(condition), besides=[entry for entry in self.besides if holds(entry)]
         )
@@ -292,9 +327,10 @@ def _run(
     *,
     size: int = sys.maxsize,
 ) -> tuple[list[Entry], bool]:
-    """Return up to `limit` entries beyond `start`, those of `besides` among them, and True if there are more.
+    """Return up to `limit` entries that come after `start` in the order `order`, and True if there are more.
 
-    The list ends with the entry whose body reaches `size` bytes in all.
+    The entries are those that `query` finds, merged with those in `besides`. The last one is the one with which the
+    bodies and corrections reach `size` bytes in all.
     """
     if start is not None:
         key = tuple_(literal(start.at, _t.c.sort_at.type), start.name)
@@ -308,7 +344,7 @@ def _run(
     def beyond(entry: Entry, key: SortKey) -> bool:
         return SortKey.of(entry) < key if order == "newest" else SortKey.of(entry) > key
 
-    # Entries after the last one that was read belong to the next page.
+    # If more entries follow, entries of `besides` after the last entry that was read belong to the next page.
     last = SortKey.of(entries_read[-1]) if more and entries_read else None
     others = [
         entry
@@ -322,9 +358,10 @@ def _run(
 
 
 def _read(connection: Connection, query: Select[tuple[object, ...]], limit: int, size: int) -> tuple[list[Entry], bool]:
-    """Return the first entries of a query, as many as `_take_while_fitting` takes, and True if there are more."""
+    """Return the first entries of a query, as many as `_take_while_fitting` returns, and True if there are more."""
     if size < sys.maxsize and limit > ASK_FIRST and connection.dialect.name != "sqlite":
-        # PostgreSQL sends all rows at once, on the event loop; SQLite reads only the rows that we take.
+        # PostgreSQL would send all rows at once, which the event loop would have to read; SQLite reads only the rows
+        # that we take. So we find out first how many rows are needed.
         texts = func.octet_length(_t.c.body) + func.octet_length(cast(_t.c.corrections, Text)) - len("[]")
         sizes = connection.execute(query.with_only_columns(texts).limit(limit)).scalars()
         limit = next((count for count, total in enumerate(accumulate(sizes), 1) if total >= size), limit)

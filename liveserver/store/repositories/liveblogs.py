@@ -1,4 +1,4 @@
-"""Live blogs: finding, listing and changing them."""
+"""The queries of live blogs, as far as their entries aren't concerned."""
 
 from __future__ import annotations
 
@@ -32,14 +32,16 @@ _t = tables.liveblogs
 _SLUG = re.compile(SLUG_PATTERN)
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
-# Made once, and executed with their values: making a statement takes longer than SQLite needs to execute it.
+# These statements are made once: making one takes longer than SQLite needs to execute it.
 _FIND = select(_t).where(_t.c.slug == bindparam("slug"))
-# Not FOR UPDATE: that would also block the insertion of drafts, which only refer to the live blog.
+# Locks with FOR NO KEY UPDATE, not with FOR UPDATE: the latter would also block transactions that insert drafts, which
+# only refer to the live blog's row.
 _FIND_LOCKED = _FIND.with_for_update(key_share=True)
 _INSERT = insert(_t)
 _POSITIONS = select(_t.c.slug, _t.c.epoch, _t.c.seq)
 
-# The entry that changed last: its seq is the live blog's. There is none if the live blog's own fields changed last.
+# `_last` is the entry that changed last: its seq is the live blog's seq. If the live blog's own fields changed last,
+# there is no such entry.
 _last = tables.entries.alias("last")
 _any = tables.entries.alias("any")
 _changed_at = func.coalesce(_last.c.updated_at, _t.c.updated_at)
@@ -70,12 +72,18 @@ def _is_slug(text: str) -> bool:
 
 
 def find(connection: Connection, slug: str, *, lock: bool = False) -> Found:
-    """Return the live blog, locked until the transaction ends if `lock`. Raises NotFound."""
+    """Return the live blog with this slug. Raises NotFound if there is none.
+
+    With `lock`, the live blog's row is locked until the transaction ends.
+    """
     return fetch(connection, _FIND_LOCKED if lock else _FIND, {"slug": slug}, slug)
 
 
 def fetch(connection: Connection, statement: Executable, values: dict[str, str], slug: str) -> Found:
-    """Return the live blog whose row a statement gives. Raises NotFound if it gives none, or `slug` is no slug."""
+    """Execute a statement that returns the row of the live blog with this slug, and return the live blog.
+
+    Raises NotFound if the statement returns no row. If `slug` can't be a slug, raises NotFound without executing it.
+    """
     if _is_slug(slug):
         row = connection.execute(statement, values).mappings().one_or_none()
         if row is not None:
@@ -84,12 +92,12 @@ def fetch(connection: Connection, statement: Executable, values: dict[str, str],
 
 
 def find_by_id(connection: Connection, liveblog_id: int) -> Liveblog:
-    """Return the live blog with an internal id that is known to exist."""
+    """Return the live blog with this internal id. The caller knows that it exists."""
     return liveblog_from(connection.execute(select(_t).where(_t.c.id == liveblog_id)).mappings().one())
 
 
 def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
-    """Insert a live blog, with version 1 and seq 0. Raises Conflict if the slug is taken."""
+    """Insert a live blog, with version 1 and seq 0, and return it. Raises Conflict if the slug is taken."""
     liveblog = replace(liveblog, version=1, seq=0, changed_seq=0)
     try:
         connection.execute(_INSERT, liveblog_values(liveblog))
@@ -99,7 +107,11 @@ def create(connection: Connection, liveblog: Liveblog) -> Liveblog:
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Liveblog], str | None]:
-    """Return a page, newest created first, and the next cursor. A cursor reveals no slug: some aren't for everyone."""
+    """Return a page of live blogs, and the cursor of the next page (None: this is the last one).
+
+    The live blog that was created last comes first. A cursor has the number of a live blog, not its slug: not everyone
+    who gets a cursor may know every slug. Raises InvalidInput for a bad cursor.
+    """
     query = select(_t).order_by(_t.c.created_at.desc(), _t.c.slug.desc()).limit(limit + 1)
     if cursor is not None:
         at, number = SortKey.parse(cursor)
@@ -114,25 +126,28 @@ def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tu
 
 
 def listing(connection: Connection, liveblog_id: int) -> Listing:
-    """Return the live blog, with the times when it began and when it last changed."""
+    """Return the live blog with this internal id, with the times when it began and when it last changed."""
     return _listing(connection.execute(_LISTING, {"liveblog_id": liveblog_id}).mappings().one())
 
 
 def changed_since(connection: Connection, since: datetime, *, limit: int) -> list[Listing]:
-    """Return the live blogs that have changed since a moment, the last changed first."""
+    """Return at most `limit` live blogs that have changed since a moment, the last changed first.
+
+    A change of an entry counts, and a change of the live blog's own fields.
+    """
     query = _LISTINGS.where(_changed_at >= literal(since, _t.c.updated_at.type))
     query = query.order_by(_changed_at.desc(), _t.c.id.desc()).limit(limit)
     return [_listing(row) for row in connection.execute(query).mappings()]
 
 
 def numbered(connection: Connection, numbers: range) -> list[Listing]:
-    """Return the live blogs of these numbers, ascending."""
+    """Return the live blogs whose numbers (internal ids) are in a range, ascending by number."""
     query = _LISTINGS.where(_t.c.id >= numbers.start, _t.c.id < numbers.stop).order_by(_t.c.id)
     return [_listing(row) for row in connection.execute(query).mappings()]
 
 
 def highest_number(connection: Connection) -> int:
-    """Return the greatest number of a live blog; 0 if there is none."""
+    """Return the greatest number (internal id) that any live blog has; 0 if there is no live blog."""
     return connection.scalar(select(func.max(_t.c.id))) or 0
 
 
@@ -143,7 +158,11 @@ def _listing(row: RowMapping) -> Listing:
 def edit(
     connection: Connection, slug: str, change: Callable[[Liveblog], Liveblog]
 ) -> tuple[Liveblog, LiveblogChanged | None]:
-    """Replace the live blog's own fields by the result of `change`; an equal result writes nothing."""
+    """Replace the live blog's own fields by the result of `change`. Raises NotFound.
+
+    `change` is called with the live blog as it is now. Returns the live blog, and the change that readers see. If the
+    result is equal to the present live blog, nothing is written, and the change is None.
+    """
     liveblog_id, old = find(connection, slug, lock=True)
     new = replace(
         change(old),
@@ -164,7 +183,7 @@ def edit(
 
 
 def positions(connection: Connection, slugs: Collection[str]) -> dict[str, Position]:
-    """Return the epoch and seq of each of these live blogs that exists."""
+    """Return the positions of live blogs, by slug. A slug that no live blog has is left out."""
     valid = [slug for slug in slugs if _is_slug(slug)]
     positions_found: dict[str, Position] = {}
     for chunk in chunks(valid):

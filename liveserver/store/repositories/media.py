@@ -1,4 +1,4 @@
-"""Pictures: their descriptions. The files aren't in the store."""
+"""The queries of pictures' descriptions. The pictures' files aren't in the store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _media(row: RowMapping) -> Media:
 
 
 def add(connection: Connection, media: Media, *, key_id: str | None = None) -> Media:
-    """Insert a picture. With `key_id`, raises Unauthorized unless that API key is good."""
+    """Insert a picture, and return it. With `key_id`, raises Unauthorized unless this API key is good now."""
     if key_id is not None:
         api_keys.confirm_good(connection, key_id)
     connection.execute(insert(_t).values(asdict(media)))
@@ -41,12 +41,15 @@ def add(connection: Connection, media: Media, *, key_id: str | None = None) -> M
 
 
 def find(connection: Connection, media_id: str) -> Media:
-    """Return the picture. Raises NotFound, and Gone if it was deleted."""
+    """Return the picture with this id. Raises NotFound, and Gone if the picture was deleted."""
     return _find(connection, media_id)
 
 
 def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media:
-    """Return the picture, locked until the transaction ends if `lock`. Raises NotFound, and Gone if it was deleted."""
+    """Return the picture with this id. With `lock`, its row is locked until the transaction ends.
+
+    Raises NotFound, and Gone if the picture was deleted.
+    """
     if _ID.fullmatch(media_id):
         query = select(_t).where(_t.c.id == media_id)
         row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
@@ -59,7 +62,7 @@ def _find(connection: Connection, media_id: str, *, lock: bool = False) -> Media
 
 
 def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
-    """Return those of the digests whose pictures were deleted."""
+    """Return those of the given digests whose pictures were deleted."""
     digests_deleted: set[str] = set()
     for chunk in chunks(digests):
         query = select(_t.c.digest).where(_t.c.digest.in_(chunk), _t.c.deleted_at.is_not(None))
@@ -68,19 +71,25 @@ def deleted(connection: Connection, digests: Sequence[str]) -> set[str]:
 
 
 def size(connection: Connection) -> int:
-    """Return the bytes of the largest files of all pictures, added up."""
+    """Return the total size in bytes of the pictures that aren't deleted. Of each, only the largest file counts."""
     query = select(func.coalesce(func.sum(_t.c.size), 0)).where(_t.c.deleted_at.is_(None))
     return int(connection.execute(query).scalar_one())
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Media], str | None]:
-    """Return a page of pictures, newest first, and the cursor of the next."""
+    """Return a page of pictures, newest first, and the cursor of the next page (None: this is the last one).
+
+    Deleted pictures are left out. Raises InvalidInput for a bad cursor.
+    """
     query = select(_t).where(_t.c.deleted_at.is_(None))
     return newest_page(connection, query, _t, _media, limit=limit, cursor=cursor)
 
 
 def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]) -> Media:
-    """Replace the picture by the result of `change`; an equal result writes nothing. Raises NotFound, Gone."""
+    """Replace the picture by the result of `change`, and return it. If that is equal, nothing is written.
+
+    Raises NotFound, and Gone if the picture was deleted.
+    """
     old = _find(connection, media_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, digest=old.digest, created_at=old.created_at)
     if new == old:
@@ -91,7 +100,11 @@ def edit(connection: Connection, media_id: str, change: Callable[[Media], Media]
 
 
 def remove(connection: Connection, media_id: str, *, version: EntityVersion | None, at: datetime) -> None:
-    """Replace the picture by a tombstone without texts. Raises NotFound, Gone, VersionConflict."""
+    """Replace the picture by a tombstone, which has no texts.
+
+    Raises NotFound, Gone if the picture was deleted already, and VersionConflict if `version` isn't the current one
+    (None: any).
+    """
     old = _find(connection, media_id, lock=True)
     check_version(old, version, old.entity_version.history)
     new = replace(old, version=old.version + 1, alt="", credit=None, updated_at=at, deleted_at=at)

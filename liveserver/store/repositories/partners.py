@@ -1,4 +1,4 @@
-"""Partners, and the live blogs that not everyone may embed."""
+"""The queries of partners, and of the live blogs that not everyone may embed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ _t = tables.partners
 _l = tables.liveblogs
 
 PARTNERS_MAX = 1_000
-"""The greatest number of partners: every process keeps all their rules, and reads them anew each second or two."""
+"""The greatest number of partners. Every process has all partners in memory, and reads all of them from the store
+again every second or two."""
 
 _EVERY = select(_t)
 _RESTRICTED = select(_l.c.slug, _l.c.embedding).where(_l.c.embedding.is_not(None))
 
 
 class Rules(NamedTuple):
-    """The rules about who may embed which live blogs, as of one moment."""
+    """All rules that say who may embed which live blogs, as of one moment."""
 
     partners: dict[str, Partner]
     """All partners, by id."""
@@ -43,14 +44,14 @@ class Rules(NamedTuple):
 
 
 def rules(connection: Connection) -> Rules:
-    """Return all partners, and all restricted live blogs: there are dozens of each."""
+    """Return all partners, and the embed policies of all live blogs that not everyone may embed."""
     partners = [_partner(row) for row in connection.execute(_EVERY).mappings()]
     restricted = {slug: embedding_from(document) for slug, document in connection.execute(_RESTRICTED)}
     return Rules({partner.id: partner for partner in partners}, restricted)
 
 
 def add(connection: Connection, partner: Partner) -> Partner:
-    """Insert a partner, with version 1. Raises Conflict if there are PARTNERS_MAX already."""
+    """Insert a partner, with version 1, and return it. Raises Conflict if there are PARTNERS_MAX partners already."""
     if connection.execute(select(func.count()).select_from(_t)).scalar_one() >= PARTNERS_MAX:
         raise Conflict(f"there are {PARTNERS_MAX} partners, as many as there may be: remove one")
     partner = replace(partner, version=1)
@@ -59,12 +60,12 @@ def add(connection: Connection, partner: Partner) -> Partner:
 
 
 def find(connection: Connection, partner_id: str) -> Partner:
-    """Return the partner. Raises NotFound."""
+    """Return the partner with this id. Raises NotFound if there is none."""
     return _find(connection, partner_id)
 
 
 def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Partner:
-    """Return the partner, locked until the transaction ends if `lock`. Raises NotFound."""
+    """Return the partner with this id. With `lock`, its row is locked until the transaction ends. Raises NotFound."""
     if PARTNER_ID.fullmatch(partner_id):
         query = select(_t).where(_t.c.id == partner_id)
         row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
@@ -74,12 +75,18 @@ def _find(connection: Connection, partner_id: str, *, lock: bool = False) -> Par
 
 
 def page(connection: Connection, *, limit: int, cursor: str | None = None) -> tuple[list[Partner], str | None]:
-    """Return a page of partners, newest first, and the cursor of the next."""
+    """Return a page of partners, newest first, and the cursor of the next page (None: this is the last one).
+
+    Raises InvalidInput for a bad cursor.
+    """
     return newest_page(connection, _EVERY, _t, _partner, limit=limit, cursor=cursor)
 
 
 def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Partner]) -> Partner:
-    """Replace the partner by the result of `change`; an equal result writes nothing. Raises NotFound."""
+    """Replace the partner by the result of `change`, and return it. Raises NotFound.
+
+    `change` is called with the partner as it is now. If its result is equal to that, nothing is written.
+    """
     old = _find(connection, partner_id, lock=True)
     new = replace(change(old), id=old.id, version=old.version, created_at=old.created_at)
     if new == old:
@@ -90,13 +97,13 @@ def edit(connection: Connection, partner_id: str, change: Callable[[Partner], Pa
 
 
 def changed(old: Partner, new: Partner) -> list[str]:
-    """Return the names of the fields that an edit has changed."""
+    """Return the names of the fields in which two states of a partner differ, without version and `updated_at`."""
     names = [field.name for field in fields(old) if field.name not in {"version", "updated_at"}]
     return [name for name in names if getattr(old, name) != getattr(new, name)]
 
 
 def remove(connection: Connection, partner_id: str, *, version: EntityVersion | None) -> None:
-    """Delete a partner. Raises NotFound, VersionConflict."""
+    """Delete a partner. Raises NotFound, and VersionConflict if `version` isn't the current one (None: any)."""
     old = _find(connection, partner_id, lock=True)
     check_version(old, version, old.entity_version.history)
     connection.execute(delete(_t).where(_t.c.id == partner_id))

@@ -1,7 +1,8 @@
-"""The past of a live blog: the times of its changes, and its state at a past moment.
+"""The queries of a live blog's past: the times of its changes, and its state at a past moment.
 
-An entry that hasn't changed since a moment is now as it was then. For any other, the first version made since that
-moment gives the version before it, which is among the revisions. The cost is proportional to the changes since then.
+An entry that hasn't changed since the moment is still in the table of entries as it was. For an entry that has changed
+since, we look up the first version made after the moment. The version before that one is the entry's state at the
+moment, and the table of revisions has it. The cost is proportional to the number of changes since the moment.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 _PAIRS_AT_ONCE = AT_ONCE // 2
-"""Revisions that one statement looks up: each by two values."""
+"""The greatest number of revisions that one statement looks up, each by two values."""
 
 _t = tables.moments
 _r = tables.revisions
@@ -41,34 +42,40 @@ _SINCE = select(_t).where(_t.c.liveblog_id == bindparam("blog"), _t.c.seq >= bin
 
 
 class Past(NamedTuple):
-    """The state of a live blog at a moment, as far as it differs from the present one."""
+    """The state of a live blog at a past moment, as far as it differs from the present state."""
 
     liveblog: Liveblog
-    """The live blog as it was, with the seq that it had."""
+    """The live blog's own fields and its seq, as they were at the moment."""
     changed: list[Entry]
-    """The entries that were published then, have changed since, and aren't deleted: as they were."""
+    """The entries that were published at the moment, have changed since, and aren't deleted now. Each is as it was at
+    the moment."""
     withdrawn: list[tuple[int, Withdrawal]]
-    """The entries that were published then and have been deleted since; each after the seq that it had then."""
+    """The entries that were published at the moment, and have been deleted since. Each is a pair: the seq that the
+    entry had at the moment, and its withdrawal."""
 
 
 class Pending(NamedTuple):
-    """The changes and withdrawals of a live blog since a moment."""
+    """The changes of a live blog since a past moment, and its entries that have been deleted since."""
 
     position: Position
-    """The present position."""
+    """The live blog's present position."""
     changes: list[tuple[int, datetime]]
-    """The seq of each change, ascending, and the time when it was made."""
+    """The changes, each as a pair of its seq and the time when it was made; ascending by seq."""
     withdrawn: list[Withdrawal]
+    """The entries that were published at the moment, and have been deleted since."""
 
 
 def seq_then(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> int:
-    """Return the seq of the live blog at a moment: one less than that of the first change after it."""
+    """Return the seq that the live blog had at a moment. `liveblog` is the present one.
+
+    That seq is one less than the seq of the first change after the moment.
+    """
     first: int | None = connection.scalar(_FIRST_SINCE, {"blog": liveblog_id, "moment": moment})
     return liveblog.seq if first is None else first - 1
 
 
 def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: datetime) -> Past:
-    """Return the state at a moment; `liveblog` is the present one."""
+    """Return the state of a live blog at a moment. `liveblog` is the present one."""
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     if seq == liveblog.seq:
         return Past(liveblog, [], [])
@@ -86,7 +93,7 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
             revision_from,
             connection.execute(select(_r).where(tuple_(_r.c.entry_id, _r.c.version).in_(chunk))).mappings(),
         )
-        # Readers see no drafts.
+        # An entry that was a draft or scheduled at the moment wasn't part of what readers saw.
         if revision.entry.status is EntryStatus.PUBLISHED
     ]
     deleted: dict[str, int] = {}
@@ -101,7 +108,10 @@ def past(connection: Connection, liveblog_id: int, liveblog: Liveblog, moment: d
 
 
 def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
-    """Return the changes and withdrawals since a moment. Raises NotFound."""
+    """Return the changes of a live blog since a moment, and its entries that have been deleted since. Raises NotFound.
+
+    The moment is at most an hour ago.
+    """
     liveblog_id, liveblog = liveblogs.find(connection, slug)
     seq = seq_then(connection, liveblog_id, liveblog, moment)
     rows = connection.execute(_SINCE, {"blog": liveblog_id, "seq": seq + 1}).mappings()
@@ -113,7 +123,10 @@ def pending(connection: Connection, slug: str, moment: datetime) -> Pending:
 def positions(
     connection: Connection, moments: Collection[tuple[str, datetime]]
 ) -> dict[tuple[str, datetime], Position]:
-    """Return the position of each live blog at its moment; live blogs that don't exist are left out."""
+    """Return the positions that live blogs had, each at a moment of its own, by slug and moment.
+
+    A slug that no live blog has is left out.
+    """
     positions_found: dict[tuple[str, datetime], Position] = {}
     for slug, moment in moments:
         with suppress(NotFound):

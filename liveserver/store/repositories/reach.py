@@ -1,4 +1,4 @@
-"""Reach: counts of viewers by live blog, partner and hour. Nothing is stored of any single viewer."""
+"""The queries of reach: views and watch time by live blog, partner and hour. Nothing is stored of any single viewer."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ _t = tables.reach
 
 
 def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None:
-    """Add a node's counts to the stored ones, of which the higher peak stays. Skips live blogs that don't exist."""
+    """Add a node's counts, given as pairs of a slug and an hour, to the stored counts.
+
+    Of the node's peak and the stored peak, the higher one is stored. A pair whose slug no live blog has is skipped.
+    """
     blogs = tables.liveblogs
     query = select(blogs.c.slug, blogs.c.id).where(blogs.c.slug.in_({slug for slug, _ in counts}))
     ids: dict[str, int] = {row.slug: row.id for row in connection.execute(query)}
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    # Sorted: two processes that write the same rows in different orders would wait for each other for ever.
+    # Sorted, since two processes that write the same rows in different orders could wait for each other (deadlock).
     rows = sorted((ids[slug], hour) for slug, hour in counts if slug in ids)
     for liveblog_id, hour in rows:
         statement = dialect.insert(_t).values(liveblog_id=liveblog_id, **hour._asdict())
@@ -46,7 +49,10 @@ def add(connection: Connection, counts: Sequence[tuple[str, ReachHour]]) -> None
 def find(
     connection: Connection, slug: str, since: datetime, until: datetime, *, partner: str | None = None
 ) -> list[ReachHour]:
-    """Return the hours that begin from `since` and before `until`, by partner and hour. Raises NotFound."""
+    """Return the hours of a live blog that begin from `since` and before `until`, ordered by partner, then by hour.
+
+    `partner`: only the hours of this partner (None: of all). Raises NotFound.
+    """
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_t).where(_t.c.liveblog_id == liveblog_id, _t.c.hour >= since, _t.c.hour < until)
     if partner is not None:

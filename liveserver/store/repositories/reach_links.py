@@ -1,4 +1,4 @@
-"""Links to the page of a live blog's reach. The store keeps a hash of a link's secret, never the secret."""
+"""The queries of links to the page of a live blog's reach. The store has no link's secret, only the secret's hash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _t = tables.reach_links
 _l = tables.liveblogs
 
 LINKS_MAX = 100
-"""Links that a live blog may have at a time: one more, and the oldest is deleted."""
+"""The greatest number of links of a live blog. When one more is inserted, the oldest is deleted."""
 
 _FIND = (
     select(_l.c.slug, _t.c.key_id, _t.c.created_at, _t.c.expires_at)
@@ -28,18 +28,21 @@ _FIND = (
 
 
 class ReachLink(NamedTuple):
-    """A link to the page of a live blog's reach, and the time when it expires."""
+    """A link to the page of a live blog's reach: the live blog, the API key that made the link, and the link's term."""
 
     slug: str
     key_id: str
-    """The API key that made it. The link is good as long as the key is."""
+    """The id of the API key that made the link. The link is good only as long as this key is."""
     created_at: datetime
     expires_at: datetime
 
 
 def add(connection: Connection, digest: str, link: ReachLink) -> None:
-    """Insert a link; delete expired links, and the oldest if there are too many. Raises NotFound."""
-    # Locked: two transactions at once would each see room for one link.
+    """Insert a link under the hash of its secret. Raises NotFound if there is no such live blog.
+
+    Also deletes all expired links, and the live blog's oldest ones if it has more than LINKS_MAX.
+    """
+    # The live blog's row is locked: otherwise two transactions at once would each find room for one more link.
     liveblog_id, _ = liveblogs.find(connection, link.slug, lock=True)
     connection.execute(delete(_t).where(_t.c.expires_at <= link.created_at))
     values = {"liveblog_id": liveblog_id, "key_id": link.key_id}
@@ -51,6 +54,6 @@ def add(connection: Connection, digest: str, link: ReachLink) -> None:
 
 
 def find(connection: Connection, digest: str) -> ReachLink | None:
-    """Return the link of a hash, even if it has expired; None if there is none."""
+    """Return the link whose secret has this hash, even if the link has expired. None if there is no such link."""
     row = connection.execute(_FIND, {"digest": digest}).one_or_none()
     return None if row is None else ReachLink(*row)

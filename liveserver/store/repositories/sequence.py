@@ -1,6 +1,6 @@
-"""The sequence of a live blog's changes: each takes the next number, its seq, in the transaction that writes it.
+"""The numbering of a live blog's changes. Each change takes the next seq in the transaction that writes the change.
 
-A change of the live blog's own fields does the same in `liveblogs.edit`, which writes the whole row.
+This module is for changes of entries. `liveblogs.edit` numbers changes of the live blog's own fields in the same way.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _t = tables.liveblogs
-# Made once: making a statement takes longer than SQLite needs to execute it.
+# This statement is made once: making one takes longer than SQLite needs to execute it.
 _TAKE_SEQ = update(_t).where(_t.c.slug == bindparam("blog_slug")).values(seq=_t.c.seq + 1).returning(_t)
 
 
 def take_seq(connection: Connection, slug: str) -> liveblogs.Found:
-    """Take the live blog's next seq, and return the live blog with it. Raises NotFound.
+    """Take the live blog's next seq. Returns the live blog with this seq, and its internal id. Raises NotFound.
 
-    Other transactions that take one wait until this one ends. So the order of seqs is the order of commits, and a
-    transaction that fails leaves no gap.
+    Another transaction that wants to take a seq of the live blog waits until this transaction ends. So the order of
+    seqs is the order of commits, and a transaction that fails leaves no gap.
     """
     return liveblogs.fetch(connection, _TAKE_SEQ, {"blog_slug": slug}, slug)

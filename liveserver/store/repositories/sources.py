@@ -1,8 +1,9 @@
-"""Sources: live blogs of other servers that are followed, and the entries that were taken over from them.
+"""The queries of sources (live blogs of other servers that ours follow), and of the entries taken over from them.
 
-A change of the source is applied here, and its position recorded, in one transaction. So nothing is taken over twice or
-left out, whenever the process ends. The transaction first locks the source's row, which names the process that follows
-it and the position reached. A process that isn't named there any more writes nothing.
+One transaction applies a change of the source to our entries, and records the source's position. So no change is
+applied twice or left out, whenever the process ends. The transaction first locks the source's row. This row names the
+process that follows the source, and the position up to which its changes are in our store. A process that the row
+doesn't name any more writes nothing.
 """
 
 from __future__ import annotations
@@ -37,31 +38,38 @@ _EVERY = select(_t, _l.c.slug).join(_l, _l.c.id == _t.c.liveblog_id)
 
 
 class NotHeld(Conflict):
-    """The error of a process that doesn't follow the source any more, or has another position for it than the store."""
+    """This process doesn't hold the source any more, or knows another position of the source than the store has."""
 
 
 class Hold(NamedTuple):
-    """A process's claim to follow a source."""
+    """The claim of one process that it holds a source."""
 
     source_id: str
     holder: str
     """The name of the process."""
     position: Position | None
-    """The position up to which the source's changes are in the store, as the process knows; None: none are."""
+    """The position up to which the source's changes are in the store, as far as the process knows; None if none are."""
 
 
 class Incoming(NamedTuple):
-    """An entry of the source, as it is there."""
+    """The new state of one entry of the source, to be taken over."""
 
     id: str
+    """The id of the entry at the source."""
     seq: int
+    """The seq of the entry at the source."""
     entry: Entry | None
-    """The entry as it is to be here (id, seq and version don't count); None: it isn't to be here, or not any more."""
+    """The entry as it is to become ours, except for id, seq and version, which the store sets. None: we are to have no
+    such entry, or not any more."""
     complete: bool = True
+    """True unless the entry lacks pictures that may still come."""
 
 
 def add(connection: Connection, source: Source) -> Source:
-    """Insert a source. Raises NotFound, and Conflict if the live blog has one."""
+    """Insert the source that a live blog follows, and return it.
+
+    Raises NotFound, and Conflict if the live blog follows a source already.
+    """
     liveblog_id, _ = liveblogs.find(connection, source.slug)
     values = {
         "liveblog_id": liveblog_id,
@@ -82,7 +90,10 @@ def add(connection: Connection, source: Source) -> Source:
 
 
 def find(connection: Connection, slug: str, at: datetime) -> Source:
-    """Return the source of a live blog; its state is waiting if no process holds it at `at`. Raises NotFound."""
+    """Return the source that a live blog follows. Its state is `waiting` if no process holds it at the moment `at`.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = connection.execute(_EVERY.where(_t.c.liveblog_id == liveblog_id)).mappings().one_or_none()
     if row is None:
@@ -93,19 +104,25 @@ def find(connection: Connection, slug: str, at: datetime) -> Source:
 
 
 def remove(connection: Connection, slug: str) -> None:
-    """Delete the source; entries that were taken over stay. Raises NotFound."""
+    """Delete the source of a live blog. The entries that were taken over from it stay.
+
+    Raises NotFound if there is no such live blog, or it follows none.
+    """
     liveblog_id, _ = liveblogs.find(connection, slug)
     if not connection.execute(delete(_t).where(_t.c.liveblog_id == liveblog_id)).rowcount:
         raise NotFound(f"{slug} follows no live blog")
 
 
 def exist(connection: Connection) -> bool:
-    """True if there is any source."""
+    """True if any live blog follows a source."""
     return connection.execute(select(_t.c.id).limit(1)).first() is not None
 
 
 def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) -> list[Source]:
-    """Let a process hold its own sources and all free ones until `at` plus `lease`; return them."""
+    """Let the process `holder` hold the sources that it holds already, and all free ones, until `at` plus `lease`.
+
+    Returns all sources that the process holds now.
+    """
     free = or_(_t.c.holder.is_(None), _t.c.holder == holder, _t.c.held_until.is_(None), _t.c.held_until <= at)
     connection.execute(update(_t).where(free).values(holder=holder, held_until=at + lease))
     rows = connection.execute(_EVERY.where(_t.c.holder == holder)).mappings()
@@ -113,7 +130,7 @@ def hold(connection: Connection, holder: str, at: datetime, lease: timedelta) ->
 
 
 def release(connection: Connection, holder: str) -> None:
-    """Free the sources that a process holds."""
+    """Free all sources that the process `holder` holds, so that another process can hold them."""
     connection.execute(update(_t).where(_t.c.holder == holder).values(holder=None, held_until=None))
 
 
@@ -126,7 +143,10 @@ def note(
     told: int | None,
     heard_at: datetime | None,
 ) -> None:
-    """Record how a source is being followed. Writes nothing if the process doesn't hold it any more."""
+    """Record the state of a source, its last error, its last seq that we know of, and when it last sent anything.
+
+    Writes nothing if the process that asks doesn't hold the source any more.
+    """
     values = {"state": state.value, "error": error, "told": told, "heard_at": heard_at}
     connection.execute(update(_t).where(_is(hold)).values(values))
 
@@ -141,10 +161,12 @@ def take(
     actor: str,
     at: datetime,
 ) -> Written | None:
-    """Apply here a change that the source made to an entry, and move to position `reached` (None: stay).
+    """Apply a change that the source made to one of its entries to our copy of the entry.
 
-    Returns None if there is nothing to do. An entry that the newsroom has deleted here stays deleted. Raises
-    NotHeld, and Conflict for one pinned entry too many.
+    Records `reached` as the position up to which the source's changes are in our store (None: the recorded position
+    stays). Returns the result of the write; None if nothing of ours is to be written. An entry that our newsroom has
+    deleted stays deleted. Raises NotHeld if the process doesn't hold the source any more, and Conflict if one entry too
+    many would be pinned.
     """
     _hold_on(connection, hold, reached)
     liveblog_id, _ = liveblogs.find(connection, slug)
@@ -162,7 +184,7 @@ def take(
         else:
             connection.execute(update(_c).where(of_entry).values(values))
         return written
-    # Locked: the newsroom may be deleting it at this moment.
+    # Our entry's row is locked: the newsroom may be deleting the entry at this moment.
     query = select(_e.c.status).where(_e.c.id == row["entry_id"]).with_for_update(key_share=True)
     exists = connection.scalar(query) != EntryStatus.DELETED.value
     gone = exists and new is None
@@ -176,12 +198,15 @@ def take(
 
 
 def move(connection: Connection, hold: Hold, reached: Position) -> None:
-    """Move to a position, past changes that do nothing here. Raises NotHeld."""
+    """Record the position up to which the source's changes are in our store, after changes that don't concern us.
+
+    Raises NotHeld if the process doesn't hold the source any more.
+    """
     _hold_on(connection, hold, reached)
 
 
 def copies(connection: Connection, slug: str) -> dict[str, ImportedEntry]:
-    """Return our copies of the source's entries, by their ids at the source."""
+    """Return our entries that were taken over from the source and aren't deleted, by their ids at the source."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     query = select(_c).join(_e, _e.c.id == _c.c.entry_id)
     query = query.where(_c.c.liveblog_id == liveblog_id, ~_c.c.gone, _e.c.status != EntryStatus.DELETED.value)
@@ -198,7 +223,11 @@ def _is(hold: Hold) -> ColumnElement[bool]:
 
 
 def _hold_on(connection: Connection, hold: Hold, reached: Position | None) -> None:
-    """Lock the source's row, and move to position `reached` (None: stay). Raises NotHeld."""
+    """Lock the source's row, and record `reached` as the source's position (None: the recorded one stays).
+
+    Raises NotHeld if the process doesn't hold the source any more. With `reached`, also raises NotHeld if the recorded
+    position isn't the one in `hold`.
+    """
     if reached is None:
         held = connection.execute(select(_t.c.id).where(_is(hold)).with_for_update()).first() is not None
     else:

@@ -1,4 +1,4 @@
-"""Takedowns: counts of the viewers that were asked to confirm a deletion."""
+"""The queries of takedowns. A takedown counts the viewers that confirm that a deleted entry is gone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _e = tables.entries
 
 
 def keep(connection: Connection, takedown: Takedown) -> None:
-    """Insert a takedown, or replace its earlier counts."""
+    """Insert a takedown. If the entry has one already, replace only its counts and the time of its end."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     counts = {partner: asdict(counts) for partner, counts in takedown.by_partner.items()}
     query = dialect.insert(_t).values(
@@ -40,7 +40,7 @@ def keep(connection: Connection, takedown: Takedown) -> None:
 
 
 def find(connection: Connection, slug: str, entry_id: str) -> Takedown:
-    """Return the takedown of an entry. Raises NotFound."""
+    """Return the takedown of an entry. Raises NotFound if there is no such live blog, or no takedown of the entry."""
     liveblog_id, _ = liveblogs.find(connection, slug)
     row = None
     if "\x00" not in entry_id:

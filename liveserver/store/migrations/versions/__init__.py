@@ -1,1 +1,1 @@
-"""The migrations, one module each, named by number."""
+"""The migrations. Each is a module, whose name begins with `r` and the number of the revision."""

@@ -1,4 +1,4 @@
-"""Live blogs, entries and their revisions, idempotency keys, API keys."""
+"""The first revision: tables of live blogs, entries, entries' revisions, idempotency keys and API keys."""
 
 from __future__ import annotations
 

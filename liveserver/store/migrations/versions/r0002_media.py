@@ -1,4 +1,4 @@
-"""Pictures."""
+"""Adds the table of pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create one table; nothing else changes."""
+    """Create the table `media`. Nothing else changes."""
     op.create_table(
         "media",
         sa.Column("id", _name(36), nullable=False),

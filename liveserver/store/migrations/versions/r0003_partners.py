@@ -1,4 +1,4 @@
-"""Partners, whose pages may show a live blog, and the times of changes."""
+"""Adds the tables of partners and of the times of changes, and the embed policies of live blogs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create two tables, and a column that is empty for existing live blogs."""
+    """Create the tables `partners` and `moments`, and the column `embedding`, which is NULL for existing live blogs."""
     op.create_table(
         "partners",
         sa.Column("id", _name(64), nullable=False),

@@ -1,4 +1,4 @@
-"""Takedowns: counts of viewers that were asked to confirm a deletion; and reach: counts of viewers by the hour."""
+"""Adds the tables of takedowns (deletions that viewers confirm) and of reach (counts of viewers by the hour)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _document() -> sa.JSON:
 
 
 def upgrade() -> None:
-    """Create two tables; nothing else changes."""
+    """Create the tables `takedowns` and `reach`. Nothing else changes."""
     op.create_table(
         "takedowns",
         sa.Column("entry_id", _name(36), nullable=False),

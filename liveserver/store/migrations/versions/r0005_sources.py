@@ -1,4 +1,4 @@
-"""Sources: live blogs of other servers that are followed; and the entries that were taken over from them."""
+"""Adds the tables of sources (live blogs of other servers that ours follow) and of the entries taken over from them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create two tables, and a column that is empty for existing entries."""
+    """Create the tables `sources` and `copies`, and the column `via`, which is NULL for existing entries."""
     op.create_table(
         "sources",
         sa.Column("liveblog_id", sa.Integer, autoincrement=False, nullable=False),

@@ -1,4 +1,4 @@
-"""API keys that are limited to live blogs, and links to the page of a live blog's reach."""
+"""Adds the limitation of API keys to live blogs, and the table of links to the page of a live blog's reach."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _moment() -> sa.DateTime:
 
 
 def upgrade() -> None:
-    """Create a column that is empty for existing keys, and a table."""
+    """Create the column `liveblogs`, which is NULL for existing API keys, and the table `reach_links`."""
     op.add_column("api_keys", sa.Column("liveblogs", sa.JSON().with_variant(JSONB(), "postgresql")))
     op.create_table(
         "reach_links",
