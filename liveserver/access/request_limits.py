@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     """The client's host and port, as ASGI has them; None if the client has no address."""
 
 BURST_SECONDS = 20
-"""As many requests as a limit allows in this many seconds may also come all at once. They do so when a page is announced
-in a school, or when a node restarts."""
+"""As many requests as a limit allows in this many seconds may also come all at once. They do so when a page is
+announced in a school, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
 """The same for requests whose API key isn't valid, in seconds: the limit on these is set per minute."""
@@ -49,7 +49,8 @@ viewer answers."""
 
 REFUSALS = 50
 """Refusals a second that the server sends to one address, while the address has no more than 500 connections. Some
-clients ask again as soon as they are refused; on thousands of connections, they would take the processor from others."""
+clients ask again as soon as they are refused. With thousands of connections, such a client would take the processor
+from others."""
 REFUSALS_AT_ONCE = 200
 """Refusals that one address may be sent at once, before `REFUSALS` holds."""
 

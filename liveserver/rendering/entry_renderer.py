@@ -48,7 +48,7 @@ ENTRY_BYTES = 1024
 class EntryRenderer:
     """Renders published entries, and remembers the HTML and the plain texts that were used last.
 
-    It does no I/O, and only one thread may use it. `site_name`: None if the site is named after its host.
+    It does no I/O, and only one thread may use it. `site_name`: None if the name of the host is used.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EntryRenderer:
         return self._remembered(self._content, liveblog, entry)
 
     def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
-        """Return the entries, each with its HTML and the day of its publication in the live blog's time zone."""
+        """Return an `Article` for each entry: its HTML, and the day of its publication."""
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
         articles = []
         for entry in entries:
@@ -87,7 +87,7 @@ class EntryRenderer:
         return articles
 
     def title(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return a title of the entry, on one line of plain text. The title of a claim begins with the claim's label."""
+        """Return a title of the entry, on one line of plain text. A claim's title begins with the claim's label."""
         return self._after_label(liveblog, entry, self.bare_title(entry))
 
     def bare_title(self, entry: Entry) -> str:
@@ -129,7 +129,7 @@ class EntryRenderer:
         return renderer
 
     def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
-        """Put the entry's HTML and text into the memory of another renderer. What isn't remembered yet is made first.
+        """Put the entry's HTML and text into the memory of another renderer. If necessary, they are made first.
 
         `feed`: True for the HTML of `content`; False for that of `article`.
         """
@@ -139,7 +139,7 @@ class EntryRenderer:
         self.share_text(other, entry)
 
     def share_text(self, other: EntryRenderer, entry: Entry) -> None:
-        """Put the body's text into the memory of another renderer. If the text isn't remembered yet, it is made first."""
+        """Put the text of the entry's body into the memory of another renderer. If necessary, the text is made first."""
         other._texts.put(entry.body, self.text(entry), 0)
 
     def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:

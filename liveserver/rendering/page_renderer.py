@@ -265,7 +265,7 @@ def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
 
 
 def _linked(html: Markup) -> Markup:
-    """Return the HTML of an entry marked as the one of the permalink, so that browsers scroll to it without a script."""
+    """Return an entry's HTML, marked as the one of the permalink: browsers scroll to it, even without a script."""
     return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
 
 

@@ -1,6 +1,6 @@
-"""Share cards: the texts on the picture that social networks show beside a link. `share_card_image.py` draws the picture.
+"""Share cards: the texts on the picture that social networks show beside a link.
 
-A card's address has a hash of everything on the card. Caches keep pictures by their address, so after a change they
+`rendering/share_card_image.py` draws the picture. A card's address has a hash of everything on the card. Caches keep pictures by their address, so after a change they
 fetch the new card.
 """
 
@@ -29,8 +29,8 @@ DESIGN = 1
 TITLE_LENGTH = 160
 """Characters, about, of a title that is made from an entry's text."""
 TEXT_LENGTH = 400
-"""Characters of the text below a title, at most. No card has room for more, and a longer text would take longer to lay
-out."""
+"""Characters of the text below a title, at most. No card has room for more, and laying out a longer text would take
+longer."""
 
 Tone = Literal["accent", "quiet", "good", "doubt"]
 

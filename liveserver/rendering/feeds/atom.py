@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
-    """Return the feed as an Atom document. It has a `deleted-entry` for each entry that a feed reader must remove."""
+    """Return the feed as an Atom document. It has a `deleted-entry` for each entry of `feed.deleted`."""
     liveblog = feed.liveblog
     url = renderer.urls.liveblog(liveblog.slug)
     root = new_document(

@@ -109,7 +109,7 @@ def robots(urls: Urls) -> bytes:
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """Return the sitemap as bytes. If it has no address, it gets the home page's: the protocol asks for at least one."""
+    """Return the sitemap as bytes. One without addresses gets the home page's, as the protocol demands one at least."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)
