@@ -139,7 +139,7 @@ class EntryRenderer:
         self.share_text(other, entry)
 
     def share_text(self, other: EntryRenderer, entry: Entry) -> None:
-        """Put the text of the entry's body into the memory of another renderer. If necessary, the text is made first."""
+        """Put the text of the entry's body into the memory of another renderer. If necessary, it is made first."""
         other._texts.put(entry.body, self.text(entry), 0)
 
     def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:

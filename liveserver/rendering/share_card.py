@@ -1,7 +1,7 @@
 """Share cards: the texts on the picture that social networks show beside a link.
 
-`rendering/share_card_image.py` draws the picture. A card's address has a hash of everything on the card. Caches keep pictures by their address, so after a change they
-fetch the new card.
+`rendering/share_card_image.py` draws the picture. A card's address has a hash of everything on the card. Caches keep
+pictures by their address, so after a change they fetch the new card.
 """
 
 from __future__ import annotations

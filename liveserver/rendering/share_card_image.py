@@ -125,7 +125,7 @@ def _paste(
 ) -> None:
     """Draw a shape with smooth edges onto the image.
 
-    `position`: the shape's left upper corner. `shape`: draws the shape with a pen, into a box whose coordinates it gets.
+    `position`: the shape's left upper corner. `shape`: a function that draws the shape with a pen, into a box.
     """
     width, height = size[0] * _SMOOTH, size[1] * _SMOOTH
     mask = Image.new("L", (width, height))

@@ -54,7 +54,7 @@ class WidgetOptions(NamedTuple):
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """The values of all options, as a part of a cache's key. Widgets that differ in looks differ in these values."""
+        """The values of all options, as a part of a cache's key: widgets that look different have different values."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
@@ -78,7 +78,7 @@ class WidgetOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WidgetRenderer:
-    """Renders the widget. Its entries have the same HTML as on pages. It does no I/O, and only one thread may use it."""
+    """Renders the widget, with the same HTML of entries as on pages. It does no I/O, and only one thread may use it."""
 
     pages: PageRenderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)

@@ -27,7 +27,7 @@ NEWS_AGE = timedelta(hours=48)
 NEWS_LENGTH = 1_000
 """The addresses that a news sitemap may have, by Google's rules."""
 PAGE_LENGTH = 1_000
-"""The store numbers the live blogs: 1, 2, 3 …, and one sitemap covers this many numbers. An index may name 50,000
+"""Each live blog has a number in the store, and one sitemap covers this many numbers. An index may name 50,000
 sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
