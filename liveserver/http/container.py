@@ -1,4 +1,4 @@
-"""The container: the parts of a running server. The composition root makes it, and every request has it in its state."""
+"""The parts of a running server, in one container. The composition root makes it; every request has it in its state."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Metrics:
             registry=self.registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}
-        """The counters of `_requests`, by method and status: looking one up by its labels takes longer than counting."""
+        """The counters of `_requests`, by method and status. `_requests` takes longer to find one than to count."""
         self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",
@@ -63,7 +63,10 @@ class Metrics:
         )
 
     def answered(self, method: str, status: int, seconds: float | None) -> None:
-        """Count an HTTP request by method and status. `seconds`: the time it took; None for a stream, which isn't timed."""
+        """Count an HTTP request by its method and status.
+
+        `seconds`: the time that the answer took; None for a stream, which isn't timed.
+        """
         counter = self._counters.get((method, status))
         if counter is None:
             if method not in METHODS:

@@ -91,7 +91,10 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
 
 
 def _log_fields(scope: Scope) -> Mapping[str, str | None]:
-    """Return what the log shows of a request. Of the API key it is only the id. The query is left out: it may be secret."""
+    """Return what the log shows of a request. Of the API key it shows only the id. The query isn't shown.
+
+    A query may have secrets, such as the token of a link to the page of reach.
+    """
     client = scope.get("client")
     return {
         "address": str(client[0])[:SHOWN] if client else None,

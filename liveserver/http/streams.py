@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 CLOSE_SECONDS = 1.0
-"""Seconds for which the server tries to send the end of a stream: a WebSocket's close, or the last part of an answer."""
+"""Seconds for which the server tries to send the end of a stream (a WebSocket's close, or the end of an answer)."""
 
 RETRY = b"retry: 3000\n"
 """Tells an EventSource to come back three seconds after it lost its connection.
@@ -69,7 +69,7 @@ _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value
 
 
 async def _briefly(sending: Awaitable[None]) -> None:
-    """Wait until the end of a stream is sent, for `CLOSE_SECONDS` at most. Errors because the viewer left are ignored."""
+    """Wait until the end of a stream is sent, for `CLOSE_SECONDS` at most. It is no error if the viewer has left."""
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
             await sending

@@ -53,8 +53,8 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """True if requests for an IP address cause no warning. This is so unless the public URL itself is a loopback
-        address: somebody who uses an IP address wants one node, and not the site."""
+        """True if requests for an IP address cause no warning: they are meant for one node, and not for the site. It is
+        False if the public URL leads to `localhost` or another loopback address."""
         self._expected: bytes | None = None
         """The value of the last header that needed no warning. Most requests have the same value, and needn't be
         checked further."""
