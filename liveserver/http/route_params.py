@@ -44,8 +44,8 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
 def strict(routes: Iterable[BaseRoute]) -> None:
     """Change the routes' patterns so that they match only whole paths.
 
-    Starlette's patterns end with `$`, which also matches before a line feed at the end of a path. So `/metrics%0A` would
-    be answered like `/metrics`, even behind a proxy that blocks `/metrics`.
+    Starlette's patterns end with `$`, which also matches before a line feed at the end of a path. So `/metrics%0A`
+    would be answered like `/metrics`, even behind a proxy that blocks `/metrics`.
     """
     for route in routes:
         if isinstance(route, Route | WebSocketRoute | Mount):

@@ -127,9 +127,9 @@ class PageCache:
     async def get(self, topic: Topic, variant: Variant, make: Make, requester: Requester) -> CachedPage:
         """Return a rendition that has all changes of which this process knew before the call.
 
-        If none is kept or being made, `make` makes one when the requester has its turn in the fair queue. A rendition
-        whose last version was asked for often is made ahead of others. Raises the errors of `make`, StoreUnavailable,
-        Busy if too much waits in the queue, and ClientGone if all its requesters have left.
+        If none is kept or being made, `make` makes one when the requester has its turn in the fair queue. It is made
+        ahead of others if an earlier one with the same variant was asked for repeatedly. Raises the errors of `make`,
+        StoreUnavailable, Busy if too much waits in the queue, and ClientGone if all its requesters have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
