@@ -44,8 +44,8 @@ BEHIND = 4
 INDEX_SIZE = 50
 """Live blogs that `/` lists, at most."""
 AGAIN_SECONDS = 5
-"""Seconds after which the page of a 429 reloads itself, at least. Other readers at the same address may have such a page
-open, too."""
+"""Seconds after which the page of a 429 reloads itself, at least. Other readers at the same address may have such a
+page open, too."""
 
 NEWEST = ("newest",)
 """The page cache's variant for `/live/{slug}` without a query."""
@@ -80,7 +80,7 @@ async def without_slash(request: Request) -> Response:
 
 
 async def liveblog_page(request: Request) -> Response:
-    """Answer with a page of a live blog: its newest entries, or those that the query chooses by order, cursor or filter."""
+    """Answer with a page of a live blog: its newest entries, or those that the query chooses."""
     parts, slug = services(request), request.path_params["slug"]
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST

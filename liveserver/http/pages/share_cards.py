@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from liveserver.rendering.share_card import Card
 
 HEADERS = {"Cache-Control": "public, max-age=3600"}
-"""Caches may keep a card for an hour. The address changes with the card, so they could keep it for ever; but the card of
-a deleted entry has to disappear."""
+"""Caches may keep a card for an hour. The address changes with the card, so they could keep it for ever; but the card
+of a deleted entry has to disappear."""
 
 KEPT = 128
-"""Cards that are kept in memory, of some 20 KB each. After somebody has shared a link, many ask for the same card within
-seconds."""
+"""Cards that are kept in memory, of some 20 KB each. After somebody has shared a link, many clients ask for the same
+card within seconds."""
 
 
 async def liveblog_card(request: Request) -> Response:

@@ -51,7 +51,7 @@ async def _news(parts: Container) -> Representation:
 
 
 async def sitemap(request: Request) -> Response:
-    """Answer with one of the numbered sitemaps, which list all live blogs together. Raises NotFound if there is none."""
+    """Answer with one of the numbered sitemaps, which together list all live blogs. Raises NotFound if it is none."""
     page: int = request.path_params["number"]
     return await _answer(request, page, partial(_sitemap, services(request), page))
 

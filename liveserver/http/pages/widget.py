@@ -77,7 +77,10 @@ async def pinned(request: Request) -> Response:
 
 
 async def current(request: Request) -> Response:
-    """Redirect to the current file of the widget. A `v1.js` of an earlier version, which caches may still have, asks."""
+    """Redirect to the current file of the widget. A `v1.js` of an earlier version loads the widget from this path.
+
+    Caches may still have such a `v1.js`.
+    """
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
     return RedirectResponse(parts.pages.urls.static(parts.embedding.assets.widget), 302, headers)
@@ -224,12 +227,12 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 
 @lru_cache(maxsize=2)
 def _script_representation(body: bytes, cache: str) -> Representation:
-    """Return a script as a representation. It is kept, as gzipping the larger of the two scripts takes a millisecond."""
+    """Return a script as a representation. It is kept, as gzipping the larger of the two takes a millisecond."""
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 
 
 def _options(request: Request) -> WidgetOptions:
-    """Return the options that the query names. Values that aren't valid are ignored, as nobody reads errors in a frame."""
+    """Return the options that the query names. Invalid values are ignored, as nobody would read an error in a frame."""
     query = request.query_params
     theme, limit = query.get("theme"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
@@ -268,7 +271,7 @@ def _pixels(value: str | None, name: str) -> int | None:
     return int(value)
 
 
-# Scripts of any site must be able to read refusals, too. The routes with this middleware add the header that permits it.
+# Adds the headers that let scripts of any site read an answer: they must be able to read refusals, too.
 _READABLE = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"])]
 
 EMBED_ROUTES = [

@@ -23,8 +23,8 @@ GZIP_MIN = 512
 FRAME_BYTES = 512
 """Bytes that a representation takes besides its bodies, tags and headers, for the objects that hold these."""
 ACCEPT_ENCODING_MAX = 256
-"""Characters of an Accept-Encoding header, at most. No usual client sends more. A client that does gets the body without
-gzip."""
+"""Characters of an Accept-Encoding header, at most. No usual client sends more. A client that does gets the plain
+body."""
 
 
 class Coded(NamedTuple):

@@ -88,8 +88,8 @@ def _representation(name: str, content: bytes) -> Representation:
 def _part(file: Representation, scope: Scope) -> Response | None:
     """Return a response with the requested range of a file, not gzipped; None if the whole file is to be sent.
 
-    The whole file is to be sent if the request has no Range header, has an If-None-Match header, or names another
-    version of the file in If-Range.
+    The whole file is to be sent if the request isn't a GET, has no Range header, has an If-None-Match header, or names
+    another version of the file in If-Range.
     """
     request_headers = Headers(scope=scope)
     range_header = request_headers.get("range")
