@@ -53,8 +53,9 @@ class Upload(NamedTuple):
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
     """Receive the picture that the actor sends, with its alternative text and credit.
 
-    Until the `with` block ends, the picture takes room in the budget for uploads. Raises TooLarge, UnsupportedMediaType,
-    TooManyRequests or Busy if the budget has no room, and InvalidInput, which names every field that isn't valid.
+    Until the `with` block ends, the picture takes room in the budget for uploads. Raises TooLarge,
+    UnsupportedMediaType, TooManyRequests or Busy if the budget has no room, and InvalidInput, which names every field
+    that isn't valid.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)

@@ -216,7 +216,7 @@ async def error_page(request: Request, status: int) -> Response:
 def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
     """Return the page of a 429, which reloads itself after some seconds.
 
-    It links to no live blog, as following a link would be one more request.
+    It has no links, as following a link would be one more request.
     """
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)

@@ -56,7 +56,7 @@ async def provisionally_authorised(request: Request, scope: str) -> Actor:
 
 
 def count(request: Request, *, needs_key: bool) -> None:
-    """Count a request against the limit of its API key, or of its address. Raises TooManyRequests if it is one too many.
+    """Count a request, for its API key or for its address. Raises TooManyRequests if it is one too many.
 
     A request with a key that this process remembers counts for the key. Other requests count for the address, with one
     exception: if the operation needs a key (`needs_key`) and the request has one, it isn't counted here. That key may

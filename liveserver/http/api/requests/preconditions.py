@@ -1,4 +1,4 @@
-"""Two headers: `If-Match` names the version that the client edited; `Idempotency-Key` shows that a request is a retry."""
+"""Two headers: `If-Match` names the version that a client edited; `Idempotency-Key` shows that a request is a retry."""
 
 from __future__ import annotations
 

@@ -43,10 +43,10 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
 
 
 async def simple_body_of(request: Request, kind: type[InputType], *, limit: int) -> InputType:
-    """Return a JSON body of at most `limit` bytes, as a model. The request needs no API key, and any media type is taken.
+    """Return a JSON body of at most `limit` bytes, as a model. The request needs no API key.
 
-    A page of another origin can send `text/plain` without the preflight request of CORS. Raises TooLarge if the body
-    has more than `limit` bytes, and InvalidInput, which names every field that isn't valid.
+    Any media type is accepted: a page of another origin can send `text/plain` without the preflight request of CORS.
+    Raises TooLarge if the body has more than `limit` bytes, and InvalidInput, which names every field that isn't valid.
     """
     return _parsed(await _read(request, limit), kind)
 
