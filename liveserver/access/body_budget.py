@@ -1,7 +1,7 @@
 """A budget of bytes for the request bodies that are being received: all bodies together, and those of each API key.
 
-A body may come slowly, and a client may send very many bodies at once. So the largest size that a body may have is
-taken from the budget before the body's first byte is read.
+A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, as
+many bytes as the body may turn out to have are taken from the budget.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AGAIN = 5
 
 
 class BodyBudget:
-    """The bytes for which bodies of one sort (JSON, or pictures) have room at the moment."""
+    """The budget of the bodies of one sort: JSON, or pictures. It knows how many bytes are held, and for which key."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
         """`name`: the name of the quota, which clients see. `most`: bytes of all API keys together.
@@ -58,8 +58,8 @@ class BodyBudget:
     def room(self, key_id: str, size: int) -> Iterator[None]:
         """Hold room for a body of at most `size` bytes until the `with` block ends.
 
-        Raises TooManyRequests if the API key would hold more than one key may, and Busy if all keys together would hold
-        more than the budget.
+        Raises TooManyRequests if the API key would hold more than one key may. Raises Busy if the key would hold more
+        than what is still free for all keys together: so a few keys that fill the budget leave room for others.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:

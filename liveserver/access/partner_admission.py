@@ -71,7 +71,7 @@ class Readers(Enum):
     ASKING = auto()
     """Only scripts of certain sites may read the answer, and the request comes from one of these sites."""
     NONE = auto()
-    """Only scripts of certain sites may read the answer, and the request comes from none of these sites."""
+    """Only scripts of certain sites may read the answer. The request comes from none of them, or has no Origin."""
 
 
 class Admission(NamedTuple):
@@ -107,7 +107,7 @@ class Partners:
         """The time at which the last read of the rules began, by the event loop's clock; None if there was none."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
-        # A `Periodic` goes on after any error: a partner must be switched off here even if an earlier poll failed.
+        # A `Periodic` goes on after any error: partners must be switched off in this process even after a failed poll.
         self._polls = Periodic(self._poll, lambda: poll, log=log, failure_event="partners.poll_broken", wait_first=True)
         self._tasks = BackgroundTasks()
 
@@ -301,8 +301,8 @@ class Partners:
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_NOT_ADMITTED)
             elif partner is not None and _topic(partner, slug) != session.topic:
                 # The viewer must neither keep entries that it may not see any more, nor miss those that it may see now.
-                # So it is told to start anew. The message has a void position: if it had the live blog's position, a
-                # viewer that is there already would ignore the message.
+                # So it is sent a reset, which tells it to start anew. The reset has a void position: if it had the live
+                # blog's position, a viewer that has that position already would ignore the reset.
                 session.viewer.write(Frame(messages.reset(VOID_POSITION)))
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_RESTART)
             else:

@@ -39,9 +39,9 @@ FULL_AGAIN = 10
 
 
 WRITTEN = 16 * 1024
-"""Each time an entry is written, so many characters of its body count as one more request of the API key. The whole
+"""When an entry is written, each 16,384 characters of its body count as one more request of the API key. The whole
 entry goes to the database and to every viewer, however little of it was changed. Most entries are shorter than this, so
-that they count as nothing more."""
+that writing them counts as one request only."""
 
 ASKED = 10
 """A deletion that asks all viewers for a confirmation counts as this many further requests of the API key, as each

@@ -78,7 +78,7 @@ class Requester(NamedTuple):
     line: Hashable
     """The key of the requester's line. All requesters with the same key wait in the same line."""
     gone: Callable[[], bool] = _no
-    """A function that returns True if the client has left. It always returns False if the ASGI server isn't ours."""
+    """A function that returns True if the client has left. It always returns False if the server can't tell that."""
     address: str | None = None
     """The client's address, for the log if the requester is refused."""
     crowd: bool = False
@@ -236,11 +236,11 @@ class FairQueue:
     def join(
         self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester, *, ahead: bool = False
     ) -> Job[T]:
-        """Return the job of a key that hasn't begun; make a new one if there is none. The requester now waits for it.
+        """Let the requester wait for the job of a key, and return that job.
 
-        `ahead`: True if the job is to be done ahead of others, as many requesters ask for its result. Raises Busy if a
-        new job or another request would be one too many, or if a new job is needed and the clients of the requester's
-        line have too much unread.
+        If there is no job of that key, or if it has begun already, a new job is made. `ahead`: True if the job is to be
+        done ahead of others, as many requesters ask for its result. Raises Busy if a new job or another request would
+        be one too many, or if a new job is needed and the clients of the requester's line have too much unread.
         """
         job: Job[T] | None = self._jobs.get(key)
         line = self._lines.get(requester.line)

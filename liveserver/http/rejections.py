@@ -50,11 +50,11 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Stop reading from the client's connection for some seconds, if its address was refused often.
+    """Let the server read nothing from the client's connection for some seconds, if its address was refused often.
 
-    A client that asks again at once after each refusal is slowed down by this. The refusal itself is sent without
-    delay, so the server keeps nothing in memory for it. Behind a proxy, and on another ASGI server than ours, this
-    function does nothing: the proxy's limits have to do.
+    This slows down clients that ask again at once after each refusal. The refusal itself is sent without delay, so the
+    server keeps nothing in memory for it. Behind a proxy, and on another ASGI server than ours, this function does
+    nothing: the proxy's limits have to do.
     """
     client = scope.get("client")
     seconds = scope["state"]["services"].limits.refusal_wait(client)

@@ -84,7 +84,7 @@ def position_of(text: str | None) -> Position | None:
 
 
 def _query_of(scope: Scope) -> Mapping[str, str]:
-    # Most connects have no query, and parsing an empty one costs more than this test.
+    # Most requests for a stream have no query, and parsing an empty query takes longer than this test.
     return QueryParams(scope["query_string"]) if scope["query_string"] else {}
 
 
@@ -96,7 +96,11 @@ class WebSocketStream:
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it."""
+        """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it.
+
+        If the process is about to end, if there is no room for one more stream, or if the address has too many, the
+        handshake is refused.
+        """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):
             # If a node answers a handshake with 503, a balancer can try another node, and the viewer doesn't notice.

@@ -26,7 +26,7 @@ PICTURE_CHARACTERS = 500
 
 
 class TimeSlice:
-    """The time for which a task has worked without letting others run. It begins when the object is made."""
+    """Measures for how long a task has worked without letting others run. It begins when the object is made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()

@@ -155,7 +155,7 @@ class WidgetRenderer:
         """Return the HTML of `/embed/preview/{slug}`: the widget, its options, and lines of HTML for a partner to copy.
 
         `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. The page
-        loads its own files from the host that the browser has asked for the page, which may be another one.
+        loads its own files from the host from which it was loaded itself, which may be another one.
         """
         url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(

@@ -19,7 +19,7 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def healthz(request: Request) -> Response:
-    """Answer 200. A process that doesn't answer this is dead."""
+    """Answer 200, whatever state the database and the bus are in."""
     return Response(json_encoding.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
 
 

@@ -52,7 +52,7 @@ async def listing(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """Answer with what is known of one picture: its widths, its alternative text and its credit."""
+    """Answer with what is known of one picture: its files, its alternative text, its credit."""
     await authorised(request, "publish", shared=True)
     return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 

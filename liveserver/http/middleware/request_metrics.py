@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _log_level = logging.getLogger(__name__)
-"""Tells, before a debug line is made, whether the line would be logged. For every request, this is all that is done
-unless it would."""
+"""Tells whether a debug line would be logged. It is asked before the line is made, as most servers log none."""
 
 
 class RequestMetrics:

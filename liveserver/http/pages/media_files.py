@@ -53,7 +53,7 @@ async def file(request: Request) -> Response:
     """Answer with the file of a picture in one width, or with a range of the file's bytes."""
     picture = Picture.parse(request.path_params["name"])
     assert picture is not None
-    # A file with the same name has always the same bytes, so the name can be the entity tag.
+    # A file with this name never changes, so the name can be its entity tag.
     tag = f'"{picture.name}"'
     headers = {**HEADERS, "ETag": tag}
     content = services(request).library.kept(picture)

@@ -44,7 +44,7 @@ def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
     If only certain sites may read the answer, it has the header that permits reading only if one of these sites asked.
-    A request without an Origin gets an answer without that header, which a cache can't give to all sites then.
+    A request without an Origin gets the answer without that header. So no cache has a copy that all sites may read.
     """
     return _READABLE[readers]
 
@@ -55,8 +55,8 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 class Steady(Response):
     """A response that sends a large body in pieces, no faster than the client takes them.
 
-    With TLS, bytes that wait for a slow client are encrypted already, so they are a copy for this client alone. Sent in
-    pieces, at most one piece of the body is copied for each slow client.
+    With TLS, the bytes that wait for a slow client are encrypted already, so each client has a copy of its own. As the
+    body is sent in pieces, that copy is only as large as a piece.
     """
 
     lasting = False
@@ -125,7 +125,7 @@ def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Respo
     span = span_of(range_header, size)
     if span is None:
         return Steady(content, headers=headers)
-    # A view is sent, as a copy would be one more copy for each slow client.
+    # A view is sent and not a copy: otherwise each slow client would keep a copy of its own in memory.
     return partial_response(memoryview(content)[slice(*span)], span, size, headers)
 
 

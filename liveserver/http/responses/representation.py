@@ -60,7 +60,7 @@ class Representation:
     def weight(self) -> int:
         """The bytes of memory that the representation takes, at most.
 
-        The gzip counts even before it is made, with the size of the body. It is never larger.
+        The gzip counts even before it is made, with the size of the body. The gzip is never larger than the body.
         """
         body, tag, head, _ = self._plain
         # `head` and `head_unmodified` share the objects of the headers that are in both.
