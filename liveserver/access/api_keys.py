@@ -29,13 +29,13 @@ _KEY = re.compile(r"lv_([a-z0-9]{12})_([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 SEEN_MAX = 1_000
-"""Keys whose actors are remembered at most."""
+"""API keys whose actors `ApiKeys` remembers at most."""
 
 PAUSE = 0.05
-"""Seconds between two queries for keys that haven't been valid in this process before, however many are sent meanwhile.
+"""Seconds between two queries of the store for keys that this process hasn't seen valid before.
 
-Anybody can invent keys, so the store is asked for all of them together, at most twenty times a second. The first
-request with a valid key waits for so long, once.
+Anybody can invent keys, so one query asks for all keys that were sent since the last query: at most twenty queries a
+second. The first request with a valid key may have to wait for the next query; later ones don't.
 """
 
 
@@ -55,9 +55,10 @@ def new_key(
     expires_at: datetime | None = None,
     liveblogs: Collection[str] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a new key. Return it as it is stored, and the text that is shown once.
+    """Make a new API key. Return the key as it is to be stored, and the key's text, which can be shown only now.
 
-    `expires_at`: None if it doesn't expire. `liveblogs`: the slugs to which it is limited; None if it isn't.
+    `expires_at`: None if the key doesn't expire. `liveblogs`: the slugs to which the key is limited; None if it isn't
+    limited.
     """
     key_id = "".join(secrets.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(12))
     secret = secrets.token_urlsafe(32)
@@ -80,15 +81,18 @@ class ApiKeys:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._seen: LruCache[str, Actor] = LruCache(SEEN_MAX)
-        """The actors of keys that were valid when last seen, by a digest of the key."""
+        """The actors of API keys that were valid when they were last sent, by a hash of the API key."""
         self._unseen: set[str] = set()
-        """The ids of other keys, for the next query."""
+        """The ids of keys that were sent and aren't in `_seen`. The next query asks for them."""
         self._query = FreshFlight(self._find)
         self._next_query = 0.0
         """The earliest moment of the next query, in seconds of the event loop's clock."""
 
     async def authenticate(self, authorization: str | None) -> Actor | None:
-        """Return the actor of an `Authorization` header; None without one. Raises Unauthorized if it isn't valid."""
+        """Return the actor of the API key in an `Authorization` header; None if there is no header.
+
+        Raises Unauthorized if the header or its key isn't valid.
+        """
         if authorization is None:
             return None
         match = _key_in(authorization)
@@ -112,16 +116,19 @@ class ApiKeys:
         return actor
 
     def recall(self, authorization: str | None) -> Actor | None:
-        """Return the actor of an `Authorization` header as of when its key was last seen; None if it isn't remembered.
+        """Return the actor of an `Authorization` header as this process remembers it; None if it doesn't.
 
-        The key may have been revoked or limited since. Only a transaction that confirms the key itself
-        (`store.entries.create`) may rely on this.
+        The store isn't asked, and the key may have been revoked or limited since it was last sent. So only a caller
+        whose transaction checks the key again (`store.entries.create`) may rely on this actor.
         """
         match = None if authorization is None else _key_in(authorization)
         return None if match is None else self._seen.get(_digest(match[0]))
 
     async def _find(self) -> dict[str, ApiKey]:
-        """Read the unseen keys from the store, once the pause is over. Return those that exist, by id."""
+        """Wait until `PAUSE` after the last query, then read the unseen keys from the store.
+
+        Returns the keys that exist, by id.
+        """
         unseen, self._unseen = self._unseen, set()
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(self._next_query - clock())
@@ -140,10 +147,11 @@ def actor_of(key: ApiKey) -> Actor:
 
 
 def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool = False) -> Actor:
-    """Return the actor if it has the scope, for that live blog; raises Unauthorized or Forbidden otherwise.
+    """Return the actor if its key has the scope and may be used for the live blog.
 
-    `slug`: None for something that belongs to no live blog. That needs a key that isn't limited to some, unless it is
-    `shared` by all keys.
+    Raises Unauthorized if there is no actor, and Forbidden if its key lacks the scope or the live blog. `slug`: None
+    for a thing that belongs to no live blog; only keys that aren't limited to live blogs may be used for it. `shared`:
+    True for a thing that all keys with the scope may use, also those that are limited to live blogs.
     """
     if actor is None:
         raise Unauthorized("this needs an API key: Authorization: Bearer lv_<id>_<secret>")
@@ -155,7 +163,7 @@ def require(actor: Actor | None, scope: str, slug: str | None, *, shared: bool =
 
 
 def may(actor: Actor | None, scope: str, slug: str) -> bool:
-    """True if the actor has the scope for that live blog, and `require` wouldn't raise."""
+    """True if the actor's key has the scope and may be used for the live blog: `require` wouldn't raise."""
     return actor is not None and scope in actor.scopes and (actor.liveblogs is None or slug in actor.liveblogs)
 
 

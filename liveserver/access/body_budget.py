@@ -1,7 +1,7 @@
-"""A budget of bytes for request bodies that are being received: one for all of them, and one for each key.
+"""A budget of bytes for the request bodies that are being received: all bodies together, and those of each API key.
 
-A body may come slowly, and a key may send very many at once. So each body takes its bytes from the budget before
-anything of it is read, as many as it may turn out to have.
+A body may come slowly, and a client may send very many bodies at once. So before the first byte of a body is read, as
+many bytes as the body may turn out to have are taken from the budget.
 """
 
 from __future__ import annotations
@@ -16,46 +16,50 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 JSON_MOST = 128
-"""JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) for which there is room: 32 MB with the default."""
+"""JSON bodies of the largest size (`LIVESERVER_MAX_BODY_SIZE`) for which the budget has room: 32 MB by default."""
 JSON_PER_KEY = 32
-"""JSON bodies of the largest size for which one key has room: 8 MB. A body counts only until it has been received, so
-even an import of many entries doesn't need as much."""
+"""JSON bodies of the largest size for which one API key has room: 8 MB by default. A body counts only until it has been
+received, so even an import of many entries needs less than that."""
 
 UPLOADS_MOST = 24
-"""Pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) for which there is room. They count until they have been
-decoded: 480 MB of temporary files, which are memory in a container whose `/tmp` is in memory."""
+"""Uploaded pictures of the largest size (`LIVESERVER_MEDIA_MAX_SIZE`) for which the budget has room. A picture counts
+until it has been decoded. That is 480 MB of temporary files by default; in a container whose `/tmp` is in memory, they
+are memory."""
 UPLOADS_PER_KEY = 8
-"""Pictures of the largest size for which one key has room."""
+"""Uploaded pictures of the largest size for which one API key has room."""
 UPLOAD_LEAST = 1 / 2
-"""The share of the largest size as which even a small picture counts, as each takes a file descriptor. One key can so
-send sixteen at once."""
+"""Each upload counts for at least this share of the largest size, as even a small picture takes a file descriptor. So
+one API key can send at most sixteen pictures at once."""
 
 AGAIN = 5
-"""Seconds after which a key that sends too much at once is asked to come back."""
+"""Seconds of the `Retry-After` header, for a client whose API key sends too much at once."""
 
 
 class BodyBudget:
-    """The bytes of the bodies that are being received, of one sort: JSON or pictures."""
+    """The budget of the bodies of one sort: JSON, or pictures. It knows how many bytes are held, and for which key."""
 
     def __init__(self, name: str, *, most: int, per_key: int) -> None:
-        """`name`: the quota's, which clients see. `most`, `per_key`: bytes of all keys together, and of one key."""
+        """`name`: the name of the quota, which clients see. `most`: bytes of all API keys together.
+
+        `per_key`: bytes of one API key.
+        """
         self._quota = Quota(name, per_key, unit="content-bytes")
         self._most = most
         self._held: dict[str, int] = {}
-        """Bytes by key id."""
+        """The bytes held now, by the id of the API key."""
         self.held = 0
-        """Bytes of all keys together."""
+        """The bytes held now for all API keys together."""
 
     def __len__(self) -> int:
-        """Return the number of keys that send something."""
+        """Return the number of API keys that are sending a body now."""
         return len(self._held)
 
     @contextmanager
     def room(self, key_id: str, size: int) -> Iterator[None]:
-        """Hold room for a body of at most `size` bytes until the block ends. Raises TooManyRequests and Busy.
+        """Hold room for a body of at most `size` bytes until the `with` block ends.
 
-        No key may take more than is left for all others together, so a few keys that fill the budget leave room for
-        others.
+        Raises TooManyRequests if the API key would hold more than one key may. Raises Busy if the key would hold more
+        than what is still free for all keys together: so a few keys that fill the budget leave room for others.
         """
         after = self._held.get(key_id, 0) + size
         if after > self._quota.most:
@@ -75,10 +79,10 @@ class BodyBudget:
 
 
 def json_budget(largest: int) -> BodyBudget:
-    """Return the budget of JSON bodies. `largest`: bytes that one may have."""
+    """Return the budget of JSON bodies. `largest`: the bytes that one body may have."""
     return BodyBudget("bodies-held", most=JSON_MOST * largest, per_key=JSON_PER_KEY * largest)
 
 
 def upload_budget(largest: int) -> BodyBudget:
-    """Return the budget of pictures. `largest`: bytes that one may have."""
+    """Return the budget of uploaded pictures. `largest`: the bytes that one picture may have."""
     return BodyBudget("uploads-held", most=UPLOADS_MOST * largest, per_key=UPLOADS_PER_KEY * largest)

@@ -1,11 +1,12 @@
-"""Admission of other sites: partners under their rules, and all others under the live blog's embed policy.
+"""Admission of other sites: partners under their own rules, all other sites under the live blog's embed policy.
 
-The rules are few and kept in memory. All of them are read again by one query every 1.5 seconds, so a change that is
-made on one node holds on all nodes within two seconds. Each viewer of a partner has a session from when it comes until
-it leaves (`access/partner_sessions.py`). When a partner is switched off, the viewers of its sessions are closed.
+There are only dozens of rules, and each process keeps them in memory. It reads all of them again every 1.5 seconds, so
+a change that is made on one node holds on all nodes within two seconds. Each viewer that came with a partner has a
+partner session while it is connected (`access/partner_sessions.py`). When a partner is switched off, its viewers are
+disconnected.
 
-The rules go by the request's origin, which browsers tell the truth about and other programs can invent. This server's
-own pages are let in with every partner; their `frame-ancestors` say which sites may frame them.
+The rules look at the request's Origin header. Browsers tell the truth there; other programs can invent an origin. This
+server's own pages are admitted with every partner; the `frame-ancestors` of these pages say which sites may frame them.
 """
 
 from __future__ import annotations
@@ -45,33 +46,36 @@ if TYPE_CHECKING:
     from liveserver.store.repositories.partners import Rules
 
 POLL = 1.5
-"""Seconds between two reads of the rules."""
+"""Seconds between two reads of the rules from the store."""
 
 UNKNOWN_AGAIN = 0.5
-"""Seconds between two reads of the rules because a request names a partner that isn't among them."""
+"""Seconds from one read of the rules to the next if a request names a partner that isn't in memory."""
 
 SLICE = 500
-"""Viewers that are closed in one turn of the event loop at most."""
+"""Viewers that are disconnected in one turn of the event loop at most."""
 
 
 log = structlog.get_logger(__name__)
 
 
 class Readers(Enum):
-    """The sites whose scripts may read an answer, beside this server's own pages. Other programs can read it anyway."""
+    """The sites whose scripts may read an answer, besides this server's own pages.
+
+    Browsers enforce this. Programs that aren't browsers can always read the answer.
+    """
 
     ANY = auto()
     """Scripts of any site may read the answer."""
     ASKING = auto()
-    """Scripts of some sites may read the answer, and the request is from one of those."""
+    """Only scripts of certain sites may read the answer, and the request comes from one of these sites."""
     NONE = auto()
-    """Scripts of some sites may read the answer, and the request is from none of those."""
+    """Only scripts of certain sites may read the answer. The request comes from none of them, or has no Origin."""
 
 
 class Admission(NamedTuple):
-    """The topic that a request gets to see, the partner with whom it came, and the readers of the same answer.
+    """The topic that a request gets to see, its partner, and the sites whose scripts may read the answer.
 
-    `partner`: None for a request without one.
+    `partner`: None if the request names no partner.
     """
 
     topic: Topic
@@ -80,7 +84,7 @@ class Admission(NamedTuple):
 
 
 class Partners:
-    """One process's copy of the rules, and the partners' sessions in it."""
+    """One process's copy of all partners and embed policies, and the partner sessions of its viewers."""
 
     def __init__(
         self,
@@ -101,29 +105,30 @@ class Partners:
         """The time at which the last read of the rules began, by the event loop's clock; None if there was none."""
         self._reading = FreshFlight(self._read)
         self._partner_sessions = PartnerSessions(hub)
-        # A `Periodic` goes on after any error: partners must be switched off even if one poll fails.
+        # A `Periodic` goes on after any error: partners must be switched off in this process even after a failed poll.
         self._polls = Periodic(self._poll, lambda: poll, log=log, failure_event="partners.poll_broken", wait_first=True)
         self._tasks = BackgroundTasks()
 
     async def start(self) -> None:
-        """Read the rules, and begin to poll them."""
+        """Read the rules, and begin to read them every `poll` seconds. A first read that fails raises nothing."""
         with suppress(StoreUnavailable):
             await self.refresh()
         self._tasks.spawn(self._polls.run())
 
     async def close(self) -> None:
-        """Stop polling, and cancel a read that is under way."""
+        """Stop reading the rules: cancel the task that reads them, and a read that is under way."""
         await asyncio.gather(*self._tasks.cancel(), *self._reading.cancel(), return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Read the rules now, and close viewers that they don't let in any more. Raises StoreUnavailable."""
+        """Read the rules now, and disconnect viewers that the rules don't admit any more. Raises StoreUnavailable."""
         await self._reading()
         await self._enforce()
 
     async def admit(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Admission:
-        """Return what a request may see of a live blog, whether or not that exists.
+        """Return what a request may see of a live blog. Whether the live blog exists isn't checked.
 
-        `partner_id`: None if the request names no partner. Raises EmbedRefused and StoreUnavailable.
+        `partner_id`: None if the request names no partner. Raises EmbedRefused if the partner's rules or the live
+        blog's embed policy don't admit the request, and StoreUnavailable.
         """
         partner = None if partner_id is None else await self._find(partner_id)
         if self._read_at is None:
@@ -142,10 +147,11 @@ class Partners:
         return Admission(_topic(partner, slug), partner, readers if partner.origins else Readers.ANY)
 
     async def readers(self, slug: str, headers: RawHeaders) -> Readers:
-        """Return the sites whose scripts may read an answer that is sent to everybody. Raises StoreUnavailable.
+        """Return the sites whose scripts may read an answer that anybody may fetch. Raises StoreUnavailable.
 
-        Such answers have an address on the newsroom's pages (feeds, share cards). They aren't refused, as a program may
-        send an origin too, such as a feed reader within a browser; browsers keep them from other sites' scripts.
+        Such answers (feeds, share cards) are linked from the newsroom's pages. A request for one is never refused, as
+        an innocent program may send an origin too, such as a feed reader within a browser. Instead, the answer's
+        headers make browsers keep it from the scripts of other sites.
         """
         try:
             return (await self.admit(slug, None, headers)).readers
@@ -153,14 +159,17 @@ class Partners:
             return Readers.NONE
 
     async def shown(self, slugs: Iterable[str], headers: RawHeaders) -> frozenset[str]:
-        """Return those live blogs of a list that a request may see. Raises StoreUnavailable."""
+        """Return those of the slugs whose live blogs a request without a partner may see. Raises StoreUnavailable."""
         if self._read_at is None:
             await self.refresh()
         caller = Caller.of(headers)
         return frozenset(slug for slug in slugs if slug not in self._restricted or self._may_embed(slug, caller))
 
     async def subscription(self, slug: str, partner_id: str | None, headers: RawHeaders) -> Subscription:
-        """Make a subscription for a viewer that comes by such a request. Raises EmbedRefused and StoreUnavailable."""
+        """Make the subscription of the viewer that a request opens. Raises EmbedRefused and StoreUnavailable.
+
+        `partner_id`: None if the request names no partner.
+        """
         if partner_id is None and slug not in self._restricted and self._read_at is not None:
             return Subscription(self._hub, Topic(slug))
         topic, partner, _ = await self.admit(slug, partner_id, headers)
@@ -169,9 +178,10 @@ class Partners:
         return self._partner_sessions.subscription(partner, topic, Caller.of(headers))
 
     async def frame_ancestors(self, slug: str, partner_id: str | None) -> str:
-        """Return the sites that may frame a page with the live blog, as a Content-Security-Policy's `frame-ancestors`.
+        """Return the sites that may show a page with the live blog in a frame.
 
-        Raises EmbedRefused if the partner may not show the live blog, and StoreUnavailable.
+        They are returned as the value of `frame-ancestors` in a Content-Security-Policy. Raises EmbedRefused if the
+        partner may not show the live blog, and StoreUnavailable.
         """
         if partner_id is not None:
             partner = (await self.admit(slug, partner_id, ())).partner
@@ -182,23 +192,24 @@ class Partners:
         return "*" if embedding.mode == "anyone" else origins.frame_ancestors(embedding.origins)
 
     def known(self, partner_id: str | None) -> Partner | None:
-        """Return the partner as of when the rules were last read; None if it isn't among them."""
+        """Return the partner as it was when the rules were last read; None if there was no such partner."""
         return None if partner_id is None else self._partners.get(partner_id)
 
     def viewers(self, partner_id: str) -> int:
-        """Return the number of viewers that a partner has in this process."""
+        """Return the number of viewers in this process that came with the partner."""
         return self._partner_sessions.count(partner_id)
 
     async def create(self, content: PartnerInput) -> Partner:
-        """Create a partner."""
+        """Create a partner, and return it. Raises Conflict if there are as many partners as there may be."""
         partner = await self._store.partners.add(new_partner(content, self._clock()))
         await self.changed()
         return partner
 
     async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
-        """Change a partner. `version`: the one that was edited; None for whichever is current.
+        """Apply a patch to a partner, and return the changed partner.
 
-        Raises NotFound, and VersionConflict if another version is current.
+        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound, and
+        VersionConflict if another version is current.
         """
         at = self._clock()
 
@@ -211,15 +222,19 @@ class Partners:
         return partner
 
     async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
-        """Delete a partner, and close its viewers. `version`: as in `edit`."""
+        """Delete a partner, and disconnect its viewers.
+
+        `version`: the version that the client wants to delete; None for any version. Raises NotFound, and
+        VersionConflict if another version is current.
+        """
         await self._store.partners.delete(partner_id, version=version)
         await self.changed()
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked_at = self._now()
         if partner_id not in self._partners and PARTNER_ID.fullmatch(partner_id):
-            # The partner may be new, and clients don't ask again after "unknown", so the rules are read again. That is
-            # delayed: a client that invents ids doesn't cause a query for each.
+            # The partner may be new, and clients give up after the answer "unknown", so the rules are read again. The
+            # read is delayed, so that a client that invents ids doesn't cause a query for each id.
             if self._read_at is not None:
                 await asyncio.sleep(self._read_at + UNKNOWN_AGAIN - asked_at)
             if self._read_at is None or self._read_at < asked_at:
@@ -233,14 +248,14 @@ class Partners:
         self._read_at = started_at
 
     async def changed(self) -> None:
-        """Read the rules after some were written. If that fails, the next poll reads them."""
+        """Read the rules now, as some have just been written. If this read fails, the next regular read gets them."""
         with suppress(StoreUnavailable):
             await self.refresh()
 
     async def _poll(self) -> None:
         with suppress(StoreUnavailable):
             await self._reading()
-        # Even if the database can't be read: a partner whose time is over has to be closed.
+        # This runs even if the database can't be read: the viewers of a partner that has expired must go.
         await self._enforce()
 
     def _may_embed(self, slug: str, caller: Caller) -> bool:
@@ -254,7 +269,7 @@ class Partners:
         return host == caller.host.lower() or (scheme, host) == (self._own.scheme, self._own.netloc.lower())
 
     def _refusal(self, partner: Partner | None, slug: str, caller: Caller) -> str | None:
-        """Return the reason why the partner may not show the live blog to this caller; None if it may."""
+        """Return why the partner may not show the live blog to this caller, as one word; None if the partner may."""
         if partner is None:
             return "unknown"
         if not partner.enabled:
@@ -268,7 +283,7 @@ class Partners:
         return None
 
     async def _enforce(self) -> None:
-        """Close the viewers that the rules don't let in any more, or for which they make another topic now."""
+        """Disconnect the viewers that the rules don't admit any more, and those whose topic the rules have changed."""
         at = self._clock()
         for partner_id in self._partner_sessions.partners():
             partner = self._partners.get(partner_id)
@@ -284,7 +299,8 @@ class Partners:
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_NOT_ADMITTED)
             elif partner is not None and _topic(partner, slug) != session.topic:
                 # The viewer must neither keep entries that it may not see any more, nor miss those that it may see now.
-                # The reset's position is void: a viewer at the live blog's own position would ignore a reset to it.
+                # So it is sent a reset, which tells it to start anew. The reset has a void position: if it had the live
+                # blog's position, a viewer that has that position already would ignore the reset.
                 session.viewer.write(Frame(messages.reset(VOID_POSITION)))
                 self._partner_sessions.close(partner_id, session, close_codes.CLOSE_RESTART)
             else:
@@ -300,7 +316,7 @@ class Partners:
 
 
 def new_partner(content: PartnerInput, at: datetime) -> Partner:
-    """Make a new partner, to be stored. `at`: the moment of its creation."""
+    """Return a new partner, to be stored by the caller. `at`: the moment of its creation."""
     return Partner(
         id=new_partner_id(),
         name=content.name,
@@ -319,7 +335,10 @@ def new_partner(content: PartnerInput, at: datetime) -> Partner:
 
 
 def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
-    """Return the partner with the patch applied at a moment; `current` itself if the patch changes nothing."""
+    """Return the partner with the patch applied. If the patch changes nothing, that is `current` itself.
+
+    `at`: the moment of the change.
+    """
     new = replace(current, **_fields(patch))
     return current if new == current else replace(new, updated_at=at)
 
@@ -329,7 +348,7 @@ def _topic(partner: Partner, slug: str) -> Topic:
 
 
 def _fields(patch: PartnerPatch) -> dict[str, Any]:
-    """Return the fields that a patch names, in the types that a partner has them in."""
+    """Return the values of the fields that a patch names, in the types that `Partner` has for them."""
     fields = patch.sent()
     for name in {"origins", "liveblogs", "tags"} & fields.keys():
         fields[name] = tuple(getattr(patch, name))

@@ -1,4 +1,7 @@
-"""The viewers of each partner. They are noted when they come and when they leave, which is all that a partner costs."""
+"""The viewers of each partner, in this process. A viewer is noted when it comes, and forgotten when it leaves.
+
+The delivery of messages does nothing more for partners.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 
 NAMED_MAX = 300
-"""Characters that an origin or a host may have: host names have at most 253."""
+"""Bytes that an Origin or Host header may have: host names have at most 253 characters."""
 
 
 class Caller(NamedTuple):
@@ -32,11 +35,12 @@ class Caller(NamedTuple):
 
     @classmethod
     def of(cls, headers: RawHeaders) -> Caller:
-        """Return the caller that a request's headers name."""
+        """Return the caller that a request's headers name. With overlong headers, its origin matches no rule."""
         values = {name: value for name, value in headers if name in {b"origin", b"host"}}
         origin = values.get(b"origin")
         if any(len(value) > NAMED_MAX for value in values.values()):
-            # No browser sends so much, no rule has it, and it would be kept for as long as the viewer stays.
+            # No browser sends such a header, and no rule has such a name. The session would keep it in memory for as
+            # long as the viewer stays.
             return cls("null", "")
         return cls(origin.decode("latin-1").lower() if origin else None, values.get(b"host", b"").decode("latin-1"))
 
@@ -49,7 +53,7 @@ class PartnerSession(NamedTuple):
     """The topic that the viewer follows."""
     caller: Caller
     version: int
-    """The partner's version when the viewer was let in."""
+    """The partner's version by which the viewer was admitted."""
 
 
 class Reviewed(NamedTuple):
@@ -58,11 +62,11 @@ class Reviewed(NamedTuple):
     version: int
     """The partner's version; 0 if there was no such partner."""
     over: bool
-    """True if the partner was gone, or its time was over."""
+    """True if the partner had been deleted, or had expired."""
 
 
 class PartnerSessions:
-    """One process's sessions of each partner."""
+    """The partner sessions of one process, by partner."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -74,7 +78,7 @@ class PartnerSessions:
         return list(self._sessions)
 
     def sessions(self, partner_id: str) -> list[PartnerSession]:
-        """Return a partner's sessions, in a new list."""
+        """Return a partner's sessions, in a list that stays as it is while sessions come and go."""
         return list(self._sessions.get(partner_id, {}).values())
 
     def count(self, partner_id: str) -> int:
@@ -82,22 +86,25 @@ class PartnerSessions:
         return len(self._sessions.get(partner_id, ()))
 
     def add(self, partner_id: str, session: PartnerSession) -> None:
-        """Add a session to a partner's."""
+        """Add a session to those of the partner."""
         self._sessions.setdefault(partner_id, {})[session.viewer] = session
         reviewed = self._reviewed.get(partner_id)
         if reviewed is not None and reviewed.version != session.version:
-            # The viewer was let in by rules that have changed since: its partner's sessions need another review.
+            # The viewer was admitted by rules that have changed since then: the partner's sessions need another review.
             del self._reviewed[partner_id]
 
     def review(self, partner_id: str, rules: Reviewed) -> bool:
-        """Note that the sessions are being reviewed. Return False if they have been already, in the same state."""
+        """Note that the partner's sessions are reviewed under these rules.
+
+        Return False, and note nothing, if the last review had the same rules: no review is needed then.
+        """
         if self._reviewed.get(partner_id) == rules:
             return False
         self._reviewed[partner_id] = rules
         return True
 
     def remove(self, partner_id: str, viewer: Viewer) -> None:
-        """Forget a viewer's session, if it has one."""
+        """Forget a viewer's session with the partner, if it has one."""
         sessions = self._sessions.get(partner_id)
         if sessions is not None:
             sessions.pop(viewer, None)
@@ -117,7 +124,7 @@ class PartnerSessions:
 
 
 class PartnerSubscription(Subscription):
-    """A subscription whose viewer has a session with a partner."""
+    """The subscription of a viewer that came with a partner: it adds and removes the viewer's partner session."""
 
     __slots__ = ("_caller", "_partner_id", "_partner_sessions", "_version")
 
@@ -131,9 +138,13 @@ class PartnerSubscription(Subscription):
         self._caller = caller
 
     async def join(self, viewer: Viewer, after: Position | None, /) -> None:
-        """Let the viewer in, and give it a session. Raises NotFound, StoreUnavailable and Draining."""
+        """Register the viewer with the hub, and add its partner session.
+
+        `after`: the viewer's position; None if it has none. Raises NotFound, StoreUnavailable and Draining; the viewer
+        then has no partner session.
+        """
         viewer.partner = self._partner_id
-        # The session comes first, as the partner may be switched off while the live blog is being read.
+        # The session is added first, as the partner may be switched off while the store is asked for the live blog.
         self._partner_sessions.add(self._partner_id, PartnerSession(viewer, self.topic, self._caller, self._version))
         try:
             await super().join(viewer, after)
@@ -142,6 +153,6 @@ class PartnerSubscription(Subscription):
             raise
 
     def gone(self, viewer: Viewer, /) -> None:
-        """Forget a viewer whose connection has ended."""
+        """Forget a viewer whose connection has ended, and its partner session."""
         self._partner_sessions.remove(self._partner_id, viewer)
         super().gone(viewer)

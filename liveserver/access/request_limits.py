@@ -1,8 +1,9 @@
-"""The limits on requests of one address, or one API key, to this process.
+"""The limits on the requests that one address, or one API key, sends to this process.
 
-Each process counts for itself, in memory, and the delivery of messages isn't slowed down by it. Trusted proxies and
-exempt networks aren't limited by address, nor are clients without one (a Unix socket): it is better to refuse nobody
-than everybody that comes by a proxy which doesn't forward addresses.
+Each process counts for itself, in memory. The delivery of messages to viewers isn't counted. Three sorts of clients
+aren't limited by address: trusted proxies, networks that the operator exempts, and clients without an address (on a
+Unix socket). If a proxy doesn't forward the addresses of its clients, it is better to limit none of them than to refuse
+all of them.
 """
 
 from __future__ import annotations
@@ -24,42 +25,46 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
     Peer = tuple[str, int] | None
-    """The client's host and port, as ASGI has them; None if it has none."""
+    """The client's host and port, as ASGI has them; None if the client has no address."""
 
 BURST_SECONDS = 20
-"""Seconds whose requests may all come at once, as they do when a page is announced in a school, or a node restarts."""
+"""As many requests as a limit allows in this many seconds may also come all at once. They do so when a page is
+announced in a school, or when a node restarts."""
 
 FAILED_KEYS_SECONDS = 60
-"""Seconds whose requests with keys that aren't valid may all come at once: their limit is set per minute."""
+"""The same for requests whose API key isn't valid, in seconds: the limit on these is set per minute."""
 
 FULL_AGAIN = 10
-"""Seconds after which an address with too many streams is asked to come back: nobody knows when one of them ends."""
+"""Seconds of the `Retry-After` header for an address with too many streams: nobody knows when one of them will end."""
 
 
 WRITTEN = 16 * 1024
-"""Characters of an entry that count as one more request of the key that wrote it: the whole entry goes to the database
-and to every viewer, however little of it was changed. Most entries are shorter, and cost nothing more."""
+"""When an entry is written, each 16,384 characters of its body count as one more request of the API key. The whole
+entry goes to the database and to every viewer, however little of it was changed. Most entries are shorter than this, so
+that writing them counts as one request only."""
 
 ASKED = 10
-"""Further requests as which a deletion counts if its viewers are asked to confirm it: each of them answers."""
+"""A deletion that asks all viewers for a confirmation counts as this many further requests of the API key, as each
+viewer answers."""
 
 REFUSALS = 50
-"""Refusals a second that one address is sent, while it has no more than 500 connections. A client that asks again as
-soon as it is refused, on thousands of connections, would else take the processor from others."""
+"""Refusals a second that the server sends to one address, while the address has no more than 500 connections. Some
+clients ask again as soon as they are refused. With thousands of connections, such a client would take the processor
+from others."""
 REFUSALS_AT_ONCE = 200
-"""Refusals of one address that may come at once before that."""
+"""Refusals that one address may be sent at once, before `REFUSALS` holds."""
 
 REFUSAL_REST_MAX = 10.0
-"""Seconds that a connection rests at most after a refusal, as somebody may be waiting there who did nothing wrong. An
-address with many connections is therefore refused more often: with 2,000 of them 200 times a second."""
+"""Seconds for which a connection isn't read after a refusal, at most: an innocent client may be waiting there. So an
+address with many connections is sent more refusals than `REFUSALS`: with 2,000 connections, 200 a second."""
 
 KEYS_KEPT = 4_096
-"""Hosts whose limiter key is remembered, as most clients send several requests: computing the key is half of what the
-limits cost a new connection."""
+"""Hosts whose network prefix is remembered, as most clients send several requests. Computing the prefix is half of what
+the limits cost a new connection."""
 
 
 class Limit:
-    """A rate, the name under which clients are told of it, and the text of its refusals."""
+    """The highest rate of one sort of events, its name in answers to clients, and the text of its refusals."""
 
     __slots__ = ("_detail", "_limiter", "_name", "_seconds")
 
@@ -76,17 +81,17 @@ class Limit:
         self._limiter = RateLimiter(rate, max(1, round(rate * seconds)), clock) if rate else None
 
     def take(self, key: Hashable) -> None:
-        """Count one event of the key. Raises TooManyRequests, and counts nothing, if it is one too many."""
+        """Count one event of the key. If that is one too many, raises TooManyRequests and counts nothing."""
         if self._limiter is not None and (wait := self._limiter.take(key)):
             raise self._error(wait)
 
     def check(self, key: Hashable) -> None:
-        """Raise TooManyRequests if one more event would be too many; count nothing."""
+        """Raise TooManyRequests if one more event of the key would be too many. Nothing is counted."""
         if self._limiter is not None and (wait := self._limiter.wait(key)):
             raise self._error(wait)
 
     def owe(self, key: Hashable, events: int) -> None:
-        """Count events that have happened already, even if they are too many."""
+        """Count events of the key that have happened already, even if they are too many. `take` comes before this."""
         if self._limiter is not None and events:
             self._limiter.owe(key, events)
 
@@ -97,12 +102,12 @@ class Limit:
 
 
 class RequestLimits:
-    """One process's limits on requests. `clock`: returns seconds since any fixed moment."""
+    """One process's limits on requests. `clock`: a function that returns the seconds since any fixed moment."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         names = f"{settings.forwarded_allow_ips},{settings.limit_exempt}".split(",")
         self._key_of = lru_cache(KEYS_KEPT)(partial(_key_of, Networks(names)))
-        """Returns the key by which a host is counted: its network prefix; None if it isn't limited."""
+        """A function that returns the network prefix by which a host is counted; None if the host isn't limited."""
         self._held = ConcurrencyLimiter(settings.limit_streams_held)
         template = "more {requests} from this address than {limit} a {unit}"
 
@@ -127,13 +132,14 @@ class RequestLimits:
         )
 
     def prefix_of(self, peer: Peer) -> bytes | None:
-        """Return the network prefix by which a peer's requests are counted; None if it isn't limited by address."""
+        """Return the network prefix by which a peer's requests are counted; None if they aren't limited by address."""
         return self._key_of(peer[0]) if peer else None
 
     def stream(self, peer: Peer) -> Permit | None:
-        """Count a stream that is about to be opened. Return the permit to release at its end; None if it needs none.
+        """Count a stream that is about to be opened, for its address.
 
-        Raises TooManyRequests.
+        Returns the permit that the caller must release when the stream ends; None if the peer or the number of streams
+        isn't limited. Raises TooManyRequests if the address opens streams too often, or holds too many.
         """
         key = self.prefix_of(peer)
         if key is None:
@@ -149,42 +155,51 @@ class RequestLimits:
         return permit
 
     def read(self, peer: Peer) -> None:
-        """Count a request of the API without a key. Raises TooManyRequests."""
+        """Count a request to the API without an API key. Raises TooManyRequests if the address sends too many."""
         self._by_address(self._reads, peer)
 
     def page(self, peer: Peer) -> None:
-        """Count a request for a page, a feed or a share card. Raises TooManyRequests."""
+        """Count a request for a page, a feed or a share card. Raises TooManyRequests if the address sends too many."""
         self._by_address(self._pages, peer)
 
     def check_missing(self, peer: Peer) -> None:
-        """Raise TooManyRequests if the peer's address asked for too many pictures that don't exist; count nothing."""
+        """Raise TooManyRequests if the address asked for too many pictures that don't exist. Nothing is counted."""
         key = self.prefix_of(peer)
         if key is not None:
             self._missing.check(key)
 
     def missing(self, peer: Peer) -> None:
-        """Count a request for a picture that doesn't exist. Raises TooManyRequests."""
+        """Count a request for a picture that doesn't exist. Raises TooManyRequests if the address sends too many."""
         self._by_address(self._missing, peer)
 
     def failed_key(self, peer: Peer) -> None:
-        """Count a request with a key that isn't valid. Raises TooManyRequests; valid keys are never refused by it."""
+        """Count a request whose API key isn't valid. Raises TooManyRequests if the address sends too many.
+
+        Requests with a valid key aren't counted, and never refused by this limit.
+        """
         self._by_address(self._failed_keys, peer)
 
     def refusal_wait(self, peer: Peer) -> float:
-        """Count a refusal, and return the seconds until the next request of the same connection is to be read."""
+        """Count a refusal for the peer's address. Return for how many seconds the peer's connection isn't to be read.
+
+        Returns 0 while the address is refused less often than `REFUSALS`, and for peers that aren't limited.
+        """
         key = self.prefix_of(peer)
         return 0.0 if key is None else self._refusals.reserve(key, REFUSAL_REST_MAX)
 
     def with_key(self, key_id: str) -> None:
-        """Count a request with a valid key. Raises TooManyRequests."""
+        """Count a request with a valid API key. Raises TooManyRequests if too many are sent with that key."""
         self._by_key.take(key_id)
 
     def wrote(self, key_id: str, size: int) -> None:
-        """Count the characters that a request with this key has written: further requests have to wait longer."""
+        """Count one more request of the API key for each `WRITTEN` characters of an entry that was written with it.
+
+        `size`: characters of the entry's body.
+        """
         self._by_key.owe(key_id, size // WRITTEN)
 
     def asked_viewers(self, key_id: str) -> None:
-        """Count a deletion with this key for which all viewers are asked to answer."""
+        """Count `ASKED` more requests of the API key, for a deletion that asks all viewers for a confirmation."""
         self._by_key.owe(key_id, ASKED)
 
     def _by_address(self, limit: Limit, peer: Peer) -> None:

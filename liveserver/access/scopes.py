@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 SCOPES = ("publish", "manage")
-"""The rights that an API key may have: `publish` for entries and pictures, `manage` for live blogs and partners."""
+"""The scopes that an API key may have: `publish` for entries and pictures, `manage` for live blogs and partners."""

@@ -1,7 +1,8 @@
-"""Links that show one live blog's reach to everybody that has them, until they expire or their key is revoked.
+"""Links to the page of one live blog's reach, for people without an API key.
 
-A link's address has 256 random bits, and the database keeps only their SHA-256: nobody can make a link from the
-database or a backup.
+Everybody that has the link can open the page, until the link expires or the API key that made it is revoked. A link's
+address has a secret of 256 random bits. The database keeps only the secret's SHA-256, so nobody that reads the database
+or a backup learns a link.
 """
 
 from __future__ import annotations
@@ -24,21 +25,24 @@ if TYPE_CHECKING:
     from liveserver.store import Store
 
 SCOPE = "manage"
-"""The scope that a key must have both when it makes a link and when the link is used."""
+"""The scope that an API key must have when it makes a link, and must still have when somebody uses the link."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 class NewLink(NamedTuple):
-    """A link that was made."""
+    """A link that has just been made."""
 
     path: str
-    """The page's path with the secret that opens it: shown once, and kept nowhere."""
+    """The page's path with the secret in its query. It can be shown only now, as it is kept nowhere."""
     expires_at: datetime
 
 
 async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
-    """Make and store a link to the page of a live blog's reach. Raises NotFound."""
+    """Make a link to the page of a live blog's reach, store its hash, and return the link.
+
+    `days`: the days until the link expires. Raises NotFound if there is no such live blog.
+    """
     token, created_at = secrets.token_urlsafe(32), now()
     link = ReachLink(slug, actor.key_id, created_at, created_at + timedelta(days=days))
     await store.reach.add_link(_digest(token), link)
@@ -46,7 +50,11 @@ async def make(store: Store, slug: str, actor: Actor, *, days: int) -> NewLink:
 
 
 async def check(store: Store, slug: str, token: str) -> None:
-    """Raise Unauthorized if a link isn't valid or has expired, and Forbidden if its key hasn't the right any more."""
+    """Check the secret (`token`) of a link to the page of a live blog's reach.
+
+    Raises Unauthorized if the link isn't valid or has expired, or its API key was revoked. Raises Forbidden if the key
+    lacks the scope or the live blog by now.
+    """
     if not _TOKEN.fullmatch(token):
         raise Unauthorized("this page needs a link that `liveserver reach SLUG --link` makes")
     link = await store.reach.find_link(_digest(token))

@@ -1,4 +1,7 @@
-"""Answers that are made once for all requests alike, with those that a partner's readers get."""
+"""Answers about a live blog that are made once, and sent to all requests of the same kind.
+
+Readers that come with a partner get answers of their own.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +26,31 @@ if TYPE_CHECKING:
 
 
 EXPOSED_HEADERS = ("ETag", "Link", "Retry-After")
-"""The headers of an answer that scripts of other origins may read."""
+"""The headers of an answer that the scripts of other origins may read."""
 
 
 def public_representation(body: bytes, headers: Mapping[str, str]) -> Representation:
-    """Return JSON as a representation that scripts of other origins may read."""
+    """Return JSON as a representation, with the header that lets scripts of other origins read `EXPOSED_HEADERS`."""
     exposed = {"Access-Control-Expose-Headers": ", ".join(EXPOSED_HEADERS)}
     return Representation(body, "application/json", {**exposed, **headers})
 
 
 async def cached_answer(request: Request, variant: Variant, make: Make) -> CachedPage:
-    """Return an answer about the path's live blog, made once for all requests. Raises what `PageCache.get` raises."""
+    """Return an answer about the live blog in the request's path, from the page cache.
+
+    `variant`: what tells this answer from others about the live blog. `make`: a function that makes the answer, if it
+    isn't held. Raises the errors of `PageCache.get`.
+    """
     topic = Topic(request.path_params["slug"])
     return await services(request).page_cache.get(topic, variant, make, requester_of(request.scope, topic))
 
 
 async def cached_answer_for(request: Request, admitted: Admission, variant: Variant, make: Make) -> CachedPage:
-    """Return the answer to a request that was let in, made once for all alike. Raises what `PageCache.get` raises."""
+    """Return an answer that depends on the request's admission: its topic, and the sites that may read the answer.
+
+    All requests with the same admission and variant share one answer from the page cache, or, for a late topic whose
+    live blog isn't in memory, one run of `make`. Raises the errors of `PageCache.get`.
+    """
     topic = admitted.topic
     if admitted.readers is not Readers.ANY:
         variant = (*variant, admitted.readers.name)
@@ -49,7 +60,8 @@ async def cached_answer_for(request: Request, admitted: Admission, variant: Vari
         return await cached_answer(request, (*variant, "for", topic), make)
     parts, whole = services(request), Topic(topic.slug)
     requester = requester_of(request.scope, whole)
-    # The answer is good until the late topic or the live blog changes: the live blog may have lost an entry.
+    # The answer is good until the late topic or the live blog itself changes. The live blog counts too, as an entry may
+    # have been deleted there, and the late topic must not show it any longer.
     with suppress(Draining):
         await parts.hub.enter(whole)
     reached = parts.hub.reached(whole)
@@ -59,9 +71,10 @@ async def cached_answer_for(request: Request, admitted: Admission, variant: Vari
 
 
 def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
-    """Return the headers that say who may read an answer, and for how long it may be cached.
+    """Return the headers that say which sites may read an answer, and for how long caches may keep it.
 
-    `cache`: the Cache-Control of an answer that isn't for a partner; one for a partner is kept for a second, by origin.
+    `cache`: the Cache-Control of an answer to a request without a partner. Caches may keep an answer for a partner's
+    readers for a second, and only for requests with the same Origin header.
     """
     if admitted.partner is None:
         return {"Cache-Control": cache, **readable_by(admitted.readers)}
@@ -69,10 +82,11 @@ def headers_for(admitted: Admission, cache: str) -> dict[str, str]:
 
 
 async def admitted_alone(request: Request) -> dict[str, str]:
-    """Return the headers of an answer that is made for this request alone.
+    """Check that a request without a partner is admitted. Return headers for an answer that is made for it alone.
 
-    Raises EmbedRefused if the request's origin isn't let in. The middleware says whether a script may read the answer.
-    As the answer has `no-cache`, no cache gives it to another request without asking here.
+    Raises EmbedRefused if the live blog's embed policy doesn't admit the request's origin. Another header, which a
+    middleware adds, lets scripts read the answer. The answer has `no-cache`, so that a cache asks this server before it
+    gives the answer to another request.
     """
     slug, partners = request.path_params["slug"], services(request).partners
     admitted = await partners.admit(slug, None, request.scope["headers"])

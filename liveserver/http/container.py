@@ -1,4 +1,4 @@
-"""The parts of a running server. The composition root makes them, and every request finds them in its state."""
+"""The parts of a running server, in one container. The composition root makes it; every request has it in its state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The parts of one process."""
+    """The parts of one server process."""
 
     settings: Settings
     store: Store
@@ -55,18 +55,19 @@ class Container:
     syndication: SyndicationCoordinator
     limits: RequestLimits
     bodies: BodyBudget
-    """The memory for JSON bodies that are being received."""
+    """The budget for JSON bodies that are being received."""
     uploads: BodyBudget
-    """The memory for files that are being received."""
+    """The budget for uploaded pictures that are being received or decoded."""
     store_queue: FairQueue
-    """The queue of everything that is read from the store for a request, and rendered."""
+    """The queue of jobs that read something from the store for a request, and render it."""
     picture_queue: FairQueue
-    """The queue of reads of pictures' files."""
+    """The queue of jobs that read the files of pictures."""
     card_queue: FairQueue
-    """The queue of share cards to be drawn."""
+    """The queue of jobs that draw share cards."""
     dated: DatedCache
+    """The cache of sitemaps."""
     writable: FreshFlight[None]
-    """Checks that the database can be written to; raises StoreUnavailable if not."""
+    """Checks, when it is called, that the database can be written to. Raises StoreUnavailable if it can't."""
 
 
 def services(connection: HTTPConnection) -> Container:

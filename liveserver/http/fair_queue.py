@@ -1,17 +1,18 @@
-"""A queue of jobs that is fair to requesters: one that asks for much makes nobody else wait.
+"""A queue of jobs that is fair to requesters: a requester that asks for much doesn't make the others wait.
 
-Four words: a *requester* asks for something. A *job* makes it. A *line* is the queue of one requester's jobs, or of all
-requesters that share what there is for one (an address). A *turn* is the moment at which a line may begin one job.
+Four words: a *requester* is a request that asks for an answer. A *job* makes the answer. A *line* is the queue of the
+jobs for one requester, or for several that are treated as one, such as all requests from one address. A *turn* is the
+moment at which a line may begin one job.
 
-The lines take turns. At most one job of each line is under way, and afterwards the line rests for as long as the job
-took. A requester of one thing therefore waits for at most one job of each other line, however many jobs wait in those.
-A requester that never stops asking has half of one of the few places where jobs are done. One more place is kept for
-what is asked for again and again (`ahead`).
+The lines take turns. At most one job of each line is under way, and after a job the line rests for as long as the job
+took. So a requester that asks for one answer waits for at most one job of each other line, however many jobs wait
+there. Only `at_once` jobs are under way at a time; a line that is never empty occupies one of these places for half of
+the time. There is one more place, for answers that many requesters ask for (`ahead`).
 
-Several requesters may ask for the same thing. It is then one job, done in the first of their turns, and all of them get
-its result. A job whose requesters have all gone when its turn comes isn't done; a job that has begun is done to its
-end. A requester that doesn't read what it was sent gets little more made until it reads: all of it would wait in
-memory.
+Several requesters may ask for the same answer. It is then made by one job, in the first turn that comes to one of their
+lines, and all of them get its result. If all requesters of a job have left when its turn comes, the job is dropped. A
+job that has begun is never stopped. If the clients of a line don't read what they were sent, the line gets fewer turns
+until they do, as everything unread stays in memory.
 """
 
 from __future__ import annotations
@@ -30,36 +31,37 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 2
-"""Jobs under way, of all lines together. Much of each is done on the event loop, and jobs that are ready in the same
-turn of the loop run one after the other, with everybody else behind them. While one job waits for the database, another
-has the loop."""
+"""Jobs that may be under way at a time, of all lines together. Much of each job runs on the event loop. If many were
+under way, all those that are ready in one turn of the loop would run one after the other, and everything else would
+have to wait. With two, one can run while the other waits for the database."""
 WAITING_PER_LINE = 100
-"""Jobs that one line may have waiting: five seconds of expensive ones. A school behind one address that opens a hundred
-different pages in the same moment gets them all."""
+"""Jobs that may wait in one line: expensive ones take five seconds together. If a hundred pupils of a school, which has
+one address, open different pages in the same moment, all of them get an answer."""
 WAITING = 1_000
-"""Jobs that wait in all lines together, some 10 MB of requests. No line may have more waiting than there is room left,
-so a few that fill the queue leave room for others. A line in which nothing waits may always have one job: there are no
-more such lines than connections."""
+"""Jobs that may wait in all lines together; their requests take some 10 MB. Also, no line may have more jobs waiting
+than the whole queue still has room for. So a few lines that fill the queue leave room for others. A line in which
+nothing waits may always get one job: there are never more such lines than connections."""
 REQUESTERS_PER_LINE = 2_000
-"""Requests that may wait in one line, for whichever jobs: as many as one address may send at once. Each takes 24 KB or
-so until its job is done, also after its client has left."""
+"""Requests that may wait in one line, for all of its jobs together: as many as one address may send at once. Each
+request takes some 24 KB until its job is done, even if its client leaves before that."""
 AHEAD_PER_LINE = 4
-"""Jobs of one line that may wait to be done before the others': readers of one live blog ask again and again for its
-page, the list of entries, a feed, and changes."""
+"""Jobs of one line that may wait in the place for answers that many requesters ask for. Readers of one live blog ask
+again and again for four answers: its page, the list of entries, a feed, and changes."""
 REST_MAX = 1.0
-"""Seconds that a line rests at most. A job that takes longer waits for a database, and takes nothing from the
-others."""
+"""Seconds that a line rests after a job, at most. A job that takes longer is waiting for the database, and meanwhile
+takes nothing from other lines."""
 
 
 UNREAD_SLOW = 512 * 1024
-"""Bytes that a line may have unread without losing turns: one of the largest answers."""
+"""A line gets fewer turns if its clients were sent this many bytes, or more, that they haven't read. This is the size
+of one of the largest answers."""
 UNREAD_SECONDS = 5.0
-"""Seconds between the turns of a line that has more unread. Many may share an address, and not all of them read
-slowly."""
+"""Seconds between two turns of a line whose clients have `UNREAD_SLOW` bytes unread. It still gets turns, as many
+clients may share an address, and not all of them read slowly."""
 UNREAD_MOST = 8 * 1024 * 1024
-"""Unread bytes of a line from which on no new job is taken for it."""
+"""A line gets no new jobs while its clients were sent this many bytes, or more, that they haven't read."""
 LOOK_SECONDS = 0.05
-"""Seconds between two checks of whether a line that reads slowly has read on."""
+"""Seconds between two checks of whether the clients of a line have read enough for its next turn."""
 
 
 def _no() -> bool:
@@ -71,22 +73,23 @@ def _nothing() -> int:
 
 
 class Requester(NamedTuple):
-    """One client that asks for something, as far as the queue has to know it."""
+    """A request that asks for an answer, as far as the queue has to know it."""
 
     line: Hashable
-    """The key of its line. All requesters with the same key share what there is for one."""
+    """The key of the requester's line. All requesters with the same key wait in the same line."""
     gone: Callable[[], bool] = _no
-    """Returns True if the requester doesn't wait any more. Always False where the server can't tell."""
+    """A function that returns True if the client has left. It always returns False if the server can't tell that."""
     address: str | None = None
-    """The address that the log names if the requester is turned away."""
+    """The client's address, for the log if the requester is refused."""
     crowd: bool = False
-    """True if clients share the line that can't be told apart, as behind a proxy that forwards no addresses."""
+    """True if many clients that can't be told apart share the line, such as those behind a proxy that forwards no
+    addresses. The number of requests in such a line isn't limited."""
     unread: Callable[[], int] = _nothing
-    """Returns the bytes that all requesters of the line together were sent and haven't read."""
+    """A function that returns how many bytes all clients of the line together were sent and haven't read."""
 
 
 class Job(Generic[T]):
-    """Something that is made once for all who ask for it before it begins."""
+    """The making of one answer, for all requesters that ask for it before the making begins."""
 
     __slots__ = ("_result", "begun", "charged_to", "key", "lines", "make", "taken")
 
@@ -96,41 +99,44 @@ class Job(Generic[T]):
         self.taken = False
         """True once the job doesn't wait any more: it had its turn, or was dropped."""
         self.begun = False
-        """True once the job runs. Its result may then miss what a later requester knows of."""
+        """True once `make` was called. The result may then lack changes that a later requester knows of."""
         self.lines: list[_Line] = []
-        """The lines in which the job waits."""
+        """The lines in which the job waits. A job may wait in several, as its requesters may."""
         self.charged_to: _Line | None = None
-        """While the job waits ahead of others: the line against whose `AHEAD_PER_LINE` it counts."""
+        """The line that counts this job in `ahead`; None if the job doesn't wait ahead of others."""
         self._result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
     @property
     def over(self) -> bool:
-        """True if the job has ended, has failed, or won't be done."""
+        """True if the job has a result, has failed, or was dropped or cancelled."""
         return self._result.done()
 
     async def result(self) -> T:
-        """Wait for the result. Raises what `make` raises, and ClientGone if the job was dropped as nobody waited."""
+        """Wait for the job, and return its result.
+
+        Raises the errors of `make`, and ClientGone if the job was dropped because all its requesters had left.
+        """
         return await asyncio.shield(self._result)
 
     def succeed(self, result: T) -> None:
-        """Give the result to all who wait for it."""
+        """Set the result: all requesters that wait in `result` get it."""
         if not self.over:
             self._result.set_result(result)
 
     def fail(self, error: BaseException) -> None:
-        """Raise an error for all who wait for the result."""
+        """Set an error: it is raised for all requesters that wait in `result`."""
         if not self.over:
             self._result.set_exception(error)
-            # If nobody waits, asyncio would log the error as never retrieved. It concerns only those who wait.
+            # Without this line, asyncio would log an error that no requester waits for as never retrieved.
             self._result.exception()
 
     def cancel(self) -> None:
-        """Cancel all who wait for the result: the process ends."""
+        """Cancel all requesters that wait in `result`, as the process ends. Does nothing if the job is over."""
         self._result.cancel()
 
 
 class _Line:
-    """The jobs that the requesters of one line wait for."""
+    """One line: the jobs that its requesters wait for."""
 
     __slots__ = ("ahead", "busy", "key", "places", "slow_since", "unread")
 
@@ -138,21 +144,24 @@ class _Line:
         self.key = key
         self.unread = unread
         self.slow_since: float | None = None
-        """The time at which the line was first found to have too much unread; None if it wasn't since its last turn."""
+        """The time at which the line's clients were first found to have too much unread since the line's last turn;
+        None if they weren't."""
         self.busy = False
-        """True while the line takes no turns: one of its jobs is under way, or it rests, or it has to read first."""
+        """True while the line gets no turns: one of its jobs is under way, or the line rests, or its clients have to
+        read first."""
         self.ahead = 0
-        """The number of its jobs that wait ahead of others."""
+        """The number of the line's jobs that wait ahead of others."""
         self.places: dict[Job[Any], list[Callable[[], bool]]] = {}
-        """The jobs that wait, oldest first, each with the `gone` of every requester that waits for it in this line."""
+        """The jobs that wait in this line, oldest first. Each has a list: for every requester that waits for the job in
+        this line, its function `gone`."""
 
     @property
     def requesters(self) -> int:
-        """The requests that wait in this line, for all of its jobs."""
+        """The number of requests that wait in this line, for all of its jobs together."""
         return sum(map(len, self.places.values()))
 
     def stand(self, job: Job[Any], gone: Callable[[], bool]) -> None:
-        """Let one more requester wait for the job in this line."""
+        """Add a requester that waits for the job in this line. `gone`: the requester's function of that name."""
         waiting = self.places.get(job)
         if waiting is None:
             self.places[job] = [gone]
@@ -162,11 +171,11 @@ class _Line:
 
 
 class FairQueue:
-    """One process's jobs, those that wait and those that are under way.
+    """The jobs of one sort in one process: those that wait, and those that are under way.
 
-    `at_once`: jobs under way at a time. `per_line`, `in_all`: jobs that may wait in one line, and in all lines
-    together. `requesters_per_line`: requests that may wait in one line, for all of its jobs. `rest_max`: seconds that a
-    line rests at most. `clock`: returns seconds since any fixed moment.
+    `at_once`: jobs that may be under way at a time. `per_line`, `in_all`: jobs that may wait in one line, and in all
+    lines together. `requesters_per_line`: requests that may wait in one line, for all of its jobs together. `rest_max`:
+    seconds that a line rests after a job, at most. `clock`: a function that returns the seconds since any fixed moment.
     """
 
     def __init__(
@@ -185,22 +194,23 @@ class FairQueue:
         self._rest_max = rest_max
         self._clock = clock
         self._jobs: dict[Hashable, Job[Any]] = {}
-        """The newest job of each key, until it is over."""
+        """The newest job of each key, until the job is over."""
         self._lines: dict[Hashable, _Line] = {}
         """The lines in which jobs wait, and those that are busy."""
         self._ring: dict[Hashable, _Line] = {}
-        """The lines that take turns, the next one first."""
+        """The lines that take turns. The first one has the next turn."""
         self._requesters_per_line = requesters_per_line
         self._ahead = _Line(None)
-        """The line of the jobs that go ahead: it has a place of its own, and never rests."""
+        """The line of the jobs that are done ahead of others. It never rests. One of its jobs may be under way besides
+        the `at_once` others."""
         self._running = BackgroundTasks()
         self._under_way = 0
-        """Jobs under way, without the one that goes ahead."""
+        """The number of jobs under way, without those that were begun from the line `_ahead`."""
         self.waiting = 0
-        """Jobs that wait for their turn."""
+        """The number of jobs that wait for their turn."""
 
     async def close(self) -> None:
-        """Cancel the jobs that are under way, and those that wait."""
+        """Cancel the jobs that are under way, and those that wait, with all their requesters."""
         running = self._running.cancel()
         for job in list(self._jobs.values()):
             job.cancel()
@@ -211,24 +221,26 @@ class FairQueue:
         await asyncio.gather(*running, return_exceptions=True)
 
     def find(self, key: Hashable) -> Job[Any] | None:
-        """Return the newest job of that key that waits or is under way; None if there is none."""
+        """Return the newest job of a key that waits or is under way; None if there is none."""
         return self._jobs.get(key)
 
     async def run(self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester) -> T:
-        """Call `make` in the requester's turn, once for all who ask for `key` before that, and return its result.
+        """Call `make` when the requester's line has its turn, and return the result.
 
-        Raises what `make` raises, Busy if the requester may not wait, and ClientGone if the job was dropped as nobody
-        waited for it.
+        If several requesters ask for the same `key` before `make` is called, it is called once for all of them. Raises
+        the errors of `make`, Busy if the requester may not wait, and ClientGone if the job was dropped because all its
+        requesters had left.
         """
         return await self.join(key, make, requester).result()
 
     def join(
         self, key: Hashable, make: Callable[[], Awaitable[T]], requester: Requester, *, ahead: bool = False
     ) -> Job[T]:
-        """Let the requester wait for the job of that key that hasn't begun, or for a new one; return the job.
+        """Let the requester wait for the job of a key, and return that job.
 
-        `ahead`: the job is to go before others, as many wait for it. Raises Busy if a new job would be one too many, or
-        the requester's line has too much unread.
+        If there is no job of that key, or if it has begun already, a new job is made. `ahead`: True if the job is to be
+        done ahead of others, as many requesters ask for its result. Raises Busy if a new job or another request would
+        be one too many, or if a new job is needed and the clients of the requester's line have too much unread.
         """
         job: Job[T] | None = self._jobs.get(key)
         line = self._lines.get(requester.line)
@@ -254,8 +266,8 @@ class FairQueue:
         return job
 
     def _admit(self, line: _Line | None, requester: Requester) -> None:
-        """Raise Busy if no new job may wait for the requester."""
-        # The fuller the queue is, the less each line may have waiting.
+        """Raise Busy if no new job may wait in the requester's line."""
+        # The fuller the queue is, the fewer jobs may wait in each line.
         limit = min(self._per_line, max(1, self._in_all - self.waiting))
         if (0 if line is None else len(line.places)) >= limit:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
@@ -264,13 +276,13 @@ class FairQueue:
             refuse_unread(requester)
 
     def _admit_another(self, line: _Line, requester: Requester) -> None:
-        """Raise Busy if no more requests may wait in the requester's line, even for a job that waits already."""
+        """Raise Busy if no more requests may wait in the requester's line, not even for a job that exists already."""
         if not requester.crowd and line.requesters >= self._requesters_per_line:
             refusals.note(Reason.BUSY, address=requester.address, waiting=self.waiting)
             raise Busy("so many requests of this address or key wait that no other can")
 
     def _begin_jobs(self) -> None:
-        """Begin as many jobs as there are free places."""
+        """Begin as many jobs as may be under way, in the order of the lines' turns."""
         if not self._ahead.busy and (job := self._next(self._ahead)) is not None:
             self._begin(job, self._ahead)
         while self._under_way < self._at_once and self._ring:
@@ -285,7 +297,7 @@ class FairQueue:
                 self._begin(job, line)
 
     def _must_read_first(self, line: _Line) -> bool:
-        """True if the line's turn has to come later, as its requesters have much that they haven't read."""
+        """True if the line's turn has to come later, as its clients have read too little of what they were sent."""
         if line.unread() < UNREAD_SLOW:
             line.slow_since = None
             return False
@@ -298,7 +310,10 @@ class FairQueue:
         return False
 
     def _next(self, line: _Line) -> Job[Any] | None:
-        """Return the line's first job that somebody waits for, and drop the jobs before it; None if there is none."""
+        """Return the line's oldest job for which a requester in this line still waits; None if there is none.
+
+        Older jobs are taken out of this line. Those that wait in no other line are dropped: they fail with ClientGone.
+        """
         while line.places:
             job, waiting = next(iter(line.places.items()))
             if not all(gone() for gone in waiting):
@@ -314,7 +329,7 @@ class FairQueue:
         return None
 
     def _leave(self, job: Job[Any]) -> None:
-        """Take the job out of all lines."""
+        """Take the job out of all lines, as it waits no longer."""
         job.taken = True
         self.waiting -= 1
         for line in job.lines:
@@ -323,7 +338,7 @@ class FairQueue:
         self._discharge(job)
 
     def _discharge(self, job: Job[Any]) -> None:
-        """Free the place ahead of others that the job took of its line's few."""
+        """Let the job no longer count among its line's `ahead`."""
         if job.charged_to is not None:
             job.charged_to.ahead -= 1
             job.charged_to = None
@@ -338,7 +353,7 @@ class FairQueue:
         self._running.spawn(self._do(job, line))
 
     async def _do(self, job: Job[Any], line: _Line) -> None:
-        # Set as late as this: a requester that joined before the task runs still gets an up-to-date result.
+        # This is set only when the task runs: until then, one more requester can join and get an up-to-date result.
         job.begun = True
         started_at = self._clock()
         try:
@@ -346,7 +361,7 @@ class FairQueue:
         except Exception as error:
             job.fail(error)
         finally:
-            # If this task is cancelled, as the process ends, so are all who wait for the job. Else this does nothing.
+            # If this task is cancelled, as the process ends, this cancels the job's requesters. Else it does nothing.
             job.cancel()
             self._forget(job)
             self._ended(line, self._clock() - started_at)
@@ -360,7 +375,7 @@ class FairQueue:
         self._begin_jobs()
 
     def _pause(self, line: _Line, seconds: float) -> None:
-        """Let the line take no turns for so many seconds."""
+        """Give the line no turns for this many seconds."""
         line.busy = True
         asyncio.get_running_loop().call_later(seconds, self._rested, line)
 
@@ -376,6 +391,6 @@ class FairQueue:
 
 
 def refuse_unread(requester: Requester) -> NoReturn:
-    """Raise Busy, and count the refusal: the requester's address has to read first."""
+    """Count and log that a requester is refused because its line's clients have too much unread, and raise Busy."""
     refusals.note(Reason.BUSY, address=requester.address, unread=requester.unread())
     raise Busy("this address was sent so much that it hasn't read that nothing else is begun for it")

@@ -1,6 +1,7 @@
-"""Figures for operators, in Prometheus's text format.
+"""The metrics for operators, in Prometheus's text format.
 
-Most are read from the parts when somebody asks for them, so that no delivery of a message pays for counting.
+Most figures are read from the parts of the server when somebody asks for `/metrics`. So the delivery of messages isn't
+slowed down by counting.
 """
 
 from __future__ import annotations
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from liveserver.realtime.hub import Hub
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "PUT", "OPTIONS"})
-"""The methods that have a figure of their own; all others count as one, as a client may send any word for a method."""
+"""The HTTP methods that are counted by name. All others are counted together, as a client may send any word as a
+method."""
 OTHER = "other"
 
 
 class Metrics:
-    """One process's registry of figures, with counters of its requests."""
+    """One process's Prometheus registry, with the counters of its requests."""
 
     def __init__(self, hub: Hub, bus: Bus, page_cache: PageCache) -> None:
         self.registry = CollectorRegistry()
@@ -52,7 +54,7 @@ class Metrics:
             registry=self.registry,
         )
         self._counters: dict[tuple[str, int], Counter] = {}
-        """The counters of `_requests` by method and status: to look them up by labels takes longer than to count."""
+        """The counters of `_requests`, by method and status. `_requests` takes longer to find one than to count."""
         self._request_seconds = Histogram(
             "liveserver_http_request_seconds",
             "Time to answer an HTTP request that is no stream",
@@ -61,7 +63,10 @@ class Metrics:
         )
 
     def answered(self, method: str, status: int, seconds: float | None) -> None:
-        """Count an HTTP request. `seconds`: how long the answer took; None for a stream, which isn't timed."""
+        """Count an HTTP request by its method and status.
+
+        `seconds`: the time that the answer took; None for a stream, which isn't timed.
+        """
         counter = self._counters.get((method, status))
         if counter is None:
             if method not in METHODS:
@@ -72,7 +77,7 @@ class Metrics:
             self._request_seconds.observe(seconds)
 
     def text(self) -> bytes:
-        """Return all figures in Prometheus's text format 0.0.4."""
+        """Return all metrics in Prometheus's text format 0.0.4."""
         return generate_latest(self.registry)
 
 

@@ -1,4 +1,4 @@
-"""Errors as `application/problem+json` (RFC 9457)."""
+"""Errors as problem documents: JSON of the type `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class PreconditionRequired(errors.LiveserverError):
-    """The request must say which version it edits."""
+    """The request has no `If-Match` header, which must name the version that it edits."""
 
 
 class UnsupportedMediaType(errors.LiveserverError):
-    """The request body is of a kind that isn't understood."""
+    """The request body has a media type that the operation doesn't take."""
 
 
 class TooLarge(errors.LiveserverError):
-    """The request body exceeds the limit."""
+    """The request body is larger than the limit."""
 
 
 class Kind(NamedTuple):
-    """One kind of problem: its status, and its texts that never vary."""
+    """One kind of problem. All problem documents of the kind have the same status, type and title."""
 
     status: int
     name: str
-    """The last part of the problem's type, which never changes."""
+    """The last part of the problem's type. Clients rely on it, so it never changes."""
     title: str
 
 
@@ -78,7 +78,11 @@ def problem(
     headers: dict[str, str] | None = None,
     **more: object,
 ) -> Response:
-    """Return a problem document as a response. `more`: further members of the document."""
+    """Return a response with a problem document.
+
+    `detail`: what is special about this problem. `instance`: the request's path. `more`: further members of the
+    document.
+    """
     content = {
         "type": f"urn:liveserver:problem:{kind.name}",
         "title": kind.title,
@@ -96,7 +100,7 @@ def problem(
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Answer one of our own errors."""
+    """Return the problem document for one of our own errors."""
     assert isinstance(error, errors.LiveserverError)
     kind = next(KINDS[cls] for cls in type(error).__mro__ if cls in KINDS)
     headers: dict[str, str] = {}
@@ -109,7 +113,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
             try:
                 more["current"], headers["ETag"] = await _current(request, current)
             except errors.StoreUnavailable as outage:
-                # A conflict without the current state is of no use to an editor. The same request later will show it.
+                # Without the current state, the answer is of no use to an editor. The same request will get it later.
                 return await handle_error(request, outage)
         case errors.EmbedRefused():
             more["reason"] = error.reason
@@ -128,7 +132,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
 
 
 async def _current(request: Request, current: Entry | Liveblog | Media | Partner) -> tuple[json_encoding.JSON, str]:
-    """Return what somebody else changed, as the API shows it, and its entity tag."""
+    """Return the current state of a thing that somebody else has changed, as the API shows it, and its entity tag."""
     parts = services(request)
     if isinstance(current, Media):
         return parts.presenter.media(current), version_tag(current.entity_version)
@@ -142,15 +146,16 @@ async def _current(request: Request, current: Entry | Liveblog | Media | Partner
 
 
 def http_problem(request: Request, error: HTTPException) -> Response:
-    """Answer an error of the framework: an unknown path, a method that the path doesn't have."""
+    """Return the problem document for an error of Starlette, such as an unknown path or a method that isn't allowed."""
     status = HTTPStatus(error.status_code)
     kind = Kind(int(status), status.phrase.lower().replace(" ", "-"), status.phrase)
     detail, headers = error.detail, dict(error.headers or {})
-    # Not `request.url.path`: Starlette makes the URL of the decoded path, and cuts it at the first question mark.
+    # Not `request.url.path`: Starlette makes the URL from the decoded path, and its path ends at the first question
+    # mark, even one that was encoded.
     path = request.scope["path"]
     if status == HTTPStatus.NOT_FOUND:
         detail = f"nothing is at {path}"
-        # Scripts of other sites ask too, perhaps with a mistyped slug, and must be able to read that it wasn't found.
+        # Scripts of other sites may ask with a mistyped slug. They must be able to read that nothing was found.
         headers["Access-Control-Allow-Origin"] = "*"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = f"{request.method} is not allowed here, but {headers.get('Allow', 'GET')}"
@@ -158,6 +163,6 @@ def http_problem(request: Request, error: HTTPException) -> Response:
 
 
 def crash_problem(request: Request) -> Response:
-    """Answer an exception that nothing else handles, without showing it."""
+    """Return the problem document for an exception that nothing else handles. It says nothing about the exception."""
     kind = Kind(500, "internal", "The server failed")
     return problem(kind, "The error was logged.", instance=request.url.path)

@@ -1,4 +1,4 @@
-"""Refused requests: the note in log and metrics, and the headers of the answer."""
+"""Refused requests: how they are counted and logged, how their clients are slowed down, and headers of the answer."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ if TYPE_CHECKING:
     from liveserver.access.request_limits import RequestLimits
 
 SHOWN = 200
-"""Characters of an address or a path that the log shows at most."""
+"""Characters of an address or a path that the log shows, at most."""
 
 _HELD_REASONS = {
     "streams-held": Reason.STREAMS_HELD,
     "bodies-held": Reason.BODIES,
     "uploads-held": Reason.BODIES,
 }
-"""The reasons of refusals by quotas that limit how much is held at a time, by the quota's policy."""
+"""The reasons under which refusals are counted, by the name of the quota. These quotas limit what is held at one time;
+all other quotas limit a rate."""
 
 _KEY_ID = re.compile(r"(?:.*\s)?lv_([a-z0-9]{12})_.*", re.ASCII | re.DOTALL)
 
 
 def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverError:
-    """Note an error if it refuses the request, and return the error to answer with.
+    """If the error refuses the request, count and log the refusal. Return the error with which to answer.
 
-    That is the same error, or TooManyRequests if the client has shown too many keys that failed. An error that is no
-    refusal (nothing was found, the database is away) isn't noted.
+    That is the same error, or TooManyRequests if the client's address has sent too many keys that aren't valid. Other
+    errors (something wasn't found, the database is away) are no refusals, and are neither counted nor logged.
     """
     reason = _reason(error)
     if reason is None:
@@ -49,10 +50,11 @@ def refused(scope: Scope, error: errors.LiveserverError) -> errors.LiveserverErr
 
 
 def slow_down(scope: Scope) -> None:
-    """Have the client's connection read on later if its address was refused often: a refusal should cost it time, too.
+    """Let the server read nothing from the client's connection for some seconds, if its address was refused often.
 
-    The refusal itself is sent at once, so nothing waits here in the meantime. Behind a proxy, and on other ASGI servers
-    than ours, this does nothing: there the proxy's limits hold.
+    This slows down clients that ask again at once after each refusal. The refusal itself is sent without delay, so the
+    server keeps nothing in memory for it. Behind a proxy, and on another ASGI server than ours, this function does
+    nothing: the proxy's limits have to do.
     """
     client = scope.get("client")
     seconds = scope["state"]["services"].limits.refusal_wait(client)
@@ -62,7 +64,10 @@ def slow_down(scope: Scope) -> None:
 
 
 def waiting(error: errors.TooManyRequests) -> dict[str, str]:
-    """Return the headers that say when to come back, and the limit (draft-ietf-httpapi-ratelimit-headers-11)."""
+    """Return the headers of a 429. They tell the client when to come back, and which limit it has reached.
+
+    The limit is described as in draft-ietf-httpapi-ratelimit-headers-11.
+    """
     quota = error.quota
     unit = "" if quota.unit == "requests" else f';qu="{quota.unit}"'
     window = "" if quota.window is None else f";w={quota.window}"
@@ -86,7 +91,10 @@ def _reason(error: errors.LiveserverError) -> Reason | None:
 
 
 def _log_fields(scope: Scope) -> Mapping[str, str | None]:
-    """Return the request's fields for the log: of its key the id only, and no query, as that may have secrets."""
+    """Return what the log shows of a request. Of the API key it shows only the id. The query isn't shown.
+
+    A query may have secrets, such as the token of a link to the page of reach.
+    """
     client = scope.get("client")
     return {
         "address": str(client[0])[:SHOWN] if client else None,
@@ -97,7 +105,7 @@ def _log_fields(scope: Scope) -> Mapping[str, str | None]:
 
 
 def _key_id(scope: Scope) -> str | None:
-    """Return the id in the key that was sent; None if none was, or it doesn't have the form of a key."""
+    """Return the id of the API key that the request has; None if it has none, or one without the form of a key."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             match = _KEY_ID.fullmatch(value.decode("latin-1"))

@@ -1,4 +1,4 @@
-"""The requester that a request is from, for the fair queues (`http/fair_queue.py`), and reads done in its turn."""
+"""The requester of a request, as the fair queues know it (`http/fair_queue.py`), and reads of the store in its turn."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
-    """Return the requester that a request is from. Its line is that of the address by which limits count.
+    """Return the requester of a request without an API key. Its line is that of its address's network prefix.
 
-    `otherwise`: the line of requests that aren't limited by address. It is best named after what they ask for, so that
-    many requests for one live blog don't hold up those for another.
+    `otherwise`: the key of the line if the request isn't limited by address. Callers name that line after the thing for
+    which the request asks, so that many requests for one live blog don't hold up those for another.
     """
     parts: Container = scope["state"]["services"]
     client = scope.get("client")
@@ -40,9 +40,10 @@ def requester_of(scope: Scope, otherwise: Hashable = None) -> Requester:
 
 
 def requester_with(scope: Scope, key_id: str) -> Requester:
-    """Return the requester of a request with an API key. Each key has a line of its own, wherever it is used.
+    """Return the requester of a request with an API key. Each key has one line, from whichever addresses it is used.
 
-    What its clients haven't read counts for the key: a neighbour behind the same address can't hold up an editor.
+    The bytes that a client of the key was sent and hasn't read count for the key's line, and not for the line of the
+    client's address. So other clients at the same address can't hold up an editor.
     """
     line = ("key", key_id)
     requester = requester_of(scope)._replace(line=line, crowd=False)
@@ -54,7 +55,7 @@ def requester_with(scope: Scope, key_id: str) -> Requester:
 
 
 def must_read(scope: Scope) -> None:
-    """Raise Busy if the client's address has so much unread that nothing more is read for it."""
+    """Raise Busy if the clients of this address were sent `UNREAD_MOST` bytes or more that they haven't read."""
     requester = requester_of(scope)
     if requester.unread() >= UNREAD_MOST:
         refuse_unread(requester)
@@ -63,7 +64,7 @@ def must_read(scope: Scope) -> None:
 async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
     """Return a live blog, read from the store in the requester's turn.
 
-    Raises NotFound, and what `FairQueue.run` raises.
+    Raises NotFound, StoreUnavailable, and the errors of `FairQueue.run`: Busy and ClientGone.
     """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)
@@ -71,9 +72,10 @@ async def liveblog_of(scope: Scope, slug: str) -> Liveblog:
 
 
 async def published_of(scope: Scope, slug: str, entry_id: str) -> tuple[Liveblog, Entry]:
-    """Return a live blog and its published entry, read from the store in the requester's turn.
+    """Return a live blog and one of its published entries, read from the store in the requester's turn.
 
-    Raises NotFound, Gone, and what `FairQueue.run` raises.
+    Raises NotFound, Gone if the entry was deleted, StoreUnavailable, and the errors of `FairQueue.run`: Busy and
+    ClientGone.
     """
     parts: Container = scope["state"]["services"]
     topic = Topic(slug)

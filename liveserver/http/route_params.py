@@ -1,7 +1,7 @@
-"""The parameters of paths: a slug, an id, the name of a file. Each has one form, and no route takes any other.
+"""The parameters in the paths of routes: a slug, an id, the name of a file. Each has one form.
 
-A path with anything else is answered with 404 before any handler runs, and before the store or the hub is asked. So
-handlers may use a value of `path_params` as a key without checking it again.
+If a parameter in a path doesn't have its form, no route matches. The client gets a 404 before any handler runs, and
+before the store or the hub is asked. So a handler may use the values in `path_params` without checking them again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ID = "{id:id}"
 PARTNER_ID = "{id:partner}"
 PICTURE = "{name:picture}"
 HASH = "{hash:hash}"
-"""The hash that tells a file from its other versions."""
+"""The hash, in a file's address, that tells this version of the file from others."""
 NUMBER = "{number:number}"
 
 SCHEMAS: dict[str, dict[str, str | int]] = {
@@ -38,33 +38,33 @@ SCHEMAS: dict[str, dict[str, str | int]] = {
     "id": {"type": "string", "pattern": ID_PATTERN},
     "partner": {"type": "string", "pattern": PARTNER_ID_PATTERN},
 }
-"""The forms of the API's parameters, as JSON schemas for the OpenAPI document."""
+"""The forms of the API's path parameters, as JSON schemas for the OpenAPI document."""
 
 
 def strict(routes: Iterable[BaseRoute]) -> None:
-    """Make the routes' patterns match whole paths only.
+    """Change the routes' patterns so that they match only whole paths.
 
-    Starlette's patterns end with `$`, which also matches before a line feed at the end. `/metrics%0A` would lead to
-    `/metrics`, past a proxy that blocks the latter.
+    Starlette's patterns end with `$`, which also matches before a line feed at the end of a path. So `/metrics%0A`
+    would be answered like `/metrics`, even behind a proxy that blocks `/metrics`.
     """
     for route in routes:
         if isinstance(route, Route | WebSocketRoute | Mount):
             pattern = route.path_regex.pattern
-            # Applications of one process share most routes: a pattern may have been changed already.
+            # If a process makes several applications, they share most routes: this one may have been changed already.
             if not pattern.endswith(r"\Z"):
                 route.path_regex = re.compile(pattern.removesuffix("$") + r"\Z")
             strict(getattr(route, "routes", None) or ())
 
 
 def _part(pattern: str) -> str:
-    """Turn the pattern of a whole text into that of a part of a path; no line feed may follow it."""
+    """Return the pattern of a whole text as the pattern of a part of a path, which no line feed may follow."""
     return pattern.removeprefix("^").removesuffix("$") + r"(?!\n)"
 
 
 class Slug(StringConvertor):
-    """The form of a live blog's slug, whether or not there is such a live blog."""
+    """The form that the slug of a live blog has. Whether the live blog exists isn't checked."""
 
-    # The length is checked first: a slug that is too long is refused at once, and not word by word.
+    # The pattern checks the length first, so that it needn't go through a very long slug word by word.
     regex = rf"(?=[^/]{{1,{SLUG_MAX}}}(?:/|\Z)){_part(SLUG_PATTERN)}"
 
 
@@ -97,7 +97,7 @@ register_url_convertor("number", _Number())
 
 
 async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 404 for a path that no route has, to requests and to handshakes of WebSockets."""
+    """Answer 404 to a request, or to the handshake of a WebSocket, whose path matches no route."""
     if scope["type"] == "http":
         raise HTTPException(404)
     await deny(scope, receive, send, Response(status_code=404))

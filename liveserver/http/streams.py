@@ -1,4 +1,4 @@
-"""The live stream over WebSocket and server-sent events: the endpoints."""
+"""The endpoints of the live stream, over WebSocket and over server-sent events (SSE)."""
 
 from __future__ import annotations
 
@@ -47,18 +47,19 @@ if TYPE_CHECKING:
     from liveserver.utils.limits.concurrency_limiter import Permit
 
 CLOSE_SECONDS = 1.0
-"""Seconds that the end of a connection may take to be written."""
+"""Seconds for which the server tries to send the end of a stream (a WebSocket's close, or the end of an answer)."""
 
 RETRY = b"retry: 3000\n"
 """Tells an EventSource to come back three seconds after it lost its connection.
 
-The line has no empty line after it, so it belongs to the same block as `hello`. In a block of its own, clients that
-follow the format less well than browsers would take it for an event without data."""
+No empty line follows, so this line and the message `hello` are one block. If the line were a block of its own, some
+clients (not browsers) would take that block for an event without data."""
 
 SSE_HEADERS = {
     "Cache-Control": "no-cache, no-transform",
     "X-Accel-Buffering": "no",
-    # The middlewares would add these, but a stream that is handed over doesn't pass them.
+    # For other answers, middlewares add the next two headers. An answer whose connection is handed over doesn't pass
+    # through the middlewares.
     "Access-Control-Allow-Origin": "*",
     "X-Content-Type-Options": "nosniff",
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -68,34 +69,41 @@ _SSE_RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value
 
 
 async def _briefly(sending: Awaitable[None]) -> None:
-    """Wait until a connection's end is sent, for `CLOSE_SECONDS` at most, and ignore that the viewer is gone."""
+    """Wait until the end of a stream is sent, for `CLOSE_SECONDS` at most. It is no error if the viewer has left."""
     with suppress(TimeoutError, OSError, RuntimeError, WebSocketDisconnect):
         async with asyncio.timeout(CLOSE_SECONDS):
             await sending
 
 
 def position_of(text: str | None) -> Position | None:
-    """Return the position that a viewer sent: None if it sent none, `VOID_POSITION` if it can't be read."""
+    """Return the position that a viewer sent as a text; None if it sent none.
+
+    A text that isn't a position gives `VOID_POSITION`.
+    """
     return None if not text else Position.parse(text) or VOID_POSITION
 
 
 def _query_of(scope: Scope) -> Mapping[str, str]:
-    # Most connects have no query, and parsing an empty one costs more than this test.
+    # Most requests for a stream have no query, and parsing an empty query takes longer than this test.
     return QueryParams(scope["query_string"]) if scope["query_string"] else {}
 
 
 class WebSocketStream:
     """The endpoint of the WebSocket stream: `GET …/ws?after=POSITION`.
 
-    It is an ASGI application and no function, as Starlette's wrapper of a function costs more than all that is done
-    here.
+    It is an ASGI application and not a function, as Starlette's wrapper of a function takes longer than everything that
+    this endpoint does.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Accept, and stream until one side ends it."""
+        """Accept the WebSocket, and either hand its connection over to the hub, or stream until one side ends it.
+
+        If the process is about to end, if there is no room for one more stream, or if the address has too many, the
+        handshake is refused.
+        """
         parts = scope["state"]["services"]
         if parts.hub.draining or _no_room(scope):
-            # A balancer can try a handshake that got 503 on another node, and the viewer doesn't notice.
+            # If a node answers a handshake with 503, a balancer can try another node, and the viewer doesn't notice.
             await deny(scope, receive, send, Response(status_code=503, headers=_LATER))
             return
         try:
@@ -111,7 +119,8 @@ class WebSocketStream:
             slug = scope["path_params"]["slug"]
             query = _query_of(scope)
             after, partner = position_of(query.get("after")), query.get("partner")
-            # Browsers hide the status of a refused handshake: accept first, then close with a code that tells.
+            # Browsers hide from scripts why a handshake was refused. So the server accepts the WebSocket, and then
+            # closes it with a code that says why.
             try:
                 subscription = await parts.partners.subscription(slug, partner, scope["headers"])
             except (EmbedRefused, StoreUnavailable) as error:
@@ -124,7 +133,7 @@ class WebSocketStream:
             if hand_over is None:
                 await self._stream(subscription, after, WebSocket(scope, receive, send))
                 return
-            # The viewer may have left already: then there is nothing to hand over.
+            # `hand_over` raises OSError if the viewer has left already. There is nothing to do then.
             with suppress(OSError):
                 viewer = hand_over(subscription)
                 subscription.permit, handed_over = permit, True
@@ -146,18 +155,18 @@ class WebSocketStream:
 
 
 def _hand_over_of(scope: Scope) -> Callable[..., SocketViewer] | None:
-    """Return the function that hands the connection to the hub; None if the server has none.
+    """Return the function that hands the connection over to the hub; None if the ASGI server isn't ours.
 
-    `server/protocols/http_protocol.py` offers it.
+    `server/protocols/http_protocol.py` offers the function.
     """
     extension = scope.get("extensions", {}).get(EXTENSION)
     return None if extension is None else extension["hand_over"]
 
 
 def _no_room(scope: Scope) -> bool:
-    """True if the server keeps its last connections for requests, and takes no more streams; notes the refusal.
+    """True if so many connections are open that the server keeps the rest for requests, and takes no more streams.
 
-    `server/protocols/http_protocol.py` knows how many there are.
+    If so, the refusal is counted here. `server/protocols/http_protocol.py` knows the number of connections.
     """
     if not scope.get("extensions", {}).get(EXTENSION, {}).get("full"):
         return False
@@ -167,7 +176,10 @@ def _no_room(scope: Scope) -> bool:
 
 
 async def _register(subscription: Subscription, viewer: SocketViewer, after: Position | None) -> None:
-    """Register a viewer that was handed over. No task is left running for it."""
+    """Register with the hub a viewer whose connection was handed over. No task goes on for the viewer afterwards.
+
+    `after`: the viewer's position; None if it has none. A viewer that can't be registered is closed.
+    """
     try:
         await subscription.join(viewer, after)
     except (NotFound, StoreUnavailable, Draining) as error:
@@ -175,7 +187,7 @@ async def _register(subscription: Subscription, viewer: SocketViewer, after: Pos
 
 
 def _code_of(error: LiveserverError) -> int:
-    """Return the close code that tells why a viewer isn't let in."""
+    """Return the WebSocket close code that tells a viewer why it was refused."""
     return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
@@ -206,7 +218,10 @@ async def _serve_websocket(websocket: WebSocket, viewer: QueueViewer, subscripti
 
 
 async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subscription) -> int | None:
-    """Read what the viewer sends. Return None when it has left, or the code to close it with."""
+    """Read what the viewer sends, until it leaves or sends too much.
+
+    Returns None if it has left, and else the close code to send to it.
+    """
     spent, clock = 0.0, asyncio.get_running_loop().time
     while True:
         message = await websocket.receive()
@@ -226,7 +241,10 @@ async def _receive(websocket: WebSocket, viewer: QueueViewer, subscription: Subs
 
 
 async def events_endpoint(request: Request) -> ASGIApp:
-    """Answer `GET …/events?after=POSITION` with a stream of server-sent events. `Last-Event-ID` goes before `after`."""
+    """Answer `GET …/events?after=POSITION` with a stream of server-sent events.
+
+    If the request has the header `Last-Event-ID`, that position counts, and not `after`.
+    """
     parts, slug = services(request), request.path_params["slug"]
     query = _query_of(request.scope)
     if _no_room(request.scope):
@@ -247,19 +265,22 @@ async def events_endpoint(request: Request) -> ASGIApp:
 
 
 class EventStream:
-    """ASGI application: answers with a text/event-stream that ends when the hub closes it or the viewer leaves."""
+    """ASGI application: answers with a `text/event-stream`, which ends when the hub closes it or the viewer leaves."""
 
     def __init__(
         self, subscription: Subscription, after: Position | None, reply_id: str, permit: Permit | None = None
     ) -> None:
-        """`reply_id`: the id that the viewer names when it posts. `permit`: released when the stream ends."""
+        """`after`: the viewer's position; None if it has none. `permit`: released when the stream ends.
+
+        `reply_id`: the id by which the viewer names itself when it posts a confirmation.
+        """
         self._subscription = subscription
         self._after = after
         self._reply_id = reply_id
         self._permit = permit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Stream until one side ends it."""
+        """Either hand the connection over to the hub, or stream until one side ends it."""
         handed_over = False
         try:
             hand_over = _hand_over_of(scope)
@@ -310,7 +331,7 @@ class EventStream:
 
 
 async def needs_upgrade(request: Request) -> Response:
-    """Answer `GET …/ws` without an upgrade to WebSocket: raises a 426."""
+    """Answer a `GET …/ws` that doesn't ask for an upgrade to WebSocket. Always raises HTTPException, with a 426."""
     raise HTTPException(426, "this is a WebSocket: connect with Upgrade", {"Upgrade": "websocket"})
 
 

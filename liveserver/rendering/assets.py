@@ -1,4 +1,4 @@
-"""The names and contents of the front end's built files, from Vite's manifests and folders."""
+"""The names and contents of the front end's files that Vite has built, read from Vite's manifests and folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_BUILT = "the front end is not built: run make web"
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The files of the reader's pages, as paths below `/static/`."""
+    """The paths, below `/static/`, of the files that the reader's pages load."""
 
     script: str = "reader.js"
     styles: tuple[str, ...] = ("reader.css",)
@@ -34,18 +34,19 @@ class Assets:
 
 @dataclass(frozen=True, slots=True)
 class WidgetAssets:
-    """The files that other sites' pages load: two as their contents, the others as paths below `/static/`."""
+    """The files that other sites' pages load: two scripts as bytes, the others as paths below `/static/`."""
 
     loader: bytes = b""
-    """The script `/embed/v1.js`."""
+    """The content of the script `/embed/v1.js`."""
     pinned: bytes = b""
-    """The widget in one file."""
+    """The content of the script that has the whole widget in one file."""
     widget: str = "widget.js"
     frame: str = "frame.js"
     preview: str = "preview.js"
     styles: tuple[str, ...] = ()
-    """The style sheets of the page for frames."""
+    """The style sheets of `/embed/{slug}`, the widget's page for frames."""
     preview_styles: tuple[str, ...] = ()
+    """The style sheets of `/embed/preview/{slug}`."""
 
     @classmethod
     def built(cls) -> WidgetAssets:
@@ -71,10 +72,10 @@ class WidgetAssets:
 
     @property
     def pinned_hash(self) -> str:
-        """The hash of the widget in one file, which is a part of its address."""
+        """The first 16 hexadecimal digits of the SHA-256 of `pinned`. They are a part of that script's address."""
         return hashlib.sha256(self.pinned).hexdigest()[:16]
 
     @property
     def integrity(self) -> str:
-        """The value of an `integrity` attribute for the widget in one file (Subresource Integrity, 3.1)."""
+        """The value of the `integrity` attribute of a `<script>` that loads `pinned` (Subresource Integrity, 3.1)."""
         return "sha384-" + base64.b64encode(hashlib.sha384(self.pinned).digest()).decode()

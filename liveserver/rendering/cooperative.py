@@ -1,4 +1,4 @@
-"""Cooperative rendering: small steps with the event loop's turns between them, and large ones in a thread."""
+"""Rendering that doesn't block the event loop: small steps with pauses between them, and large steps in a thread."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SLICE_SECONDS = 0.005
-"""Seconds of work after which the event loop has its turn. An entry's HTML takes 0.1 ms; the HTML for which parsers
-take longest, 10 ms."""
+"""Seconds of work after which other tasks may run. Making the HTML of one entry takes 0.1 ms; for a body that is built
+to keep parsers busy, it takes 10 ms."""
 OFFLOAD_CHARACTERS = 128 * 1024
-"""Characters of all bodies beyond which an answer is put together in a thread. The twenty entries of a usual page have
-40,000, and a millisecond's work isn't worth a change of threads."""
+"""If the bodies of an answer's entries have more characters than this, the answer is put together in a thread. The
+twenty entries of a usual page have 40,000, which take a millisecond: too little to be worth a change of threads."""
 PICTURE_CHARACTERS = 500
-"""Characters that a picture counts beside those in the body, as its HTML becomes longer when it is rendered."""
+"""Characters that are added for each picture in a body, as the HTML of a picture becomes longer when it is rendered."""
 
 
 class TimeSlice:
-    """Yields to the event loop after each few milliseconds of work. The first slice begins with the object."""
+    """Measures for how long a task has worked without letting others run. It begins when the object is made."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
 
     async def checkpoint(self) -> None:
-        """Let other tasks run if the slice is used up. Await it after each piece of work."""
+        """Let other tasks run if `SLICE_SECONDS` have passed. The caller awaits this after each piece of its work."""
         if time.perf_counter() - self._began > SLICE_SECONDS:
             await asyncio.sleep(0)
             self._began = time.perf_counter()
@@ -46,13 +46,14 @@ async def prepared(
     named: Iterable[Entry] = (),
     feed: bool = False,
 ) -> EntryRenderer:
-    """Make a renderer for one answer that has the HTML and texts of these entries ready.
+    """Return a new renderer for one answer, which remembers the HTML and the texts of these entries.
 
-    `named`: further entries, of which only the texts are needed. `feed`: the HTML is that of `EntryRenderer.content`.
+    `named`: further entries, of which the answer needs only the texts. `feed`: True if the answer needs the HTML of
+    `EntryRenderer.content`; False if it needs that of `EntryRenderer.article`.
 
-    Without this, a page would render all its entries at once, and nothing else would be done meanwhile. Here the event
-    loop has its turn every few milliseconds. The answer has a renderer of its own, as the common one may have no room
-    for so many entries, and as another thread may use the answer's.
+    Without this function, a page would render all its entries in one go, and no other task could run meanwhile. This
+    function lets other tasks run every few milliseconds. The answer gets a renderer of its own for two reasons: the
+    memory of `renderer` may be too small for so many entries, and the answer may be put together in another thread.
     """
     answer_renderer = renderer.unbounded()
     time_slice = TimeSlice()
@@ -66,10 +67,11 @@ async def prepared(
 
 
 async def offloaded(make: Callable[[], T], entries: Iterable[Entry]) -> T:
-    """Call `make`, in a thread if it makes something of many or long entries, and return its result.
+    """Call `make`, which makes an answer of these entries, and return its result.
 
-    `make` must therefore not use anything that threads share. The interpreter lets the event loop run every 5 ms
-    meanwhile, and each single step (to encode, hash or join some megabytes) takes less.
+    If the entries have more than `OFFLOAD_CHARACTERS`, `make` is called in another thread. So `make` must not use
+    anything that another thread uses. Meanwhile the interpreter switches to the event loop's thread every 5 ms. It
+    can't switch within a single step (encoding, hashing or joining some megabytes), but each step is shorter than that.
     """
     characters = sum(len(entry.body) + PICTURE_CHARACTERS * entry.body.count("<img") for entry in entries)
     return await asyncio.to_thread(make) if characters > OFFLOAD_CHARACTERS else make()

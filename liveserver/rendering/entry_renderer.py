@@ -1,4 +1,4 @@
-"""Entries as HTML and as text. The HTML that is made here is the same for page, widget and stream."""
+"""Entries as HTML and as plain text. Pages, the widget and the stream show an entry with the same HTML."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
 TITLE_LENGTH = 80
 DESCRIPTION_LENGTH = 200
 LONG_TEXT = 600
-"""Characters beyond which a pinned entry is folded."""
+"""Characters of its text beyond which a pinned entry is folded."""
 
 ARTICLES_BYTES = 16 * 1024 * 1024
-"""Bytes of memory for the HTML of entries, so that after the change of one entry only that one is rendered."""
+"""Bytes of memory for the HTML of entries. When one entry changes, the HTML of the others needn't be made again."""
 TEXTS_BYTES = 16 * 1024 * 1024
-"""Bytes of memory for the texts of bodies, from which titles and structured data are made. A page asks for each text
-three times, and twenty of the longest that are accepted take half of this memory."""
+"""Bytes of memory for the plain text of bodies, from which titles and structured data are made. A page asks for each
+text three times. The texts of twenty bodies of the greatest length take half of this memory."""
 ENTRY_BYTES = 1024
-"""Bytes that a remembered entry takes beside its body and HTML, about."""
+"""Bytes, about, that a remembered entry takes besides its body and its HTML."""
 
 
 class EntryRenderer:
-    """Renders published entries, and remembers the HTML and the texts that it made last. For one thread; does no I/O.
+    """Renders published entries, and remembers the HTML and the plain texts that were used last.
 
-    `site_name`: None for the host's name.
+    It does no I/O, and only one thread may use it. `site_name`: None if the name of the host is used.
     """
 
     def __init__(
@@ -64,18 +64,19 @@ class EntryRenderer:
         self._texts: LruCache[str, str] = LruCache(TEXTS_BYTES)
 
     def article(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the whole entry as one `<article>`. It depends on nothing but the two arguments.
+        """Return the whole entry as HTML, in one `<article>`.
 
-        It is remembered: a change of one entry must not cost the rendering of twenty.
+        Equal arguments give the same HTML. The HTML is remembered, so that the change of one entry doesn't make the
+        server render the other entries of the page again.
         """
         return self._remembered(self._article, liveblog, entry)
 
     def content(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the entry's content for a feed: label, body, source and corrections; not the heading or byline."""
+        """Return the entry's HTML for a feed: label, body, source and corrections, but neither heading nor byline."""
         return self._remembered(self._content, liveblog, entry)
 
     def articles(self, liveblog: Liveblog, entries: Iterable[Entry]) -> list[Article]:
-        """Return each entry's HTML, with its day in the live blog's time zone."""
+        """Return an `Article` for each entry: its HTML, and the day of its publication."""
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
         articles = []
         for entry in entries:
@@ -86,15 +87,15 @@ class EntryRenderer:
         return articles
 
     def title(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the entry in one line of plain text that can stand alone: a claim comes after its label."""
+        """Return a title of the entry, on one line of plain text. A claim's title begins with the claim's label."""
         return self._after_label(liveblog, entry, self.bare_title(entry))
 
     def bare_title(self, entry: Entry) -> str:
-        """Return the heading, or some 80 characters of the body's text, cut at a word; without any label."""
+        """Return the heading; for an entry without one, the first 80 or so characters of the body's text. No label."""
         return entry.heading or shortened(self.text(entry), TITLE_LENGTH) or "…"
 
     def text(self, entry: Entry) -> str:
-        """Return the body without markup, on one line."""
+        """Return the body as plain text, on one line."""
         text = self._texts.get(entry.body)
         if text is None:
             text = plain_text(entry.body)
@@ -102,32 +103,35 @@ class EntryRenderer:
         return text
 
     def labelled_text(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the body without markup, for a place where it stands alone: a claim comes after its label."""
+        """Return the body as plain text, on one line. The text of a claim begins with the claim's label."""
         return self._after_label(liveblog, entry, self.text(entry))
 
     def summary(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the beginning of the text, after the entry's label if it has one, even `confirmed`."""
+        """Return the first 200 or so characters of the label and the body's text.
+
+        Every entry with a verification has a label here, also one that is `confirmed`.
+        """
         texts = texts_for(liveblog.language)
         return shortened(texts.labelled(_label(texts, entry), self.text(entry)), DESCRIPTION_LENGTH)
 
     def claim_label(self, liveblog: Liveblog, entry: Entry) -> str:
-        """Return the label of a claim: how sure the newsroom is, and the source. Empty for any other entry."""
+        """Return the label of a claim, which says how sure the newsroom is, and the source. Empty for other entries."""
         return _label(texts_for(liveblog.language), entry) if entry.is_claim else ""
 
     def illustrations(self, entry: Entry) -> list[Illustration]:
-        """Return the pictures in the body, for formats that show them apart from it."""
+        """Return the pictures in the body, in its order. Feeds and structured data list them apart from the body."""
         return self._bodies.illustrations(entry.body)
 
     def unbounded(self) -> EntryRenderer:
-        """Make a renderer for one answer, with an empty memory of its own that forgets nothing."""
+        """Return a new renderer for one answer. Its own memory is empty at first, has no limit, and forgets nothing."""
         renderer = copy(self)
         renderer._rendered, renderer._texts = LruCache(sys.maxsize), LruCache(sys.maxsize)
         return renderer
 
     def share(self, other: EntryRenderer, liveblog: Liveblog, entry: Entry, *, feed: bool = False) -> None:
-        """Put the entry's HTML and text into another renderer's memory, and make them first if necessary.
+        """Put the entry's HTML and text into the memory of another renderer. If necessary, they are made first.
 
-        `feed`: the HTML is that of `content`, instead of `article`.
+        `feed`: True for the HTML of `content`; False for that of `article`.
         """
         template = self._content if feed else self._article
         html = self._remembered(template, liveblog, entry)
@@ -135,7 +139,7 @@ class EntryRenderer:
         self.share_text(other, entry)
 
     def share_text(self, other: EntryRenderer, entry: Entry) -> None:
-        """Put the entry's text into another renderer's memory, and make it first if necessary."""
+        """Put the text of the entry's body into the memory of another renderer. If necessary, it is made first."""
         other._texts.put(entry.body, self.text(entry), 0)
 
     def _after_label(self, liveblog: Liveblog, entry: Entry, text: str) -> str:
@@ -151,11 +155,15 @@ class EntryRenderer:
 
     @staticmethod
     def _key(template: Template, liveblog: Liveblog, entry: Entry) -> tuple[Template, str, str, str, Entry]:
-        # The key has the entry itself, not its id and version: a restored backup may have another entry with these.
+        # The key has the entry itself, not its id and version: after a backup was restored, another state of the entry
+        # may have the same id and version.
         return (template, liveblog.slug, liveblog.language, liveblog.timezone, entry)
 
     def _render(self, template: Template, liveblog: Liveblog, entry: Entry) -> str:
-        """Fill one of the two templates. Both get the same values, apart from the body's pictures and embeds."""
+        """Fill the template for pages or the one for feeds, and return the HTML.
+
+        Both templates get the same values, except for the body: in a feed, its embeds stay plain links.
+        """
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         zone = ZoneInfo(liveblog.timezone)

@@ -1,4 +1,4 @@
-"""Models of the reader's pages: the entries of a page, their order, and the links to further entries."""
+"""Models of the reader's pages: the entries of a page, their order, and the cursors of further entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Order = Literal["newest", "oldest"]
 
 
 class Only(NamedTuple):
-    """A filter of entries. A page with it has only entries that meet all its conditions."""
+    """The filter of a page's entries. A page with a filter has only the entries that meet all its conditions."""
 
     tag: str | None = None
     key_events: bool = False
@@ -27,15 +27,16 @@ class Only(NamedTuple):
 
 
 EVERY = Only()
+"""The filter that all entries pass."""
 
 
 class Article(NamedTuple):
-    """A published entry, rendered, and its day in the live blog's time zone."""
+    """The HTML of a published entry, and the day of its publication in the live blog's time zone."""
 
     day: str
     """`YYYY-MM-DD`."""
     label: str
-    """The day as readers see it."""
+    """The day in the live blog's language, as readers see it."""
     html: Markup
 
 
@@ -44,28 +45,28 @@ class PageView:
     """One page of a live blog."""
 
     liveblog: Liveblog
-    """The live blog as of the same moment as the entries: its epoch and seq are the page's position."""
+    """The live blog, read in the same moment as the entries. Its epoch and seq are the page's position."""
     entries: list[Entry]
-    """The entries in the page's order. A page of all entries, newest first, leaves out pinned ones when it is
-    rendered."""
+    """The entries in the page's order. If the page has no filter and shows the newest first, `PageRenderer` leaves out
+    those that are pinned, as they stand at the top of `/live/{slug}`."""
     pinned: list[Entry] = field(default_factory=list)
     key_events: list[Entry] = field(default_factory=list)
     older_cursor: str | None = None
-    """The cursor of the entries older than these; None if there are none."""
+    """The cursor of the entries that are older than `entries`; None if there are none."""
     newer_cursor: str | None = None
-    """The cursor of the entries newer than these; None if there are none."""
+    """The cursor of the entries that are newer than `entries`; None if there are none."""
     first: bool = True
-    """False on all pages but `/live/{slug}` itself: they show neither pinned entries nor key events."""
+    """True for `/live/{slug}` itself. All other pages show neither the pinned entries nor the summary of key events."""
     order: Order = "newest"
     only: Only = EVERY
     began_at: datetime | None = None
-    """The time of the live blog's oldest entry; None if unknown."""
+    """The time at which the live blog's oldest entry was published; None if there is none, or if it isn't known."""
     changed_at: datetime | None = None
-    """The time of the live blog's last change; None if unknown."""
+    """The time of the live blog's last change; None if it isn't known."""
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> PageView:
-        """Make the first page from a snapshot."""
+        """Return the first page of a live blog, made from a snapshot."""
         return cls(
             snapshot.liveblog,
             snapshot.entries,
@@ -79,14 +80,16 @@ class PageView:
 
 @dataclass(frozen=True, slots=True)
 class EntryPageView:
-    """One entry among its neighbours."""
+    """The page of one entry, with the entries just before and just after it."""
 
     liveblog: Liveblog
     entry: Entry
     newer: list[Entry] = field(default_factory=list)
-    """The entries just after it, newest first."""
+    """The entries published just after `entry`, newest first."""
     older: list[Entry] = field(default_factory=list)
-    """The entries just before it, newest first."""
+    """The entries published just before `entry`, newest first."""
     older_cursor: str | None = None
+    """The cursor of the entries that are older than `older`; None if there are none."""
     newer_cursor: str | None = None
+    """The cursor of the entries that are newer than `newer`; None if there are none."""
     order: Order = "newest"

@@ -1,4 +1,4 @@
-"""Pages as HTML: a live blog's, an entry's, the index, errors."""
+"""The reader's pages as HTML: those of a live blog and of an entry, the list of live blogs, and pages for errors."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 KEY_EVENTS_SHOWN = 4
-"""Key events, the newest, that the summary shows at once; the others are folded below them."""
+"""The summary of key events shows this many at first, the newest ones. The others are folded below them."""
 
 
 @dataclass(frozen=True)
 class PageRenderer:
-    """Renders pages around the entries that an entry renderer makes. For one thread; does no I/O."""
+    """Renders pages around the HTML of entries that `entries` makes. It does no I/O, and only one thread may use it."""
 
     entries: EntryRenderer
     assets: Assets = field(default_factory=Assets.built)
@@ -47,7 +47,7 @@ class PageRenderer:
         return ShareCards(self.entries)
 
     def page(self, view: PageView) -> str:
-        """Render `/live/{slug}`: the first page, or any other selection of its entries."""
+        """Return the HTML of `/live/{slug}`: the first page, or one with older entries, another order or a filter."""
         slug, texts = view.liveblog.slug, texts_for(view.liveblog.language)
         pinned_apart = view.order == "newest" and view.only == EVERY
         entries = [entry for entry in view.entries if not (pinned_apart and entry.pinned)]
@@ -88,7 +88,7 @@ class PageRenderer:
         )
 
     def entry_page(self, view: EntryPageView) -> str:
-        """Render `/live/{slug}/entries/{id}`: the entry between those just after and just before it."""
+        """Return the HTML of `/live/{slug}/entries/{id}`, which shows the entry among its neighbours."""
         entries = [*view.newer, view.entry, *view.older]
         if view.order == "oldest":
             entries.reverse()
@@ -118,10 +118,11 @@ class PageRenderer:
     def error_page(
         self, status: int, *, language: str = FALLBACK, liveblog: Liveblog | None = None, seconds: int | None = None
     ) -> str:
-        """Render the page of a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
+        """Return the HTML of the page for a 403, a 404, a 410 (a deleted entry), a 429 or a 503.
 
-        `language`: the page's language without a `liveblog`, to which it would link. `seconds`: with a 429, those after
-        which the page says that the browser asks again.
+        `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a
+        link, which is in `language`. `seconds`: for a 429, the seconds after which the page tells the reader that the
+        browser asks again.
         """
         kind = {403: "not_here", 404: "not_found", 410: "gone", 429: "too_many"}.get(status, "unavailable")
         return self.fill(
@@ -136,7 +137,10 @@ class PageRenderer:
         )
 
     def index_page(self, liveblogs: list[Liveblog]) -> str:
-        """Render `/`: the live blogs in this order, in the first one's language if we have texts in it."""
+        """Return the HTML of `/`, which lists the live blogs in the given order.
+
+        Its language is that of the first live blog, if we have texts in that language.
+        """
         return self.fill(
             "index.html",
             texts_for(liveblogs[0].language if liveblogs else FALLBACK).language,
@@ -146,7 +150,7 @@ class PageRenderer:
         )
 
     def fill(self, name: str, language: str, **values: Any) -> str:
-        """Render a template with these values, and with those that every page needs."""
+        """Return the HTML of a template, filled with `values` and with the values that every page needs."""
         frame = {
             "t": texts_for(language),
             "language": language,
@@ -160,7 +164,7 @@ class PageRenderer:
         return template(name).render({**frame, **values})
 
     def _ends(self, view: PageView | EntryPageView, entries: list[Entry], only: Only) -> dict[str, End]:
-        """Return the links from a page to newer and to older entries."""
+        """Return the page's two ends, by name: `newer` and `older`. Each has the link to the entries beyond it."""
         slug = view.liveblog.slug
         newest, oldest = (entries[-1:], entries[:1]) if view.order == "oldest" else (entries[:1], entries[-1:])
         return {
@@ -171,7 +175,7 @@ class PageRenderer:
         }
 
     def _filters(self, slug: str, texts: Translations, only: Only) -> list[dict[str, Any]]:
-        """Return the filters that a reader may choose: key events, and each verification with its meaning."""
+        """Return the filters that a reader may choose, for the template: key events, and each verification."""
         filters = [("key_event", Only(key_events=True)), *((v.value, Only(verification=v)) for v in Verification)]
         return [
             {
@@ -185,7 +189,10 @@ class PageRenderer:
         ]
 
     def _liveblog_page(self, name: str, liveblog: Liveblog, *, kind: str, root: dict[str, str], **values: Any) -> str:
-        """Render a page of a live blog. `kind`, `root`: attributes from which the page's script knows what it shows."""
+        """Return the HTML of a template for a page of a live blog.
+
+        `kind`, `root`: attributes that tell the page's script which entries the page shows.
+        """
         texts = texts_for(liveblog.language)
         return self.fill(
             name,
@@ -219,8 +226,9 @@ class PageRenderer:
         )
 
     def _key_events(self, liveblog: Liveblog, key_events: list[Entry], shown: set[str]) -> list[dict[str, str]]:
-        """Return the lines of the summary of key events. Each links to its entry on this page, or to its permalink.
+        """Return the lines of the summary of key events, for the template.
 
+        Each line links to its key event on this page, or to the permalink if this page doesn't show the key event.
         `shown`: the ids of the entries on this page.
         """
         zone, texts = ZoneInfo(liveblog.timezone), texts_for(liveblog.language)
@@ -240,13 +248,15 @@ class PageRenderer:
 
 
 class End(NamedTuple):
-    """One end of a page's list, and the link to the entries beyond it."""
+    """One end of a page's list of entries, and the link to the entries beyond it."""
 
     url: str
+    """The address of the page with the entries beyond this end."""
     cursor: str
-    """The cursor of the entries beyond; empty if there are none."""
+    """The cursor of the entries beyond this end; empty if there are none."""
     place: str
-    """The time and id of the last entry at this end, shown or not, for the page's script."""
+    """The time and id of the outermost entry at this end, for the page's script. The entry counts even if it is pinned
+    and so shown elsewhere. Empty if the list is empty."""
 
 
 def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
@@ -255,12 +265,12 @@ def _end(url: str, cursor: str | None, last: list[Entry]) -> End:
 
 
 def _linked(html: Markup) -> Markup:
-    """Mark the entry to which a permalink leads, so that browsers open the page there, also without the script."""
+    """Return an entry's HTML, marked as the one of the permalink: browsers scroll to it, even without a script."""
     return Markup(str(html).replace('<article class="entry', '<article tabindex="-1" autofocus class="entry focus', 1))
 
 
 def _root(order: Order, only: Only) -> dict[str, str]:
-    """Return the attributes that tell the script how a page's entries differ from those of `/live/{slug}`."""
+    """Return the attributes that tell the page's script the page's order and filter, if they aren't the usual ones."""
     attributes: dict[str, str] = {} if order == "newest" else {"data-order": order}
     if only != EVERY:
         attributes["data-only"] = json_encoding.dumps(only._asdict()).decode()
@@ -268,7 +278,7 @@ def _root(order: Order, only: Only) -> dict[str, str]:
 
 
 def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
-    """Return the name of a page's filter and its meaning (empty for a tag); None for a page of all entries."""
+    """Return the name and the meaning of a page's filter; None if the page has no filter. A tag's meaning is empty."""
     if only.verification is not None:
         return texts.text(f"entry.{only.verification.value}"), texts.text(f"meaning.{only.verification.value}")
     if only.key_events:
@@ -277,5 +287,8 @@ def _only_label(texts: Translations, only: Only) -> tuple[str, str] | None:
 
 
 def _last_update(entries: list[Entry], newer_cursor: str | None) -> datetime | None:
-    """Return the time of the last update of a page's entries; None if there are newer entries on other pages."""
+    """Return the time at which the last of a page's entries was changed.
+
+    None if the page has no entries, or if other pages have newer entries.
+    """
     return None if newer_cursor else max((entry.updated_at for entry in entries), default=None)

@@ -1,4 +1,4 @@
-"""A live blog's reach as a page without a script: each partner's figures, and a plot of its hours. Pure."""
+"""A live blog's reach as a page without a script: for each partner the figures, and a plot by the hour."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 WIDTH = 960
 LEFT, RIGHT = 72, 936
 PANELS = ((64, 184), (236, 356), (408, 528))
-"""Top and bottom of each panel of the plot: peak, views, hours read."""
+"""The top and bottom of the plot's three panels, in pixels: most viewers at once, views, hours read."""
 HEIGHT = 572
 DAYS_LABELLED = 10
-"""Days with a label below the plot, about."""
+"""How many days have a label below the plot, at most."""
 
 
 def page(report: ReachReport) -> str:
-    """Render the whole page of a report."""
+    """Return the HTML of the page that shows a report."""
     days = f"{report.since.isoformat()} to {report.until.isoformat()}, {report.liveblog.timezone}"
     sections = [_section(report, reach) for reach in report.partners]
     return _page(f"Reach of {report.liveblog.title}", days=days, sections=sections)
 
 
 def refusal(reason: str) -> str:
-    """Render the page for a link that isn't valid. `reason`: a sentence for the reader."""
+    """Return the HTML of the page for a link that isn't valid. `reason`: a sentence that tells the reader why."""
     return _page("This link isn’t good (any more)", reason=reason)
 
 
@@ -41,7 +41,7 @@ def _page(title: str, **values: Any) -> str:
 
 
 def _plot(report: ReachReport, reach: PartnerReach) -> str:
-    """Draw the plot of one partner's hours, as SVG."""
+    """Return the plot of one partner's figures by the hour, as SVG."""
     zone = ZoneInfo(report.liveblog.timezone)
     begin = datetime.combine(report.since, time(), zone).timestamp()
     end = datetime.combine(report.until + timedelta(days=1), time(), zone).timestamp()
@@ -76,7 +76,7 @@ def _bars(values: list[tuple[float, float]], across: Scale, top: int, bottom: in
 
 
 def _section(report: ReachReport, reach: PartnerReach) -> dict[str, Any]:
-    """Return the values of one partner for the template."""
+    """Return what the template shows of one partner: figures, plot, and a table by the day."""
     return {
         "name": _name(reach),
         "figures": [

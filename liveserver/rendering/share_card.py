@@ -1,7 +1,7 @@
-"""Share cards: the text on the picture of a shared link. `rendering/share_card_image.py` draws it.
+"""Share cards: the texts on the picture that social networks show beside a link.
 
-A card's address has a hash of everything on the card. Caches keep pictures by their address, so they fetch a card that
-has changed.
+`rendering/share_card_image.py` draws the picture. A card's address has a hash of everything on the card. Caches keep
+pictures by their address, so after a change they fetch the new card.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 DESIGN = 1
-"""The number of the drawing's version, and a part of every card's address. Raise it when the drawing changes."""
+"""The version of the drawing. It is a part of every card's hash: raise it when the drawing changes."""
 
 TITLE_LENGTH = 160
-"""Characters of a title that is made from an entry's text."""
+"""Characters, about, of a title that is made from an entry's text."""
 TEXT_LENGTH = 400
-"""Characters of the text below a title: more than ever fit, so that laying out a long text costs no more."""
+"""Characters of the text below a title, at most. No card has room for more, and laying out a longer text would take
+longer."""
 
 Tone = Literal["accent", "quiet", "good", "doubt"]
 
@@ -40,7 +41,7 @@ _TONES: dict[Verification, Tone] = {
     Verification.DENIED: "accent",
 }
 
-# The characters that both fonts have: Latin, Greek and Cyrillic letters, punctuation, a few signs.
+# The characters that both of our fonts have: Latin, Greek and Cyrillic letters, punctuation, a few signs.
 _COVERED = re.compile(
     "[ -~\u00a0-\u0148\u014a-\u017f\u018f\u0192\u01a0\u01a1\u01af\u01b0\u01cd-\u01dc\u01e6-\u01eb\u01f8-\u021b\u0259"
     "\u02bb\u02bc\u02c6\u02c7\u02da\u02dc\u0386-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce"
@@ -56,35 +57,35 @@ _DISPENSABLE = frozenset({"So", "Sk", "Cf", "Mn", "Me", "Co", "Cn"})
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The text on a card. A field is empty if there is nothing to say, or if our fonts can't write it."""
+    """The texts on a card. A text is empty if there is nothing to say, or if our fonts lack one of its letters."""
 
     site: str
     label: str
     tone: Tone
-    """The label's colour."""
+    """The label's colour, by its meaning."""
     kicker: str
-    """The line above the title: the live blog of an entry."""
+    """The line above the title: for an entry, the title of its live blog."""
     title: str
     text: str
-    """The text below the title, as far as there is room."""
+    """The text below the title. Only the part for which the card has room is drawn."""
     note: str
-    """The text at the foot: the time of an entry."""
+    """The text at the foot: for an entry, the time of its publication."""
 
     @property
     def hash(self) -> str:
-        """The hash of all that is on the card and of the drawing's version, as 16 hexadecimal digits."""
+        """The hash of all texts on the card, its tone, and the drawing's version, as 16 hexadecimal digits."""
         content = "\0".join(str(value) for value in (DESIGN, *astuple(self)))
         return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ShareCards:
-    """The cards of one site, and their addresses, which change whenever the card does."""
+    """The cards of one site, and their addresses. When a card changes, so does its address."""
 
     entries: EntryRenderer
 
     def liveblog(self, liveblog: Liveblog) -> Card:
-        """Make the card of a live blog."""
+        """Return the card of a live blog."""
         status = liveblog.status
         return Card(
             site=writable(self.entries.site_name),
@@ -97,7 +98,7 @@ class ShareCards:
         )
 
     def entry(self, liveblog: Liveblog, entry: Entry) -> Card:
-        """Make the card of a published entry. A claim always has the label that says how sure it is."""
+        """Return the card of a published entry. The card of a claim has a label that says how sure the newsroom is."""
         assert entry.published_at is not None
         texts = texts_for(liveblog.language)
         label, tone = "", _TONES.get(entry.verification, "accent") if entry.verification else "accent"
@@ -112,7 +113,7 @@ class ShareCards:
             label=label,
             tone=tone,
             kicker=writable(liveblog.title),
-            # Not the renderer's title, which begins with the label: that has a place of its own on the card.
+            # Not `EntryRenderer.title`, which begins with a claim's label: the card shows the label elsewhere.
             title=writable(entry.heading or shortened(text, TITLE_LENGTH)),
             text=writable(text[:TEXT_LENGTH]) if entry.heading else "",
             note=writable(texts.short_date_time(entry.published_at.astimezone(ZoneInfo(liveblog.timezone)))),
@@ -128,9 +129,10 @@ class ShareCards:
 
 
 def writable(text: str) -> str:
-    """Return the text on one line, as our fonts can write it; empty if they lack one of its letters.
+    """Return the text on one line, with only characters that our fonts have; empty if they lack one of its letters.
 
-    Emoji and other dispensable characters are left out. A letter isn't, as the word would be another one without it.
+    Emoji and other characters without which the text can be read are left out. A letter is never left out, as that
+    would make another word.
     """
     composed = unicodedata.normalize("NFC", text)
     kept = "".join(c for c in composed if _COVERED.fullmatch(c) or unicodedata.category(c) not in _DISPENSABLE)

@@ -1,7 +1,7 @@
-"""A share card as a picture: a PNG of 1200 × 630 pixels, which social networks show without cutting it.
+"""A share card as a picture: a PNG of 1200 × 630 pixels, which social networks show without cutting anything off.
 
-Text is laid out without Raqm, so that every machine draws the same. `share_card.writable` lets through only text that
-can be written so.
+Pillow lays out the text itself, without the library Raqm, so that every machine draws the same picture. That is good
+enough for the text that `share_card.writable` lets through.
 """
 
 from __future__ import annotations
@@ -27,17 +27,23 @@ _ROOM = WIDTH - 2 * _MARGIN
 _PAPER, _INK, _MUTED, _RULE = "#fdfcf9", "#1c1b19", "#5f5b54", "#dcd7cc"
 _TONES: dict[Tone, str] = {"accent": "#ad1220", "quiet": "#5f5b54", "good": "#1f6238", "doubt": "#7a4b00"}
 _TITLE_SIZES = {112: 1, 96: 2, 80: 3, 72: 3, 64: 6, 56: 6, 48: 6}
-"""Sizes of a title in pixels, the largest first, each with the number of lines that may have it."""
+"""The sizes that a title may have, in pixels, the largest first. Each has the number of lines that a title of that size
+may have."""
 _TOP, _BOTTOM = 152, 494
-"""The space of title and text, in pixels from the top."""
+"""Where the space for title and text begins and ends, in pixels from the card's top."""
 _SMOOTH = 4
-"""The factor by which shapes are drawn larger and then scaled down, as Pillow smooths only the edges of letters."""
+"""Pillow smooths the edges of letters, but not those of shapes. So shapes are drawn larger by this factor, and then
+scaled down."""
 
 Face = Literal["title", "text"]
 
 
 def draw(card: Card) -> bytes:
-    """Draw the card. It takes some 30 ms of CPU: not for the event loop, nor for two threads at a time."""
+    """Draw the card, and return the PNG file.
+
+    Drawing takes some 30 ms of processor time: too long for the event loop's thread. Only one thread at a time may do
+    it.
+    """
     image = Image.new("RGB", (WIDTH, HEIGHT), _PAPER)
     canvas = ImageDraw.Draw(image)
     canvas.rectangle((0, 0, WIDTH, 13), fill=_TONES["accent"])
@@ -94,7 +100,7 @@ def _draw_foot(image: Image.Image, canvas: ImageDraw.ImageDraw, card: Card) -> N
 
 
 def _draw_emblem(image: Image.Image, left: int, top: int, size: int) -> None:
-    """Draw the site's icon, with the numbers of `icon.svg`, which is a square of 32."""
+    """Draw the site's icon. The numbers are those of `icon.svg`, whose sides have 32 units."""
 
     def square(pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int]) -> None:
         pen.rounded_rectangle(box, box[2] * 7 / 32, 255)
@@ -117,7 +123,10 @@ def _paste(
     colour: str,
     shape: Callable[[ImageDraw.ImageDraw, tuple[int, int, int, int]], None],
 ) -> None:
-    """Draw a shape with smooth edges. `position`: of its left upper corner."""
+    """Draw a shape with smooth edges onto the image.
+
+    `position`: the shape's left upper corner. `shape`: a function that draws the shape with a pen, into a box.
+    """
     width, height = size[0] * _SMOOTH, size[1] * _SMOOTH
     mask = Image.new("L", (width, height))
     shape(ImageDraw.Draw(mask), (0, 0, width - 1, height - 1))
@@ -132,7 +141,10 @@ def _font(face: Face, size: int) -> ImageFont.FreeTypeFont:
 
 
 def _fitted(title: str, height: int) -> tuple[int, list[str]]:
-    """Return the largest size at which the title fits, and its lines. At the smallest size, a title too long is cut."""
+    """Return the largest size at which the title fits into `height` pixels, and the title's lines at that size.
+
+    If the title doesn't even fit at the smallest size, its last line is cut.
+    """
     for size in _TITLE_SIZES:
         font, limit = _font("title", size), min(_TITLE_SIZES[size], int(height // (size * 1.16)))
         lines = _lines(font, title, limit + 1)
@@ -146,7 +158,10 @@ def _words(text: str) -> list[str]:
 
 
 def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
-    """Break the text into lines no wider than the card, `limit` at most; if it needs more, the last one is cut."""
+    """Break the text into lines that fit between the card's margins.
+
+    Returns at most `limit` lines. If the text needs more, the last one is cut.
+    """
     words = _words(text)
     lines: list[str] = []
     for position, word in enumerate(words):
@@ -161,7 +176,10 @@ def _lines(font: ImageFont.FreeTypeFont, text: str, limit: int) -> list[str]:
 
 
 def _cut(font: ImageFont.FreeTypeFont, text: str, room: int) -> str:
-    """Return the text if it isn't too wide; else its beginning with an ellipsis, cut at a word if that costs little."""
+    """Return the text if it isn't wider than `room` pixels; else its beginning, with an ellipsis.
+
+    The text is cut between two words, unless the beginning would lose more than three tenths of its characters.
+    """
     if font.getlength(text) <= room:
         return text
     low, high = 0, len(text)

@@ -1,4 +1,4 @@
-"""Structured data for search engines: a live blog as schema.org's LiveBlogPosting, an entry as its BlogPosting.
+"""Structured data for search engines: a live blog as a LiveBlogPosting of schema.org, an entry as a BlogPosting.
 
 Google's requirements: https://developers.google.com/search/docs/appearance/structured-data/article
 """
@@ -30,12 +30,13 @@ def liveblog_posting(
     began_at: datetime | None = None,
     changed_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """Describe a live blog with these published entries. All dates have the offset of the live blog's time zone.
+    """Return the LiveBlogPosting of a live blog with these published entries.
 
-    `began_at`, `changed_at`: the first publication and the last change of all entries, also of those that aren't given
-    here; None if unknown. The coverage begins with the first entry, whether that was backdated to before the live blog
-    was opened, or came long after it was announced. Once ended, it ended with the last entry, whatever is corrected
-    afterwards.
+    `began_at`: when the live blog's oldest entry was published; `changed_at`: when the live blog changed last. These
+    two cover also the entries that aren't in `entries`; None if unknown. Times have the live blog's time zone.
+
+    The coverage starts when the oldest entry was published, not when the live blog was created. If the live blog has
+    ended, the coverage ends when the newest entry was published; later corrections don't move that end.
 
     https://schema.org/LiveBlogPosting
     """
@@ -74,7 +75,7 @@ def liveblog_posting(
 
 
 def entry_posting(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """Describe one published entry by itself, as a part of its live blog.
+    """Return the BlogPosting of one published entry, for the entry's own page. It names the live blog.
 
     https://schema.org/BlogPosting
     """
@@ -107,9 +108,9 @@ def _update(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer, zone: Zon
     if illustrations := renderer.illustrations(entry):
         update["image"] = [_image(illustration) for illustration in illustrations]
     if label := renderer.claim_label(liveblog, entry):
-        # This is no ClaimReview: that would say that somebody examined the claim by a method and rated it, while a
-        # denial may only be what the source says. The claim has no author either: the source may be the one that makes
-        # the claim, or the one that contests it.
+        # This is no ClaimReview. A ClaimReview would say that somebody examined the claim by a method and rated it; but
+        # the label `denied` may only repeat what the source says. The claim has no author either: the entry's source
+        # may be the one that makes the claim, or the one that contests the claim.
         update["about"] = {"@type": "Claim", "text": renderer.bare_title(entry), "description": label}
     if entry.via is not None:
         update["isBasedOn"] = entry.via.url
@@ -138,7 +139,10 @@ def _image(illustration: Illustration) -> dict[str, Any]:
 
 
 def _author(entry: Entry, renderer: EntryRenderer) -> dict[str, Any]:
-    """Return the author of an entry without a byline: the live blog that it was taken over from, or the newsroom."""
+    """Return the author of an entry without a byline.
+
+    That is the live blog elsewhere from which the entry was taken over, or else the newsroom.
+    """
     return {"@type": "Organization", "name": entry.via.name} if entry.via else _publisher(renderer)
 
 

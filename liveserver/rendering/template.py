@@ -1,4 +1,4 @@
-"""The HTML templates, compiled once for the whole process, and JSON for them."""
+"""The HTML templates, each compiled once for the whole process, and JSON to be put into them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 
 def template(name: str) -> Template:
-    """Return the template in a file of `rendering/templates`."""
+    """Return the compiled template of a file. `name`: the file's name in `rendering/templates`."""
     return _environment().get_template(name)
 
 
 @cache
 def _environment() -> Environment:
-    """Return all templates. They are kept, as compiling them takes longer than all else that a new application does."""
+    """Return the one environment that has all templates, and keeps those that it has compiled.
+
+    Compiling them takes longer than everything else that an application does when it starts.
+    """
     templates = (files("liveserver.rendering") / "templates").iterdir()
     return Environment(
         loader=DictLoader({file.name: file.read_text("utf-8") for file in templates if file.name.endswith(".html")}),
@@ -35,5 +38,5 @@ def _environment() -> Environment:
 
 
 def json_block(value: Any) -> Markup:
-    """Encode a value as JSON that is safe inside a `<script>` element."""
+    """Return a value as JSON that is safe inside a `<script>` element: nothing in it can end the element."""
     return Markup(json_encoding.dumps(value).decode().replace("<", "\\u003c"))

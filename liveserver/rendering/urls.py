@@ -21,16 +21,16 @@ FEEDS = {
     "atom": "application/atom+xml",
     "json": "application/feed+json",
 }
-"""The media types of the feeds, by the ending of a feed's address."""
+"""The media types of the feeds, by the ending of a feed's address (without the dot)."""
 
 _LIVE_PATH = re.compile(rf"/live/({SLUG_PATTERN.strip('^$')})(?:/.*)?")
 
 
 class Urls:
-    """The addresses of one site. They are absolute, unless the method's name has `path` in it.
+    """The addresses of one site. They are absolute, except those of methods and attributes with `path` in their names.
 
-    `public_url`: the site's address without a trailing slash, for example `https://live.example.org`. `media_url`: the
-    address of the pictures' files; None if they are on the site itself.
+    `public_url`: the site's address without a slash at the end, for example `https://live.example.org`. `media_url`:
+    the address below which the files of pictures are; None if this server answers for them.
     """
 
     def __init__(self, public_url: str, *, media_url: str | None = None) -> None:
@@ -39,7 +39,7 @@ class Urls:
         self.host = urlsplit(public_url).hostname or public_url
         self.home = f"{public_url}/"
         self.media = media_url or public_url + MEDIA_PATH
-        """The address of the pictures' files, without a slash and a picture's name."""
+        """The address below which the files of pictures are. It has no slash at the end."""
         self.static_path = f"{self._base_path}/static/"
 
     def liveblog(self, slug: str) -> str:
@@ -47,7 +47,10 @@ class Urls:
         return f"{self._public_url}/live/{slug}"
 
     def entries(self, slug: str, *, order: Order = "newest", cursor: str | None = None, only: Only = EVERY) -> str:
-        """Return the address of a page of a live blog's entries, in an order, from a cursor on, and filtered."""
+        """Return the address of a page of a live blog's entries.
+
+        `order`: the page's order. `cursor`: where the page begins; None for the first page. `only`: the page's filter.
+        """
         query = {
             "tag": only.tag,
             "key_events": "true" if only.key_events else None,
@@ -69,11 +72,11 @@ class Urls:
         return f"{self._public_url}/live/{slug}/feed.{extension}"
 
     def api_path(self, slug: str) -> str:
-        """Return the path of a live blog in the API."""
+        """Return the path of a live blog in the API, without scheme and host."""
         return f"{self._base_path}/api/v1/liveblogs/{slug}"
 
     def static(self, path: str) -> str:
-        """Return the address of a built file of the front end."""
+        """Return the address of a built file of the front end. `path`: the file's path below `/static/`."""
         return f"{self.home}static/{path}"
 
     def oembed(self, slug: str) -> str:
@@ -81,7 +84,7 @@ class Urls:
         return f"{self._public_url}/oembed?{urlencode({'url': self.liveblog(slug)})}"
 
     def widget(self, slug: str, attributes: Mapping[str, str] | None = None) -> str:
-        """Return the address of the widget's page for frames, with the attributes of `<live-blog>` as its query."""
+        """Return the address of the widget's page for frames. `attributes`: those of `<live-blog>`, as its query."""
         query = urlencode(attributes) if attributes else ""
         return f"{self.home}embed/{slug}{'?' + query if query else ''}"
 
@@ -91,15 +94,22 @@ class Urls:
         return f"{self.home}embed/v1.js"
 
     def pinned_widget_script(self, digest: str) -> str:
-        """Return the address of the widget's script in one version, which never changes."""
+        """Return the address of one version of the widget's script. What is at this address never changes.
+
+        `digest`: `WidgetAssets.pinned_hash` of that version.
+        """
         return f"{self.home}embed/v1-{digest}.js"
 
     def path_of(self, url: str) -> str:
-        """Return an address of this site without its scheme and host."""
+        """Return the path (and query) of an address of this site, without scheme and host."""
         return urlsplit(self.home).path + url.removeprefix(self.home)
 
     def slug_of(self, url: str) -> str:
-        """Return the slug of the live blog whose page, or whose entry's page, has this address. Raises NotFound."""
+        """Return the slug of the live blog to which a page's address belongs.
+
+        That page is the live blog's own, or one below it, such as an entry's. Raises NotFound if the address is no such
+        page of this site. Whether the live blog exists isn't checked.
+        """
         home = urlsplit(self.home)
         try:
             split = urlsplit(url)

@@ -1,4 +1,8 @@
-"""The widget of a live blog for other sites: its shell, its page for frames, its fragment for a CMS, its oEmbed."""
+"""The widget, which shows a live blog on other sites.
+
+It has several forms: a shell that its script fills, a page for frames, a fragment of HTML for a CMS, and an oEmbed
+answer.
+"""
 
 from __future__ import annotations
 
@@ -22,43 +26,46 @@ if TYPE_CHECKING:
 
 THEMES = ("auto", "light", "dark")
 LIMIT = 20
-"""Entries that a widget shows at first, if its page names no number."""
+"""Entries that a widget shows at first, unless the page with the widget names another number."""
 WIDTH, HEIGHT = 600, 600
-"""The size of the frame in pixels, if an oEmbed consumer names no maximum."""
+"""The frame's width and height in pixels, unless an oEmbed consumer asks for a smaller frame."""
 NARROWEST, LOWEST = 220, 200
-"""The smallest size of the frame in pixels, whatever maximum an oEmbed consumer names."""
+"""The frame's least width and height in pixels, even if an oEmbed consumer asks for a smaller frame."""
 CACHE_AGE = 86_400
-"""Seconds for which an oEmbed answer may be kept: it says where the live blog is, and nothing of its entries."""
+"""Seconds for which an oEmbed consumer may keep the answer. The answer has the live blog's address and none of its
+entries."""
 
 
 class WidgetOptions(NamedTuple):
-    """The look of a widget, as a page or a partner wants it."""
+    """The look of a widget, as the page with the widget, or its partner, wants it."""
 
     theme: str | None = None
-    """One of `THEMES`; None for the partner's, or else that of the reader's system."""
+    """One of `THEMES`; None for the partner's theme, or, if it has none, the theme of the reader's system."""
     limit: int = LIMIT
+    """The number of entries that the widget shows at first."""
     language: str | None = None
-    """The language of our own texts; None for the live blog's."""
+    """The language of our own texts; None for the live blog's language."""
     partner: str | None = None
+    """The partner's id; None if the widget isn't a partner's."""
     attribution: Attribution | None = None
     """The line that says whose live blog it is; None for no such line."""
     colours: tuple[tuple[str, str], ...] = ()
-    """The partner's colours and font, by their names in its theme."""
+    """The partner's colours and font: pairs of a name and a value, as the partner's theme has them."""
 
     @property
     def variant(self) -> tuple[str | int | None, ...]:
-        """The values that tell a rendition with these options from any other."""
+        """The values of all options, as a part of a cache's key: widgets that look different have different values."""
         return (self.theme, self.limit, self.language, self.partner, self.style, *(self.attribution or ()))
 
     @property
     def style(self) -> str:
-        """A style sheet that sets the colours without any script; empty if there are none."""
+        """A style sheet that sets `colours`; empty if there are none. The page with it needs no script for that."""
         rules = ";".join(f"--own-{name}:{value}" for name, value in self.colours)
         return f".lv{{{rules}}}" if rules else ""
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The attributes of `<live-blog>` for these options, without those that have their usual value."""
+        """The attributes of `<live-blog>` for these options, except those that would have their default value."""
         values = {
             "theme": self.theme,
             "limit": str(self.limit),
@@ -71,7 +78,7 @@ class WidgetOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WidgetRenderer:
-    """Renders the widget, around the same HTML of entries as pages have. For one thread; does no I/O."""
+    """Renders the widget, with the same HTML of entries as on pages. It does no I/O, and only one thread may use it."""
 
     pages: PageRenderer
     assets: WidgetAssets = field(default_factory=WidgetAssets.built)
@@ -82,9 +89,9 @@ class WidgetRenderer:
         return self.pages.urls
 
     def shell(self, liveblog: Liveblog, language: str | None) -> dict[str, Any]:
-        """Render the widget without entries, with the texts that its script needs later.
+        """Return the widget's HTML without entries, and the texts that the widget's script needs, as a JSON object.
 
-        `language`: that of our own texts; None for the live blog's.
+        `language`: the language of our own texts; None for the live blog's language.
         """
         texts = texts_for(language or liveblog.language)
         return {
@@ -102,7 +109,7 @@ class WidgetRenderer:
         }
 
     def page(self, view: PageView, options: WidgetOptions) -> str:
-        """Render `/embed/{slug}`: the widget in a page of its own, which is complete without any script."""
+        """Return the HTML of `/embed/{slug}`, a page with the widget for frames. It is complete without any script."""
         liveblog = view.liveblog
         texts = texts_for(options.language or liveblog.language)
         return self.pages.fill(
@@ -117,7 +124,10 @@ class WidgetRenderer:
         )
 
     def fragment(self, view: PageView, options: WidgetOptions) -> str:
-        """Render HTML for a partner's own page: the current entries, the script that updates them, and JSON-LD."""
+        """Return HTML that a partner's CMS puts into its own page.
+
+        It has the current entries, the script that keeps them up to date, and structured data.
+        """
         liveblog = view.liveblog
         entries = [*view.pinned, *(entry for entry in view.entries if not entry.pinned)]
         posting = liveblog_posting(
@@ -142,9 +152,10 @@ class WidgetRenderer:
         )
 
     def preview(self, liveblog: Liveblog, partner: str | None) -> str:
-        """Render `/embed/preview/{slug}`: the widget with its options, and the lines for a partner to copy.
+        """Return the HTML of `/embed/preview/{slug}`: the widget, its options, and lines of HTML for a partner to copy.
 
-        The lines have the public address. The page itself loads its files from the host from which it was loaded.
+        `partner`: the partner's id; None without a partner. The lines to copy have this site's public address. The page
+        loads its own files from the host from which it was loaded itself, which may be another one.
         """
         url, path_of = self.urls.liveblog(liveblog.slug), self.urls.path_of
         return self.pages.fill(
@@ -166,16 +177,19 @@ class WidgetRenderer:
         )
 
     def oembed(self, liveblog: Liveblog, *, max_width: int | None, max_height: int | None) -> dict[str, Any]:
-        """Return the answer of `/oembed` (https://oembed.com, 2.3.4.4). Raises NotFound if nobody may embed it.
+        """Return the answer of `/oembed` (https://oembed.com, 2.3.4.4), as a JSON object.
 
-        Of the HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs the last. If only some sites may
-        embed the live blog, everybody gets the same answer all the same: the request doesn't say for which site it is,
-        and the page in the frame tells the browser which sites may show it. The frame has a width of 100 %: in editors
-        that don't make it narrower, a number of pixels would be wider than a phone's page. Editors that do take
-        `width`.
+        `max_width`, `max_height`: the frame's greatest size in pixels that the consumer asks for; None if it doesn't.
+        Raises NotFound if nobody may embed the live blog.
+
+        From the answer's HTML, WordPress keeps only `a`, `blockquote` and `iframe`, and it needs an `iframe`. If only
+        some sites may embed the live blog, all consumers still get the same answer: the request doesn't say for which
+        site it is, and the headers of the page in the frame tell the browser which sites may show that page. The frame
+        has a width of 100 %, as a frame of 600 pixels would be wider than the screen of a phone. Editors that want a
+        number of pixels take it from the answer's `width`.
         """
         if liveblog.embedding.mode == "nobody":
-            # A 404 means that there is no response for this address (2.3.3). A 401 would mean that the page is private.
+            # In oEmbed (2.3.3), 404 means that there is no answer for this address, and 401 that the page is private.
             raise NotFound("this live blog is not for other sites: link to it")
         width = max(NARROWEST, min(WIDTH, max_width or WIDTH))
         height = max(LOWEST, min(HEIGHT, max_height or HEIGHT))

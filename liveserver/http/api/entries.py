@@ -46,7 +46,7 @@ VISIBLE_TO_EDITORS = (EntryStatus.PUBLISHED, EntryStatus.DRAFT, EntryStatus.SCHE
 
 
 async def create(request: Request) -> Response:
-    """Publish an entry, or keep it as a draft or for later."""
+    """Create an entry: publish it now, keep it as a draft, or schedule it. Answer with it."""
     actor = await provisionally_authorised(request, "publish")
     key = idempotency_key_of(request)
     body = await body_of(request, EntryInput, actor, confirms=True)
@@ -68,7 +68,11 @@ async def create(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """Answer with a page of a live blog's entries; with a key that may publish, drafts and scheduled ones too."""
+    """Answer with a page of a live blog's entries.
+
+    A request with an API key that may publish gets drafts and scheduled entries, too, unless it names a partner or one
+    status.
+    """
     query = query_of(request, EntriesQuery)
     actor = await actor_of(request)
     editor = may(actor, "publish", request.path_params["slug"])
@@ -81,7 +85,7 @@ async def listing(request: Request) -> Response:
     if actor is None or query.partner is not None:
         parts, slug = services(request), request.path_params["slug"]
         admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
-        # Readers get published entries, whichever status the query names.
+        # Readers get only published entries, so the status makes no other variant of the answer.
         query = query.model_copy(update={"status": None})
         make = partial(_for_readers, request, query, admitted)
         cached = await cached_answer_for(request, admitted, ("entries", *_variant(query)), make)
@@ -95,7 +99,10 @@ async def listing(request: Request) -> Response:
 
 
 def _variant(query: EntriesQuery) -> Variant:
-    """Return all that tells one list of entries from another. The link to the next page names the partner, too."""
+    """Return the variant of a list of entries, for the page cache.
+
+    It has the partner, too, as the link to the next page names the partner.
+    """
     return (query.limit, query.cursor, query.order, query.key_events, query.tag, query.verification, query.partner)
 
 
@@ -142,7 +149,7 @@ async def _list(request: Request, page: EntryPage) -> json_encoding.JSON:
 
 
 async def read(request: Request) -> Response:
-    """Answer with one entry. Without a key that may publish, only published entries are found."""
+    """Answer with one entry. Drafts and scheduled entries are found only with an API key that may publish."""
     slug, entry_id = request.path_params["slug"], request.path_params["id"]
     headers = await admitted_alone(request)
     try:
@@ -155,7 +162,7 @@ async def read(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    """Change an entry."""
+    """Change an entry, and answer with its new state."""
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
     patch = await body_of(request, EntryPatch, actor)
@@ -173,7 +180,7 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Delete an entry, wherever it is shown. With `confirm`, viewers are asked to confirm that it is gone."""
+    """Delete an entry; all open pages remove it. With `confirm`, viewers are asked to confirm that it is gone."""
     actor = await authorised(request, "publish")
     confirm = query_of(request, DeleteQuery).confirm
     parts = services(request)
@@ -193,7 +200,7 @@ async def delete(request: Request) -> Response:
 
 
 async def revisions(request: Request) -> Response:
-    """Answer with a page of an entry's revisions. A deleted entry has them too: the newsroom keeps its own record."""
+    """Answer with a page of an entry's revisions. Those of a deleted entry are kept, too, for the newsroom's record."""
     query = query_of(request, PageQuery)
     actor = await authorised(request, "publish")
     key = ("revisions", request.path_params["slug"], request.path_params["id"], query.limit, query.cursor)
@@ -230,7 +237,8 @@ def _entry_answer(
     content = services(request).presenter.entry(liveblog, entry)
     public = entry.status is EntryStatus.PUBLISHED and request.method in {"GET", "HEAD"}
     body = json_encoding.dumps(content)
-    # The version alone isn't enough: the rendered HTML changes with the live blog's time zone and language, too.
+    # The tag of the version alone isn't enough: the HTML in the answer also changes with the live blog's time zone and
+    # language.
     etag = version_tag(EntityVersion(entry.version, liveblog.epoch), body)
     return answer(request, body, status=status, etag=etag, public=public, headers=headers)
 

@@ -1,4 +1,4 @@
-"""Paths for operators: `/healthz`, `/readyz`, `/metrics`."""
+"""The endpoints for operators: `/healthz`, `/readyz` and `/metrics`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def healthz(request: Request) -> Response:
-    """Answer 200 while the process runs at all."""
+    """Answer 200, whatever state the database and the bus are in."""
     return Response(json_encoding.dumps({"status": "ok"}), headers=NO_STORE, media_type="application/json")
 
 
 async def readyz(request: Request) -> Response:
-    """Answer 200 if an entry could be published now and this server isn't about to end; otherwise 503.
+    """Answer 200 if an entry could be published now and this server isn't about to end.
 
-    A bus that is down is no reason for a 503: entries only reach other nodes later.
+    Otherwise raises Draining or StoreUnavailable, which are answered with 503. If the bus is down, the answer is still
+    200, as changes then reach other nodes all the same, only later.
     """
     parts = services(request)
     if parts.hub.draining:
@@ -37,7 +38,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Answer with all figures in Prometheus's text format."""
+    """Answer with all metrics in Prometheus's text format."""
     return Response(services(request).metrics.text(), headers=NO_STORE, media_type=CONTENT_TYPE_LATEST)
 
 

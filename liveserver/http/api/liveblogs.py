@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Open a live blog."""
+    """Create a live blog, and answer with it."""
     actor = await authorised(request, "manage")
     body = await body_of(request, LiveblogInput, actor)
     parts = services(request)
@@ -39,7 +39,7 @@ async def create(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """Answer with a page of the live blogs, newest first; to another site's script, with those that it may show."""
+    """Answer with a page of the live blogs, newest first. A script of another site gets only those that it may show."""
     query = query_of(request, PageQuery)
     parts = services(request)
     key, read = ("liveblogs", query.limit, query.cursor), partial(parts.store.liveblogs.page, **query.model_dump())
@@ -51,13 +51,13 @@ async def listing(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """Answer with one live blog."""
+    """Answer with one live blog's own fields."""
     headers = await admitted_alone(request)
     return _liveblog_answer(request, await liveblog_of(request.scope, request.path_params["slug"]), headers=headers)
 
 
 async def edit(request: Request) -> Response:
-    """Change a live blog's own fields."""
+    """Change a live blog's own fields, and answer with its new state."""
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, LiveblogPatch, actor)

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Receive a picture and keep it."""
+    """Receive a picture, keep it, and answer with what is known of it."""
     actor = await authorised(request, "publish", shared=True)
     parts = services(request)
-    # Checked before any of the picture is read.
+    # This is checked before any byte of the picture is read.
     await parts.library.check_room(actor.key_id)
     async with upload_of(request, actor) as upload:
         await confirm(request, actor)
@@ -52,13 +52,16 @@ async def listing(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """Answer with one picture."""
+    """Answer with what is known of one picture: its files, its alternative text, its credit."""
     await authorised(request, "publish", shared=True)
     return _media_answer(request, await services(request).store.media.find(request.path_params["id"]))
 
 
 async def edit(request: Request) -> Response:
-    """Change a picture's words. Entries that have the picture keep the words with which they were published."""
+    """Change a picture's alternative text or credit, and answer with the picture.
+
+    Entries that have the picture already keep the texts with which they were published.
+    """
     actor = await authorised(request, "publish")
     version = version_of(request, required=True)
     patch = await body_of(request, MediaPatch, actor)

@@ -1,4 +1,4 @@
-"""The API's partners, `/api/v1/partners`; and `…/embed`, by which a widget learns whether it may show a live blog."""
+"""The API's partners, `/api/v1/partners`; and `…/embed`, which tells a widget whether it may show a live blog."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Create a partner."""
+    """Create a partner, and answer with it."""
     actor = await authorised(request, "manage")
     parts = services(request)
     partner = await parts.partners.create(await body_of(request, PartnerInput, actor))
@@ -52,7 +52,7 @@ async def read(request: Request) -> Response:
 
 
 async def edit(request: Request) -> Response:
-    """Change a partner's rules, or switch it off."""
+    """Change a partner's rules, or switch it off, and answer with its new state."""
     actor = await authorised(request, "manage")
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
@@ -62,7 +62,7 @@ async def edit(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Remove a partner, for good."""
+    """Delete a partner, for good."""
     await authorised(request, "manage")
     version = version_of(request, required=False)
     await services(request).partners.delete(request.path_params["id"], version=version)
@@ -70,7 +70,10 @@ async def delete(request: Request) -> Response:
 
 
 async def embed(request: Request) -> Response:
-    """Tell a page of another site whether it may show the live blog, and which link to show if not."""
+    """Answer, to a page of another site, whether the page may show the live blog.
+
+    The answer also has the partner's theme and attribution, and a link for a page that may not show the live blog.
+    """
     query = query_of(request, PartnerQuery)
     parts, slug = services(request), request.path_params["slug"]
     liveblog = await liveblog_of(request.scope, slug)

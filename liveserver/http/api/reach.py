@@ -1,4 +1,4 @@
-"""The API's reach of a live blog, `/api/v1/liveblogs/{slug}/reach`, and links to the page that draws it."""
+"""The API's reach of a live blog, `/api/v1/liveblogs/{slug}/reach`, and the links to the page that shows the reach."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Answer with the reach by partner: viewers now, and figures of each day and hour."""
+    """Answer with a live blog's reach, by partner: how many viewers there are now, and figures by day and by hour."""
     await authorised(request, "manage")
     query = query_of(request, ReachQuery)
     report = await services(request).reach.report(
@@ -35,7 +35,7 @@ async def read(request: Request) -> Response:
 
 
 async def create_link(request: Request) -> Response:
-    """Make a link to the page of a live blog's reach, for people without a key."""
+    """Make a link to the page of a live blog's reach, for people without an API key, and answer with it."""
     actor = await authorised(request, signed_links.SCOPE)
     body = await body_of(request, ReachLinkInput, actor)
     parts = services(request)

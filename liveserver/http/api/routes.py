@@ -1,4 +1,4 @@
-"""The routes of the HTTP API, made from its operations. Each resource has a module of its own."""
+"""The routes of the API, made from its operations. The modules of the resources declare the operations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _route(path: str) -> Route:
-    """Make one route for all methods of a path, so that a 405 names all of them."""
+    """Return one route for all methods of a path, so that the answer 405 can name all methods that are allowed."""
     operations = {operation.method: operation for operation in OPERATIONS if operation.path == path}
 
     async def endpoint(request: Request) -> Response:

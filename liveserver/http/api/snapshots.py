@@ -1,4 +1,4 @@
-"""The API's `snapshot`, from which a page starts, and `changes`, the stream for clients that can only poll."""
+"""The API's `snapshot`, from which a page starts, and `changes`, for clients that can't open a stream and poll."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 async def snapshot(request: Request) -> Response:
-    """Answer with a snapshot: the newest entries, pinned ones and key events, and their position."""
+    """Answer with a snapshot: the newest entries, the pinned ones, the key events, and the position of all of them."""
     query = query_of(request, SnapshotQuery)
     parts, slug = services(request), request.path_params["slug"]
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
@@ -48,11 +48,14 @@ async def _snapshot(parts: Container, admitted: Admission, limit: int) -> Cached
 
 
 async def changes(request: Request) -> Response:
-    """Answer with the changes after a position, or with a reset if that position is void."""
+    """Answer with the changes after a position. If the live blog never had that position, the answer is a reset.
+
+    A reset tells the client to begin with a new snapshot.
+    """
     query = query_of(request, ChangesQuery)
     parts, slug = services(request), request.path_params["slug"]
     after = Position.parse(query.after)
-    # All texts that are no position have the same answer, and so one variant.
+    # All texts that aren't a position get the same answer, so they share one variant.
     variant = ("changes", str(after) if after else None, query.limit)
     admitted = await parts.partners.admit(slug, query.partner, request.scope["headers"])
     cached = await cached_answer_for(request, admitted, variant, partial(_changes, parts, admitted, after, query.limit))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 async def create(request: Request) -> Response:
-    """Follow a live blog of another server."""
+    """Let a live blog follow a live blog of another server, and answer with this source."""
     actor = await authorised(request, "manage")
     parts, slug = services(request), request.path_params["slug"]
     source = await parts.syndication.follow(slug, await body_of(request, SourceInput, actor))
@@ -37,7 +37,7 @@ async def read(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """Stop following the source. The entries that were taken over stay."""
+    """Let the live blog follow its source no longer. The entries that were taken over from the source stay."""
     await authorised(request, "manage")
     await services(request).syndication.stop(request.path_params["slug"])
     return Response(status_code=204)

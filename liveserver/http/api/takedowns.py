@@ -1,4 +1,4 @@
-"""The API's takedowns and their confirmation: `/api/v1/liveblogs/{slug}/takedowns` and `…/gone`."""
+"""The API's takedowns, `/api/v1/liveblogs/{slug}/takedowns`, and viewers' confirmations, `…/gone`."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request) -> Response:
-    """Answer with a takedown: how many viewers have confirmed it."""
+    """Answer with the state of a takedown: how many viewers were asked, and how many have confirmed."""
     await authorised(request, "publish")
     takedown = await services(request).takedowns.find(request.path_params["slug"], request.path_params["id"])
     return answer(request, resources.takedown_object(takedown), public=False)
 
 
 async def confirm(request: Request) -> Response:
-    """Count a viewer's confirmation that it doesn't show an entry any more."""
+    """Count the confirmation of a viewer that its page doesn't show a deleted entry any more."""
     body = await simple_body_of(request, GoneInput, limit=messages.HEARD_MAX)
     parts, slug = services(request), request.path_params["slug"]
     partner = parts.partners.known(query_of(request, PartnerQuery).partner)

@@ -1,4 +1,4 @@
-"""Reading an uploaded picture: a form with a file in it, or a body that is the picture itself."""
+"""The reading of an uploaded picture. The request body is a form with a file in it, or the picture itself."""
 
 from __future__ import annotations
 
@@ -31,21 +31,22 @@ if TYPE_CHECKING:
     from liveserver.access.api_keys import Actor
 
 IN_MEMORY = 64 * 1024
-"""Bytes up to which an upload stays in memory. A larger one waits on the disk, until the transcoder gets it."""
+"""Bytes of an upload that stay in memory. A larger upload is kept on the disk until the transcoder gets it."""
 FIELDS_SIZE = 64 * 1024
-"""Bytes of a form beside its file."""
+"""Bytes that a form may have besides its picture."""
 FIELD_SIZE = 16 * 1024
-"""Bytes of one field."""
+"""Bytes that one field of a form may have."""
 FIELDS_MAX = 10
+"""Fields that a form may have besides its picture."""
 
 _BOUNDARY = re.compile(r"[ !#-\[\]-~]{1,70}")
-"""A form's boundary (RFC 2046, 5.1.1) without characters that would have to be escaped."""
+"""The boundary between the parts of a form (RFC 2046, 5.1.1), without characters that would have to be escaped."""
 
 log = structlog.get_logger(__name__)
 
 
 class Upload(NamedTuple):
-    """An uploaded picture and its words."""
+    """An uploaded picture, with its alternative text and credit (`words`)."""
 
     file: BinaryIO
     words: MediaInput
@@ -53,10 +54,11 @@ class Upload(NamedTuple):
 
 @asynccontextmanager
 async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
-    """Receive the picture that the actor sends, and its words. They take room among the uploads until the block ends.
+    """Receive the picture that the actor sends, with its alternative text and credit.
 
-    Raises TooLarge, UnsupportedMediaType, TooManyRequests or Busy if there is no room, MediaUnavailable if the disk has
-    none for what waits there, and InvalidInput naming every bad field.
+    Until the `with` block ends, the picture takes room in the budget for uploads. Raises TooLarge,
+    UnsupportedMediaType, TooManyRequests or Busy if the budget has no room, MediaUnavailable if the disk can't take the
+    picture, and InvalidInput, which names every field that isn't valid.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     parts = services(request)
@@ -92,7 +94,10 @@ async def upload_of(request: Request, actor: Actor) -> AsyncIterator[Upload]:
 
 
 async def _limited(request: Request, limit: int, named_limit: int) -> AsyncGenerator[bytes, None]:
-    """Yield the body's chunks, of `limit` bytes together. Raises TooLarge, whose text names `named_limit`."""
+    """Yield the body's chunks. Raises TooLarge if they have more than `limit` bytes together.
+
+    `named_limit`: the limit that the error's text names.
+    """
     size = expected_size(request, limit)
     if size <= limit:
         size = 0
@@ -128,10 +133,11 @@ def _failures() -> Iterator[None]:
 
 
 def _plain(content_type: str) -> Headers:
-    """Return headers for the form's parser, with the boundary and nothing else. Raises InvalidInput if there is none.
+    """Return headers for the form's parser: a Content-Type that has only the boundary as a parameter.
 
-    Forms are UTF-8 (RFC 7578, 5.1.2). With a `charset`, Python would look for a codec of that name, and remember the
-    name for ever even if there is none. Some codecs also raise errors that nobody expects.
+    Raises InvalidInput if `content_type` has no valid boundary. A `charset` is left out, as forms are always UTF-8
+    (RFC 7578, 5.1.2). If the parser got a `charset`, Python would look for a codec of that name, and remember the name
+    for ever, even if no such codec exists. Some codecs also raise errors that no code here expects.
     """
     _, parameters = parse_options_header(content_type)
     boundary = parameters.get(b"boundary", b"").decode("latin-1")
@@ -145,7 +151,7 @@ def _plain(content_type: str) -> Headers:
 def _of_form(form: FormData, limit: int) -> Upload:
     errors: list[FieldError] = []
     fields = {name: value for name, value in form.multi_items() if name != "file"}
-    # A browser's form also sends the fields that people left empty.
+    # A browser also sends the fields of a form that people left empty.
     if fields.get("credit") == "":
         del fields["credit"]
     words = None

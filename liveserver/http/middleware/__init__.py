@@ -1,1 +1,1 @@
-"""The middlewares that every request passes, whatever its route."""
+"""The middlewares through which every request goes, whatever its route."""

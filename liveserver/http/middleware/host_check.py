@@ -1,9 +1,10 @@
-"""The check of a request's Host header, and a warning if the public URL has another host.
+"""The check of a request's Host header, and a warning in the log if the public URL has another host.
 
-The check is for operators that name their hosts. Without it, a site can let its own name point to this server's
-address, and its pages' scripts can then read everything here as if it were the site's own (DNS rebinding). The browser
-sends the site's name in the Host header, so other names than ours are refused. A bare IP address is let through, as it
-is no name: health checks, monitoring, and operators who look at one node use it.
+The check is for operators that list their host names. It prevents DNS rebinding: an attacker's site makes its own name
+point to this server's address, and the scripts of its pages can then read everything on this server as if it were their
+own site. The browser sends the attacker's name in the Host header, so the check refuses names that the operator hasn't
+listed. A bare IP address is accepted, as an attacker has no use for it: health checks, monitoring, and operators that
+look at one node use it.
 """
 
 from __future__ import annotations
@@ -29,21 +30,22 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 HEALTH = frozenset({"/healthz", "/readyz"})
-"""Paths that are answered for every host: they show nothing of use, and balancers send any Host header, or none."""
+"""Paths that are answered for every host. Their answers are of no use to an attacker, and balancers send any Host
+header, or none."""
 UNATTENDED = HEALTH | {"/metrics"}
-"""Paths that machines ask for, by names that nodes have among themselves. They cause no warning."""
+"""Paths that only machines ask for, by internal host names. Requests for them cause no warning in the log."""
 MISDIRECTED = Kind(421, "misdirected-request", "The request is for another host")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9a-z_.-]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
-"""A Host header: an IPv6 address in brackets, or an IPv4 address or a name; and a port (RFC 9110, 7.2)."""
+"""A Host header: an IPv6 address in brackets, or an IPv4 address or a name; then possibly a port (RFC 9110, 7.2)."""
 _NAMING = frozenset({b"host", b"x-forwarded-host"})
 SHOWN = 100
-"""Characters of a Host header that are shown in the log and in the answer."""
+"""Characters of a Host header that the log and the answer show, at most."""
 
 
 class PublicName:
-    """Warns in the log, once, if a request's host isn't that of the public URL, to which all links lead.
+    """Warns in the log, once, if a request is for another host than that of the public URL, to which all links lead.
 
-    `X-Forwarded-Host` counts as well, whoever sends it: the only consequence is that warning.
+    The header `X-Forwarded-Host` counts as well, whichever client sends it, as the warning is the only consequence.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -51,13 +53,15 @@ class PublicName:
         self._public = urlsplit(self._url).hostname or ""
         self._allowed = settings.hosts
         self._only_names = not _is_loopback(self._public)
-        """True if requests for an IP address cause no warning: the public URL has a name, so they are for one node."""
+        """True if requests for an IP address cause no warning: they are meant for one node, and not for the site. It is
+        False if the public URL leads to `localhost` or another loopback address."""
         self._expected: bytes | None = None
-        """The newest header value that needed no warning. Most requests have it, and are then checked no further."""
+        """The value of the last header that needed no warning. Most requests have the same value, and needn't be
+        checked further."""
         self._warned = False
 
     def observe(self, scope: Scope) -> None:
-        """Check the host that a request is for, and warn if it differs."""
+        """Check for which host a request is, and warn if that isn't the host of the public URL."""
         if self._warned:
             return
         for name, value in scope["headers"]:
@@ -77,14 +81,14 @@ class PublicName:
 
 
 class HostCheck:
-    """ASGI middleware: answers 421 to requests and handshakes for other hosts than `allowed` (RFC 9110, 15.5.20)."""
+    """ASGI middleware: answers 421 to requests and handshakes for hosts that aren't `allowed` (RFC 9110, 15.5.20)."""
 
     def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
         self._app = app
         self._allowed = frozenset(allowed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Serve one request, or the handshake of one WebSocket."""
         if scope["type"] in {"http", "websocket"} and not self._is_ours(scope):
             await _refuse(scope, receive, send)
             return
@@ -92,7 +96,7 @@ class HostCheck:
 
     def _is_ours(self, scope: Scope) -> bool:
         hosts = [value for name, value in scope["headers"] if name == b"host"]
-        # Exactly one header: with two, a proxy might have read the other one.
+        # There must be exactly one Host header: if there were two, a proxy might have checked the other one.
         if len(hosts) == 1 and self._allows(hosts[0].decode("latin-1")):
             return True
         return scope["path"] in HEALTH
@@ -122,7 +126,7 @@ def _address(name: str) -> IPv4Address | IPv6Address | None:
 
 
 def _is_loopback(name: str) -> bool:
-    """True if the name or address leads back to the machine on which it is used (RFC 6761, 6.3)."""
+    """True if the name or address is one by which a machine calls itself, such as `localhost` (RFC 6761, 6.3)."""
     address = _address(name)
     return address.is_loopback if address else name == "localhost" or name.endswith(".localhost")
 
@@ -131,7 +135,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     host = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"host")[:SHOWN]
     client = scope.get("client")
     refusals.note(Reason.HOST, address=client[0] if client else None, host=host, path=scope["path"])
-    # In ASCII, as other characters can look like those of another name.
+    # The host is shown in ASCII, as other characters can look like those of another name.
     detail = f"this server doesn't answer for the host {host!a}: LIVESERVER_ALLOWED_HOSTS says for which it does"
     response = problem(MISDIRECTED, detail, instance=scope["path"])
     if scope["type"] == "http":

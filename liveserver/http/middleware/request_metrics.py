@@ -1,4 +1,4 @@
-"""The count and time of each request, and the headers that every answer carries."""
+"""A middleware that counts and times each request, and adds the headers that every answer has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 _log_level = logging.getLogger(__name__)
-"""Tells whether a debug line would be logged, before the line is made: every request pays for this check."""
+"""Tells whether a debug line would be logged. It is asked before the line is made, as most servers log none."""
 
 
 class RequestMetrics:
@@ -34,9 +34,9 @@ class RequestMetrics:
         ended: Callable[[Request], Awaitable[Response]],
         observe: Callable[[Scope], None],
     ) -> None:
-        """`headers`: added to every answer. `ended`: answers a request that the server's end has cancelled.
+        """`headers`: those that every answer gets. `observe`: a function that is called with each request at first.
 
-        `observe`: called with each request before anything else is done for it.
+        `ended`: a function that returns the answer to a request that was cancelled because the server ends.
         """
         self._observe = observe
         self._app = app
@@ -44,7 +44,7 @@ class RequestMetrics:
         self._ended = ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Serve one request. WebSockets go on to the application as they are."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,7 +52,7 @@ class RequestMetrics:
         parts: Container = scope["state"]["services"]
         started = time.perf_counter()
         answered = False
-        # An endpoint that returns without an answer has handed its connection over: that is a stream too.
+        # An endpoint that returns without sending an answer has handed its connection over to the hub: it is a stream.
         status = 200
         stream = True
 
@@ -61,10 +61,10 @@ class RequestMetrics:
             if message["type"] == "http.response.start":
                 answered = True
                 status = message["status"]
-                # A new list: the one in the message may be shared by all answers with that page.
+                # A new list is made, as all answers with the same page may share the list in the message.
                 headers = message["headers"] = [*message.get("headers", ()), *self._headers]
                 if parts.hub.draining:
-                    # Otherwise a proxy keeps the connection for its next request, and finds it closed.
+                    # Otherwise a proxy would keep the connection for its next request, and find it closed then.
                     headers.append((b"connection", b"close"))
                 stream = False
                 for name, value in headers:
@@ -76,7 +76,7 @@ class RequestMetrics:
         try:
             await self._app(scope, receive, observed_send)
         except asyncio.CancelledError:
-            # uvicorn cancels requests that are still under way at its end, and would answer 500, as if we had failed.
+            # When uvicorn ends, it cancels the requests under way. It would answer them with 500, as after a crash.
             if answered:
                 raise
             response = await self._ended(Request(scope))

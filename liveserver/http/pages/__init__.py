@@ -1,1 +1,1 @@
-"""Pages for people, and files for other sites: reader's page, widget, feeds, share cards, sitemaps, pictures."""
+"""The endpoints of pages and files: the reader's pages, the widget, feeds, share cards, sitemaps and pictures."""

@@ -1,4 +1,4 @@
-"""A shortcut past the routes for a live blog's page, which everybody asks for at once."""
+"""The fast path: a live blog's page, which everybody asks for at once, is answered without going through the routes."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _PAGE = re.compile(f"/live/({Slug.regex})")
 
 
 class FastPath:
-    """ASGI middleware: answers `/live/{slug}` with the kept page; every other request goes on to the routes.
+    """ASGI middleware: answers `/live/{slug}` with the kept page, if the page is current.
 
-    It renders nothing and decides nothing: the routes would give the same answers, and take twice as long.
+    Every other request goes on to the routes. The routes would give the same answers, but take twice as long.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
+        """Answer one request from the page cache, or pass it on."""
         if (
             scope["type"] == "http"
             and scope["method"] in {"GET", "HEAD"}

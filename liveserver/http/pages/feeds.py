@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 HEADERS = {
     "Cache-Control": "public, no-cache",
-    # Search engines should lead to the pages.
+    # Search engines should list the pages, and not the feeds.
     "X-Robots-Tag": "noindex",
 }
 
 
 async def feed(request: Request) -> Response:
-    """Answer with the newest entries, in the format that the address ends with."""
+    """Answer with a live blog's newest entries, as a feed in the format that the address names."""
     parts, slug = services(request), request.path_params["slug"]
     extension = request.url.path.rpartition(".")[2]
     readers = await parts.partners.readers(slug, request.scope["headers"])

@@ -1,7 +1,7 @@
 """The files of pictures: `/media/{name}`.
 
-A file that is in memory is sent at once. Any other is read in its requester's turn, so that a client that asks for
-files that don't exist, or for one byte of each of many, keeps nobody else waiting.
+A file that is in memory is sent at once. All other files are read when the requester has its turn in the fair queue. So
+a client doesn't delay others if it asks for many files that don't exist, or for one byte of each of many files.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LINES = 4
-"""Lines of one address, and so files that are read for it at the same time: a browser asks for a few at once. More
-would be of no use with a disk, and would let one address have too much of a bucket."""
+"""Lines that one address has in the fair queue: so many files are read for it at the same time, as a browser asks for a
+few at once. More lines would gain nothing with a disk. With a bucket (S3), they would let one address use too much of
+it."""
 REST_MAX = 0.01
-"""Seconds that each such line rests at most. A read that takes longer waits for the disk or a bucket, and takes nothing
-from the others."""
+"""Seconds that each of these lines rests after a read, at most. A read that takes longer is waiting for the disk or the
+bucket, and meanwhile takes nothing from other lines."""
 
 HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -49,10 +50,10 @@ HEADERS = {
 
 
 async def file(request: Request) -> Response:
-    """Answer with a picture in one width, or a range of its bytes."""
+    """Answer with the file of a picture in one width, or with a range of the file's bytes."""
     picture = Picture.parse(request.path_params["name"])
     assert picture is not None
-    # The name stands for these bytes and no others.
+    # A file with this name never changes, so the name can be its entity tag.
     tag = f'"{picture.name}"'
     headers = {**HEADERS, "ETag": tag}
     content = services(request).library.kept(picture)
@@ -99,7 +100,7 @@ async def _part(request: Request, picture: Picture, span: tuple[int, int]) -> by
 
 async def _content(request: Request, picture: Picture) -> bytes:
     content = await _read(request, picture, "file", services(request).library.content)
-    # Checked again: other files that the client asked for at the same time may have been sent meanwhile, and be unread.
+    # This is checked again, as other files may have been sent to this address while this one was read.
     must_read(request.scope)
     return content
 
@@ -107,16 +108,18 @@ async def _content(request: Request, picture: Picture) -> bytes:
 async def _read(
     request: Request, picture: Picture, aspect: Hashable, read: Callable[[Picture], Awaitable[T | None]]
 ) -> T:
-    """Return what `read` reads of the picture in the requester's turn.
+    """Call `read` with the picture when the requester has its turn, and return the result.
 
-    `aspect`: with the picture's name, the key of the job. Raises NotFound, Gone, TooManyRequests, and what
-    `FairQueue.run` raises.
+    `aspect`: what is read of the picture. With the picture's name, it is the key of the job. Raises NotFound, Gone if
+    the picture was deleted, TooManyRequests if the address asked for too many pictures that don't exist, and the errors
+    of `FairQueue.run`.
     """
     parts = services(request)
     parts.library.check(picture)
     requester = requester_of(request.scope, picture.name)
     line = (requester.line, crc32(picture.name.encode()) % LINES)
-    # Without `unread`: many phones may share an address, and `must_read` bounds what all of them have in memory.
+    # This requester has no `unread`, so its line doesn't get fewer turns when clients read slowly: many phones may
+    # share an address. `must_read` limits the bytes that are unread by all of them together.
     requester = Requester(line, requester.gone, requester.address)
     parts.limits.check_missing(request.client)
     result = await parts.picture_queue.run((picture.name, aspect), partial(read, picture), requester)

@@ -1,4 +1,4 @@
-"""The page of a live blog's reach, `/reach/{slug}`, for everybody with a signed link (`access/signed_links.py`)."""
+"""The page of a live blog's reach, `/reach/{slug}`, for everybody that has a signed link (`access/signed_links.py`)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADERS = {
 
 
 async def page(request: Request) -> Response:
-    """Answer with the reach of the last thirty days, by partner."""
+    """Answer with the page of a live blog's reach in the last thirty days, by partner."""
     parts = services(request)
     slug = request.path_params["slug"]
     try:

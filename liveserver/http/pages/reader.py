@@ -35,25 +35,28 @@ if TYPE_CHECKING:
     from liveserver.rendering.page_renderer import PageRenderer
 
 PAGE_SIZE = 20
+"""Entries on a page of a live blog, at most."""
 AHEAD = 12
-"""Entries of a permalink's page after the linked one, in the page's order."""
+"""Entries that the page of one entry shows below that entry, at most."""
 BEHIND = 4
-"""Entries of a permalink's page before the linked one."""
+"""Entries that the page of one entry shows above that entry, at most."""
 INDEX_SIZE = 50
+"""Live blogs that `/` lists, at most."""
 AGAIN_SECONDS = 5
-"""Seconds after which a refused page asks again, at least: other pages of its address do so as well."""
+"""Seconds after which the page of a 429 reloads itself, at least. Other readers at the same address may have such a
+page open, too."""
 
 NEWEST = ("newest",)
-"""The variant that `/live/{slug}` shows."""
+"""The page cache's variant for `/live/{slug}` without a query."""
 
 
 def page_headers(pages: PageRenderer) -> dict[str, str]:
-    """Return the headers of every page."""
+    """Return the headers that all of the reader's pages have."""
     return {**security_headers.reader(pages.urls, pages.entries.embed_providers), "Cache-Control": CROWD_CACHE}
 
 
 def html_representation(pages: PageRenderer, html: str) -> Representation:
-    """Return a page as a representation."""
+    """Return the HTML of a page as a representation, with the headers of all pages."""
     return Representation(html.encode(), "text/html; charset=utf-8", page_headers(pages))
 
 
@@ -68,12 +71,15 @@ async def to_index(request: Request) -> Response:
 
 
 async def without_slash(request: Request) -> Response:
-    """Redirect to the same path without its last slash. It has no host, as anybody may send any Host header."""
+    """Redirect to the same path without its last slash.
+
+    The redirect names only a path and no host, as a client may send any Host header.
+    """
     return RedirectResponse(request.url.path.rstrip("/"), 308)
 
 
 async def liveblog_page(request: Request) -> Response:
-    """Answer with a live blog's newest entries, or those that the query chooses: older ones, those with a tag."""
+    """Answer with a page of a live blog: its newest entries, or those that the query chooses."""
     parts, slug = services(request), request.path_params["slug"]
     try:
         choice = _choice(request.query_params) if request.scope["query_string"] else NEWEST_FIRST
@@ -82,14 +88,14 @@ async def liveblog_page(request: Request) -> Response:
         else:
             cached = await cached_answer(request, ("list", *choice), partial(_list, parts, slug, choice))
     except errors.InvalidInput:
-        # The link may have been cut short. If the live blog exists, its newest entries are better than an error.
+        # Somebody may have cut the link short. If the live blog exists, its newest entries are better than an error.
         await liveblog_of(request.scope, slug)
         return RedirectResponse(parts.pages.urls.liveblog(slug), 303)
     return respond(request.scope, cached.representation)
 
 
 class Choice(NamedTuple):
-    """The selection and order of the entries that a page lists."""
+    """The query of a live blog's page: which entries the page lists, and in which order."""
 
     order: Order = "newest"
     cursor: str | None = None
@@ -99,7 +105,7 @@ class Choice(NamedTuple):
 
     @property
     def only(self) -> Only:
-        """The filter, without order and cursor."""
+        """The filter: all fields but the order and the cursor."""
         return Only(self.tag, self.key_events, self.verification)
 
 
@@ -107,7 +113,7 @@ NEWEST_FIRST = Choice()
 
 
 def _choice(query: QueryParams) -> Choice:
-    """Parse a query. Raises InvalidInput if there can't be such a verification, cursor or tag."""
+    """Return the choice that a query makes. Raises InvalidInput if its verification, cursor or tag isn't valid."""
     cursor, tag = query.get("cursor"), query.get("tag")
     if tag is not None and len(tag) > TAG_MAX:
         raise errors.InvalidInput([errors.FieldError("?tag", "is longer than any tag")])
@@ -130,8 +136,8 @@ async def _newest(parts: Container, slug: str) -> CachedPage:
 
 async def _list(parts: Container, slug: str, choice: Choice) -> CachedPage:
     page = await parts.store.entries.page(slug, limit=PAGE_SIZE, **choice._asdict())
-    # A page that begins at a cursor has entries before it, and links back to them from its first entry. If all of those
-    # have been deleted meanwhile, the first entry is as good a place as any.
+    # There are entries before a page that begins at a cursor. The link to them starts at the page's first entry. If the
+    # page has no entries, as they have been deleted meanwhile, the link starts at the cursor.
     before = SortKey.of(page.items[0]).cursor() if choice.cursor and page.items else choice.cursor
     newest = choice.order == "newest"
     view = PageView(
@@ -158,7 +164,10 @@ async def _page(parts: Container, view: PageView) -> CachedPage:
 
 
 async def entry_page(request: Request) -> Response:
-    """Answer with one entry among its neighbours. With `?order=oldest`, later entries follow it."""
+    """Answer with the page of one entry, which shows the entries before and after it, too.
+
+    The newest of these is at the top; with `?order=oldest`, it is at the bottom.
+    """
     parts, slug, entry_id = services(request), request.path_params["slug"], request.path_params["id"]
     order: Order = "oldest" if request.query_params.get("order") == "oldest" else "newest"
     cached = await cached_answer(request, ("entry", entry_id, order), partial(_entry, parts, slug, entry_id, order))
@@ -187,10 +196,10 @@ async def _entry(parts: Container, slug: str, entry_id: str, order: Order) -> Ca
 
 
 async def error_page(request: Request, status: int) -> Response:
-    """Answer a person's request with an error, in the live blog's language and with a link to it, if it exists."""
+    """Return the page of an error. If the path names a live blog that exists, the page links to it, in its language."""
     liveblog = None
     slug = request.path_params.get("slug")
-    # With a 404 on a path without an entry, it is the live blog that wasn't found: it isn't looked for again.
+    # A 404 on a path without an entry means that the live blog doesn't exist: the store isn't asked for it again.
     if slug is not None and (status != 404 or "id" in request.path_params):
         try:
             liveblog = await liveblog_of(request.scope, slug)
@@ -200,7 +209,10 @@ async def error_page(request: Request, status: int) -> Response:
 
 
 def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
-    """Answer 429 with a page that reloads itself: any link on it would cost one more request."""
+    """Return the page of a 429, which reloads itself after some seconds.
+
+    It has no links, as following a link would be one more request.
+    """
     pages = services(request).pages
     seconds = max(error.retry_after, AGAIN_SECONDS)
     html = _error_page(pages, 429, accepted_language(request), seconds)
@@ -209,9 +221,10 @@ def too_many_page(request: Request, error: errors.TooManyRequests) -> Response:
 
 
 def plain_error_page(request: Request, status: int, liveblog: Liveblog | None = None) -> Response:
-    """Answer a person's request with an error, without reading the database.
+    """Return the page of an error. The store isn't read for it.
 
-    `liveblog`: the one to link to; None for an error page in the reader's language.
+    `liveblog`: the live blog to which the page links, and whose language it has; None for a page without such a link,
+    in the reader's language.
     """
     pages = services(request).pages
     if liveblog is None:
@@ -231,12 +244,15 @@ def accepted_language(request: Request) -> str:
 
 @lru_cache(maxsize=16)
 def _error_page(pages: PageRenderer, status: int, language: str, seconds: int | None = None) -> str:
-    """Return the HTML of an error page. It is kept, as a client that asks for too much gets it again and again."""
+    """Return the HTML of an error page. It is kept, as a client that asks for too much is sent it again and again."""
     return pages.error_page(status, language=language, seconds=seconds)
 
 
 async def service_worker(request: Request) -> Response:
-    """Answer with the service worker, which shows pages without a network. Its path makes it govern `/live/`."""
+    """Answer with the script of the service worker, which shows pages when there is no network.
+
+    The script is at `/live/sw.js`, as a service worker governs only the pages below its own path.
+    """
     return respond(request.scope, _service_worker())
 
 
@@ -247,7 +263,7 @@ def _service_worker() -> Representation:
 
 
 async def favicon(request: Request) -> Response:
-    """Redirect to the icon, for clients that ask for it without having read one of our pages."""
+    """Redirect `/favicon.ico` to the icon, for clients that ask for that path without having read one of our pages."""
     return RedirectResponse("/static/icon.svg", 308)
 
 

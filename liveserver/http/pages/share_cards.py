@@ -1,6 +1,6 @@
-"""Share cards of live blogs and entries: `/live/{slug}/card-….png`, `/live/{slug}/entries/{id}/card-….png`.
+"""The share cards of live blogs and entries: `/live/{slug}/card-….png`, `/live/{slug}/entries/{id}/card-….png`.
 
-Pages name them for social networks, which show them beside a shared link.
+A page names the address of its card in its HTML. Social networks show the card beside a link to the page.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from liveserver.rendering.share_card import Card
 
 HEADERS = {"Cache-Control": "public, max-age=3600"}
-"""An hour and not for ever, though the address changes with the picture: a deleted entry's card has to disappear."""
+"""Caches may keep a card for an hour. The address changes with the card, so they could keep it for ever; but the card
+of a deleted entry has to disappear."""
 
 KEPT = 128
-"""Cards that are kept in memory, of some 20 KB each: when a link is shared, the same one is asked for within
-seconds."""
+"""Cards that are kept in memory, of some 20 KB each. After somebody has shared a link, many clients ask for the same
+card within seconds."""
 
 
 async def liveblog_card(request: Request) -> Response:
@@ -51,7 +52,7 @@ async def entry_card(request: Request) -> Response:
 
 async def _answer(request: Request, card: Card, url: str) -> Response:
     if request.path_params.get("hash") != card.hash:
-        # The address of an older card, or `card.png`: only the current card may be shown.
+        # The address is `card.png`, or that of an older card. Only the current card may be shown.
         return RedirectResponse(url, 302, {"Cache-Control": "public, no-cache"})
     parts, slug = services(request), request.path_params["slug"]
     readers = await parts.partners.readers(slug, request.scope["headers"])

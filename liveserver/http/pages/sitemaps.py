@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from liveserver.http.container import Container
 
 HEADERS = {"Cache-Control": "public, max-age=60"}
-"""A minute, as crawlers don't come more often; nothing in a sitemap is secret."""
+"""Caches may keep a sitemap for a minute, as crawlers don't come more often. Nothing in a sitemap is secret."""
 
 
 async def index(request: Request) -> Response:
@@ -38,7 +38,7 @@ async def _index(parts: Container) -> Representation:
 
 
 async def news(request: Request) -> Response:
-    """Answer with the news sitemap: the live blogs that changed within the last two days."""
+    """Answer with the news sitemap. It lists live blogs that changed within the last two days."""
     return await _answer(request, "news", partial(_news, services(request)))
 
 
@@ -51,7 +51,7 @@ async def _news(parts: Container) -> Representation:
 
 
 async def sitemap(request: Request) -> Response:
-    """Answer with one sitemap: a numbered part of all live blogs."""
+    """Answer with one of the numbered sitemaps, which together list all live blogs. Raises NotFound if it is none."""
     page: int = request.path_params["number"]
     return await _answer(request, page, partial(_sitemap, services(request), page))
 
@@ -65,7 +65,7 @@ async def _sitemap(parts: Container, page: int) -> Representation:
 
 
 async def robots(request: Request) -> Response:
-    """Answer with `robots.txt`, which crawlers look for at the root of a host only."""
+    """Answer with `robots.txt`. Crawlers look for this file only at the root of a host."""
     body = sitemaps.robots(services(request).pages.urls)
     return respond(request.scope, _representation(body, "text/plain; charset=utf-8"))
 

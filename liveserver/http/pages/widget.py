@@ -1,4 +1,4 @@
-"""Files and pages for other sites: `/embed/v1.js`, the page for frames, the fragment, the preview; and `/oembed`."""
+"""The endpoints of the widget: its script, its page for frames, the fragment, the preview, and `/oembed`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.widget_renderer import WidgetRenderer
 
 LIMIT_MAX = 100
+"""Entries that a widget shows at first, at most."""
 LOADABLE = {
     # A page that isolates itself (Cross-Origin-Embedder-Policy) loads only files with this header.
     "Cross-Origin-Resource-Policy": "cross-origin",
@@ -53,13 +54,19 @@ PROVIDER_CACHE = "public, max-age=300"
 
 
 async def loader(request: Request) -> Response:
-    """Answer with the script that partners' pages name: kept for minutes, refreshed in the background for a day."""
+    """Answer with `/embed/v1.js`, the script that partners' pages load.
+
+    Caches may keep it for five minutes. For a day after that, they may still use it while they ask for a new one.
+    """
     cache = "public, max-age=300, stale-while-revalidate=86400"
     return _script(request, services(request).widgets.assets.loader, cache)
 
 
 async def pinned(request: Request) -> Response:
-    """Answer with the widget in one file, whose name has its hash and never means another file."""
+    """Answer with the script that has the whole widget in one file. Its address has the hash of its content.
+
+    Raises NotFound if the hash in the path isn't that of this server's version.
+    """
     assets = services(request).widgets.assets
     if request.path_params["hash"] != assets.pinned_hash:
         raise errors.NotFound("this server has another version of the widget")
@@ -67,14 +74,17 @@ async def pinned(request: Request) -> Response:
 
 
 async def current(request: Request) -> Response:
-    """Redirect to the widget's current file, for a `v1.js` of an earlier version that a cache still has."""
+    """Redirect to the current file of the widget. A `v1.js` of an earlier version loads the widget from this path.
+
+    Caches may still have such a `v1.js`.
+    """
     parts = services(request)
     headers = {**ANYWHERE, "Cache-Control": "no-cache"}
     return RedirectResponse(parts.pages.urls.static(parts.widgets.assets.widget), 302, headers)
 
 
 async def shell(request: Request) -> Response:
-    """Answer with the widget's HTML without entries, in the language that `lang` names."""
+    """Answer with JSON that has the widget's HTML without entries, in the language that the query's `lang` names."""
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
     make = partial(_shell, parts, admitted, options.language)
@@ -94,17 +104,18 @@ async def _shell(parts: Container, admitted: Admission, language: str | None) ->
 
 
 async def page(request: Request) -> Response:
-    """Answer with the page that partners show in a frame."""
+    """Answer with the widget's page for frames."""
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     try:
-        # Without the headers: browsers send no Origin with a request for a frame's page. `frame-ancestors` guards it.
+        # The request's headers aren't passed on: browsers send no Origin when they ask for the page of a frame.
+        # Instead, `frame-ancestors` tells the browser which sites may frame the page.
         admitted = await parts.partners.admit(slug, options.partner, ())
         ancestors = await parts.partners.frame_ancestors(slug, options.partner)
         options = _with_partner_defaults(options, admitted)
         make = partial(_page, parts, admitted, options, ancestors)
         cached = await cached_answer_for(request, admitted, ("embed", *options.variant, ancestors), make)
     except (errors.NotFound, errors.EmbedRefused) as error:
-        # The error is a page, as the browser would otherwise show an error of its own in the frame.
+        # The error is answered with a page, as the browser would otherwise show its own error in the frame.
         liveblog = None if isinstance(error, errors.NotFound) else await _find_liveblog(request, slug)
         refused(request.scope, error)
         status = 404 if isinstance(error, errors.NotFound) else 403
@@ -126,14 +137,14 @@ async def _page(parts: Container, admitted: Admission, options: WidgetOptions, a
 
 
 async def _find_liveblog(request: Request, slug: str) -> Liveblog | None:
-    """Return the live blog, for a link to its own page; None if it doesn't exist."""
+    """Return the live blog; None if it doesn't exist. The error page links to it."""
     with suppress(errors.NotFound):
         return await liveblog_of(request.scope, slug)
     return None
 
 
 async def fragment(request: Request) -> Response:
-    """Answer with HTML that a partner's CMS puts into a page of its own."""
+    """Answer with HTML that a partner's CMS puts into its own page."""
     parts, slug, options = services(request), request.path_params["slug"], _options(request)
     admitted = await parts.partners.admit(slug, options.partner, request.scope["headers"])
     options = _with_partner_defaults(options, admitted)
@@ -153,13 +164,13 @@ async def _fragment(parts: Container, admitted: Admission, options: WidgetOption
 
 
 async def preview(request: Request) -> Response:
-    """Answer with a page on which the widget can be tried."""
+    """Answer with a page on which people try the widget and its options, and copy the lines that embed it."""
     parts, slug, partner = services(request), request.path_params["slug"], _options(request).partner
     variant, make = ("embed-preview", partner), partial(_preview, parts, slug, partner)
     if partner is None:
         cached = await cached_answer(request, variant, make)
     else:
-        # Not kept: anybody can invent ids without end, and few people ask for each.
+        # The page isn't kept: a client can invent any number of ids, and few people ask for the page of each partner.
         topic = Topic(slug)
         cached = await parts.store_queue.run((topic, variant), make, requester_of(request.scope, topic))
     return respond(request.scope, cached.representation)
@@ -172,7 +183,11 @@ async def _preview(parts: Container, slug: str, partner: str | None) -> CachedPa
 
 
 async def oembed(request: Request) -> Response:
-    """Answer a CMS in which somebody pasted the address of a live blog (https://oembed.com)."""
+    """Answer with the oEmbed JSON about an address. A CMS asks for it when somebody pastes a live blog's address.
+
+    Raises InvalidInput if the address or a size in the query isn't valid, NotFound if the address isn't that of a live
+    blog, and EmbedRefused. See https://oembed.com.
+    """
     parts, query = services(request), request.query_params
     if query.get("format", "json") != "json":
         # The specification asks for a 501 if the format isn't supported (2.3.3).
@@ -192,7 +207,7 @@ def _frame_headers(parts: Container, ancestors: str = "*", style: str = "") -> d
 
 
 async def _view(parts: Container, admitted: Admission, limit: int) -> tuple[PageView, WidgetRenderer]:
-    """Read the entries to show, and return them with a renderer that has their HTML ready."""
+    """Return the page of entries to show, and a renderer that has the HTML of these entries ready."""
     view = PageView.of(await parts.history.snapshot(admitted.topic, limit=limit))
     entries = [*view.pinned, *view.entries]
     prepared_entries = await prepared(parts.pages.entries, view.liveblog, entries, named=view.key_events)
@@ -205,12 +220,12 @@ def _script(request: Request, body: bytes, cache: str) -> Response:
 
 @lru_cache(maxsize=2)
 def _script_representation(body: bytes, cache: str) -> Representation:
-    """Return a script's representation. It is kept, as to gzip the larger of the two takes a millisecond."""
+    """Return a script as a representation. It is kept, as gzipping the larger of the two takes a millisecond."""
     return Representation(body, SCRIPT, {**ANYWHERE, "Cache-Control": cache})
 
 
 def _options(request: Request) -> WidgetOptions:
-    """Parse the query. Values that can't be used are ignored, as nobody would read an error in a frame."""
+    """Return the options that the query names. Invalid values are ignored, as nobody would read an error in a frame."""
     query = request.query_params
     theme, limit = query.get("theme"), query.get("limit", "")
     count = int(limit) if limit.isascii() and limit.isdigit() and len(limit) < 4 else LIMIT
@@ -224,7 +239,7 @@ def _options(request: Request) -> WidgetOptions:
 
 
 def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> WidgetOptions:
-    """Add the theme and attribution that are set for the partner. The query's scheme goes before the partner's."""
+    """Return the options with the partner's theme and attribution added. A theme that the query names stays."""
     if admitted.partner is None:
         return options
     theme, attribution = admitted.partner.theme, admitted.partner.attribution
@@ -233,7 +248,7 @@ def _with_partner_defaults(options: WidgetOptions, admitted: Admission) -> Widge
 
 
 def _language(request: Request) -> str | None:
-    """Return the language that the query asks for; None if there is none, or our own texts aren't in it."""
+    """Return the language that the query names; None if it names none, or one in which we have no texts."""
     return known_language(request.query_params.get("lang"))
 
 
@@ -245,7 +260,7 @@ def _pixels(value: str | None, name: str) -> int | None:
     return int(value)
 
 
-# Scripts of any site must be able to read refusals too.
+# Adds the headers that let scripts of any site read an answer: they must be able to read refusals, too.
 _READABLE = [Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"])]
 
 EMBED_ROUTES = [

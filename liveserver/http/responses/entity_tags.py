@@ -9,22 +9,26 @@ from liveserver import __version__
 from liveserver.domain.ids import FORMER, EntityVersion
 
 _EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
-"""A version's tag: history, version, and for an entry a hash of its looks, which edits ignore; or the version
-alone."""
+"""The tag of a version: its history, its number, and for an entry a hash of its JSON, which isn't compared when
+somebody edits. Clients may also send the number alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
-"""A tag of earlier releases: version and a hash of the looks. The name of a history is longer than a version."""
+"""A tag that earlier releases gave: a version's number and a hash. It can't be mistaken for a new tag, as the name of a
+history is longer than such a number."""
 
 TAGS_MAX = 2_048
-"""Characters of an `If-None-Match`: some fifty tags. With a longer header, the client is sent the body."""
+"""Characters of an `If-None-Match` header, at most: some fifty tags. A longer header is ignored."""
 
 
 def tag_of(body: bytes) -> str:
-    """Return a strong entity tag for some bytes."""
+    """Return the strong entity tag of a body: a hash of its bytes and of this release's version."""
     return f'"{hashlib.blake2b(body, digest_size=12, person=__version__.encode()[:16]).hexdigest()}"'
 
 
 def still_holds(if_none_match: str | None, tag: str) -> bool:
-    """True if an `If-None-Match` header names the tag, by the weak comparison. A header that is too long is ignored."""
+    """True if an `If-None-Match` header names the tag, so that the client's copy is still current.
+
+    Tags are compared by the weak comparison (RFC 9110, 8.8.3.2). False without a header, or if it is too long.
+    """
     if if_none_match is None or len(if_none_match) > TAGS_MAX:
         return False
     tags = [candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")]
@@ -32,19 +36,19 @@ def still_holds(if_none_match: str | None, tag: str) -> bool:
 
 
 def version_tag(version: EntityVersion, body: bytes | None = None) -> str:
-    """Return the entity tag of something that can be edited.
+    """Return the entity tag of a thing that can be edited, by its version.
 
-    `body`: its bytes, if they can change while the version stays the same.
+    `body`: the bytes of the thing's JSON, if they can change while the version stays the same; else None.
     """
     looks = "" if body is None else f"-{hashlib.blake2b(body, digest_size=4).hexdigest()}"
     return f'"{version.history}-{version.number}{looks}"'
 
 
 def parse_version_tag(tag: str) -> EntityVersion | None:
-    """Return the version that a tag names, or that a version alone in quotation marks names; None for any other text.
+    """Return the version that an entity tag names, or that a number in quotation marks names; None for any other text.
 
-    A tag of earlier releases gets a history that doesn't exist, so that it is refused as outdated. A weak tag counts as
-    the strong one: proxies that compress turn one into the other.
+    A tag of an earlier release gives a version with a history that doesn't exist, so that the edit is refused as
+    outdated. A weak tag means the same as the strong one, as proxies that compress bodies make tags weak.
     """
     if former := _FORMER.fullmatch(tag):
         return EntityVersion(int(former[1]), FORMER)

@@ -1,20 +1,20 @@
-"""Renditions for readers, kept as bytes while the store would still give the same.
+"""The page cache: finished pages and answers about live blogs, kept as bytes for as long as they are current.
 
-A page is rendered once for each position of its live blog, however many requests there are. Each rendition knows the
-position that the store had when it was read, and is good while the live blog isn't known to have got further. That is
-known
+A rendition is one such page or answer. It is rendered once for each position of its live blog, however many requests
+ask for it. Each rendition has the position that the live blog had when it was read from the store. It is good while
+this process doesn't know of a later position. The process learns the live blog's position in one of two ways:
 
-- from the hub, without any I/O, for a live blog that it has in memory: it knows this process's commits before the
-  editor is answered, and those of others as soon as the bus or the poll tells;
-- else from the store, by one small query that all requests of the same moment share. A rendition that is asked for
-  again within seconds is in demand, and the hub is made to take its live blog into memory. A crawler that reads a
-  thousand old live blogs doesn't cost that.
+- If the live blog is in memory, the hub tells its position, without any I/O. The hub learns of a commit of this process
+  before the editor gets an answer, and of the commits of others as soon as the bus or the poll of the store tells.
+- Otherwise the store tells the position, by one small query that all requests of the same moment share. If a rendition
+  is asked for twice within seconds, it is in demand, and the hub loads the live blog into memory. So a crawler that
+  reads a thousand old live blogs, each once, doesn't fill the memory.
 
-So nothing is served that this process knows to be outdated, not even while the database is away: a deleted entry would
-come back.
+So no rendition is sent that this process knows to be outdated, not even while the database is away. Otherwise an entry
+that was deleted might be shown again.
 
-Making a rendition waits for its turn (`http/fair_queue.py`): a client that asks for a thousand pages that nobody else
-wants delays none of those that others want.
+The making of a rendition waits in the fair queue (`http/fair_queue.py`). So a client that asks for a thousand pages
+that nobody else wants doesn't delay the pages that others want.
 """
 
 from __future__ import annotations
@@ -43,28 +43,30 @@ if TYPE_CHECKING:
     Make = Callable[[], Awaitable["CachedPage"]]
 
 DEMAND = 10.0
-"""Seconds within which a rendition has to be asked for twice to be in demand."""
+"""A rendition is in demand if two requests for it come within this many seconds."""
 
 DATED_SECONDS = 10.0
-"""Seconds for which a sitemap is kept. With a thousand live blogs one takes 60 ms to make, and caches may keep it for a
-minute."""
+"""Seconds for which a sitemap is kept. Making one of a thousand live blogs takes 60 ms. Its readers don't need it newer
+than this, as other caches may keep it for a minute."""
 DATED_BYTES = 4 * 1024 * 1024
-"""Bytes of memory for sitemaps: some ten of a thousand live blogs."""
+"""Bytes of memory for sitemaps: some ten sitemaps with a thousand live blogs each."""
 
 ONCE_SHARE = 1 / 16
-"""The share of the memory that renditions which were asked for once may take: nobody fills it with invented queries."""
+"""The share of the memory for those renditions that were asked for only once. So nobody can push out the others with
+invented queries."""
 RENDITION_BYTES = 256
-"""Bytes that a rendition takes beside its representation: itself and its position."""
+"""Bytes that a rendition takes besides its representation: the object itself, and its position."""
 
 PACKED_APART = 64 * 1024
-"""Bytes of a body beyond which it is gzipped at once, in a thread: zlib lets others run. A reader's page has 50,000,
-which take a millisecond at the first request."""
+"""A body with more bytes than this is gzipped as soon as it is made, in a thread: zlib lets other threads run. A usual
+page has 50,000 bytes. It is gzipped at the first request that accepts gzip, which takes a millisecond."""
 
 Variant = tuple["str | int | Topic | None", ...]
-"""The part of a key that tells one rendition of a topic from the others: the kind of page, and its parameters.
+"""The part of a cache's key that tells one rendition of a topic from the topic's others: the kind of page, and its
+parameters.
 
-It consists of what the route understood of the query, with defaults, and never of the query's text: a parameter that no
-route knows must not make another variant, and no value may be longer than what it can mean.
+It has the values that the route has read from the query, or their defaults, but never the text of the query. So a
+parameter that the route doesn't know makes no other variant, and a variant can't be longer than its values need.
 """
 
 Key = tuple["Topic", Variant]
@@ -72,10 +74,10 @@ Key = tuple["Topic", Variant]
 
 @dataclass(slots=True)
 class CachedPage:
-    """A rendition of something of a live blog, as of a position."""
+    """One rendition: a finished page or answer about a live blog, good for one position."""
 
     position: Position
-    """The live blog's position in the store when it was read."""
+    """The position that the live blog had when it was read from the store."""
     representation: Representation
     checked_at: float = float("-inf")
     """The time at which the store was last asked for the live blog's position, by the event loop's clock."""
@@ -86,12 +88,12 @@ class CachedPage:
         return cls(Position(liveblog.epoch, liveblog.seq), representation)
 
     def covers(self, reached: Position) -> bool:
-        """True if the rendition has everything up to the position that the live blog has reached."""
+        """True if the rendition has all changes up to the position `reached`."""
         return self.position.epoch == reached.epoch and self.position.seq >= reached.seq
 
 
 class PageCache:
-    """One process's renditions. `budget`: the bytes of memory that they may take."""
+    """The renditions of one process. `budget`: the bytes of memory that they may take together."""
 
     def __init__(self, hub: Hub, history: History, queue: FairQueue, *, budget: int) -> None:
         self._hub = hub
@@ -100,24 +102,24 @@ class PageCache:
         self._kept: LruCache[Key, CachedPage] = LruCache(budget, once_share=ONCE_SHARE)
         self._entries: SingleFlight[Topic, None] = SingleFlight(self._enter)
         self._unknown: set[Topic] = set()
-        """The topics whose positions the next query asks for."""
+        """The topics for whose positions the next query of the store asks."""
         self._positions = FreshFlight(self._ask)
         self.hits = 0
-        """Requests answered with a kept rendition, or one that another request was waiting for."""
+        """The number of requests that got a kept rendition, or one that was already being made for another request."""
         self.misses = 0
-        """Requests for which a rendition had to be made."""
+        """The number of requests for which a rendition had to be made."""
 
     @property
     def weight(self) -> int:
-        """The bytes of memory taken, at most."""
+        """The bytes of memory that the kept renditions take, at most."""
         return self._kept.weight
 
     async def close(self) -> None:
-        """Cancel the queries and reads that are under way."""
+        """Cancel the reads of the store that are under way."""
         await asyncio.gather(*self._entries.cancel(), *self._positions.cancel(), return_exceptions=True)
 
     def held(self, topic: Topic, variant: Variant) -> CachedPage | None:
-        """Return the kept rendition if the hub knows it to be good, without any I/O; else None."""
+        """Return the kept rendition if the hub's memory shows that it is current; else None. Does no I/O."""
         kept = self._kept.get((topic, variant))
         if kept is None:
             return None
@@ -128,11 +130,11 @@ class PageCache:
         return kept
 
     async def get(self, topic: Topic, variant: Variant, make: Make, requester: Requester) -> CachedPage:
-        """Return the rendition. `make` makes it in the requester's turn, unless a good one is kept or being made.
+        """Return a rendition that has all changes of which this process knew before the call.
 
-        It has everything that this process knew to be committed before the call. A rendition that was asked for again
-        and again until it changed is made before others. Raises what `make` raises, Busy if too much waits in the
-        queue, and ClientGone if the requester doesn't wait any more.
+        If none is kept or being made, `make` makes one when the requester has its turn in the fair queue. It is made
+        ahead of others if an earlier one with the same variant was asked for repeatedly. Raises the errors of `make`,
+        StoreUnavailable, Busy if too much waits in the queue, and ClientGone if all its requesters have left.
         """
         key = (topic, variant)
         ahead = self._kept.is_often(key)
@@ -141,8 +143,8 @@ class PageCache:
         kept = self._kept.get(key)
         running = self._queue.find(key)
         if running is not None and running.begun:
-            # The job may have read the store before the last change. Then its result doesn't cover what is known now;
-            # and if it failed, the last change may have removed the reason.
+            # This job may have read the store before the last change. Then its result may lack a change that is known
+            # now. If the job failed, the last change may have removed the reason.
             with suppress(LiveserverError):
                 kept = await running.result()
         if kept is not None:
@@ -153,7 +155,7 @@ class PageCache:
         waiting = self._queue.find(key)
         job: Job[CachedPage]
         if waiting is not None and waiting.begun:
-            # It began after this call did: the one that was under way before has ended.
+            # This job began after the call of this method, as the job that was under way at the call has ended.
             job = waiting
         else:
             job = self._queue.join(key, partial(self._make, key, make), requester, ahead=ahead)
@@ -177,7 +179,7 @@ class PageCache:
         return page
 
     async def _reached(self, topic: Topic, kept: CachedPage) -> Position | None:
-        """Return the position that the live blog has reached, by the hub or the store; None if it doesn't exist."""
+        """Return the live blog's current position, from the hub or else from the store; None if it doesn't exist."""
         reached = self._hub.reached(topic)
         if reached is not None:
             return reached
@@ -198,7 +200,7 @@ class PageCache:
 
 
 class DatedCache:
-    """Answers about many live blogs that may be some seconds old, as crawlers ask for them once a minute at most."""
+    """A cache of answers about many live blogs: the sitemaps. They may be some seconds old, as crawlers don't mind."""
 
     def __init__(self, queue: FairQueue, *, seconds: float = DATED_SECONDS, budget: int = DATED_BYTES) -> None:
         self._queue = queue
@@ -208,9 +210,9 @@ class DatedCache:
     async def get(
         self, key: Hashable, make: Callable[[], Awaitable[Representation]], requester: Requester
     ) -> Representation:
-        """Return the kept answer, or one that `make` makes in the requester's turn.
+        """Return the kept answer, or else one that `make` makes when the requester has its turn.
 
-        Raises what `make` raises, Busy, and ClientGone.
+        Raises the errors of `make`, and Busy and ClientGone as `FairQueue.run` does.
         """
         good = self._good(key)
         return (
@@ -232,10 +234,11 @@ class DatedCache:
 
 
 class IndexCache:
-    """The page that lists the live blogs.
+    """The cache of the page that lists the live blogs.
 
-    They have no position in common that the hub could know. So the list is read once for all requests of the same
-    moment, and rendered when it differs from the one that was rendered last.
+    The live blogs have no position in common, from which the hub could tell that the page is current. So the list is
+    read from the store once for all requests of the same moment. It is rendered only if it differs from the list that
+    was rendered last.
     """
 
     def __init__(
@@ -250,9 +253,9 @@ class IndexCache:
         await asyncio.gather(*self._read.cancel(), return_exceptions=True)
 
     async def get(self) -> Representation:
-        """Return the page of the list as it is now. Raises StoreUnavailable."""
+        """Return the page that lists the live blogs, as they are now. Raises StoreUnavailable."""
         liveblogs = await self._read()
-        # An epoch and a version name one state of a live blog's own fields, and entries aren't on this page.
+        # An epoch and a version together name one state of a live blog's own fields. The page shows no entries.
         state = [(liveblog.slug, liveblog.epoch, liveblog.version) for liveblog in liveblogs]
         if self._rendered is None or self._rendered[0] != state:
             self._rendered = (state, self._render(liveblogs))

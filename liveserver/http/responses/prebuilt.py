@@ -1,4 +1,4 @@
-"""Responses made of representations or files that are ready, for pages and the API alike."""
+"""Responses whose bodies are ready: representations and files. Pages and the API use them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 CROWD_CACHE = "public, max-age=1, stale-while-revalidate=5"
 """The Cache-Control of answers that thousands of readers ask for at once.
 
-A CDN asks us once a second, and hands out its copy while it asks: six seconds after a deletion at most, the CDN doesn't
-have the entry any more. A browser may show a copy of that age as well, when the reader follows a link back; the page
-says its position, and the stream brings it up to date from there, deletions included. Answers for programs, which want
-the current state, have `no-cache` instead.
+A CDN asks this server once a second, and goes on sending its own copy until it has the answer. So the CDN has no copy
+with a deleted entry later than six seconds after the deletion. A browser may show a copy of the same age when the
+reader goes back to the page. Such a page has its position, and the stream sends everything that has changed since then,
+deletions included. Answers for programs, which want the current state, have `no-cache` instead.
 """
 POLL_CACHE = "public, max-age=1"
-"""The Cache-Control of answers that clients ask for because they miss something: an older copy would miss it too."""
+"""The Cache-Control of answers for clients that lack the newest changes. An older copy would lack these changes too."""
 
 
 _READABLE: dict[Readers, dict[str, str]] = {
-    # Even if the request has no Origin: a CDN may keep the answer, and give it to requests that have one.
+    # The header is sent even to a request without an Origin: a CDN may give the answer to requests that have one.
     Readers.ANY: {"Access-Control-Allow-Origin": "*"},
     Readers.ASKING: {"Access-Control-Allow-Origin": "*", "Vary": "Origin"},
     Readers.NONE: {"Vary": "Origin"},
@@ -43,8 +43,8 @@ _READABLE: dict[Readers, dict[str, str]] = {
 def readable_by(readers: Readers) -> dict[str, str]:
     """Return the headers that tell browsers whether a script of another site may read an answer.
 
-    An answer that only some sites may read has the permission only if one of them asked. A request without an Origin
-    therefore gets no copy that would be readable by all.
+    If only certain sites may read the answer, it has the header that permits reading only if one of these sites asked.
+    A request without an Origin gets the answer without that header. So no cache has a copy that all sites may read.
     """
     return _READABLE[readers]
 
@@ -53,13 +53,14 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII | re.IGNORECA
 
 
 class Steady(Response):
-    """A response whose body, if large, is sent in pieces, no faster than the client takes it.
+    """A response that sends a large body in pieces, no faster than the client takes them.
 
-    With TLS, the bytes that wait for a slow client are encrypted already, so each client has a copy of its own.
+    With TLS, the bytes that wait for a slow client are encrypted already, so each client has a copy of its own. As the
+    body is sent in pieces, that copy is only as large as a piece.
     """
 
     lasting = False
-    """True if the body stays in memory anyway, and so doesn't count as unread by its client."""
+    """True if the body stays in memory anyway. It then doesn't count among the bytes that its client hasn't read."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the response."""
@@ -68,8 +69,8 @@ class Steady(Response):
             await super().__call__(scope, receive, send)
             return
         extension = scope.get("extensions", {}).get(EXTENSION, {})
-        # While the body is being sent, it counts as unread by its client (`utils/limits/unread_bytes.py`). It is taken
-        # out afterwards, as the connection may stay open for long.
+        # While the body is being sent, it counts as unread by its client (`utils/limits/unread_bytes.py`). Afterwards
+        # it is taken out of the extension, as the connection may stay open for long.
         extension["body"] = b"" if self.lasting else _whole(self.body)
         try:
             await self._send_in_pieces(send, size)
@@ -78,7 +79,7 @@ class Steady(Response):
 
     async def _send_in_pieces(self, send: Send, size: int) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        # Views and no copies: all slow clients of this body share the same bytes.
+        # The pieces are views and not copies: all slow clients of this body share the same bytes.
         body = memoryview(self.body)
         for start in range(0, size, WRITE_BUFFER):
             end = start + WRITE_BUFFER
@@ -86,7 +87,7 @@ class Steady(Response):
 
 
 class PrebuiltResponse(Steady):
-    """A response of headers that are ready to be sent."""
+    """A response whose raw headers are ready as well, and are sent as they are."""
 
     def __init__(self, status: int, headers: RawHeaders, body: bytes) -> None:
         self.status_code = status
@@ -96,9 +97,12 @@ class PrebuiltResponse(Steady):
 
 
 def respond(scope: Scope, representation: Representation) -> Response:
-    """Return a 200, gzipped if the client accepts that; a 304 if the client has it already; for HEAD, no body."""
+    """Return the response with a representation: a 200, or a 304 if the client has the same bytes already.
+
+    A 200 is gzipped if the client accepts gzip. It has no body if the request is a HEAD.
+    """
     accept_encoding = if_none_match = None
-    # One pass over the raw headers, as most requests of a rush come through here.
+    # The raw headers are read in one pass, as most requests of a rush are answered by this function.
     for name, value in scope["headers"]:
         if name == b"accept-encoding":
             accept_encoding = _joined(accept_encoding, value)
@@ -111,24 +115,26 @@ def respond(scope: Scope, representation: Representation) -> Response:
 
 
 def part(content: bytes, range_header: str, headers: Mapping[str, str]) -> Response:
-    """Return the requested range of a file (RFC 9110, 14).
+    """Return a response with the requested range of a file (RFC 9110, 14).
 
-    The whole file is returned if several ranges are requested, or the header can't be read. `range_header`: the Range
-    header's value. `headers`: those of the whole file, with its type.
+    The response has the whole file if several ranges are requested, or if the Range header can't be read.
+    `range_header`: the value of the Range header. `headers`: the headers of a response with the whole file, with its
+    media type.
     """
     size = len(content)
     span = span_of(range_header, size)
     if span is None:
         return Steady(content, headers=headers)
-    # A view and no copy: there would be one copy for each slow client.
+    # A view is sent and not a copy: otherwise each slow client would keep a copy of its own in memory.
     return partial_response(memoryview(content)[slice(*span)], span, size, headers)
 
 
 def span_of(range_header: str, size: int) -> tuple[int, int] | None:
-    """Return the first byte of the requested range and the one after its last; None if the whole file is to be sent.
+    """Return where the requested range of a file begins and ends; None if the whole file is to be sent.
 
-    `range_header`: the Range header's value. `size`: the file's, in bytes. The range is empty if it begins after the
-    file's end.
+    The range is the position of its first byte, and the position after its last byte. If the first isn't less than the
+    second, the range is empty: it begins after the file's end. `range_header`: the value of the Range header. `size`:
+    the file's size in bytes.
     """
     match = _RANGE.fullmatch(range_header.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
@@ -143,7 +149,11 @@ def span_of(range_header: str, size: int) -> tuple[int, int] | None:
 def partial_response(
     content: bytes | memoryview, span: tuple[int, int], size: int, headers: Mapping[str, str]
 ) -> Response:
-    """Return a 206 with a range of a file of `size` bytes; a 416 if the range is empty."""
+    """Return a 206 with a range of a file; a 416 if the range is empty.
+
+    `content`: the bytes of the range. `span`: the range, as `span_of` returns it. `size`: the size of the whole file in
+    bytes. `headers`: the headers of a response with the whole file.
+    """
     start, end = span
     if start >= end:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}", "Cache-Control": "no-store"})
@@ -151,7 +161,7 @@ def partial_response(
 
 
 async def deny(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
-    """Refuse the handshake of a WebSocket with this response, or with a bare 403 if the server can't do that."""
+    """Refuse the handshake of a WebSocket with this response, or with a bare 403 if the ASGI server can't send it."""
     websocket = WebSocket(scope, receive, send)
     if "websocket.http.response" in scope.get("extensions", {}):
         await websocket.send_denial_response(response)
@@ -164,6 +174,9 @@ def _whole(body: bytes | memoryview) -> bytes:
 
 
 def _joined(before: str | None, value: bytes) -> str:
-    """Append one more value of a header: repeated headers mean the same as a list of their values (RFC 9110, 5.3)."""
+    """Return the values of a header that is sent several times, joined by commas (RFC 9110, 5.3).
+
+    `before`: the values before this one; None if there are none.
+    """
     text = value.decode("latin-1")
     return text if before is None else f"{before}, {text}"

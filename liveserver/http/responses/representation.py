@@ -1,4 +1,4 @@
-"""Answers that are ready to be sent: the bytes in each content coding, with their headers.
+"""Answers that are ready to be sent: a body, plain and gzipped, with its headers.
 
 The body, its gzip, the entity tags and the headers are made once for all requests.
 """
@@ -19,29 +19,31 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 GZIP_LEVEL = 6
 GZIP_MIN = 512
-"""Bytes below which a body isn't gzipped, as it fits in the first packet anyway."""
+"""A body with fewer bytes than this isn't gzipped, as it fits into the first packet anyway."""
 FRAME_BYTES = 512
-"""Bytes that a representation takes beside its bodies, tags and headers: the objects that hold them."""
+"""Bytes that a representation takes besides its bodies, tags and headers, for the objects that hold these."""
 ACCEPT_ENCODING_MAX = 256
-"""Characters of an Accept-Encoding header. No client sends more; one that does gets the body without gzip."""
+"""Characters of an Accept-Encoding header, at most. No usual client sends more. A client that does gets the plain
+body."""
 
 
 class Coded(NamedTuple):
-    """One representation in one content coding."""
+    """A representation in one content coding: plain, or gzip."""
 
     body: bytes
     tag: str
+    """The entity tag."""
     head: RawHeaders
     """The headers of a 200."""
     head_unmodified: RawHeaders
-    """The headers of a 304: all but those that describe a body (RFC 9110, 15.4.5)."""
+    """The headers of a 304: those of a 200, without the ones that describe the body (RFC 9110, 15.4.5)."""
 
 
 class Representation:
-    """A body in plain form, and gzipped when that is first needed.
+    """A body and its gzip, with their headers. The gzip is made when it is first needed.
 
-    Each of the two has its own entity tag, as their bytes differ (RFC 9110, 8.8.3.3), and `Vary: Accept-Encoding`, so
-    that no cache gives the gzip to a client that can't read it.
+    The plain body and the gzip have different entity tags, as their bytes differ (RFC 9110, 8.8.3.3). Both have
+    `Vary: Accept-Encoding`, so that no cache gives the gzip to a client that can't read it.
     """
 
     __slots__ = ("_gzipped", "_plain")
@@ -56,25 +58,31 @@ class Representation:
 
     @property
     def weight(self) -> int:
-        """The bytes of memory taken at most. The gzip counts before it is made; it is never longer than the body."""
+        """The bytes of memory that the representation takes, at most.
+
+        The gzip counts even before it is made, with the size of the body. The gzip is never larger than the body.
+        """
         body, tag, head, _ = self._plain
-        # The two heads of a coding share the headers that both have.
+        # `head` and `head_unmodified` share the objects of the headers that are in both.
         headers = sum(getsizeof(pair) + getsizeof(pair[1]) for pair in head)
         return 2 * (getsizeof(body) + getsizeof(tag) + headers) + FRAME_BYTES
 
     @property
     def packed(self) -> bool:
-        """True once the gzip has been made."""
+        """True once the gzip has been made, or once it was found that the body isn't to be gzipped."""
         return self._gzipped is not None
 
     def pack(self) -> Coded:
-        """Return the gzip, and make it first if necessary."""
+        """Return the gzip. If necessary, it is made first. If a gzip would save nothing, return the plain body."""
         if self._gzipped is None:
             self._gzipped = self._gzip()
         return self._gzipped
 
     def coded(self, accept_encoding: str | None) -> Coded:
-        """Return the coding to send to a client with this Accept-Encoding header (RFC 9110, 12.5.3)."""
+        """Return the plain body or the gzip, by what the client's Accept-Encoding header accepts (RFC 9110, 12.5.3).
+
+        `accept_encoding`: None if the request has no such header.
+        """
         if accept_encoding is None or len(accept_encoding) > ACCEPT_ENCODING_MAX or not accepts_gzip(accept_encoding):
             return self._plain
         return self.pack()
@@ -83,7 +91,7 @@ class Representation:
         body, tag, head, unmodified = self._plain
         if len(body) < GZIP_MIN:
             return self._plain
-        # Without a time in the gzip, every process makes the same bytes and the same tag of a body.
+        # The gzip has no time in it, so that every process makes the same bytes and the same tag from a body.
         packed = gzip.compress(body, GZIP_LEVEL, mtime=0)
         if len(packed) >= len(body):
             return self._plain
@@ -102,20 +110,21 @@ def _raw(headers: Mapping[str, str]) -> RawHeaders:
 
 @lru_cache(maxsize=64)
 def _name(name: str) -> bytes:
-    """Return a header's name as bytes, the same object for all representations."""
+    """Return a header's name as bytes. It is the same object for all representations, which saves memory."""
     return name.lower().encode("latin-1")
 
 
 def unmodified(coded: Coded, if_none_match: str | None) -> bool:
-    """True if the client's If-None-Match header says that it has these bytes already."""
+    """True if the client's If-None-Match header says that the client has these bytes already."""
     return if_none_match is not None and still_holds(if_none_match, coded.tag)
 
 
 @lru_cache(maxsize=256)
 def accepts_gzip(accept_encoding: str) -> bool:
-    """True if an Accept-Encoding header accepts gzip, with no less weight than the plain body.
+    """True if an Accept-Encoding header accepts gzip, with at least the weight that it gives the plain body.
 
-    A coding with the weight 0 is refused; `*` stands for all that aren't named; an item that can't be read is ignored.
+    The weight 0 means that a coding isn't accepted. `*` stands for all codings that the header doesn't name. An item
+    that can't be read is ignored.
     """
     weights: dict[str, float] = {}
     for item in accept_encoding.split(","):

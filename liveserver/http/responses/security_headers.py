@@ -1,7 +1,7 @@
-"""The headers by which browsers restrict this server's pages. All of them are made here, one set for each kind of page.
+"""The headers that tell browsers what each kind of this server's pages may do. All of them are made in this module.
 
-A page is allowed what it uses and nothing else, so that a mistake elsewhere, in sanitising above all, has no
-consequences. Pages work without these headers: they are a second line of defence.
+The headers allow a page only what it uses. So a mistake elsewhere, such as in the sanitiser, has no consequences: these
+headers are a second line of defence. The pages work without them, too.
 """
 
 from __future__ import annotations
@@ -29,34 +29,38 @@ UNUSED = (
 )
 """Browser features that neither our pages nor the frames in them use.
 
-Some features aren't in the list, and so stay allowed: `clipboard-write` and `web-share`, to hand an address on; and
-`autoplay`, `encrypted-media`, `fullscreen` and `picture-in-picture`, which an embed's frame is given when the reader
-opens it (`allow`, web/src/reader/third-party-embeds.ts).
+Some features aren't in the list, and so stay allowed. Readers need `clipboard-write` and `web-share` to share an
+address. The frame of an embed gets `autoplay`, `encrypted-media`, `fullscreen` and `picture-in-picture` when the reader
+opens it (`allow` in web/src/reader/third-party-embeds.ts).
 """
 
+
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in UNUSED)
+"""The Permissions-Policy that forbids all features in `UNUSED`."""
 
 KEPT_APART = "same-origin"
-"""A Cross-Origin-Opener-Policy: this window and those of other sites have no reference to each other."""
+"""A Cross-Origin-Opener-Policy. The page's window and the windows of other sites get no reference to each other."""
 
 OPENED_BY_NONE = "same-origin-allow-popups"
-"""A Cross-Origin-Opener-Policy that lets frames open windows and speak with them: embeds do, for people to sign in."""
+"""A Cross-Origin-Opener-Policy. A site that opens the page in a window gets no reference to that window. But frames in
+the page may open windows and speak with them, as some embeds do to let people sign in."""
 
 
 def everywhere(settings: Settings) -> list[tuple[bytes, bytes]]:
-    """Return the headers of every answer: against guessed content types, and with HTTPS, against going back to HTTP.
+    """Return the headers that every answer has.
 
-    HSTS is for this host alone and not for its subdomains, as we don't know what they serve.
+    The first forbids browsers to guess content types. If the public URL is one of HTTPS, the second (HSTS) forbids them
+    to use HTTP. HSTS is for this host alone, and not for its subdomains, as we don't know what is served there.
     """
     headers = [(b"x-content-type-options", b"nosniff")]
-    # Only with a public URL that was set: the promise holds for the host name on every port.
+    # HSTS is sent only if the operator has set a public URL, as it holds for the host name on every port.
     if settings.hsts and (settings.public_url or "").startswith("https://"):
         headers.append((b"strict-transport-security", b"max-age=%d" % settings.hsts))
     return headers
 
 
 def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
-    """Return the headers of the reader's pages. Only embeds may be framed: a reader opens each with a click."""
+    """Return the headers of the reader's pages. The frames in a page may only be embeds, which a reader opens."""
     return {
         "Content-Security-Policy": _policy(
             "default-src 'none'",
@@ -79,10 +83,11 @@ def reader(urls: Urls, embed_providers: EmbedProviders) -> Headers:
 
 
 def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
-    """Return the headers of the page that partners show in a frame.
+    """Return the headers of the widget's page for frames.
 
-    `ancestors`: the origins of pages that may show it, as `frame-ancestors` has them. `style`: the text of the one
-    style sheet within the page, if there is one. The page's origin may be null, so `'self'` wouldn't be enough.
+    `ancestors`: the origins of the sites that may frame the page, as `frame-ancestors` has them. `style`: the text of
+    the style sheet within the page; empty if there is none. The rules name this server's origin besides `'self'`: in a
+    sandboxed frame, the page's own origin is null, and `'self'` matches nothing.
     """
     origin = _origin(urls.home)
     rules = [
@@ -96,7 +101,7 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
         "require-trusted-types-for 'script'",
         "trusted-types 'none'",
     ]
-    # Without the rule, any page may show it. With `*`, pages whose origin is null couldn't: `*` doesn't cover them.
+    # Without this rule, any page may frame this one. The rule `*` would exclude pages whose origin is null.
     if ancestors != "*":
         rules.append(f"frame-ancestors {ancestors}")
     return {
@@ -108,17 +113,18 @@ def frame(urls: Urls, ancestors: str = "*", style: str = "") -> Headers:
 
 
 FRAGMENT = {"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
-"""The headers of HTML that other sites put into their pages: opened by itself, it may load nothing."""
+"""The headers of the fragment, which other sites put into their pages. A browser that opens the fragment itself loads
+nothing for it."""
 
 REACH = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": KEPT_APART,
     "Permissions-Policy": PERMISSIONS_POLICY,
-    # The page's address is a secret: no other site may learn it.
+    # The page's address has a secret, which no other site may learn.
     "Referrer-Policy": "no-referrer",
 }
-"""The headers of the page of audience figures, which a signed link opens and which has no script."""
+"""The headers of the page of a live blog's reach. That page is opened by a signed link, and has no script."""
 
 DOCS = {
     # Swagger UI sets style attributes, shows its icons from data: URLs, and writes HTML (with DOMPurify).
@@ -128,10 +134,10 @@ DOCS = {
     "Permissions-Policy": PERMISSIONS_POLICY,
     "Referrer-Policy": "no-referrer",
 }
-"""The headers of the API's documentation, on which people type an API key."""
+"""The headers of the API's documentation, a page into which people type an API key."""
 
 FILE = {"Content-Security-Policy": "default-src 'none'; sandbox"}
-"""The headers of a picture's file: if a browser ever took it for a page, that page could do nothing."""
+"""The headers of a picture's file. If a browser ever took the file for a page, that page could do nothing."""
 
 
 def _policy(*rules: str) -> str:
@@ -144,5 +150,5 @@ def _origin(url: str) -> str:
 
 
 def _digest(style: str) -> str:
-    """Return the hash by which a policy allows a style sheet (CSP 3, 2.3.1)."""
+    """Return the hash of a style sheet, by which a Content-Security-Policy allows it (CSP 3, 2.3.1)."""
     return base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -1,6 +1,7 @@
-"""The built front end, under `/static/`: a few small files, read when the server starts, and served from memory.
+"""The files of the front end, under `/static/`. They are few and small, so they are read when the server starts.
 
-A file that is opened for a request takes a descriptor until the client has all of it, and slow clients take long.
+Answers are made from memory. If a file were opened for each request, it would take a file descriptor until the client
+has all of it, and slow clients take long.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 HASHED = "assets/"
-"""A folder whose files have a hash in their names, and never change."""
+"""The folder whose files have a hash in their names. A file with such a name never changes."""
 
 
 class StaticFiles:
@@ -35,7 +36,7 @@ class StaticFiles:
         self._packing = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Answer one request, or refuse the handshake of a WebSocket."""
         if scope["type"] == "websocket":
             await deny(scope, receive, send, Response(status_code=403))
             return
@@ -51,14 +52,14 @@ class StaticFiles:
 
     async def _whole(self, file: Representation, scope: Scope) -> Response:
         if not file.packed:
-            # Once, and in a thread: to gzip the largest file takes a tenth of a second.
+            # A file is gzipped once, and in a thread, as that takes a tenth of a second for the largest one.
             async with self._packing:
                 await asyncio.to_thread(file.pack)
         return respond(scope, file)
 
 
 def files_below(directory: Traversable) -> dict[str, Representation]:
-    """Return the files below a directory by their paths, `/` between names."""
+    """Return the files below a directory as representations, by their paths relative to it."""
     return dict(_representations(directory, ""))
 
 
@@ -85,7 +86,11 @@ def _representation(name: str, content: bytes) -> Representation:
 
 
 def _part(file: Representation, scope: Scope) -> Response | None:
-    """Return the requested range of a file, never gzipped; None if the whole file is requested."""
+    """Return a response with the requested range of a file, not gzipped; None if the whole file is to be sent.
+
+    The whole file is to be sent if the request isn't a GET, has no Range header, has an If-None-Match header, or names
+    another version of the file in If-Range.
+    """
     request_headers = Headers(scope=scope)
     range_header = request_headers.get("range")
     body, tag, head, _ = file.coded(None)

@@ -1,1 +1,1 @@
-"""Live blogs for machines: feeds and sitemaps. Pure: the same input gives the same bytes."""
+"""Live blogs for machines: feeds and sitemaps. The functions do no I/O; the same arguments give the same bytes."""

@@ -1,6 +1,6 @@
-"""A live blog as Atom (RFC 4287). Pure: the same feed gives the same bytes.
+"""A live blog as Atom (RFC 4287). The same feed always gives the same bytes.
 
-It names deleted entries (RFC 6721), which the other formats can't.
+An Atom feed names the entries that were deleted (RFC 6721). The other formats can't.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def atom(feed: Feed, renderer: EntryRenderer) -> bytes:
-    """Return the feed as Atom, with a `deleted-entry` for each entry that a feed reader may have to remove."""
+    """Return the feed as an Atom document. It has a `deleted-entry` for each entry of `feed.deleted`."""
     liveblog = feed.liveblog
     url = renderer.urls.liveblog(liveblog.slug)
     root = new_document(

@@ -1,7 +1,7 @@
-"""An entry as the item of a feed: the name, time and content that all formats share. Pure.
+"""An entry as the item of a feed: the id, time and content that all formats of feeds share.
 
-An item's id is its entry's UUID, which stays the same when the site moves. Pinned entries are ordered by their time
-like all others; deleted entries are absent.
+An item's id is its entry's UUID, which stays the same when the site gets another address. In a feed, pinned entries are
+ordered by time like all others. Deleted entries aren't items.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r'<[a-z][a-z0-9]*(?:\s[^\s"=>]+(?:="[^"]*")?)*\s*/?>', re.IGNORECASE)
 _RELATIVE = re.compile(r'="(?!https?://)|srcset="')
-"""The beginnings of attributes whose values may be relative addresses. HTML without them has absolute addresses
-only."""
-# A single address that has a scheme and a host is absolute. A list of addresses (`srcset`) is always looked through.
+"""The beginning of an attribute whose value may be a relative address. HTML in which this matches nowhere has only
+absolute addresses."""
+# An address with a scheme and a host is absolute already, and isn't matched. A `srcset`, which has several addresses,
+# is always matched.
 _ADDRESS = re.compile(r'(?<=\s)(?:(href|src|cite)="(?!https?://)([^"]*)"|(srcset)="([^"]*)")', re.IGNORECASE)
 
 
 def urn(entry_id: str) -> str:
-    """Return the id of an entry's item."""
+    """Return the id of the feed item of an entry."""
     return f"urn:uuid:{entry_id}"
 
 
@@ -43,7 +44,10 @@ def content(liveblog: Liveblog, entry: Entry, renderer: EntryRenderer) -> str:
 
 
 def absolute(html: str, base: str) -> str:
-    """Make all addresses in serialised HTML absolute, as a feed reader doesn't know on which page the HTML stood."""
+    """Return the HTML with all its addresses made absolute. `base`: the address to which relative ones refer.
+
+    A feed reader doesn't know the address of the page, so it couldn't follow a relative address.
+    """
 
     def address(match: re.Match[str]) -> str:
         name, value = match[1] or match[3], unescape(match[2] or match[4] or "")
@@ -55,7 +59,7 @@ def absolute(html: str, base: str) -> str:
         return match[0] if joined == value else f'{name}="{escape(joined)}"'
 
     if _RELATIVE.search(html) is None:
-        # This check takes a tenth of the time of going through all tags.
+        # This check takes a tenth of the time that going through all tags takes.
         return html
     return _TAG.sub(lambda tag: _ADDRESS.sub(address, tag[0]), html)
 
@@ -64,5 +68,5 @@ def _joined(base: str, address: str) -> str:
     try:
         return urljoin(base, address)
     except ValueError:
-        # It wasn't an address in the first place, such as `https://[`.
+        # The attribute's value isn't an address. An example is `https://[`.
         return address

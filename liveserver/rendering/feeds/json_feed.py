@@ -1,4 +1,4 @@
-"""A live blog as JSON Feed 1.1. Pure: the same feed gives the same bytes."""
+"""A live blog as JSON Feed 1.1. The same feed always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _attachments(illustrations: list[Illustration]) -> list[json_encoding.JSON]:
     for url, picture, alt, caption in illustrations:
         attachment: json_encoding.JSON = {"url": url, "mime_type": picture.media_type}
         title = alt or caption
-        # Two attachments with the same title would mean one thing in two formats.
+        # In JSON Feed, two attachments with the same title mean one picture in two formats.
         if title and title not in titles:
             attachment["title"] = title
             titles.add(title)

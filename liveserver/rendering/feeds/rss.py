@@ -1,4 +1,4 @@
-"""A live blog as RSS 2.0. Pure: the same feed gives the same bytes."""
+"""A live blog as RSS 2.0. The same feed always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 def rss(feed: Feed, renderer: EntryRenderer) -> bytes:
     """Return the feed as RSS 2.0, with extensions that feed readers know: content, dc:creator, atom:updated, media.
 
-    Pictures aren't enclosures: an item should have one enclosure at most, and would have to name its size in bytes.
+    Pictures are `media:content` and not `enclosure`: an item should have at most one enclosure, which must name the
+    picture's size in bytes.
 
     https://www.rssboard.org/rss-specification, https://www.rssboard.org/rss-profile and
     https://www.rssboard.org/media-rss

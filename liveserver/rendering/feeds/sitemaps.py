@@ -1,4 +1,4 @@
-"""Sitemaps of the live blogs, and robots.txt. Pure: lists in, bytes out.
+"""Sitemaps of the live blogs, and robots.txt. The functions do no I/O, and return bytes.
 
 https://www.sitemaps.org/protocol.html and https://developers.google.com/search/docs/crawling-indexing/sitemaps/news-sitemap
 """
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/xml"
 
 NEWS_AGE = timedelta(hours=48)
-"""The time for which a live blog is news, by Google's rules."""
+"""The age up to which a live blog counts as news, by Google's rules."""
 NEWS_LENGTH = 1_000
-"""Addresses in a news sitemap at most, by Google's rules."""
+"""The addresses that a news sitemap may have, by Google's rules."""
 PAGE_LENGTH = 1_000
-"""Numbers of live blogs that one sitemap covers. An index may name 50,000 sitemaps."""
+"""Each live blog has a number in the store, and one sitemap covers this many numbers. An index may name 50,000
+sitemaps."""
 
 _SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 _NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 
 
 def index(highest_number: int, urls: Urls) -> bytes:
-    """Return the index of the sitemaps: the news sitemap, and those of all live blogs by their numbers."""
+    """Return the index of the sitemaps. It names the news sitemap, and as many others as all live blogs need.
+
+    `highest_number`: the number of the newest live blog.
+    """
     root = new_document("sitemapindex", {"xmlns": _SITEMAP})
     names = ["sitemap-news.xml", *(f"sitemap-{page}.xml" for page in range(1, pages(highest_number) + 1))]
     for name in names:
@@ -43,17 +47,17 @@ def index(highest_number: int, urls: Urls) -> bytes:
 
 
 def pages(highest_number: int) -> int:
-    """Return the number of sitemaps that all live blogs take."""
+    """Return how many sitemaps all live blogs need. `highest_number`: the number of the newest live blog."""
     return -(-highest_number // PAGE_LENGTH)
 
 
 def numbers(page: int) -> range:
-    """Return the numbers of the live blogs in a sitemap. `page`: the sitemap's number; the first is 1."""
+    """Return the numbers of the live blogs that a sitemap covers. `page`: the sitemap's number, from 1."""
     return range((page - 1) * PAGE_LENGTH + 1, page * PAGE_LENGTH + 1)
 
 
 def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
-    """Return a sitemap of live blogs, with the times of their last changes."""
+    """Return a sitemap of these live blogs, each with the time of its last change."""
     root = new_document("urlset", {"xmlns": _SITEMAP})
     for listing in listings:
         _add_url(root, listing, urls)
@@ -61,10 +65,11 @@ def sitemap(listings: Iterable[Listing], urls: Urls) -> bytes:
 
 
 def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: datetime) -> bytes:
-    """Return a sitemap of live blogs, marked as news while their first entry is no older than `NEWS_AGE`.
+    """Return the news sitemap of these live blogs.
 
-    A live blog that goes on for longer is listed with its last change and without the mark, as Google asks. A live blog
-    without entries is no article yet, and isn't listed.
+    A live blog is marked as news while its oldest entry is no older than `NEWS_AGE`. A live blog that goes on for
+    longer is listed without that mark, with the time of its last change, as Google asks. A live blog without entries is
+    no article yet, and isn't listed.
     """
     root = new_document("urlset", {"xmlns": _SITEMAP, "xmlns:news": _NEWS})
     for listing in listings:
@@ -83,7 +88,10 @@ def news(listings: Iterable[Listing], urls: Urls, *, site_name: str, now: dateti
 
 
 def news_language(language: str) -> str:
-    """Return the news sitemap's code of a language (BCP 47): ISO 639, and `zh-cn` or `zh-tw` for Chinese."""
+    """Return the code that a news sitemap has for a language: ISO 639, but `zh-cn` or `zh-tw` for Chinese.
+
+    `language`: a language tag by BCP 47, such as `pt-BR`.
+    """
     base, *rest = language.lower().split("-")
     if base != "zh":
         return base
@@ -91,9 +99,9 @@ def news_language(language: str) -> str:
 
 
 def robots(urls: Urls) -> bytes:
-    """Return `robots.txt`: crawlers may read all but the API and `/desk`.
+    """Return `robots.txt`. It lets crawlers read everything except the API and `/desk`.
 
-    Pages that don't belong in a search engine's index say so themselves.
+    A page that doesn't belong in a search engine's index says so in its own headers or HTML.
     """
     path = urlsplit(urls.home).path
     lines = ["User-agent: *", *(f"Disallow: {path}{name}" for name in ("api/", "desk")), ""]
@@ -101,7 +109,7 @@ def robots(urls: Urls) -> bytes:
 
 
 def _document(root: ElementTree.Element, urls: Urls) -> bytes:
-    """Return the sitemap as bytes. An empty one gets the home page, as the protocol demands at least one address."""
+    """Return the sitemap as bytes. One without addresses gets the home page's, as the protocol demands one at least."""
     if len(root) == 0:
         element(element(root, "url"), "loc", urls.home)
     return document(root)

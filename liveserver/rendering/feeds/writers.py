@@ -1,4 +1,4 @@
-"""The writers of all feed formats, by the ending of a feed's address. Pure."""
+"""The functions that write feeds, by the ending of a feed's address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from liveserver.rendering.entry_renderer import EntryRenderer
 
 LENGTH = 50
-"""Entries in a feed."""
+"""Entries that a feed has at most: the newest ones."""
 
 WRITERS: dict[str, Callable[[Feed, EntryRenderer], bytes]] = {"rss": rss, "atom": atom, "json": json_feed}
 """The function that writes a feed, by the ending of the feed's address."""

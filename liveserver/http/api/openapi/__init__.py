@@ -1,1 +1,1 @@
-"""The API's operations, declared once, and the OpenAPI document that is made of them."""
+"""The API's operations, each declared once, and the OpenAPI document that is made from the declarations."""

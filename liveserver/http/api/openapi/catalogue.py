@@ -1,4 +1,7 @@
-"""Every operation of the API, in the order in which the documentation shows them; each resource declares its own."""
+"""All operations of the API, in the order in which the documentation shows them.
+
+The modules of the resources declare the operations.
+"""
 
 from __future__ import annotations
 

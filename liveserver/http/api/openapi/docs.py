@@ -1,4 +1,7 @@
-"""The API's documentation: `/openapi.json`, and `/docs` to browse and try it (Swagger UI, served from here)."""
+"""The API's documentation: the document `/openapi.json`, and the page `/docs`, on which people read and try the API.
+
+That page is Swagger UI. Its files are this server's own.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from liveserver.protocol import json_encoding
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-# The page's links are relative, as the public URL may have a path that a proxy takes away.
+# The page's links are relative, as the public URL may have a path that a proxy removes.
 PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -41,14 +44,14 @@ PAGE = """\
 
 async def openapi(request: Request) -> Response:
     """Answer with the OpenAPI document."""
-    # Without a public URL, the server's address is `/`, relative to the document. It isn't taken from the Host header:
-    # anybody may send any, and caches keep this document.
+    # If no public URL is set, the document names the address `/`, which is relative to the document. The address isn't
+    # taken from the Host header: a client may send any host, and caches keep this document for others.
     return respond(request.scope, _document(services(request).settings.public_url or "/"))
 
 
 @lru_cache(maxsize=1)
 def _document(address: str) -> Representation:
-    """Return the document as a representation. It is kept, as it takes milliseconds to make and never changes."""
+    """Return the OpenAPI document as a representation. It is kept, as making it takes milliseconds."""
     return Representation(json_encoding.dumps(document(address)), "application/json", {"Cache-Control": PUBLIC_CACHE})
 
 

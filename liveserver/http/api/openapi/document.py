@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the catalogue of operations and the models that parse and shape them."""
+"""The OpenAPI 3.1 document. It is made from the catalogue of operations, and from the models of bodies and answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TAGS = {
 """The tags of operations, each with its description."""
 
 OF_ALL = (414, 421, KINDS[TooManyRequests].status)
-"""The statuses of problems that any operation may have, as they arise before it is known which operation is meant."""
+"""The statuses of problems that every operation may have. These problems arise before the operation is called."""
 
 PATH_PARAMETERS = {
     "slug": {"description": "The live blog’s name", "example": "grandes-marees"},
@@ -69,7 +69,10 @@ PATH_PARAMETERS = {
 
 
 def document(base_url: str) -> JSON:
-    """Return the OpenAPI document of a server. `base_url`: its address, or `/` for the host that has the document."""
+    """Return the OpenAPI document of a server.
+
+    `base_url`: the server's address, or `/` for the host from which the client has the document.
+    """
     common = _document()
     contact = {"name": "The newsroom that runs this server", "url": base_url}
     return {**common, "info": {**common["info"], "contact": contact}, "servers": [{"url": base_url}]}
@@ -80,7 +83,7 @@ def _document() -> JSON:
     models = sorted(_models(), key=lambda model: model.__name__)
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=REFERENCE)
     for name, schema in definitions["$defs"].items():
-        # Not for patches: a field that is absent from a PATCH stays as it is, whatever its default.
+        # Defaults aren't described for patches: a field that is absent from a PATCH stays as it is.
         _move_defaults(schema, described=name.endswith("Input"))
     paths: dict[str, JSON] = {}
     for operation in OPERATIONS:
@@ -105,10 +108,10 @@ def _document() -> JSON:
 
 
 def _move_defaults(schema: JSON, *, described: bool) -> None:
-    """Remove the defaults of a schema's fields, and if they are to be `described`, add them to the descriptions.
+    """Remove the defaults of a schema's fields. If `described`, each field's description names its default instead.
 
-    Generators of clients take a field with a default for one that is never absent: those for TypeScript demand it in
-    every request, and expect it in every answer.
+    Programs that generate client code think that a field with a default is never absent. Those for TypeScript then
+    demand the field in every request, and expect it in every answer.
     """
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
@@ -165,7 +168,7 @@ def _operation(operation: Operation) -> JSON:
 
 
 def _security(operation: Operation) -> list[JSON]:
-    """Return the security schemes: a key, none, or either of them if an operation shows more with a key."""
+    """Return an operation's security schemes: an API key, or none, or both if the operation shows more with a key."""
     if operation.scope:
         return [{"key": []}]
     return [{}, {"key": []}] if 401 in operation.problems else []

@@ -1,4 +1,4 @@
-"""An operation of the API, declared once: its route and its OpenAPI description are made from the declaration."""
+"""An operation of the API, declared once. Its route and its OpenAPI description are made from the declaration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 WRITING = (401, 403, 413, 415, 422, 503)
-"""The statuses of problems that any request with a key and a body may have."""
+"""The statuses of problems that every operation with an API key and a request body may have."""
 
 _PARAMETER = re.compile(r"\{(\w+):(\w+)\}")
 
@@ -25,32 +25,32 @@ class Operation:
 
     method: str
     path: str
-    """The path as routes have it, each parameter with its form (`http/route_params.py`)."""
+    """The path as routes have it: each parameter has the name of its form (`http/route_params.py`)."""
     endpoint: Callable[[Request], Awaitable[Response]]
     tag: str
     summary: str
     answers: dict[int, tuple[str, type[BaseModel] | tuple[type[BaseModel], ...] | None]]
-    """Status → description and shape, of the answers that are no problems."""
+    """The answers that aren't problems, by status: the answer's description, and the model or models of its JSON."""
     problems: tuple[int, ...] = ()
-    """The statuses of the problems that this operation may have, beside those of all."""
+    """The statuses of the problems that this operation may have, besides those that every operation may have."""
     description: str = ""
     scope: str | None = None
     """The scope that the API key needs; None if no key is needed."""
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     content: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Media type → schema of a request body that isn't JSON."""
+    """The schemas of a request body that isn't JSON, by media type."""
     example: dict[str, Any] = field(default_factory=dict)
     headers: tuple[str, ...] = ()
-    """The names of request headers that have a meaning for it."""
+    """The names of the request headers that have a meaning for this operation."""
     media_type: str = "application/json"
 
     @property
     def template(self) -> str:
-        """The path as OpenAPI has it: parameters without their forms."""
+        """The path as OpenAPI has it: with the names of its parameters, but without their forms."""
         return _PARAMETER.sub(r"{\1}", self.path)
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The names of the path's parameters, each with its form."""
+        """The path's parameters: the name of each, and the name of its form."""
         return dict(_PARAMETER.findall(self.path))

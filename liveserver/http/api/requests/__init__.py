@@ -1,1 +1,1 @@
-"""Code that all resources of the API share: reading a request, and answering it."""
+"""The code that all resources of the API share: for the reading of a request, and for its answer."""

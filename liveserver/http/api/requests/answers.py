@@ -1,4 +1,4 @@
-"""JSON answers with their entity tags, and links to the next page of a list."""
+"""JSON answers with their entity tags, and the headers that link to the next page of a list."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 
 PUBLIC_CACHE = "public, no-cache"
-"""The Cache-Control of answers that any cache may keep, and has to check with us before it uses them."""
+"""The Cache-Control of answers that any cache may keep. Before a cache uses such an answer, it must ask this server
+whether the answer is still current."""
 PRIVATE_CACHE = "private, no-store"
+"""The Cache-Control of answers that no cache may keep."""
 
 
 def answer(
@@ -32,9 +34,10 @@ def answer(
     public: bool = True,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """Return a JSON answer with an ETag, or a 304 if the client has it already.
+    """Return a response with JSON and an ETag, or a 304 if the client has the same answer already.
 
-    `etag`: None for one that is made from the content. `public`: False for an answer that no cache may keep.
+    `content`: the JSON, encoded or not. `etag`: None for a tag that is made from the content. `public`: False for an
+    answer that no cache may keep. `headers`: further headers, which may also replace the Cache-Control.
     """
     body = content if isinstance(content, bytes) else json_encoding.dumps(content)
     tag = etag or tag_of(body)
@@ -45,9 +48,10 @@ def answer(
 
 
 def page_headers(request: Request, query: PageQuery, next_cursor: str | None) -> dict[str, str]:
-    """Return the header `Link: rel="next"` (RFC 8288) of a list that goes on; no header if it ends.
+    """Return the header `Link: rel="next"` (RFC 8288), which links to the list's next page; no header on the last page.
 
-    The link has the query's parameters that the operation knows, and no others.
+    The link has those parameters of the query that the operation knows, and no others. `next_cursor`: None if this is
+    the last page.
     """
     if next_cursor is None:
         return {}

@@ -1,4 +1,4 @@
-"""The API key of a request: its actor, its rights, and the limits against which the request counts."""
+"""The API key of a request: its actor, the check of its scopes, and the limits against which the request counts."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 
 async def actor_of(request: Request) -> Actor | None:
-    """Return the actor of the request's API key; None without a key. Raises Unauthorized if the key isn't valid."""
+    """Return the actor of the request's API key; None if the request has no key.
+
+    Raises Unauthorized if the key isn't valid.
+    """
     return await services(request).api_keys.authenticate(request.headers.get("authorization"))
 
 
 async def authorised(request: Request, scope: str, *, shared: bool = False) -> Actor:
-    """Return the actor if its key has the scope, for the live blog in the path; note it for the audit log.
+    """Return the actor if its key has the scope and may be used for the live blog in the path.
 
-    A path without a live blog needs a key that isn't limited to some, unless its resource is `shared` by all keys.
-    Raises Unauthorized or Forbidden.
+    The key and the route are noted for the audit log. If the path names no live blog, the key must not be limited to
+    live blogs. `shared`: True for a resource that all keys with the scope may use, also those that are limited to live
+    blogs. Raises Unauthorized without a valid key, and Forbidden if the key lacks the scope or the live blog.
     """
     actor = require(await actor_of(request), scope, request.path_params.get("slug"), shared=shared)
     peer = request.client
@@ -31,29 +35,33 @@ async def authorised(request: Request, scope: str, *, shared: bool = False) -> A
 
 
 async def confirm(request: Request, actor: Actor) -> None:
-    """Check that the actor's key hasn't changed since the request began, as a body may take long to come.
+    """Check again, after the request body has come, that the actor's API key is the same as before.
 
-    Raises Unauthorized or Forbidden.
+    A body may take long to come. Raises Unauthorized if the key was revoked or has expired meanwhile, and Forbidden if
+    its scopes or live blogs were changed.
     """
     if await actor_of(request) != actor:
         raise Forbidden(f"the key “{actor.name}” was changed while this came in: send it again")
 
 
 async def provisionally_authorised(request: Request, scope: str) -> Actor:
-    """Return the actor if its key has the scope, and don't ask the store for a key that was seen before.
+    """Return the actor if its key has the scope, without asking the store for a key that this process remembers.
 
-    Only for an operation whose transaction confirms the key itself. Raises Unauthorized or Forbidden.
+    The key may have been revoked or limited since then, so only an operation whose transaction checks the key again may
+    use this function. Raises Unauthorized without a valid key, and Forbidden if the key lacks the scope or the live
+    blog.
     """
     seen = services(request).api_keys.recall(request.headers.get("authorization"))
     return require(seen or await actor_of(request), scope, request.path_params.get("slug"))
 
 
 def count(request: Request, *, needs_key: bool) -> None:
-    """Count a request by its key if that was seen before, else by its address. Raises TooManyRequests.
+    """Count a request, for its API key or for its address. Raises TooManyRequests if it is one too many.
 
-    `needs_key`: whether the operation needs a key. Then a key that wasn't seen before isn't counted yet. A good key
-    must work even if others use up the limit of the address; a key that isn't valid is counted when that is found out
-    (`http/rejections.py`).
+    A request with a key that this process remembers counts for the key. Other requests count for the address, with one
+    exception: if the operation needs a key (`needs_key`) and the request has one, it isn't counted here. That key may
+    be valid, and must then work even if others at the same address have used up the address's limit. If the key isn't
+    valid, the request is counted later (`http/rejections.py`).
     """
     parts, authorization = services(request), request.headers.get("authorization")
     actor = parts.api_keys.recall(authorization)

@@ -1,4 +1,4 @@
-"""The headers `If-Match`, the version that was edited, and `Idempotency-Key`, by which retries are recognised."""
+"""Two headers: `If-Match` names the version that a client edited; `Idempotency-Key` shows that a request is a retry."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 
 
 def version_of(request: Request, *, required: bool) -> EntityVersion | None:
-    """Return the edition that `If-Match` names; None for `*`, or without the header.
+    """Return the version that the `If-Match` header names; None if the header is `*`, or if there is no header.
 
-    Raises PreconditionRequired without the header if it is `required`, and InvalidInput if it isn't one tag.
+    Raises PreconditionRequired if the header is `required` and there is none, and InvalidInput if the header has
+    anything but one entity tag.
     """
     header = request.headers.get("if-match")
     if header is None:
@@ -37,7 +38,10 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
 
 
 def idempotency_key_of(request: Request) -> str | None:
-    """Return the `Idempotency-Key`; None if none was sent. Raises InvalidInput for characters that it can't have."""
+    """Return the value of the `Idempotency-Key` header; None if there is no such header.
+
+    Raises InvalidInput if the value is too long, is empty, or has other characters than visible ASCII.
+    """
     key = request.headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidInput([FieldError("Idempotency-Key", "must be 1 to 255 visible ASCII characters")])

@@ -1,4 +1,4 @@
-"""Query parameters of the API's operations, one model for each."""
+"""The query parameters of the API's operations, with one model for each set of parameters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
 
 
 class Query(BaseModel):
-    """Base of query parameters. Unknown parameters are ignored: proxies and cache busters add their own."""
+    """The base of all models of query parameters. Unknown parameters are ignored, as proxies may add their own."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 def _cursor(value: str) -> str:
-    """Return a cursor in the form in which this server writes it, so that each place has one cursor only."""
+    """Return a client's cursor in the form in which this server writes it. Raises ValueError if it isn't a cursor.
+
+    So two cursors for the same place of a list are equal, as keys of caches.
+    """
     try:
         return SortKey.parse(value).cursor()
     except InvalidInput as error:
@@ -33,7 +36,7 @@ def _cursor(value: str) -> str:
 
 
 class PageQuery(Query):
-    """The page of a list."""
+    """The parameters that choose a page of a list."""
 
     limit: int = Field(20, ge=1, le=100, description="Items on a page at most; fewer where they are long")
     cursor: Annotated[str, Field(max_length=500), AfterValidator(_cursor)] | None = Field(
@@ -42,13 +45,13 @@ class PageQuery(Query):
 
 
 class PartnerQuery(Query):
-    """The partner with whom a reader comes."""
+    """The parameter that names the partner with whom a reader comes."""
 
     partner: str | None = Field(None, max_length=100, description="The id of the partner on whose pages it is shown")
 
 
 class EntriesQuery(PageQuery, PartnerQuery):
-    """The selection and order of entries."""
+    """The parameters that choose the entries of a list, and their order."""
 
     order: Literal["newest", "oldest"] = Field("newest", description="By time of publication, then id")
     key_events: bool = Field(False, description="Key events only")
@@ -62,13 +65,13 @@ class EntriesQuery(PageQuery, PartnerQuery):
 
 
 class DeleteQuery(Query):
-    """The options of a deletion."""
+    """The parameters of a deletion of an entry."""
 
     confirm: bool = Field(False, description="Ask every viewer to confirm that the entry is gone")
 
 
 class ReachQuery(Query):
-    """The days and the partner of a report."""
+    """The parameters that choose the days and the partner of a report on reach."""
 
     since: Day | None = Field(
         None, alias="from", description="The first day, in the live blog’s time zone; without it, 30 days in all"
@@ -80,25 +83,25 @@ class ReachQuery(Query):
 
 
 class SnapshotQuery(PartnerQuery):
-    """The size of a snapshot."""
+    """The parameters of a snapshot: its size, and the partner."""
 
     limit: int = Field(20, ge=1, le=100, description="The newest entries to include; fewer where they are long")
 
 
 class UploadQuery(Query):
-    """The words of a picture that is the body itself."""
+    """The alternative text and credit of an uploaded picture, if the request body is the picture itself."""
 
     alt: str | None = Field(None, description="As in the form; needed where the body is the picture")
     credit: str | None = Field(None, description="As in the form")
 
 
 class ChangesQuery(PartnerQuery):
-    """The position after which changes are asked for."""
+    """The parameters that choose changes: the position after which they came, their number, and the partner."""
 
     after: str = Field(description="A position, for example `k3f9x2ab-42`", max_length=100)
     limit: int = Field(100, ge=1, le=200, description="Events to return at most; fewer where they are long")
 
 
 def query_of(request: Request, kind: type[InputType]) -> InputType:
-    """Parse the query parameters. Raises InvalidInput naming every bad one."""
+    """Return the query parameters as a model. Raises InvalidInput, which names every parameter that isn't valid."""
     return parse(kind, dict(request.query_params), prefix="?")

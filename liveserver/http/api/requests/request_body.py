@@ -1,4 +1,4 @@
-"""Reading a request's JSON body, within the sizes and numbers that it may have."""
+"""The reading of JSON bodies, within the limits on their size and on how many are received at a time."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 _DIGITS = 18
-"""Digits of a `Content-Length` that is a length at all."""
+"""Digits that a `Content-Length` may have. A longer number isn't parsed, as it is larger than any limit."""
 
 
 async def body_of(request: Request, kind: type[InputType], actor: Actor, *, confirms: bool = False) -> InputType:
-    """Read the JSON body that the actor sends, and check afterwards that its key hasn't changed meanwhile.
+    """Return the JSON body that the actor sends, as a model. Check afterwards that its API key is still the same.
 
-    `confirms`: True if the operation confirms the key itself when it writes; then the key isn't checked here.
-    Raises TooLarge, TooManyRequests or Busy if too much is being sent at once, Unauthorized or Forbidden if the key has
-    changed, UnsupportedMediaType, and InvalidInput naming every bad field.
+    `confirms`: True if the operation's transaction checks the key again; then this function doesn't. Raises TooLarge,
+    TooManyRequests or Busy if too much is being sent at once, Unauthorized or Forbidden if the key has changed
+    meanwhile, UnsupportedMediaType, and InvalidInput, which names every field that isn't valid.
     """
     parts = services(request)
     limit = parts.settings.max_body_size
@@ -43,9 +43,10 @@ async def body_of(request: Request, kind: type[InputType], actor: Actor, *, conf
 
 
 async def simple_body_of(request: Request, kind: type[InputType], *, limit: int) -> InputType:
-    """Read a JSON body of at most `limit` bytes, sent without a key and with any media type.
+    """Return a JSON body of at most `limit` bytes, as a model. The request needs no API key.
 
-    A page of another origin may send `text/plain` without asking first (CORS). Raises TooLarge and InvalidInput.
+    Any media type is accepted: a page of another origin can send `text/plain` without the preflight request of CORS.
+    Raises TooLarge if the body has more than `limit` bytes, and InvalidInput, which names every field that isn't valid.
     """
     return _parsed(await _read(request, limit), kind)
 
@@ -72,12 +73,12 @@ def _is_utf8(raw: bytearray) -> bool:
 
 
 def expected_size(request: Request, limit: int) -> int:
-    """Return the bytes that the body will have by its Content-Length; the limit if it has none.
+    """Return how many bytes the request body will have, by its Content-Length; `limit` without a valid Content-Length.
 
-    The number is larger than the limit if the body is too large, and may then be wrong.
+    If the body is larger than `limit`, the number is larger than `limit` as well, but may be wrong.
     """
     declared = request.headers.get("content-length", "")
-    # `int` can't read some characters that Unicode calls digits, nor thousands of digits.
+    # `int` can't read some characters that Unicode calls digits, nor a number with thousands of digits.
     if not declared.isdecimal():
         return limit
     return int(declared) if len(declared) <= _DIGITS else limit + 1
@@ -86,7 +87,7 @@ def expected_size(request: Request, limit: int) -> int:
 async def _read(request: Request, limit: int) -> bytearray:
     if expected_size(request, limit) > limit:
         raise TooLarge(f"at most {limit} bytes")
-    # Not a list of chunks: a small chunk would take many times its bytes.
+    # The chunks aren't collected in a list, as small chunks would take many times more memory than their bytes.
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > limit:
