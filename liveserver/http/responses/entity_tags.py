@@ -8,7 +8,7 @@ import re
 from liveserver import __version__
 from liveserver.domain.ids import FORMER, EntityVersion
 
-_EDITION = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
+_VERSION_TAG = re.compile(r'(?:W/)?"(?:([a-z0-9]{8,32})-([0-9]{1,9})(?:-[0-9a-f]{8})?|([0-9]{1,9}))"', re.ASCII)
 """The tag of a version: its history, its number, and for an entry a hash of its JSON, which isn't compared when
 somebody edits. Clients may also send the number alone."""
 _FORMER = re.compile(r'(?:W/)?"([0-9]{1,7})-[0-9a-f]{8}"', re.ASCII)
@@ -52,5 +52,5 @@ def parse_version_tag(tag: str) -> EntityVersion | None:
     """
     if former := _FORMER.fullmatch(tag):
         return EntityVersion(int(former[1]), FORMER)
-    match = _EDITION.fullmatch(tag)
+    match = _VERSION_TAG.fullmatch(tag)
     return EntityVersion(int(match[2] or match[3]), match[1]) if match else None

@@ -31,10 +31,10 @@ def version_of(request: Request, *, required: bool) -> EntityVersion | None:
         return None
     if header.strip() == "*":
         return None
-    edition = parse_version_tag(header.strip())
-    if edition is None:
+    version = parse_version_tag(header.strip())
+    if version is None:
         raise InvalidInput([FieldError("If-Match", 'must be one ETag, for example "k3f9x2ab-3", or *')])
-    return edition
+    return version
 
 
 def idempotency_key_of(request: Request) -> str | None:
