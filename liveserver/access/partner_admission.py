@@ -13,20 +13,18 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import structlog
 
 from liveserver.access.partner_sessions import Caller, PartnerSessions, Reviewed
 from liveserver.domain.change import VOID_POSITION
-from liveserver.domain.errors import EmbedRefused, StoreUnavailable, check_version
-from liveserver.domain.ids import PARTNER_ID, new_partner_id, now
+from liveserver.domain.errors import EmbedRefused, StoreUnavailable
+from liveserver.domain.ids import PARTNER_ID, now
 from liveserver.domain.inputs import origins
 from liveserver.domain.liveblog import EmbedPolicy
-from liveserver.domain.partner import Attribution, Partner
 from liveserver.domain.topic import Topic
 from liveserver.protocol import close_codes, messages
 from liveserver.protocol.frames import Frame
@@ -39,8 +37,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from liveserver.access.partner_sessions import RawHeaders
-    from liveserver.domain.ids import EntityVersion
-    from liveserver.domain.inputs.models import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.domain.partner import Partner
     from liveserver.realtime.hub import Hub
     from liveserver.store import Store
     from liveserver.store.repositories.partners import Rules
@@ -83,8 +80,8 @@ class Admission(NamedTuple):
     readers: Readers = Readers.ANY
 
 
-class Partners:
-    """One process's copy of all partners and embed policies, and the partner sessions of its viewers."""
+class PartnerAdmission:
+    """Decides which partner and which site may show which live blog; one process's copy of the rules."""
 
     def __init__(
         self,
@@ -199,36 +196,10 @@ class Partners:
         """Return the number of viewers in this process that came with the partner."""
         return self._partner_sessions.count(partner_id)
 
-    async def create(self, content: PartnerInput) -> Partner:
-        """Create a partner, and return it. Raises Conflict if there are as many partners as there may be."""
-        partner = await self._store.partners.add(new_partner(content, self._clock()))
-        await self.changed()
-        return partner
-
-    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
-        """Apply a patch to a partner, and return the changed partner.
-
-        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound, and
-        VersionConflict if another version is current.
-        """
-        at = self._clock()
-
-        def edit(current: Partner) -> Partner:
-            check_version(current, version, current.entity_version.history)
-            return edited_partner(current, patch, at)
-
-        partner = await self._store.partners.edit(partner_id, edit)
-        await self.changed()
-        return partner
-
-    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
-        """Delete a partner, and disconnect its viewers.
-
-        `version`: the version that the client wants to delete; None for any version. Raises NotFound, and
-        VersionConflict if another version is current.
-        """
-        await self._store.partners.delete(partner_id, version=version)
-        await self.changed()
+    async def changed(self) -> None:
+        """Read the rules now, as some have just been written. If this read fails, the next regular read gets them."""
+        with suppress(StoreUnavailable):
+            await self.refresh()
 
     async def _find(self, partner_id: str) -> Partner | None:
         asked_at = self._now()
@@ -246,11 +217,6 @@ class Partners:
         rules: Rules = await self._store.partners.rules()
         self._partners, self._restricted = rules
         self._read_at = started_at
-
-    async def changed(self) -> None:
-        """Read the rules now, as some have just been written. If this read fails, the next regular read gets them."""
-        with suppress(StoreUnavailable):
-            await self.refresh()
 
     async def _poll(self) -> None:
         with suppress(StoreUnavailable):
@@ -315,49 +281,5 @@ class Partners:
         return asyncio.get_running_loop().time()
 
 
-def new_partner(content: PartnerInput, at: datetime) -> Partner:
-    """Return a new partner, to be stored by the caller. `at`: the moment of its creation."""
-    return Partner(
-        id=new_partner_id(),
-        name=content.name,
-        origins=tuple(content.origins),
-        liveblogs=tuple(content.liveblogs),
-        tags=tuple(content.tags),
-        delay=content.delay,
-        expires_at=content.expires_at,
-        enabled=content.enabled,
-        theme=content.theme.model_dump(exclude_none=True),
-        attribution=_attribution(content.attribution),
-        created_at=at,
-        updated_at=at,
-        version=1,
-    )
-
-
-def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
-    """Return the partner with the patch applied. If the patch changes nothing, that is `current` itself.
-
-    `at`: the moment of the change.
-    """
-    new = replace(current, **_fields(patch))
-    return current if new == current else replace(new, updated_at=at)
-
-
 def _topic(partner: Partner, slug: str) -> Topic:
     return Topic(slug, tuple(sorted(partner.tags)), partner.delay)
-
-
-def _fields(patch: PartnerPatch) -> dict[str, Any]:
-    """Return the values of the fields that a patch names, in the types that `Partner` has for them."""
-    fields = patch.sent()
-    for name in {"origins", "liveblogs", "tags"} & fields.keys():
-        fields[name] = tuple(getattr(patch, name))
-    if "theme" in fields:
-        fields["theme"] = patch.theme.model_dump(exclude_none=True)
-    if "attribution" in fields:
-        fields["attribution"] = _attribution(patch.attribution)
-    return fields
-
-
-def _attribution(content: AttributionInput | None) -> Attribution | None:
-    return None if content is None else Attribution(content.text, content.url)

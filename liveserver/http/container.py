@@ -10,12 +10,13 @@ if TYPE_CHECKING:
 
     from liveserver.access.api_keys import ApiKeys
     from liveserver.access.body_budget import BodyBudget
-    from liveserver.access.partner_admission import Partners
+    from liveserver.access.partner_admission import PartnerAdmission
     from liveserver.access.request_limits import RequestLimits
     from liveserver.content.media.library import MediaLibrary
     from liveserver.http.fair_queue import FairQueue
     from liveserver.http.metrics import Metrics
     from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
+    from liveserver.newsroom.partner_directory import PartnerDirectory
     from liveserver.newsroom.presenter import Presenter
     from liveserver.newsroom.publisher import Publisher
     from liveserver.newsroom.reach import Reach
@@ -48,7 +49,8 @@ class Container:
     index: IndexCache
     metrics: Metrics
     library: MediaLibrary
-    partners: Partners
+    partners: PartnerAdmission
+    partner_directory: PartnerDirectory
     takedowns: Takedowns
     reach: Reach
     widgets: WidgetRenderer

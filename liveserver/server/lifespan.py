@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from liveserver.access.api_keys import ApiKeys
 from liveserver.access.body_budget import json_budget, upload_budget
-from liveserver.access.partner_admission import Partners
+from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.access.request_limits import RequestLimits
 from liveserver.content.embed_providers import EmbedProviders
 from liveserver.content.media import storage
@@ -22,6 +22,7 @@ from liveserver.http.metrics import Metrics
 from liveserver.http.pages.media_files import REST_MAX
 from liveserver.http.pages.reader import INDEX_SIZE, html_representation
 from liveserver.http.responses.page_cache import DatedCache, IndexCache, PageCache
+from liveserver.newsroom.partner_directory import PartnerDirectory
 from liveserver.newsroom.presenter import Presenter
 from liveserver.newsroom.publisher import Publisher
 from liveserver.newsroom.reach import Reach
@@ -103,7 +104,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
         reach = Reach(store, hub, bus)
         hub.observe(reach)
         parts.push_async_callback(reach.flush)
-        partners = Partners(store, hub, base_url=settings.base_url)
+        partners = PartnerAdmission(store, hub, base_url=settings.base_url)
         parts.push_async_callback(partners.close)
         publisher = Publisher(store, hub, presenter, takedowns)
         syndication = SyndicationCoordinator(store, publisher, library, settings, node=hub.node)
@@ -133,6 +134,7 @@ async def running(settings: Settings) -> AsyncIterator[Container]:
             metrics=Metrics(hub, bus, page_cache),
             library=library,
             partners=partners,
+            partner_directory=PartnerDirectory(store, partners),
             takedowns=takedowns,
             reach=reach,
             widgets=WidgetRenderer(pages),

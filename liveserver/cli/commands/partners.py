@@ -103,9 +103,9 @@ def partners_add(
     settings: Settings, name: Annotated[str, typer.Argument(help="Who it is")], rules: dict[str, Any]
 ) -> None:
     """Take a partner in, and print its id."""
-    from liveserver.access.partner_admission import new_partner
     from liveserver.domain.inputs.models import PartnerInput
     from liveserver.domain.inputs.parsing import parse
+    from liveserver.newsroom.partner_directory import new_partner
 
     partner = new_partner(parse(PartnerInput, {"name": name, **rules}), now())
 
@@ -193,9 +193,9 @@ def partners_remove(settings: Settings, partner_id: PartnerId) -> None:
 
 
 def _edit(settings: Settings, partner_id: str, fields: dict[str, Any]) -> Partner:
-    from liveserver.access.partner_admission import edited_partner
     from liveserver.domain.inputs.models import PartnerPatch
     from liveserver.domain.inputs.parsing import parse
+    from liveserver.newsroom.partner_directory import edited_partner
 
     patch = parse(PartnerPatch, fields)
     return on_store(

@@ -31,7 +31,7 @@ async def create(request: Request) -> Response:
     """Create a partner, and answer with it."""
     actor = await authorised(request, "manage")
     parts = services(request)
-    partner = await parts.partners.create(await body_of(request, PartnerInput, actor))
+    partner = await parts.partner_directory.create(await body_of(request, PartnerInput, actor))
     location = f"{parts.settings.base_url}/api/v1/partners/{partner.id}"
     return _partner_answer(request, partner, status=201, headers={"Location": location})
 
@@ -57,7 +57,7 @@ async def edit(request: Request) -> Response:
     version = version_of(request, required=True)
     patch = await body_of(request, PartnerPatch, actor)
     return _partner_answer(
-        request, await services(request).partners.edit(request.path_params["id"], patch, version=version)
+        request, await services(request).partner_directory.edit(request.path_params["id"], patch, version=version)
     )
 
 
@@ -65,7 +65,7 @@ async def delete(request: Request) -> Response:
     """Delete a partner, for good."""
     await authorised(request, "manage")
     version = version_of(request, required=False)
-    await services(request).partners.delete(request.path_params["id"], version=version)
+    await services(request).partner_directory.delete(request.path_params["id"], version=version)
     return Response(status_code=204)
 
 

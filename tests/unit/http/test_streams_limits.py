@@ -12,7 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from liveserver.access.partner_admission import Partners
+from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.access.request_limits import FULL_AGAIN
 from liveserver.client import Client
 from liveserver.client.live_stream import LiveStream
@@ -132,7 +132,7 @@ async def test_others_pages_read_when_to_come_back(site: LiveSite, monkeypatch: 
         async def away(*_: object) -> None:
             raise StoreUnavailable("away")
 
-        monkeypatch.setattr(Partners, "subscription", away)
+        monkeypatch.setattr(PartnerAdmission, "subscription", away)
         answer = await http.get(site.url(f"{LIVEBLOG}/events"))
         assert answer.status_code == 503
         readable(answer)
@@ -194,7 +194,7 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
                 raise error
 
             with monkeypatch.context() as patch:
-                patch.setattr(Partners, "subscription", fail)
+                patch.setattr(PartnerAdmission, "subscription", fail)
                 assert await ended(site) in {1013, 500}
                 assert (await http.get(site.url(f"{LIVEBLOG}/events"))).status_code in {500, 503}
             await held(site, 0)
@@ -203,14 +203,14 @@ async def test_who_comes_in_vain_holds_nothing(site: LiveSite, monkeypatch: pyte
 async def test_who_leaves_before_it_is_let_in_holds_nothing(site: LiveSite, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is counted while it waits: how many wait is bounded too."""
     waiting, go_on = asyncio.Event(), asyncio.Event()
-    subscription = Partners.subscription
+    subscription = PartnerAdmission.subscription
 
     async def slow(*given: Any) -> Any:
         waiting.set()
         await go_on.wait()
         return await subscription(*given)
 
-    monkeypatch.setattr(Partners, "subscription", slow)
+    monkeypatch.setattr(PartnerAdmission, "subscription", slow)
     for target in ("ws", "events"):
         waiting.clear()
         go_on.clear()

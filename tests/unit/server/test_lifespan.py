@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from liveserver.access.partner_admission import Partners
+from liveserver.access.partner_admission import PartnerAdmission
 from liveserver.domain.errors import StoreUnavailable
 from liveserver.newsroom.syndication.coordinator import SyndicationCoordinator
 from liveserver.realtime.hub import Hub
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("part", "method"), [(Hub, "start"), (Partners, "start"), (SyndicationCoordinator, "__init__")]
+    ("part", "method"), [(Hub, "start"), (PartnerAdmission, "start"), (SyndicationCoordinator, "__init__")]
 )
 async def test_a_part_that_fails_to_start_ends_the_others(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, part: type, method: str

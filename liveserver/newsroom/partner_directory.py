@@ -1,0 +1,108 @@
+"""What editors do with partners: they take them in, change their rules, and delete them.
+
+A change holds in this process at once, and in the others as soon as they read the rules again
+(`access/partner_admission.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from liveserver.domain.errors import check_version
+from liveserver.domain.ids import new_partner_id, now
+from liveserver.domain.partner import Attribution, Partner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from liveserver.access.partner_admission import PartnerAdmission
+    from liveserver.domain.ids import EntityVersion
+    from liveserver.domain.inputs.models import AttributionInput, PartnerInput, PartnerPatch
+    from liveserver.store import Store
+
+
+class PartnerDirectory:
+    """The partners in the store, as editors change them."""
+
+    def __init__(self, store: Store, admission: PartnerAdmission, *, clock: Callable[[], datetime] = now) -> None:
+        """`admission`: told of every change, so that it holds at once in this process."""
+        self._partners = store.partners
+        self._admission = admission
+        self._clock = clock
+
+    async def create(self, content: PartnerInput) -> Partner:
+        """Create a partner, and return it. Raises Conflict if there are as many partners as there may be."""
+        partner = await self._partners.add(new_partner(content, self._clock()))
+        await self._admission.changed()
+        return partner
+
+    async def edit(self, partner_id: str, patch: PartnerPatch, *, version: EntityVersion | None) -> Partner:
+        """Apply a patch to a partner, and return the changed partner.
+
+        `version`: the version that the client edited; None if the patch may apply to any version. Raises NotFound, and
+        VersionConflict if another version is current.
+        """
+        at = self._clock()
+
+        def edit(current: Partner) -> Partner:
+            check_version(current, version, current.entity_version.history)
+            return edited_partner(current, patch, at)
+
+        partner = await self._partners.edit(partner_id, edit)
+        await self._admission.changed()
+        return partner
+
+    async def delete(self, partner_id: str, *, version: EntityVersion | None) -> None:
+        """Delete a partner, and disconnect its viewers.
+
+        `version`: the version that the client wants to delete; None for any version. Raises NotFound, and
+        VersionConflict if another version is current.
+        """
+        await self._partners.delete(partner_id, version=version)
+        await self._admission.changed()
+
+
+def new_partner(content: PartnerInput, at: datetime) -> Partner:
+    """Return a new partner, to be stored by the caller. `at`: the moment of its creation."""
+    return Partner(
+        id=new_partner_id(),
+        name=content.name,
+        origins=tuple(content.origins),
+        liveblogs=tuple(content.liveblogs),
+        tags=tuple(content.tags),
+        delay=content.delay,
+        expires_at=content.expires_at,
+        enabled=content.enabled,
+        theme=content.theme.model_dump(exclude_none=True),
+        attribution=_attribution(content.attribution),
+        created_at=at,
+        updated_at=at,
+        version=1,
+    )
+
+
+def edited_partner(current: Partner, patch: PartnerPatch, at: datetime) -> Partner:
+    """Return the partner with the patch applied. If the patch changes nothing, that is `current` itself.
+
+    `at`: the moment of the change.
+    """
+    new = replace(current, **_fields(patch))
+    return current if new == current else replace(new, updated_at=at)
+
+
+def _fields(patch: PartnerPatch) -> dict[str, Any]:
+    """Return the values of the fields that a patch names, in the types that `Partner` has for them."""
+    fields = patch.sent()
+    for name in {"origins", "liveblogs", "tags"} & fields.keys():
+        fields[name] = tuple(getattr(patch, name))
+    if "theme" in fields:
+        fields["theme"] = patch.theme.model_dump(exclude_none=True)
+    if "attribution" in fields:
+        fields["attribution"] = _attribution(patch.attribution)
+    return fields
+
+
+def _attribution(content: AttributionInput | None) -> Attribution | None:
+    return None if content is None else Attribution(content.text, content.url)
