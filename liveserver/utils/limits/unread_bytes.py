@@ -1,9 +1,9 @@
 """Bytes that wait in memory because a client doesn't read them, counted by address, or by API key.
 
-A connection reports when its transport can't send at once, and when it can again. Between the two, the body that it
-sends counts for its client's address, but only once if several connections of that address are sent the same body. So
-an address with many unread bytes can be made to read first (`http/fair_queue.py`), and a client that reads costs
-nothing here.
+A connection reports when its transport can't send at once (it pauses), and when the transport can send again (it
+resumes). Between these two reports, the body that is being sent counts for the client's address. A body that several
+connections of one address are sent counts only once. So `http/fair_queue.py` can let an address with many unread bytes
+wait until it has read them. A client that reads at once is never counted.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 WRITE_BUFFER = 64 * 1024
-"""Bytes that may wait in a transport before the application has to. It sends large bodies in pieces of this size."""
+"""Bytes that may wait in a transport. If there are more, the application must wait before it sends on.
+
+The application sends large bodies in pieces of this size."""
 SLOW_MIN = 10
-"""Slowly read connections of one address, from which on they may be ended to make room. Browsers have six."""
+"""The number of paused connections from which on one of an address may be ended to make room.
+
+A browser has at most six connections."""
 
 
 class _Paused(NamedTuple):
@@ -34,7 +38,7 @@ class UnreadBytes:
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}
         self._of: dict[Hashable, dict[object, None]] = {}
-        """The connections by owner, mostly an address prefix; the one that paused first comes first."""
+        """The paused connections of each owner, which mostly is an address prefix. The first to pause comes first."""
 
     def __len__(self) -> int:
         return len(self._paused)
@@ -50,9 +54,10 @@ class UnreadBytes:
     ) -> None:
         """Note that a connection can't send on.
 
-        `body`: the body that it sends, if others may be sent the same one; b"" if that stays in memory anyway. `own`
-        returns the bytes that wait for this connection alone, until it has `resumed`. `owner`: for whom they count, if
-        not for the host's address.
+        `host`: the client's address. `body`: the body that the connection sends, if other connections may be sent the
+        same body; b"" if the body stays in memory anyway; else None. `own` returns the number of bytes that wait for
+        this connection alone; it may be called until `resumed` is. `owner`: the key that the bytes count for; None to
+        count them for the host's address.
         """
         self.resumed(connection)
         if owner is None:
@@ -71,12 +76,15 @@ class UnreadBytes:
                 del self._of[paused.owner]
 
     def slowest(self) -> object | None:
-        """Return the longest paused connection of the address that has most of them; None if it has few."""
+        """Return one connection to end: of the owner with the most paused connections, the one that paused first.
+
+        None if that owner has less than SLOW_MIN paused connections.
+        """
         connections = max(self._of.values(), key=len, default={})
         return next(iter(connections)) if len(connections) >= SLOW_MIN else None
 
     def size_of(self, owner: Hashable) -> int:
-        """Return the bytes that wait for an owner, mostly an address prefix."""
+        """Return the number of bytes that wait because an owner (mostly an address prefix) doesn't read them."""
         size = 0
         bodies: dict[int, int] = {}
         for connection in self._of.get(owner, ()):
