@@ -39,9 +39,9 @@ def create(path: Path) -> None:
 def tighten(path: Path) -> bool:
     """Take all rights to a file from everybody but its owner. Returns True if others had any.
 
-    Does nothing, and returns False, if the path is missing or isn't a file. Raises PermissionError if others have rights
-    to a file of another user. The file isn't opened: closing it would end the locks that SQLite has on it in this
-    process (fcntl).
+    Does nothing, and returns False, if the path is missing or isn't a file. Raises PermissionError if others have
+    rights to a file of another user. The file isn't opened: closing it would end the locks that SQLite has on it in
+    this process (fcntl).
     """
     try:
         mode = path.stat().st_mode

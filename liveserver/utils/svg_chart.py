@@ -36,7 +36,7 @@ class Scale(NamedTuple):
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """Return the coordinate of a value. For a value below `low` or above `high`, it is the coordinate of that end."""
+        """Return the coordinate of a value. A value below `low` or above `high` is drawn at `start` or at `end`."""
         value = min(max(value, self.low), self.high)
         if self.logarithmic:
             share = math.log(value / self.low) / math.log(self.high / self.low)

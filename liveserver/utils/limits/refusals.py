@@ -1,7 +1,7 @@
 """Counts of what the server refuses, by reason. Some refusals are also logged.
 
-Each reason has at most one log line in INTERVAL seconds, so that an attack can't fill the disk with log lines. A process
-has one object `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
+Each reason has at most one log line in INTERVAL seconds, so that an attack can't fill the disk with log lines. Each
+process has one object `refusals`. `/metrics` shows its counts as `liveserver_refused_total`.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class Refusals:
     def note(self, reason: Reason, **details: object) -> None:
         """Count a refusal, and log it unless a refusal with this reason was logged less than `INTERVAL` seconds ago.
 
-        The log line has the number of refusals since the last line with this reason (`count`, this refusal included). It
-        has the details of this refusal, too: for example an address, a route or a key's id, but never a secret.
+        The log line has the number of refusals since the last line with this reason (`count`, this refusal included).
+        It has the details of this refusal, too: for example an address, a route or a key's id, but never a secret.
         """
         self._counts[reason] += 1
         now = self._clock()
