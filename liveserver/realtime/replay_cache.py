@@ -54,10 +54,10 @@ class ReplayCache:
     async def read(self, after: Position, position: Position) -> Replay:
         """Return a replay of the changes after `after`, or after an earlier position.
 
-        If the replay comes from the cache, the latest changes (of some seconds) are missing. If it must be read from the
-        store, the read starts so far back that it serves all viewers that `reaches`. A replay of more than REPLAY_BYTES
-        lacks its oldest changes; its `floor` tells. `position`: the channel's position. Raises NotFound and
-        StoreUnavailable.
+        If the replay comes from the cache, the changes of the last seconds are missing. If it must be read from the
+        store, the read starts so far back that it serves all viewers for which `reaches` is True. A replay of more than
+        REPLAY_BYTES lacks its oldest changes; its `floor` tells which. `position`: the channel's position. Raises
+        NotFound and StoreUnavailable.
         """
         replay = self._replay
         if replay is None or replay[0].epoch != after.epoch or replay[0].seq > after.seq:

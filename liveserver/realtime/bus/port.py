@@ -33,7 +33,7 @@ class Bus(Protocol):
         """True if the bus works, as far as this process knows, so that messages arrive."""
 
     async def start(self, receiver: Receiver) -> None:
-        """Begin to deliver messages to `receiver`. If the bus can't be reached yet, it is down, and nothing is raised."""
+        """Begin to deliver messages to `receiver`. Raises nothing if the bus can't be reached: then it is down."""
 
     async def close(self) -> None:
         """Stop delivering messages, and free all resources."""
