@@ -114,7 +114,7 @@ class StoreHistory:
         return PendingChanges(position, waiting, self._with_confirmation(withdrawn))
 
     async def changes(self, topic: Topic, after: int, *, limit: int) -> tuple[Changes, list[Withdrawal]]:
-        """Return at most `limit` changes of a topic after a seq, and the entries that its readers must not see any more.
+        """Return at most `limit` changes of a topic after a seq, and the entries that its readers mustn't see any more.
 
         If an entry has tags that the topic doesn't show, a change of the entry becomes a deletion, since the topic's
         readers may have the entry from before. Raises NotFound and StoreUnavailable.

@@ -56,7 +56,7 @@ class ViewerCounts:
         self._presence.take(message, now())
 
     def renew(self) -> None:
-        """Keep the other nodes' numbers for a while longer, because they couldn't announce any while the bus was down."""
+        """Keep the other nodes' numbers for a while longer: they couldn't announce any while the bus was down."""
         self._presence.renew(now())
 
     async def run_heartbeats(self) -> None:

@@ -110,7 +110,7 @@ class Offer(NamedTuple):
 
 
 def read(request: Request, *, deflate: bool = True) -> Offer:
-    """Check the handshake in a request, and return the values of our answer. Raises BadHandshake if it is to be refused.
+    """Check the handshake in a request, and return the values of our answer. Raises BadHandshake if it must be refused.
 
     `deflate`: False if permessage-deflate isn't to be agreed on.
     """
