@@ -44,7 +44,7 @@ class Certificate:
     def _use_newest(
         self, connection: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext
     ) -> None:
-        """Give a connection the newest context. OpenSSL calls this in each handshake, even if no server name was sent."""
+        """Give a connection the newest context. OpenSSL calls this in each handshake, even if it has no server name."""
         connection.context = self._newest
 
     def _new_context(self) -> ssl.SSLContext:
@@ -76,7 +76,7 @@ class Certificate:
             raise SettingsError(f"{certificate} and {key} are no TLS certificate and key in PEM") from None
 
     def _no_password(self) -> str:
-        """Raise SettingsError. OpenSSL calls this if the key has a password; else it would ask for it at the terminal."""
+        """Raise SettingsError. OpenSSL calls this if the key has a password; else it would ask at the terminal."""
         key = self._files[1]
         raise SettingsError(f"the TLS key {key} has a password: give it without one (openssl pkey -in {key})")
 

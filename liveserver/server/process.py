@@ -97,7 +97,8 @@ def run(settings: Settings, listener: socket.socket, beside: Beside | None = Non
 def _quiet_end() -> Iterator[None]:
     """Ignore SIGINT and SIGTERM within this context, except while uvicorn handles them.
 
-    When uvicorn has closed everything, it raises the signal that ended it once more. This signal would kill the process.
+    When uvicorn has closed everything, it raises the signal that ended it once more. The signal would then kill the
+    process.
     """
     handlers = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -68,8 +68,8 @@ async def _check(settings: Settings) -> None:
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     """Return a context manager that holds the lock of an SQLite file, so that only one server uses the file.
 
-    Without Redis, two servers wouldn't hear of each other's changes. With Redis, no lock is taken. Entering the context
-    raises SettingsError if another server holds the lock.
+    Without Redis, two servers wouldn't hear of each other's changes. With Redis or PostgreSQL, no lock is taken.
+    Entering the context raises SettingsError if another server holds the lock.
     """
     if settings.redis_url is not None:
         return nullcontext()

@@ -54,7 +54,7 @@ log = structlog.get_logger(__name__)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with two changes: it drains before its shutdown, and accepts TLS connections by `TlsListener`."""
+    """uvicorn's server with changes: it drains before its shutdown, and accepts TLS connections by `TlsListener`."""
 
     def __init__(
         self,
@@ -85,8 +85,8 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             read_languages()
-            # Objects that were made until now stay for good. If every collection went through them, each connect would
-            # take half as long again. Short-lived objects are freed by their reference counts, without a collection.
+            # Objects that were made until now stay for good. If every collection went through them, that would be a
+            # third of the time that each connect takes. Short-lived objects are freed by their reference counts.
             gc.collect()
             gc.freeze()
             gc.set_threshold(GC_THRESHOLD)
@@ -196,9 +196,9 @@ class Server(uvicorn.Server):
 def exhausted(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Handle an error that was raised in the event loop and that no code has caught.
 
-    If descriptors or memory ran out while a connection was accepted, count a refusal. Such an error can come very often,
-    and the event loop's own handler would log it each time, with a traceback of some kilobytes. Other errors go to that
-    handler.
+    If descriptors or memory ran out while a connection was accepted, count a refusal. Such an error can come very
+    often, and the event loop's own handler would log it each time, with a traceback of some kilobytes. Other errors go
+    to that handler.
     """
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in EXHAUSTED and not {"task", "future"} & context.keys():

@@ -69,7 +69,7 @@ class TopicBus:
         await self._derived.close()
 
     def publish(self, slug: str, frame: ChangeFrame) -> None:
-        """Deliver a live blog's change to its topics in this process, and hand it to the bus for the other processes."""
+        """Deliver a live blog's change to its topics in this process, and hand it to the bus for other processes."""
         try:
             # The change is delivered now, and not when the bus brings the message back: the bus may be down.
             self._deliver(slug, frame)

@@ -1,4 +1,4 @@
-"""A TLS transport that encrypts only as much as its peer takes. The rest waits unencrypted, as bytes that viewers share.
+"""A TLS transport that encrypts only as much as its peer takes. The rest waits, as the bytes that viewers share.
 
 The event loop's TLS transport encrypts everything at once, for each connection anew, and two layers buffer the result.
 With 64 KB in each layer, a viewer that doesn't read took 130 KB and more, and the C library's heap kept them. This

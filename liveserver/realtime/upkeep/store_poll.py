@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 class StorePoll:
-    """The periodic check of all open channels: whether the store has later changes, and whether viewers lag too long."""
+    """The periodic check of all open channels: whether the store has later changes, and which viewers lag too long."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """A limit on the small TLS records that a connection may send. This module does no I/O.
 
 Each TLS record costs processor time before any protocol gets its content, and some have no content for a protocol. A
-peer may send empty records, or change its key as often as it likes (RFC 8446, 4.6.3), which takes us 26 µs for 27 bytes.
+peer may send empty records, or change its key as often as it likes (RFC 8446, 4.6.3), which takes 26 µs for 27 bytes.
 Encryption hides which records are of this kind. So all records are counted as they come from the socket. Their lengths
 aren't encrypted: the bytes of large records pay for small records. Each request pays for one more record.
 """
