@@ -27,7 +27,10 @@ The bus carries only the position of such a change. The receiving process reads 
 
 
 def deflate_extension() -> PerMessageDeflate:
-    """Make permessage-deflate without context takeover (RFC 7692, 7.1.1): one deflated message serves all viewers."""
+    """Return the extension permessage-deflate without context takeover (RFC 7692, 7.1.1).
+
+    Without context takeover, one deflated message serves all viewers.
+    """
     return PerMessageDeflate(True, True, 15, 15)
 
 

@@ -84,7 +84,7 @@ class StoreHistory:
             seq = changes.items[-1].seq
 
     async def recent(self, topic: Topic, position: Position, count: int) -> Replay:
-        """Return a replay of the last `count` changes before `position`, and of all that were committed since.
+        """Return a replay of at most the last `count` changes up to `position`, and of all that were committed since.
 
         `position`: the topic's position, which was read a moment ago. Raises NotFound and StoreUnavailable.
         """

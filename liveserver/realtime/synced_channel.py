@@ -35,7 +35,10 @@ log = structlog.get_logger(__name__)
 
 
 class SyncedChannel:
-    """A channel together with the last known position of the store. Changes that the channel lacks are read."""
+    """A channel together with the last known position of the store.
+
+    If the channel lacks changes, this object reads them from the store and delivers them.
+    """
 
     def __init__(
         self,
@@ -87,7 +90,7 @@ class SyncedChannel:
         return stored if stored.seq > delivered.seq else delivered
 
     def note_position(self, position: Position) -> None:
-        """Note a position that the store has reached. Does nothing if a later one is known."""
+        """Note a position that the store has reached. Does nothing if a later one with the same epoch is known."""
         if position.epoch != self._store_position.epoch or position.seq > self._store_position.seq:
             self._store_position = position
 

@@ -44,7 +44,7 @@ GC_THRESHOLD = 50_000
 CTRL_C_SECONDS = 1.0
 """The longest drain, in seconds, after Ctrl+C: somebody sits at the terminal and waits."""
 SECOND = 1.0
-"""Seconds for which a Date header is right, so that it must be made anew."""
+"""Seconds for which a Date header is good. After that it is made anew."""
 TICK = 0.1
 """Seconds between two checks whether a second signal has come."""
 FORCED_SECONDS = 2.0

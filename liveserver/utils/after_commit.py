@@ -14,9 +14,10 @@ T = TypeVar("T")
 
 
 class AfterCommit:
-    """A runner of writes, each with a follow-up, which runs even if the caller is cancelled during the write.
+    """A runner of writes. After each write it calls a follow-up, even if the caller is cancelled during the write.
 
-    A client may leave at any moment. A write that succeeds at that moment needs its follow-up all the same.
+    A client may leave at any moment, and its request is then cancelled. If the write succeeds all the same, its
+    follow-up is needed.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,8 @@
 """A limit on the number of values in a JSON text. A scan checks it before the text is parsed.
 
-A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte that is one
-string it takes a millisecond and a megabyte of memory. For a megabyte of empty lists it takes forty times as long, and
-twenty times as much memory.
+A JSON parser lets no other code run until it has finished, even if it runs in a thread. For a megabyte of plain text it
+takes a millisecond and a megabyte of memory. For a megabyte of empty lists it takes forty times as long, and twenty
+times as much memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A cache of limited weight. It forgets values that were never used again first, and then the least recently used."""
+"""A cache of limited weight. It first forgets values that weren't used since they were put.
+
+After them, it forgets the values that were used least recently.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[K, T]):
-    """Work that runs once at a time for each key; a call during a run gets the result of that run."""
+    """Work that runs once at a time for each key. A call during a run gets the result of that run."""
 
     def __init__(self, work: Callable[[K], Coroutine[Any, Any, T]]) -> None:
         self._work = work
@@ -28,8 +28,8 @@ class SingleFlight(Generic[K, T]):
         try:
             return await asyncio.shield(task)
         finally:
-            # The task's exception refers to this frame, and this frame to the task: a reference cycle, which would keep
-            # the callers' frames, and everything in them, until the garbage collector runs.
+            # The task's exception refers to this frame, and this frame refers to the task. Such a reference cycle would
+            # keep the callers' frames, and everything in them, until the garbage collector runs.
             del task
 
     def start(self, key: K) -> asyncio.Task[T]:
@@ -79,7 +79,7 @@ class FreshFlight(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return the result of a run that begins after this call."""
+        """Wait for a run that begins after this call, and return its result. Raises the exception that it raises."""
         if self._next is None:
             self._next = asyncio.create_task(self._run(self._running))
         return await asyncio.shield(self._next)

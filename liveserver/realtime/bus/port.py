@@ -54,4 +54,4 @@ class Bus(Protocol):
         """
 
     async def unsubscribe(self, slug: str) -> None:
-        """Deliver the live blog's messages no more."""
+        """Stop delivering the live blog's messages."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from liveserver.realtime.bus.port import Receiver
 
-# Seconds.
+# These times are in seconds.
 CONNECT_TIMEOUT = 2.0
 COMMAND_TIMEOUT = 2.0
 PROBE_INTERVAL = 1.0
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class Deaf(Exception):
-    """The error of a subscription that is open but receives nothing."""
+    """The error that ends a subscription which is open but receives nothing, not even the probe."""
 
 
 class RedisBus:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from liveserver.realtime.topics.topic_bus import TopicReceiver
 
 MARGIN = 0.002
-"""Seconds that are added to times read from the store, because the store rounds times to milliseconds."""
+"""Seconds that are added to times read from the store, because the store keeps times in milliseconds only."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,7 +41,7 @@ class DelayedTopic:
 
     topic: Topic
     check: FreshFlight[None]
-    """Reads from the store the changes that the queue lacks."""
+    """The run that reads from the store the changes which the queue lacks."""
     queue: DelayQueue = field(default_factory=DelayQueue)
     timer: asyncio.Handle | None = None
     """The timer that releases the next change; None while no change waits."""
@@ -56,7 +56,7 @@ class DelayedTopic:
 
 
 class PartnerEditions:
-    """The editions that somebody follows in this process. Topics of whole live blogs aren't added here."""
+    """The editions that somebody follows in this process. Only delayed topics are kept; each has a queue."""
 
     def __init__(self, history: StoreHistory) -> None:
         self._history = history

@@ -95,7 +95,7 @@ class TopicBus:
         await self._derived.prepare(topic)
 
     async def unsubscribe(self, topic: Topic) -> None:
-        """Deliver a topic's messages no more."""
+        """Stop delivering a topic's messages."""
         topics = self._topics.get(topic.slug, set())
         topics.discard(topic)
         self._derived.remove(topic)

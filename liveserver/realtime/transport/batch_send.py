@@ -127,11 +127,12 @@ class IoUring:
         self._sockets = submissions.cast("i")[1::16]
         self._addresses = submissions.cast("Q")[2::8]
         self._lengths = submissions.cast("I")[6::16]
-        # The kernel takes submissions in the order of a queue of their indices. We always begin with submission 0.
+        # The kernel takes submissions in the order of their indices in `_order`, which is a ring. We write the indices
+        # so that submission 0 always comes next.
         self._order = rings[order : order + 4 * ENTRIES].cast("I")
         self._twice = memoryview(array("I", [*range(ENTRIES)] * 2))
         self._start = -1
-        """The place in `_order` where submission 0 was put when `_order` was written last; -1 before that."""
+        """The first index in `_order` when `_order` was written last; -1 if it hasn't been written yet."""
         self._data = b""
         """The data whose address and length are in all submissions. They stay there from one call to the next.
 

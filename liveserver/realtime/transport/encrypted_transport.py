@@ -46,7 +46,7 @@ class EncryptedTransport(asyncio.Transport, asyncio.Protocol):
         self._closing = False
         """True if the transport is closed, or will be closed once no data waits."""
         self._paused = tls.get_write_buffer_size() > ANY
-        """True while TLS takes no more data."""
+        """True while TLS is given no more data, because it holds data that the socket doesn't take."""
         tls.set_protocol(self)
         tls.set_write_buffer_limits(ANY)
 

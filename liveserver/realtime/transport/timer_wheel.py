@@ -45,7 +45,7 @@ class TimerWheel:
         return sum(map(len, self._slots))
 
     def add(self, member: Timed, seconds: int) -> None:
-        """Let the wheel call a member's `due` once, after `seconds` (1 to 127; other numbers are taken for these)."""
+        """Let the wheel call a member's `due` once, after `seconds` (but not before 1, or after more than 127)."""
         if not 0 < seconds < SLOTS:
             seconds = min(max(seconds, 1), SLOTS - 1)
         member.slot = slot = (self._at + seconds) % SLOTS

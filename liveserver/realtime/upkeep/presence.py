@@ -57,7 +57,7 @@ class Presence:
         return [json_encoding.dumps({"node": self._node, self._counts_name: dict(chunk)}) for chunk in chunks]
 
     def take(self, message: bytes, now: float) -> None:
-        """Take an announcement of a node, which may be this node itself. Then it is ignored.
+        """Take an announcement of a node. An announcement of this node itself is ignored.
 
         An announcement that can't be read is ignored, too: a newer version of the server may have another format.
         """

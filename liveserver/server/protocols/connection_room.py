@@ -41,7 +41,7 @@ class Resting(Protocol):
 
 
 class ConnectionRoom:
-    """The room for connections in a server, and the connections that may be ended to make room."""
+    """The room for a server's connections. It knows the limits, and which connections may be ended to make room."""
 
     def __init__(self, limits: ConnectionLimits | None = None) -> None:
         """`limits`: None for the default limits."""

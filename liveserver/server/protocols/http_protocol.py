@@ -109,7 +109,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._late = 0
         """The number of bytes that have come since `_stopped` was set."""
         self._end_timer = None
-        """The timer that closes the connection some time after its last answer; None if it isn't running."""
+        """The timer that cuts the client off some seconds after its last answer; None if it isn't running."""
         self._on_wheel = False
         """True while the connection is on the timer wheel, because a head or a body must be complete in time."""
         self._rest_seconds = 0.0

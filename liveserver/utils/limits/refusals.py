@@ -59,7 +59,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     """A request whose work (on a page, a text or a picture) would have to wait with too much other work."""
     STORAGE = "storage"
-    """A picture for which there is no room in the storage."""
+    """A picture for which the storage has no room."""
     HOST = "host"
     """A request whose Host header isn't among the allowed ones."""
 

@@ -33,7 +33,7 @@ class _Paused(NamedTuple):
 
 
 class UnreadBytes:
-    """The connections of a server whose clients read their answers too slowly."""
+    """The paused connections of a server: those with a client that reads its answer too slowly."""
 
     def __init__(self) -> None:
         self._paused: dict[object, _Paused] = {}

@@ -153,7 +153,7 @@ class Connection(asyncio.Protocol):
             self._came_late(len(data), LATE_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the application that the connection has ended."""
+        """Tell the application that the connection has ended, unless the connection was handed over."""
         self._server.connections.discard(self)
         self._stop_timer()
         if self._state is not State.HANDED_OVER:
